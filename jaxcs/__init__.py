@@ -1,0 +1,1 @@
+"""Compressive-sensing MRI reconstruction as pure JAX functions, and attacks on it."""

@@ -1,0 +1,42 @@
+"""Centred orthonormal Fourier transforms over the last two axes, and centred crop and pad.
+
+The convention of fastMRI and BART: X = fftshift(fft2(ifftshift(x), norm="ortho")).  The zero frequency and the image
+centre sit at index n // 2 for odd and even n alike.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Inexact
+
+_AXES = (-2, -1)
+
+
+def fft2c(image: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
+    """Image to k-space, unitary."""
+    return jnp.fft.fftshift(jnp.fft.fft2(jnp.fft.ifftshift(image, axes=_AXES), norm="ortho"), axes=_AXES)
+
+
+def ifft2c(kspace: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
+    """K-space to image, the inverse and adjoint of `fft2c`."""
+    return jnp.fft.fftshift(jnp.fft.ifft2(jnp.fft.ifftshift(kspace, axes=_AXES), norm="ortho"), axes=_AXES)
+
+
+def centre_slice(size: int, width: int) -> slice:
+    """The `width` indices of an axis of length `size` that keep the centre n // 2 on the centre."""
+    if not 0 < width <= size:
+        raise ValueError(f"centre_slice: width {width} does not fit into an axis of length {size}")
+    start = size // 2 - width // 2
+    return slice(start, start + width)
+
+
+def centre_crop(x: Inexact[Array, "*batch ny nx"], shape: tuple[int, int]) -> Inexact[Array, "*batch my mx"]:
+    """The central `shape` of the last two axes; each must be no larger than the axis it crops."""
+    return x[..., centre_slice(x.shape[-2], shape[0]), centre_slice(x.shape[-1], shape[1])]
+
+
+def centre_pad(x: Inexact[Array, "*batch ny nx"], shape: tuple[int, int]) -> Inexact[Array, "*batch my mx"]:
+    """Zero-pad the last two axes to `shape` about the centre, the adjoint of `centre_crop`."""
+    rows, columns = (centre_slice(large, small) for large, small in zip(shape, x.shape[-2:], strict=True))
+    widths = ((rows.start, shape[0] - rows.stop), (columns.start, shape[1] - columns.stop))
+    return jnp.pad(x, ((0, 0),) * (x.ndim - 2) + widths)

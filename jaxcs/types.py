@@ -1,0 +1,57 @@
+"""The types that every layer shares.
+
+Axis names used in all signatures: ``coil``, ``ny`` (rows: the readout, fully sampled) and ``nx`` (columns: the
+phase-encode direction, under-sampled).  One slice has no further axis; callers batch with ``jax.vmap``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from jaxtyping import Array, Bool, Complex, Float, PRNGKeyArray
+
+Key = PRNGKeyArray
+Params = Any
+Image = Complex[Array, "ny nx"]
+Magnitude = Float[Array, "ny nx"]
+Kspace = Complex[Array, "coil ny nx"]
+Maps = Complex[Array, "coil ny nx"]
+Mask = Bool[Array, "nx"] | Bool[Array, "ny nx"]
+
+
+class Measurement(NamedTuple):
+    """What the scanner gives for one slice, and what a reconstruction may use.
+
+    kspace: (coil, ny, nx) complex64, centred orthonormal k-space, zero where not sampled, divided by max|A^H y|
+        (`jaxcs.recon.scale_of`), so that lambda, step sizes and epsilon mean the same on every scanner [a.u.].
+    mask: (nx,) for whole columns or (ny, nx) for single samples, True where measured.
+    maps: (coil, ny, nx) complex64 coil sensitivities with sum over coils of |maps|^2 = 1 inside the object, 0 outside.
+    """
+
+    kspace: Kspace
+    mask: Mask
+    maps: Maps
+
+
+class Reconstructor(NamedTuple):
+    """A reconstruction method as two pure functions of one slice.
+
+    init: key -> parameters ({} where nothing is learnt).
+    apply: (parameters, measurement, key) -> magnitude image (ny, nx), float32, in the units of the measurement.
+    """
+
+    init: Callable[[Key], Params]
+    apply: Callable[[Params, Measurement, Key], Magnitude]
+
+
+class LinearOperator(Protocol):
+    """A linear map and its adjoint in the real inner product Re<x, y>.  Implementations are pytrees."""
+
+    def forward(self, x: Array) -> Array:
+        """Apply the operator."""
+        ...
+
+    def adjoint(self, y: Array) -> Array:
+        """Apply the adjoint."""
+        ...

@@ -1,0 +1,29 @@
+"""The few strong assertions that many tests share."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def complex_normal(rng, shape):
+    """Complex standard normal numbers, complex64."""
+    return jnp.asarray((rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64))
+
+
+def relative_error(actual, expected):
+    """||actual - expected|| / ||expected||."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+
+
+def assert_adjoint(forward, adjoint, x, y, tolerance=1e-5):
+    """Re<A x, y> = Re<x, A^H y>, shapes agree, and what autodiff transposes A into is A^H."""
+    ax, ahy = forward(x), adjoint(y)
+    assert ax.shape == y.shape
+    assert ahy.shape == x.shape
+    left, right = np.real(np.vdot(ax, y)), np.real(np.vdot(x, ahy))
+    scale = max(np.linalg.norm(ax) * np.linalg.norm(y), np.linalg.norm(x) * np.linalg.norm(ahy), 1e-30)
+    assert abs(left - right) <= tolerance * scale, (left, right, scale)
+    (cotangent,) = jax.vjp(forward, x)[1](jnp.conj(y))
+    scale = max(np.linalg.norm(ahy), 1e-30)
+    assert np.linalg.norm(np.conj(cotangent) - ahy) <= 10 * tolerance * scale
