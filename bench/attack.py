@@ -1,0 +1,161 @@
+"""Attack a reconstruction method and report how far it can be pushed: python -m bench.attack --method l1."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from types import FrameType
+
+from bench.harness.arguments import Parser, integer, number, one_of, setting
+from bench.harness.config import RunConfig
+from bench.harness.errors import Interrupted, OutOfMemoryError, RunError
+
+# Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
+METHODS = ("zero_filled", "sense", "l1", "tv")
+PRESETS = ("rc2021",)
+ATTACKS = ("pgd", "noise")
+MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
+NORMS = ("measured", "kspace", "per_coil", "image")
+DEVICES = ("auto", "cpu", "gpu", "tpu")
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    top = Parser(
+        prog="python -m bench.attack",
+        description="Find the worst small perturbation of the measured k-space for a reconstruction method, by gradients "
+        "through the whole method, and set it beside noise of equal norm.",
+        epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, 2 usage, "
+        "3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted.",
+        formatter_class=ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = top.add_argument_group("what")
+    what.add_argument("--method", type=one_of(METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(METHODS)}")
+    what.add_argument("--preset", type=one_of(PRESETS), metavar="NAME", help="named configuration of the method: rc2021 (l1)")
+    what.add_argument(
+        "--set",
+        type=setting,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct",
+    )
+    attack = top.add_argument_group("attack")
+    attack.add_argument("--attack", type=one_of(ATTACKS), default="pgd", metavar="NAME", help=f"one of {', '.join(ATTACKS)}")
+    attack.add_argument(
+        "--eps",
+        type=number(0),
+        nargs="+",
+        default=[0.01, 0.02, 0.03, 0.05, 0.08],
+        metavar="E",
+        help="sizes of the perturbation, relative to what --norm names [-]",
+    )
+    attack.add_argument(
+        "--norm",
+        type=one_of(NORMS),
+        default="measured",
+        metavar="SET",
+        help="the set of perturbations, all in the l2 norm: measured = of the measured entries, relative to them; kspace "
+        "= of the whole k-space; per_coil = a ball for each coil; image = of the image, relative to the truth",
+    )
+    attack.add_argument("--steps", type=integer(1), default=6, metavar="N", help="gradient steps per epsilon")
+    attack.add_argument("--step-size", type=number(0, open_low=True), default=4.0, metavar="S", help="step in units of the radius")
+    attack.add_argument("--restarts", type=integer(1), default=1, metavar="N", help="starts per epsilon; the strongest is kept")
+    attack.add_argument(
+        "--target", type=one_of(("truth", "clean")), default="truth", metavar="T", help="drive the image away from truth or clean output"
+    )
+    attack.add_argument(
+        "--maps",
+        type=one_of(("fixed", "reestimated")),
+        default="fixed",
+        metavar="M",
+        help="coil maps: fixed at those of the clean data, or reestimated from the perturbed data within the attack",
+    )
+    data = top.add_argument_group("data")
+    data.add_argument("--data", metavar="PATH", help="a fastMRI HDF5 file, or a folder of them")
+    data.add_argument("--phantom", type=one_of(("knee", "brain")), default="knee", metavar="FAMILY", help="built-in data: knee or brain")
+    data.add_argument("--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}")
+    data.add_argument("--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]")
+    data.add_argument(
+        "--center-fraction", type=number(0, 1, open_low=True), default=0.08, metavar="F", help="fully sampled share of the columns [-]"
+    )
+    data.add_argument("--limit", type=integer(1), metavar="N", help="slices to use; all of --data, or 10 of the phantom, if not given")
+    run = top.add_argument_group("run")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
+    run.add_argument("--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}")
+    run.add_argument("--batch", type=integer(1), default=1, metavar="N", help="slices of one shape computed side by side")
+    run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
+    output = top.add_argument_group("output")
+    output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
+    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    output.add_argument("--save-perturbations", action="store_true", help="write perturbations.npz")
+    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    return top
+
+
+def configuration(arguments: Namespace) -> RunConfig:
+    """The arguments that decide the numbers."""
+    return RunConfig(
+        method=arguments.method,
+        preset=arguments.preset,
+        settings=tuple(arguments.set),
+        attack=arguments.attack,
+        steps=arguments.steps,
+        step_size=arguments.step_size,
+        restarts=arguments.restarts,
+        eps=tuple(sorted(set(arguments.eps))),
+        norm=arguments.norm,
+        target=arguments.target,
+        maps=arguments.maps,
+        data=arguments.data,
+        phantom=arguments.phantom,
+        mask=arguments.mask,
+        acceleration=arguments.acceleration,
+        center_fraction=arguments.center_fraction,
+        limit=arguments.limit,
+        seed=arguments.seed,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in argv
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        raise Interrupted("stopped by SIGTERM", signal_number)
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        arguments = parser().parse_args(argv)
+        if arguments.device != "auto":
+            # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
+            os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
+        from bench.harness.session import run  # imports JAX
+
+        summary, exit_code = run(configuration(arguments), arguments, argv)
+        if arguments.json and summary is not None:
+            print(json.dumps(summary))
+        return exit_code
+    except RunError as error:
+        failure = error
+    except KeyboardInterrupt:
+        failure = Interrupted("stopped by Ctrl-C", signal.SIGINT)
+    except MemoryError:
+        failure = OutOfMemoryError("out of memory; use a smaller --batch or fewer coils")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    if debug:
+        traceback.print_exception(failure)
+    print(f"bench.attack: error: {failure}", file=sys.stderr)
+    return failure.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

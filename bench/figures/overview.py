@@ -1,0 +1,105 @@
+"""The run at a glance: one image as truth, clean, with noise and attacked; and error against epsilon.
+
+Drawn from a run's records only (example.npz, images.jsonl), without JAX.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_ERROR_GAIN = 5
+_CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
+
+
+def draw(folder: Path) -> bytes:
+    """The PNG of a run folder."""
+    with np.load(folder / "example.npz", allow_pickle=False) as file:
+        example = {name: file[name] for name in file.files}
+    rows = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in rows if row.get("metric") == "psnr"]
+    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
+        truth = example["truth"]
+        width = 11.0
+        panel = (width * 0.66) / 4 * truth.shape[0] / truth.shape[1]
+        figure = Figure(figsize=(width, 2 * panel + 0.95), dpi=110)
+        grid = figure.add_gridspec(2, 6, width_ratios=[1, 1, 1, 1, 0.32, 1.55], wspace=0.06, hspace=0.16)
+        _pictures(figure, grid, example, {name: _psnr(rows, example, name) for name in ("clean", "noise", "attacked")})
+        _curve(figure.add_subplot(grid[:, 5]), rows)
+        method, attack = rows[0]["victim"], rows[0]["attack"]
+        figure.suptitle(
+            f"{method} under {attack}: {example['case']}, perturbation of {float(example['eps']):.0%} of the data",
+            x=0.5,
+            y=0.985,
+            fontsize=11,
+        )
+        figure.subplots_adjust(left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.12)
+        content = io.BytesIO()
+        figure.savefig(content, format="png")
+    return content.getvalue()
+
+
+def _psnr(rows: list[dict[str, Any]], example: dict[str, np.ndarray], name: str) -> float:
+    """The PSNR that the record holds for the image shown."""
+    row = next(row for row in rows if row["case"] == str(example["case"]) and row["eps"] == float(example["eps"]))
+    return float(row[name])
+
+
+def _pictures(figure: Figure, grid: Any, example: dict[str, np.ndarray], psnr: dict[str, float]) -> None:
+    """Top: the images on one scale.  Bottom: the perturbation, and the errors on one scale."""
+    truth = example["truth"]
+    peak = float(np.quantile(truth, 0.999))
+    names = {"truth": "truth", "clean": "clean data", "noise": "with noise", "attacked": "attacked"}
+    for column, (name, title) in enumerate(names.items()):
+        axes = figure.add_subplot(grid[0, column])
+        score = f", {psnr[name]:.1f} dB" if name in psnr else ""
+        _show(axes, example[name], peak, title + score, "gray", _COLOURS.get(name))
+        axes = figure.add_subplot(grid[1, column])
+        if name == "truth":
+            size = float(example["perturbation"].max())
+            _show(axes, example["perturbation"], size, f"perturbation x{peak / size:.0f}", "gray", None)
+        else:
+            error = np.abs(example[name] - truth) * _ERROR_GAIN
+            _show(axes, error, peak, f"error x{_ERROR_GAIN}", "inferno", None)
+
+
+_COLOURS = {"clean": _CLEAN, "noise": _NOISE, "attacked": _ATTACKED}
+
+
+def _show(axes: Axes, image: np.ndarray, peak: float, title: str, colours: str, title_colour: str | None) -> None:
+    axes.imshow(image, cmap=colours, vmin=0, vmax=peak, interpolation="nearest")
+    axes.set_title(title, pad=3, color=title_colour or "black")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _curve(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    """Mean PSNR over the images, with every image as a thin line under attack."""
+    eps = sorted({row["eps"] for row in rows})
+    by_case: dict[str, dict[float, dict[str, Any]]] = {}
+    for row in rows:
+        by_case.setdefault(row["case"], {})[row["eps"]] = row
+    clean = float(np.mean([cells[eps[0]]["clean"] for cells in by_case.values()]))
+    for cells in by_case.values():
+        values = [cells[eps[0]]["clean"]] + [cells[e]["attacked"] for e in eps]
+        axes.plot([0, *eps], values, color=_ATTACKED, alpha=0.25, linewidth=0.8)
+    for name, colour, label in (("noise", _NOISE, "noise of equal norm"), ("attacked", _ATTACKED, "attacked")):
+        means = [float(np.mean([cells[e][name] for cells in by_case.values()])) for e in eps]
+        axes.plot([0, *eps], [clean, *means], color=colour, marker="o", markersize=3.5, linewidth=1.8)
+        axes.annotate(label, (eps[-1], means[-1]), (-2, 7), textcoords="offset points", color=colour, ha="right")
+    axes.axhline(clean, color=_CLEAN, linewidth=0.8, linestyle=":")
+    axes.annotate("clean", (0, clean), (2, 4), textcoords="offset points", color=_CLEAN)
+    axes.set_xlabel("perturbation / data (epsilon)")
+    axes.set_title(f"PSNR [dB], mean of {len(by_case)} images (thin: each)", pad=3)
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

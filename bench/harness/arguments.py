@@ -1,0 +1,77 @@
+"""Command-line arguments: the parser is built without importing JAX, so that --help answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from bench.harness.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that reports a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError, which names the command whose --help lists the flags."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """A type that accepts one of `choices` and suggests the nearest to anything else."""
+
+    def parse(text: str) -> str:
+        if text in choices:
+            return text
+        raise argparse.ArgumentTypeError(f"unknown name {text!r}{did_you_mean(text, choices)}")
+
+    return parse
+
+
+def did_you_mean(text: str, choices: Sequence[str]) -> str:
+    """The end of a sentence that says what was perhaps meant, and what there is."""
+    near = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{hint} choose from {', '.join(choices)}"
+
+
+def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Callable[[str], float]:
+    """A type for finite numbers in [low, high], or (low, high] with `open_low`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        inside = low < value if open_low else low <= value
+        if not (math.isfinite(value) and inside and value <= high):
+            bound = f"{'above' if open_low else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+            raise argparse.ArgumentTypeError(f"{text} must be {bound}")
+        return value
+
+    return parse
+
+
+def integer(low: int) -> Callable[[str], int]:
+    """A type for whole numbers of at least `low`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text} must be at least {low}")
+        return value
+
+    return parse
+
+
+def setting(text: str) -> tuple[str, str]:
+    """A type for NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as lam=0.005")
+    return name, value

@@ -1,0 +1,115 @@
+"""The run folder: run.json, images.jsonl and summary.csv.
+
+images.jsonl is appended and flushed image by image.  run.json and summary.csv are replaced as a whole, so that a reader
+never sees half of one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.harness.errors import OutputError
+
+SCHEMA_VERSION = 1
+COLUMNS = ("source", "victim", "attack", "eps", "metric", "clean", "noise", "attacked", "ci95", "n")
+KEYS = ("source", "victim", "attack", "eps", "metric")
+
+
+class RunFolder:
+    """A new folder of one run, named by date, method and configuration."""
+
+    def __init__(self, parent: Path, method: str, fingerprint: str, now: datetime) -> None:
+        self.path = parent / f"{now:%Y-%m-%dT%H-%M-%S}-{method}-{fingerprint}"
+        with writing(self.path):
+            self.path.mkdir(parents=True)
+            self._lines = (self.path / "images.jsonl").open("a", encoding="utf-8")
+
+    def append(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Add the lines of one image, on disk before this returns."""
+        text = "".join(json.dumps(_finite(row)) + "\n" for row in rows)
+        with writing(self.path / "images.jsonl"):
+            self._lines.write(text)
+            self._lines.flush()
+            os.fsync(self._lines.fileno())
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        """Write or replace a JSON file."""
+        self.write(name, (json.dumps(_finite(value), indent=2) + "\n").encode())
+
+    def write_summary(self, rows: list[dict[str, Any]]) -> None:
+        """Write or replace summary.csv."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self.write("summary.csv", text.getvalue().encode())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write or replace a file as a whole."""
+        path = self.path / name
+        temporary = path.with_name(name + ".part")
+        with writing(path):
+            temporary.write_bytes(content)
+            temporary.replace(path)
+
+    def append_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
+        """Add arrays to a .npz file, which need not fit into memory as a whole."""
+        path = self.path / name
+        with writing(path), zipfile.ZipFile(path, "a") as archive:
+            for key, array in arrays.items():
+                with archive.open(key + ".npy", "w") as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+
+    def write_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
+        """Write or replace a .npz file."""
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+        self.write(name, content.getvalue())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"cannot write {path}: {reason}; choose another folder with --output") from error
+
+
+def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means over the images of each (source, victim, attack, eps, metric), in order of first appearance.
+
+    ci95 is 1.96 s / sqrt(n) of the attacked values; it is None for a single image.  Failed images have no rows.
+    """
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in KEYS), []).append(row)
+    summary = []
+    for key, members in groups.items():
+        means = {name: float(np.mean([row[name] for row in members])) for name in ("clean", "noise", "attacked")}
+        n = len(members)
+        spread = 1.96 * float(np.std([row["attacked"] for row in members], ddof=1)) / math.sqrt(n) if n > 1 else None
+        summary.append(dict(zip(KEYS, key, strict=True)) | means | {"ci95": spread, "n": n})
+    return summary
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity: they become null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,81 @@
+"""Where cases come from: the built-in phantom or fastMRI files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from bench.harness.config import RunConfig
+from bench.harness.errors import InputFileError, UsageError
+from data_prep import fastmri
+from data_prep.cases import Case, InputError
+
+_PHANTOM_IMAGES = 10
+
+
+class Source(NamedTuple):
+    """Cases that have been found, but not read.
+
+    shapes: (coil, ny, nx) of each.  sha256: of each file, by name; empty for the phantom, which the version decides.
+    """
+
+    description: str
+    count: int
+    shapes: list[tuple[int, int, int]]
+    notes: tuple[str, ...]
+    sha256: dict[str, str]
+    cases: Callable[[], Iterator[Case]]
+
+
+def open_source(config: RunConfig) -> Source:
+    """The source that the configuration names."""
+    if config.data is None:
+        from data_prep import phantom
+        count = _PHANTOM_IMAGES if config.limit is None else config.limit
+        first = next(phantom.cases(config.phantom, "test", 1))
+        return Source(
+            description=f"built-in phantom, {config.phantom}, test",
+            count=count,
+            shapes=[first.kspace.shape] * count,
+            notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
+            sha256={},
+            cases=lambda: phantom.cases(config.phantom, "test", count),
+        )
+    try:
+        slices = fastmri.list_slices(config.data)[: config.limit]
+    except InputError as error:
+        raise InputFileError(str(error)) from error
+    paths = sorted({info.path for info in slices})
+
+    def cases() -> Iterator[Case]:
+        try:
+            yield from fastmri.cases(config.data, config.limit)
+        except InputError as error:
+            raise InputFileError(str(error)) from error
+
+    return Source(
+        description=f"{len(paths)} files of {config.data}" if len(paths) > 1 else str(config.data),
+        count=len(slices),
+        shapes=[info.shape for info in slices],
+        notes=(),
+        sha256={path.name: _sha256(path) for path in paths},
+        cases=cases,
+    )
+
+
+def check_device(device: str) -> None:
+    """Raise UsageError, naming the extra to install, where the device that was asked for is not there."""
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        extra = {"gpu": "jaxcs[cuda12] or jaxcs[cuda13]", "tpu": "jaxcs[tpu]"}.get(device, "jax")
+        raise UsageError(f"--device {device}: JAX finds none here; install {extra}, or use --device cpu") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,221 @@
+"""Open and read HDF5 files that strangers wrote.
+
+A small HDF5 file can point at bytes of other files, or declare far more data than it holds.  What is read here lies
+in the file itself, behind hard links, in plain numbers, within the limits below; everything else is an `InputError`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from data_prep.cases import InputError
+
+LARGEST_AXIS = 4096
+LARGEST_DATASET = 8 * 2**30  # bytes
+LARGEST_EXPANSION = 1000  # bytes declared for each byte of the file, about what gzip reaches on zeros
+LARGEST_TEXT = 2**20  # bytes
+_COMPRESSION = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF}
+_FILTERS = _COMPRESSION | {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_KINDS = {"b": "boolean", "i": "integer", "u": "integer", "f": "real", "c": "complex"}
+
+
+def refusal(path: str | Path, problem: str, remedy: str) -> InputError:
+    """The error "path: problem: remedy", made one printable line whatever is in the file's name."""
+    return InputError(printable(f"{path}: {problem}: {remedy}"))
+
+
+def printable(text: str) -> str:
+    """The text with a question mark in the place of each line break, control character and broken code point."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+@contextmanager
+def _reading(path: str | Path, what: str) -> Iterator[None]:
+    """Turn whatever h5py raises into an `InputError`: on damaged files it raises nearly every built-in exception."""
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise refusal(path, f"{what} does not fit into memory", "use a machine with more memory") from error
+    except Exception as error:
+        problem = f"{what} cannot be read, the file is damaged, cut short or still being written"
+        raise refusal(path, problem, "copy or download it again") from error
+
+
+@contextmanager
+def open_file(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    Raises InputError where the path is missing, not a regular file, not permitted, or no readable HDF5 file.
+    """
+    try:
+        # A pipe or a device would block or never end, so it must not even be opened.
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+        if regular:
+            Path(path).open("rb").close()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        problem = getattr(error, "strerror", None) or "not a usable path"
+        raise refusal(path, problem, "check the path and its permissions") from error
+    if not regular:
+        raise refusal(path, "not a regular file", "give an HDF5 file")
+    with _reading(path, "the HDF5 structure"):
+        if not h5py.is_hdf5(path):
+            raise refusal(path, "not an HDF5 file", "check that it was downloaded whole and unpacked")
+        file = h5py.File(path, "r")
+    with file:
+        yield file
+
+
+def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) -> h5py.Dataset | None:
+    """The dataset `name` of the root group, or None where there is none.  No values are read.
+
+    kinds: allowed numpy kinds of its type, out of "biufc".
+    axes: allowed numbers of axes.
+
+    Raises InputError where it is anything but plain numbers of such a kind and shape, stored in this file, not empty
+    and within the limits.
+    """
+    path = file.filename
+    with _reading(path, f"dataset '{name}'"):
+        dataset = _linked_dataset(file, name)
+        if dataset is None:
+            return None
+        if dataset.dtype.kind not in kinds:
+            wanted = " or ".join(dict.fromkeys(_KINDS[kind] for kind in kinds))
+            raise refusal(path, f"'{name}' has type {dataset.dtype}", f"store {wanted} numbers")
+        shape = dataset.shape
+        if shape is None or len(shape) not in axes:
+            found = 0 if shape is None else len(shape)
+            wanted = " or ".join(str(number) for number in axes)
+            raise refusal(path, f"'{name}' has {found} axes", f"store it with {wanted}")
+        if 0 in shape:
+            raise refusal(path, f"'{name}' is empty, its shape is {shape}", "give a file with data")
+        if max(shape) > LARGEST_AXIS:
+            raise refusal(path, f"'{name}' has shape {shape}", f"keep every axis to at most {LARGEST_AXIS}")
+        _check_size(file, name, dataset)
+        return dataset
+
+
+def read(dataset: h5py.Dataset, index: int | tuple[()] = ()) -> np.ndarray:
+    """The values of a dataset from `find_dataset`: all of them, or those at `index` of its first axis.
+
+    Raises InputError where the stored bytes are damaged.
+    """
+    where = "" if index == () else f" of slice {index}"
+    with _reading(dataset.file.filename, f"'{dataset.name[1:]}'{where}"):
+        return np.asarray(dataset[index])
+
+
+def read_text(file: h5py.File, name: str) -> bytes | None:
+    """The one string in the dataset `name` of the root group, as bytes, or None where there is no such dataset.
+
+    Raises InputError where it is not one string stored in this file, of at most LARGEST_TEXT bytes.
+    """
+    path = file.filename
+    with _reading(path, f"dataset '{name}'"):
+        dataset = _linked_dataset(file, name)
+        if dataset is None:
+            return None
+        text = h5py.check_string_dtype(dataset.dtype)
+        if text is None or dataset.size != 1 or dataset.ndim > 1:
+            raise refusal(path, f"'{name}' is not one string", "store one string")
+        _check_size(file, name, dataset)
+        if text.length is None:
+            return _variable_length_text(file, name, dataset)
+        if text.length > LARGEST_TEXT:
+            raise refusal(path, f"'{name}' has {text.length} bytes", f"store at most {LARGEST_TEXT}")
+        return bytes(np.asarray(dataset[()]).reshape(-1)[0])
+
+
+def _variable_length_text(file: h5py.File, name: str, dataset: h5py.Dataset) -> bytes:
+    """Read a string of variable length without the HDF5 library.
+
+    The library takes the lengths in a file on trust: a single wrong byte makes it allocate 4 GiB, or loop for ever
+    over a heap object of length 0 (HDF5 2.0).  On disk the dataset is one entry, "length, heap, object", and a heap
+    is a row of objects, each a header of 16 bytes and its content padded to 8 (HDF5 file format, III.E and IV.A.2.d).
+    """
+    path, offset, creation = file.filename, dataset.id.get_offset(), file.id.get_create_plist()
+    if offset is None or creation.get_sizes() != (8, 8):
+        raise refusal(path, f"'{name}' is not stored contiguously", "store one string, not in chunks")
+    with open(path, "rb") as raw:
+        raw.seek(offset)
+        length, heap_address, wanted = struct.unpack("<IQI", raw.read(16))
+        raw.seek(heap_address + creation.get_userblock())
+        signature, heap_size = struct.unpack("<4s4xQ", raw.read(16))
+        if length > LARGEST_TEXT:
+            raise refusal(path, f"'{name}' has {length} bytes", f"store at most {LARGEST_TEXT}")
+        heap = raw.read(min(heap_size, 2 * LARGEST_TEXT))
+    position = 0
+    while signature == b"GCOL" and position + 16 <= len(heap):
+        number, size = struct.unpack_from("<H6xQ", heap, position)
+        content = heap[position + 16 : position + 16 + size]
+        if number == wanted and length <= len(content):
+            return content[:length]
+        position += 16 + -(-size // 8) * 8
+    raise refusal(path, f"'{name}' is damaged", "copy or download it again")
+
+
+def number_attribute(file: h5py.File, name: str) -> float | None:
+    """The file's attribute `name` as a finite number, or None where it is absent.
+
+    Raises InputError where it is not one finite real number.
+    """
+    with _reading(file.filename, f"attribute '{name}'"):
+        if name not in file.attrs:
+            return None
+        attribute, value = file.attrs.get_id(name), math.nan
+        if attribute.dtype.kind in "iuf" and attribute.get_space().get_simple_extent_npoints() == 1:
+            value = float(np.asarray(file.attrs[name]).reshape(-1)[0])
+        if not math.isfinite(value):
+            raise refusal(file.filename, f"attribute '{name}' is not one finite number", "correct or delete it")
+        return value
+
+
+def _linked_dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
+    """The dataset behind a hard link of the root group whose values are stored in this file, or None where absent."""
+    path = file.filename
+    # `name in file` and `file.get(name)` would follow an external link and so open the file that it names.
+    links = file.id.links
+    if not links.exists(name.encode()):
+        return None
+    if links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+        raise refusal(path, f"'{name}' is a soft or external link", "store the data in the file itself")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise refusal(path, f"'{name}' is not a dataset", "store it as a dataset of the root group")
+    creation = dataset.id.get_create_plist()
+    if creation.get_layout() == h5py.h5d.VIRTUAL or creation.get_external_count() > 0:
+        raise refusal(path, f"'{name}' has its values in other files", "store the data in the file itself")
+    filters = _filters(dataset)
+    # A filter used twice multiplies the expansion, so that no chunk's size could be trusted.
+    if not set(filters) <= _FILTERS or len(filters) != len(set(filters)):
+        raise refusal(path, f"'{name}' is stored with the filters {filters}", "use none, or gzip, or lzf")
+    return dataset
+
+
+def _filters(dataset: h5py.Dataset) -> list[int]:
+    """The numbers of the dataset's HDF5 filters, in order."""
+    creation = dataset.id.get_create_plist()
+    return [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
+
+
+def _check_size(file: h5py.File, name: str, dataset: h5py.Dataset) -> None:
+    """Raise InputError where the declared size is over LARGEST_DATASET or not credible for a file of this size."""
+    # A chunk is unpacked whole, and it may be larger than the dataset.
+    size = dataset.dtype.itemsize * max(math.prod(dataset.shape), math.prod(dataset.chunks or ()))
+    if size > LARGEST_DATASET:
+        raise refusal(file.filename, f"'{name}' declares {size} bytes", f"keep it to at most {LARGEST_DATASET}")
+    held = file.id.get_filesize()
+    if size > held * (LARGEST_EXPANSION if _COMPRESSION & set(_filters(dataset)) else 1):
+        problem = f"'{name}' declares {size} bytes, which a file of {held} bytes cannot hold"
+        raise refusal(file.filename, problem, "copy or download it again")

@@ -1,0 +1,88 @@
+"""Threat sets: which perturbations an attacker may choose from.
+
+All are balls {e : e = 0 outside the support, ||e|| <= radius} in the l2 norm, over everything at once or coil by coil.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Complex, Float
+
+from jaxcs.complex import abs2, safe_sqrt
+from jaxcs.types import Key
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("radius", "support"), meta_fields=())
+@dataclass(frozen=True)
+class Threat:
+    """A ball of perturbations shaped like `support`.
+
+    radius: () for one ball, or (coil, 1, 1) for one ball a coil, in the units of what is perturbed.
+    support: bool, True where a perturbation may be non-zero: (coil, ny, nx) in k-space, (ny, nx) in the image domain.
+    """
+
+    radius: Float[Array, "*parts"]
+    support: Bool[Array, "*axes"]
+
+    def norm(self, delta: Complex[Array, "*axes"]) -> Float[Array, "*parts"]:
+        """The norm that `radius` bounds, shaped like it."""
+        axes = None if self.radius.ndim == 0 else (-2, -1)
+        return safe_sqrt(jnp.sum(abs2(delta), axis=axes, keepdims=self.radius.ndim > 0))
+
+    def project(self, delta: Complex[Array, "*axes"]) -> Complex[Array, "*axes"]:
+        """The nearest perturbation in the set."""
+        delta = jnp.where(self.support, delta, 0)
+        size = self.norm(delta)
+        outside = size > self.radius
+        return delta * jnp.where(outside, self.radius / jnp.where(outside, size, 1.0), 1.0)
+
+    def boundary(self, direction: Complex[Array, "*axes"]) -> Complex[Array, "*axes"]:
+        """The largest perturbation along `direction`, which maximises Re<direction, e> over the set."""
+        direction = jnp.where(self.support, direction, 0)
+        size = self.norm(direction)
+        return direction * jnp.where(size > 0, self.radius / jnp.where(size > 0, size, 1.0), 0.0)
+
+    def random(self, key: Key) -> Complex[Array, "*axes"]:
+        """White complex Gaussian noise on the support, scaled onto the boundary."""
+        return self.boundary(jax.random.normal(key, self.support.shape, jnp.complex64))
+
+
+def measured(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
+    """Perturbations of the measured entries with ||e|| <= epsilon ||M y||, all coils together (the default)."""
+    support = jnp.broadcast_to(mask, kspace.shape)
+    return Threat(epsilon * _size(jnp.where(support, kspace, 0)), support)
+
+
+def whole_kspace(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
+    """Perturbations of all of k-space with ||e|| <= epsilon ||y||, y the fully sampled data.
+
+    What falls on entries that are never measured is spent for nothing.  The ICML 2021 code measured epsilon so.
+    """
+    del mask
+    return Threat(epsilon * _size(kspace), jnp.ones(kspace.shape, bool))
+
+
+def per_coil(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
+    """Perturbations of the measured entries with ||e_i|| <= epsilon ||M y_i|| in every coil i.
+
+    The set that Morshuis et al. (2022) meant, with the exact projection.
+    """
+    support = jnp.broadcast_to(mask, kspace.shape)
+    size = safe_sqrt(jnp.sum(abs2(jnp.where(support, kspace, 0)), axis=(-2, -1), keepdims=True))
+    return Threat(epsilon * size, support)
+
+
+def image(epsilon: Float[Array, ""], reference: Float[Array, ""], shape: tuple[int, ...]) -> Threat:
+    """Perturbations r of the image, measured as A r, with ||r|| <= epsilon * reference (Antun et al., PNAS 2020).
+
+    reference: the norm of the image that epsilon is relative to.
+    """
+    return Threat(epsilon * reference, jnp.ones(shape, bool))
+
+
+def _size(x: Array) -> Array:
+    return safe_sqrt(jnp.sum(abs2(x)))

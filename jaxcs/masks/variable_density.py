@@ -1,0 +1,138 @@
+"""Masks that are denser the closer to the centre of k-space, with exactly the acceleration asked for.
+
+Both: acceleration >= 1; center_fraction in (0, 1]; seed an int or a tuple of ints.  They raise ValueError for
+a request that the recipe cannot meet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxcs.fourier import centre_slice
+from jaxcs.masks.request import Seed, centre_lines, no_room
+
+# Entries of the table (candidates x cells of the largest disc) that one step of the dart throwing may hold.
+_TABLE = 400_000
+# Share of surplus samples at which the search for the slope stops; the surplus is dropped.
+_SURPLUS = 0.01
+_HALVINGS = 20
+
+
+def gaussian(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> Bool[np.ndarray, "nx"]:
+    """round(nx / acceleration) columns: the centre, and others drawn with Gaussian density.
+
+    Those others are drawn without replacement, column i with the weight
+    exp(-(i - nx // 2)^2 / (2 (nx / 10)^2)) + 1 / (2 acceleration), as in the published code of Schlemper
+    et al. (IEEE TMI 37:491, 2018).  Returns (nx,) bool.
+    """
+    lines = centre_lines("gaussian", nx, acceleration, center_fraction)
+    wanted = round(nx / acceleration)
+    if lines >= wanted:
+        raise no_room("gaussian", lines, wanted)
+    mask = np.zeros(nx, bool)
+    mask[centre_slice(nx, lines)] = True
+    offset = (np.arange(nx) - nx // 2) / (nx / 10)
+    weight = np.where(mask, 0.0, np.exp(-0.5 * offset**2) + 0.5 / acceleration)
+    columns = np.random.RandomState(seed).choice(nx, wanted - lines, replace=False, p=weight / weight.sum())
+    mask[columns] = True
+    return mask
+
+
+def poisson(
+    shape: tuple[int, int], acceleration: float, center_fraction: float, seed: Seed
+) -> Bool[np.ndarray, "ny nx"]:
+    """round(ny nx / acceleration) samples of a variable-density Poisson disc, sampled centre included.
+
+    The centre is a block of round(center_fraction n) samples along each axis.  Any two samples p, q outside
+    it are at least min(r(p), r(q)) grid steps apart, where r = min(1, 4 slope) + slope rho, and rho is the
+    distance from the centre in units of half an axis; the slope is found by bisection.  Samples come by dart
+    throwing in a random order (Cook, ACM TOG 5:51, 1986), which fills the grid as densely as the discs allow.
+    Returns (ny, nx) bool.
+
+    Below an acceleration of about 2.7 the slope falls under 1/4 and r under 1 about the centre, where nearly
+    all is sampled then: on a grid even the smallest disc that excludes anything leaves less than half of the
+    samples.
+    """
+    ny, nx = shape
+    rows, columns = (centre_lines("poisson", n, acceleration, center_fraction) for n in shape)
+    wanted = round(ny * nx / acceleration)
+    if rows * columns >= wanted:
+        raise no_room("poisson", rows * columns, wanted)
+    mask = np.zeros(shape, bool)
+    mask[centre_slice(ny, rows), centre_slice(nx, columns)] = True
+    y, x = np.mgrid[:ny, :nx]
+    rho = np.sqrt(((y - ny // 2) / (ny / 2)) ** 2 + ((x - nx // 2) / (nx / 2)) ** 2)
+    # One order for all slopes, so that the number of samples hardly ever rises with the slope.
+    order = np.random.RandomState(seed).permutation(ny * nx)
+    order = order[~mask.ravel()[order]]
+    mask.ravel()[_tuned_darts(rho, order, wanted - rows * columns, np.sqrt(acceleration))] = True
+    return mask
+
+
+def _tuned_darts(
+    rho: Float[np.ndarray, "ny nx"], order: Int[np.ndarray, "cells"], wanted: int, guess: float
+) -> Int[np.ndarray, "wanted"]:
+    """`wanted` cells of a Poisson disc with little surplus; `guess` starts the search for the slope."""
+    low, high = 0.0, guess
+    found = order  # discs of radius <= 1 hold one cell each, so at slope 0 all are taken
+    limit = max(rho.shape)
+    while high < limit and len(darts := _throw_darts(_radius(high, rho), order)) > wanted:
+        low, high, found = high, 2 * high, darts
+    for _ in range(_HALVINGS):
+        if len(found) - wanted <= _SURPLUS * wanted:
+            break
+        middle = (low + high) / 2
+        darts = _throw_darts(_radius(middle, rho), order)
+        if len(darts) < wanted:
+            high = middle
+        else:
+            low, found = middle, darts
+    return found[:wanted]  # without the last darts, which fill the smallest gaps
+
+
+def _radius(slope: float, rho: Float[np.ndarray, "ny nx"]) -> Float[np.ndarray, "ny nx"]:
+    """Radius of the disc around each cell, in grid steps."""
+    return min(1.0, 4 * slope) + slope * rho
+
+
+def _throw_darts(
+    radius: Float[np.ndarray, "ny nx"], order: Int[np.ndarray, "cells"]
+) -> Int[np.ndarray, "darts"]:
+    """Take the cells of `order` one after the other, each unless it lies in the disc of one taken before.
+
+    Many at a time: among the first candidates of the queue, one that no earlier one covers is certain to be
+    taken.  The rest of them goes back to the head of the queue, less those that are now covered by an earlier
+    one.  The darts come in the order in which they were thrown.
+    """
+    nx = radius.shape[1]
+    margin = int(np.ceil(radius.max()))
+    stride = nx + 2 * margin  # the grid with a margin, so that no disc wraps around
+    padded_radius = np.pad(radius, margin).ravel()
+    dy, dx = np.mgrid[-margin : margin + 1, -margin : margin + 1].reshape(2, -1)
+    distance = np.sqrt(dy**2 + dx**2)
+    inside = distance < radius.max()
+    distance, step = distance[inside], (dy * stride + dx)[inside]
+    front_size = max(1, _TABLE // len(step))
+
+    place = (order // nx + margin) * stride + order % nx + margin
+    # The first dart to cover each cell, by its rank in `order`.
+    cover = np.full(padded_radius.size, len(order))
+    queue = np.arange(len(order))
+    taken = []
+    while queue.size:
+        front = queue[:front_size]
+        in_disc = distance < padded_radius[place[front], None]
+        cells = place[front, None] + step
+        first = np.full(padded_radius.size, len(order))  # the same for candidates
+        _cover(first, cells, in_disc, front)
+        wins = first[place[front]] == front
+        _cover(cover, cells[wins], in_disc[wins], front[wins])
+        taken.append(front[wins])
+        queue = queue[cover[place[queue]] > queue]  # a dart covers itself, so this drops the taken ones too
+    return order[np.sort(np.concatenate(taken))]
+
+
+def _cover(lowest: np.ndarray, cells: np.ndarray, in_disc: np.ndarray, rank: np.ndarray) -> None:
+    """Lower `lowest` (in place) to the rank of each candidate in the cells of its disc."""
+    np.minimum.at(lowest, cells[in_disc], np.repeat(rank, in_disc.sum(axis=1)))

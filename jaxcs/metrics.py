@@ -1,0 +1,123 @@
+"""Image quality as fastMRI scores it (Zbontar et al., arXiv:1811.08839): NMSE, PSNR and SSIM.
+
+All compare real images (magnitudes) in the same units, are jitted, differentiable in `image` and work under
+`vmap`; they compute in float32, or in float64 where given float64.  `data_range` is always explicit: fastMRI
+takes the maximum of the target VOLUME for all its slices, and the maximum of the slice gives other scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+WINDOW = 7
+_K1, _K2 = 0.01, 0.03
+
+# Mean and variance in every window of one size, (my, mx) each.
+Moments = tuple[Array, Array]
+
+
+@jax.jit
+def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[Array, ""]:
+    """Normalised mean squared error ||target - image||^2 / ||target||^2 over all axes [-].
+
+    For the score of fastMRI give the whole volume.  A target that is 0 everywhere gives inf, or NaN if the
+    image is 0 too: no error can be relative to nothing.
+    Raises ValueError if the shapes differ or an input is complex.
+    """
+    image, target = _real_pair("nmse", image, target)
+    # Divided by the peak, squares neither overflow nor vanish, whatever the units of the scanner.
+    peak = jax.lax.stop_gradient(jnp.max(jnp.abs(target), initial=0.0))
+    peak = jnp.where(peak > 0, peak, 1.0)
+    return jnp.sum(((target - image) / peak) ** 2) / jnp.sum((target / peak) ** 2)
+
+
+@jax.jit
+def psnr(
+    image: Float[Array, "*axes"], target: Float[Array, "*axes"], data_range: Float[Array, ""] | float
+) -> Float[Array, ""]:
+    """Peak signal-to-noise ratio 10 log10(data_range^2 / mean (target - image)^2) over all axes [dB].
+
+    For the score of fastMRI give the whole volume and its maximum.  inf for identical images, where it has no
+    gradient (NaN); data_range must be positive.
+    Raises ValueError if the shapes differ or an input is complex.
+    """
+    image, target = _real_pair("psnr", image, target)
+    return -10 * jnp.log10(jnp.mean(((target - image) / data_range) ** 2))
+
+
+@jax.jit
+def ssim(
+    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], data_range: Float[Array, ""] | float
+) -> Float[Array, ""]:
+    """Structural similarity of one slice [-] (Wang et al., IEEE TIP 13:600, 2004, eq. 13).
+
+    fastMRI's variant, the defaults of scikit-image: uniform 7x7 windows, only those inside the image, sample
+    variances (divided by 48), K1 = 0.01, K2 = 0.03, mean over all windows.  For the score of fastMRI give the
+    maximum of the volume as data_range, and take the mean over slices.  data_range must be positive.
+    Raises ValueError if the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
+    """
+    image, target = _real_pair("ssim", image, target)
+    if image.ndim != 2 or min(image.shape) < WINDOW:
+        raise ValueError(f"ssim: needs one slice of at least {WINDOW} x {WINDOW} pixels, got {image.shape}")
+    x, y = image / data_range, target / data_range  # so that no square overflows or vanishes, in any units
+    # With p = x + y and q = x - y the formula needs no covariance: 2 E[x] E[y] = (E[p]^2 - E[q]^2) / 2 and
+    # E[x]^2 + E[y]^2 = (E[p]^2 + E[q]^2) / 2, and likewise for covariance and variances.
+    (mean_p, variance_p), (mean_q, variance_q) = _window_moments(x + y), _window_moments(x - y)
+    luminance = (mean_p**2 - mean_q**2 + 2 * _K1**2) / (mean_p**2 + mean_q**2 + 2 * _K1**2)
+    structure = (variance_p - variance_q + 2 * _K2**2) / (variance_p + variance_q + 2 * _K2**2)
+    return jnp.mean(luminance * structure)
+
+
+# Each is called with (image, target, data_range).
+METRICS: dict[str, Callable[..., Array]] = {
+    "nmse": lambda image, target, data_range: nmse(image, target),
+    "psnr": psnr,
+    "ssim": ssim,
+}
+
+
+def _window_moments(z: Float[Array, "ny nx"]) -> Moments:
+    """Mean and sample variance in each 7x7 window.
+
+    E[z^2] - E[z]^2 would lose all digits of a small variance in float32.  Instead single pixels (mean z,
+    variance 0) are joined to runs of 7 = (2 + 2) + (2 + 1), first along rows and then along columns.
+    """
+    one = (z, jnp.zeros_like(z))
+    for axis in (1, 0):
+        two = _joined(one, 1, one, 1, axis)
+        one = _joined(_joined(two, 2, two, 2, axis), 4, _joined(two, 2, one, 1, axis), 3, axis)
+    mean, variance = one
+    return mean, variance * (WINDOW**2 / (WINDOW**2 - 1))
+
+
+def _joined(left: Moments, n_left: int, right: Moments, n_right: int, axis: int) -> Moments:
+    """Moments of runs of n_left + n_right entries from those of their two parts, at each start along `axis`.
+
+    The variance is the mean of the variances of the parts plus the variance of their means (Chan, Golub and
+    LeVeque, The American Statistician 37:242, 1983).
+    """
+    starts = right[0].shape[axis] - n_left
+    left_mean, left_variance = (_runs(part, 0, starts, axis) for part in left)
+    right_mean, right_variance = (_runs(part, n_left, starts, axis) for part in right)
+    a, b = n_left / (n_left + n_right), n_right / (n_left + n_right)
+    mean = a * left_mean + b * right_mean
+    return mean, a * left_variance + b * right_variance + a * b * (right_mean - left_mean) ** 2
+
+
+def _runs(x: Float[Array, "my mx"], first: int, count: int, axis: int) -> Array:
+    """`count` entries of `x` along `axis`, from `first` on."""
+    return jax.lax.slice_in_dim(x, first, first + count, axis=axis)
+
+
+def _real_pair(metric: str, image: Array, target: Array) -> tuple[Array, Array]:
+    """Both as real floating-point arrays of at least 32 bits."""
+    if image.shape != target.shape:
+        raise ValueError(f"{metric}: image is {image.shape}, target is {target.shape}; need equal shapes")
+    if jnp.iscomplexobj(image) or jnp.iscomplexobj(target):
+        raise ValueError(f"{metric}: image is {image.dtype}, target is {target.dtype}; need magnitudes")
+    dtype = jnp.promote_types(jnp.result_type(image, target), jnp.float32)
+    return jnp.asarray(image, dtype), jnp.asarray(target, dtype)

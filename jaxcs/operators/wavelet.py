@@ -1,0 +1,136 @@
+"""Orthogonal periodised 2-D wavelet transform, equal to PyWavelets' `periodization` mode.
+
+Mallat, A Wavelet Tour of Signal Processing, 3rd ed., section 7.3 (fast orthogonal transform, periodic boundary).  Each
+level is done in polyphase form: with the even and odd samples as two half-length signals, every filter tap is a whole
+shifted array, which compilers fuse into one pass over memory (four times faster on a CPU than dense matrix products).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pywt
+from jaxtyping import Array, Inexact
+
+
+@lru_cache
+def filters(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Low- and high-pass analysis taps of an orthogonal PyWavelets filter such as "haar", "db4", "sym5", "coif1"."""
+    known = pywt.wavelist(kind="discrete")
+    if name not in known:
+        raise ValueError(f"unknown wavelet {name!r}; orthogonal PyWavelets names are haar, db1..db38, sym2.., coif1..")
+    wavelet = pywt.Wavelet(name)
+    taps = np.array(wavelet.dec_lo)
+    # PyWavelets calls dmey orthogonal; its taps are only approximately so, which would break every exact adjoint here.
+    gram = [float(taps[2 * k :] @ taps[: len(taps) - 2 * k]) for k in range(len(taps) // 2)]
+    if not wavelet.orthogonal or not np.allclose(gram, np.eye(len(gram))[0], atol=1e-7):
+        raise ValueError(f"wavelet {name!r} is not orthogonal; use haar, dbN, symN or coifN")
+    return tuple(wavelet.dec_lo), tuple(wavelet.dec_hi)
+
+
+def usable_levels(shape: tuple[int, ...], levels: int) -> int:
+    """How many of `levels` both sides can be halved exactly, which periodisation needs."""
+    return next(k for k in range(levels, -1, -1) if all(n % 2**k == 0 for n in shape))
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=(), meta_fields=("name", "levels"))
+@dataclass(frozen=True)
+class Wavelet:
+    """W: an orthogonal transform of the last two axes, so adjoint = inverse.
+
+    Coefficients have the image's shape, coarsest band in the corner, as `pywt.coeffs_to_array` lays them out.
+    Both sides must be divisible by 2^levels (ValueError otherwise); see `usable_levels`.
+    """
+
+    name: str
+    levels: int
+
+    def forward(self, x: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
+        """Image to coefficients."""
+        if usable_levels(x.shape[-2:], self.levels) < self.levels:
+            raise ValueError(f"Wavelet: {self.levels} levels need sides divisible by {2**self.levels}, got {x.shape}")
+        return _orthogonal(partial(_decompose, self), partial(_compose, self), x)
+
+    def adjoint(self, y: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
+        """Coefficients to image."""
+        return _orthogonal(partial(_compose, self), partial(_decompose, self), y)
+
+
+def _orthogonal(apply: Callable[[Array], Array], transpose: Callable[[Array], Array], x: Array) -> Array:
+    """`apply` to real and imaginary parts, with its transpose known to autodiff.
+
+    Transposing the slices one by one, as autodiff would, is three times slower than the transform itself.  The result
+    of an orthogonal transform solves its transpose's system, and a linear solve may name both (and keeps jvp and vmap).
+    """
+
+    # Real taps on complex arrays would be multiplied as complex numbers, at twice the cost.
+    parts = jnp.stack([x.real, x.imag]) if jnp.iscomplexobj(x) else x
+    result = jax.lax.custom_linear_solve(
+        transpose, parts, solve=lambda _, b: apply(b), transpose_solve=lambda _, b: transpose(b)
+    )
+    return jax.lax.complex(result[0], result[1]) if jnp.iscomplexobj(x) else result
+
+
+@partial(jax.jit, static_argnums=0)
+def _decompose(wavelet: Wavelet, x: Array) -> Array:
+    if wavelet.levels == 0:
+        return x
+    ny, nx = x.shape[-2:]
+    band = _analyse(_analyse(x, wavelet.name, -2), wavelet.name, -1)
+    coarse = _decompose(Wavelet(wavelet.name, wavelet.levels - 1), band[..., : ny // 2, : nx // 2])
+    return band.at[..., : ny // 2, : nx // 2].set(coarse)
+
+
+@partial(jax.jit, static_argnums=0)
+def _compose(wavelet: Wavelet, y: Array) -> Array:
+    if wavelet.levels == 0:
+        return y
+    ny, nx = y.shape[-2:]
+    coarse = _compose(Wavelet(wavelet.name, wavelet.levels - 1), y[..., : ny // 2, : nx // 2])
+    band = y.at[..., : ny // 2, : nx // 2].set(coarse)
+    return _synthesise(_synthesise(band, wavelet.name, -1), wavelet.name, -2)
+
+
+def _taps(name: str) -> list[tuple[float, float, int, int]]:
+    """For each tap: low, high, phase and shift, such that low[k] sums tap * x[2 (k + shift) + phase]."""
+    low, high = filters(name)
+    centre = len(low) // 2  # where PyWavelets' periodization puts the filter
+    return [(low[j], high[j], (centre - j) % 2, (centre - j) // 2) for j in range(len(low))]
+
+
+def _windows(x: Array, shifts: list[int]) -> dict[int, Array]:
+    """x rolled along axis -2 by each of `shifts`, as slices of one periodically padded array."""
+    before, after = max(0, -min(shifts)), max(0, max(shifts))
+    padding = ((0, 0),) * (x.ndim - 2) + ((before, after), (0, 0))
+    padded = jnp.pad(x, padding, mode="wrap")
+    n = x.shape[-2]
+    return {shift: padded[..., before + shift : before + shift + n, :] for shift in shifts}
+
+
+def _analyse(x: Array, name: str, axis: int) -> Array:
+    """One level along `axis`: (low band, high band) stacked."""
+    x = jnp.swapaxes(x, axis, -2)
+    taps = _taps(name)
+    phases = [_windows(x[..., phase::2, :], [shift for _, _, p, shift in taps if p == phase]) for phase in (0, 1)]
+    low = sum(low * phases[phase][shift] for low, _, phase, shift in taps)
+    high = sum(high * phases[phase][shift] for _, high, phase, shift in taps)
+    return jnp.swapaxes(jnp.concatenate([low, high], axis=-2), axis, -2)
+
+
+def _synthesise(y: Array, name: str, axis: int) -> Array:
+    """The transpose of `_analyse`, which is its inverse."""
+    y = jnp.swapaxes(y, axis, -2)
+    taps = _taps(name)
+    half = y.shape[-2] // 2
+    shifts = [-shift for _, _, _, shift in taps]
+    lows, highs = _windows(y[..., :half, :], shifts), _windows(y[..., half:, :], shifts)
+    phases = [
+        sum(low * lows[-shift] + high * highs[-shift] for low, high, p, shift in taps if p == phase) for phase in (0, 1)
+    ]
+    x = jnp.stack(phases, axis=-2).reshape(y.shape)
+    return jnp.swapaxes(x, axis, -2)

@@ -1,0 +1,22 @@
+"""The scale that makes lambda, step sizes and epsilon mean the same on every scanner."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxcs.complex import magnitude
+from jaxcs.operators import Sense
+from jaxcs.types import Measurement
+
+
+def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
+    """Divide the k-space by max|A^H y|; also return that number, in the units of the raw k-space.
+
+    Every l1 solution is 0 from lambda = max|Psi A^H y| on, which this is for Psi the identity, so that lambda becomes
+    a fraction.  An all-zero measurement keeps scale 0 and stays zero.
+    """
+    a = Sense(measurement.maps, measurement.mask)
+    scale = jnp.max(magnitude(a.adjoint(measurement.kspace)))
+    kspace = measurement.kspace / jnp.where(scale > 0, scale, 1.0)
+    return measurement._replace(kspace=kspace), scale

@@ -1,0 +1,27 @@
+"""The adjoint image: unsampled k-space left at zero, coils combined by their maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+
+from jaxcs.complex import magnitude
+from jaxcs.operators import Sense
+from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
+
+
+@dataclass(frozen=True)
+class Config:
+    """Nothing to choose."""
+
+
+def build(config: Config) -> Reconstructor:
+    """|A^H y|, the starting point of every method and the weakest of them."""
+    del config
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        del params, key
+        return magnitude(Sense(measurement.maps, measurement.mask).adjoint(measurement.kspace))
+
+    return Reconstructor(init=lambda key: {}, apply=jax.jit(apply))

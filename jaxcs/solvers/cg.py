@@ -1,0 +1,80 @@
+"""Conjugate gradients for a Hermitian positive (semi-)definite system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxcs.complex import real_dot
+from jaxcs.solvers.fixed_point import Differentiate, Theta, implicit, unrolled
+
+
+class _State(NamedTuple):
+    x: Array
+    residual: Array
+    direction: Array
+    residual_norm2: Array
+
+
+def cg(
+    normal: Callable[[Theta, Array], Array],
+    theta: Theta,
+    b: Array,
+    n_iters: int,
+    differentiate: Differentiate = "implicit",
+) -> Array:
+    """Solve normal(theta, x) = b from x = 0 (Hestenes & Stiefel, J. Res. NBS 49:409, 1952).
+
+    normal: (theta, x) -> array like x, linear in x, symmetric and non-negative in the inner product Re<x, y>.
+    theta: pytree of every array that `normal` depends on; b: right-hand side, real or complex, any shape.
+    n_iters: iterations; those after convergence to float precision leave x unchanged.
+    differentiate: "implicit" solves the adjoint system by n_iters iterations of the same method.
+    """
+
+    def run(theta: Theta, b: Array) -> Array:
+        start = _State(jnp.zeros_like(b), b, b, real_dot(b, b))
+        # Below this the residual is rounding error, and dividing by it would make the iterates grow again.
+        floor = start.residual_norm2 * jnp.finfo(b.dtype).eps ** 2
+
+        def body(state: _State) -> _State:
+            image = normal(theta, state.direction)
+            curvature = real_dot(state.direction, image)
+            going = (state.residual_norm2 > floor) & (curvature > 0)
+            alpha = jnp.where(going, state.residual_norm2 / jnp.where(going, curvature, 1.0), 0.0)
+            x = state.x + alpha * state.direction
+            residual = state.residual - alpha * image
+            norm2 = real_dot(residual, residual)
+            beta = jnp.where(going, norm2 / jnp.where(going, state.residual_norm2, 1.0), 0.0)
+            return _State(x, residual, residual + beta * state.direction, norm2)
+
+        return unrolled(body, start, n_iters).x
+
+    if differentiate == "unroll":
+        return run(theta, b)
+
+    def adjoint(inputs: tuple[Theta, Array], x: Array, v: Array) -> Array:
+        # Cotangents are conjugated vectors, and the transpose of a symmetric real-linear map is itself.
+        return jnp.conj(run(inputs[0], jnp.conj(v)))
+
+    return implicit(
+        solve=lambda inputs, _: run(*inputs),
+        step=lambda inputs, x: x - normal(inputs[0], x) + inputs[1],
+        solve_adjoint=adjoint,
+        theta=(theta, b),
+        x0=jnp.zeros_like(b),
+    )
+
+
+def largest_eigenvalue(normal: Callable[[Array], Array], start: Array, n_iters: int) -> tuple[Array, Array]:
+    """Largest eigenvalue and its unit eigenvector of a symmetric non-negative map, by power iteration from `start`."""
+
+    def body(_: int, v: Array) -> Array:
+        image = normal(v)
+        return image / jnp.sqrt(real_dot(image, image))
+
+    v = jax.lax.fori_loop(0, n_iters, body, start / jnp.sqrt(real_dot(start, start)))
+    return real_dot(v, normal(v)), v
