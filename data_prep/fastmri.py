@@ -8,8 +8,7 @@ https://fastmri.med.nyu.edu, Zbontar et al., arXiv:1811.08839.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -92,36 +91,37 @@ def list_slices(path: str | Path) -> list[SliceInfo]:
     return found
 
 
-def cases(path: str | Path, limit: int | None = None) -> Iterator[Case]:
-    """The slices of `list_slices` with their values, one in memory at a time; at most `limit` of them.
+def read_slice(info: SliceInfo) -> Case:
+    """One slice of `list_slices` with its values.
 
     The target is the file's own, or where it has none the root-sum-of-squares of the inverse Fourier transform, cut
     to the header's image size where that is known.  A target larger than the k-space matrix is cut to it.  Where the
-    file lacks the attribute `max`, all its slices are read once beforehand to find the maximum.
+    file lacks the attribute `max`, all its slices are read once to find the maximum.
 
-    Raises InputError, while iterating, for the first file or slice that cannot be used.
+    Raises InputError where the file or the slice cannot be used.
     """
-    return islice(_all_cases(Path(path)), limit)
+    with open_file(info.path) as file:
+        volume = _volume(info.path, file)
+        kspace = _kspace(volume, info.slice_index)
+        return Case(
+            name=info.name,
+            volume=info.volume,
+            kspace=kspace,
+            target=_target(volume, info.slice_index, kspace),
+            data_range=volume.maximum or _largest_target(info.path, info.path.stat().st_mtime_ns),
+            padding=volume.padding,
+            mask=volume.mask,
+            maps=None if volume.maps is None else _complex(volume, volume.maps, info.slice_index),
+        )
 
 
-def _all_cases(path: Path) -> Iterator[Case]:
-    for file_path in _files(path):
-        with open_file(file_path) as file:
-            volume = _volume(file_path, file)
-            slices = range(volume.kspace.shape[0])
-            data_range = volume.maximum or max(float(_target(volume, index).max()) for index in slices)
-            for index in slices:
-                kspace = _kspace(volume, index)
-                yield Case(
-                    name=f"{file_path.name}:{index}",
-                    volume=file_path.name,
-                    kspace=kspace,
-                    target=_target(volume, index, kspace),
-                    data_range=data_range,
-                    padding=volume.padding,
-                    mask=volume.mask,
-                    maps=None if volume.maps is None else _complex(volume, volume.maps, index),
-                )
+@lru_cache(maxsize=1)
+def _largest_target(path: Path, modified: int) -> float:
+    """The maximum of a volume's targets, kept while its slices are read one after another."""
+    del modified  # part of the key only: a file that changed is read again
+    with open_file(path) as file:
+        volume = _volume(path, file)
+        return max(float(_target(volume, index).max()) for index in range(volume.kspace.shape[0]))
 
 
 def _files(path: Path) -> list[Path]:

@@ -6,7 +6,7 @@ import sys
 import time
 import zlib
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from bench.figures import overview
 from bench.harness import provenance, sources
 from bench.harness.arguments import did_you_mean
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, SOME_FAILED, OutOfMemoryError, UsageError
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, OutOfMemoryError, UsageError
 from bench.harness.estimate import estimate
 from bench.harness.experiment import Functions, Outcome, build, flags
 from bench.harness.prepare import Prepared, prepare
@@ -28,6 +28,7 @@ from bench.harness.progress import Progress
 from bench.harness.records import SCHEMA_VERSION, RunFolder, summarise
 from bench.harness.table import render
 from bench.report import write_report
+from data_prep.cases import InputError
 from jaxcs.attacks import ATTACKS
 from jaxcs.recon import METHODS, l1
 
@@ -73,7 +74,7 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         "status": "running",
     }
     folder.write_json("run.json", record)
-    rows, failures, evaluations, samplings = _attack_all(work, source.cases(), source.count, folder)
+    rows, failures, evaluations, samplings = _attack_all(work, source, folder)
     record |= {
         "status": "done",
         "folder": str(folder.path),
@@ -90,60 +91,75 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
     if rows:
         folder.write("figure.png", overview.draw(folder.path))
         folder.write("report.html", write_report(folder.path))
-    if not arguments.json:
+    if rows and not arguments.json:
         print(render(record["summary"]))
-    print(f"{len(samplings)} images in {record['seconds']:.0f} s; record and report in {folder.path}", file=sys.stderr)
-    for name, reason in failures.items():
-        print(f"failed: {name}: {reason}", file=sys.stderr)
+    print(f"{_count(len(samplings))} in {record['seconds']:.0f} s; record and report in {folder.path}", file=sys.stderr)
+    if not rows:
+        raise InputFileError(f"no image could be attacked: {next(iter(failures.values()))}")
+    for reason in failures.values():
+        print(f"failed: {reason}", file=sys.stderr)
     return record, SOME_FAILED if failures else DONE
 
 
 def _attack_all(
-    work: _Work, cases: Iterator[Any], count: int, folder: RunFolder
+    work: _Work, source: sources.Source, folder: RunFolder
 ) -> tuple[list[dict[str, Any]], dict[str, str], int, dict[str, Any]]:
-    """Attack every case, batch by batch, and record each as it is done."""
+    """Attack every case, batch by batch, and record each as it is done.
+
+    Returns the rows, why cases failed, the number of gradient evaluations and what the masks sampled.
+    """
     rows: list[dict[str, Any]] = []
     failures: dict[str, str] = {}
     samplings: dict[str, Any] = {}
     compiled: dict[Any, Functions] = {}
-    progress = Progress(count, "images")
-    drops: list[float] = []
-    for group in _batches(cases, work):
-        key = group[0].calibration if work.config.maps == "reestimated" else None
-        if key not in compiled:
-            compiled[key] = _functions(work, key)
+    progress = Progress(len(source.readers), "images")
+    worst = 0.0
+
+    def fail(name: str, reason: str) -> None:
+        failures[name] = reason
+        folder.append([{"case": name, "failed": reason}])
+        progress.advance(f"{name} failed")
+
+    for group in _batches(source, work, fail):
+        calibration = group[0].calibration if work.config.maps == "reestimated" else None
+        if calibration not in compiled:
+            compiled[calibration] = _functions(work, calibration)
         try:
-            results = _attack_batch(work, compiled[key], group)
+            results = _attack_batch(work, compiled[calibration], group)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" in str(error):
                 raise OutOfMemoryError("out of memory; use a smaller --batch or a smaller matrix") from error
             raise
-        for prepared, (image_rows, failure, pictures, deltas) in zip(group, results, strict=True):
+        for prepared, result in zip(group, results, strict=True):
             samplings[prepared.name] = prepared.sampling._asdict()
-            if failure:
-                failures[prepared.name] = failure
-            else:
-                if not rows:
-                    folder.write_arrays("example.npz", pictures)
-                rows += image_rows
-                drops += [row["clean"] - row["attacked"] for row in image_rows if row["metric"] == "psnr"]
-            folder.append(image_rows if not failure else [{"case": prepared.name, "failed": failure}])
-            if work.save_perturbations and not failure:
-                folder.append_arrays("perturbations.npz", deltas)
-            progress.advance(f"worst so far -{max(drops):.1f} dB PSNR" if drops else "no image finished")
+            if result.failure:
+                fail(prepared.name, f"{prepared.name}: {result.failure}")
+                continue
+            if not rows:
+                folder.write_arrays("example.npz", result.pictures)
+            folder.append(result.rows)
+            rows += result.rows
+            if work.save_perturbations:
+                folder.append_arrays("perturbations.npz", result.perturbations)
+            worst = max([worst, *(row["clean"] - row["attacked"] for row in result.rows if row["metric"] == "psnr")])
+            progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
     per_image = len(work.config.eps) * getattr(work.attack_config, "n_steps", 0) * work.config.restarts
     return rows, failures, per_image * len(samplings), samplings
 
 
-def _attack_batch(
-    work: _Work, functions: Functions, group: list[Prepared]
-) -> list[tuple[list[dict[str, Any]], str | None, dict[str, np.ndarray], dict[str, np.ndarray]]]:
-    """All epsilons of one batch, each warm-started from the one below.
+class _Result(NamedTuple):
+    """One slice: its rows, why it failed or None, the arrays shown as pictures, and the perturbation at each epsilon."""
 
-    For each slice: its rows, why it failed or None, the pictures of one epsilon, and the perturbations.
-    """
+    rows: list[dict[str, Any]]
+    failure: str | None
+    pictures: dict[str, np.ndarray]
+    perturbations: dict[str, np.ndarray]
+
+
+def _attack_batch(work: _Work, functions: Functions, group: list[Prepared]) -> list[_Result]:
+    """All epsilons of one batch, each warm-started from the one below."""
     config = work.config
-    # The last batch may be short; the first slice fills it up, so that nothing compiles again.
+    # The last batch may be short; its first slice fills it up, so that nothing compiles again.
     members = group + [group[0]] * (work.batch - len(group))
     data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
@@ -151,37 +167,41 @@ def _attack_batch(
     keys = jnp.stack([jax.random.fold_in(seed, zlib.crc32(member.name.encode())) for member in members])
     clean_images, clean_scores = functions.clean(data, keys)
     begin = functions.start(data, keys)
-    rows: list[list[dict[str, Any]]] = [[] for _ in group]
-    failure: list[str | None] = [None for _ in group]
-    pictures: list[dict[str, np.ndarray]] = [{} for _ in group]
-    deltas: list[dict[str, np.ndarray]] = [{} for _ in group]
-    shown = min(config.eps, key=lambda eps: abs(eps - _SHOWN_EPSILON))
+    outcomes: dict[float, Outcome] = {}
     for eps in config.eps:
         outcome = functions.attack(data, clean_images, jnp.float32(eps), begin, keys)
         if eps > 0:
             begin = outcome.delta
-        for index, prepared in enumerate(group):
-            one: Outcome = jax.tree.map(lambda leaf, i=index: np.asarray(leaf[i]), outcome)
-            clean = {name: float(values[index]) for name, values in clean_scores.items()}
-            new = _rows(config, prepared.name, eps, clean, one)
-            rows[index] += new
-            if not all(np.isfinite([row["clean"], row["noise"], row["attacked"]]).all() for row in new):
-                failure[index] = f"non-finite result at epsilon {eps:g}"
-            if eps == shown:
-                pictures[index] = {
-                    "case": np.array(prepared.name),
-                    "eps": np.array(eps),
-                    "truth": np.asarray(prepared.data.target),
-                    "clean": np.asarray(clean_images[index]),
-                    "noise": one.noise_image,
-                    "attacked": one.attacked_image,
-                    "perturbation": one.perturbation_image,
-                }
-            deltas[index][f"{prepared.name}|{eps:g}"] = one.delta * prepared.scale
-    return list(zip(rows, failure, pictures, deltas, strict=True))
+        outcomes[eps] = jax.tree.map(np.asarray, outcome)
+    clean = jax.tree.map(np.asarray, (clean_images, clean_scores))
+    return [
+        _result(work, prepared, *jax.tree.map(lambda leaf, i=index: leaf[i], (clean, outcomes)))
+        for index, prepared in enumerate(group)
+    ]
 
 
-def _rows(config: RunConfig, name: str, eps: float, clean: dict[str, float], outcome: Outcome) -> list[dict[str, Any]]:
+def _result(
+    work: _Work, prepared: Prepared, clean: tuple[np.ndarray, dict[str, Any]], outcomes: dict[float, Outcome]
+) -> _Result:
+    clean_image, clean_scores = clean
+    rows = [row for eps, one in outcomes.items() for row in _rows(work.config, prepared.name, eps, clean_scores, one)]
+    broken = [row["eps"] for row in rows if not np.isfinite([row["clean"], row["noise"], row["attacked"]]).all()]
+    shown = min(outcomes, key=lambda eps: abs(eps - _SHOWN_EPSILON))
+    pictures = {
+        "case": np.array(prepared.name),
+        "eps": np.array(shown),
+        "truth": np.asarray(prepared.data.target),
+        "clean": clean_image,
+        "noise": outcomes[shown].noise_image,
+        "attacked": outcomes[shown].attacked_image,
+        "perturbation": outcomes[shown].perturbation_image,
+    }
+    perturbations = {f"{prepared.name}|{eps:g}": one.delta * prepared.scale for eps, one in outcomes.items()}
+    failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
+    return _Result(rows, failure, pictures, perturbations)
+
+
+def _rows(config: RunConfig, name: str, eps: float, clean: dict[str, Any], outcome: Outcome) -> list[dict[str, Any]]:
     """A row for each metric of one slice at one epsilon."""
     common = {"case": name, "source": config.method, "victim": config.method, "attack": config.attack, "eps": eps}
     measured = {"norm": float(outcome.norm), "norm_kspace": float(outcome.norm_kspace), "flags": flags(outcome, eps)}
@@ -189,7 +209,7 @@ def _rows(config: RunConfig, name: str, eps: float, clean: dict[str, float], out
         common
         | {
             "metric": metric,
-            "clean": clean[metric],
+            "clean": float(clean[metric]),
             "noise": float(outcome.noise[metric]),
             "attacked": float(outcome.attacked[metric]),
         }
@@ -198,13 +218,15 @@ def _rows(config: RunConfig, name: str, eps: float, clean: dict[str, float], out
     ]
 
 
-def _batches(cases: Iterator[Any], work: _Work) -> Iterator[list[Prepared]]:
-    """Prepared slices in groups of equal shape and calibration."""
+def _batches(source: sources.Source, work: _Work, fail: Callable[[str, str], None]) -> Iterator[list[Prepared]]:
+    """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used."""
     group: list[Prepared] = []
-    for case in cases:
-        prepared = prepare(case, work.config)
-        if work.config.norm == "kspace" and case.mask is not None:
-            raise UsageError(f"{case.name} is already under-sampled, so --norm kspace has no reference; use measured")
+    for name, read in source.readers.items():
+        try:
+            prepared = prepare(read(), work.config)
+        except (InputError, InputFileError) as error:
+            fail(name, str(error))
+            continue
         if group and (len(group) == work.batch or _kind(prepared) != _kind(group[0])):
             yield group
             group = []
@@ -296,9 +318,13 @@ def _headline(config: RunConfig, source: sources.Source, work: _Work) -> str:
     memory, seconds = estimate(source.shapes, config, work.method_config, work.attack_config, work.batch)
     eps = " ".join(f"{value:g}" for value in config.eps)
     return (
-        f"{device['platform']} ({device['kind']}, {device['cores']} cores) | {source.description}, {source.count} images | "
+        f"{device['platform']} ({device['kind']}, {device['cores']} cores) | {source.description}, {_count(len(source.readers))} | "
         f"{config.method} under {config.attack}, eps {eps} | about {memory / 1e9:.1f} GB and {seconds:.0f} s"
     )
+
+
+def _count(n: int) -> str:
+    return f"{n} image{'' if n == 1 else 's'}"
 
 
 def _count_flags(rows: list[dict[str, Any]]) -> dict[str, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import jax
 
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
-from data_prep import fastmri
+from data_prep import fastmri, phantom
 from data_prep.cases import Case, InputError
 
 _PHANTOM_IMAGES = 10
@@ -21,49 +22,39 @@ class Source(NamedTuple):
     """Cases that have been found, but not read.
 
     shapes: (coil, ny, nx) of each.  sha256: of each file, by name; empty for the phantom, which the version decides.
+    readers: by name; each reads one case, or raises InputError.
     """
 
     description: str
-    count: int
     shapes: list[tuple[int, int, int]]
     notes: tuple[str, ...]
     sha256: dict[str, str]
-    cases: Callable[[], Iterator[Case]]
+    readers: dict[str, Callable[[], Case]]
 
 
 def open_source(config: RunConfig) -> Source:
-    """The source that the configuration names."""
+    """The source that the configuration names.  Raises InputFileError where there is none to be read."""
     if config.data is None:
-        from data_prep import phantom
         count = _PHANTOM_IMAGES if config.limit is None else config.limit
-        first = next(phantom.cases(config.phantom, "test", 1))
+        readers = {f"phantom {index}": partial(phantom.case, config.phantom, "test", index) for index in range(count)}
         return Source(
-            description=f"built-in phantom, {config.phantom}, test",
-            count=count,
-            shapes=[first.kspace.shape] * count,
+            description=f"built-in phantom ({config.phantom}, test)",
+            shapes=[readers["phantom 0"]().kspace.shape] * count,
             notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
             sha256={},
-            cases=lambda: phantom.cases(config.phantom, "test", count),
+            readers=readers,
         )
     try:
         slices = fastmri.list_slices(config.data)[: config.limit]
     except InputError as error:
-        raise InputFileError(str(error)) from error
+        raise InputFileError(f"--data {error}") from error
     paths = sorted({info.path for info in slices})
-
-    def cases() -> Iterator[Case]:
-        try:
-            yield from fastmri.cases(config.data, config.limit)
-        except InputError as error:
-            raise InputFileError(str(error)) from error
-
     return Source(
         description=f"{len(paths)} files of {config.data}" if len(paths) > 1 else str(config.data),
-        count=len(slices),
         shapes=[info.shape for info in slices],
         notes=(),
         sha256={path.name: _sha256(path) for path in paths},
-        cases=cases,
+        readers={info.name: partial(fastmri.read_slice, info) for info in slices},
     )
 
 

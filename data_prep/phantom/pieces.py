@@ -1,27 +1,86 @@
-"""The smooth pieces that anatomies are drawn with: edges, superellipses, bands, noise.  Lengths in mm."""
+"""The smooth pieces that anatomies are drawn with: edges, superellipses, strokes, curves and noise.  Lengths in mm.
+
+Shapes are given by distances, negative inside and true to first order near the edge, so that layers of a chosen
+thickness, unions (minimum) and intersections (maximum) come by arithmetic.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 Array = Float[np.ndarray, "ny nx"]
+Point = tuple[float, float]
+Numbers = Sequence[float] | np.ndarray
 
 # Half the extent [mm] of the lattices that noise is drawn on.  Fixed, so that an anatomy is the same on every grid.
 _REACH = (116.0, 94.0)
+_PIECES = 3  # straight pieces between two points of a stroke
+_SHARPEST = 1.5  # width of the sharpest edge in pixels of the grid, so that edges do not show its steps
 
 
 class Grid(NamedTuple):
     """Pixel positions.
 
-    y: (ny, 1), rows downwards [mm].  x: (1, nx), columns to the right [mm].  step: distance of two pixels [mm].
+    y: (ny, 1), rows downwards [mm].  x: (1, nx), or (ny, nx) where an anatomy is bent, columns to the right [mm].
+    step: distance of two pixels [mm].
     """
 
     y: np.ndarray
     x: np.ndarray
     step: float
+
+
+class Canvas(NamedTuple):
+    """A signal (ny, nx) that is painted on in place, where its pixels are, and which part of its parent it is."""
+
+    grid: Grid
+    signal: np.ndarray
+    where: tuple[slice, slice]
+
+    def paint(self, distance: np.ndarray, value: np.ndarray | float, softness: float = 0.8) -> None:
+        """Cover what is inside the shape with `value`; the edge is `softness` mm wide."""
+        cover = inside(distance, self._edge(softness))
+        self.signal[...] += cover * (value - self.signal)
+
+    def patch(self, low: Point, high: Point) -> Canvas:
+        """The part between the corners `low` and `high` (y, x); painting on it paints on the whole."""
+        rows = slice(*np.searchsorted(self.grid.y.ravel(), (low[0], high[0])))
+        x = self.grid.x if len(self.grid.x) == 1 else self.grid.x[rows]
+        columns = _span(np.asarray(np.any((x >= low[1]) & (x <= high[1]), axis=0)))
+        part = Grid(self.grid.y[rows], x[:, columns], self.grid.step)
+        return Canvas(part, self.signal[rows, columns], (rows, columns))
+
+    def around(self, points: Sequence[Point], margin: float) -> Canvas:
+        """The patch that holds all `points` with a margin."""
+        low, high = np.min(points, axis=0) - margin, np.max(points, axis=0) + margin
+        return self.patch((low[0], low[1]), (high[0], high[1]))
+
+    def stroke(self, points: Sequence[Point], widths: Sequence[float], value: float, softness: float = 0.8) -> None:
+        """A curved stroke through `points` whose half width goes through `widths`."""
+        patch = self.around(points, max(widths) + self._edge(softness))
+        patch.paint(stroke(patch.grid, points, widths), value, softness)
+
+    def dots(self, rng: np.random.RandomState, centres: Sequence[Point], radii: Point, value: float) -> None:
+        """Small round spots, radii between the two given."""
+        for y, x in centres:
+            radius = rng.uniform(*radii)
+            patch = self.around([(y, x)], radius + self._edge(0.8))
+            patch.paint(np.hypot(patch.grid.y - y, patch.grid.x - x) - radius, value)
+
+    def _edge(self, softness: float) -> float:
+        """Width of an edge on this grid."""
+        return max(softness, _SHARPEST * self.grid.step)
+
+
+def blank(grid: Grid) -> Canvas:
+    """An empty canvas."""
+    shape = np.broadcast_shapes(grid.y.shape, grid.x.shape)
+    return Canvas(grid, np.zeros(shape), (slice(None), slice(None)))
 
 
 def make_grid(shape: tuple[int, int], step: float) -> Grid:
@@ -30,51 +89,105 @@ def make_grid(shape: tuple[int, int], step: float) -> Grid:
     return Grid(y[:, None], x[None, :], step)
 
 
-def inside(distance: Array, softness: float) -> Array:
-    """Share of a pixel covered by a shape: 1 well inside (distance < 0), 0 outside, smooth across `softness` mm."""
+def inside(distance: np.ndarray, softness: float) -> np.ndarray:
+    """1 well inside a shape (distance < 0), 0 outside, and a smooth step `softness` mm wide between."""
     t = np.clip(0.5 - distance / softness, 0.0, 1.0)
     return t * t * (3 - 2 * t)
 
 
-def ellipse(
-    grid: Grid, centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0, power: float = 2.0
-) -> Array:
-    """Distance from a superellipse, negative inside; first order near the edge.
+def ellipse(grid: Grid, centre: Point, radii: Point, angle: float = 0.0, power: float = 2.0) -> Array:
+    """Distance from a superellipse |u|^power + |v|^power = 1.
 
-    centre, radii: (y, x) [mm].  angle: rotation [radian].  power: 2 for an ellipse, more for a squarer shape.
+    centre, radii: (y, x) [mm].  angle: turns it [radian].  power: 2 for an ellipse, more for a squarer shape.
     """
     dy, dx = grid.y - centre[0], grid.x - centre[1]
-    u = (np.cos(angle) * dy - np.sin(angle) * dx) / radii[0]
-    v = (np.sin(angle) * dy + np.cos(angle) * dx) / radii[1]
+    u = np.abs(np.cos(angle) * dy - np.sin(angle) * dx) / radii[0] + 1e-9
+    v = np.abs(np.sin(angle) * dy + np.cos(angle) * dx) / radii[1] + 1e-9
     if power == 2.0:
         rho = np.sqrt(u * u + v * v)
+        slope = np.sqrt((u / radii[0]) ** 2 + (v / radii[1]) ** 2) / rho
     else:
-        rho = (np.abs(u) ** power + np.abs(v) ** power) ** (1 / power)
-    return (rho - 1) * min(radii)
+        a, b = u ** (power - 1), v ** (power - 1)
+        total = a * u + b * v
+        rho = total ** (1 / power)
+        slope = np.sqrt((a / radii[0]) ** 2 + (b / radii[1]) ** 2) * rho / total
+    return (rho - 1) / slope
 
 
-def smooth_noise(rng: np.random.RandomState, grid: Grid, scale: float | tuple[float, float]) -> Array:
-    """Noise of about unit variance whose details are about `scale` mm, (along y, along x): a cubic B-spline of normals."""
+def stroke(grid: Grid, points: Sequence[Point], widths: Sequence[float]) -> Array:
+    """Distance from a curved stroke through `points` (y, x), whose half width goes through `widths`."""
+    t = np.linspace(0, len(points) - 1, _PIECES * (len(points) - 1) + 1)
+    knots = np.arange(len(points), dtype=float)
+    y, x, w = (curve(t, knots, values) for values in (*np.transpose(points), np.asarray(widths)))
+    distance = np.full(np.broadcast_shapes(grid.y.shape, grid.x.shape), np.inf)
+    for i in range(len(t) - 1):
+        dy, dx = y[i + 1] - y[i], x[i + 1] - x[i]
+        along = np.clip(((grid.y - y[i]) * dy + (grid.x - x[i]) * dx) / (dy * dy + dx * dx), 0.0, 1.0)
+        off_y, off_x = grid.y - y[i] - along * dy, grid.x - x[i] - along * dx
+        np.minimum(distance, np.sqrt(off_y**2 + off_x**2) - (w[i] + along * (w[i + 1] - w[i])), out=distance)
+    return distance
+
+
+def curve(position: np.ndarray, knots: Numbers, values: Numbers) -> np.ndarray:
+    """Smooth function through (knots, values), knots increasing: a cubic Hermite spline, constant beyond the ends."""
+    x, y = np.asarray(knots, float), np.asarray(values, float)
+    slopes = np.gradient(y, x)
+    position = np.clip(position, x[0], x[-1])
+    cell = np.clip(np.searchsorted(x, position, side="right") - 1, 0, len(x) - 2)
+    width = x[cell + 1] - x[cell]
+    t = (position - x[cell]) / width
+    left = (1 + 2 * t) * y[cell] + t * width * slopes[cell]
+    right = (3 - 2 * t) * y[cell + 1] - (1 - t) * width * slopes[cell + 1]
+    return (1 - t) ** 2 * left + t**2 * right
+
+
+def smooth_minimum(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
+    """Union of two shapes, its inner corners filled over about `blend` mm.  Negated, the intersection."""
+    overlap = np.maximum(blend - np.abs(a - b), 0.0)
+    return np.minimum(a, b) - overlap**2 / (4 * blend)
+
+
+def smooth_noise(rng: np.random.RandomState, grid: Grid, scale: float | Point) -> Array:
+    """Normal noise of variance 1 with details about `scale` mm wide (along y, along x): cubic B-splines on a lattice.
+
+    It is a function of position: any grid samples the same one.  `grid` must not be bent.
+    """
     scales = scale if isinstance(scale, tuple) else (scale, scale)
-    counts = [int(np.ceil(2 * reach / s)) + 4 for reach, s in zip(_REACH, scales, strict=True)]
-    lattice = rng.normal(size=counts)
+    lattice = rng.normal(size=[_lattice_size(one, reach) for one, reach in zip(scales, _REACH, strict=True)])
     rows, columns = (
-        _spline_matrix(axis.ravel(), s, reach, count)
-        for axis, s, reach, count in zip((grid.y, grid.x), scales, _REACH, counts, strict=True)
+        _spline_taps(tuple(axis.ravel()), one, reach)
+        for axis, one, reach in zip((grid.y, grid.x), scales, _REACH, strict=True)
     )
-    return rows @ lattice @ columns.T
+    stretched = np.asarray(sum(weight * lattice.take(node, axis=1) for node, weight in columns))
+    return np.asarray(sum(weight[:, None] * stretched.take(node, axis=0) for node, weight in rows))
 
 
-def _spline_matrix(position: np.ndarray, scale: float, reach: float, count: int) -> Float[np.ndarray, "n count"]:
-    """Values of cubic B-splines on a lattice, scaled to turn white noise into noise of unit variance."""
-    t = (position + reach) / scale + 1
+def ridges(noise: np.ndarray, width: float) -> np.ndarray:
+    """Thin branching lines, 1 on the zero crossings of `noise` and 0 farther than `width` standard deviations."""
+    return np.clip(1 - np.abs(noise) / width, 0.0, 1.0)
+
+
+def _span(wanted: np.ndarray) -> slice:
+    """The shortest slice that holds all True entries."""
+    indices = np.flatnonzero(wanted)
+    return slice(indices[0], indices[-1] + 1) if indices.size else slice(0, 0)
+
+
+def _lattice_size(scale: float, reach: float) -> int:
+    return int(np.ceil(2 * reach / scale)) + 4
+
+
+@lru_cache(maxsize=64)
+def _spline_taps(position: tuple[float, ...], scale: float, reach: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The four lattice nodes that each position depends on, and their weights, which have a sum of squares of 1.
+
+    The weights are cubic B-splines; they are 0 beyond the lattice.
+    """
+    t = (np.asarray(position) + reach) / scale + 1
     cell = np.floor(t).astype(int)
     f = t - cell
-    weights = ((1 - f) ** 3, 4 - 6 * f**2 + 3 * f**3, 1 + 3 * f + 3 * f**2 - 3 * f**3, f**3)
-    norm = np.sqrt(sum(w**2 for w in weights))
-    matrix = np.zeros((len(t), count + 2))
-    for offset, weight in enumerate(weights):
-        column = cell - 1 + offset
-        valid = (column >= 0) & (column < count)
-        matrix[np.flatnonzero(valid), column[valid]] = (weight / norm)[valid]
-    return matrix[:, :count]
+    weights = np.stack([(1 - f) ** 3, 4 - 6 * f**2 + 3 * f**3, 1 + 3 * f + 3 * f**2 - 3 * f**3, f**3])
+    nodes = cell + np.arange(-1, 3)[:, None]
+    last = _lattice_size(scale, reach) - 1
+    weights = np.where((nodes >= 0) & (nodes <= last), weights / np.linalg.norm(weights, axis=0), 0.0)
+    return list(zip(np.clip(nodes, 0, last), weights, strict=True))

@@ -1,8 +1,10 @@
 """Scan a drawn anatomy as a scanner would, which knows nothing of pixels.
 
-The anatomy and the coil maps are evaluated on a grid three times finer than the image, Fourier transformed there, and
-only the central part of k-space is kept.  A reconstruction on the image's own pixels can therefore not represent the
-object exactly, and the target shows the ringing of a real truncation.
+Anatomy and coil maps are evaluated on a grid three times finer than the image and Fourier transformed there; only the
+central part of k-space is kept.  Reconstruction on the image's own pixels can therefore not represent the object
+exactly (no inverse crime), and the target shows the ringing of a truncated measurement.  Then comes noise.
+
+Arithmetic is float64, and random numbers are RandomState's, whose streams are frozen: a case is the same everywhere.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ from jaxcs.coils.simulate import loop_sensitivities, noise_covariance
 
 _FAMILIES: dict[str, ModuleType] = {"knee": knee, "brain": brain}
 _SPLITS = ("train", "validation", "test")
+_SHAPE = (160, 128)
 _FINER = 3
 _COILS = 8
-# Radius of the coil array in half diagonals of the field of view, and of a loop in radii of the array: neighbours
-# overlap a little.
-_ARRAY_RADIUS = 1.2
+# The array's radius in half diagonals of the field of view, and a loop's radius in radii of the array: neighbours
+# overlap by a tenth.  Wider arrays see the rim and the centre more alike, but encode less.
+_ARRAY_RADIUS = 1.5
 _LOOP_RADIUS = 0.42
 _COUPLING = 0.3
 _SNR = (30.0, 40.0)
@@ -34,77 +37,111 @@ _TISSUE = 0.1
 
 
 class Scan(NamedTuple):
-    """kspace: (coil, ny, nx) complex128.  clean: the same without noise.  covariance: (coil, coil) E[n n^H]."""
+    """What the scanner measures.
+
+    kspace: (coil, ny, nx) complex128 with noise.  clean: the same without.  covariance: (coil, coil) E[n n^H] of the
+    noise n, which is independent from sample to sample.
+    """
 
     kspace: Complex[np.ndarray, "coil ny nx"]
     clean: Complex[np.ndarray, "coil ny nx"]
     covariance: Complex[np.ndarray, "coil coil"]
 
 
-def case(family: str, split: str, index: int, shape: tuple[int, int] = (160, 128)) -> Case:
-    """One phantom."""
-    result = scan(family, split, index, shape)
-    target = root_sum_of_squares(result.clean).astype(np.float32)
-    volume = f"phantom-{family}-{split}-{index:04d}"
-    return Case(
-        name=f"{volume}:0", volume=volume, kspace=result.kspace.astype(np.complex64), target=target,
-        data_range=float(target.max()), padding=(0, shape[1]),
-    )
-
-
-def cases(family: str, split: str, n: int, shape: tuple[int, int] = (160, 128)) -> Iterator[Case]:
-    """The first `n` phantoms of a split, each made when it is asked for."""
+def cases(family: str, split: str, n: int, shape: tuple[int, int] = _SHAPE) -> Iterator[Case]:
+    """The first `n` cases of a split, each made when it is asked for; see `case`."""
     if n < 0:
         raise InputError(f"phantom: the number of cases must not be negative, got {n}")
+    _seed(family, split, 0, shape)
     return (case(family, split, index, shape) for index in range(n))
 
 
+def case(family: str, split: str, index: int, shape: tuple[int, int] = _SHAPE) -> Case:
+    """One anatomy, different for each index, scanned with 8 coils.
+
+    family: "knee" or "brain".  split: "train", "validation" or "test"; no two share a seed.  index: 0, 1, ...
+    shape: (ny, nx) of k-space and target; pixels are square, and the field of view is the smallest of that aspect that
+    holds 160 x 128 mm of knee or 220 x 176 mm of brain.
+
+    The target is the root sum of squares over the coils of the noise-free images; its amplitude is of order 1.  The
+    signal-to-noise ratio is drawn from 30 to 40: the median of the target over tissue (where it exceeds a tenth of its
+    maximum), divided by the standard deviation of the noise's real part in one coil, which is about that of the
+    magnitude image.
+
+    Every case is a volume of its own, "phantom-knee-test-0003", with a single slice, "phantom-knee-test-0003:0".
+    Raises InputError for a family or split that does not exist, a negative index, or an empty shape.
+    """
+    measured = scan(family, split, index, shape)
+    target = _root_sum_of_squares(measured.clean).astype(np.float32)
+    volume = f"phantom-{family}-{split}-{index:04d}"
+    return Case(
+        name=f"{volume}:0",
+        volume=volume,
+        kspace=measured.kspace.astype(np.complex64),
+        target=target,
+        data_range=float(target.max()),
+        padding=(0, shape[1]),
+    )
+
+
 def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
-    """One phantom."""
+    """The measurement behind a case, with what a scanner would not tell.  Arguments and errors as for `case`."""
+    seed = _seed(family, split, index, shape)
+    grid, maps = _geometry(family, shape)
+    rng = np.random.RandomState([*seed, 0])
+    signal = _FAMILIES[family].draw(rng, grid)
+    # Field inhomogeneity and the coils' own excitation: a few radians across the object.
+    phase = 1.2 * smooth_noise(rng, grid, 60.0) + 0.3 * smooth_noise(rng, grid, 25.0)
+    image = np.fft.ifftshift(signal * np.exp(1j * phase))
+    clean = np.stack([_truncated_transform(coil * image, shape) for coil in maps])
+    every = (slice(None, None, _FINER),) * 2
+    covariance = noise_covariance(maps[:, *every], np.abs(image[every]) > 0, _COUPLING)
+
+    # A stream of its own, so that the noise does not depend on how many numbers the anatomy took.
+    rng = np.random.RandomState([*seed, 1])
+    target = _root_sum_of_squares(clean)
+    sigma = np.median(target[target > _TISSUE * target.max()]) / rng.uniform(*_SNR)
+    real, imaginary = rng.normal(size=(2, _COILS, shape[0] * shape[1]))
+    noise = sigma * np.linalg.cholesky(covariance) @ (real + 1j * imaginary)
+    return Scan(clean + noise.reshape(clean.shape), clean, 2 * sigma**2 * covariance)
+
+
+def _seed(family: str, split: str, index: int, shape: tuple[int, int]) -> list[int]:
     if family not in _FAMILIES:
         raise InputError(f"phantom: unknown family {family!r}, choose from {', '.join(_FAMILIES)}")
     if split not in _SPLITS:
         raise InputError(f"phantom: unknown split {split!r}, choose from {', '.join(_SPLITS)}")
     if index < 0:
-        raise InputError(f"phantom: index must not be negative, got {index}")
+        raise InputError(f"phantom: the index must not be negative, got {index}")
     if min(shape) < 1:
-        raise InputError(f"phantom: shape must be positive, got {shape}")
-    seed = [list(_FAMILIES).index(family), _SPLITS.index(split), index]
-    grid, maps = _geometry(family, shape)
-    rng = np.random.RandomState([*seed, 0])
-    signal = _FAMILIES[family].draw(rng, grid)
-    phase = 1.2 * smooth_noise(rng, grid, 60.0) + 0.3 * smooth_noise(rng, grid, 25.0)
-    image = np.fft.ifftshift(signal * np.exp(1j * phase))
-    clean = np.stack([_truncated_transform(image * one, shape) for one in maps])
-    magnitude = root_sum_of_squares(clean)
-    covariance = noise_covariance(maps[:, ::_FINER, ::_FINER], np.abs(image[::_FINER, ::_FINER]) > 0, _COUPLING)
-    rng = np.random.RandomState([*seed, 1])
-    sigma = np.median(magnitude[magnitude > _TISSUE * magnitude.max()]) / rng.uniform(*_SNR)
-    white = rng.normal(size=(2, _COILS, shape[0] * shape[1]))
-    noise = sigma * np.linalg.cholesky(covariance) @ (white[0] + 1j * white[1])
-    return Scan(clean + noise.reshape(clean.shape), clean, 2 * sigma**2 * covariance)
+        raise InputError(f"phantom: the shape must not be empty, got {shape}")
+    return [list(_FAMILIES).index(family), _SPLITS.index(split), index]
 
 
 @lru_cache(maxsize=4)
 def _geometry(family: str, shape: tuple[int, int]) -> tuple[Grid, np.ndarray]:
-    """Fine grid, and the maps on it in FFT order."""
-    fields = _FAMILIES[family].FIELD_OF_VIEW
-    step = max(extent / n for extent, n in zip(fields, shape, strict=True)) / _FINER
-    ny, nx = (_FINER * n for n in shape)
-    radius = _ARRAY_RADIUS * np.hypot(ny, nx) * step / 2
-    maps = loop_sensitivities((ny, nx), (ny * step, nx * step), _COILS, radius, _LOOP_RADIUS * radius)
-    return make_grid((ny, nx), step), np.fft.ifftshift(maps, axes=(-2, -1))
+    """The fine grid, and the coil maps on it with the centre moved to the first pixel, as the FFT wants it."""
+    fine = (_FINER * shape[0], _FINER * shape[1])
+    height, width = _FAMILIES[family].FIELD_OF_VIEW
+    step = max(height / fine[0], width / fine[1])
+    extent = (fine[0] * step, fine[1] * step)
+    radius = _ARRAY_RADIUS * float(np.hypot(*extent)) / 2
+    maps = loop_sensitivities(fine, extent, _COILS, radius, _LOOP_RADIUS * radius)
+    return make_grid(fine, step), np.fft.ifftshift(maps, axes=(-2, -1))
 
 
-def _truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Centred k-space (ny, nx) of a fine image in FFT order, on the amplitude scale of the small image."""
+def _truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[np.ndarray, "ny nx"]:
+    """The central `shape` of an image's k-space, centred, scaled so that the smaller image has the same amplitude.
+
+    image: centre at the first pixel.  Columns are cropped before the rows' transform, which saves most of its work.
+    """
     rows, columns = (np.arange(-(n // 2), n - n // 2) for n in shape)
-    part = np.fft.fft(np.fft.fft(image, axis=-1)[:, columns], axis=0)[rows]
-    return part * (np.sqrt(shape[0] * shape[1]) / image.size)
+    central = np.fft.fft(np.fft.fft(image, axis=1)[:, columns], axis=0)[rows]
+    return central * (np.sqrt(shape[0] * shape[1]) / image.size)
 
 
-def root_sum_of_squares(kspace: np.ndarray) -> Float[np.ndarray, "ny nx"]:
-    """Combined image."""
+def _root_sum_of_squares(kspace: np.ndarray) -> Float[np.ndarray, "ny nx"]:
+    """The coils' combined image, in float64, which `jaxcs.fourier` does not offer."""
     axes = (-2, -1)
     images = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace, axes=axes), norm="ortho"), axes=axes)
     return np.sqrt(np.sum(np.abs(images) ** 2, axis=0))

@@ -37,8 +37,8 @@ def loop_sensitivities(
     surface holds the wires, and for sizes that are not positive.
     """
     if min(*shape, n_coils, *field_of_view, radius, loop_radius) <= 0:
-        raise ValueError(f"loop_sensitivities: all sizes must be positive, got {shape}, {field_of_view}, {n_coils}, "
-                         f"{radius}, {loop_radius}")
+        sizes = f"{shape}, {field_of_view}, {n_coils}, {radius}, {loop_radius}"
+        raise ValueError(f"loop_sensitivities: all sizes must be positive, got {sizes}")
     if np.hypot(*field_of_view) >= 2 * radius:
         raise ValueError(f"loop_sensitivities: field of view {field_of_view} does not fit into radius {radius}")
     y, x = ((np.arange(n) - n // 2) * (extent / n) for n, extent in zip(shape, field_of_view, strict=True))
@@ -67,7 +67,7 @@ def _loop_field(
         weighted += cosine * term
     along_normal = loop_radius * inverse_cube - tangent * weighted
     along_tangent = normal * weighted
-    return (along_normal - 1j * along_tangent) * (-np.exp(-1j * angle))
+    return (along_normal - 1j * along_tangent) * np.exp(-1j * angle)
 
 
 def noise_covariance(
@@ -75,9 +75,11 @@ def noise_covariance(
 ) -> Complex[np.ndarray, "coil coil"]:
     """Noise covariance of coils that pick up the noise of one object, with variance 1 in each coil.
 
-    (1 - coupling) I + coupling C, where C_ij = <S_i, S_j> / (|S_i| |S_j|), summed over the object, stands for the
-    overlap of the coils' electric fields (Roemer et al., MRM 16:192, 1990), and the identity for the noise of each
-    coil and preamplifier.  support: (ny, nx), True inside the object.  coupling: in [0, 1).
+    (1 - coupling) I + coupling C.  C_ij = sum S_i conj(S_j) / (|S_i| |S_j|), over the object, is the correlation if
+    all its points emit independent noise; it stands for the overlap of the coils' electric fields (Roemer et al.,
+    MRM 16:192, 1990).  The identity is the noise of each coil and its preamplifier.
+
+    maps: (coil, ny, nx).  support: (ny, nx), True inside the object.  coupling: share of the object's noise, in [0, 1).
 
     Returns (coil, coil) complex128, Hermitian, eigenvalues >= 1 - coupling; E[n n^H] for the coil vector n.  Raises
     ValueError for a coupling outside [0, 1), a support of another shape, or a coil that is zero in all of it.
@@ -91,5 +93,4 @@ def noise_covariance(
     if not norm.all():
         raise ValueError("noise_covariance: a coil is zero in the whole object")
     unit = inside / norm
-    # k-space of coil i is F S_i x, so the covariance is the one of S_i, not of its conjugate.
     return (1 - coupling) * np.eye(len(maps)) + coupling * (unit @ unit.conj().T)

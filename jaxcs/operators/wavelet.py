@@ -52,22 +52,23 @@ class Wavelet:
 
     def forward(self, x: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
         """Image to coefficients."""
-        if usable_levels(x.shape[-2:], self.levels) < self.levels:
-            raise ValueError(f"Wavelet: {self.levels} levels need sides divisible by {2**self.levels}, got {x.shape}")
-        return _orthogonal(partial(_decompose, self), partial(_compose, self), x)
+        return _orthogonal(self, partial(_decompose, self), partial(_compose, self), x)
 
     def adjoint(self, y: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
         """Coefficients to image."""
-        return _orthogonal(partial(_compose, self), partial(_decompose, self), y)
+        return _orthogonal(self, partial(_compose, self), partial(_decompose, self), y)
 
 
-def _orthogonal(apply: Callable[[Array], Array], transpose: Callable[[Array], Array], x: Array) -> Array:
+def _orthogonal(
+    wavelet: Wavelet, apply: Callable[[Array], Array], transpose: Callable[[Array], Array], x: Array
+) -> Array:
     """`apply` to real and imaginary parts, with its transpose known to autodiff.
 
     Transposing the slices one by one, as autodiff would, is three times slower than the transform itself.  The result
     of an orthogonal transform solves its transpose's system, and a linear solve may name both (and keeps jvp and vmap).
     """
-
+    if usable_levels(x.shape[-2:], wavelet.levels) < wavelet.levels:
+        raise ValueError(f"Wavelet: {wavelet.levels} levels need sides divisible by {2**wavelet.levels}, got {x.shape}")
     # Real taps on complex arrays would be multiplied as complex numbers, at twice the cost.
     parts = jnp.stack([x.real, x.imag]) if jnp.iscomplexobj(x) else x
     result = jax.lax.custom_linear_solve(

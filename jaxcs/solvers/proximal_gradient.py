@@ -6,6 +6,7 @@ step * g.  Both are pure functions, and `theta` is a pytree of every array that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,8 +20,12 @@ from jaxcs.solvers.fixed_point import Differentiate, Theta, implicit, unrolled
 Gradient = Callable[[Theta, Array], Array]
 Prox = Callable[[Theta, Array, float], Array]
 
-# The implicit gradient's linear system is solved to this relative residual, or to the forward iteration count.
+# The implicit gradient's linear system is solved to this relative residual, or for this share of the forward iterations.
+# Conjugate gradients converge faster than the forward iteration; and where that has not converged either, more of them
+# fit the wrong fixed point: after 60 of FISTA on measured data, 20 give a gradient at cosine 0.93 to the exact one, 60
+# one at 0.78.
 _ADJOINT_TOLERANCE = 1e-4
+_ADJOINT_SHARE = 1 / 3
 
 
 def ista(
@@ -90,10 +95,11 @@ def _differentiated(
 ) -> Array:
     if differentiate == "unroll":
         return solve(theta, x0)
+    n_adjoint = math.ceil(n_iters * _ADJOINT_SHARE)
     return implicit(
         solve=solve,
         step=lambda theta, x: _advance(gradient, prox, theta, x, step),
-        solve_adjoint=lambda theta, x, v: _solve_adjoint(gradient, prox, theta, step, n_iters, x, v),
+        solve_adjoint=lambda theta, x, v: _solve_adjoint(gradient, prox, theta, step, n_adjoint, x, v),
         theta=theta,
         x0=x0,
     )

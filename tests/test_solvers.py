@@ -1,0 +1,223 @@
+"""Solvers on small dense problems, where NumPy and optimality certificates say what the answer is."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from jaxcs.complex import abs2, magnitude
+from jaxcs.operators import FiniteDifference
+from jaxcs.prox import project_ball, soft_threshold
+from jaxcs.solvers import cg, fista, ista, largest_eigenvalue, primal_dual
+from tests.asserts import relative_error
+
+LAM = 0.05
+SHAPE = (3, 4)  # of the unknown, which TV sees as an image
+N_ITERS = {"cg": 40, "ista": 400, "fista": 400, "primal_dual": 800}
+SOLVERS = list(N_ITERS)
+
+
+@pytest.fixture
+def x64():
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
+def problem(seed, n_rows=16, dtype=np.complex128):
+    """A matrix of norm 1 and condition 2, and data y."""
+    rng = np.random.default_rng(seed)
+    normal = lambda *shape: rng.normal(size=shape) + 1j * rng.normal(size=shape)  # noqa: E731
+    n = SHAPE[0] * SHAPE[1]
+    left, _, right = np.linalg.svd(normal(n_rows, n), full_matrices=False)
+    values = np.linspace(1, 0.5, min(n_rows, n))
+    return ((left * values) @ right).astype(dtype), normal(n_rows).astype(dtype)
+
+
+def solve(name, theta, differentiate="implicit", n_iters=None, lam=LAM):
+    """The minimiser by one of the solvers; theta = (matrix, y)."""
+    n_iters = n_iters or N_ITERS[name]
+    hermitian = lambda matrix, r: (jnp.conj(matrix.T) @ r).reshape(SHAPE)  # noqa: E731
+    apply = lambda matrix, x: matrix @ x.ravel()  # noqa: E731
+    gradient = lambda theta, x: hermitian(theta[0], apply(theta[0], x) - theta[1])  # noqa: E731
+    x0 = jnp.zeros(SHAPE, theta[1].dtype)
+    if name == "cg":
+        normal = lambda matrix, x: hermitian(matrix, apply(matrix, x)) + lam * x  # noqa: E731
+        return cg(normal, theta[0], hermitian(*theta), n_iters, differentiate)
+    if name == "primal_dual":
+        conjugate_prox = lambda theta, u, sigma: project_ball(u, lam)  # noqa: E731
+        steps = (1 / (0.5 + 0.25 * 8), 0.25)
+        return primal_dual(gradient, conjugate_prox, FiniteDifference(), theta, x0, steps, n_iters, differentiate)
+    prox = lambda theta, z, step: soft_threshold(z, step * lam)  # noqa: E731
+    return {"ista": ista, "fista": fista}[name](gradient, prox, theta, x0, 1.0, n_iters, differentiate)
+
+
+def l1_objective(matrix, y, x, lam=LAM):
+    return 0.5 * np.linalg.norm(matrix @ x.ravel() - y) ** 2 + lam * np.sum(np.abs(x))
+
+
+def tv_objective(matrix, y, x):
+    d = np.asarray(FiniteDifference().forward(jnp.asarray(x)))
+    return 0.5 * np.linalg.norm(matrix @ x.ravel() - y) ** 2 + LAM * np.sum(np.sqrt(np.sum(np.abs(d) ** 2, axis=0)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cg_equals_a_direct_solution(seed):
+    matrix, y = problem(seed, dtype=np.complex64)
+    expected = np.linalg.solve(matrix.conj().T @ matrix + LAM * np.eye(12), matrix.conj().T @ y)
+    found = [np.asarray(solve("cg", (matrix, y), n_iters=n)).ravel() for n in (3, 12, 300)]
+    errors = [relative_error(x, expected) for x in found]
+    assert errors[0] > 1e-3
+    assert errors[1] < 1e-4
+    assert errors[2] < 1e-5  # iterations after convergence do no harm
+
+
+def test_cg_solves_a_real_singular_system_in_the_range():
+    values = np.array([4.0, 1.0, 0.0], np.float32)
+    x = cg(lambda values, x: values * x, values, jnp.asarray([4.0, 3.0, 0.0]), 20)
+    np.testing.assert_allclose(x, [1, 3, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["ista", "fista"])
+@pytest.mark.parametrize("n_rows", [16, 9])
+def test_l1_minimum_has_no_duality_gap(name, n_rows):
+    """|A^H r| <= lambda makes the residual r a dual point, whose value bounds the minimum from below."""
+    for seed in range(3):
+        matrix, y = problem(seed, n_rows, np.complex64)
+        x = np.asarray(solve(name, (matrix, y), n_iters=1000))
+        assert 0 < np.sum(np.abs(x) > 0) < x.size or n_rows > 12
+        residual = y - matrix @ x.ravel()
+        residual = residual * min(1, LAM / np.max(np.abs(matrix.conj().T @ residual)))
+        dual = np.vdot(residual, y).real - 0.5 * np.linalg.norm(residual) ** 2
+        assert l1_objective(matrix, y, x) <= dual * (1 + 1e-4)
+
+
+def test_l1_minimum_of_a_real_problem_equals_scipy():
+    matrix, y = (np.real(a) for a in problem(0))
+    split = np.concatenate([matrix, -matrix], axis=1)  # x = p - q with p, q >= 0 makes the objective smooth
+
+    def objective(pq):
+        residual = split @ pq - y
+        return 0.5 * residual @ residual + 0.3 * np.sum(pq), split.T @ residual + 0.3
+
+    reference = minimize(objective, np.zeros(24), jac=True, bounds=[(0, None)] * 24, options={"ftol": 1e-14, "gtol": 1e-9})
+    expected = reference.x[:12] - reference.x[12:]
+    assert np.sum(np.abs(expected) < 1e-6) > 2
+    x = np.asarray(solve("fista", (jnp.asarray(matrix), jnp.asarray(y)), n_iters=500, lam=0.3))
+    assert l1_objective(matrix, y, x, 0.3) <= reference.fun * (1 + 1e-4)
+    assert relative_error(x.ravel(), expected) < 1e-3
+
+
+def test_tv_minimum_has_no_duality_gap():
+    """The dual problem by projected gradients in NumPy: its value bounds the primal one from below."""
+    for seed in range(3):
+        matrix, y = problem(seed)
+        inverse = np.linalg.inv(matrix.conj().T @ matrix)
+        basis = [np.asarray(FiniteDifference().forward(e.reshape(SHAPE))).ravel() for e in np.eye(12, dtype=np.float32)]
+        differences = np.stack(basis, axis=1)
+        b, u = matrix.conj().T @ y, np.zeros(24, complex)
+        for _ in range(3000):  # 8 / 0.5^2 bounds the curvature
+            u = u + differences @ (inverse @ (b - differences.T @ u)) / 32
+            sizes = np.linalg.norm(u.reshape(2, 12), axis=0)
+            u = (u.reshape(2, 12) * np.minimum(1, LAM / np.maximum(sizes, 1e-30))).ravel()
+        rest = b - differences.T @ u
+        dual = 0.5 * np.linalg.norm(y) ** 2 - 0.5 * np.vdot(rest, inverse @ rest).real
+        x = np.asarray(solve("primal_dual", (matrix.astype(np.complex64), y.astype(np.complex64))))
+        assert tv_objective(matrix, y, x) <= dual * (1 + 1e-4)
+        assert relative_error(x.ravel(), inverse @ rest) < 1e-2
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("name", SOLVERS)
+def test_implicit_gradient_equals_unrolled_gradient_and_finite_differences(name):
+    theta = problem(1)
+    direction = problem(2)
+    c = problem(3)[0][:12].reshape(12, 12)[:, 0].reshape(SHAPE)
+
+    @partial(jax.jit, static_argnums=1)
+    def loss(theta, differentiate):
+        x = solve(name, theta, differentiate)
+        return jnp.sum(jnp.real(jnp.conj(c) * x)) + jnp.sum(abs2(x - 1)) + jnp.sum(magnitude(x[0]))
+
+    gradients = {mode: jax.jit(jax.grad(lambda t, m=mode: loss(t, m)))(theta) for mode in ("implicit", "unroll")}
+    step = 1e-5
+    moved = [loss(jax.tree.map(lambda t, d, s=s: t + s * d, theta, direction), "implicit") for s in (step, -step)]
+    slope = (moved[0] - moved[1]) / (2 * step)
+    for gradient in gradients.values():
+        pairs = zip(gradient, direction, strict=True)
+        np.testing.assert_allclose(sum(np.sum(np.real(g * d)) for g, d in pairs), slope, rtol=1e-3)
+    for implicit, unrolled in zip(gradients["implicit"], gradients["unroll"], strict=True):
+        assert relative_error(implicit, unrolled) < 1e-3
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_batch_equals_a_loop(name):
+    """The last of the batch is all zero, and converges at once."""
+    thetas = [problem(seed, dtype=np.complex64) for seed in range(3)]
+    thetas.append((thetas[0][0], 0 * thetas[0][1]))
+    batch = jax.tree.map(lambda *leaves: np.stack(leaves), *thetas)
+
+    def evaluate(theta):
+        loss = lambda theta: jnp.sum(abs2(solve(name, theta, n_iters=100) - 1))  # noqa: E731
+        return (solve(name, theta, n_iters=100), *jax.grad(loss)(theta))
+
+    mapped = jax.jit(jax.vmap(evaluate))(batch)
+    one = jax.jit(evaluate)
+    for index, theta in enumerate(thetas):
+        for left, right in zip(mapped, one(theta), strict=True):
+            np.testing.assert_allclose(left[index], right, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(right))) + 1e-7)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_memory_of_the_gradient(name):
+    """Implicit: independent of the iterations.  Unrolled: 16 times as many need less than 6 times as much."""
+    matrix, y = problem(0, dtype=np.complex64)
+
+    def temporary(differentiate, n_iters):
+        gradient = jax.grad(lambda y: jnp.sum(abs2(solve(name, (matrix, y), differentiate, n_iters))))
+        return jax.jit(gradient).lower(y).compile().memory_analysis().temp_size_in_bytes
+
+    implicit, unrolled = ([temporary(mode, n) for n in (50, 800)] for mode in ("implicit", "unroll"))
+    assert implicit[0] > 0
+    assert abs(implicit[1] - implicit[0]) <= 0.05 * implicit[0]
+    assert unrolled[0] < unrolled[1] < 6 * unrolled[0]
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_zero_data_give_zero_and_finite_gradients(name):
+    matrix, y = problem(0, dtype=np.complex64)
+    jax.config.update("jax_debug_nans", True)
+    try:
+        for mode in ("implicit", "unroll"):
+            run = jax.jit(lambda theta, mode=mode: solve(name, theta, mode, 20))
+            x, transpose = jax.vjp(run, (matrix, 0 * y))
+            np.testing.assert_array_equal(x, 0)
+            gradients = transpose(jnp.ones_like(x))[0]
+            assert all(np.all(np.isfinite(g)) for g in gradients)
+            assert name != "cg" or np.any(gradients[1])
+    finally:
+        jax.config.update("jax_debug_nans", False)
+
+
+def test_fista_is_ahead_of_ista():
+    """On an ill-conditioned problem, where momentum without restart would oscillate."""
+    left, _, right = np.linalg.svd(problem(4)[0], full_matrices=False)
+    matrix, y = ((left * np.logspace(0, -2, 12)) @ right).astype(np.complex64), problem(4)[1].astype(np.complex64)
+    theta = (matrix, y)
+    objective = lambda name, n: l1_objective(matrix, y, np.asarray(solve(name, theta, n_iters=n, lam=1e-3)), 1e-3)  # noqa: E731
+    values = {name: np.array([objective(name, n) for n in (10, 30, 100, 300, 1000)]) for name in ("ista", "fista")}
+    assert np.all(values["fista"] < values["ista"])
+    assert np.all(np.diff(values["fista"]) <= 1e-6)
+    assert values["ista"][3] > 1.01 * values["fista"][3]
+
+
+def test_largest_eigenvalue_equals_numpy():
+    matrix, _ = problem(5, dtype=np.complex64)
+    normal = matrix.conj().T @ matrix
+    value, vector = largest_eigenvalue(lambda v: normal @ v, jnp.ones(12, jnp.complex64), 500)
+    np.testing.assert_allclose(value, np.linalg.eigvalsh(normal)[-1], rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(vector), 1, rtol=1e-5)
+    assert relative_error(normal @ vector, value * vector) < 1e-2
