@@ -23,8 +23,7 @@ HEADER = """<?xml version="1.0" encoding="utf-8"?>
   </kspace_encoding_step_1></encodingLimits></encoding></ismrmrdHeader>"""
 
 
-def cases(path, limit=None):
-    return (read_slice(info) for info in list_slices(path)[:limit])
+cases = lambda path, limit=None: (read_slice(info) for info in list_slices(path)[:limit])  # noqa: E731
 
 
 def random_kspace(shape=(3, 2, 32, 24), scale=1e-5):
@@ -205,7 +204,6 @@ def test_a_folder_is_read_in_the_order_of_its_names_without_hidden_files(tmp_pat
     names = [f"{name}:{index}" for name in ("a.h5", "b.h5") for index in range(3)]
     assert [case.name for case in cases(tmp_path)] == names
     assert [info.name for info in list_slices(str(tmp_path))] == names
-    assert [case.name for case in cases(tmp_path, limit=4)] == names[:4]
 
 
 def test_a_bad_file_in_a_folder_is_named(tmp_path):

@@ -89,7 +89,7 @@ def test_sense_is_mask_times_fourier_times_maps():
     np.testing.assert_allclose(both[0].normal(x), both[1].normal(x), atol=1e-6)
 
 
-@pytest.mark.parametrize(("ny", "rows"), [(11, 4), (8, 4), (5, 100)])
+@pytest.mark.parametrize(("ny", "rows"), [(11, 4), (8, 4), (5, 3)])
 def test_blocks_of_rows_change_neither_the_normal_operator_nor_its_gradients(ny, rows, monkeypatch):
     n_coils, nx = 3, 6
     monkeypatch.setattr("jaxcs.operators.sense._BLOCK_BYTES", rows * n_coils * nx * 8)
@@ -106,7 +106,8 @@ def test_blocks_of_rows_change_neither_the_normal_operator_nor_its_gradients(ny,
         plain = evaluate(lambda a, x: a.adjoint(a.forward(x)), x, a.maps)
         for left, right in zip(jax.tree.leaves(fast), jax.tree.leaves(plain), strict=True):
             assert relative_error(left, right) < 1e-5
-        check = jax.jit(lambda x, maps, a=a: Sense(maps, a.mask).normal(x))
+    if ny == 5:
+        check = jax.jit(lambda x, maps: Sense(maps, a.mask).normal(x))
         check_grads(check, (x, a.maps), order=1, modes=("fwd", "rev"), atol=2e-2, rtol=2e-2, eps=1e-2)
 
 

@@ -34,15 +34,15 @@ class RunFolder:
         self.path = parent / f"{now:%Y-%m-%dT%H-%M-%S}-{method}-{fingerprint}"
         with writing(self.path):
             self.path.mkdir(parents=True)
-            self._lines = (self.path / "images.jsonl").open("a", encoding="utf-8")
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add the lines of one image, on disk before this returns."""
         text = "".join(json.dumps(_finite(row)) + "\n" for row in rows)
-        with writing(self.path / "images.jsonl"):
-            self._lines.write(text)
-            self._lines.flush()
-            os.fsync(self._lines.fileno())
+        path = self.path / "images.jsonl"
+        with writing(path), path.open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write or replace a JSON file."""

@@ -20,7 +20,7 @@ from bench.figures import overview
 from bench.harness import provenance, sources
 from bench.harness.arguments import did_you_mean
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, OutOfMemoryError, UsageError
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, OutOfMemoryError, UsageError
 from bench.harness.estimate import estimate
 from bench.harness.experiment import Functions, Outcome, build, flags
 from bench.harness.prepare import Prepared, prepare
@@ -54,6 +54,8 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
     source = sources.open_source(config)
     notes = list(source.notes) + _wavelet_notes(config, work.method_config, source.shapes)
     print(_headline(config, source, work), file=sys.stderr)
+    # Before a folder is made, so that flags that do not fit the data leave nothing behind.
+    print(f"mask {config.mask}: {_sampling(_first_usable(source, config))}", file=sys.stderr)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     if arguments.dry_run:
@@ -74,7 +76,13 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         "status": "running",
     }
     folder.write_json("run.json", record)
-    rows, failures, evaluations, samplings = _attack_all(work, source, folder)
+    try:
+        rows, failures, evaluations, samplings = _attack_all(work, source, folder)
+    except BaseException as error:
+        stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
+        folder.write_json("run.json", record | {"status": stopped})
+        print(f"what was done until then is in {folder.path}", file=sys.stderr)
+        raise
     record |= {
         "status": "done",
         "folder": str(folder.path),
@@ -94,8 +102,6 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
     if rows and not arguments.json:
         print(render(record["summary"]))
     print(f"{_count(len(samplings))} in {record['seconds']:.0f} s; record and report in {folder.path}", file=sys.stderr)
-    if not rows:
-        raise InputFileError(f"no image could be attacked: {next(iter(failures.values()))}")
     for reason in failures.values():
         print(f"failed: {reason}", file=sys.stderr)
     return record, SOME_FAILED if failures else DONE
@@ -216,6 +222,24 @@ def _rows(config: RunConfig, name: str, eps: float, clean: dict[str, Any], outco
         | measured
         for metric in sorted(outcome.attacked)
     ]
+
+
+def _first_usable(source: sources.Source, config: RunConfig) -> Prepared:
+    """The first slice that can be used, prepared; raises InputFileError where there is none."""
+    reasons = []
+    for read in source.readers.values():
+        try:
+            return prepare(read(), config)
+        except (InputError, InputFileError) as error:
+            reasons.append(str(error))
+    raise InputFileError(reasons[0])
+
+
+def _sampling(prepared: Prepared) -> str:
+    samples, acceleration, centre = prepared.sampling
+    total = prepared.data.mask.size
+    unit = "lines" if prepared.data.mask.ndim == 1 else "samples"
+    return f"{samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a full centre"
 
 
 def _batches(source: sources.Source, work: _Work, fail: Callable[[str, str], None]) -> Iterator[list[Prepared]]:

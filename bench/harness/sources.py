@@ -39,7 +39,7 @@ def open_source(config: RunConfig) -> Source:
         readers = {f"phantom {index}": partial(phantom.case, config.phantom, "test", index) for index in range(count)}
         return Source(
             description=f"built-in phantom ({config.phantom}, test)",
-            shapes=[readers["phantom 0"]().kspace.shape] * count,
+            shapes=[(phantom.COILS, *phantom.SHAPE)] * count,
             notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
             sha256={},
             readers=readers,

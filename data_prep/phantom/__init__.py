@@ -1,5 +1,5 @@
 """Drawn knees and brains, scanned by a simulated coil array: data for those who have none at hand."""
 
-from data_prep.phantom.scan import case, cases
+from data_prep.phantom.scan import COILS, SHAPE, case, cases
 
-__all__ = ["case", "cases"]
+__all__ = ["COILS", "SHAPE", "case", "cases"]

@@ -24,9 +24,9 @@ from jaxcs.coils.simulate import loop_sensitivities, noise_covariance
 
 _FAMILIES: dict[str, ModuleType] = {"knee": knee, "brain": brain}
 _SPLITS = ("train", "validation", "test")
-_SHAPE = (160, 128)
+SHAPE = (160, 128)
 _FINER = 3
-_COILS = 8
+COILS = 8
 # The array's radius in half diagonals of the field of view, and a loop's radius in radii of the array: neighbours
 # overlap by a tenth.  Wider arrays see the rim and the centre more alike, but encode less.
 _ARRAY_RADIUS = 1.5
@@ -48,7 +48,7 @@ class Scan(NamedTuple):
     covariance: Complex[np.ndarray, "coil coil"]
 
 
-def cases(family: str, split: str, n: int, shape: tuple[int, int] = _SHAPE) -> Iterator[Case]:
+def cases(family: str, split: str, n: int, shape: tuple[int, int] = SHAPE) -> Iterator[Case]:
     """The first `n` cases of a split, each made when it is asked for; see `case`."""
     if n < 0:
         raise InputError(f"phantom: the number of cases must not be negative, got {n}")
@@ -56,7 +56,7 @@ def cases(family: str, split: str, n: int, shape: tuple[int, int] = _SHAPE) -> I
     return (case(family, split, index, shape) for index in range(n))
 
 
-def case(family: str, split: str, index: int, shape: tuple[int, int] = _SHAPE) -> Case:
+def case(family: str, split: str, index: int, shape: tuple[int, int] = SHAPE) -> Case:
     """One anatomy, different for each index, scanned with 8 coils.
 
     family: "knee" or "brain".  split: "train", "validation" or "test"; no two share a seed.  index: 0, 1, ...
@@ -101,7 +101,7 @@ def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
     rng = np.random.RandomState([*seed, 1])
     target = _root_sum_of_squares(clean)
     sigma = np.median(target[target > _TISSUE * target.max()]) / rng.uniform(*_SNR)
-    real, imaginary = rng.normal(size=(2, _COILS, shape[0] * shape[1]))
+    real, imaginary = rng.normal(size=(2, COILS, shape[0] * shape[1]))
     noise = sigma * np.linalg.cholesky(covariance) @ (real + 1j * imaginary)
     return Scan(clean + noise.reshape(clean.shape), clean, 2 * sigma**2 * covariance)
 
@@ -126,7 +126,7 @@ def _geometry(family: str, shape: tuple[int, int]) -> tuple[Grid, np.ndarray]:
     step = max(height / fine[0], width / fine[1])
     extent = (fine[0] * step, fine[1] * step)
     radius = _ARRAY_RADIUS * float(np.hypot(*extent)) / 2
-    maps = loop_sensitivities(fine, extent, _COILS, radius, _LOOP_RADIUS * radius)
+    maps = loop_sensitivities(fine, extent, COILS, radius, _LOOP_RADIUS * radius)
     return make_grid(fine, step), np.fft.ifftshift(maps, axes=(-2, -1))
 
 

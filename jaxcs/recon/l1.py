@@ -17,9 +17,11 @@ from jaxtyping import Array
 from jaxcs.complex import magnitude
 from jaxcs.fourier import centre_crop, centre_pad
 from jaxcs.operators import DCT, Fourier, Sense, Wavelet
+from jaxcs.operators.wavelet import filters
 from jaxcs.prox import soft_threshold
+from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.solvers import fista, ista
-from jaxcs.solvers.fixed_point import Differentiate
+from jaxcs.solvers.fixed_point import DIFFERENTIATE, Differentiate
 from jaxcs.types import Image, Key, LinearOperator, Magnitude, Measurement, Params, Reconstructor
 
 SOLVERS = {"fista": fista, "ista": ista}
@@ -31,7 +33,7 @@ class Config:
 
     basis: Psi; for "wavelet" with the PyWavelets filter `wavelet` on `levels` levels, periodised.
     lam: relative to max|A^H y|, which is 1 for a normalised measurement.
-    solver, step, n_iters: step is in units of 1 / ||A||^2, whose value is at most 1 with normalised maps.
+    solver, step, n_iters: the step is in units of 1 / ||A||^2, and ||A|| is at most 1 with normalised maps.
     differentiate: "implicit" or "unroll", see `jaxcs.solvers.fixed_point`.
     """
 
@@ -43,6 +45,17 @@ class Config:
     step: float = 1.0
     n_iters: int = 60
     differentiate: Differentiate = "implicit"
+
+    def __post_init__(self) -> None:
+        check_choice("basis", self.basis, ("wavelet", "fourier", "dct"))
+        check_choice("solver", self.solver, SOLVERS)
+        check_choice("differentiate", self.differentiate, DIFFERENTIATE)
+        check_at_least("lam", self.lam, 0)
+        check_at_least("levels", self.levels, 0)
+        check_at_least("n_iters", self.n_iters, 1)
+        if not 0 < self.step < 2:
+            raise ValueError(f"step {self.step:g} does not converge; it must lie between 0 and 2")
+        filters(self.wavelet)
 
 
 # What the ICML 2021 code ran under the name of l1 in its attack: plain gradient descent from 0, learning rate 1e6 on

@@ -9,8 +9,9 @@ from jaxtyping import Array
 
 from jaxcs.complex import magnitude
 from jaxcs.operators import Sense
+from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.solvers import cg
-from jaxcs.solvers.fixed_point import Differentiate
+from jaxcs.solvers.fixed_point import DIFFERENTIATE, Differentiate
 from jaxcs.types import Image, Key, Magnitude, Measurement, Params, Reconstructor
 
 
@@ -25,6 +26,11 @@ class Config:
     lam: float = 0.01
     n_iters: int = 40
     differentiate: Differentiate = "implicit"
+
+    def __post_init__(self) -> None:
+        check_choice("differentiate", self.differentiate, DIFFERENTIATE)
+        check_at_least("lam", self.lam, 0)
+        check_at_least("n_iters", self.n_iters, 1)
 
 
 def solve(config: Config, measurement: Measurement) -> Image:

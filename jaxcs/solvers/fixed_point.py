@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 Differentiate = Literal["unroll", "implicit"]
+DIFFERENTIATE = ("unroll", "implicit")
 Theta = Any
 State = TypeVar("State")
 

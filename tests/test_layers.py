@@ -1,0 +1,75 @@
+"""The house's rules: imports go one way, the library has no side effects, the command's names are the registries'."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import attack
+from jaxcs.attacks import ATTACKS
+from jaxcs.masks import MASKS
+from jaxcs.recon import METHODS
+
+ROOT = Path(__file__).resolve().parents[1]
+ALLOWED = {
+    "jaxcs": {"jaxcs"},
+    "data_prep": {"jaxcs", "data_prep"},
+    "bench": {"jaxcs", "data_prep", "bench"},
+}
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name.split(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_go_one_way(package):
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        own = {name for name in imported(path) if name in ALLOWED}
+        assert own <= ALLOWED[package], f"{path} imports {own - ALLOWED[package]}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jaxcs").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_library_reads_prints_and_plots_nothing(path):
+    forbidden = {"os", "sys", "pathlib", "logging", "time", "datetime", "matplotlib", "h5py", "argparse", "random"}
+    assert not forbidden & set(imported(path))
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    assert not [call.id for call in calls if isinstance(call, ast.Name) and call.id in ("print", "open")]
+
+
+def test_no_file_is_longer_than_400_lines():
+    files = [path for package in [*ALLOWED, "tests"] for path in (ROOT / package).rglob("*.py")]
+    assert not [path for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+
+
+def test_names_on_the_command_line_are_the_registries():
+    assert set(attack.METHODS) == set(METHODS)
+    assert set(attack.ATTACKS) == set(ATTACKS)
+    assert set(attack.MASKS) == set(MASKS)
+    assert set(attack.PRESETS) == {name for method in METHODS.values() for name in method.presets}
+
+
+def test_help_does_not_wait_for_jax():
+    code = (
+        "import sys; from bench.attack import parser; text = parser().format_help(); "
+        "assert '--method' in text; assert 'jax' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_importing_the_library_sets_no_global_option():
+    code = (
+        "import jax; before = dict(jax.config.values); "
+        "import jaxcs.recon, jaxcs.attacks, jaxcs.coils.espirit, jaxcs.masks, jaxcs.metrics; "
+        "assert dict(jax.config.values) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
