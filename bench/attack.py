@@ -27,16 +27,20 @@ def parser() -> Parser:
     """The command's arguments."""
     top = Parser(
         prog="python -m bench.attack",
-        description="Find the worst small perturbation of the measured k-space for a reconstruction method, by gradients "
-        "through the whole method, and set it beside noise of equal norm.",
-        epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, 2 usage, "
-        "3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted.",
+        description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
+        "gradients through the whole method, and set it beside noise of equal norm.",
+        epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
+        "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted.",
         formatter_class=ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
     what = top.add_argument_group("what")
-    what.add_argument("--method", type=one_of(METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(METHODS)}")
-    what.add_argument("--preset", type=one_of(PRESETS), metavar="NAME", help="named configuration of the method: rc2021 (l1)")
+    what.add_argument(
+        "--method", type=one_of(METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(METHODS)}"
+    )
+    what.add_argument(
+        "--preset", type=one_of(PRESETS), metavar="NAME", help="named configuration of the method: rc2021 (l1)"
+    )
     what.add_argument(
         "--set",
         type=setting,
@@ -47,7 +51,9 @@ def parser() -> Parser:
         help="change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct",
     )
     attack = top.add_argument_group("attack")
-    attack.add_argument("--attack", type=one_of(ATTACKS), default="pgd", metavar="NAME", help=f"one of {', '.join(ATTACKS)}")
+    attack.add_argument(
+        "--attack", type=one_of(ATTACKS), default="pgd", metavar="NAME", help=f"one of {', '.join(ATTACKS)}"
+    )
     attack.add_argument(
         "--eps",
         type=number(0),
@@ -61,14 +67,22 @@ def parser() -> Parser:
         type=one_of(NORMS),
         default="measured",
         metavar="SET",
-        help="the set of perturbations, all in the l2 norm: measured = of the measured entries, relative to them; kspace "
-        "= of the whole k-space; per_coil = a ball for each coil; image = of the image, relative to the truth",
+        help="the set of perturbations, all in the l2 norm: measured = of the measured entries, relative to them; "
+        "kspace = of the whole k-space; per_coil = a ball for each coil; image = of the image, relative to the truth",
     )
     attack.add_argument("--steps", type=integer(1), default=6, metavar="N", help="gradient steps per epsilon")
-    attack.add_argument("--step-size", type=number(0, open_low=True), default=4.0, metavar="S", help="step in units of the radius")
-    attack.add_argument("--restarts", type=integer(1), default=1, metavar="N", help="starts per epsilon; the strongest is kept")
     attack.add_argument(
-        "--target", type=one_of(("truth", "clean")), default="truth", metavar="T", help="drive the image away from truth or clean output"
+        "--step-size", type=number(0, open_low=True), default=4.0, metavar="S", help="step in units of the radius"
+    )
+    attack.add_argument(
+        "--restarts", type=integer(1), default=1, metavar="N", help="starts per epsilon; the strongest is kept"
+    )
+    attack.add_argument(
+        "--target",
+        type=one_of(("truth", "clean")),
+        default="truth",
+        metavar="T",
+        help="drive the image away from truth or clean output",
     )
     attack.add_argument(
         "--maps",
@@ -79,17 +93,33 @@ def parser() -> Parser:
     )
     data = top.add_argument_group("data")
     data.add_argument("--data", metavar="PATH", help="a fastMRI HDF5 file, or a folder of them")
-    data.add_argument("--phantom", type=one_of(("knee", "brain")), default="knee", metavar="FAMILY", help="built-in data: knee or brain")
-    data.add_argument("--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}")
-    data.add_argument("--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]")
     data.add_argument(
-        "--center-fraction", type=number(0, 1, open_low=True), default=0.08, metavar="F", help="fully sampled share of the columns [-]"
+        "--phantom",
+        type=one_of(("knee", "brain")),
+        default="knee",
+        metavar="FAMILY",
+        help="built-in data: knee or brain",
     )
-    data.add_argument("--limit", type=integer(1), metavar="N", help="slices to use; all of --data, or 10 of the phantom, if not given")
+    data.add_argument("--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}")
+    data.add_argument(
+        "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
+    )
+    data.add_argument(
+        "--center-fraction",
+        type=number(0, 1, open_low=True),
+        default=0.08,
+        metavar="F",
+        help="fully sampled share of the columns [-]",
+    )
+    data.add_argument(
+        "--limit", type=integer(1), metavar="N", help="slices to use; all of --data, or 10 of the phantom, if not given"
+    )
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
     run.add_argument("--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}")
-    run.add_argument("--batch", type=integer(1), default=1, metavar="N", help="slices of one shape computed side by side")
+    run.add_argument(
+        "--batch", type=integer(1), default=1, metavar="N", help="slices of one shape computed side by side"
+    )
     run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")

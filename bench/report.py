@@ -50,7 +50,8 @@ same threat set. The interval is 95 % (1.96 standard errors) of the attacked mea
 <dl>{_provenance(record)}</dl>"""
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(record["config"]["method"])} under {escape(record["config"]["attack"])}</title><style>{_STYLE}</style></head>
+<title>{escape(record["config"]["method"])} under {escape(record["config"]["attack"])}</title>
+<style>{_STYLE}</style></head>
 <body>{body}</body></html>
 """
     return page.encode()
@@ -85,7 +86,8 @@ def _setting(record: dict[str, Any]) -> str:
 def _alternative_text(finding: str) -> str:
     return (
         "Top row: the true image and the reconstructions from clean, noisy and attacked data. Bottom row: the "
-        "perturbation and the errors of the three. Right: mean PSNR against epsilon, for noise and under attack. " + finding
+        "perturbation and the errors of the three. Right: mean PSNR against epsilon, for noise and under attack. "
+        + finding
     )
 
 
@@ -98,7 +100,8 @@ def _table(summary: list[dict[str, str]]) -> str:
         interval = f"&plusmn;{float(row['ci95']):.{digits}f}" if row["ci95"] else "&ndash;"
         body += (
             f"<tr><td>{_UNITS[row['metric']]}</td><td>{float(row['eps']):g}</td><td>{clean}</td>"
-            f'<td class="noise">{noise}</td><td class="attacked">{attacked}</td><td>{interval}</td><td>{row["n"]}</td></tr>'
+            f'<td class="noise">{noise}</td><td class="attacked">{attacked}</td><td>{interval}</td>'
+            f"<td>{row['n']}</td></tr>"
         )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -119,10 +122,15 @@ def _warnings(record: dict[str, Any]) -> str:
 
 def _provenance(record: dict[str, Any]) -> str:
     commit = record["git"]["commit"]
-    state = "not from a checkout" if commit is None else commit + (" with uncommitted changes" if record["git"]["dirty"] else "")
+    state = (
+        "not from a checkout"
+        if commit is None
+        else commit + (" with uncommitted changes" if record["git"]["dirty"] else "")
+    )
     device = record["device"]
     facts = {
-        "started": f"{record['started']}, {record['seconds']:.0f} s, {record['gradient_evaluations']} gradient evaluations",
+        "started": record["started"],
+        "work": f"{record['seconds']:.0f} s, {record['gradient_evaluations']} gradient evaluations",
         "device": f"{device['platform']}, {device['kind']}, {device['cores']} cores, {device['precision']}",
         "commit": state,
         "versions": ", ".join(f"{name} {version}" for name, version in record["versions"].items()),

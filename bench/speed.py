@@ -20,7 +20,9 @@ from bench.harness.errors import RunError
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     parser = Parser(prog="python -m bench.speed", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--shape", type=integer(8), nargs=3, default=[15, 640, 368], metavar="N", help="coils, rows, columns")
+    parser.add_argument(
+        "--shape", type=integer(8), nargs=3, default=[15, 640, 368], metavar="N", help="coils, rows, columns"
+    )
     parser.add_argument("--iterations", type=integer(1), default=100, metavar="N", help="of FISTA")
     parser.add_argument("--repetitions", type=integer(1), default=5, metavar="N", help="counted runs of each")
     try:

@@ -15,11 +15,11 @@ class Case(NamedTuple):
     """A slice in raw units, as host arrays.
 
     name: unique within a run, "volume:slice".
-    volume: what the mask is seeded with and intervals are clustered by (a file's name with its ending, as fastMRI does).
+    volume: seeds the mask, and intervals are clustered by it: a file's name with its ending, as fastMRI does.
     kspace: (coil, ny, nx) complex64, centred orthonormal, fully sampled, or zero outside `mask` where that is given.
     target: (ty, tx) float32 magnitude to compare with; a reconstruction is centre-cropped to it.
     data_range: the maximum of the target's whole volume, the peak of PSNR and SSIM.
-    padding: columns [0, left) and [right, nx) were never measured (fastMRI's zero padding); (0, nx) where there is none.
+    padding: columns [0, left) and [right, nx) were never measured (fastMRI's zero padding); (0, nx) if all were.
     mask: (nx,) bool where the file comes already under-sampled, else None.
     maps: (coil, ny, nx) complex64 coil maps where the source knows them, else None.
     """

@@ -105,7 +105,7 @@ def test_the_built_in_phantom_needs_no_flags(capsys, tmp_path):
     assert code == 0, err
     assert "--data PATH takes fastMRI files" in err
     assert "phantom" in err.splitlines()[0]
-    assert out.splitlines()[0].split() == "method attack eps metric clean noise attacked 95 % CI images".split()
+    assert re.sub(" +", " ", out.splitlines()[0]) == "method attack eps metric clean noise attacked 95 % CI images"
     assert folder is not None
 
 
@@ -119,11 +119,23 @@ def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(capsys, tmp_path, vo
 @pytest.mark.parametrize("norm", ["kspace", "per_coil", "image"])
 def test_every_threat_set_is_kept(capsys, tmp_path, volume, norm):
     code, _, err, folder = run(
-        capsys, tmp_path, "--data", volume, "--method", "zero_filled", "--norm", norm, "--eps", "0.1", "--steps", "2", *SAMPLING
+        capsys,
+        tmp_path,
+        "--data",
+        volume,
+        "--method",
+        "zero_filled",
+        "--norm",
+        norm,
+        "--eps",
+        "0.1",
+        "--steps",
+        "2",
+        *SAMPLING,
     )
     assert code == 0, err
     rows = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
-    assert {row["norm"] for row in rows} == {pytest.approx(0.1, rel=1e-4)}
+    assert [row["norm"] for row in rows] == pytest.approx([0.1] * len(rows), rel=1e-4)
     if norm == "kspace":  # what falls on entries that are not measured is lost
         assert all(row["norm_kspace"] <= 0.1 * 1.2 for row in rows)
 
@@ -153,9 +165,7 @@ def test_numbers_depend_on_the_seed_but_not_on_the_batch(capsys, tmp_path, volum
 
 def test_odd_and_prime_sizes_are_padded_and_the_run_says_so(capsys, tmp_path):
     kspace = phantom.case("brain", "train", 0, (37, 43)).kspace[None]
-    code, _, err, _ = run(
-        capsys, tmp_path, "--data", write(tmp_path / "odd.h5", kspace), "--eps", "0.05", *FAST
-    )
+    code, _, err, _ = run(capsys, tmp_path, "--data", write(tmp_path / "odd.h5", kspace), "--eps", "0.05", *FAST)
     assert code == 0, err
     assert "note: 37 x 43 is padded to 40 x 44 for 2 wavelet levels" in err
 
@@ -177,7 +187,7 @@ def test_odd_and_prime_sizes_are_padded_and_the_run_says_so(capsys, tmp_path):
         (["--set", "lam"], ["'lam' is not NAME=VALUE"]),
         (["--method", "tv", "--preset", "rc2021"], ["--preset rc2021", "tv"]),
         (["--acceleration", "40"], ["--acceleration", "--center-fraction"]),
-    (["--center-fraction", "0.02"], ["ESPIRiT needs", "raise the centre fraction"]),
+        (["--center-fraction", "0.02"], ["ESPIRiT needs", "raise the centre fraction"]),
         (["--device", "gpu"], ["--device gpu", "jaxcs[cuda12]"]),
     ],
 )
@@ -228,7 +238,9 @@ def test_one_bad_slice_is_marked_and_the_run_goes_on(capsys, tmp_path, scans):
 def test_a_coil_of_zeros_is_no_reason_to_fail(capsys, tmp_path, scans):
     dead = scans[:1].copy()
     dead[:, 0] = 0
-    code, out, err, _ = run(capsys, tmp_path, "--data", write(tmp_path / "dead.h5", dead), "--eps", "0.05", "--json", *FAST)
+    code, out, err, _ = run(
+        capsys, tmp_path, "--data", write(tmp_path / "dead.h5", dead), "--eps", "0.05", "--json", *FAST
+    )
     assert code == 0, err
     assert all(np.isfinite([row["clean"], row["attacked"]]).all() for row in json.loads(out)["summary"])
 
@@ -243,7 +255,9 @@ def test_an_output_that_cannot_be_written_is_exit_4(capsys, tmp_path, volume):
 
 
 @pytest.mark.parametrize(
-    ("happen", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (MemoryError(), 5)], ids=["int", "term", "memory"]
+    ("happen", "expected"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (MemoryError(), 5)],
+    ids=["int", "term", "memory"],
 )
 def test_interruptions_have_their_exit_codes(capsys, tmp_path, volume, monkeypatch, happen, expected):
     def attack_all(*_):

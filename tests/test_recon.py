@@ -181,12 +181,14 @@ def test_tv_minimum_equals_that_of_sigpy():
     x = tv.solve(config, m)
     assert relative_error(x, content["tv_x"]) < 1e-3
     minimum = content["tv_objective"]
-    np.testing.assert_allclose([tv.objective(config, m, x), tv.objective(config, m, content["tv_x"])], minimum, rtol=1e-4)
+    np.testing.assert_allclose(
+        [tv.objective(config, m, x), tv.objective(config, m, content["tv_x"])], minimum, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("case", ["haar", "dau2", "tv"])
 def test_minima_are_close_to_those_of_bart(case):
-    """BART extends the image beyond its edges and, for dau2, starts the wavelets' grid one sample further."""
+    """BART mirrors the image at its edges and starts dau2's grid one sample off that of PyWavelets."""
     _, content = stored("bart_l1.npz")
     m = measurement((64, 64), 4, noise=0.0, mask=content["mask"])
     shift, lam = (-1 if case == "dau2" else 0), float(content["lam"])

@@ -47,7 +47,9 @@ def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Cal
             raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
         inside = low < value if open_low else low <= value
         if not (math.isfinite(value) and inside and value <= high):
-            bound = f"{'above' if open_low else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+            bound = f"{'above' if open_low else 'at least'} {low:g}" + (
+                f" and at most {high:g}" if high < math.inf else ""
+            )
             raise argparse.ArgumentTypeError(f"{text} must be {bound}")
         return value
 

@@ -22,36 +22,31 @@ from jaxcs.types import Key, Measurement, Reconstructor
 Scores = dict[str, Array]
 
 
-class Outcome(NamedTuple):
-    """What one slice gave at one epsilon.
+class Found(NamedTuple):
+    """What the attack found for one slice at one epsilon, and the control.
 
-    norm: the size of the perturbation in the units of epsilon, and norm_kspace: ||M e|| / ||M y||, both measured here.
-    loss and noise_loss: what the attack maximises, for the attacked image and for the noise control.
+    delta and noise: the perturbations, both in the threat set.
+    norm: the size of `delta` in the units of epsilon; norm_kspace: ||M e|| / ||M y||; both are measured.
+    picture: (ny, nx) magnitude of A^H e.  gradient_norm: at the attack's first point.
     """
 
     delta: Array
-    attacked_image: Array
-    noise_image: Array
-    perturbation_image: Array
-    attacked: Scores
-    noise: Scores
+    noise: Array
     norm: Array
     norm_kspace: Array
-    loss: Array
-    noise_loss: Array
+    picture: Array
     gradient_norm: Array
 
 
 class Functions(NamedTuple):
-    """Compiled functions of a batch of slices of one shape.
+    """Compiled functions of a batch of slices of one shape; each holds the method once, so that little is compiled.
 
-    clean: slices, keys -> images, scores.  start: slices, keys -> random starts.
-    attack: slices, clean images, epsilon, starts, keys -> Outcome.
+    search: slices, clean images, epsilon, where to begin (zeros: at random), keys -> Found.
+    evaluate: slices, perturbations (zeros: clean data), keys -> images, scores.
     """
 
-    clean: Callable[[SliceData, Array], tuple[Array, Scores]]
-    start: Callable[[SliceData, Array], Array]
-    attack: Callable[[SliceData, Array, Array, Array, Array], Outcome]
+    search: Callable[[SliceData, Array, Array, Array, Array], Found]
+    evaluate: Callable[[SliceData, Array, Array], tuple[Array, Scores]]
 
 
 def build(
@@ -59,20 +54,16 @@ def build(
 ) -> Functions:
     """Close over the static choices; `calibration` is used where maps are re-estimated."""
 
-    def measure(data: SliceData, delta: Array | None) -> Measurement:
-        kspace = data.kspace if delta is None else data.kspace + to_kspace(data, delta)
-        kspace = jnp.where(data.mask, kspace, 0)
+    def to_kspace(data: SliceData, delta: Array) -> Array:
+        return Sense(data.maps, data.mask).forward(delta) if config.norm == "image" else delta
+
+    def reconstruct(data: SliceData, delta: Array, key: Key) -> Array:
+        kspace = jnp.where(data.mask, data.kspace + to_kspace(data, delta), 0)
         maps = data.maps
         if config.maps == "reestimated":
             assert calibration is not None
             maps = espirit(kspace, calibration, EspiritConfig())
-        return Measurement(kspace, data.mask, maps)
-
-    def to_kspace(data: SliceData, delta: Array) -> Array:
-        return Sense(data.maps, data.mask).forward(delta) if config.norm == "image" else delta
-
-    def reconstruct(data: SliceData, delta: Array | None, key: Key) -> Array:
-        image = method.apply(params, measure(data, delta), key)
+        image = method.apply(params, Measurement(kspace, data.mask, maps), key)
         return centre_crop(image, (data.target.shape[0], data.target.shape[1]))
 
     def threat_set(data: SliceData, epsilon: Array) -> Threat:
@@ -81,62 +72,42 @@ def build(
             return threat.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
         return THREATS[config.norm](epsilon, data.kspace, data.mask)
 
-    def score(image: Array, data: SliceData) -> Scores:
-        return {name: metric(image, data.target, data.data_range) for name, metric in METRICS.items()}
-
-    def clean(data: SliceData, key: Key) -> tuple[Array, Scores]:
-        image = reconstruct(data, None, key)
-        return image, score(image, data)
-
-    def start(data: SliceData, key: Key) -> Array:
-        return threat_set(data, jnp.ones(())).random(key)
-
-    def run(data: SliceData, clean_image: Array, epsilon: Array, begin: Array, key: Key) -> Outcome:
-        attack_key, noise_key, method_key = jax.random.split(key, 3)
+    def search(data: SliceData, clean_image: Array, epsilon: Array, begin: Array, key: Key) -> Found:
+        start_key, attack_key, noise_key = jax.random.split(key, 3)
         allowed = threat_set(data, epsilon)
         reference = data.target if config.target == "truth" else clean_image
 
-        def distance(image: Array) -> Array:
-            return jnp.sum((image - reference) ** 2) / jnp.sum(reference**2)
+        def loss(delta: Array) -> Array:
+            return distance(reconstruct(data, delta, key), reference)
 
-        found = attack(attack_key, lambda e: distance(reconstruct(data, e, method_key)), allowed, begin)
+        begin = jnp.where(jnp.any(begin != 0), begin, allowed.random(start_key))
+        found = attack(attack_key, loss, allowed, begin)
         # The attack is not trusted to have stayed inside the set; what is scored and stored is projected here.
         delta = allowed.project(found.delta)
-        attacked_image = reconstruct(data, delta, method_key)
-        noise_image = reconstruct(data, allowed.random(noise_key), method_key)
         in_kspace = jnp.where(data.mask, to_kspace(data, delta), 0)
         unit = threat_set(data, jnp.ones(())).radius
-        return Outcome(
+        return Found(
             delta=delta,
-            attacked_image=attacked_image,
-            noise_image=noise_image,
-            perturbation_image=magnitude(Sense(data.maps, data.mask).adjoint(in_kspace)),
-            attacked=score(attacked_image, data),
-            noise=score(noise_image, data),
+            noise=allowed.random(noise_key),
             norm=jnp.max(jnp.where(unit > 0, allowed.norm(delta) / jnp.where(unit > 0, unit, 1.0), 0.0)),
             norm_kspace=l2_norm(in_kspace) / l2_norm(jnp.where(data.mask, data.kspace, 0)),
-            loss=distance(attacked_image),
-            noise_loss=distance(noise_image),
+            picture=magnitude(Sense(data.maps, data.mask).adjoint(in_kspace)),
             gradient_norm=found.gradient_norm,
         )
 
+    def evaluate(data: SliceData, delta: Array, key: Key) -> tuple[Array, Scores]:
+        image = reconstruct(data, delta, key)
+        return image, {name: metric(image, data.target, data.data_range) for name, metric in METRICS.items()}
+
     return Functions(
-        clean=jax.jit(jax.vmap(clean)),
-        start=jax.jit(jax.vmap(start)),
-        attack=jax.jit(jax.vmap(run, in_axes=(0, 0, None, 0, 0))),
+        search=jax.jit(jax.vmap(search, in_axes=(0, 0, None, 0, 0))),
+        evaluate=jax.jit(jax.vmap(evaluate)),
     )
 
 
+def distance(image: Array, reference: Array) -> Array:
+    """||image - reference||^2 / ||reference||^2, what the attack maximises."""
+    return jnp.sum((image - reference) ** 2) / jnp.sum(reference**2)
+
+
 THREATS = {"measured": threat.measured, "kspace": threat.whole_kspace, "per_coil": threat.per_coil}
-
-
-def flags(outcome: Outcome, epsilon: float) -> list[str]:
-    """Reasons not to believe the attacked number of a single slice."""
-    if epsilon == 0:
-        return []
-    found = []
-    if float(outcome.gradient_norm) == 0:
-        found.append("zero gradient")
-    if float(outcome.loss) <= float(outcome.noise_loss):
-        found.append("below noise")
-    return found

@@ -52,7 +52,9 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     shape = (case.kspace.shape[-2], case.kspace.shape[-1])
     fault = UsageError if case.mask is None else InputFileError
     if case.mask is not None and config.norm == "kspace":
-        raise UsageError(f"--norm kspace: {case.name} is already under-sampled, its whole k-space unknown; use measured")
+        raise UsageError(
+            f"--norm kspace: {case.name} is already under-sampled, its whole k-space unknown; use measured"
+        )
     try:
         mask = _mask(case, config, shape)
         sampling = masks.describe(mask, case.padding)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from bench.figures import overview
 from bench.harness import provenance, sources
@@ -22,7 +23,7 @@ from bench.harness.arguments import did_you_mean
 from bench.harness.config import RunConfig
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, OutOfMemoryError, UsageError
 from bench.harness.estimate import estimate
-from bench.harness.experiment import Functions, Outcome, build, flags
+from bench.harness.experiment import Found, Functions, build, distance
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.progress import Progress
 from bench.harness.records import SCHEMA_VERSION, RunFolder, summarise
@@ -154,7 +155,7 @@ def _attack_all(
 
 
 class _Result(NamedTuple):
-    """One slice: its rows, why it failed or None, the arrays shown as pictures, and the perturbation at each epsilon."""
+    """One slice: its rows, why it failed or None, the arrays shown as pictures, and each epsilon's perturbation."""
 
     rows: list[dict[str, Any]]
     failure: str | None
@@ -171,56 +172,77 @@ def _attack_batch(work: _Work, functions: Functions, group: list[Prepared]) -> l
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
     seed = jax.random.key(config.seed)
     keys = jnp.stack([jax.random.fold_in(seed, zlib.crc32(member.name.encode())) for member in members])
-    clean_images, clean_scores = functions.clean(data, keys)
-    begin = functions.start(data, keys)
-    outcomes: dict[float, Outcome] = {}
+    nothing = jnp.zeros(data.maps[:, 0].shape if config.norm == "image" else data.kspace.shape, data.kspace.dtype)
+    clean = functions.evaluate(data, nothing, keys)
+    begin = nothing
+    outcomes: dict[float, _Outcome] = {}
     for eps in config.eps:
-        outcome = functions.attack(data, clean_images, jnp.float32(eps), begin, keys)
+        found = functions.search(data, clean[0], jnp.float32(eps), begin, keys)
         if eps > 0:
-            begin = outcome.delta
-        outcomes[eps] = jax.tree.map(np.asarray, outcome)
-    clean = jax.tree.map(np.asarray, (clean_images, clean_scores))
+            begin = found.delta
+        attacked, noise = (functions.evaluate(data, delta, keys) for delta in (found.delta, found.noise))
+        outcomes[eps] = jax.tree.map(np.asarray, _Outcome(found, attacked, noise))
+    clean = jax.tree.map(np.asarray, clean)
     return [
         _result(work, prepared, *jax.tree.map(lambda leaf, i=index: leaf[i], (clean, outcomes)))
         for index, prepared in enumerate(group)
     ]
 
 
+class _Outcome(NamedTuple):
+    """One slice at one epsilon: what was found, and image and scores under attack and under noise."""
+
+    found: Found
+    attacked: tuple[Array, dict[str, Array]]
+    noise: tuple[Array, dict[str, Array]]
+
+
 def _result(
-    work: _Work, prepared: Prepared, clean: tuple[np.ndarray, dict[str, Any]], outcomes: dict[float, Outcome]
+    work: _Work, prepared: Prepared, clean: tuple[Array, dict[str, Array]], outcomes: dict[float, _Outcome]
 ) -> _Result:
-    clean_image, clean_scores = clean
-    rows = [row for eps, one in outcomes.items() for row in _rows(work.config, prepared.name, eps, clean_scores, one)]
+    reference = prepared.data.target if work.config.target == "truth" else clean[0]
+    rows = [
+        row for eps, one in outcomes.items() for row in _rows(work.config, prepared.name, eps, clean[1], one, reference)
+    ]
     broken = [row["eps"] for row in rows if not np.isfinite([row["clean"], row["noise"], row["attacked"]]).all()]
     shown = min(outcomes, key=lambda eps: abs(eps - _SHOWN_EPSILON))
     pictures = {
         "case": np.array(prepared.name),
         "eps": np.array(shown),
         "truth": np.asarray(prepared.data.target),
-        "clean": clean_image,
-        "noise": outcomes[shown].noise_image,
-        "attacked": outcomes[shown].attacked_image,
-        "perturbation": outcomes[shown].perturbation_image,
+        "clean": np.asarray(clean[0]),
+        "noise": np.asarray(outcomes[shown].noise[0]),
+        "attacked": np.asarray(outcomes[shown].attacked[0]),
+        "perturbation": np.asarray(outcomes[shown].found.picture),
     }
-    perturbations = {f"{prepared.name}|{eps:g}": one.delta * prepared.scale for eps, one in outcomes.items()}
+    perturbations = {
+        f"{prepared.name}|{eps:g}": np.asarray(one.found.delta) * prepared.scale for eps, one in outcomes.items()
+    }
     failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
     return _Result(rows, failure, pictures, perturbations)
 
 
-def _rows(config: RunConfig, name: str, eps: float, clean: dict[str, Any], outcome: Outcome) -> list[dict[str, Any]]:
+def _rows(
+    config: RunConfig, name: str, eps: float, clean: dict[str, Array], one: _Outcome, reference: Array
+) -> list[dict[str, Any]]:
     """A row for each metric of one slice at one epsilon."""
     common = {"case": name, "source": config.method, "victim": config.method, "attack": config.attack, "eps": eps}
-    measured = {"norm": float(outcome.norm), "norm_kspace": float(outcome.norm_kspace), "flags": flags(outcome, eps)}
+    flags = []
+    if eps > 0 and one.found.gradient_norm == 0:
+        flags.append("zero gradient")
+    if eps > 0 and distance(one.attacked[0], reference) <= distance(one.noise[0], reference):
+        flags.append("below noise")
+    measured = {"norm": float(one.found.norm), "norm_kspace": float(one.found.norm_kspace), "flags": flags}
     return [
         common
         | {
             "metric": metric,
             "clean": float(clean[metric]),
-            "noise": float(outcome.noise[metric]),
-            "attacked": float(outcome.attacked[metric]),
+            "noise": float(one.noise[1][metric]),
+            "attacked": float(one.attacked[1][metric]),
         }
         | measured
-        for metric in sorted(outcome.attacked)
+        for metric in sorted(clean)
     ]
 
 
@@ -295,7 +317,7 @@ def _method_config(config: RunConfig) -> Any:
 
 def _attack_config(config: RunConfig) -> Any:
     entry = ATTACKS[config.attack]
-    given = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
+    given: dict[str, Any] = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
     return entry.config(**{field.name: given[field.name] for field in fields(entry.config)})
 
 
@@ -342,7 +364,8 @@ def _headline(config: RunConfig, source: sources.Source, work: _Work) -> str:
     memory, seconds = estimate(source.shapes, config, work.method_config, work.attack_config, work.batch)
     eps = " ".join(f"{value:g}" for value in config.eps)
     return (
-        f"{device['platform']} ({device['kind']}, {device['cores']} cores) | {source.description}, {_count(len(source.readers))} | "
+        f"{device['platform']} ({device['kind']}, {device['cores']} cores) | "
+        f"{source.description}, {_count(len(source.readers))} | "
         f"{config.method} under {config.attack}, eps {eps} | about {memory / 1e9:.1f} GB and {seconds:.0f} s"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Source(NamedTuple):
     shapes: list[tuple[int, int, int]]
     notes: tuple[str, ...]
     sha256: dict[str, str]
-    readers: dict[str, Callable[[], Case]]
+    readers: Mapping[str, Callable[[], Case]]
 
 
 def open_source(config: RunConfig) -> Source:

@@ -18,6 +18,9 @@ def render(summary: list[dict[str, Any]]) -> str:
         lines.append([row["victim"], row["attack"], f"{row['eps']:g}", row["metric"], *values, interval, str(row["n"])])
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
-        "  ".join(cell.ljust(w) if i in (0, 1, 3) else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
+        "  ".join(
+            cell.ljust(w) if i in (0, 1, 3) else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
         for line in lines
     )

@@ -15,7 +15,7 @@ __all__ = ["ATTACKS", "Attack", "AttackEntry", "AttackResult", "Threat"]
 class AttackEntry(NamedTuple):
     """An attack's configuration class and its builder."""
 
-    config: Callable[..., Any]
+    config: type[Any]
     build: Callable[[Any], Attack]
 
 

@@ -1,4 +1,4 @@
-"""Projected gradient ascent with normalised steps (Madry et al., ICLR 2018; for reconstruction Darestani et al., 2021)."""
+"""Projected gradient ascent with normalised steps (Madry et al., ICLR 2018; Darestani et al., ICML 2021)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jaxcs.types import Key
 class Config:
     """e <- project(e + step_size * boundary(gradient)).
 
-    n_steps: gradient evaluations of each restart; one more evaluation without gradient judges the last iterate.
+    n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
     step_size: in units of the radius.  Large steps make the iteration a power iteration, which suits a loss that is
         nearly quadratic in e, as reconstruction errors are.
     restarts: independent random starts, of which the strongest result is kept.
@@ -51,9 +51,7 @@ def build(config: Config) -> Attack:
 
         first = _State(start, start, jnp.asarray(-jnp.inf))
         last, (losses, norms) = jax.lax.scan(step, first, None, length=config.n_steps)
-        final = loss(last.delta)
-        best = _keep_best(last, final)
-        return AttackResult(best.best_delta, best.best_loss, jnp.append(losses, final), norms[0])
+        return AttackResult(last.best_delta, last.best_loss, losses, norms[0])
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
         starts = [threat.random(k) for k in jax.random.split(key, config.restarts)]

@@ -114,7 +114,8 @@ def _row_space(calibration: Array, config: EspiritConfig) -> Complex[Array, "coi
     width = config.kernel_width
     ny, nx = my - width + 1, mx - width + 1
     patches = jnp.stack(
-        [calibration[:, i : i + ny, j : j + nx].reshape(n_coils, -1) for i in range(width) for j in range(width)], axis=1
+        [calibration[:, i : i + ny, j : j + nx].reshape(n_coils, -1) for i in range(width) for j in range(width)],
+        axis=1,
     ).reshape(n_coils * width**2, -1)
     gram = jnp.matmul(patches, jnp.conj(patches.T), precision=_HIGHEST)
     return _projector(gram, config.threshold**2).reshape(n_coils, width, width, n_coils, width, width)
@@ -154,7 +155,7 @@ def _lags(projector: Array, width: int) -> Complex[Array, "coil coil lag lag"]:
     """Sum the projector over pairs of kernel offsets of equal difference, normalised so that eigenvalues are <= 1."""
     n_coils = projector.shape[0]
     lags = jnp.zeros((n_coils, n_coils, 2 * width - 1, 2 * width - 1), projector.dtype)
-    # Element (coil a at offset p, coil b at offset q) multiplies exp(2 pi i r (p - q)); reversed q counts p - q upwards.
+    # Element (coil a at offset p, coil b at offset q) multiplies exp(2 pi i r (p - q)); reversed, q counts upwards.
     by_offset = projector[..., ::-1, ::-1] / width**2
     for i in range(width):
         for j in range(width):

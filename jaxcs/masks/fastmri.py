@@ -103,6 +103,4 @@ def _offset_columns(nx: int, spacing: int, seed: Seed) -> Int[np.ndarray, "colum
     draw = np.random.RandomState(seed).randint(0, spacing)
     positive, negative = (draw + 1, draw + 2) if draw % 2 == 0 else (draw + 2, draw - 1)
     centre = nx // 2
-    return np.concatenate(
-        [np.arange(centre + positive, nx, spacing), np.arange(centre - 1 - negative, -1, -spacing)]
-    )
+    return np.concatenate([np.arange(centre + positive, nx, spacing), np.arange(centre - 1 - negative, -1, -spacing)])

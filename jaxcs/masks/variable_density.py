@@ -96,9 +96,7 @@ def _radius(slope: float, rho: Float[np.ndarray, "ny nx"]) -> Float[np.ndarray, 
     return min(1.0, 4 * slope) + slope * rho
 
 
-def _throw_darts(
-    radius: Float[np.ndarray, "ny nx"], order: Int[np.ndarray, "cells"]
-) -> Int[np.ndarray, "darts"]:
+def _throw_darts(radius: Float[np.ndarray, "ny nx"], order: Int[np.ndarray, "cells"]) -> Int[np.ndarray, "darts"]:
     """Take the cells of `order` one after the other, each unless it lies in the disc of one taken before.
 
     Many at a time: among the first candidates of the queue, one that no earlier one covers is certain to be

@@ -15,7 +15,7 @@ __all__ = ["METHODS", "Method", "normalise"]
 class Method(NamedTuple):
     """A method's configuration class, its builder and its named configurations."""
 
-    config: Callable[..., Any]
+    config: type[Any]
     build: Callable[[Any], Reconstructor]
     presets: dict[str, Any]
 

@@ -78,7 +78,7 @@ def sparsifying_transform(config: Config, shape: tuple[int, int]) -> tuple[Linea
     if config.basis == "wavelet":
         levels, grid = wavelet_grid(config, shape)
         return Wavelet(config.wavelet, levels), grid
-    return {"fourier": Fourier(), "dct": DCT()}[config.basis], shape
+    return (Fourier() if config.basis == "fourier" else DCT()), shape
 
 
 def solve(config: Config, measurement: Measurement) -> Image:

@@ -1,4 +1,4 @@
-"""Total-variation reconstruction (Rudin, Osher & Fatemi, Physica D 60:259, 1992; for MRI, Block et al., MRM 57, 2007)."""
+"""Total variation (Rudin, Osher & Fatemi, Physica D 60:259, 1992; for MRI, Block et al., MRM 57:1086, 2007)."""
 
 from __future__ import annotations
 

@@ -49,8 +49,8 @@ def implicit(
     """solve(theta, x0), differentiated as the fixed point of `step`.
 
     solve_adjoint(theta, x, v) returns w with (I - J^T) w = v, where J is the Jacobian of `step` in x at the solution
-    and vectors are in JAX's convention for cotangents.  The limit does not depend on x0, whose gradient is 0.  None of the functions
-    may close over a traced array: what the solution depends on belongs into `theta`.
+    and vectors are in JAX's convention for cotangents.  The limit does not depend on x0, whose gradient is 0.
+    None of the functions may close over a traced array: what the solution depends on belongs into `theta`.
     """
 
     @jax.custom_vjp

@@ -20,7 +20,7 @@ from jaxcs.solvers.fixed_point import Differentiate, Theta, implicit, unrolled
 Gradient = Callable[[Theta, Array], Array]
 Prox = Callable[[Theta, Array, float], Array]
 
-# The implicit gradient's linear system is solved to this relative residual, or for this share of the forward iterations.
+# The implicit gradient's linear system is solved to this relative residual, or in this share of the forward iterations.
 # Conjugate gradients converge faster than the forward iteration; and where that has not converged either, more of them
 # fit the wrong fixed point: after 60 of FISTA on measured data, 20 give a gradient at cosine 0.93 to the exact one, 60
 # one at 0.78.

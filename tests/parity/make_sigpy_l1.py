@@ -1,4 +1,4 @@
-"""Let SigPy minimise the l1 and TV problems of `jaxcs.recon`, and store its minimisers in sigpy_l1.npz next to this file.
+"""Let SigPy minimise the l1 and TV problems of `jaxcs.recon`, and store its minimisers beside this file.
 
 The stored minimisers are the reference of tests/test_recon.py.  SigPy's solvers are run on our operators, wrapped as
 `sigpy.linop.Linop`, with its proximal operators, in double precision.  To make the file anew:
