@@ -265,7 +265,7 @@ def test_interruptions_have_their_exit_codes(capsys, tmp_path, volume, monkeypat
             raise happen
         os.kill(os.getpid(), happen)
 
-    monkeypatch.setattr(session, "_attack_all", attack_all)
+    monkeypatch.setattr(session, "attack_all", attack_all)
     code, _, err, folder = run(capsys, tmp_path, "--data", volume, *SAMPLING)
     assert code == expected
     assert err.splitlines()[-1].startswith("bench.attack: error: ")

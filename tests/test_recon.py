@@ -92,7 +92,7 @@ def test_a_method_is_differentiable(method):
         norm = np.linalg.norm(ascent)
         assert np.isfinite(norm)
         assert norm > 0
-        step = 1e-2 * np.linalg.norm(getattr(m, name)) / norm
+        step = 1e-3 * np.linalg.norm(getattr(m, name)) / norm
         values = [evaluate(m._replace(**{name: getattr(m, name) + s * ascent}))[0][0] for s in (step, -step)]
         assert values[0] > value > values[1]
         np.testing.assert_allclose((values[0] - values[1]) / (2 * step), norm**2, rtol=0.1)
@@ -114,11 +114,12 @@ def test_a_batch_equals_a_loop(method):
         assert relative_error(image, reconstruct(m)) < 1e-4
 
 
-def test_odd_sizes_and_masks_of_single_samples(method):
-    """On a prime matrix; the same columns given as a two-dimensional mask give the same image."""
+def test_prime_sizes_and_a_mask_of_single_samples(method):
+    """The phase of the whole image is lost in its magnitude, whatever the method."""
     _, reconstruct, _ = method
     m = measurement((31, 37), 3)
-    images = [np.asarray(reconstruct(m._replace(mask=mask))) for mask in (m.mask, np.tile(m.mask, (31, 1)))]
+    m = m._replace(mask=np.tile(m.mask, (31, 1)))
+    images = [np.asarray(reconstruct(m._replace(kspace=phase * m.kspace))) for phase in (np.complex64(1), np.exp(2j))]
     assert images[0].shape == (31, 37)
     assert np.all(np.isfinite(images[0]))
     assert relative_error(images[1], images[0]) < 1e-4
@@ -160,9 +161,10 @@ def stored(file, prefix=""):
 def test_l1_minimum_equals_that_of_sigpy(basis):
     m, content = stored("sigpy_l1.npz", "even_")
     config = l1.Config(basis=basis, levels=3, lam=float(content["lam"]), n_iters=400)
-    x, reference, minimum = l1.solve(config, m), content[f"{basis}_x"], content[f"{basis}_objective"]
+    x, reference = l1.solve(config, m), content[f"{basis}_x"]
+    objective = jax.jit(lambda x: l1.objective(config, m, x))
     assert relative_error(x, reference) < 1e-3
-    np.testing.assert_allclose([l1.objective(config, m, x), l1.objective(config, m, reference)], minimum, rtol=1e-5)
+    np.testing.assert_allclose([objective(x), objective(reference)], content[f"{basis}_objective"], rtol=1e-5)
 
 
 def test_l1_minimum_on_a_padded_grid_equals_that_of_sigpy():
@@ -186,20 +188,24 @@ def test_tv_minimum_equals_that_of_sigpy():
     )
 
 
-@pytest.mark.parametrize("case", ["haar", "dau2", "tv"])
-def test_minima_are_close_to_those_of_bart(case):
-    """BART mirrors the image at its edges and starts dau2's grid one sample off that of PyWavelets."""
+@pytest.mark.parametrize(("case", "tolerance"), [("haar", 1e-3), ("dau2", 0.015), ("tv", 0.01)])
+def test_minima_equal_those_of_bart(case, tolerance):
+    """Haar: to rounding, given that BART's image is one gradient step of 0.95 beyond the minimiser.
+
+    For dau2, BART mirrors the image at its edges, and its wavelets' grid lies one sample off that of PyWavelets.
+    """
     _, content = stored("bart_l1.npz")
     m = measurement((64, 64), 4, noise=0.0, mask=content["mask"])
     shift, lam = (-1 if case == "dau2" else 0), float(content["lam"])
     roll = lambda x, shift: jnp.roll(x, (shift, shift), (-2, -1))  # noqa: E731
-    rolled = Measurement(fft2c(roll(ifft2c(m.kspace), shift)), m.mask, roll(m.maps, shift))
+    m = Measurement(fft2c(roll(ifft2c(m.kspace), shift)), m.mask, roll(m.maps, shift))
     if case == "tv":
-        x = tv.solve(tv.Config(lam=lam, n_iters=900), rolled)
+        x = tv.solve(tv.Config(lam=lam, n_iters=900), m)
     else:
-        config = l1.Config(wavelet={"haar": "haar", "dau2": "db2"}[case], levels=3, lam=lam, n_iters=200)
-        x = l1.solve(config, rolled)
-    assert relative_error(roll(x, -shift), content[case] @ [1, 1j]) < 0.03
+        config = l1.Config(wavelet={"haar": "haar", "dau2": "db2"}[case], levels=3, lam=lam, n_iters=196)
+        x, a = l1.solve(config, m), Sense(m.maps, m.mask)
+        x = x + 0.95 * a.adjoint(m.kspace - a.forward(x))
+    assert relative_error(roll(x, -shift), content[case] @ [1, 1j]) < tolerance
 
 
 @pytest.mark.parametrize("basis", ["wavelet", "fourier"])
@@ -224,12 +230,11 @@ def test_rc2021_is_landwebers_iteration():
         assert relative_error(x, (1 - (1 - preset.step) ** n_iters) * ifft2c(kspace)[0]) < 1e-5
 
 
-def test_sparsity_beats_zero_filling_on_a_piecewise_constant_object():
-    m = measurement((32, 32), 6)
-    truth = np.abs(piecewise_object((32, 32)))
+def test_tv_beats_zero_filling_on_a_piecewise_constant_object():
+    m = measurement()
+    truth = np.abs(piecewise_object((32, 24)))
     errors = {}
-    for name in ("zero_filled", "l1", "tv"):
+    for name in ("zero_filled", "tv"):
         image = np.asarray(METHODS[name].build(METHODS[name].config()).apply({}, m, KEY))
         errors[name] = relative_error(image * np.vdot(image, truth) / np.vdot(image, image), truth)
     assert errors["tv"] < 0.3 * errors["zero_filled"]
-    assert errors["l1"] < 0.5 * errors["zero_filled"]

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
-from bench.harness.config import RunConfig
+from bench.harness.campaign import Work, workers
 
 _COMPLEX_BYTES = 8
 # JAX, its compiled code and the host's copies.
-_BASE_MEMORY = 700e6
+_BASE_MEMORY = 800e6
 # k-space-sized arrays that live at once in an attack step: data, maps, perturbations, gradient, transforms.
-_LIVE_ARRAYS = 16
-# One normal operation with its prox, in units of one batch of Fourier transforms of all coils.
-_ITERATION_COST = 2.5
-_COMPILE_SECONDS = 12.0
-_SECONDS_PER_IMAGE = 0.5
+_LIVE_ARRAYS = 20
+# One iteration of a solver, in units of two Fourier transforms of a cache-sized block, as the normal operation does.
+_ITERATION_COST = 3.0
+_BLOCK_BYTES = 160 * 1024
+# Import, compilation for one shape, figure and report.
+_FIXED_SECONDS, _COMPILE_SECONDS, _SECONDS_PER_IMAGE = 5.0, 12.0, 0.5
 
 
-def estimate(
-    shapes: list[tuple[int, int, int]], config: RunConfig, method_config: Any, attack_config: Any, batch: int
-) -> tuple[float, float]:
+def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
     """Peak memory [bytes] and time [s], each within a factor of about two."""
-    largest = max(np.prod(shape) for shape in shapes)
-    memory = _BASE_MEMORY + batch * largest * _COMPLEX_BYTES * _LIVE_ARRAYS
-    iterations = getattr(method_config, "n_iters", 1)
-    # A gradient costs the reconstruction and about as much again for its adjoint; unrolled, one more.
-    gradient = 2 if getattr(method_config, "differentiate", "implicit") == "implicit" else 3
-    steps = getattr(attack_config, "n_steps", 0) * getattr(attack_config, "restarts", 1)
-    reconstructions = 1 + len(config.eps) * (gradient * steps + 3)
-    transform = _seconds_per_transform(shapes[0])
-    work = sum(np.prod(shape) / np.prod(shapes[0]) for shape in shapes)
-    seconds = work * transform * _ITERATION_COST * iterations * reconstructions
-    kinds = len(set(shapes))
-    return float(memory), float(seconds + kinds * _COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE)
+    iterations = getattr(work.method_config, "n_iters", 1)
+    # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
+    gradient = 4 / 3 if getattr(work.method_config, "differentiate", "implicit") == "implicit" else 3
+    reconstructions = 1 + len(work.config.eps) * (gradient * work.gradients_per_epsilon() + 2)
+    points = sum(math.prod(shape) for shape in shapes)
+    computed = points * _seconds_per_point() * _ITERATION_COST * iterations * reconstructions / workers()
+    overhead = _FIXED_SECONDS + len(set(shapes)) * _COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
+    live = workers() * work.batch * max(math.prod(shape) for shape in shapes) * _COMPLEX_BYTES * _LIVE_ARRAYS
+    return _BASE_MEMORY + live, computed + overhead
 
 
-def _seconds_per_transform(shape: tuple[int, int, int]) -> float:
-    """One Fourier transform along the columns of all coils, measured."""
-    array = jnp.ones(shape, jnp.complex64)
-    jnp.fft.fft(array).block_until_ready()
-    start = time.perf_counter()
-    for _ in range(3):
-        jnp.fft.fft(array).block_until_ready()
-    return (time.perf_counter() - start) / 3
+def _seconds_per_point() -> float:
+    """Two transforms of rows of 128, per point, measured."""
+    block = jnp.ones((_BLOCK_BYTES // _COMPLEX_BYTES // 128, 128), jnp.complex64)
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        jnp.fft.ifft(jnp.fft.fft(block)).block_until_ready()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2] / block.size

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-import zlib
 from argparse import Namespace
-from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array
+from typing import Any
 
 from bench.figures import overview
 from bench.harness import provenance, sources
 from bench.harness.arguments import did_you_mean
+from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, OutOfMemoryError, UsageError
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, UsageError
 from bench.harness.estimate import estimate
-from bench.harness.experiment import Found, Functions, build, distance
 from bench.harness.prepare import Prepared, prepare
-from bench.harness.progress import Progress
 from bench.harness.records import SCHEMA_VERSION, RunFolder, summarise
 from bench.harness.table import render
 from bench.report import write_report
@@ -33,25 +25,12 @@ from data_prep.cases import InputError
 from jaxcs.attacks import ATTACKS
 from jaxcs.recon import METHODS, l1
 
-# The epsilon nearest to this one is shown as pictures.
-_SHOWN_EPSILON = 0.05
-
-
-class _Work(NamedTuple):
-    """What does not change during a run."""
-
-    config: RunConfig
-    method_config: Any
-    attack_config: Any
-    batch: int
-    save_perturbations: bool
-
 
 def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[str, Any] | None, int]:
     """Carry out a run.  Returns the content of run.json (None for --dry-run) and the exit code."""
     begun = time.monotonic()
     sources.check_device(arguments.device)
-    work = _Work(config, _method_config(config), _attack_config(config), arguments.batch, arguments.save_perturbations)
+    work = Work(config, _method_config(config), _attack_config(config), arguments.batch, arguments.save_perturbations)
     source = sources.open_source(config)
     notes = list(source.notes) + _wavelet_notes(config, work.method_config, source.shapes)
     print(_headline(config, source, work), file=sys.stderr)
@@ -78,7 +57,7 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
     }
     folder.write_json("run.json", record)
     try:
-        rows, failures, evaluations, samplings = _attack_all(work, source, folder)
+        done = attack_all(work, source, folder)
     except BaseException as error:
         stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
         folder.write_json("run.json", record | {"status": stopped})
@@ -88,162 +67,27 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         "status": "done",
         "folder": str(folder.path),
         "notes": notes,
-        "sampling": samplings,
-        "failed": failures,
-        "flags": _count_flags(rows),
-        "gradient_evaluations": evaluations,
+        "sampling": done.samplings,
+        "failed": done.failures,
+        "flags": _count_flags(done.rows),
+        "gradient_evaluations": len(done.samplings) * len(config.eps) * work.gradients_per_epsilon(),
         "seconds": round(time.monotonic() - begun, 2),
-        "summary": summarise(rows),
+        "summary": summarise(done.rows),
     }
     folder.write_summary(record["summary"])
     folder.write_json("run.json", record)
-    if rows:
+    if done.rows:
         folder.write("figure.png", overview.draw(folder.path))
         folder.write("report.html", write_report(folder.path))
-    if rows and not arguments.json:
+    if done.rows and not arguments.json:
         print(render(record["summary"]))
-    print(f"{_count(len(samplings))} in {record['seconds']:.0f} s; record and report in {folder.path}", file=sys.stderr)
-    for reason in failures.values():
+    print(
+        f"{_count(len(done.samplings))} in {record['seconds']:.0f} s; record and report in {folder.path}",
+        file=sys.stderr,
+    )
+    for reason in done.failures.values():
         print(f"failed: {reason}", file=sys.stderr)
-    return record, SOME_FAILED if failures else DONE
-
-
-def _attack_all(
-    work: _Work, source: sources.Source, folder: RunFolder
-) -> tuple[list[dict[str, Any]], dict[str, str], int, dict[str, Any]]:
-    """Attack every case, batch by batch, and record each as it is done.
-
-    Returns the rows, why cases failed, the number of gradient evaluations and what the masks sampled.
-    """
-    rows: list[dict[str, Any]] = []
-    failures: dict[str, str] = {}
-    samplings: dict[str, Any] = {}
-    compiled: dict[Any, Functions] = {}
-    progress = Progress(len(source.readers), "images")
-    worst = 0.0
-
-    def fail(name: str, reason: str) -> None:
-        failures[name] = reason
-        folder.append([{"case": name, "failed": reason}])
-        progress.advance(f"{name} failed")
-
-    for group in _batches(source, work, fail):
-        calibration = group[0].calibration if work.config.maps == "reestimated" else None
-        if calibration not in compiled:
-            compiled[calibration] = _functions(work, calibration)
-        try:
-            results = _attack_batch(work, compiled[calibration], group)
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" in str(error):
-                raise OutOfMemoryError("out of memory; use a smaller --batch or a smaller matrix") from error
-            raise
-        for prepared, result in zip(group, results, strict=True):
-            samplings[prepared.name] = prepared.sampling._asdict()
-            if result.failure:
-                fail(prepared.name, f"{prepared.name}: {result.failure}")
-                continue
-            if not rows:
-                folder.write_arrays("example.npz", result.pictures)
-            folder.append(result.rows)
-            rows += result.rows
-            if work.save_perturbations:
-                folder.append_arrays("perturbations.npz", result.perturbations)
-            worst = max([worst, *(row["clean"] - row["attacked"] for row in result.rows if row["metric"] == "psnr")])
-            progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
-    per_image = len(work.config.eps) * getattr(work.attack_config, "n_steps", 0) * work.config.restarts
-    return rows, failures, per_image * len(samplings), samplings
-
-
-class _Result(NamedTuple):
-    """One slice: its rows, why it failed or None, the arrays shown as pictures, and each epsilon's perturbation."""
-
-    rows: list[dict[str, Any]]
-    failure: str | None
-    pictures: dict[str, np.ndarray]
-    perturbations: dict[str, np.ndarray]
-
-
-def _attack_batch(work: _Work, functions: Functions, group: list[Prepared]) -> list[_Result]:
-    """All epsilons of one batch, each warm-started from the one below."""
-    config = work.config
-    # The last batch may be short; its first slice fills it up, so that nothing compiles again.
-    members = group + [group[0]] * (work.batch - len(group))
-    data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
-    # From the name, so that a slice's numbers depend neither on the order nor on the batch.
-    seed = jax.random.key(config.seed)
-    keys = jnp.stack([jax.random.fold_in(seed, zlib.crc32(member.name.encode())) for member in members])
-    nothing = jnp.zeros(data.maps[:, 0].shape if config.norm == "image" else data.kspace.shape, data.kspace.dtype)
-    clean = functions.evaluate(data, nothing, keys)
-    begin = nothing
-    outcomes: dict[float, _Outcome] = {}
-    for eps in config.eps:
-        found = functions.search(data, clean[0], jnp.float32(eps), begin, keys)
-        if eps > 0:
-            begin = found.delta
-        attacked, noise = (functions.evaluate(data, delta, keys) for delta in (found.delta, found.noise))
-        outcomes[eps] = jax.tree.map(np.asarray, _Outcome(found, attacked, noise))
-    clean = jax.tree.map(np.asarray, clean)
-    return [
-        _result(work, prepared, *jax.tree.map(lambda leaf, i=index: leaf[i], (clean, outcomes)))
-        for index, prepared in enumerate(group)
-    ]
-
-
-class _Outcome(NamedTuple):
-    """One slice at one epsilon: what was found, and image and scores under attack and under noise."""
-
-    found: Found
-    attacked: tuple[Array, dict[str, Array]]
-    noise: tuple[Array, dict[str, Array]]
-
-
-def _result(
-    work: _Work, prepared: Prepared, clean: tuple[Array, dict[str, Array]], outcomes: dict[float, _Outcome]
-) -> _Result:
-    reference = prepared.data.target if work.config.target == "truth" else clean[0]
-    rows = [
-        row for eps, one in outcomes.items() for row in _rows(work.config, prepared.name, eps, clean[1], one, reference)
-    ]
-    broken = [row["eps"] for row in rows if not np.isfinite([row["clean"], row["noise"], row["attacked"]]).all()]
-    shown = min(outcomes, key=lambda eps: abs(eps - _SHOWN_EPSILON))
-    pictures = {
-        "case": np.array(prepared.name),
-        "eps": np.array(shown),
-        "truth": np.asarray(prepared.data.target),
-        "clean": np.asarray(clean[0]),
-        "noise": np.asarray(outcomes[shown].noise[0]),
-        "attacked": np.asarray(outcomes[shown].attacked[0]),
-        "perturbation": np.asarray(outcomes[shown].found.picture),
-    }
-    perturbations = {
-        f"{prepared.name}|{eps:g}": np.asarray(one.found.delta) * prepared.scale for eps, one in outcomes.items()
-    }
-    failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
-    return _Result(rows, failure, pictures, perturbations)
-
-
-def _rows(
-    config: RunConfig, name: str, eps: float, clean: dict[str, Array], one: _Outcome, reference: Array
-) -> list[dict[str, Any]]:
-    """A row for each metric of one slice at one epsilon."""
-    common = {"case": name, "source": config.method, "victim": config.method, "attack": config.attack, "eps": eps}
-    flags = []
-    if eps > 0 and one.found.gradient_norm == 0:
-        flags.append("zero gradient")
-    if eps > 0 and distance(one.attacked[0], reference) <= distance(one.noise[0], reference):
-        flags.append("below noise")
-    measured = {"norm": float(one.found.norm), "norm_kspace": float(one.found.norm_kspace), "flags": flags}
-    return [
-        common
-        | {
-            "metric": metric,
-            "clean": float(clean[metric]),
-            "noise": float(one.noise[1][metric]),
-            "attacked": float(one.attacked[1][metric]),
-        }
-        | measured
-        for metric in sorted(clean)
-    ]
+    return record, SOME_FAILED if done.failures else DONE
 
 
 def _first_usable(source: sources.Source, config: RunConfig) -> Prepared:
@@ -262,33 +106,6 @@ def _sampling(prepared: Prepared) -> str:
     total = prepared.data.mask.size
     unit = "lines" if prepared.data.mask.ndim == 1 else "samples"
     return f"{samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a full centre"
-
-
-def _batches(source: sources.Source, work: _Work, fail: Callable[[str, str], None]) -> Iterator[list[Prepared]]:
-    """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used."""
-    group: list[Prepared] = []
-    for name, read in source.readers.items():
-        try:
-            prepared = prepare(read(), work.config)
-        except (InputError, InputFileError) as error:
-            fail(name, str(error))
-            continue
-        if group and (len(group) == work.batch or _kind(prepared) != _kind(group[0])):
-            yield group
-            group = []
-        group.append(prepared)
-    if group:
-        yield group
-
-
-def _kind(prepared: Prepared) -> Any:
-    return prepared.calibration, jax.tree.map(jnp.shape, prepared.data)
-
-
-def _functions(work: _Work, calibration: tuple[int, int] | None) -> Functions:
-    method = METHODS[work.config.method].build(work.method_config)
-    params = method.init(jax.random.key(work.config.seed))
-    return build(work.config, params, method, ATTACKS[work.config.attack].build(work.attack_config), calibration)
 
 
 def _method_config(config: RunConfig) -> Any:
@@ -359,9 +176,9 @@ def threat_model(config: RunConfig) -> dict[str, str]:
     }
 
 
-def _headline(config: RunConfig, source: sources.Source, work: _Work) -> str:
+def _headline(config: RunConfig, source: sources.Source, work: Work) -> str:
     device = provenance.device()
-    memory, seconds = estimate(source.shapes, config, work.method_config, work.attack_config, work.batch)
+    memory, seconds = estimate(source.shapes, work)
     eps = " ".join(f"{value:g}" for value in config.eps)
     return (
         f"{device['platform']} ({device['kind']}, {device['cores']} cores) | "

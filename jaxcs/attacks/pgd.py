@@ -65,8 +65,8 @@ def build(config: Config) -> Attack:
 
 
 def _keep_best(state: _State, value: Array) -> _State:
-    """Remember the current point where it is the best so far.  A loss of NaN is kept too, so that it is seen."""
-    better = ~(value <= state.best_loss)
+    """Remember the current point where it is the best so far.  A loss of NaN is kept for good, so that it is seen."""
+    better = ~(value <= state.best_loss) & ~jnp.isnan(state.best_loss)
     return state._replace(
         best_delta=jnp.where(better, state.delta, state.best_delta),
         best_loss=jnp.where(better, value, state.best_loss),
