@@ -8,6 +8,7 @@ https://fastmri.med.nyu.edu, Zbontar et al., arXiv:1811.08839.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -117,11 +118,15 @@ def read_slice(info: SliceInfo) -> Case:
 
 @lru_cache(maxsize=1)
 def _largest_target(path: Path, modified: int) -> float:
-    """The maximum of a volume's targets, kept while its slices are read one after another."""
+    """The maximum of a volume's targets, of the slices that can be used; kept while they are read one by one."""
     del modified  # part of the key only: a file that changed is read again
+    largest = 0.0
     with open_file(path) as file:
         volume = _volume(path, file)
-        return max(float(_target(volume, index).max()) for index in range(volume.kspace.shape[0]))
+        for index in range(volume.kspace.shape[0]):
+            with suppress(InputError):
+                largest = max(largest, float(_target(volume, index).max()))
+    return largest
 
 
 def _files(path: Path) -> list[Path]:

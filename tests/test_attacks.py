@@ -7,7 +7,6 @@ import pytest
 
 from jaxcs.attacks import ATTACKS, Threat, noise, pgd, threat
 from jaxcs.complex import abs2, real_dot
-from jaxcs.operators import Sense
 from jaxcs.recon import sense
 from jaxcs.solvers import largest_eigenvalue
 from tests.asserts import complex_normal, relative_error
@@ -163,11 +162,10 @@ def test_a_loss_of_nan_is_not_hidden():
     def nan_at_start(e):
         return jnp.sum(abs2(e - 1)) + jnp.where(jnp.sum(abs2(e - start)) < 1e-6, jnp.nan, 0.0)
 
-    result = run(pgd.Config(n_steps=4), nan_at_start, ball, start)
+    result = run(pgd.Config(n_steps=4, restarts=2), nan_at_start, ball, start)
     assert np.isfinite(result.trace[1:]).all()
     assert np.isnan(result.trace[0])
     assert np.isnan(result.loss)
-    assert np.isnan(run(pgd.Config(n_steps=4, restarts=3), nan_at_start, ball, start).loss)
     assert np.isnan(run(pgd.Config(n_steps=2), lambda e: jnp.sum(abs2(e)) * jnp.nan, ball).loss)
 
 
@@ -198,25 +196,18 @@ def test_attacks_of_a_batch_equal_attacks_one_by_one(name):
 
 def test_pgd_finds_the_exact_worst_case_of_sense():
     """The reconstruction is linear, so that its worst perturbation is its first right singular vector."""
-    m = measurement((12, 10), 4)
-    solve = lambda kspace: sense.solve(sense.Config(), m._replace(kspace=kspace))  # noqa: E731
+    m, config = measurement((12, 10), 4), sense.Config(lam=0.05, n_iters=20)
+    solve = lambda kspace: sense.solve(config, m._replace(kspace=kspace))  # noqa: E731
     ball = threat.measured(0.05, m.kspace, m.mask)
 
     def gram(e):
         image, transpose = jax.vjp(solve, jnp.where(ball.support, e, 0))
         return jnp.where(ball.support, jnp.conj(transpose(jnp.conj(image))[0]), 0)
 
-    value, vector = jax.jit(lambda start: largest_eigenvalue(gram, start, 300))(ball.random(KEY))
+    value, vector = jax.jit(lambda start: largest_eigenvalue(gram, start, 150))(ball.random(KEY))
     exact = float(ball.radius * jnp.sqrt(value))
-    clean = solve(m.kspace)
-    loss = lambda e: jnp.sum(abs2(solve(m.kspace + e) - clean))  # noqa: E731
+    loss = jax.jit(lambda e: jnp.sum(abs2(solve(m.kspace + e) - solve(m.kspace))))
     np.testing.assert_allclose(jnp.sqrt(loss(ball.radius * vector)), exact, rtol=1e-3)
     found, control = run(pgd.Config(n_steps=40), loss, ball), noise.build(noise.Config())(KEY, loss, ball)
     assert 0.99 * exact < np.sqrt(found.loss) < exact * (1 + 1e-3)
     assert np.sqrt(control.loss) < 0.8 * exact
-    # An image perturbation r, measured as A r, is one of k-space; the worst of all is no weaker.
-    a = Sense(m.maps, m.mask)
-    image_ball = threat.image(0.05, jnp.linalg.norm(clean), (12, 10))
-    through_image = run(pgd.Config(n_steps=20), lambda r: loss(a.forward(r)), image_ball)
-    bound = exact / ball.radius * float(image_ball.radius)
-    assert 0.1 * bound < np.sqrt(through_image.loss) <= bound * (1 + 1e-3)
