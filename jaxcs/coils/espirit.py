@@ -73,7 +73,8 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
     kspace: (coil, ny, nx), in units that keep squares within float32 (divide raw data by their maximum).
     Sum over coils of |maps|^2 is 1 where there is signal and 0 elsewhere.  The phase is that of the calibration data's
     principal coil combination, so that it is smooth.  A coil of zeros gets a map of zeros, and k-space of zeros maps of
-    zeros.  Differentiable in kspace, with the choice of kernels and the support held fixed.
+    zeros.  Differentiable in kspace, with the choice of kernels, the support and the reference of the phase held fixed
+    (the phase of all maps together at a pixel changes no magnitude image).
     """
     n_coils, ny, nx = kspace.shape
     calibration = centre_crop(kspace, calibration_shape)

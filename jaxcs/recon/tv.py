@@ -28,7 +28,7 @@ class Config:
 
     lam: float = 0.002
     n_iters: int = 100
-    differentiate: Differentiate = "unroll"
+    differentiate: Differentiate = "implicit"
 
     def __post_init__(self) -> None:
         check_choice("differentiate", self.differentiate, DIFFERENTIATE)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.solvers.fixed_point import Differentiate, Theta, implicit, neumann, unrolled
+from jaxcs.solvers.fixed_point import Differentiate, Theta, adjoint_iterations, implicit, neumann, unrolled
 from jaxcs.types import LinearOperator
 
 
@@ -41,4 +41,4 @@ def primal_dual(
     start = (x0, jnp.zeros_like(operator.forward(x0)))
     if differentiate == "unroll":
         return solve(theta, start)[0]
-    return implicit(solve, step, neumann(step, n_iters), theta, start)[0]
+    return implicit(solve, step, neumann(step, adjoint_iterations(n_iters)), theta, start)[0]

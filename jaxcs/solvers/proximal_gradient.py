@@ -6,7 +6,6 @@ step * g.  Both are pure functions, and `theta` is a pytree of every array that 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,17 +14,14 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.complex import real_dot
-from jaxcs.solvers.fixed_point import Differentiate, Theta, implicit, unrolled
+from jaxcs.solvers.fixed_point import Differentiate, Theta, adjoint_iterations, implicit, unrolled
 
 Gradient = Callable[[Theta, Array], Array]
 Prox = Callable[[Theta, Array, float], Array]
 
-# The implicit gradient's linear system is solved to this relative residual, or in this share of the forward iterations.
-# Conjugate gradients converge faster than the forward iteration; and where that has not converged either, more of them
-# fit the wrong fixed point: after 60 of FISTA on measured data, 20 give a gradient at cosine 0.93 to the exact one, 60
-# one at 0.78.
+# The implicit gradient's linear system is solved to this relative residual, if fewer iterations than
+# `adjoint_iterations` suffice.
 _ADJOINT_TOLERANCE = 1e-4
-_ADJOINT_SHARE = 1 / 3
 
 
 def ista(
@@ -95,7 +91,7 @@ def _differentiated(
 ) -> Array:
     if differentiate == "unroll":
         return solve(theta, x0)
-    n_adjoint = math.ceil(n_iters * _ADJOINT_SHARE)
+    n_adjoint = adjoint_iterations(n_iters)
     return implicit(
         solve=solve,
         step=lambda theta, x: _advance(gradient, prox, theta, x, step),
