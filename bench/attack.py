@@ -70,7 +70,7 @@ def parser() -> Parser:
         help="the set of perturbations, all in the l2 norm: measured = of the measured entries, relative to them; "
         "kspace = of the whole k-space; per_coil = a ball for each coil; image = of the image, relative to the truth",
     )
-    attack.add_argument("--steps", type=integer(1), default=6, metavar="N", help="gradient steps per epsilon")
+    attack.add_argument("--steps", type=integer(1), default=5, metavar="N", help="gradient steps per epsilon")
     attack.add_argument(
         "--step-size", type=number(0, open_low=True), default=4.0, metavar="S", help="step in units of the radius"
     )

@@ -92,14 +92,15 @@ def _curve(axes: Axes, rows: list[dict[str, Any]]) -> None:
     for cells in by_case.values():
         values = [cells[eps[0]]["clean"]] + [cells[e]["attacked"] for e in eps]
         axes.plot([0, *eps], values, color=_ATTACKED, alpha=0.25, linewidth=0.8)
-    for name, colour, label in (("noise", _NOISE, "noise of equal norm"), ("attacked", _ATTACKED, "attacked")):
+    labels = (("noise", _NOISE, "noise of equal norm", -14), ("attacked", _ATTACKED, "attacked", 7))
+    for name, colour, label, above in labels:
         means = [float(np.mean([cells[e][name] for cells in by_case.values()])) for e in eps]
         axes.plot([0, *eps], [clean, *means], color=colour, marker="o", markersize=3.5, linewidth=1.8)
-        axes.annotate(label, (eps[-1], means[-1]), (-2, 7), textcoords="offset points", color=colour, ha="right")
+        axes.annotate(label, (eps[-1], means[-1]), (-2, above), textcoords="offset points", color=colour, ha="right")
     axes.axhline(clean, color=_CLEAN, linewidth=0.8, linestyle=":")
     axes.annotate("clean", (0, clean), (2, 4), textcoords="offset points", color=_CLEAN)
     axes.set_xlabel("perturbation / data (epsilon)")
-    axes.set_title(f"PSNR [dB], mean of {len(by_case)} images (thin: each)", pad=3)
+    axes.set_title(f"PSNR [dB], mean of {len(by_case)} (thin: each image)" if len(by_case) > 1 else "PSNR [dB]", pad=3)
     axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
