@@ -179,6 +179,11 @@ def main(argv: list[str] | None = None) -> int:
         failure = Interrupted("stopped by Ctrl-C", signal.SIGINT)
     except MemoryError:
         failure = OutOfMemoryError("out of memory; use a smaller --batch or fewer coils")
+    except Exception as error:
+        if debug:
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        failure = RunError(f"unexpected {type(error).__name__}: {reason}; --debug shows where")
     finally:
         signal.signal(signal.SIGTERM, previous)
     if debug:

@@ -5,8 +5,12 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
+import jax
 import numpy as np
 import pytest
 
@@ -15,6 +19,7 @@ from bench.harness import session
 from bench.harness.records import COLUMNS
 from data_prep import phantom
 
+ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (40, 32)
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
 SMALL_L1 = ["--steps", "2", "--set", "n_iters=8", "levels=2", *SAMPLING]
@@ -176,13 +181,9 @@ def test_odd_and_prime_sizes_are_padded_and_the_run_says_so(capsys, tmp_path):
         (["--method", "tv", "--preset", "rc2021"], ["--preset rc2021", "tv"]),
         (["--acceleration", "40"], ["--acceleration", "--center-fraction"]),
         (["--center-fraction", "0.02"], ["ESPIRiT needs", "raise the centre fraction"]),
-        (["--device", "gpu"], ["--device gpu", "jaxcs[cuda12]"]),
     ],
 )
-def test_a_mistake_on_the_command_line_is_one_line_and_exit_2(capsys, tmp_path, arguments, words, monkeypatch):
-    if "gpu" in arguments:  # this process has chosen its platform already
-        monkeypatch.setattr("bench.harness.sources.jax.devices", lambda: (_ for _ in ()).throw(RuntimeError("no gpu")))
-        monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+def test_a_mistake_on_the_command_line_is_one_line_and_exit_2(capsys, tmp_path, arguments, words):
     code, out, err, folder = run(capsys, tmp_path, "--limit", "1", *arguments)
     line = err.splitlines()[-1]
     assert (code, out) == (2, "")
@@ -190,6 +191,29 @@ def test_a_mistake_on_the_command_line_is_one_line_and_exit_2(capsys, tmp_path, 
     assert all(word in line for word in words), line
     assert "Traceback" not in err
     assert folder is None
+
+
+@pytest.mark.parametrize(("device", "extra"), [("gpu", "jaxcs[cuda12]"), ("tpu", "jaxcs[tpu]")])
+def test_a_device_that_is_not_there_is_never_replaced_in_silence(tmp_path, device, extra):
+    if jax.default_backend() == device:
+        pytest.skip(f"this machine has a {device}")
+    command = [sys.executable, "-m", "bench.attack", "--device", device, "--output", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    line = done.stderr.splitlines()[-1]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.startswith(f"bench.attack: error: --device {device}: ")
+    assert extra in line
+    assert "Traceback" not in done.stderr
+
+
+def test_what_nobody_foresaw_is_one_line_too(capsys, tmp_path, volume, monkeypatch):
+    monkeypatch.setattr(session, "attack_all", lambda *_: 1 / 0)
+    code, _, err, _ = run(capsys, tmp_path, "--data", volume, *FAST)
+    assert code == 1
+    assert (
+        err.splitlines()[-1]
+        == "bench.attack: error: unexpected ZeroDivisionError: division by zero; --debug shows where"
+    )
 
 
 def test_files_that_cannot_be_used_are_exit_3(capsys, tmp_path, volume, scans):

@@ -62,7 +62,7 @@ def check_device(device: str) -> None:
     """Raise UsageError, naming the extra to install, where the device that was asked for is not there."""
     try:
         jax.devices()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter for a platform whose plugin is not installed
         extra = {"gpu": "jaxcs[cuda12] or jaxcs[cuda13]", "tpu": "jaxcs[tpu]"}.get(device, "jax")
         raise UsageError(f"--device {device}: JAX finds none here; install {extra}, or use --device cpu") from error
 
