@@ -135,6 +135,20 @@ def test_tv_minimum_has_no_duality_gap():
         assert relative_error(x.ravel(), inverse @ rest) < 1e-2
 
 
+def test_primal_dual_runs_the_iteration_of_its_paper():
+    """Four steps written out: without the extrapolation 2 x+ - x the limit is the same, but is not always reached."""
+    matrix, y = problem(6, dtype=np.complex64)
+    d, tau, sigma = FiniteDifference(), 1 / (0.5 + 0.25 * 8), 0.25
+    x, u = np.zeros((3, 4), np.complex64), np.zeros((2, 3, 4), np.complex64)
+    for _ in range(4):
+        residual = matrix @ x.ravel() - y
+        new = x - tau * ((matrix.conj().T @ residual).reshape(3, 4) + d.adjoint(u))
+        u = u + sigma * np.asarray(d.forward(2 * new - x))
+        u = u / np.maximum(1, np.linalg.norm(u, axis=0) / LAM)
+        x = np.asarray(new)
+    assert relative_error(solve("primal_dual", (matrix, y), n_iters=4), x) < 1e-5
+
+
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", SOLVERS)
 def test_implicit_gradient_equals_unrolled_gradient_and_finite_differences(name):
