@@ -15,7 +15,7 @@ from bench.harness.config import RunConfig
 from bench.harness.errors import Interrupted, OutOfMemoryError, RunError
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
-METHODS = ("zero_filled", "sense", "l1", "tv")
+METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet")
 PRESETS = ("rc2021",)
 ATTACKS = ("pgd", "noise")
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
@@ -49,6 +49,12 @@ def parser() -> Parser:
         default=[],
         metavar="NAME=VALUE",
         help="change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct",
+    )
+    what.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the name of "
+        "shipped ones; if not given, the shipped ones for the phantom, or for --data those trained on T2 brains",
     )
     attack = top.add_argument_group("attack")
     attack.add_argument(
@@ -92,7 +98,7 @@ def parser() -> Parser:
         help="coil maps: fixed at those of the clean data, or reestimated from the perturbed data within the attack",
     )
     data = top.add_argument_group("data")
-    data.add_argument("--data", metavar="PATH", help="a fastMRI HDF5 file, or a folder of them")
+    data.add_argument("--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images")
     data.add_argument(
         "--phantom",
         type=one_of(("knee", "brain")),
@@ -135,6 +141,7 @@ def configuration(arguments: Namespace) -> RunConfig:
         method=arguments.method,
         preset=arguments.preset,
         settings=tuple(arguments.set),
+        weights=arguments.weights,
         attack=arguments.attack,
         steps=arguments.steps,
         step_size=arguments.step_size,

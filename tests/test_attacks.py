@@ -109,20 +109,20 @@ def run(config, loss, ball, start=None):
     return jax.jit(lambda start: pgd.build(config)(KEY, loss, ball, start))(start)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_pgd_reaches_the_largest_singular_value(seed):
-    rng = np.random.default_rng(seed)
-    matrix = rng.normal(size=(12, 60, 2)) @ [1, 1j]
-    largest = np.linalg.svd(matrix * SUPPORT.ravel(), compute_uv=False)[0]
-    ball, matrix = THREATS["global"], matrix.astype(np.complex64)
-    result = run(pgd.Config(n_steps=30), lambda e: jnp.sum(abs2(matrix @ e.ravel())), ball)
-    gain = np.sqrt(result.loss) / 0.8
-    assert 0.99 * largest < gain < largest * (1 + 1e-5)
-    assert sizes(ball, np.asarray(result.delta)[None])[0] <= 0.8 * (1 + 1e-6)
-    assert not np.any(result.delta[~SUPPORT])
-    assert result.trace.shape == (30,)
-    assert np.all(np.diff(result.trace) > -1e-4 * result.loss)
-    assert result.gradient_norm > 0
+def test_pgd_reaches_the_largest_singular_value():
+    ball = THREATS["global"]
+    gain = lambda matrix, e: jnp.sum(abs2(matrix @ e.ravel()))  # noqa: E731
+    search = jax.jit(lambda matrix: pgd.build(pgd.Config(n_steps=30))(KEY, partial(gain, matrix), ball))
+    for seed in range(10):
+        matrix = np.random.default_rng(seed).normal(size=(12, 60, 2)) @ [1, 1j]
+        largest = np.linalg.svd(matrix * SUPPORT.ravel(), compute_uv=False)[0]
+        result = search(matrix.astype(np.complex64))
+        assert 0.99 * largest < np.sqrt(result.loss) / 0.8 < largest * (1 + 1e-5)
+        assert sizes(ball, np.asarray(result.delta)[None])[0] <= 0.8 * (1 + 1e-6)
+        assert not np.any(np.asarray(result.delta)[~SUPPORT])
+        assert result.trace.shape == (30,)
+        assert np.all(np.diff(result.trace) > -1e-4 * result.loss)
+        assert result.gradient_norm > 0
 
 
 def bumpy(target, e):
@@ -182,9 +182,8 @@ def test_noise_has_the_norm_of_the_attack(ball):
     np.testing.assert_array_equal(result.trace, [result.loss])
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_attacks_of_a_batch_equal_attacks_one_by_one(name):
-    attack = ATTACKS[name].build(ATTACKS[name].config())
+def test_attacks_of_a_batch_equal_attacks_one_by_one():
+    attack = ATTACKS["pgd"].build(ATTACKS["pgd"].config())
     keys, targets, radii = jax.random.split(KEY, 3), draws(3, seed=10), jnp.asarray([0.1, 0.5, 2.0])
     one = jax.jit(lambda key, t, r: attack(key, lambda e: jnp.sum(abs2(e - t)), Threat(r, jnp.asarray(SUPPORT))))
     mapped = jax.vmap(one)(keys, targets, radii)

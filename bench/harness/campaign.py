@@ -7,6 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from bench.harness import methods
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, OutOfMemoryError
 from bench.harness.experiment import Found, Functions, build, distance
@@ -23,11 +25,14 @@ from bench.harness.records import RunFolder
 from bench.harness.sources import Source
 from data_prep.cases import InputError
 from jaxcs.attacks import ATTACKS
+from jaxcs.metrics import METRICS
 from jaxcs.recon import METHODS
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
+# From this fraction of cut-off input pixels on, a record is flagged: there the gradient is blind.
+_CLAMPED = 0.01
 # The epsilon nearest to this one is shown as pictures.
 _SHOWN_EPSILON = 0.05
 
@@ -37,6 +42,7 @@ class Work(NamedTuple):
 
     config: RunConfig
     method_config: Any
+    params: Any
     attack_config: Any
     batch: int
     save_perturbations: bool
@@ -70,10 +76,12 @@ def attack_all(work: Work, source: Source, folder: RunFolder) -> Done:
 
     def attack(group: list[Prepared]) -> tuple[list[Prepared], list[_Result]]:
         calibration = group[0].calibration if work.config.maps == "reestimated" else None
-        if calibration not in compiled:
-            compiled[calibration] = _functions(work, calibration)
+        method_config = methods.fitted(work.method_config, group[0].data.maps.shape[1:], group[0].data.target.shape)
+        kind = (calibration, method_config)
+        if kind not in compiled:
+            compiled[kind] = _functions(work, method_config, calibration)
         try:
-            return group, _attack_batch(work, compiled[calibration], group)
+            return group, _attack_batch(work, compiled[kind], group)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" in str(error):
                 raise OutOfMemoryError("out of memory; use a smaller --batch or a smaller matrix") from error
@@ -198,7 +206,15 @@ def _rows(
         flags.append("zero gradient")
     if eps > 0 and distance(one.attacked[0], reference) <= distance(one.noise[0], reference):
         flags.append("below noise")
-    measured = {"norm": float(one.found.norm), "norm_kspace": float(one.found.norm_kspace), "flags": flags}
+    measured: dict[str, Any] = {
+        "norm": float(one.found.norm),
+        "norm_kspace": float(one.found.norm_kspace),
+        "flags": flags,
+    }
+    if "clamped" in clean:
+        measured |= {"clamped_clean": float(clean["clamped"]), "clamped": float(one.attacked[1]["clamped"])}
+        if measured["clamped"] > _CLAMPED:
+            flags.append("input clamped")
     return [
         common
         | {
@@ -208,7 +224,7 @@ def _rows(
             "attacked": float(one.attacked[1][metric]),
         }
         | measured
-        for metric in sorted(clean)
+        for metric in sorted(METRICS)
     ]
 
 
@@ -233,7 +249,8 @@ def _kind(prepared: Prepared) -> Any:
     return prepared.calibration, jax.tree.map(jnp.shape, prepared.data)
 
 
-def _functions(work: Work, calibration: tuple[int, int] | None) -> Functions:
-    method = METHODS[work.config.method].build(work.method_config)
-    params = method.init(jax.random.key(work.config.seed))
-    return build(work.config, params, method, ATTACKS[work.config.attack].build(work.attack_config), calibration)
+def _functions(work: Work, method_config: Any, calibration: tuple[int, int] | None) -> Functions:
+    entry = METHODS[work.config.method]
+    attack = ATTACKS[work.config.attack].build(work.attack_config)
+    clamped = None if entry.clamped is None else partial(entry.clamped, method_config)
+    return build(work.config, work.params, entry.build(method_config), attack, calibration, clamped)

@@ -13,6 +13,7 @@ class RunConfig:
     """Everything that decides the numbers of a run.
 
     method, preset, settings: the reconstruction, its named configuration and what is changed in it.
+    weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
     attack, steps, step_size, restarts: the attack; step_size in units of the radius.
     eps: radii relative to what `norm` names, ascending.
     norm: "measured", "kspace", "per_coil" or "image", see `jaxcs.attacks.threat`.
@@ -26,6 +27,7 @@ class RunConfig:
     method: str
     preset: str | None
     settings: tuple[tuple[str, str], ...]
+    weights: str | None
     attack: str
     steps: int
     step_size: float

@@ -50,20 +50,31 @@ class Functions(NamedTuple):
 
 
 def build(
-    config: RunConfig, params: Any, method: Reconstructor, attack: Attack, calibration: tuple[int, int] | None
+    config: RunConfig,
+    params: Any,
+    method: Reconstructor,
+    attack: Attack,
+    calibration: tuple[int, int] | None,
+    clamped: Callable[[Measurement], Array] | None = None,
 ) -> Functions:
-    """Close over the static choices; `calibration` is used where maps are re-estimated."""
+    """Close over the static choices.
+
+    calibration: the region where maps are re-estimated.  clamped: the score of that name, where the method has it.
+    """
 
     def to_kspace(data: SliceData, delta: Array) -> Array:
         return Sense(data.maps, data.mask).forward(delta) if config.norm == "image" else delta
 
-    def reconstruct(data: SliceData, delta: Array, key: Key) -> Array:
+    def measure(data: SliceData, delta: Array) -> Measurement:
         kspace = jnp.where(data.mask, data.kspace + to_kspace(data, delta), 0)
         maps = data.maps
         if config.maps == "reestimated":
             assert calibration is not None
             maps = espirit(kspace, calibration, EspiritConfig())
-        image = method.apply(params, Measurement(kspace, data.mask, maps), key)
+        return Measurement(kspace, data.mask, maps)
+
+    def reconstruct(data: SliceData, delta: Array, key: Key) -> Array:
+        image = method.apply(params, measure(data, delta), key)
         return centre_crop(image, (data.target.shape[0], data.target.shape[1]))
 
     def threat_set(data: SliceData, epsilon: Array) -> Threat:
@@ -97,7 +108,8 @@ def build(
 
     def evaluate(data: SliceData, delta: Array, key: Key) -> tuple[Array, Scores]:
         image = reconstruct(data, delta, key)
-        return image, {name: metric(image, data.target, data.data_range) for name, metric in METRICS.items()}
+        scores = {name: metric(image, data.target, data.data_range) for name, metric in METRICS.items()}
+        return image, scores if clamped is None else scores | {"clamped": clamped(measure(data, delta))}
 
     return Functions(
         search=jax.jit(jax.vmap(search, in_axes=(0, 0, None, 0, 0))),

@@ -28,17 +28,23 @@ KEYS = ("source", "victim", "attack", "eps", "metric")
 
 
 class RunFolder:
-    """A new folder of one run, named by date, method and configuration."""
+    """The folder of one run."""
 
-    def __init__(self, parent: Path, method: str, fingerprint: str, now: datetime) -> None:
-        self.path = parent / f"{now:%Y-%m-%dT%H-%M-%S}-{method}-{fingerprint}"
-        with writing(self.path):
-            self.path.mkdir(parents=True)
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
-    def append(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Add the lines of one image, on disk before this returns."""
+    @classmethod
+    def create(cls, parent: Path, name: str, fingerprint: str, now: datetime) -> RunFolder:
+        """Make a new one, named by date, method and configuration."""
+        path = parent / f"{now:%Y-%m-%dT%H-%M-%S}-{name}-{fingerprint}"
+        with writing(path):
+            path.mkdir(parents=True)
+        return cls(path)
+
+    def append(self, rows: Iterable[dict[str, Any]], name: str = "images.jsonl") -> None:
+        """Add lines to a file of JSON lines, on disk before this returns."""
         text = "".join(json.dumps(_finite(row)) + "\n" for row in rows)
-        path = self.path / "images.jsonl"
+        path = self.path / name
         with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(text)
             file.flush()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench.figures import overview
-from bench.harness import provenance, sources
-from bench.harness.arguments import did_you_mean
+from bench.harness import methods, provenance, sources
 from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, UsageError
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted
 from bench.harness.estimate import estimate
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.records import SCHEMA_VERSION, RunFolder, summarise
@@ -23,16 +22,23 @@ from bench.harness.table import render
 from bench.report import write_report
 from data_prep.cases import InputError
 from jaxcs.attacks import ATTACKS
-from jaxcs.recon import METHODS, l1
+from jaxcs.recon import l1
+
+# What the networks do about coil maps, whatever --maps says.
+_MAPS = {"unet": "not used", "varnet": "estimated by the network from the perturbed data"}
 
 
 def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[str, Any] | None, int]:
     """Carry out a run.  Returns the content of run.json (None for --dry-run) and the exit code."""
     begun = time.monotonic()
     sources.check_device(arguments.device)
-    work = Work(config, _method_config(config), _attack_config(config), arguments.batch, arguments.save_perturbations)
+    trained = methods.weights(config)
+    method_config = methods.configuration(config, trained)
+    params = {} if trained is None else trained.params
+    work = Work(config, method_config, params, _attack_config(config), arguments.batch, arguments.save_perturbations)
     source = sources.open_source(config)
-    notes = list(source.notes) + _wavelet_notes(config, work.method_config, source.shapes)
+    notes = list(source.notes) + _wavelet_notes(config, method_config, source.shapes)
+    notes += methods.notes(config, trained, source.shapes)
     print(_headline(config, source, work), file=sys.stderr)
     # Before a folder is made, so that flags that do not fit the data leave nothing behind.
     print(f"mask {config.mask}: {_sampling(_first_usable(source, config))}", file=sys.stderr)
@@ -40,7 +46,7 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         print(f"note: {note}", file=sys.stderr)
     if arguments.dry_run:
         return None, DONE
-    folder = RunFolder(Path(arguments.output), config.method, config.fingerprint(), datetime.now())
+    folder = RunFolder.create(Path(arguments.output), config.method, config.fingerprint(), datetime.now())
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "config": config.to_dict(),
@@ -52,6 +58,7 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         "device": provenance.device(),
         "data": source.description,
         "data_sha256": source.sha256,
+        "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "status": "running",
     }
@@ -108,30 +115,6 @@ def _sampling(prepared: Prepared) -> str:
     return f"{samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a full centre"
 
 
-def _method_config(config: RunConfig) -> Any:
-    """The method's configuration with --preset and --set applied."""
-    method = METHODS[config.method]
-    if config.preset is not None and config.preset not in method.presets:
-        known = ", ".join(method.presets) or "none"
-        raise UsageError(f"--preset {config.preset} is not one of {config.method}'s, which are: {known}")
-    base = method.config() if config.preset is None else method.presets[config.preset]
-    changes = {}
-    for name, text in config.settings:
-        known_names = [field.name for field in fields(base)]
-        if name not in known_names:
-            hint = did_you_mean(name, known_names) if known_names else "; it has none"
-            raise UsageError(f"--set {name}: {config.method} has no such setting{hint}")
-        kind = type(getattr(base, name))
-        try:
-            changes[name] = kind(text)
-        except ValueError:
-            raise UsageError(f"--set {name}={text}: needs {kind.__name__}") from None
-    try:
-        return replace(base, **changes)
-    except ValueError as error:
-        raise UsageError(f"--set: {error}") from error
-
-
 def _attack_config(config: RunConfig) -> Any:
     entry = ATTACKS[config.attack]
     given: dict[str, Any] = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
@@ -170,7 +153,10 @@ def threat_model(config: RunConfig) -> dict[str, str]:
         "epsilon": f"relative to {radius}",
         "knowledge": "the method, its settings, the mask, the coil maps and the "
         + ("true image" if config.target == "truth" else "clean output"),
-        "maps": "estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data",
+        "maps": _MAPS.get(
+            config.method,
+            "estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data",
+        ),
         "goal": "largest squared distance of the image from the "
         + ("truth" if config.target == "truth" else "clean output"),
     }

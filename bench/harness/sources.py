@@ -1,4 +1,4 @@
-"""Where cases come from: the built-in phantom or fastMRI files."""
+"""Where cases come from: the built-in phantom, fastMRI files, or images with simulated coils."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import jax
 
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
-from data_prep import fastmri, phantom
+from data_prep import fastmri, images, phantom
 from data_prep.cases import Case, InputError
 
 _PHANTOM_IMAGES = 10
@@ -45,16 +45,18 @@ def open_source(config: RunConfig) -> Source:
             readers=readers,
         )
     try:
-        slices = fastmri.list_slices(config.data)[: config.limit]
+        simulated = images.is_image_file(config.data)
+        found = images.list_images(config.data, validation=True) if simulated else fastmri.list_slices(config.data)
     except InputError as error:
         raise InputFileError(f"--data {error}") from error
+    slices, read = found[: config.limit], images.read_image if simulated else fastmri.read_slice
     paths = sorted({info.path for info in slices})
     return Source(
         description=f"{len(paths)} files of {config.data}" if len(paths) > 1 else str(config.data),
         shapes=[info.shape for info in slices],
-        notes=(),
+        notes=("these are images: their coils and the added noise are simulated",) if simulated else (),
         sha256={path.name: _sha256(path) for path in paths},
-        readers={info.name: partial(fastmri.read_slice, info) for info in slices},
+        readers={info.name: partial(read, info) for info in slices},
     )
 
 

@@ -1,0 +1,92 @@
+"""A method as the configuration asks for it: its settings, and a trained one's weights."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import jax
+
+from bench.harness.arguments import did_you_mean
+from bench.harness.config import RunConfig
+from bench.harness.errors import InputFileError, UsageError
+from data_prep.cases import InputError
+from data_prep.weights import Weights, read_weights
+from jaxcs.recon import METHODS
+from jaxcs.weights import archive
+from jaxcs.weights.errors import WeightsError
+
+
+def weights(config: RunConfig) -> Weights | None:
+    """The weights of a trained method, None of any other.  Raises InputFileError or UsageError."""
+    if not METHODS[config.method].trained:
+        if config.weights is not None:
+            raise UsageError(f"--weights: {config.method} is not trained; leave the flag out")
+        return None
+    suits = "brain-t2" if config.data is not None else f"phantom-{config.phantom}"
+    try:
+        found = read_weights(config.weights or f"{config.method}-{suits}")
+    except InputError as error:
+        raise InputFileError(f"--weights {error}") from error
+    if found.method != config.method:
+        raise UsageError(f"--weights {config.weights}: these are of {found.method}; use --method {found.method}")
+    return found
+
+
+def configuration(config: RunConfig, trained: Weights | None) -> Any:
+    """The method's configuration with --preset, --weights and --set applied.  Raises UsageError."""
+    method = METHODS[config.method]
+    if trained is not None and config.preset is not None:
+        raise UsageError(f"--preset: the configuration of {config.method} is that of its weights; leave the flag out")
+    if config.preset is not None and config.preset not in method.presets:
+        known = ", ".join(method.presets) or "none"
+        raise UsageError(f"--preset {config.preset} is not one of {config.method}'s, which are: {known}")
+    if trained is not None and config.maps == "reestimated":
+        raise UsageError(f"--maps reestimated: {config.method} uses no coil maps from outside; leave the flag out")
+    base = trained.config if trained is not None else method.config()
+    changed = _changed(config, method.presets[config.preset] if config.preset is not None else base)
+    if trained is not None:
+        try:
+            archive.check(trained.params, jax.eval_shape(method.build(changed).init, jax.random.key(0)))
+        except WeightsError as error:
+            raise UsageError(f"--set: {error}") from error
+    return changed
+
+
+def _changed(config: RunConfig, base: Any) -> Any:
+    changes = {}
+    for name, text in config.settings:
+        known_names = [field.name for field in fields(base)]
+        if name not in known_names:
+            hint = did_you_mean(name, known_names) if known_names else "; it has none"
+            raise UsageError(f"--set {name}: {config.method} has no such setting{hint}")
+        kind = type(getattr(base, name))
+        try:
+            changes[name] = kind(text)
+        except (TypeError, ValueError):
+            raise UsageError(f"--set {name}={text}: needs {kind.__name__}") from None
+    try:
+        return replace(base, **changes)
+    except ValueError as error:
+        raise UsageError(f"--set: {error}") from error
+
+
+def fitted(method_config: Any, matrix: tuple[int, ...], target: tuple[int, ...]) -> Any:
+    """The configuration for one shape: a U-Net sees the target's part of the image and no more, as in fastMRI."""
+    if not hasattr(method_config, "crop"):
+        return method_config
+    return replace(method_config, crop=None if target == matrix else target)
+
+
+def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
+    """What to know of the weights: what they were trained on, and sizes that they have not seen."""
+    if trained is None:
+        return []
+    told = trained.card.get("data")
+    found = [f"weights of {config.method} trained on: {told}"] if told else []
+    seen = {tuple(shape)[1:] for shape in trained.card.get("shapes", [])}
+    unseen = sorted({shape[1:] for shape in shapes} - seen)
+    if seen and unseen:
+        sizes = ", ".join(f"{ny} x {nx}" for ny, nx in unseen)
+        found.append(f"the weights were not trained on images of {sizes}")
+    return found

@@ -1,0 +1,155 @@
+"""Train a network and export its weights: python -m bench.train --method varnet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from types import FrameType
+
+from bench.attack import DEVICES, MASKS
+from bench.harness.arguments import Parser, integer, number, one_of
+from bench.harness.errors import Interrupted, OutOfMemoryError, RunError, UsageError
+from bench.training.config import TrainConfig
+
+# Names only, as in bench.attack; a test holds them equal to the registries.
+METHODS = ("unet", "varnet")
+VARIANTS = ("small", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
+LOSSES = ("l1", "l2", "ssim")
+_PUBLISHED_LOSS = {"unet": "l1", "varnet": "ssim"}
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    top = Parser(
+        prog="python -m bench.train",
+        description="Train a network. The best weights so far are always in RUN/weights.safetensors, which "
+        "bench.attack --weights takes; an interrupted run goes on with --resume RUN.",
+        epilog="Without --data it trains on the built-in phantom. Exit codes: as for bench.attack.",
+        formatter_class=ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = top.add_argument_group("what")
+    what.add_argument("--method", type=one_of(METHODS), default="varnet", metavar="NAME", help=" or ".join(METHODS))
+    what.add_argument(
+        "--variant",
+        type=one_of(VARIANTS),
+        default="small",
+        metavar="NAME",
+        help="small, half (of Morshuis et al.), u1 to u5 (unet) or v1 to v5 (varnet) of the ICML 2021 paper",
+    )
+    what.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
+    data = top.add_argument_group("data")
+    data.add_argument(
+        "--data", metavar="PATH", help="fastMRI files, or an HDF5 file of images whose coils are simulated"
+    )
+    data.add_argument("--validation", metavar="PATH", help="validation data; needed for fastMRI files")
+    data.add_argument(
+        "--phantom", type=one_of(("knee", "brain")), default="knee", metavar="FAMILY", help="built-in data"
+    )
+    data.add_argument("--images", type=integer(1), metavar="N", help="training images; all, or 300 of the phantom")
+    data.add_argument("--validation-images", type=integer(1), metavar="N", help="all, or 16 of the phantom")
+    data.add_argument(
+        "--rows", type=integer(0), default=0, metavar="N", help="image rows of an example, at random; 0 for all"
+    )
+    data.add_argument("--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}")
+    data.add_argument(
+        "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
+    )
+    data.add_argument(
+        "--center-fraction",
+        type=number(0, 1, open_low=True),
+        default=0.08,
+        metavar="F",
+        help="fully sampled share of the columns [-]",
+    )
+    training = top.add_argument_group("training")
+    training.add_argument(
+        "--loss",
+        type=one_of(LOSSES),
+        metavar="NAME",
+        help="l1, l2 or ssim; if not given l1 for unet and ssim for varnet",
+    )
+    training.add_argument("--steps", type=integer(1), default=3000, metavar="N", help="optimiser steps")
+    training.add_argument("--batch", type=integer(1), default=1, metavar="N", help="examples at once")
+    training.add_argument("--accumulate", type=integer(1), default=1, metavar="N", help="batches per optimiser step")
+    training.add_argument(
+        "--learning-rate", type=number(0, open_low=True), default=1e-3, metavar="R", help="of Adam, at its peak"
+    )
+    training.add_argument(
+        "--precision", type=one_of(("float32", "bfloat16")), default="float32", metavar="TYPE", help="of convolutions"
+    )
+    training.add_argument(
+        "--adversarial-eps",
+        type=number(0),
+        default=0.0,
+        metavar="E",
+        help="attack every example at this epsilon; 0: none",
+    )
+    training.add_argument("--adversarial-steps", type=integer(1), default=2, metavar="K", help="gradient steps of it")
+    training.add_argument(
+        "--jitter", type=number(0), default=0.0, metavar="E", help="largest relative norm of noise on the data; 0: none"
+    )
+    run = top.add_argument_group("run")
+    run.add_argument("--every", type=integer(1), default=250, metavar="N", help="steps between validations")
+    run.add_argument(
+        "--patience", type=integer(1), default=20, metavar="N", help="validations without a better one before it stops"
+    )
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of weights, order, masks and noise")
+    run.add_argument("--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}")
+    run.add_argument("--resume", metavar="RUN", help="go on with the training in this folder; other flags are ignored")
+    output = top.add_argument_group("output")
+    output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
+    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    return top
+
+
+def configuration(arguments: Namespace) -> TrainConfig:
+    """The arguments that decide the losses."""
+    values = vars(arguments)
+    names = TrainConfig.__dataclass_fields__
+    config = {name: values[name] for name in names} | {"loss": arguments.loss or _PUBLISHED_LOSS[arguments.method]}
+    if arguments.rows and arguments.mask == "poisson":
+        raise UsageError("--rows: a poisson mask under-samples rows too, so that they cannot be taken apart")
+    return TrainConfig(**config)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in argv
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        raise Interrupted("stopped by SIGTERM", signal_number)
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        arguments = parser().parse_args(argv)
+        if arguments.device != "auto":
+            os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
+        from bench.training.session import run  # imports JAX
+
+        return run(arguments, argv)
+    except RunError as error:
+        failure = error
+    except KeyboardInterrupt:
+        failure = Interrupted("stopped by Ctrl-C", signal.SIGINT)
+    except MemoryError:
+        failure = OutOfMemoryError("out of memory; use a smaller --batch")
+    except Exception as error:
+        if debug:
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        failure = RunError(f"unexpected {type(error).__name__}: {reason}; --debug shows where")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    if debug:
+        traceback.print_exception(failure)
+    print(f"bench.train: error: {failure}", file=sys.stderr)
+    return failure.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

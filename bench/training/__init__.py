@@ -1,0 +1,1 @@
+"""Training of the networks: examples, the step, the loop and its checkpoints."""

@@ -1,0 +1,58 @@
+"""The whole of a training as one frozen value: what is written to train.json, and what a resumed run reads back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the losses of a training.
+
+    method, variant: the network and its named configuration.
+    data: path of fastMRI or image files, or None for the phantom of `phantom`; validation: path, or None for a part of
+        the same source.  images, validation_images: how many are used, None for all.
+    rows: rows of the image that an example keeps, 0 for all; exact, because rows are fully sampled.
+    mask, acceleration, center_fraction: the sampling, drawn anew for every example of every step.
+    loss: "l1", "l2" or "ssim".  steps, batch, accumulate: optimiser steps, examples at once, batches per step.
+    learning_rate: of Adam at its peak.  precision: "float32" or "bfloat16", of the convolutions.
+    adversarial_eps, adversarial_steps: radius and gradient steps of an attack on every example; 0 for none.
+    jitter: largest relative norm of noise added to the measured data; 0 for none.
+    every: steps between validations and checkpoints.  patience: validations without a better one before it stops.
+    """
+
+    method: str
+    variant: str
+    data: str | None
+    validation: str | None
+    phantom: str
+    images: int | None
+    validation_images: int | None
+    rows: int
+    mask: str
+    acceleration: float
+    center_fraction: float
+    loss: str
+    steps: int
+    batch: int
+    accumulate: int
+    learning_rate: float
+    precision: str
+    adversarial_eps: float
+    adversarial_steps: int
+    jitter: float
+    every: int
+    patience: int
+    initial: str | None
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON can hold it."""
+        return asdict(self)
+
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that change with any field."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]

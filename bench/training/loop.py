@@ -1,0 +1,143 @@
+"""A training from configuration to weights: steps, validations, checkpoints, log."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from bench.figures import training_curve
+from bench.harness import methods, provenance
+from bench.harness.errors import DONE, Interrupted, OutputError, UsageError
+from bench.harness.records import RunFolder
+from bench.training import data, step
+from bench.training.checkpoint import Checkpoints, Progress
+from bench.training.config import TrainConfig
+from bench.training.examples import batches, fixed_example
+from data_prep.weights import read_weights
+from jaxcs.recon import METHODS
+from jaxcs.types import Params
+from jaxcs.weights import archive
+
+_METRICS = ("ssim", "psnr", "nmse")
+
+
+class Training:
+    """The functions and the data of one training."""
+
+    def __init__(self, config: TrainConfig, command: list[str]) -> None:
+        self.config, self.command = config, command
+        entry = METHODS[config.method]
+        self.training, self.validation, self.description = data.open_examples(config)
+        case = self.training.case(0)
+        self.method_config = methods.fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
+        self.method = entry.build(self.method_config)
+        self.functions = step.build(config, self.method)
+        # Examples of a batch are spread over as many devices as divide it; parameters are on each.
+        devices = jax.devices()[: math.gcd(config.batch, jax.device_count())]
+        mesh = Mesh(np.array(devices), ("example",))
+        self.spread = NamedSharding(mesh, PartitionSpec(None, "example"))
+        self.everywhere = NamedSharding(mesh, PartitionSpec())
+
+    def run(self, folder: RunFolder) -> int:
+        """Train until the steps are done or validation stops getting better; returns the exit code."""
+        self.folder = folder
+        config, checkpoints = self.config, Checkpoints(folder.path)
+        state = jax.device_put(self.functions.init(self._first_params()), self.everywhere)
+        progress = Progress(0, -math.inf, 0, 0)
+        restored = checkpoints.restore(state)
+        if restored is not None:
+            state, progress = restored
+            print(f"resuming after step {progress.step}", file=sys.stderr)
+        self._cut_log(progress.step)
+        begun, begun_step, losses = time.monotonic(), progress.step, []
+        try:
+            if progress.step == 0:
+                progress = self._validate(state.params, progress, begun, begun_step)
+            for batch in batches(self.training, config, progress.step):
+                if progress.step >= config.steps or progress.stale >= config.patience:
+                    break
+                key = jax.random.fold_in(jax.random.key(config.seed), progress.step)
+                after, loss = self.functions.step(state, jax.device_put(batch, self.spread), key)
+                losses.append(float(loss))
+                if not math.isfinite(losses[-1]):
+                    raise OutputError(f"the loss is not finite after step {progress.step + 1}; lower --learning-rate")
+                state, progress = after, progress._replace(step=progress.step + 1)
+                self._log({"step": progress.step, "loss": losses[-1]})
+                if progress.step % config.every == 0 or progress.step == config.steps:
+                    progress = self._validate(state.params, progress, begun, begun_step)
+                    checkpoints.save(state, progress)
+        except (KeyboardInterrupt, Interrupted):
+            checkpoints.save(state, progress)
+            raise
+        finally:
+            checkpoints.close()
+        self.folder.write("curve.png", training_curve.draw(self.folder.path))
+        why = "validation stopped getting better" if progress.stale >= config.patience else "all steps done"
+        path = self.folder.path / "weights.safetensors"
+        print(
+            f"{why}; best validation SSIM {progress.best:.4f} at step {progress.best_step}, in {path}", file=sys.stderr
+        )
+        return DONE
+
+    def _first_params(self) -> Params:
+        if self.config.initial is None:
+            return self.method.init(jax.random.key(self.config.seed))
+        weights = read_weights(self.config.initial)
+        if weights.method != self.config.method or weights.config != self.method_config:
+            raise UsageError(
+                f"--initial {self.config.initial}: is {weights.method} {weights.config}, not what is trained"
+            )
+        return weights.params
+
+    def _validate(self, params: Params, progress: Progress, begun: float, begun_step: int) -> Progress:
+        scores = [
+            self.functions.evaluate(params, fixed_example(self.validation.case(index), self.config))
+            for index in range(len(self.validation))
+        ]
+        means = {name: float(np.mean([score[name] for score in scores])) for name in _METRICS}
+        self._log({"step": progress.step, "validation": means})
+        elapsed, done = time.monotonic() - begun, progress.step - begun_step
+        left = elapsed / done * (self.config.steps - progress.step) if done else math.nan
+        print(
+            f"step {progress.step}/{self.config.steps}, validation SSIM {means['ssim']:.4f}, "
+            f"PSNR {means['psnr']:.2f} dB, {elapsed:.0f} s" + (f", {left:.0f} s left" if done else ""),
+            file=sys.stderr,
+            flush=True,
+        )
+        if not means["ssim"] > progress.best:
+            return progress._replace(stale=progress.stale + 1)
+        progress = progress._replace(best=means["ssim"], best_step=progress.step, stale=0)
+        self.folder.write("weights.safetensors", archive.encode(params, self._card(progress, means)))
+        return progress
+
+    def _card(self, progress: Progress, means: dict[str, float]) -> dict[str, Any]:
+        return {
+            "method": self.config.method,
+            "config": asdict(self.method_config),
+            "training": self.config.to_dict(),
+            "command": "python -m bench.train " + " ".join(self.command),
+            "data": self.description,
+            "shapes": sorted({tuple(shape) for shape in self.training.shapes}),
+            "step": progress.step,
+            "validation": means,
+            "licence": "Apache-2.0",
+            "versions": provenance.versions(),
+        }
+
+    def _log(self, line: dict[str, Any]) -> None:
+        self.folder.append([line], "log.jsonl")
+
+    def _cut_log(self, step: int) -> None:
+        """Drop the lines of steps after the checkpoint, which will be done again."""
+        path = self.folder.path / "log.jsonl"
+        if path.exists():
+            lines = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["step"] <= step]
+            self.folder.write("log.jsonl", "".join(lines).encode())

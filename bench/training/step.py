@@ -1,0 +1,109 @@
+"""One optimiser step: loss, gradient and update as a pure function of the state and a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from bench.training.config import TrainConfig
+from bench.training.examples import Batch
+from jaxcs.attacks import pgd, threat
+from jaxcs.fourier import centre_crop
+from jaxcs.metrics import METRICS, ssim
+from jaxcs.types import Key, Measurement, Params, Reconstructor
+
+# Share of the steps in which the learning rate rises, and the norm to which gradients are cut.
+_WARM_UP, _LARGEST_GRADIENT = 0.02, 1.0
+
+# Each of (image, target), both in units of the volume's maximum.
+LOSSES: dict[str, Callable[[Array, Array], Array]] = {
+    "l1": lambda image, target: jnp.mean(jnp.abs(image - target)),
+    "l2": lambda image, target: jnp.mean((image - target) ** 2),
+    "ssim": lambda image, target: 1 - ssim(image, target, 1.0),
+}
+
+
+class State(NamedTuple):
+    """What a step changes."""
+
+    params: Params
+    optimiser: Any
+
+
+class Functions(NamedTuple):
+    """init: key -> state.  step: state, batch, key -> state, loss.  evaluate: parameters, batch -> metrics by name."""
+
+    init: Callable[[Params], State]
+    step: Callable[[State, Batch, Key], tuple[State, Array]]
+    evaluate: Callable[[Params, Batch], dict[str, Array]]
+
+
+def optimiser(config: TrainConfig) -> optax.GradientTransformation:
+    """Adam whose learning rate rises linearly and then falls to 0 along a cosine."""
+    warm_up = max(1, round(_WARM_UP * config.steps))
+    rate = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warm_up, max(config.steps, warm_up + 1))
+    return optax.chain(optax.clip_by_global_norm(_LARGEST_GRADIENT), optax.adam(rate))
+
+
+def build(config: TrainConfig, method: Reconstructor) -> Functions:
+    """Close over the static choices.  Batches may be spread over devices along their first axis."""
+    transform = optimiser(config)
+    dtype = jnp.dtype(config.precision)
+
+    def reconstruct(params: Params, kspace: Array, mask: Array, shape: tuple[int, ...]) -> Array:
+        params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+        maps = jnp.zeros((), jnp.complex64)  # no network here uses maps from outside
+        image = method.apply(params, Measurement(jnp.where(mask, kspace, 0), mask, maps), jax.random.key(0))
+        return centre_crop(image, (shape[0], shape[1]))
+
+    def worst(params: Params, kspace: Array, mask: Array, target: Array, key: Key) -> Array:
+        def distance(delta: Array) -> Array:
+            return jnp.sum((reconstruct(params, kspace + delta, mask, target.shape) - target) ** 2)
+
+        allowed = threat.measured(jnp.float32(config.adversarial_eps), kspace, mask)
+        found = pgd.build(pgd.Config(n_steps=config.adversarial_steps))(key, distance, allowed)
+        # The attack keeps the best point where it took a gradient: the training loss needs no gradient through it.
+        return jax.lax.stop_gradient(found.delta)
+
+    def loss_of_one(params: Params, kspace: Array, mask: Array, target: Array, key: Key) -> Array:
+        jitter_key, size_key, attack_key = jax.random.split(key, 3)
+        if config.jitter > 0:
+            size = config.jitter * jax.random.uniform(size_key)
+            kspace = kspace + threat.measured(size, kspace, mask).random(jitter_key)
+        if config.adversarial_eps > 0:
+            kspace = kspace + worst(params, kspace, mask, target, attack_key)
+        return LOSSES[config.loss](reconstruct(params, kspace, mask, target.shape), target)
+
+    def loss(params: Params, batch: Batch, key: Key) -> Array:
+        keys = jax.random.split(key, len(batch.kspace))
+        return jnp.mean(
+            jax.vmap(loss_of_one, in_axes=(None, 0, 0, 0, 0))(params, batch.kspace, batch.mask, batch.target, keys)
+        )
+
+    def step(state: State, batch: Batch, key: Key) -> tuple[State, Array]:
+        def accumulate(total: Any, part_and_key: tuple[Batch, Key]) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(state.params, *part_and_key)), None
+
+        keys = jax.random.split(key, config.accumulate)
+        if config.accumulate == 1:
+            total = jax.value_and_grad(loss)(state.params, jax.tree.map(lambda leaf: leaf[0], batch), keys[0])
+        else:
+            nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params))
+            total, _ = jax.lax.scan(accumulate, nothing, (batch, keys))
+        value, gradient = jax.tree.map(lambda leaf: leaf / config.accumulate, total)
+        updates, optimiser_state = transform.update(gradient, state.optimiser, state.params)
+        return State(optax.apply_updates(state.params, updates), optimiser_state), value
+
+    def evaluate(params: Params, batch: Batch) -> dict[str, Array]:
+        def one(kspace: Array, mask: Array, target: Array) -> dict[str, Array]:
+            image = reconstruct(params, kspace, mask, target.shape)
+            return {name: metric(image, target, 1.0) for name, metric in METRICS.items()}
+
+        return jax.tree.map(jnp.mean, jax.vmap(one)(batch.kspace, batch.mask, batch.target))
+
+    return Functions(lambda params: State(params, transform.init(params)), jax.jit(step), jax.jit(evaluate))

@@ -1,0 +1,106 @@
+"""Weights from files: our safetensors, fastMRI's PyTorch checkpoints, and those that are shipped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from data_prep.cases import InputError
+from data_prep.safe_hdf5 import refusal
+from jaxcs.recon import METHODS
+from jaxcs.types import Params
+from jaxcs.weights import archive, fastmri
+from jaxcs.weights.errors import WeightsError
+from jaxcs.weights.torch_file import read_torch_file
+
+_SHIPPED = Path(__file__).parent / "shipped"
+_LARGEST = 4_000_000_000
+
+
+class Weights(NamedTuple):
+    """A trained network.
+
+    method, config: its name in `jaxcs.recon.METHODS` and its configuration.  params: for its `apply`.
+    card: what is known of the training; empty for imported checkpoints.  sha256: of the file.
+    """
+
+    method: str
+    config: Any
+    params: Params
+    card: dict[str, Any]
+    sha256: str
+
+
+def shipped() -> dict[str, Path]:
+    """The weights that come with the project, by name."""
+    return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
+
+
+def read_weights(source: str | Path) -> Weights:
+    """Weights by the name of shipped ones, or from a file: .safetensors of ours, or .pt, .pth or .ckpt of fastMRI.
+
+    Raises InputError, in one line, where they cannot be used.
+    """
+    path = shipped().get(str(source), Path(source))
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        known = ", ".join(shipped()) or "none"
+        raise refusal(path, "is no file of weights", f"use {', '.join(_READERS)} or shipped ones ({known})")
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise refusal(path, "is over 4 GB", "use the weights of one network")
+        content = path.read_bytes()
+    except OSError as error:
+        raise refusal(path, error.strerror or "cannot be read", "check the path") from error
+    try:
+        method, config, params, card = reader(content)
+    except WeightsError as error:
+        raise InputError(f"{path}: {error}") from error
+    return Weights(method, config, params, card, hashlib.sha256(content).hexdigest())
+
+
+_Read = tuple[str, Any, Params, dict[str, Any]]
+
+
+def _safetensors(content: bytes) -> _Read:
+    params, card = archive.decode(content)
+    method = card.get("method")
+    if method not in METHODS or not METHODS[method].trained:
+        raise WeightsError(f"its card names the method {method!r}, which is no trained one; use another version")
+    return _checked(method, card.get("config"), params, card)
+
+
+def _torch(content: bytes) -> _Read:
+    state = read_torch_file(content)
+    names = [str(name) for entries in (state, *state.values()) if isinstance(entries, dict) for name in entries]
+    if any("sens_net." in name for name in names):
+        settings, params = fastmri.import_varnet(state)
+        return _checked("varnet", settings, params, {})
+    settings, params = fastmri.import_unet(state)
+    ends = settings.pop("inputs"), settings.pop("outputs")
+    if ends != (1, 1):
+        raise WeightsError(f"its U-Net has {ends[0]} inputs and {ends[1]} outputs; only magnitude to magnitude is used")
+    return _checked("unet", settings, params, {})
+
+
+def _checked(method: str, settings: Any, params: Params, card: dict[str, Any]) -> _Read:
+    entry = METHODS[method]
+    try:
+        config = entry.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+        like = jax.eval_shape(entry.build(config).init, jax.random.key(0))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"its configuration is not one of {method}: {error}; use another version") from error
+    archive.check(params, like)
+    return method, config, params, card
+
+
+_READERS: dict[str, Callable[[bytes], _Read]] = {
+    ".safetensors": _safetensors,
+    ".pt": _torch,
+    ".pth": _torch,
+    ".ckpt": _torch,
+}

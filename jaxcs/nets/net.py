@@ -1,0 +1,28 @@
+"""What every network is to the rest of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+from jaxtyping import Array
+
+from jaxcs.types import Key, Params
+
+
+class Net(NamedTuple):
+    """A network as two pure functions.
+
+    init: key -> parameters, a dict of dicts of arrays, float32.
+    apply: (parameters, inputs...) -> output; one slice, no batch axis.  Convolutions compute in the type of the
+        parameters, so that parameters cast to bfloat16 give mixed precision; statistics are always float32.
+    """
+
+    init: Callable[[Key], Params]
+    apply: Callable[..., Array]
+
+
+def count_parameters(net: Net) -> int:
+    """The number of parameters, without making them."""
+    return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(net.init, jax.random.key(0))))

@@ -1,0 +1,66 @@
+"""The U-Net of fastMRI (Zbontar et al., arXiv:1811.08839, section 5.2; Ronneberger et al., MICCAI 2015)."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from jaxcs.nets.layers import Conv, PixelwiseConv, UpConv, average_pool, normalise_and_rectify
+from jaxcs.nets.net import Net
+from jaxcs.types import Key, Params
+
+
+def unet(inputs: int, outputs: int, channels: int, pools: int) -> Net:
+    """(..., ny, nx, inputs) -> (..., ny, nx, outputs); any ny, nx of at least 2^pools.
+
+    channels: of the first level, doubled with each of the `pools` levels below.
+    """
+    module = Unet(outputs, channels, pools)
+
+    def init(key: Key) -> Params:
+        return module.init(key, jnp.zeros((2**pools, 2**pools, inputs)))["params"]
+
+    def apply(params: Params, x: Float[Array, "*batch ny nx inputs"]) -> Float[Array, "*batch ny nx outputs"]:
+        y: Array = module.apply({"params": params}, x)  # type: ignore[assignment]
+        return y
+
+    return Net(init, apply)
+
+
+class ConvBlock(nn.Module):
+    """Twice: 3 x 3 convolution, instance normalisation, LeakyReLU."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """(..., ny, nx, inputs) -> (..., ny, nx, features)."""
+        x = normalise_and_rectify(Conv(self.features, name="first")(x))
+        return normalise_and_rectify(Conv(self.features, name="second")(x))
+
+
+class Unet(nn.Module):
+    """Encoder, bottom, decoder with skips, and a 1 x 1 convolution with bias."""
+
+    outputs: int
+    channels: int
+    pools: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """(..., ny, nx, inputs) -> (..., ny, nx, outputs)."""
+        skips = []
+        for level in range(self.pools):
+            x = ConvBlock(self.channels * 2**level, name=f"down{level}")(x)
+            skips.append(x)
+            x = average_pool(x)
+        x = ConvBlock(self.channels * 2**self.pools, name="bottom")(x)
+        for level in reversed(range(self.pools)):
+            skip = skips[level]
+            x = normalise_and_rectify(UpConv(self.channels * 2**level, name=f"raise{level}")(x))
+            # Pooling dropped an odd last row or column: one is mirrored back.
+            missing = [(0, large - small) for large, small in zip(skip.shape[:-1], x.shape[:-1], strict=True)]
+            x = jnp.concatenate([jnp.pad(x, [*missing, (0, 0)], "reflect"), skip], axis=-1)
+            x = ConvBlock(self.channels * 2**level, name=f"up{level}")(x)
+        return PixelwiseConv(self.outputs, name="last")(x)

@@ -1,0 +1,126 @@
+"""The end-to-end variational network (Sriram et al., MICCAI 2020, arXiv:2004.06688) of the `fastmri` package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Complex
+
+from jaxcs.complex import root_sum_of_squares, safe_sqrt
+from jaxcs.nets.net import Net
+from jaxcs.nets.unet import unet
+from jaxcs.types import Key, Kspace, Magnitude, Mask, Params
+
+_Transform = Callable[[Array], Array]
+
+
+def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_pools: int, centre: int) -> Net:
+    """(kspace, mask) -> magnitude (ny, nx), the root sum of squares of the coils after the last cascade.
+
+    cascades: refinements, each with a U-Net of its own of `channels` and `pools`.
+    sens_channels, sens_pools: of the U-Net that estimates the coil maps.
+    centre: columns from which the maps are estimated; 0 takes the fully sampled centre that the mask has.
+    """
+    refinement, sensitivity = norm_unet(channels, pools), norm_unet(sens_channels, sens_pools)
+
+    def init(key: Key) -> Params:
+        sens_key, *keys = jax.random.split(key, cascades + 1)
+        return {
+            "sensitivity": sensitivity.init(sens_key),
+            "cascades": jax.vmap(refinement.init)(jnp.stack(keys)),
+            "data_consistency": jnp.ones(cascades),
+        }
+
+    def apply(params: Params, kspace: Kspace, mask: Mask) -> Magnitude:
+        measured, to_image, to_kspace, axes = _transforms(kspace, mask)
+        at_corner, at_centre = partial(jnp.fft.ifftshift, axes=axes), partial(jnp.fft.fftshift, axes=axes)
+
+        coils = at_centre(to_image(jnp.where(at_corner(calibration_region(mask, centre)), measured, 0)))
+        maps = sensitivity.apply(params["sensitivity"], coils)
+        norm = root_sum_of_squares(maps)
+        maps = at_corner(maps / jnp.where(norm > 0, norm, 1.0))
+        mask = at_corner(mask)
+
+        def cascade(kspace: Array, weights: tuple[Params, Array]) -> tuple[Array, None]:
+            network, eta = weights
+            combined = at_centre(jnp.sum(jnp.conj(maps) * to_image(kspace), axis=0))
+            refined = to_kspace(maps * at_corner(refinement.apply(network, combined)))
+            return kspace - eta * jnp.where(mask, kspace - measured, 0) - refined, None
+
+        kspace, _ = lax.scan(cascade, measured, (params["cascades"], params["data_consistency"]))
+        return at_centre(root_sum_of_squares(to_image(kspace)))
+
+    return Net(init, apply)
+
+
+def _transforms(kspace: Kspace, mask: Mask) -> tuple[Array, _Transform, _Transform, tuple[int, ...]]:
+    """Measured data, transforms to and from coil images, and the axes transformed, whose zero is in the corner.
+
+    A column mask and all that is done to k-space here leaves the rows' axis alone, so that its transform is done once
+    and for all; and with the zero in the corner no transform needs a shift.
+    """
+    axes: tuple[int, ...] = (-2, -1)
+    measured = jnp.where(mask, kspace, 0)
+    if mask.ndim == 1:
+        axes = (-1,)
+        measured = jnp.fft.ifftshift(measured, axes=-2)
+        measured = jnp.fft.fftshift(jnp.fft.ifft(measured, axis=-2, norm="ortho"), axes=-2)
+    return (
+        jnp.fft.ifftshift(measured, axes=axes),
+        lambda kspace: jnp.fft.ifftn(kspace, axes=axes, norm="ortho"),
+        lambda image: jnp.fft.fftn(image, axes=axes, norm="ortho"),
+        axes,
+    )
+
+
+def calibration_region(mask: Mask, centre: int) -> Bool[Array, "..."]:
+    """Where k-space serves to estimate the maps: `centre` columns, or the symmetric fully sampled centre of the mask.
+
+    As fastMRI 0.3 has it, 2 min(left, right) of the runs of samples to the left and the right of the zero frequency,
+    and at least 1; but where the mask has no gap at all every sample serves, while fastMRI would take one column.
+    A (ny, nx) mask is treated so along both of its central lines.
+    """
+    if mask.ndim == 2:
+        rows, columns = (
+            calibration_region(line, centre) for line in (mask[:, mask.shape[1] // 2], mask[mask.shape[0] // 2])
+        )
+        return rows[:, None] & columns
+    n = len(mask)
+    index = jnp.arange(n)
+    if centre == 0:
+        left, right = (jnp.sum(jnp.cumprod(run)) for run in (mask[: n // 2][::-1], mask[n // 2 :]))
+        width = jnp.maximum(2 * jnp.minimum(left, right), 1)
+    else:
+        width = jnp.asarray(centre)
+    start = (n - width + 1) // 2
+    return (index >= start) & (index < start + width)
+
+
+def norm_unet(channels: int, pools: int) -> Net:
+    """A U-Net on complex images (ny, nx): real and imaginary part are normalised apart, and the size padded."""
+    net = unet(2, 2, channels, pools)
+
+    def apply(params: Params, image: Complex[Array, "*batch ny nx"]) -> Complex[Array, "*batch ny nx"]:
+        x = jnp.stack([jnp.real(image), jnp.imag(image)], axis=-1)
+        ny, nx = image.shape[-2:]
+        mean = jnp.mean(x, (-3, -2), keepdims=True)
+        # The unbiased standard deviation; a constant image is left at 0, where fastMRI divides by 0.
+        variance = jnp.sum((x - mean) ** 2, (-3, -2), keepdims=True) / (ny * nx - 1)
+        std = safe_sqrt(variance)
+        x = (x - mean) / jnp.where(variance > 0, std, 1.0)
+        rows, columns = _margins(ny), _margins(nx)
+        y = net.apply(params, jnp.pad(x, [*[(0, 0)] * (image.ndim - 2), rows, columns, (0, 0)])).astype(x.dtype)
+        y = y[..., rows[0] : rows[0] + ny, columns[0] : columns[0] + nx, :] * std + mean
+        return lax.complex(y[..., 0], y[..., 1])
+
+    return Net(net.init, apply)
+
+
+def _margins(size: int) -> tuple[int, int]:
+    """Zeros before and after an axis that make it the next multiple of 16."""
+    missing = -size % 16
+    return missing // 2, missing - missing // 2

@@ -1,0 +1,77 @@
+"""fastMRI's U-Net on the zero-filled image (Zbontar et al., arXiv:1811.08839, section 5.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxcs.complex import root_sum_of_squares
+from jaxcs.fourier import centre_crop, ifft2c
+from jaxcs.nets.unet import unet
+from jaxcs.recon.checks import check_at_least
+from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
+
+# fastMRI divides by the standard deviation plus this, and clamps what comes out.
+_EPSILON, _CLAMP = 1e-11, 6.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network, and what of the image it sees.
+
+    channels: of the first level.  pools: levels below it.
+    crop: the central (ny, nx) that the network sees and returns; fastMRI's is the target's.  None: all of it.
+    """
+
+    channels: int = 32
+    pools: int = 4
+    crop: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        check_at_least("channels", self.channels, 1)
+        check_at_least("pools", self.pools, 1)
+
+
+# Table 2 of the ICML 2021 paper, whose "layers" count both ways, so that 8 are 4 pools and 4 are 2.
+PRESETS = {
+    "u1": Config(32, 4),
+    "u2": Config(16, 4),
+    "u3": Config(16, 2),
+    "u4": Config(8, 4),
+    "u5": Config(8, 2),
+    # The half-width network of Morshuis et al. 2022.
+    "half": Config(16, 4),
+    # What is trained on two CPU cores in minutes, and shipped.
+    "small": Config(8, 4),
+}
+
+
+def build(config: Config) -> Reconstructor:
+    """Network of the normalised root-sum-of-squares image, in the units of the measurement again."""
+    net = unet(1, 1, config.channels, config.pools)
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        del key
+        x, mean, std = network_input(config, measurement)
+        return net.apply(params, jnp.clip(x, -_CLAMP, _CLAMP)[..., None])[..., 0].astype(x.dtype) * std + mean
+
+    return Reconstructor(init=net.init, apply=jax.jit(apply))
+
+
+def network_input(config: Config, measurement: Measurement) -> tuple[Magnitude, Array, Array]:
+    """The zero-filled image with mean 0 and standard deviation 1 (unbiased), before the clamp; and both that it had."""
+    coils = ifft2c(jnp.where(measurement.mask, measurement.kspace, 0))
+    image = root_sum_of_squares(coils if config.crop is None else centre_crop(coils, config.crop))
+    mean = jnp.mean(image)
+    variance = jnp.sum((image - mean) ** 2) / (image.size - 1)
+    # A constant image keeps a finite gradient.
+    std = jnp.sqrt(jnp.where(variance > 0, variance, 1.0)) * (variance > 0) + _EPSILON
+    return (image - mean) / std, mean, std
+
+
+def clamped_fraction(config: Config, measurement: Measurement) -> Float[Array, ""]:
+    """The fraction of pixels that the clamp cuts off, where the network is blind to changes [-]."""
+    return jnp.mean(jnp.abs(network_input(config, measurement)[0]) > _CLAMP)

@@ -1,0 +1,58 @@
+"""The end-to-end variational network (Sriram et al., MICCAI 2020); it estimates coil maps of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+
+from jaxcs.nets.varnet import varnet
+from jaxcs.recon.checks import check_at_least
+from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network.
+
+    cascades: refinements.  channels, pools: of each refinement's U-Net.
+    sens_channels, sens_pools: of the U-Net that estimates the coil maps.
+    centre: columns the maps are estimated from, fastMRI's num_low_frequencies; 0 for those that the mask has.
+    """
+
+    cascades: int = 12
+    channels: int = 18
+    pools: int = 4
+    sens_channels: int = 8
+    sens_pools: int = 4
+    centre: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("cascades", "channels", "pools", "sens_channels", "sens_pools"):
+            check_at_least(name, getattr(self, name), 1)
+        check_at_least("centre", self.centre, 0)
+
+
+# Table 1 of the ICML 2021 paper.
+PRESETS = {
+    "v1": Config(),
+    "v2": Config(12, 9, 4, 4, 4),
+    "v3": Config(6, 9, 4, 4, 4),
+    "v4": Config(12, 4, 4, 2, 4),
+    "v5": Config(6, 4, 4, 2, 4),
+    # The half-width network of Morshuis et al. 2022.
+    "half": Config(8, 9, 4, 6, 4),
+    # What is trained on two CPU cores in minutes, and shipped.
+    "small": Config(4, 8, 3, 4, 3),
+}
+
+
+def build(config: Config) -> Reconstructor:
+    """Root sum of squares of the coil images after the last cascade; `measurement.maps` is not used."""
+    net = varnet(config.cascades, config.channels, config.pools, config.sens_channels, config.sens_pools, config.centre)
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        del key
+        return net.apply(params, measurement.kspace, measurement.mask)
+
+    return Reconstructor(init=net.init, apply=jax.jit(apply))

@@ -1,0 +1,85 @@
+"""Parameters as safetensors with a model card in the header: bytes in, values out.
+
+A tensor is named by its path in the parameters, "cascades/down0/first/kernel".  The card is JSON in the header's entry
+"card"; with it a file says what it is without any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+from safetensors import numpy as tensors
+
+from jaxcs.types import Params
+from jaxcs.weights.errors import WeightsError
+
+
+def encode(params: Params, card: dict[str, Any]) -> bytes:
+    """Parameters, in float16 to halve the file, and the card, to which the hash of the tensors is added."""
+    flat = {name: np.asarray(leaf, np.float16) for name, leaf in flatten(params).items()}
+    text = json.dumps(card | {"sha256": _digest(flat)})
+    return tensors.save(flat, metadata={"card": text})
+
+
+def decode(content: bytes) -> tuple[Params, dict[str, Any]]:
+    """Parameters as float32, and the card, of what `encode` wrote.
+
+    Raises WeightsError where it is damaged, lacks its card, or holds a number that is not finite.
+    """
+    try:
+        flat = tensors.load(content)
+        length = int.from_bytes(content[:8], "little")
+        card = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["card"])
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError("is no safetensors file of this project, or is damaged; export it again") from error
+    if not isinstance(card, dict) or card.get("sha256") != _digest(flat):
+        raise WeightsError("does not have the tensors that its card was written for; export it again")
+    for name, array in flat.items():
+        if not np.all(np.isfinite(array)):
+            raise WeightsError(f"tensor {name} is not finite; export it again from a training that converged")
+    return unflatten({name: jnp.asarray(array, jnp.float32) for name, array in flat.items()}), card
+
+
+def check(params: Params, like: Params) -> None:
+    """Raise WeightsError, naming the tensor, where `params` has not exactly the names and shapes of `like`."""
+    found, wanted = flatten(params), flatten(like)
+    for name in sorted(found.keys() | wanted.keys()):
+        if name not in found:
+            raise WeightsError(f"tensor {name} is missing; the weights are of another network")
+        if name not in wanted:
+            raise WeightsError(f"tensor {name} has no place in this network; the weights are of another")
+        if found[name].shape != wanted[name].shape:
+            raise WeightsError(f"tensor {name} has shape {found[name].shape}, the network needs {wanted[name].shape}")
+
+
+def flatten(params: Params) -> dict[str, Any]:
+    """Leaves by their path, joined with "/"."""
+    leaves = jax.tree_util.tree_flatten_with_path(params)[0]
+    return {"/".join(str(step.key) for step in path): leaf for path, leaf in leaves}
+
+
+def unflatten(flat: dict[str, Any]) -> Params:
+    """The inverse of `flatten`."""
+    params: dict[str, Any] = {}
+    for name, leaf in flat.items():
+        *path, last = name.split("/")
+        branch = params
+        for step in path:
+            branch = branch.setdefault(step, {})
+        branch[last] = leaf
+    return params
+
+
+def _digest(flat: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(flat):
+        array = np.ascontiguousarray(flat[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
