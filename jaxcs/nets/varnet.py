@@ -29,9 +29,12 @@ def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_po
 
     def init(key: Key) -> Params:
         sens_key, *keys = jax.random.split(key, cascades + 1)
+        networks = jax.vmap(refinement.init)(jnp.stack(keys))
+        # Training begins near the zero-filled image, and not, as in fastMRI, at what random networks make of it.
+        networks["last"] = jax.tree.map(jnp.zeros_like, networks["last"])
         return {
             "sensitivity": sensitivity.init(sens_key),
-            "cascades": jax.vmap(refinement.init)(jnp.stack(keys)),
+            "cascades": networks,
             "data_consistency": jnp.ones(cascades),
         }
 
