@@ -15,12 +15,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from bench.figures import training_curve
 from bench.harness import methods, provenance
-from bench.harness.errors import DONE, Interrupted, OutputError, UsageError
+from bench.harness.errors import DONE, InputFileError, Interrupted, OutputError, UsageError
 from bench.harness.records import RunFolder
 from bench.training import data, step
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.config import TrainConfig
 from bench.training.examples import batches, fixed_example
+from data_prep.cases import InputError
 from data_prep.weights import read_weights
 from jaxcs.recon import METHODS
 from jaxcs.types import Params
@@ -39,6 +40,7 @@ class Training:
         case = self.training.case(0)
         self.method_config = methods.fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
         self.method = entry.build(self.method_config)
+        self.first_params = self._first_params()
         self.functions = step.build(config, self.method)
         # Examples of a batch are spread over as many devices as divide it; parameters are on each.
         devices = jax.devices()[: math.gcd(config.batch, jax.device_count())]
@@ -50,7 +52,7 @@ class Training:
         """Train until the steps are done or validation stops getting better; returns the exit code."""
         self.folder = folder
         config, checkpoints = self.config, Checkpoints(folder.path)
-        state = jax.device_put(self.functions.init(self._first_params()), self.everywhere)
+        state = jax.device_put(self.functions.init(self.first_params), self.everywhere)
         progress = Progress(0, -math.inf, 0, 0)
         restored = checkpoints.restore(state)
         if restored is not None:
@@ -90,7 +92,10 @@ class Training:
     def _first_params(self) -> Params:
         if self.config.initial is None:
             return self.method.init(jax.random.key(self.config.seed))
-        weights = read_weights(self.config.initial)
+        try:
+            weights = read_weights(self.config.initial)
+        except InputError as error:
+            raise InputFileError(f"--initial {error}") from error
         if weights.method != self.config.method or weights.config != self.method_config:
             raise UsageError(
                 f"--initial {self.config.initial}: is {weights.method} {weights.config}, not what is trained"

@@ -1,0 +1,182 @@
+"""bench.train: exact resume, options, one-line errors; its weights go into bench.attack."""
+
+import json
+
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bench import attack, train
+from bench.training import loop, step
+from bench.training.config import TrainConfig
+from bench.training.examples import Batch
+from data_prep.weights import read_weights
+from jaxcs.recon import METHODS
+from jaxcs.weights import archive
+from jaxcs.weights.errors import WeightsError
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Six small smooth complex images, two of them for validation."""
+    rng = np.random.default_rng(0)
+    v, u = np.meshgrid(np.linspace(-1, 1, 24), np.linspace(-1, 1, 20), indexing="ij")
+    discs = [(u - a) ** 2 + (v - b) ** 2 < 0.3 for a, b in rng.uniform(-0.5, 0.5, (6, 2))]
+    path = tmp_path / "images.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = (np.array(discs) * np.exp(1j * u)).astype(np.complex64)
+        file["validation"] = np.arange(6) >= 4
+    return path
+
+
+def arguments(images, output, *more):
+    quick = ["--method", "unet", "--variant", "u5", "--steps", "6", "--every", "2", "--center-fraction", "0.2"]
+    return [*quick, "--data", str(images), "--output", str(output), *map(str, more)]
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_killed_training_resumes_exactly(images, tmp_path, monkeypatch, capsys):
+    assert train.main(arguments(images, tmp_path / "whole")) == 0
+    (whole,) = (tmp_path / "whole").iterdir()
+    assert [line["step"] for line in lines(whole) if "loss" in line] == list(range(1, 7))
+
+    # Killed after step 5, the last checkpoint being that of step 4: nothing of the process survives.
+    log = loop.Training._log
+
+    def killed(self, line):
+        log(self, line)
+        if line.get("loss") and line["step"] == 5:
+            raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Training, "_log", killed)
+        assert train.main(arguments(images, tmp_path / "killed")) == 1
+    (part,) = (tmp_path / "killed").iterdir()
+    assert train.main(["--resume", str(part)]) == 0
+    assert "resuming after step 4" in capsys.readouterr().err
+    assert lines(part) == lines(whole)
+    mine, other = (read_weights(folder / "weights.safetensors") for folder in (part, whole))
+    jax.tree.map(np.testing.assert_array_equal, mine.params, other.params)
+    assert (whole / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
+    assert train.main(arguments(images, tmp_path, "--steps", "2")) == 0
+    (folder,) = tmp_path.glob("*unet*")
+    flags = ["--weights", str(folder / "weights.safetensors"), "--data", str(images), "--eps", "0.05", "--steps", "2"]
+    common = ["--method", "unet", "--output", str(tmp_path / "runs"), "--center-fraction", "0.2", *flags]
+    assert attack.main([*common, "--json", "--limit", "1"]) == 0, capsys.readouterr().err
+    output = capsys.readouterr()
+    assert "coils and the added noise are simulated" in output.err
+    assert "weights of unet trained on: images.h5, 4 training images, coils and added noise simulated" in output.err
+    record = json.loads(output.out)
+    assert record["weights"]["card"]["training"]["variant"] == "u5"
+    assert record["weights"]["sha256"] == read_weights(folder / "weights.safetensors").sha256
+    rows = [
+        json.loads(line) for line in (next((tmp_path / "runs").iterdir()) / "images.jsonl").read_text().splitlines()
+    ]
+    assert rows[0]["case"] == "images.h5:4"  # the first image for validation
+    assert all(0 <= row["clamped"] <= 1 and 0 <= row["clamped_clean"] <= 1 for row in rows)
+    assert attack.main([*common, "--method", "varnet"]) == 2
+    assert "these are of unet" in capsys.readouterr().err
+
+
+def configuration(**changes):
+    names = vars(train.parser().parse_args(["--method", "unet", "--variant", "u5", "--loss", "l2"]))
+    return TrainConfig(**{name: names[name] for name in TrainConfig.__dataclass_fields__} | changes)
+
+
+def gradient_step(config):
+    """The updated parameters and the loss of one step on two fixed examples."""
+    rng = np.random.default_rng(0)
+    kspace = rng.normal(size=(2, 3, 12, 10, 2)) @ [1, 1j]
+    batch = Batch(kspace.astype(np.complex64), rng.random((2, 10)) < 0.7, rng.random((2, 12, 10)).astype(np.float32))
+    batch = Batch(*(leaf.reshape(config.accumulate, config.batch, *leaf.shape[1:]) for leaf in batch))
+    method = METHODS["unet"].build(METHODS["unet"].presets["u5"])
+    functions = step.build(config, method)
+    state = functions.init(method.init(jax.random.key(0)))
+    for _ in range(2):  # the learning rate is 0 in the first
+        state, loss = functions.step(state, batch, jax.random.key(1))
+    return state.params, float(loss)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return gradient_step(configuration(batch=2))
+
+
+def test_accumulated_batches_equal_one_large_batch(plain):
+    params, loss = gradient_step(configuration(batch=1, accumulate=2))
+    np.testing.assert_allclose(loss, plain[1], rtol=1e-5)
+    # Adam divides by the gradient's size, so that its rounding shows where a gradient is nearly 0.
+    moved = [np.abs(a - b) for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(plain[0]), strict=True)]
+    assert np.mean(np.concatenate([change.ravel() for change in moved])) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("changes", "harder"),
+    [({"adversarial_eps": 0.3}, True), ({"jitter": 1e-9}, None), ({"precision": "bfloat16"}, None)],
+)
+def test_options_change_the_loss_as_they_should(plain, changes, harder):
+    params, loss = gradient_step(configuration(batch=2, **changes))
+    assert all(leaf.dtype == jnp.float32 and np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(params))
+    if harder:
+        assert loss > 1.02 * plain[1]
+    else:
+        np.testing.assert_allclose(loss, plain[1], rtol=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "problem"),
+    [
+        (["--variant", "v1"], 2, "--variant v1 is not one of unet's, which are: u1, u2"),
+        (["--rows", "8", "--mask", "poisson"], 2, "--rows: a poisson mask"),
+        (["--data", "nowhere.h5"], 3, "nowhere.h5"),
+        (["--initial", "nowhere.safetensors"], 3, "nowhere.safetensors"),
+        (["--resume", "nowhere"], 3, "--resume nowhere/train.json: is not the record of a training"),
+        (["--loss", "sim"], 2, "did you mean 'ssim'?"),
+    ],
+)
+def test_mistakes_are_one_line(flags, code, problem, tmp_path, capsys):
+    assert train.main(["--method", "unet", "--output", str(tmp_path / "runs"), "--images", "1", *flags]) == code
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert problem in error[0]
+    assert not (tmp_path / "runs").exists()
+
+
+# ---- The format of weights.
+
+
+def test_weights_survive_the_round_trip():
+    params = {"a": {"b": jnp.arange(3.0)}, "c": jnp.float32(0.5)}
+    found, card = archive.decode(archive.encode(params, {"method": "unet"}))
+    jax.tree.map(np.testing.assert_array_equal, found, params)
+    assert card["method"] == "unet"
+    assert len(card["sha256"]) == 64
+
+
+def test_damaged_weights_are_refused():
+    content = archive.encode({"a": jnp.arange(3.0)}, {"method": "unet"})
+    damaged = [b"", content[:20], content[:-1], content[:-1] + bytes([content[-1] ^ 1]), b"\xff" * 8 + content]
+    for bad in damaged:
+        with pytest.raises(WeightsError):
+            archive.decode(bad)
+    with pytest.raises(WeightsError, match="tensor a is not finite"):
+        archive.decode(archive.encode({"a": jnp.array([1.0, jnp.nan])}, {}))
+
+
+def test_weights_of_another_network_are_refused():
+    like = {"a": jnp.zeros(3), "b": jnp.zeros(2)}
+    for params, problem in (
+        ({"a": jnp.zeros(3)}, "tensor b is missing"),
+        (like | {"c": jnp.zeros(1)}, "tensor c has no place"),
+        (like | {"a": jnp.zeros(4)}, r"tensor a has shape \(4,\), the network needs \(3,\)"),
+    ):
+        with pytest.raises(WeightsError, match=problem):
+            archive.check(params, like)
