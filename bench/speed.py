@@ -13,8 +13,9 @@ import time
 from argparse import ArgumentDefaultsHelpFormatter
 from collections.abc import Callable
 
-from bench.harness.arguments import Parser, integer
+from bench.harness.arguments import Parser, integer, one_of
 from bench.harness.errors import RunError
+from bench.harness.networks_speed import CASES, compare
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,6 +25,14 @@ def main(argv: list[str] | None = None) -> int:
         "--shape", type=integer(8), nargs=3, default=[15, 640, 368], metavar="N", help="coils, rows, columns"
     )
     parser.add_argument("--iterations", type=integer(1), default=100, metavar="N", help="of FISTA")
+    parser.add_argument(
+        "--networks",
+        type=one_of(tuple(CASES)),
+        nargs="+",
+        metavar="NAME",
+        help="time instead an attack step on these networks, beside PyTorch's where that is installed: "
+        + ", ".join(CASES),
+    )
     parser.add_argument("--repetitions", type=integer(1), default=5, metavar="N", help="counted runs of each")
     try:
         arguments = parser.parse_args(argv)
@@ -32,6 +41,11 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     from bench.harness import provenance  # imports JAX
 
+    if arguments.networks:
+        found = compare(arguments.networks, arguments.repetitions)
+        found |= {"device": provenance.device(), "versions": provenance.versions()}
+        print(json.dumps(found, indent=2))
+        return 0
     work = _work(tuple(arguments.shape), arguments.iterations)
     seconds: dict[str, list[float]] = {name: [] for name in work}
     compiled = {name: _timed(run) for name, run in work.items()}

@@ -17,12 +17,14 @@ from jaxcs.recon import METHODS
 from jaxcs.weights import archive
 from jaxcs.weights.errors import WeightsError
 
+SAMPLING = ("--center-fraction", "0.25", "--acceleration", "2.5")
+
 
 @pytest.fixture
 def images(tmp_path):
     """Six small smooth complex images, two of them for validation."""
     rng = np.random.default_rng(0)
-    v, u = np.meshgrid(np.linspace(-1, 1, 24), np.linspace(-1, 1, 20), indexing="ij")
+    v, u = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 32), indexing="ij")
     discs = [(u - a) ** 2 + (v - b) ** 2 < 0.3 for a, b in rng.uniform(-0.5, 0.5, (6, 2))]
     path = tmp_path / "images.h5"
     with h5py.File(path, "w") as file:
@@ -32,7 +34,7 @@ def images(tmp_path):
 
 
 def arguments(images, output, *more):
-    quick = ["--method", "unet", "--variant", "u5", "--steps", "6", "--every", "2", "--center-fraction", "0.2"]
+    quick = ["--method", "unet", "--variant", "u5", "--steps", "6", "--every", "2", *SAMPLING]
     return [*quick, "--data", str(images), "--output", str(output), *map(str, more)]
 
 
@@ -69,7 +71,7 @@ def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
     assert train.main(arguments(images, tmp_path, "--steps", "2")) == 0
     (folder,) = tmp_path.glob("*unet*")
     flags = ["--weights", str(folder / "weights.safetensors"), "--data", str(images), "--eps", "0.05", "--steps", "2"]
-    common = ["--method", "unet", "--output", str(tmp_path / "runs"), "--center-fraction", "0.2", *flags]
+    common = ["--method", "unet", "--output", str(tmp_path / "runs"), *SAMPLING, *flags]
     assert attack.main([*common, "--json", "--limit", "1"]) == 0, capsys.readouterr().err
     output = capsys.readouterr()
     assert "coils and the added noise are simulated" in output.err

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from bench.harness.campaign import Work, workers
+from jaxcs.recon import METHODS
 
 _COMPLEX_BYTES = 8
 # JAX, its compiled code and the host's copies.
@@ -19,12 +21,16 @@ _LIVE_ARRAYS = 20
 # One iteration of a solver, in units of the two Fourier transforms of all coils that it needs at least.
 _ITERATION_COST = 2.0
 _POINTS = 2**17
+# Of all cores together, where channels are few; compiling a network takes longer than running it.
+_MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS = 1.0e10, 30.0
 # Import, compilation for one shape, figure and report.
 _FIXED_SECONDS, _COMPILE_SECONDS, _SECONDS_PER_IMAGE = 5.0, 12.0, 0.5
 
 
 def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
     """Peak memory [bytes] and time [s], each within a factor of about two."""
+    if METHODS[work.config.method].trained:
+        return _estimate_network(shapes, work)
     iterations = getattr(work.method_config, "n_iters", 1)
     # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
     gradient = 4 / 3 if getattr(work.method_config, "differentiate", "implicit") == "implicit" else 3
@@ -34,6 +40,37 @@ def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, flo
     overhead = _FIXED_SECONDS + len(set(shapes)) * _COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
     live = workers() * work.batch * max(math.prod(shape) for shape in shapes) * _COMPLEX_BYTES * _LIVE_ARRAYS
     return _BASE_MEMORY + live, computed + overhead
+
+
+def _estimate_network(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
+    # A gradient costs a forward and a backward pass of about the same work.
+    passes = 1 + len(work.config.eps) * (2 * work.gradients_per_epsilon() + 2)
+    computed = (
+        sum(_multiplications(work.method_config, shape) for shape in shapes) * passes / _MULTIPLICATIONS_PER_SECOND
+    )
+    overhead = _FIXED_SECONDS + len(set(shapes)) * _NETWORK_COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
+    live = max(_activations(work.method_config, shape) for shape in shapes) * workers() * work.batch
+    return _BASE_MEMORY + live, computed + overhead
+
+
+def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
+    """Of one forward pass: 40.5 channels^2 a pixel and level, as each has twice the channels on a quarter."""
+    coils, ny, nx = shape
+
+    def unet(channels: int, pools: int) -> float:
+        return 40.5 * channels**2 * (pools + 1 / 3) * ny * nx
+
+    if not hasattr(config, "cascades"):
+        return unet(config.channels, config.pools)
+    maps = coils * unet(config.sens_channels, config.sens_pools)
+    return maps + config.cascades * unet(config.channels, config.pools)
+
+
+def _activations(config: Any, shape: tuple[int, int, int]) -> float:
+    """Bytes kept for a gradient: some ten float32 images a channel and U-Net, all levels together."""
+    coils, ny, nx = shape
+    images = config.channels * getattr(config, "cascades", 1) + coils * getattr(config, "sens_channels", 0)
+    return 10 * 4 * ny * nx * images + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
 
 
 def _seconds_per_point() -> float:

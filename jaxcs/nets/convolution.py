@@ -49,15 +49,22 @@ def _on_cpu(x: Array, kernel: Array) -> Array:
 def _sum_of_shifts(x: Array, kernel: Array) -> Array:
     """The convolution, with channels first inside, so that vector instructions run along rows.
 
-    One output channel after the other: XLA would fuse a plain sum into every operation that reads it and compute it
-    each time anew, which after a normalisation is three times, and more where its gradient is wanted.
+    The condition is a wall, never False for a usable kernel: XLA would fuse a plain sum into every operation that reads
+    it and compute it each time anew, which after a normalisation is three times, and more for its gradient.
     """
-    shifted = list(_shifts(jnp.moveaxis(x, -1, 0), len(kernel)))
+    images = jnp.moveaxis(x, -1, 0)
 
-    def one_channel(kernel: Array) -> Array:
-        return sum(kernel[i, j, c] * image[c] for i, j, image in shifted for c in range(len(image)))
+    def compute(images: Array, kernel: Array) -> Array:
+        first = (Ellipsis, *[None] * (images.ndim - 1))
+        terms = [
+            kernel[i, j, c][first] * image[c] for i, j, image in _shifts(images, len(kernel)) for c in range(len(image))
+        ]
+        return sum(terms[1:], start=terms[0])
 
-    return jnp.moveaxis(lax.map(one_channel, jnp.moveaxis(kernel, -1, 0)), 0, -1)
+    def fail(images: Array, kernel: Array) -> Array:
+        return jnp.full((kernel.shape[-1], *images.shape[1:]), jnp.nan, images.dtype)
+
+    return jnp.moveaxis(lax.cond(jnp.isfinite(jnp.sum(kernel)), compute, fail, images, kernel), 0, -1)
 
 
 def _shifts(x: Array, size: int) -> Any:
