@@ -16,6 +16,7 @@ from bench.harness.errors import Interrupted, OutOfMemoryError, RunError
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
 METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet")
+NETWORKS = ("unet", "varnet")
 PRESETS = ("rc2021",)
 ATTACKS = ("pgd", "noise")
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
@@ -76,9 +77,14 @@ def parser() -> Parser:
         help="the set of perturbations, all in the l2 norm: measured = of the measured entries, relative to them; "
         "kspace = of the whole k-space; per_coil = a ball for each coil; image = of the image, relative to the truth",
     )
-    attack.add_argument("--steps", type=integer(1), default=5, metavar="N", help="gradient steps per epsilon")
     attack.add_argument(
-        "--step-size", type=number(0, open_low=True), default=4.0, metavar="S", help="step in units of the radius"
+        "--steps", type=integer(1), metavar="N", help="gradient steps per epsilon; 5, or 10 on a network, if not given"
+    )
+    attack.add_argument(
+        "--step-size",
+        type=number(0, open_low=True),
+        metavar="S",
+        help="step in units of the radius; 4, or 1 on a network, if not given",
     )
     attack.add_argument(
         "--restarts", type=integer(1), default=1, metavar="N", help="starts per epsilon; the strongest is kept"
@@ -137,14 +143,17 @@ def parser() -> Parser:
 
 def configuration(arguments: Namespace) -> RunConfig:
     """The arguments that decide the numbers."""
+    # Reconstruction errors of the iterative methods are nearly quadratic in the perturbation, where large steps are a
+    # power iteration; those of networks are not.
+    steps, step_size = (10, 1.0) if arguments.method in NETWORKS else (5, 4.0)
     return RunConfig(
         method=arguments.method,
         preset=arguments.preset,
         settings=tuple(arguments.set),
         weights=arguments.weights,
         attack=arguments.attack,
-        steps=arguments.steps,
-        step_size=arguments.step_size,
+        steps=arguments.steps or steps,
+        step_size=arguments.step_size or step_size,
         restarts=arguments.restarts,
         eps=tuple(sorted(set(arguments.eps))),
         norm=arguments.norm,

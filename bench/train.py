@@ -9,13 +9,13 @@ import traceback
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from types import FrameType
 
-from bench.attack import DEVICES, MASKS
+from bench.attack import DEVICES, MASKS, NETWORKS
 from bench.harness.arguments import Parser, integer, number, one_of
 from bench.harness.errors import Interrupted, OutOfMemoryError, RunError, UsageError
 from bench.training.config import TrainConfig
 
 # Names only, as in bench.attack; a test holds them equal to the registries.
-METHODS = ("unet", "varnet")
+METHODS = NETWORKS
 VARIANTS = ("small", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
 LOSSES = ("l1", "l2", "ssim")
 _PUBLISHED_LOSS = {"unet": "l1", "varnet": "ssim"}
@@ -102,6 +102,7 @@ def parser() -> Parser:
     run.add_argument("--resume", metavar="RUN", help="go on with the training in this folder; other flags are ignored")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
+    output.add_argument("--licence", default="Apache-2.0", metavar="TEXT", help="of the weights, for their card")
     output.add_argument("--debug", action="store_true", help="show tracebacks")
     return top
 

@@ -57,7 +57,7 @@ def test_names_on_the_command_line_are_the_registries():
     assert set(attack.ATTACKS) == set(ATTACKS)
     assert set(attack.MASKS) == set(MASKS)
     assert set(attack.PRESETS) == {name for method in METHODS.values() if not method.trained for name in method.presets}
-    assert set(train.METHODS) == {name for name, method in METHODS.items() if method.trained}
+    assert set(attack.NETWORKS) == set(train.METHODS) == {name for name, method in METHODS.items() if method.trained}
     assert set(train.VARIANTS) == {name for method in METHODS.values() if method.trained for name in method.presets}
     assert set(train.LOSSES) == set(LOSSES)
 

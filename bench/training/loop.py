@@ -127,13 +127,13 @@ class Training:
         return {
             "method": self.config.method,
             "config": asdict(self.method_config),
-            "training": self.config.to_dict(),
-            "command": "python -m bench.train " + " ".join(self.command),
+            "training": {key: _without_folder(value) for key, value in self.config.to_dict().items()},
+            "command": " ".join(["python -m bench.train", *map(_without_folder, self.command)]),
             "data": self.description,
             "shapes": sorted({tuple(shape) for shape in self.training.shapes}),
             "step": progress.step,
             "validation": means,
-            "licence": "Apache-2.0",
+            "licence": self.config.licence,
             "versions": provenance.versions(),
         }
 
@@ -146,3 +146,8 @@ class Training:
         if path.exists():
             lines = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["step"] <= step]
             self.folder.write("log.jsonl", "".join(lines).encode())
+
+
+def _without_folder(value: Any) -> Any:
+    """A card is read on other machines, where the folders of this one say nothing."""
+    return value.rstrip("/").rsplit("/", 1)[-1] if isinstance(value, str) else value

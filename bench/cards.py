@@ -1,0 +1,78 @@
+"""Ship trained weights: python -m bench.cards varnet-phantom-knee=runs/RUN copies them and writes all model cards."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bench.harness.arguments import Parser, setting
+from bench.harness.errors import InputFileError, OutputError, RunError
+
+_SHIPPED = Path(__file__).resolve().parents[1] / "data_prep" / "shipped"
+_HEAD = """# Shipped weights
+
+Written by `python -m bench.cards` from the cards inside the files. SSIM and PSNR are those of the validation images,
+each with the mask that its name gives. Parameters are stored in float16 and computed with in float32.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = Parser(prog="python -m bench.cards", description=__doc__)
+    parser.add_argument("runs", type=setting, nargs="*", metavar="NAME=RUN", help="weights to ship, of bench.train")
+    try:
+        from bench.figures import training_curve
+
+        for name, run in parser.parse_args(argv).runs:
+            try:
+                content, curve = (Path(run) / "weights.safetensors").read_bytes(), training_curve.draw(Path(run))
+            except OSError as error:
+                raise InputFileError(f"{run}: {error.strerror}; name a folder of bench.train") from error
+            _write(_SHIPPED / f"{name}.safetensors", content)
+            _write(_SHIPPED / f"{name}.png", curve)
+        _write(_SHIPPED / "README.md", cards().encode())
+    except RunError as error:
+        print(f"bench.cards: error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def cards() -> str:
+    """The text of all model cards."""
+    import jax
+
+    from data_prep.weights import read_weights, shipped
+
+    text = _HEAD
+    for name, path in shipped().items():
+        weights = read_weights(path)
+        card, count = weights.card, sum(leaf.size for leaf in jax.tree.leaves(weights.params))
+        scores = card["validation"]
+        text += f"""
+## {name}
+
+| | |
+|---|---|
+| network | {weights.method}, {", ".join(f"{key} {value}" for key, value in card["config"].items() if value)} |
+| parameters | {count:,} |
+| data | {card["data"]} |
+| command | `{card["command"]}` |
+| chosen | step {card["step"]}: validation SSIM {scores["ssim"]:.4f}, PSNR {scores["psnr"]:.2f} dB |
+| licence | {card["licence"]} |
+| sha256 of the tensors | `{card["sha256"]}` |
+
+![training loss and validation SSIM against the step]({name}.png)
+"""
+    return text
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
