@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-import traceback
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
-from types import FrameType
 
 from bench.harness.arguments import Parser, integer, number, one_of, setting
+from bench.harness.command import execute
 from bench.harness.config import RunConfig
-from bench.harness.errors import Interrupted, OutOfMemoryError, RunError
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
 METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet")
@@ -171,41 +167,17 @@ def configuration(arguments: Namespace) -> RunConfig:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    debug = "--debug" in argv
 
-    def stop(signal_number: int, frame: FrameType | None) -> None:
-        raise Interrupted("stopped by SIGTERM", signal_number)
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        arguments = parser().parse_args(argv)
-        if arguments.device != "auto":
-            # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
-            os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
+    def work(arguments: Namespace, argv: list[str]) -> int:
         from bench.harness.session import run  # imports JAX
 
         summary, exit_code = run(configuration(arguments), arguments, argv)
         if arguments.json and summary is not None:
             print(json.dumps(summary))
         return exit_code
-    except RunError as error:
-        failure = error
-    except KeyboardInterrupt:
-        failure = Interrupted("stopped by Ctrl-C", signal.SIGINT)
-    except MemoryError:
-        failure = OutOfMemoryError("out of memory; use a smaller --batch or fewer coils")
-    except Exception as error:
-        if debug:
-            raise
-        reason = (str(error).splitlines() or [""])[0]
-        failure = RunError(f"unexpected {type(error).__name__}: {reason}; --debug shows where")
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    if debug:
-        traceback.print_exception(failure)
-    print(f"bench.attack: error: {failure}", file=sys.stderr)
-    return failure.exit_code
+
+    advice = "use a smaller --batch or fewer coils"
+    return execute(parser(), "bench.attack", advice, work, sys.argv[1:] if argv is None else argv)
 
 
 if __name__ == "__main__":

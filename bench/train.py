@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import traceback
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
-from types import FrameType
 
 from bench.attack import DEVICES, MASKS, NETWORKS
 from bench.harness.arguments import Parser, integer, number, one_of
-from bench.harness.errors import Interrupted, OutOfMemoryError, RunError, UsageError
+from bench.harness.command import execute
+from bench.harness.errors import UsageError
 from bench.training.config import TrainConfig
 
 # Names only, as in bench.attack; a test holds them equal to the registries.
@@ -119,37 +116,13 @@ def configuration(arguments: Namespace) -> TrainConfig:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    debug = "--debug" in argv
 
-    def stop(signal_number: int, frame: FrameType | None) -> None:
-        raise Interrupted("stopped by SIGTERM", signal_number)
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        arguments = parser().parse_args(argv)
-        if arguments.device != "auto":
-            os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
+    def work(arguments: Namespace, argv: list[str]) -> int:
         from bench.training.session import run  # imports JAX
 
         return run(arguments, argv)
-    except RunError as error:
-        failure = error
-    except KeyboardInterrupt:
-        failure = Interrupted("stopped by Ctrl-C", signal.SIGINT)
-    except MemoryError:
-        failure = OutOfMemoryError("out of memory; use a smaller --batch")
-    except Exception as error:
-        if debug:
-            raise
-        reason = (str(error).splitlines() or [""])[0]
-        failure = RunError(f"unexpected {type(error).__name__}: {reason}; --debug shows where")
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    if debug:
-        traceback.print_exception(failure)
-    print(f"bench.train: error: {failure}", file=sys.stderr)
-    return failure.exit_code
+
+    return execute(parser(), "bench.train", "use a smaller --batch", work, sys.argv[1:] if argv is None else argv)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
+from bench.training.config import TrainConfig
 from data_prep.cases import Case
 from jaxcs import masks
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
@@ -94,9 +95,15 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
     if case.mask is not None:
         return case.mask
-    seed = masks.seed_from_name(case.volume)
+    return draw_mask(config, shape, case.padding, masks.seed_from_name(case.volume))
+
+
+def draw_mask(
+    config: RunConfig | TrainConfig, shape: tuple[int, int], padding: tuple[int, int], seed: tuple[int, ...]
+) -> np.ndarray:
+    """The mask that the configuration asks for, of k-space of `shape`.  Raises ValueError where it cannot be drawn."""
     mask = masks.make(config.mask, shape, config.acceleration, config.center_fraction, seed).copy()
-    left, right = case.padding
+    left, right = padding
     # Columns that the scanner never acquired hold zeros: nothing is measured there, and nothing can be perturbed.
     mask[..., :left] = False
     mask[..., right:] = False

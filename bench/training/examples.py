@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.harness.errors import InputFileError
+from bench.harness.prepare import draw_mask
 from bench.training.config import TrainConfig
 from data_prep.cases import Case, InputError
 from jaxcs import masks
@@ -104,7 +105,7 @@ def _example(case: Case, config: TrainConfig, draw: tuple[int, int]) -> Batch:
     if rng.rand() < 0.5:
         # Mirrored about its central row, which the target's and the k-space's own symmetry share.
         kspace, target = _mirrored(kspace, target)
-    return Batch(kspace, _mask(kspace, case.padding, config, (config.seed, 2, *draw)), target)
+    return Batch(kspace, draw_mask(config, kspace.shape[-2:], case.padding, (config.seed, 2, *draw)), target)
 
 
 def _some_rows(
@@ -138,13 +139,5 @@ def _stack(examples: list[Batch]) -> Batch:
 
 def fixed_example(case: Case, config: TrainConfig) -> Batch:
     """The whole case with the mask that its volume's name gives, as in an attack: for validation."""
-    mask = _mask(case.kspace, case.padding, config, masks.seed_from_name(case.volume))
+    mask = draw_mask(config, case.kspace.shape[-2:], case.padding, masks.seed_from_name(case.volume))
     return _stack([Batch(case.kspace / case.data_range, mask, case.target / case.data_range)])
-
-
-def _mask(kspace: np.ndarray, padding: tuple[int, int], config: TrainConfig, seed: tuple[int, ...]) -> np.ndarray:
-    shape = (kspace.shape[-2], kspace.shape[-1])
-    mask = masks.make(config.mask, shape, config.acceleration, config.center_fraction, seed).copy()
-    mask[..., : padding[0]] = False
-    mask[..., padding[1] :] = False
-    return mask

@@ -59,7 +59,7 @@ class Training:
             state, progress = restored
             print(f"resuming after step {progress.step}", file=sys.stderr)
         self._cut_log(progress.step)
-        begun, begun_step, losses = time.monotonic(), progress.step, []
+        begun, begun_step = time.monotonic(), progress.step
         try:
             if progress.step == 0:
                 progress = self._validate(state.params, progress, begun, begun_step)
@@ -68,11 +68,11 @@ class Training:
                     break
                 key = jax.random.fold_in(jax.random.key(config.seed), progress.step)
                 after, loss = self.functions.step(state, jax.device_put(batch, self.spread), key)
-                losses.append(float(loss))
-                if not math.isfinite(losses[-1]):
+                value = float(loss)
+                if not math.isfinite(value):
                     raise OutputError(f"the loss is not finite after step {progress.step + 1}; lower --learning-rate")
                 state, progress = after, progress._replace(step=progress.step + 1)
-                self._log({"step": progress.step, "loss": losses[-1]})
+                self._log({"step": progress.step, "loss": value})
                 if progress.step % config.every == 0 or progress.step == config.steps:
                     progress = self._validate(state.params, progress, begun, begun_step)
                     checkpoints.save(state, progress)

@@ -8,6 +8,8 @@ from argparse import Namespace
 from datetime import datetime
 from pathlib import Path
 
+import jax
+
 from bench.harness import provenance
 from bench.harness.errors import InputFileError, Interrupted, UsageError
 from bench.harness.records import RunFolder
@@ -15,7 +17,6 @@ from bench.harness.sources import check_device
 from bench.train import configuration
 from bench.training.config import TrainConfig
 from bench.training.loop import Training
-from jaxcs.nets import Net, count_parameters
 from jaxcs.recon import METHODS
 
 
@@ -30,19 +31,16 @@ def run(arguments: Namespace, argv: list[str]) -> int:
     if config.variant not in METHODS[config.method].presets:
         known = ", ".join(METHODS[config.method].presets)
         raise UsageError(f"--variant {config.variant} is not one of {config.method}'s, which are: {known}")
+    # The data are opened before the folder is made, so that a mistake leaves nothing behind.
+    opened = Training(config, argv)
+    device = provenance.device()
     if not arguments.resume:
-        # The data are opened before the folder is made, so that a mistake leaves nothing behind.
-        opened = Training(config, argv)
         folder = RunFolder.create(
             Path(arguments.output), f"train-{config.method}", config.fingerprint(), datetime.now()
         )
         content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
-        folder.write_json("train.json", content | {"git": provenance.git_state(), "device": provenance.device()})
-    else:
-        opened = Training(config, argv)
-    device = provenance.device()
-    method = METHODS[config.method].build(opened.method_config)
-    parameters = count_parameters(Net(method.init, method.apply))
+        folder.write_json("train.json", content | {"git": provenance.git_state(), "device": device})
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(opened.first_params))
     print(
         f"{device['platform']} ({device['count']} devices) | {opened.description}, {len(opened.validation)} to validate"
         f" | {config.method} {config.variant}, {parameters:,} parameters"

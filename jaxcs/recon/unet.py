@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcs.complex import root_sum_of_squares
+from jaxcs.complex import root_sum_of_squares, safe_sqrt
 from jaxcs.fourier import centre_crop, ifft2c
 from jaxcs.nets.unet import unet
 from jaxcs.recon.checks import check_at_least
@@ -67,8 +67,7 @@ def network_input(config: Config, measurement: Measurement) -> tuple[Magnitude, 
     image = root_sum_of_squares(coils if config.crop is None else centre_crop(coils, config.crop))
     mean = jnp.mean(image)
     variance = jnp.sum((image - mean) ** 2) / (image.size - 1)
-    # A constant image keeps a finite gradient.
-    std = jnp.sqrt(jnp.where(variance > 0, variance, 1.0)) * (variance > 0) + _EPSILON
+    std = safe_sqrt(variance) + _EPSILON  # so that a constant image keeps a finite gradient
     return (image - mean) / std, mean, std
 
 
