@@ -3,7 +3,7 @@
 The layout: `image` (image, ny, nx), complex or real; optionally `validation` (image,), True for those that must not be
 trained on, and `block` (image,), the same number for neighbouring slices, which then are one volume.
 
-What is simulated is said with each number made from it: eight loops around the field of view, noise that they share,
+What is simulated is said with each number made from it: the receiver and its noise (`data_prep.coil_array`), and
 Fourier sampling on the image's own grid.
 """
 
@@ -17,16 +17,9 @@ import h5py
 import numpy as np
 
 from data_prep.cases import Case
+from data_prep.coil_array import COILS, add_noise, root_sum_of_squares, sensitivities, tissue
 from data_prep.fastmri import SliceInfo
 from data_prep.safe_hdf5 import find_dataset, open_file, read, refusal
-from jaxcs.coils.simulate import loop_sensitivities, noise_covariance
-
-COILS = 8
-# As for the phantoms: the array's radius in half diagonals, a loop's in radii of the array, the share of common noise.
-_ARRAY_RADIUS, _LOOP_RADIUS, _COUPLING = 1.5, 0.42, 0.3
-# Signal-to-noise ratio of the added noise: the median over tissue by the standard deviation in one coil.
-_SNR = (30.0, 40.0)
-_TISSUE = 0.1
 
 
 def is_image_file(path: str | Path) -> bool:
@@ -64,7 +57,7 @@ def list_images(path: str | Path, validation: bool) -> list[SliceInfo]:
 def read_image(info: SliceInfo) -> Case:
     """One image as eight coils measure it, with noise of its own, the same each time.
 
-    The target is the root sum of squares of the coils without the noise that is added here; the image's own stays.
+    The target is fastMRI's, the root sum of squares of the fully sampled coil images, with the added noise.
     Raises InputError where the image cannot be used.
     """
     with open_file(info.path) as file:
@@ -72,24 +65,20 @@ def read_image(info: SliceInfo) -> Case:
     if not np.all(np.isfinite(image)) or not np.any(image):
         problem = f"image {info.slice_index} is zero or not finite"
         raise refusal(info.path, problem, "leave it out")
-    maps = _maps((image.shape[0], image.shape[1]))
-    clean = maps * image
-    target = np.sqrt(np.sum(np.abs(clean) ** 2, axis=0))
-    tissue = target > _TISSUE * target.max()
-    rng = np.random.RandomState([zlib.crc32(info.path.name.encode()), info.slice_index])
-    sigma = np.median(target[tissue]) / rng.uniform(*_SNR)
-    real, imaginary = rng.normal(size=(2, COILS, image.size))
-    factor = np.linalg.cholesky(noise_covariance(maps, tissue, _COUPLING))
-    noise = sigma * factor @ (real + 1j * imaginary)
+    shape = (image.shape[0], image.shape[1])
+    maps = _maps(shape)
     axes = (-2, -1)
-    kspace = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(clean, axes=axes), norm="ortho"), axes=axes)
+    clean = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(maps * image, axes=axes), norm="ortho"), axes=axes)
+    rng = np.random.RandomState([zlib.crc32(info.path.name.encode()), info.slice_index])
+    kspace, _ = add_noise(clean, maps, tissue(np.linalg.norm(maps * image, axis=0)), rng)
+    target = root_sum_of_squares(kspace)
     return Case(
         name=info.name,
         volume=info.volume,
-        kspace=(kspace + noise.reshape(clean.shape)).astype(np.complex64),
+        kspace=kspace.astype(np.complex64),
         target=target.astype(np.float32),
         data_range=float(target.max()),
-        padding=(0, image.shape[1]),
+        padding=(0, shape[1]),
     )
 
 
@@ -112,6 +101,4 @@ def _labels(path: Path, file: h5py.File, name: str, count: int) -> np.ndarray | 
 @lru_cache(maxsize=4)
 def _maps(shape: tuple[int, int]) -> np.ndarray:
     """Coil sensitivities; lengths are in pixels, which are taken to be square."""
-    extent = (float(shape[0]), float(shape[1]))
-    radius = _ARRAY_RADIUS * float(np.hypot(*extent)) / 2
-    return loop_sensitivities(shape, extent, COILS, radius, _LOOP_RADIUS * radius)
+    return sensitivities(shape, (float(shape[0]), float(shape[1])))

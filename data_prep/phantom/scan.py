@@ -15,25 +15,17 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Complex
 
 from data_prep.cases import Case, InputError
+from data_prep.coil_array import add_noise, root_sum_of_squares, sensitivities
 from data_prep.phantom import brain, knee
 from data_prep.phantom.pieces import Grid, make_grid, smooth_noise
-from jaxcs.coils.simulate import loop_sensitivities, noise_covariance
 
 _FAMILIES: dict[str, ModuleType] = {"knee": knee, "brain": brain}
 _SPLITS = ("train", "validation", "test")
 SHAPE = (160, 128)
 _FINER = 3
-COILS = 8
-# The array's radius in half diagonals of the field of view, and a loop's radius in radii of the array: neighbours
-# overlap by a tenth.  Wider arrays see the rim and the centre more alike, but encode less.
-_ARRAY_RADIUS = 1.5
-_LOOP_RADIUS = 0.42
-_COUPLING = 0.3
-_SNR = (30.0, 40.0)
-_TISSUE = 0.1
 
 
 class Scan(NamedTuple):
@@ -63,16 +55,14 @@ def case(family: str, split: str, index: int, shape: tuple[int, int] = SHAPE) ->
     shape: (ny, nx) of k-space and target; pixels are square, and the field of view is the smallest of that aspect that
     holds 160 x 128 mm of knee or 220 x 176 mm of brain.
 
-    The target is the root sum of squares over the coils of the noise-free images; its amplitude is of order 1.  The
-    signal-to-noise ratio is drawn from 30 to 40: the median of the target over tissue (where it exceeds a tenth of its
-    maximum), divided by the standard deviation of the noise's real part in one coil, which is about that of the
-    magnitude image.
+    The target is fastMRI's: the root sum of squares over the coils of the fully sampled images, noise and all.  Its
+    amplitude is of order 1; for the noise see `data_prep.coil_array.add_noise`.
 
     Every case is a volume of its own, "phantom-knee-test-0003", with a single slice, "phantom-knee-test-0003:0".
     Raises InputError for a family or split that does not exist, a negative index, or an empty shape.
     """
     measured = scan(family, split, index, shape)
-    target = _root_sum_of_squares(measured.clean).astype(np.float32)
+    target = root_sum_of_squares(measured.kspace).astype(np.float32)
     volume = f"phantom-{family}-{split}-{index:04d}"
     return Case(
         name=f"{volume}:0",
@@ -95,15 +85,10 @@ def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
     image = np.fft.ifftshift(signal * np.exp(1j * phase))
     clean = np.stack([_truncated_transform(coil * image, shape) for coil in maps])
     every = (slice(None, None, _FINER),) * 2
-    covariance = noise_covariance(maps[:, *every], np.abs(image[every]) > 0, _COUPLING)
-
     # A stream of its own, so that the noise does not depend on how many numbers the anatomy took.
     rng = np.random.RandomState([*seed, 1])
-    target = _root_sum_of_squares(clean)
-    sigma = np.median(target[target > _TISSUE * target.max()]) / rng.uniform(*_SNR)
-    real, imaginary = rng.normal(size=(2, COILS, shape[0] * shape[1]))
-    noise = sigma * np.linalg.cholesky(covariance) @ (real + 1j * imaginary)
-    return Scan(clean + noise.reshape(clean.shape), clean, 2 * sigma**2 * covariance)
+    kspace, covariance = add_noise(clean, maps[:, *every], np.abs(image[every]) > 0, rng)
+    return Scan(kspace, clean, covariance)
 
 
 def _seed(family: str, split: str, index: int, shape: tuple[int, int]) -> list[int]:
@@ -125,9 +110,7 @@ def _geometry(family: str, shape: tuple[int, int]) -> tuple[Grid, np.ndarray]:
     height, width = _FAMILIES[family].FIELD_OF_VIEW
     step = max(height / fine[0], width / fine[1])
     extent = (fine[0] * step, fine[1] * step)
-    radius = _ARRAY_RADIUS * float(np.hypot(*extent)) / 2
-    maps = loop_sensitivities(fine, extent, COILS, radius, _LOOP_RADIUS * radius)
-    return make_grid(fine, step), np.fft.ifftshift(maps, axes=(-2, -1))
+    return make_grid(fine, step), np.fft.ifftshift(sensitivities(fine, extent), axes=(-2, -1))
 
 
 def _truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[np.ndarray, "ny nx"]:
@@ -138,10 +121,3 @@ def _truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[n
     rows, columns = (np.arange(-(n // 2), n - n // 2) for n in shape)
     central = np.fft.fft(np.fft.fft(image, axis=1)[:, columns], axis=0)[rows]
     return central * (np.sqrt(shape[0] * shape[1]) / image.size)
-
-
-def _root_sum_of_squares(kspace: np.ndarray) -> Float[np.ndarray, "ny nx"]:
-    """The coils' combined image, in float64, which `jaxcs.fourier` does not offer."""
-    axes = (-2, -1)
-    images = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace, axes=axes), norm="ortho"), axes=axes)
-    return np.sqrt(np.sum(np.abs(images) ** 2, axis=0))
