@@ -9,15 +9,14 @@ from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from bench.harness.arguments import Parser, integer, number, one_of, setting
 from bench.harness.command import execute
 from bench.harness.config import RunConfig
+from bench.harness.flags import add_data, add_device, add_sampling
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
 METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet")
 NETWORKS = ("unet", "varnet")
 PRESETS = ("rc2021",)
 ATTACKS = ("pgd", "noise")
-MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 NORMS = ("measured", "kspace", "per_coil", "image")
-DEVICES = ("auto", "cpu", "gpu", "tpu")
 
 
 def parser() -> Parser:
@@ -100,31 +99,14 @@ def parser() -> Parser:
         help="coil maps: fixed at those of the clean data, or reestimated from the perturbed data within the attack",
     )
     data = top.add_argument_group("data")
-    data.add_argument("--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images")
-    data.add_argument(
-        "--phantom",
-        type=one_of(("knee", "brain")),
-        default="knee",
-        metavar="FAMILY",
-        help="built-in data: knee or brain",
-    )
-    data.add_argument("--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}")
-    data.add_argument(
-        "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
-    )
-    data.add_argument(
-        "--center-fraction",
-        type=number(0, 1, open_low=True),
-        default=0.08,
-        metavar="F",
-        help="fully sampled share of the columns [-]",
-    )
+    add_data(data)
+    add_sampling(data)
     data.add_argument(
         "--limit", type=integer(1), metavar="N", help="slices to use; all of --data, or 10 of the phantom, if not given"
     )
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
-    run.add_argument("--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}")
+    add_device(run)
     run.add_argument(
         "--batch", type=integer(1), default=1, metavar="N", help="slices of one shape computed side by side"
     )

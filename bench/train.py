@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 
-from bench.attack import DEVICES, MASKS, NETWORKS
+from bench.attack import NETWORKS
 from bench.harness.arguments import Parser, integer, number, one_of
 from bench.harness.command import execute
 from bench.harness.errors import UsageError
+from bench.harness.flags import add_data, add_device, add_sampling
 from bench.training.config import TrainConfig
 
 # Names only, as in bench.attack; a test holds them equal to the registries.
@@ -39,29 +40,14 @@ def parser() -> Parser:
     )
     what.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
     data = top.add_argument_group("data")
-    data.add_argument(
-        "--data", metavar="PATH", help="fastMRI files, or an HDF5 file of images whose coils are simulated"
-    )
+    add_data(data)
     data.add_argument("--validation", metavar="PATH", help="validation data; needed for fastMRI files")
-    data.add_argument(
-        "--phantom", type=one_of(("knee", "brain")), default="knee", metavar="FAMILY", help="built-in data"
-    )
     data.add_argument("--images", type=integer(1), metavar="N", help="training images; all, or 300 of the phantom")
     data.add_argument("--validation-images", type=integer(1), metavar="N", help="all, or 16 of the phantom")
     data.add_argument(
         "--rows", type=integer(0), default=0, metavar="N", help="image rows of an example, at random; 0 for all"
     )
-    data.add_argument("--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}")
-    data.add_argument(
-        "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
-    )
-    data.add_argument(
-        "--center-fraction",
-        type=number(0, 1, open_low=True),
-        default=0.08,
-        metavar="F",
-        help="fully sampled share of the columns [-]",
-    )
+    add_sampling(data)
     training = top.add_argument_group("training")
     training.add_argument(
         "--loss",
@@ -95,7 +81,7 @@ def parser() -> Parser:
         "--patience", type=integer(1), default=20, metavar="N", help="validations without a better one before it stops"
     )
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of weights, order, masks and noise")
-    run.add_argument("--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}")
+    add_device(run)
     run.add_argument("--resume", metavar="RUN", help="go on with the training in this folder; other flags are ignored")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")

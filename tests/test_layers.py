@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import attack, train
+from bench.harness import flags
 from bench.training.step import LOSSES
 from jaxcs.attacks import ATTACKS
 from jaxcs.masks import MASKS
@@ -55,7 +56,7 @@ def test_no_file_is_longer_than_400_lines():
 def test_names_on_the_command_line_are_the_registries():
     assert set(attack.METHODS) == set(METHODS)
     assert set(attack.ATTACKS) == set(ATTACKS)
-    assert set(attack.MASKS) == set(MASKS)
+    assert set(flags.MASKS) == set(MASKS)
     assert set(attack.PRESETS) == {name for method in METHODS.values() if not method.trained for name in method.presets}
     assert set(attack.NETWORKS) == set(train.METHODS) == {name for name, method in METHODS.items() if method.trained}
     assert set(train.VARIANTS) == {name for method in METHODS.values() if method.trained for name in method.presets}

@@ -133,6 +133,16 @@ def test_options_change_the_loss_as_they_should(plain, changes, harder):
         np.testing.assert_allclose(loss, plain[1], rtol=2e-2)
 
 
+def test_data_that_do_not_say_what_to_validate_on_are_refused(tmp_path, capsys):
+    path = tmp_path / "images.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = np.ones((2, 32, 40), np.complex64)
+    common = ["--method", "unet", "--variant", "u5", "--output", str(tmp_path / "runs"), "--data", str(path)]
+    assert train.main(common) == 2
+    assert "does not say which slices are for validation" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "problem"),
     [

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +16,7 @@ from bench.harness import methods
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, OutOfMemoryError
 from bench.harness.experiment import Found, Functions, build, distance
+from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.progress import Progress
 from bench.harness.records import RunFolder
@@ -27,9 +25,6 @@ from data_prep.cases import InputError
 from jaxcs.attacks import ATTACKS
 from jaxcs.metrics import METRICS
 from jaxcs.recon import METHODS
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 # From this fraction of cut-off input pixels on, a record is flagged: there the gradient is blind.
 _CLAMPED = 0.01
@@ -87,7 +82,7 @@ def attack_all(work: Work, source: Source, folder: RunFolder) -> Done:
                 raise OutOfMemoryError("out of memory; use a smaller --batch or a smaller matrix") from error
             raise
 
-    for group, results in _side_by_side(attack, _batches(source, work, fail), workers()):
+    for group, results in side_by_side(attack, _batches(source, work, fail)):
         for prepared, result in zip(group, results, strict=True):
             samplings[prepared.name] = prepared.sampling._asdict()
             if result.failure:
@@ -102,30 +97,6 @@ def attack_all(work: Work, source: Source, folder: RunFolder) -> Done:
             worst = max([worst, *(row["clean"] - row["attacked"] for row in result.rows if row["metric"] == "psnr")])
             progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
     return Done(rows, failures, samplings)
-
-
-def workers() -> int:
-    """Groups computed at once: XLA spreads one slice badly over CPU cores, so that two at once take half the time."""
-    return os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1
-
-
-def _side_by_side(run: Callable[[_In], _Out], inputs: Iterator[_In], workers: int) -> Iterator[_Out]:
-    """run(x) for each x, in order, at most `workers` at a time and no more than that held in memory."""
-    first = next(inputs, None)
-    if first is None:
-        return
-    yield run(first)  # alone, so that everything is compiled once
-    executor = ThreadPoolExecutor(workers)
-    try:
-        waiting: deque[Future[_Out]] = deque()
-        for item in inputs:
-            waiting.append(executor.submit(run, item))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 class _Result(NamedTuple):

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from bench.harness.campaign import Work, workers
+from bench.harness.campaign import Work
+from bench.harness.parallel import workers
 from jaxcs.recon import METHODS
 
 _COMPLEX_BYTES = 8

@@ -12,8 +12,9 @@ import jax
 
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
-from data_prep import fastmri, images, phantom
+from data_prep import phantom
 from data_prep.cases import Case, InputError
+from data_prep.files import list_cases
 
 _PHANTOM_IMAGES = 10
 
@@ -45,18 +46,17 @@ def open_source(config: RunConfig) -> Source:
             readers=readers,
         )
     try:
-        simulated = images.is_image_file(config.data)
-        found = images.list_images(config.data, validation=True) if simulated else fastmri.list_slices(config.data)
+        found = list_cases(config.data, validation=True)
     except InputError as error:
         raise InputFileError(f"--data {error}") from error
-    slices, read = found[: config.limit], images.read_image if simulated else fastmri.read_slice
+    slices = found.slices[: config.limit]
     paths = sorted({info.path for info in slices})
     return Source(
         description=f"{len(paths)} files of {config.data}" if len(paths) > 1 else str(config.data),
         shapes=[info.shape for info in slices],
-        notes=("these are images: their coils and the added noise are simulated",) if simulated else (),
+        notes=("these are images: their coils and the added noise are simulated",) if found.simulated else (),
         sha256={path.name: _sha256(path) for path in paths},
-        readers={info.name: partial(read, info) for info in slices},
+        readers={info.name: partial(found.read, info) for info in slices},
     )
 
 

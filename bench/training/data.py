@@ -3,31 +3,53 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
-from bench.harness.errors import InputFileError
-from bench.training.config import TrainConfig
+from bench.harness.errors import InputFileError, UsageError
 from bench.training.examples import Examples
-from data_prep import fastmri, images, phantom
+from data_prep import phantom
 from data_prep.cases import InputError
+from data_prep.files import list_cases
 
 # Phantoms are drawn, so that there is no end to them; these are as many as are used where no number is given.
 _PHANTOMS, _VALIDATION_PHANTOMS = 300, 16
 
 
-def open_examples(config: TrainConfig) -> tuple[Examples, Examples, str]:
-    """Training and validation examples, and what they are.  Raises InputFileError where there are none."""
-    if config.data is None:
-        training = _phantoms(config.phantom, "train", config.images or _PHANTOMS)
-        validation = _phantoms(config.phantom, "validation", config.validation_images or _VALIDATION_PHANTOMS)
-        return training, validation, f"built-in phantom ({config.phantom}), {len(training)} training images"
-    try:
-        training = _files(config.data, config.images, validation=False)
-        validation = _files(config.validation or config.data, config.validation_images, validation=True)
-    except InputError as error:
-        raise InputFileError(f"--data {error}") from error
-    simulated = ", coils and added noise simulated" if images.is_image_file(config.data) else ""
-    name = config.data.rstrip("/").rsplit("/", 1)[-1]
-    return training, validation, f"{name}, {len(training)} training images{simulated}"
+class Opened(NamedTuple):
+    """Training and validation examples, and what they are, in words."""
+
+    training: Examples
+    validation: Examples
+    description: str
+
+
+def open_examples(
+    data: str | None, validation: str | None, family: str, images: int | None, validation_images: int | None
+) -> Opened:
+    """Those of the phantom `family` where `data` is None, else those of the files.
+
+    images, validation_images: how many, None for all.  Raises InputFileError where there are none, UsageError where
+    it would be validated on what is trained on.
+    """
+    training, description = training_examples(data, family, images)
+    if data is None:
+        held_out = _phantoms(family, "validation", validation_images or _VALIDATION_PHANTOMS)
+        return Opened(training, held_out, description)
+    held_out, _ = _files("--validation", validation or data, validation_images, validation=True)
+    if validation is None and set(training.names) & set(held_out.names):
+        raise UsageError(f"--data {data}: does not say which slices are for validation; name others by --validation")
+    return Opened(training, held_out, description)
+
+
+def training_examples(data: str | None, family: str, images: int | None) -> tuple[Examples, str]:
+    """Those to train on, and what they are, in words."""
+    if data is None:
+        training = _phantoms(family, "train", images or _PHANTOMS)
+        return training, f"built-in phantom ({family}), {len(training)} training images"
+    training, simulated = _files("--data", data, images, validation=False)
+    name = data.rstrip("/").rsplit("/", 1)[-1]
+    note = ", coils and added noise simulated" if simulated else ""
+    return training, f"{name}, {len(training)} training images{note}"
 
 
 def _phantoms(family: str, split: str, count: int) -> Examples:
@@ -35,9 +57,12 @@ def _phantoms(family: str, split: str, count: int) -> Examples:
     return Examples(readers, [(phantom.COILS, *phantom.SHAPE)] * count)
 
 
-def _files(path: str, count: int | None, validation: bool) -> Examples:
-    if images.is_image_file(path):
-        found = images.list_images(path, validation)[:count]
-        return Examples({one.name: partial(images.read_image, one) for one in found}, [one.shape for one in found])
-    slices = fastmri.list_slices(path)[:count]
-    return Examples({one.name: partial(fastmri.read_slice, one) for one in slices}, [one.shape for one in slices])
+def _files(flag: str, path: str, count: int | None, validation: bool) -> tuple[Examples, bool]:
+    """Examples, and whether their coils are simulated."""
+    try:
+        found = list_cases(path, validation)
+    except InputError as error:
+        raise InputFileError(f"{flag} {error}") from error
+    slices = found.slices[:count]
+    readers = {one.name: partial(found.read, one) for one in slices}
+    return Examples(readers, [one.shape for one in slices]), found.simulated

@@ -33,7 +33,7 @@ class Examples:
     """Cases by index, read when they are first needed."""
 
     def __init__(self, readers: Mapping[str, Callable[[], Case]], shapes: list[tuple[int, int, int]]) -> None:
-        self.readers = list(readers.values())
+        self.names, self.readers = list(readers), list(readers.values())
         self.shapes = shapes
         self._cache: dict[int, Case] = {}
         self._bytes = 0

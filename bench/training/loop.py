@@ -36,7 +36,9 @@ class Training:
     def __init__(self, config: TrainConfig, command: list[str]) -> None:
         self.config, self.command = config, command
         entry = METHODS[config.method]
-        self.training, self.validation, self.description = data.open_examples(config)
+        self.training, self.validation, self.description = data.open_examples(
+            config.data, config.validation, config.phantom, config.images, config.validation_images
+        )
         case = self.training.case(0)
         self.method_config = methods.fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
         self.method = entry.build(self.method_config)

@@ -1,0 +1,128 @@
+"""Set runs beside each other as Markdown tables: python -m bench.compare RUN [RUN ...].
+
+The first table has each run's means; the second, for the images that all runs share, the differences between each run
+and the next, image by image, with their intervals: what one method is better by, and whether that could be chance.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import statistics
+import sys
+from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.harness.arguments import Parser, number
+from bench.harness.errors import InputFileError, RunError
+
+_STATES = ("clean", "noise", "attacked")
+_FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
+
+
+class Run(NamedTuple):
+    """A run as its records have it.  rows: (case, eps, metric) -> clean, noise, attacked."""
+
+    label: str
+    rows: dict[tuple[str, float, str], dict[str, float]]
+
+    @property
+    def cases(self) -> set[str]:
+        """The images that did not fail."""
+        return {case for case, _, _ in self.rows}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = Parser(prog="python -m bench.compare", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, the best method first")
+    parser.add_argument(
+        "--eps", type=number(0), nargs="+", default=[0.02, 0.05], metavar="E", help="columns; default 0.02 0.05"
+    )
+    try:
+        arguments = parser.parse_args(argv)
+        print(compare([read(Path(path)) for path in arguments.runs], arguments.eps))
+    except RunError as error:
+        print(f"bench.compare: error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def read(folder: Path) -> Run:
+    """The records of a run folder.  Raises InputFileError where there are none."""
+    try:
+        config = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
+        lines = (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [row for row in map(json.loads, lines) if "failed" not in row]
+        keyed = {(row["case"], row["eps"], row["metric"]): {name: row[name] for name in _STATES} for row in rows}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputFileError(f"{folder}: is no record of bench.attack ({error}); name a run folder") from error
+    if not keyed:
+        raise InputFileError(f"{folder}: holds no image; name a run that finished")
+    settings = " ".join(f"{name}={value}" for name, value in config["settings"].items())
+    return Run(f"{config['method']} {settings}".strip(), keyed)
+
+
+def compare(runs: list[Run], eps: list[float]) -> str:
+    """Both tables.  Raises InputFileError where the runs share no image or lack an epsilon."""
+    cases = sorted(set.intersection(*(run.cases for run in runs)))
+    if not cases:
+        raise InputFileError("the runs share no image; compare runs on the same data")
+    for run in runs:
+        missing = [value for value in eps if (cases[0], value, "psnr") not in run.rows]
+        if missing:
+            raise InputFileError(f"{run.label}: has no epsilon {missing[0]:g}; choose others by --eps")
+    heads = ["clean", *(f"{state} {value:g}" for value in eps for state in ("noise", "attacked"))]
+    columns = [("clean", eps[0]), *((state, value) for value in eps for state in ("noise", "attacked"))]
+    lines = [f"Means over {len(cases)} images, PSNR [dB] / SSIM.", "", *_head(["method", *heads])]
+    for run in runs:
+        cells = [
+            " / ".join(
+                style.format(statistics.fmean(_values(run, cases, value, metric, state)))
+                for metric, style in _FORMATS.items()
+            )
+            for state, value in columns
+        ]
+        lines.append("| " + " | ".join([run.label, *cells]) + " |")
+    if len(runs) == 1:
+        return "\n".join(lines)
+    lines += ["", "SSIM by which each is above the next, image by image, with 95 % intervals.", ""]
+    lines += _head(["", *heads])
+    for better, worse in itertools.pairwise(runs):
+        cells = [
+            _interval(
+                [
+                    a - b
+                    for a, b in zip(
+                        _values(better, cases, value, "ssim", state),
+                        _values(worse, cases, value, "ssim", state),
+                        strict=True,
+                    )
+                ]
+            )
+            for state, value in columns
+        ]
+        lines.append("| " + " | ".join([f"{better.label} - {worse.label}", *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _head(names: list[str]) -> list[str]:
+    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+
+
+def _values(run: Run, cases: list[str], eps: float, metric: str, state: str) -> list[float]:
+    return [run.rows[case, eps, metric][state] for case in cases]
+
+
+def _interval(differences: list[float]) -> str:
+    """Mean and 1.96 standard errors over images."""
+    mean = statistics.fmean(differences)
+    if len(differences) == 1:
+        return f"{mean:+.3f}"
+    return f"{mean:+.3f} ± {1.96 * statistics.stdev(differences) / math.sqrt(len(differences)):.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Flags that several commands share.  Only names of the registries, which import JAX; a test holds them equal."""
+
+from __future__ import annotations
+
+from argparse import _ArgumentGroup
+
+from bench.harness.arguments import number, one_of
+
+MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
+DEVICES = ("auto", "cpu", "gpu", "tpu")
+FAMILIES = ("knee", "brain")
+
+
+def add_data(group: _ArgumentGroup) -> None:
+    """--data and --phantom."""
+    group.add_argument(
+        "--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images"
+    )
+    group.add_argument(
+        "--phantom", type=one_of(FAMILIES), default="knee", metavar="FAMILY", help="built-in data: knee or brain"
+    )
+
+
+def add_sampling(group: _ArgumentGroup) -> None:
+    """--mask, --acceleration and --center-fraction."""
+    group.add_argument(
+        "--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}"
+    )
+    group.add_argument(
+        "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
+    )
+    group.add_argument(
+        "--center-fraction",
+        type=number(0, 1, open_low=True),
+        default=0.08,
+        metavar="F",
+        help="fully sampled share of the columns [-]",
+    )
+
+
+def add_device(group: _ArgumentGroup) -> None:
+    """--device."""
+    group.add_argument(
+        "--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}"
+    )
