@@ -12,10 +12,12 @@ from bench.harness.config import RunConfig
 from bench.harness.flags import add_data, add_device, add_sampling
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
-METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet")
+METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet", "convdecoder", "deepdecoder", "dip")
 NETWORKS = ("unet", "varnet")
-PRESETS = ("rc2021",)
-ATTACKS = ("pgd", "noise")
+UNTRAINED = ("convdecoder", "deepdecoder", "dip")
+PRESETS = ("rc2021", "paper", "attack2021", "pathology2021", "feature2021", "brain2021", "original")
+ATTACKS = ("pgd", "noise", "two_step")
+ATTACK_PRESETS = ("bounded", "published")
 NORMS = ("measured", "kspace", "per_coil", "image")
 
 
@@ -35,7 +37,11 @@ def parser() -> Parser:
         "--method", type=one_of(METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(METHODS)}"
     )
     what.add_argument(
-        "--preset", type=one_of(PRESETS), metavar="NAME", help="named configuration of the method: rc2021 (l1)"
+        "--preset",
+        type=one_of(PRESETS),
+        metavar="NAME",
+        help="named configuration of the method: rc2021 (l1); paper, original (convdecoder, deepdecoder, dip); "
+        "attack2021, pathology2021, feature2021, brain2021 (convdecoder)",
     )
     what.add_argument(
         "--set",
@@ -57,12 +63,19 @@ def parser() -> Parser:
         "--attack", type=one_of(ATTACKS), default="pgd", metavar="NAME", help=f"one of {', '.join(ATTACKS)}"
     )
     attack.add_argument(
+        "--attack-preset",
+        type=one_of(ATTACK_PRESETS),
+        default="bounded",
+        metavar="NAME",
+        help="of two_step: with a distance that saturates, or as published",
+    )
+    attack.add_argument(
         "--eps",
         type=number(0),
         nargs="+",
-        default=[0.01, 0.02, 0.03, 0.05, 0.08],
         metavar="E",
-        help="sizes of the perturbation, relative to what --norm names [-]",
+        help="sizes of the perturbation, relative to what --norm names [-]; 0.01 0.02 0.03 0.05 0.08 if not given, or "
+        "0.05 for un-trained networks, of which each image is a fit",
     )
     attack.add_argument(
         "--norm",
@@ -85,6 +98,13 @@ def parser() -> Parser:
         "--restarts", type=integer(1), default=1, metavar="N", help="starts per epsilon; the strongest is kept"
     )
     attack.add_argument(
+        "--method-seed",
+        type=one_of(("known", "fresh")),
+        default="known",
+        metavar="S",
+        help="random network of an un-trained method: known to the attack, or drawn afresh where it is scored",
+    )
+    attack.add_argument(
         "--target",
         type=one_of(("truth", "clean")),
         default="truth",
@@ -102,7 +122,10 @@ def parser() -> Parser:
     add_data(data)
     add_sampling(data)
     data.add_argument(
-        "--limit", type=integer(1), metavar="N", help="slices to use; all of --data, or 10 of the phantom, if not given"
+        "--limit",
+        type=integer(1),
+        metavar="N",
+        help="slices to use; all of --data, or of the phantom 10 (2 for varnet and un-trained ones), if not given",
     )
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
@@ -123,17 +146,20 @@ def configuration(arguments: Namespace) -> RunConfig:
     """The arguments that decide the numbers."""
     # Reconstruction errors of the iterative methods are nearly quadratic in the perturbation, where large steps are a
     # power iteration; those of networks are not.
-    steps, step_size = (10, 1.0) if arguments.method in NETWORKS else (5, 4.0)
+    steps, step_size = (10, 1.0) if arguments.method in NETWORKS + UNTRAINED else (5, 4.0)
+    eps = arguments.eps or ([0.05] if arguments.method in UNTRAINED else [0.01, 0.02, 0.03, 0.05, 0.08])
     return RunConfig(
         method=arguments.method,
         preset=arguments.preset,
         settings=tuple(arguments.set),
         weights=arguments.weights,
         attack=arguments.attack,
+        attack_preset=arguments.attack_preset,
+        method_seed=arguments.method_seed,
         steps=arguments.steps or steps,
         step_size=arguments.step_size or step_size,
         restarts=arguments.restarts,
-        eps=tuple(sorted(set(arguments.eps))),
+        eps=tuple(sorted(set(eps))),
         norm=arguments.norm,
         target=arguments.target,
         maps=arguments.maps,

@@ -45,6 +45,23 @@ class Reconstructor(NamedTuple):
     apply: Callable[[Params, Measurement, Key], Magnitude]
 
 
+class Variational(NamedTuple):
+    """The objective behind one reconstruction of one measurement, for attacks on the objective itself.
+
+    first: the variable where the method's solver begins, a pytree.
+    objective: (variable, k-space) -> 1/2 sum |M (A(variable) - k-space)|^2 plus the regulariser, in the measurement's
+        units.
+    coils: variable -> coil images (coil, ny, nx), in the measurement's units.
+    """
+
+    first: Any
+    objective: Callable[[Any, Kspace], Float[Array, ""]]
+    coils: Callable[[Any], Complex[Array, "coil ny nx"]]
+
+
+MakeVariational = Callable[[Measurement, Key], Variational]
+
+
 class LinearOperator(Protocol):
     """A linear map and its adjoint in the real inner product Re<x, y>.  Implementations are pytrees."""
 

@@ -10,7 +10,7 @@ import pytest
 from bench import attack, train
 from bench.harness import flags
 from bench.training.step import LOSSES
-from jaxcs.attacks import ATTACKS
+from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.masks import MASKS
 from jaxcs.recon import METHODS
 
@@ -58,6 +58,8 @@ def test_names_on_the_command_line_are_the_registries():
     assert set(attack.ATTACKS) == set(ATTACKS)
     assert set(flags.MASKS) == set(MASKS)
     assert set(attack.PRESETS) == {name for method in METHODS.values() if not method.trained for name in method.presets}
+    assert set(attack.UNTRAINED) == {name for name, method in METHODS.items() if method.fitted}
+    assert {name.split("_")[0] for name in two_step.PRESETS} == {"l1", "untrained"}
     assert set(attack.NETWORKS) == set(train.METHODS) == {name for name, method in METHODS.items() if method.trained}
     assert set(train.VARIANTS) == {name for method in METHODS.values() if method.trained for name in method.presets}
     assert set(train.LOSSES) == set(LOSSES)

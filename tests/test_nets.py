@@ -164,6 +164,19 @@ def test_the_convolution_and_its_gradients_equal_those_of_xla(shape):
         assert relative_error(left, right) < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("shape", "pixels"), [((2, 11, 9, 3, 4, 3), 30), ((3, 5, 7, 2, 3, 5), 1000), ((1, 8, 6, 5, 2, 1), 12)]
+)
+def test_the_gradient_of_many_channels_on_large_images_equals_that_of_xla(shape, pixels, monkeypatch):
+    """With blocks of one row and of several, that divide the image and that do not."""
+    monkeypatch.setattr(convolution, "_PIXELS_OF_BLOCK", pixels)
+    batch, ny, nx, inputs, outputs, size = shape
+    rng = np.random.default_rng(0)
+    x, gradient = (jnp.asarray(rng.normal(size=(batch, ny, nx, n)), jnp.float32) for n in (inputs, outputs))
+    found = quick(lambda x, g: convolution._products_of_blocks(x, g, size))(x, gradient)
+    assert relative_error(found, convolution._transposed(x, gradient, size)) < 1e-5
+
+
 def test_the_convolution_under_vmap_scan_and_a_second_derivative():
     rng = np.random.default_rng(1)
     x, kernels = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in ((2, 6, 5, 3), (2, 3, 3, 3, 3)))

@@ -118,11 +118,14 @@ def _attack_batch(work: Work, functions: Functions, group: list[Prepared]) -> li
     seed = jax.random.key(config.seed)
     keys = jnp.stack([jax.random.fold_in(seed, zlib.crc32(member.name.encode())) for member in members])
     nothing = jnp.zeros(data.maps[:, 0].shape if config.norm == "image" else data.kspace.shape, data.kspace.dtype)
+    # What the attack takes for the seed of a method that draws its network.
+    search_keys = keys if config.method_seed == "known" else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
     clean = functions.evaluate(data, nothing, keys)
+    start = functions.prepare(data, search_keys)
     begin = nothing
     outcomes: dict[float, _Outcome] = {}
     for eps in config.eps:
-        found = functions.search(data, clean[0], jnp.float32(eps), begin, keys)
+        found = functions.search(data, clean[0], start, jnp.full(len(members), eps), begin, search_keys)
         if eps > 0:
             begin = found.delta
         attacked, noise = (functions.evaluate(data, delta, keys) for delta in (found.delta, found.noise))
@@ -221,7 +224,5 @@ def _kind(prepared: Prepared) -> Any:
 
 
 def _functions(work: Work, method_config: Any, calibration: tuple[int, int] | None) -> Functions:
-    entry = METHODS[work.config.method]
-    attack = ATTACKS[work.config.attack].build(work.attack_config)
-    clamped = None if entry.clamped is None else partial(entry.clamped, method_config)
-    return build(work.config, work.params, entry.build(method_config), attack, calibration, clamped)
+    entry, attack = METHODS[work.config.method], ATTACKS[work.config.attack].build(work.attack_config)
+    return build(work.config, work.params, entry, method_config, attack, calibration)

@@ -15,6 +15,8 @@ class RunConfig:
     method, preset, settings: the reconstruction, its named configuration and what is changed in it.
     weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
     attack, steps, step_size, restarts: the attack; step_size in units of the radius.
+    attack_preset: "bounded" or "published", of the attack two_step.
+    method_seed: of an un-trained method: "known" to the attack, or "fresh" where it is scored.
     eps: radii relative to what `norm` names, ascending.
     norm: "measured", "kspace", "per_coil" or "image", see `jaxcs.attacks.threat`.
     target: "truth" or "clean": from what the attack drives the image away.
@@ -29,6 +31,8 @@ class RunConfig:
     settings: tuple[tuple[str, str], ...]
     weights: str | None
     attack: str
+    attack_preset: str
+    method_seed: str
     steps: int
     step_size: float
     restarts: int

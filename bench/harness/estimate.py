@@ -32,6 +32,8 @@ def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, flo
     """Peak memory [bytes] and time [s], each within a factor of about two."""
     if METHODS[work.config.method].trained:
         return _estimate_network(shapes, work)
+    if METHODS[work.config.method].fitted:
+        return _estimate_fit(shapes, work)
     iterations = getattr(work.method_config, "n_iters", 1)
     # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
     gradient = 4 / 3 if getattr(work.method_config, "differentiate", "implicit") == "implicit" else 3
@@ -51,6 +53,18 @@ def _estimate_network(shapes: list[tuple[int, int, int]], work: Work) -> tuple[f
     )
     overhead = _FIXED_SECONDS + len(set(shapes)) * _NETWORK_COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
     live = max(_activations(work.method_config, shape) for shape in shapes) * workers() * work.batch
+    return _BASE_MEMORY + live, computed + overhead
+
+
+def _estimate_fit(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
+    """A step is a forward and a backward pass, half of it on the largest images; a gradient through it costs four."""
+    config = work.method_config
+    fits = (2 + 2 * len(work.config.eps)) * config.n_steps * config.seeds
+    through = 5 * len(work.config.eps) * work.gradients_per_epsilon() * config.gradient_steps * config.seeds
+    pixels = sum(ny * nx for _, ny, nx in shapes)
+    computed = (fits + through) * 3 * 40 * config.channels**2 * pixels / _MULTIPLICATIONS_PER_SECOND
+    overhead = _FIXED_SECONDS + len(set(shapes)) * 3 * _NETWORK_COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
+    live = 200 * config.channels * max(ny * nx for _, ny, nx in shapes) * workers() * work.batch
     return _BASE_MEMORY + live, computed + overhead
 
 

@@ -11,12 +11,13 @@ from jaxtyping import Array
 
 from bench.harness.config import RunConfig
 from bench.harness.prepare import SliceData
-from jaxcs.attacks import Attack, Threat, threat
+from jaxcs.attacks import ATTACKS, Threat, threat
 from jaxcs.coils.espirit import EspiritConfig, espirit
 from jaxcs.complex import l2_norm, magnitude
-from jaxcs.fourier import centre_crop
+from jaxcs.fourier import centre_crop, ifft2c
 from jaxcs.metrics import METRICS
 from jaxcs.operators import Sense
+from jaxcs.recon import Method
 from jaxcs.types import Key, Measurement, Reconstructor
 
 Scores = dict[str, Array]
@@ -41,26 +42,31 @@ class Found(NamedTuple):
 class Functions(NamedTuple):
     """Compiled functions of a batch of slices of one shape; each holds the method once, so that little is compiled.
 
-    search: slices, clean images, epsilon, where to begin (zeros: at random), keys -> Found.
+    prepare: slices, keys -> parameters of the method that is searched on.
+    search: slices, clean images, those parameters, epsilons, where to begin (zeros: at random), keys -> Found.
     evaluate: slices, perturbations (zeros: clean data), keys -> images, scores.
     """
 
-    search: Callable[[SliceData, Array, Array, Array, Array], Found]
+    prepare: Callable[[SliceData, Array], Any]
+    search: Callable[[SliceData, Array, Any, Array, Array, Array], Found]
     evaluate: Callable[[SliceData, Array, Array], tuple[Array, Scores]]
 
 
 def build(
     config: RunConfig,
     params: Any,
-    method: Reconstructor,
-    attack: Attack,
+    entry: Method,
+    method_config: Any,
+    attack: Any,
     calibration: tuple[int, int] | None,
-    clamped: Callable[[Measurement], Array] | None = None,
 ) -> Functions:
     """Close over the static choices.
 
-    calibration: the region where maps are re-estimated.  clamped: the score of that name, where the method has it.
+    attack: an Attack, or a JointAttack if `config.attack` is joint.  calibration: the region where maps are
+    re-estimated.
     """
+    method, surrogate = entry.build(method_config), entry.surrogate(method_config)
+    joint = ATTACKS[config.attack].joint
 
     def to_kspace(data: SliceData, delta: Array) -> Array:
         return Sense(data.maps, data.mask).forward(delta) if config.norm == "image" else delta
@@ -73,7 +79,7 @@ def build(
             maps = espirit(kspace, calibration, EspiritConfig())
         return Measurement(kspace, data.mask, maps)
 
-    def reconstruct(data: SliceData, delta: Array, key: Key) -> Array:
+    def reconstruct(method: Reconstructor, params: Any, data: SliceData, delta: Array, key: Key) -> Array:
         image = method.apply(params, measure(data, delta), key)
         return centre_crop(image, (data.target.shape[0], data.target.shape[1]))
 
@@ -83,16 +89,29 @@ def build(
             return threat.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
         return THREATS[config.norm](epsilon, data.kspace, data.mask)
 
-    def search(data: SliceData, clean_image: Array, epsilon: Array, begin: Array, key: Key) -> Found:
+    def nothing(data: SliceData) -> Array:
+        return jnp.zeros(data.maps.shape[1:] if config.norm == "image" else data.kspace.shape, data.kspace.dtype)
+
+    def prepare(data: SliceData, key: Key) -> Any:
+        return params if surrogate is None or joint else surrogate.start(measure(data, nothing(data)), key)
+
+    def search(data: SliceData, clean_image: Array, start: Any, epsilon: Array, begin: Array, key: Key) -> Found:
         start_key, attack_key, noise_key = jax.random.split(key, 3)
         allowed = threat_set(data, epsilon)
         reference = data.target if config.target == "truth" else clean_image
 
-        def loss(delta: Array) -> Array:
-            return distance(reconstruct(data, delta, key), reference)
+        searched = method if surrogate is None else surrogate.method
 
-        begin = jnp.where(jnp.any(begin != 0), begin, allowed.random(start_key))
-        found = attack(attack_key, loss, allowed, begin)
+        def loss(delta: Array) -> Array:
+            return distance(reconstruct(searched, start, data, delta, key), reference)
+
+        if joint:
+            assert entry.variational is not None
+            problem = entry.variational(method_config)(measure(data, nothing(data)), key)
+            found = attack(attack_key, problem, lambda delta: measure(data, delta).kspace, ifft2c(data.kspace), allowed)
+        else:
+            begin = jnp.where(jnp.any(begin != 0), begin, allowed.random(start_key))
+            found = attack(attack_key, loss, allowed, begin)
         # The attack is not trusted to have stayed inside the set; what is scored and stored is projected here.
         delta = allowed.project(found.delta)
         in_kspace = jnp.where(data.mask, to_kspace(data, delta), 0)
@@ -107,14 +126,21 @@ def build(
         )
 
     def evaluate(data: SliceData, delta: Array, key: Key) -> tuple[Array, Scores]:
-        image = reconstruct(data, delta, key)
+        image = reconstruct(method, params, data, delta, key)
         scores = {name: metric(image, data.target, data.data_range) for name, metric in METRICS.items()}
-        return image, scores if clamped is None else scores | {"clamped": clamped(measure(data, delta))}
+        if entry.clamped is not None:
+            scores["clamped"] = entry.clamped(method_config, measure(data, delta))
+        return image, scores
 
-    return Functions(
-        search=jax.jit(jax.vmap(search, in_axes=(0, 0, None, 0, 0))),
-        evaluate=jax.jit(jax.vmap(evaluate)),
-    )
+    # A batch of networks with parameters of their own is a grouped convolution, which the CPU is slow at.
+    one_by_one = entry.fitted and jax.default_backend() == "cpu"
+
+    def batched(function: Callable[..., Any]) -> Callable[..., Any]:
+        return jax.jit(
+            (lambda *args: jax.lax.map(lambda one: function(*one), args)) if one_by_one else jax.vmap(function)
+        )
+
+    return Functions(batched(prepare), batched(search), batched(evaluate))
 
 
 def distance(image: Array, reference: Array) -> Array:

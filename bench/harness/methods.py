@@ -53,6 +53,9 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     return changed
 
 
+_TRUTH = {"true": True, "false": False}
+
+
 def _changed(config: RunConfig, base: Any) -> Any:
     changes = {}
     for name, text in config.settings:
@@ -62,8 +65,8 @@ def _changed(config: RunConfig, base: Any) -> Any:
             raise UsageError(f"--set {name}: {config.method} has no such setting{hint}")
         kind = type(getattr(base, name))
         try:
-            changes[name] = kind(text)
-        except (TypeError, ValueError):
+            changes[name] = _TRUTH[text] if kind is bool else kind(text)
+        except (KeyError, TypeError, ValueError):
             raise UsageError(f"--set {name}={text}: needs {kind.__name__}") from None
     try:
         return replace(base, **changes)
@@ -80,6 +83,8 @@ def fitted(method_config: Any, matrix: tuple[int, ...], target: tuple[int, ...])
 
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
     """What to know of the weights: what they were trained on, and sizes that they have not seen."""
+    if METHODS[config.method].fitted and config.preset is None:
+        return ["the default network is a small one, for two CPU cores; --preset names the published ones"]
     if trained is None:
         return []
     told = trained.card.get("data")

@@ -14,18 +14,22 @@ from bench.figures import overview
 from bench.harness import methods, provenance, sources
 from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, UsageError
 from bench.harness.estimate import estimate
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.records import SCHEMA_VERSION, RunFolder, summarise
 from bench.harness.table import render
 from bench.report import write_report
 from data_prep.cases import InputError
-from jaxcs.attacks import ATTACKS
-from jaxcs.recon import l1
+from jaxcs.attacks import ATTACKS, two_step
+from jaxcs.recon import METHODS, l1
 
 # What the networks do about coil maps, whatever --maps says.
 _MAPS = {"unet": "not used", "varnet": "estimated by the network from the perturbed data"}
+
+
+# What the attack knows of the random network of an un-trained method.
+_SEED = {"known": "; and the random seed of the network", "fresh": ", but not the random seed of the network"}
 
 
 def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[str, Any] | None, int]:
@@ -116,7 +120,14 @@ def _sampling(prepared: Prepared) -> str:
 
 
 def _attack_config(config: RunConfig) -> Any:
-    entry = ATTACKS[config.attack]
+    entry, method = ATTACKS[config.attack], METHODS[config.method]
+    if config.method_seed == "fresh" and not method.fitted:
+        raise UsageError(f"--method-seed fresh: {config.method} draws nothing at random; leave the flag out")
+    if entry.joint:
+        if method.variational is None:
+            raise UsageError(f"--attack {config.attack}: {config.method} minimises no objective; use pgd")
+        kind = "untrained" if method.fitted else config.method
+        return two_step.PRESETS[kind if config.attack_preset == "bounded" else f"{kind}_published"]
     given: dict[str, Any] = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
     return entry.config(**{field.name: given[field.name] for field in fields(entry.config)})
 
@@ -152,7 +163,8 @@ def threat_model(config: RunConfig) -> dict[str, str]:
         "norm": "l2",
         "epsilon": f"relative to {radius}",
         "knowledge": "the method, its settings, the mask, the coil maps and the "
-        + ("true image" if config.target == "truth" else "clean output"),
+        + ("true image" if config.target == "truth" else "clean output")
+        + _SEED[config.method_seed] * METHODS[config.method].fitted,
         "maps": _MAPS.get(
             config.method,
             "estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data",

@@ -48,7 +48,7 @@ def scores(arguments: Namespace) -> list[Candidate]:
     found = []
     for config, method_config in zip(configs, method_configs, strict=True):
         entry, attack = METHODS[config.method], noise.build(noise.Config())
-        functions = experiment.build(config, {}, entry.build(method_config), attack, None)
+        functions = experiment.build(config, {}, entry, method_config, attack, None)
 
         def evaluate(one: Prepared, functions: experiment.Functions = functions) -> dict[str, float]:
             data = jax.tree.map(lambda leaf: leaf[None], one.data)
@@ -76,6 +76,8 @@ def _config(arguments: Namespace, value: str) -> RunConfig:
         settings=(*arguments.set, (arguments.setting, value)),
         weights=None,
         attack="noise",
+        attack_preset="bounded",
+        method_seed="known",
         steps=1,
         step_size=1.0,
         restarts=1,

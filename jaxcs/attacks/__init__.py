@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxcs.attacks import noise, pgd
-from jaxcs.attacks.base import Attack, AttackResult
+from jaxcs.attacks import noise, pgd, two_step
+from jaxcs.attacks.base import Attack, AttackResult, JointAttack
 from jaxcs.attacks.threat import Threat
 
-__all__ = ["ATTACKS", "Attack", "AttackEntry", "AttackResult", "Threat"]
+__all__ = ["ATTACKS", "Attack", "AttackEntry", "AttackResult", "JointAttack", "Threat"]
 
 
 class AttackEntry(NamedTuple):
-    """An attack's configuration class and its builder."""
+    """An attack's configuration class and its builder.
+
+    joint: whether it descends on the method's objective, so that it needs a method that has one.
+    """
 
     config: type[Any]
-    build: Callable[[Any], Attack]
+    build: Callable[[Any], Any]
+    joint: bool = False
 
 
 ATTACKS = {
     "pgd": AttackEntry(pgd.Config, pgd.build),
     "noise": AttackEntry(noise.Config, noise.build),
+    "two_step": AttackEntry(two_step.Config, two_step.build, joint=True),
 }

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from jaxtyping import Array, Complex, Float
 
 from jaxcs.attacks.threat import Threat
-from jaxcs.types import Key
+from jaxcs.types import Key, Kspace, Variational
 
 Loss = Callable[[Complex[Array, "*axes"]], Float[Array, ""]]
 
@@ -37,5 +37,23 @@ class Attack(Protocol):
 
         start: a perturbation to begin from, such as the one found for a smaller radius; scaled onto the boundary.
         None begins at a random point of it.
+        """
+        ...
+
+
+class JointAttack(Protocol):
+    """Searches a threat set by descending on a method's own objective, variable and perturbation together."""
+
+    def __call__(
+        self,
+        key: Key,
+        problem: Variational,
+        perturbed: Callable[[Complex[Array, "*axes"]], Kspace],
+        coils: Complex[Array, "coil ny nx"],
+        threat: Threat,
+    ) -> AttackResult:
+        """Drive the method's coil images away from `coils`, the true ones.
+
+        perturbed: a perturbation -> the k-space that the method then sees.
         """
         ...

@@ -1,7 +1,7 @@
-"""Networks as pure functions: the only place that knows flax.  Each file gives a `Net`."""
+"""Networks as pure functions: the only place that knows flax.  Each file gives a `Net` or an `UntrainedNet`."""
 
 from __future__ import annotations
 
-from jaxcs.nets.net import Net, count_parameters
+from jaxcs.nets.net import Net, UntrainedNet, count_parameters
 
-__all__ = ["Net", "count_parameters"]
+__all__ = ["Net", "UntrainedNet", "count_parameters"]

@@ -1,10 +1,11 @@
-"""The layers of fastMRI's networks, channels last, with any batch axes before: (..., ny, nx, channel).
+"""The layers of the networks, channels last, with any batch axes before: (..., ny, nx, channel).
 
-Values and initialisation are PyTorch's: Conv2d, ConvTranspose2d, InstanceNorm2d, LeakyReLU, AvgPool2d.
+Values and initialisation are PyTorch's: Conv2d, ConvTranspose2d, InstanceNorm2d, BatchNorm2d, LeakyReLU, AvgPool2d.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array
 
-from jaxcs.nets.convolution import convolve
+from jaxcs.nets.convolution import convolve, convolve_by_two
 
 
 def torch_uniform(fan_in: int) -> Any:
@@ -26,29 +27,36 @@ def torch_uniform(fan_in: int) -> Any:
 
 
 class Conv(nn.Module):
-    """3 x 3 without bias."""
+    """size x size, an odd number, with zero padding; the stride, 1 or 2, is that of both axes."""
 
     features: int
+    size: int = 3
+    stride: int = 1
+    bias: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """(..., ny, nx, inputs) -> (..., ny, nx, features)."""
-        inputs = x.shape[-1]
-        kernel = self.param("kernel", torch_uniform(9 * inputs), (3, 3, inputs, self.features))
-        return convolve(x.astype(kernel.dtype), kernel)
+        """(..., ny, nx, inputs) -> (..., ceil(ny / stride), ceil(nx / stride), features)."""
+        init = torch_uniform(self.size**2 * x.shape[-1])
+        kernel = self.param("kernel", init, (self.size, self.size, x.shape[-1], self.features))
+        x = x.astype(kernel.dtype)
+        y = convolve(x, kernel) if self.stride == 1 else convolve_by_two(x, kernel)
+        return y + self.param("bias", init, (self.features,)) if self.bias else y
 
 
 class PixelwiseConv(nn.Module):
-    """1 x 1 with bias."""
+    """1 x 1."""
 
     features: int
+    bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """(..., ny, nx, inputs) -> (..., ny, nx, features)."""
-        inputs = x.shape[-1]
-        kernel = self.param("kernel", torch_uniform(inputs), (inputs, self.features))
-        return x.astype(kernel.dtype) @ kernel + self.param("bias", torch_uniform(inputs), (self.features,))
+        init = torch_uniform(x.shape[-1])
+        kernel = self.param("kernel", init, (x.shape[-1], self.features))
+        y = x.astype(kernel.dtype) @ kernel
+        return y + self.param("bias", init, (self.features,)) if self.bias else y
 
 
 class UpConv(nn.Module):
@@ -73,6 +81,31 @@ def normalise_and_rectify(x: Array) -> Array:
     centred = z - jnp.mean(z, (-3, -2), keepdims=True)
     z = centred * lax.rsqrt(jnp.mean(centred**2, (-3, -2), keepdims=True) + 1e-5)
     return jnp.where(z > 0, z, 0.2 * z).astype(x.dtype)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over each image by itself, as in training with one image: biased variance, epsilon 1e-5.
+
+    rectify: "before" or "after" the normalisation, or "never".
+    """
+
+    rectify: str
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """(..., ny, nx, channel) -> the same shape."""
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+        return _batch_norm(x, scale, bias, self.rectify)
+
+
+@partial(jax.checkpoint, static_argnums=3)
+def _batch_norm(x: Array, scale: Array, bias: Array, rectify: str) -> Array:
+    z = x.astype(jnp.float32)
+    z = jax.nn.relu(z) if rectify == "before" else z
+    centred = z - jnp.mean(z, (-3, -2), keepdims=True)
+    z = centred * (lax.rsqrt(jnp.mean(centred**2, (-3, -2), keepdims=True) + 1e-5) * scale) + bias
+    return (jax.nn.relu(z) if rectify == "after" else z).astype(x.dtype)
 
 
 def average_pool(x: Array) -> Array:

@@ -23,6 +23,19 @@ class Net(NamedTuple):
     apply: Callable[..., Array]
 
 
-def count_parameters(net: Net) -> int:
+class UntrainedNet(NamedTuple):
+    """A network that is fitted to one measurement, image by image: its input is drawn once and never changes.
+
+    init: key -> parameters, a dict of dicts of arrays, float32.
+    apply: (parameters, input) -> (ny, nx, outputs); types as for `Net`.
+    draw_input: key -> input (ny, nx, channel), float32, uniform in [0, 1).
+    """
+
+    init: Callable[[Key], Params]
+    apply: Callable[[Params, Array], Array]
+    draw_input: Callable[[Key], Array]
+
+
+def count_parameters(net: Net | UntrainedNet) -> int:
     """The number of parameters, without making them."""
     return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(net.init, jax.random.key(0))))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from jaxtyping import Array
 
-from jaxcs.recon import l1, sense, tv, unet, varnet, zero_filled
+from jaxcs.recon import convdecoder, deepdecoder, dip, l1, sense, tv, unet, untrained, varnet, zero_filled
 from jaxcs.recon.scale import normalise
-from jaxcs.types import Measurement, Reconstructor
+from jaxcs.recon.untrained import Surrogate
+from jaxcs.types import MakeVariational, Measurement, Reconstructor
 
-__all__ = ["METHODS", "Method", "normalise"]
+__all__ = ["METHODS", "Method", "Surrogate", "normalise"]
 
 
 class Method(NamedTuple):
@@ -19,6 +21,9 @@ class Method(NamedTuple):
 
     trained: whether it needs weights, which then decide its configuration.
     clamped: (configuration, measurement) -> fraction of input pixels that it cuts off, where it does so.
+    surrogate: configuration -> a cheaper method to search on, or None where there is none.
+    variational: configuration -> the objective that it minimises, where it does so.
+    fitted: whether it fits a network to each measurement, from random parameters.
     """
 
     config: type[Any]
@@ -26,13 +31,31 @@ class Method(NamedTuple):
     presets: dict[str, Any]
     trained: bool = False
     clamped: Callable[[Any, Measurement], Array] | None = None
+    surrogate: Callable[[Any], Surrogate | None] = lambda config: None
+    variational: Callable[[Any], MakeVariational] | None = None
+    fitted: bool = False
+
+
+def _untrained(module: Any) -> Method:
+    """The method of a file that names its Config, PRESETS and network."""
+    return Method(
+        module.Config,
+        partial(untrained.build, module.network),
+        module.PRESETS,
+        surrogate=partial(untrained.surrogate, module.network),
+        variational=partial(untrained.variational, module.network),
+        fitted=True,
+    )
 
 
 METHODS = {
     "zero_filled": Method(zero_filled.Config, zero_filled.build, {}),
     "sense": Method(sense.Config, sense.build, {}),
-    "l1": Method(l1.Config, l1.build, l1.PRESETS),
+    "l1": Method(l1.Config, l1.build, l1.PRESETS, variational=l1.variational),
     "tv": Method(tv.Config, tv.build, {}),
     "unet": Method(unet.Config, unet.build, unet.PRESETS, trained=True, clamped=unet.clamped_fraction),
     "varnet": Method(varnet.Config, varnet.build, varnet.PRESETS, trained=True),
+    "convdecoder": _untrained(convdecoder),
+    "deepdecoder": _untrained(deepdecoder),
+    "dip": _untrained(dip),
 }

@@ -22,7 +22,17 @@ from jaxcs.prox import soft_threshold
 from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.solvers import fista, ista
 from jaxcs.solvers.fixed_point import DIFFERENTIATE, Differentiate
-from jaxcs.types import Image, Key, LinearOperator, Magnitude, Measurement, Params, Reconstructor
+from jaxcs.types import (
+    Image,
+    Key,
+    LinearOperator,
+    Magnitude,
+    MakeVariational,
+    Measurement,
+    Params,
+    Reconstructor,
+    Variational,
+)
 
 SOLVERS = {"fista": fista, "ista": ista}
 
@@ -124,3 +134,19 @@ def build(config: Config) -> Reconstructor:
         return magnitude(solve(config, measurement))
 
     return Reconstructor(init=lambda key: {}, apply=jax.jit(apply))
+
+
+def variational(config: Config) -> MakeVariational:
+    """What `solve` minimises, over images on the solver's grid, from 0."""
+
+    def of(measurement: Measurement, key: Key) -> Variational:
+        del key
+        shape = (measurement.maps.shape[-2], measurement.maps.shape[-1])
+        _, grid = sparsifying_transform(config, shape)
+        return Variational(
+            first=jnp.zeros(grid, measurement.kspace.dtype),
+            objective=lambda x, kspace: objective(config, measurement._replace(kspace=kspace), x),
+            coils=lambda x: measurement.maps * centre_crop(x, shape),
+        )
+
+    return of

@@ -1,0 +1,213 @@
+"""Reconstruction by fitting an un-trained network to one measurement (Darestani & Heckel 2020, arXiv:2007.02471).
+
+A network with a fixed random input z is fitted to the measured data alone,
+
+    minimise over C   mean |M F G(C, z) - s M y|^2,
+
+where G gives all coil images; its structure, and stopping in time, are the only prior.  The fitted coil images then
+have their measured samples replaced by the data that were given, and are combined by root sum of squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array
+
+from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
+from jaxcs.fourier import fft2c, ifft2c
+from jaxcs.nets.net import UntrainedNet
+from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.solvers.fit import Fit, Losses, fit
+from jaxcs.types import (
+    Key,
+    Kspace,
+    Magnitude,
+    MakeVariational,
+    Measurement,
+    Params,
+    Reconstructor,
+    Variational,
+)
+
+# Added under the square root of Adam's second moment, whose gradient at 0 would be NaN: a weight behind a ReLU that
+# never fires has no slope.
+_ADAM_ROOT = 1e-16
+
+OPTIMISERS: dict[str, Callable[[float, int], optax.GradientTransformation]] = {
+    "adam": lambda rate, n_steps: optax.adam(rate, eps_root=_ADAM_ROOT),
+    # Figure 16 of the ICML 2021 paper: smoother descents move where a perturbation puts its error.
+    "smooth_adam": lambda rate, n_steps: optax.adam(rate, b1=0.98, eps_root=_ADAM_ROOT),
+    "rising_descent": lambda rate, n_steps: optax.sgd(optax.linear_schedule(0.0, rate, n_steps)),
+}
+COILS = ("all", "maps")
+GRADIENTS = ("unroll", "truncated", "warm", "implicit")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """The fit, whatever the network.
+
+    n_steps, learning_rate: of the optimiser: "adam", "smooth_adam" (beta1 0.98) or "rising_descent" (gradient descent
+        with a step that rises linearly from 0 to learning_rate).
+    coils: what the network draws: "all" coil images, or one image seen through the "maps".
+    holdout: fraction of the measured samples that are kept from the fit and decide which iterate is the best; 0: none,
+        and the loss decides.
+    seeds: fits from different random networks, whose images are averaged.
+    gradient: "unroll", "truncated" or "implicit" as in `jaxcs.solvers.fit`; "warm" lets an attack search on a fit that
+        goes on from that of the clean data for `gradient_steps`, and is otherwise truncated to as many.
+    """
+
+    n_steps: int = 600
+    learning_rate: float = 0.02
+    optimiser: str = "adam"
+    coils: Literal["all", "maps"] = "all"
+    holdout: float = 0.0
+    seeds: int = 1
+    gradient: Literal["unroll", "truncated", "warm", "implicit"] = "warm"
+    gradient_steps: int = 20
+
+    def __post_init__(self) -> None:
+        check_choice("optimiser", self.optimiser, OPTIMISERS)
+        check_choice("coils", self.coils, COILS)
+        check_choice("gradient", self.gradient, GRADIENTS)
+        for name in ("n_steps", "seeds", "gradient_steps"):
+            check_at_least(name, getattr(self, name), 1)
+        check_at_least("learning_rate", self.learning_rate, 0)
+        if not 0 <= self.holdout < 1:
+            raise ValueError(f"holdout must lie in [0, 1), got {self.holdout:g}")
+
+
+# (configuration, (ny, nx), outputs) -> the network.
+MakeNet = Callable[[Any, tuple[int, int], int], UntrainedNet]
+
+
+class Surrogate(NamedTuple):
+    """A cheaper method that an attack searches on in place of the one it is scored on.
+
+    start: (measurement, key) -> parameters, computed once from the clean data.  method: what is differentiated.
+    """
+
+    start: Callable[[Measurement, Key], Params]
+    method: Reconstructor
+
+
+class _Problem(NamedTuple):
+    """What a fit depends on, besides static values.
+
+    measured: k-space in the network's units.
+    fitted, held: masks, as numbers, of the samples that the loss and the score see.
+    """
+
+    measured: Kspace
+    fitted: Array
+    held: Array
+    maps: Array
+    z: Array
+
+
+class _Fitting(NamedTuple):
+    """One measurement with one seed's network: the fit's problem and loss, and where it begins.
+
+    draw: parameters -> k-space of all coils, in the network's units.  unit: one of them in the measurement's.
+    """
+
+    problem: _Problem
+    losses: Losses
+    first: Params
+    draw: Callable[[_Problem, Params], Kspace]
+    unit: Array
+
+
+def build(make: MakeNet, config: FitConfig) -> Reconstructor:
+    """The fit as a pure function of the measurement and the key, which draws network and input.
+
+    Its parameters are {}, or those that `Surrogate.start` gives, to go on from a fit that has been made.
+    """
+
+    def one_seed(measurement: Measurement, key: Key, start: Params | None) -> Kspace:
+        fitting = _fitting(make, config, measurement, key)
+        found = _run(config, fitting, start)
+        return fitting.unit * fitting.draw(fitting.problem, found.params)
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        keys = jax.random.split(key, config.seeds)
+        fitted = lax.map(lambda one: one_seed(measurement, *one), (keys, params.get("start")))
+        # Hard data consistency with the data that were given, perturbed or not.
+        kspace = jnp.where(measurement.mask, measurement.kspace, jnp.mean(fitted, axis=0))
+        return root_sum_of_squares(ifft2c(kspace))
+
+    return Reconstructor(init=lambda key: {}, apply=jax.jit(apply))
+
+
+def surrogate(make: MakeNet, config: FitConfig) -> Surrogate | None:
+    """For the gradient "warm": a short fit to the perturbed data that goes on from the whole fit to the clean data."""
+    if config.gradient != "warm":
+        return None
+
+    def start(measurement: Measurement, key: Key) -> Params:
+        def one(key: Key) -> Params:
+            return _run(config, _fitting(make, config, measurement, key), None).params
+
+        return {"start": lax.map(one, jax.random.split(key, config.seeds))}
+
+    return Surrogate(start, build(make, replace(config, n_steps=config.gradient_steps, gradient="unroll")))
+
+
+def variational(make: MakeNet, config: FitConfig) -> MakeVariational:
+    """1/2 sum |M F G(C, z) / s - M y|^2 over the parameters C of the first seed's network."""
+
+    def of(measurement: Measurement, key: Key) -> Variational:
+        fitting = _fitting(make, config, measurement, jax.random.split(key, config.seeds)[0])
+
+        def kspace_of(params: Params) -> Kspace:
+            return fitting.unit * fitting.draw(fitting.problem, params)
+
+        def objective(params: Params, kspace: Kspace) -> Array:
+            return 0.5 * jnp.sum(abs2(jnp.where(measurement.mask, kspace_of(params) - kspace, 0)))
+
+        return Variational(fitting.first, objective, lambda params: ifft2c(kspace_of(params)))
+
+    return of
+
+
+def _run(config: FitConfig, fitting: _Fitting, start: Params | None) -> Fit:
+    optimiser = OPTIMISERS[config.optimiser](config.learning_rate, config.n_steps)
+    gradient = "truncated" if config.gradient == "warm" else config.gradient
+    first = fitting.first if start is None else start
+    return fit(fitting.losses, fitting.problem, first, optimiser, config.n_steps, gradient, config.gradient_steps)
+
+
+def _fitting(make: MakeNet, config: FitConfig, measurement: Measurement, key: Key) -> _Fitting:
+    net_key, input_key, held_key = jax.random.split(key, 3)
+    n_coils, ny, nx = measurement.kspace.shape
+    net = make(config, (ny, nx), 2 * n_coils if config.coils == "all" else 2)
+
+    def draw(problem: _Problem, params: Params) -> Kspace:
+        y = net.apply(params, problem.z)
+        images = jnp.moveaxis(lax.complex(y[..., 0::2], y[..., 1::2]), -1, 0)
+        return fft2c(problem.maps * images if config.coils == "maps" else images)
+
+    measured = jnp.where(measurement.mask, measurement.kspace, 0)
+    sampled = jnp.broadcast_to(measurement.mask, (ny, nx))
+    held = sampled & (jax.random.uniform(held_key, (ny, nx)) < config.holdout)
+    z, first = net.draw_input(input_key), net.init(net_key)
+    problem = _Problem(measured, (sampled & ~held) * 1.0, held * 1.0, measurement.maps, z)
+    # The network's first coil images and those of the zero-filled data get the same norm.
+    unit = l2_norm(measured) / l2_norm(draw(problem, first))
+    problem = problem._replace(measured=measured / jnp.where(unit > 0, unit, 1.0))
+
+    def losses(problem: _Problem, params: Params) -> tuple[Array, Array]:
+        error = jnp.sum(abs2(draw(problem, params) - problem.measured), axis=0)
+        # Over all real entries, as published; those that are not measured count as 0.
+        entries = 2 * n_coils * ny * nx
+        loss = jnp.sum(problem.fitted * error) / entries
+        return loss, jnp.sum(problem.held * error) / entries if config.holdout > 0 else loss
+
+    return _Fitting(problem, losses, first, draw, unit)

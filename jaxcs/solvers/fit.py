@@ -1,0 +1,139 @@
+"""Fitting the parameters of an un-trained network, differentiable in the data that they are fitted to.
+
+Like the other solvers it sees `theta`, a pytree of every array that the fit depends on, and callables that close over
+static values only; `gradient` says how it is differentiated with respect to theta:
+
+- "unroll": through every step, in memory that grows with the square root of their number.
+- "truncated": through the last `gradient_steps` steps; the parameters before them count as constants.
+- "implicit": as a minimum, where the loss's gradient is 0 (see `jaxcs.solvers.fixed_point`), with a damped system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from jaxcs.solvers.fixed_point import Theta, implicit, unrolled
+from jaxcs.types import Params
+
+FitGradient = Literal["unroll", "truncated", "implicit"]
+# (theta, parameters) -> the loss that is descended, and the score by which an iterate is the best, such as the loss on
+# samples held out; the smallest counts.
+Losses = Callable[[Theta, Params], tuple[Float[Array, ""], Float[Array, ""]]]
+
+# An iterate is the best only if it is better by half a percent (published code, "find_best"): fewer copies, and a score
+# that no longer falls keeps what it has.
+_BETTER = 1.005
+# Of the implicit gradient's system: damping relative to the gradient's own scale, and conjugate-gradient iterations.
+_DAMPING, _ADJOINT_ITERATIONS = 1e-3, 30
+
+
+class Fit(NamedTuple):
+    """A finished fit.
+
+    params: of the best iterate, as it was before the step that its score led to.  score: its score.
+    losses: (n_steps,) at each iterate.
+    """
+
+    params: Params
+    score: Float[Array, ""]
+    losses: Float[Array, "step"]
+
+
+class _State(NamedTuple):
+    params: Params
+    optimiser: Any
+    best: Params
+    score: Array
+    step: Array
+    losses: Array
+
+
+def fit(
+    losses: Losses,
+    theta: Theta,
+    params: Params,
+    optimiser: optax.GradientTransformation,
+    n_steps: int,
+    gradient: FitGradient = "unroll",
+    gradient_steps: int = 0,
+) -> Fit:
+    """Descend from `params` for n_steps and return the best of the n_steps iterates seen.
+
+    gradient_steps: of the truncated gradient.  A fit that meets NaN keeps the best iterate before it, and shows the NaN
+    in `losses`.
+    """
+    if gradient == "implicit":
+        return _implicit(losses, theta, params, optimiser, n_steps)
+    last = min(gradient_steps, n_steps) if gradient == "truncated" else n_steps
+    first = _first(params, optimiser, n_steps)
+    if last < n_steps:
+        first = jax.lax.stop_gradient(_run(losses, jax.lax.stop_gradient(theta), first, optimiser, n_steps - last))
+    state = _run(losses, theta, first, optimiser, last)
+    return Fit(state.best, state.score, state.losses)
+
+
+def _first(params: Params, optimiser: optax.GradientTransformation, n_steps: int) -> _State:
+    return _State(
+        params, optimiser.init(params), params, jnp.asarray(jnp.inf), jnp.zeros((), jnp.int32), jnp.zeros(n_steps)
+    )
+
+
+def _run(losses: Losses, theta: Theta, state: _State, optimiser: optax.GradientTransformation, n_steps: int) -> _State:
+    descend = jax.value_and_grad(lambda params: losses(theta, params), has_aux=True)
+
+    def body(state: _State) -> _State:
+        (loss, score), slope = descend(state.params)
+        better = score * _BETTER < state.score
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best)
+        updates, optimiser_state = optimiser.update(slope, state.optimiser, state.params)
+        return _State(
+            optax.apply_updates(state.params, updates),
+            optimiser_state,
+            best,
+            jnp.where(better, score, state.score),
+            state.step + 1,
+            state.losses.at[state.step].set(loss),
+        )
+
+    return unrolled(body, state, n_steps)
+
+
+def _implicit(
+    losses: Losses, theta: Theta, params: Params, optimiser: optax.GradientTransformation, n_steps: int
+) -> Fit:
+    """The best iterate as the fixed point of x <- x - gradient(x), whose system is the loss's second derivative.
+
+    That is indefinite away from a minimum, and singular where a network has more parameters than data; a multiple of
+    the identity is added, large enough to stand above the slope that is left.
+    """
+
+    def slope(theta: Theta, params: Params) -> Params:
+        return jax.grad(lambda params: losses(theta, params)[0])(params)
+
+    def solve(theta: Theta, params: Params) -> Params:
+        return _run(losses, theta, _first(params, optimiser, n_steps), optimiser, n_steps).best
+
+    def solve_adjoint(theta: Theta, params: Params, v: Params) -> Params:
+        transpose = jax.vjp(lambda params: slope(theta, params), params)[1]
+        size = optax.tree.norm(transpose(v)[0]) / jnp.maximum(optax.tree.norm(v), 1e-30)
+
+        def system(w: Params) -> Params:
+            return jax.tree.map(lambda a, b: a + _DAMPING * size * b, transpose(w)[0], w)
+
+        return jax.scipy.sparse.linalg.cg(system, v, maxiter=_ADJOINT_ITERATIONS)[0]
+
+    best = implicit(
+        solve=solve,
+        step=lambda theta, params: jax.tree.map(jnp.subtract, params, slope(theta, params)),
+        solve_adjoint=solve_adjoint,
+        theta=theta,
+        x0=params,
+    )
+    loss, score = losses(jax.lax.stop_gradient(theta), jax.lax.stop_gradient(best))
+    return Fit(best, score, loss[None])
