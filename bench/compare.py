@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import statistics
 import sys
 from argparse import RawDescriptionHelpFormatter
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 from bench.harness.arguments import Parser, number
 from bench.harness.errors import InputFileError, RunError
+from bench.harness.records import half_interval
 
 _STATES = ("clean", "noise", "attacked")
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
@@ -117,11 +117,8 @@ def _values(run: Run, cases: list[str], eps: float, metric: str, state: str) -> 
 
 
 def _interval(differences: list[float]) -> str:
-    """Mean and 1.96 standard errors over images."""
-    mean = statistics.fmean(differences)
-    if len(differences) == 1:
-        return f"{mean:+.3f}"
-    return f"{mean:+.3f} ± {1.96 * statistics.stdev(differences) / math.sqrt(len(differences)):.3f}"
+    mean, half = statistics.fmean(differences), half_interval(differences)
+    return f"{mean:+.3f}" if half is None else f"{mean:+.3f} ± {half:.3f}"
 
 
 if __name__ == "__main__":

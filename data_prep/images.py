@@ -67,10 +67,11 @@ def read_image(info: SliceInfo) -> Case:
         raise refusal(info.path, problem, "leave it out")
     shape = (image.shape[0], image.shape[1])
     maps = _maps(shape)
+    coils = maps * image
     axes = (-2, -1)
-    clean = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(maps * image, axes=axes), norm="ortho"), axes=axes)
+    clean = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(coils, axes=axes), norm="ortho"), axes=axes)
     rng = np.random.RandomState([zlib.crc32(info.path.name.encode()), info.slice_index])
-    kspace, _ = add_noise(clean, maps, tissue(np.linalg.norm(maps * image, axis=0)), rng)
+    kspace, _ = add_noise(clean, maps, tissue(np.linalg.norm(coils, axis=0)), rng)
     target = root_sum_of_squares(kspace)
     return Case(
         name=info.name,

@@ -15,7 +15,7 @@ from jaxtyping import Array
 from bench.harness import methods
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, OutOfMemoryError
-from bench.harness.experiment import Found, Functions, build, distance
+from bench.harness.experiment import Found, Functions, build, distance, no_perturbation
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.progress import Progress
@@ -117,7 +117,7 @@ def _attack_batch(work: Work, functions: Functions, group: list[Prepared]) -> li
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
     seed = jax.random.key(config.seed)
     keys = jnp.stack([jax.random.fold_in(seed, zlib.crc32(member.name.encode())) for member in members])
-    nothing = jnp.zeros(data.maps[:, 0].shape if config.norm == "image" else data.kspace.shape, data.kspace.dtype)
+    nothing = no_perturbation(config, data)
     # What the attack takes for the seed of a method that draws its network.
     search_keys = keys if config.method_seed == "known" else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
     clean = functions.evaluate(data, nothing, keys)

@@ -89,11 +89,10 @@ def build(
             return threat.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
         return THREATS[config.norm](epsilon, data.kspace, data.mask)
 
-    def nothing(data: SliceData) -> Array:
-        return jnp.zeros(data.maps.shape[1:] if config.norm == "image" else data.kspace.shape, data.kspace.dtype)
-
     def prepare(data: SliceData, key: Key) -> Any:
-        return params if surrogate is None or joint else surrogate.start(measure(data, nothing(data)), key)
+        return (
+            params if surrogate is None or joint else surrogate.start(measure(data, no_perturbation(config, data)), key)
+        )
 
     def search(data: SliceData, clean_image: Array, start: Any, epsilon: Array, begin: Array, key: Key) -> Found:
         start_key, attack_key, noise_key = jax.random.split(key, 3)
@@ -107,7 +106,7 @@ def build(
 
         if joint:
             assert entry.variational is not None
-            problem = entry.variational(method_config)(measure(data, nothing(data)), key)
+            problem = entry.variational(method_config)(measure(data, no_perturbation(config, data)), key)
             found = attack(attack_key, problem, lambda delta: measure(data, delta).kspace, ifft2c(data.kspace), allowed)
         else:
             begin = jnp.where(jnp.any(begin != 0), begin, allowed.random(start_key))
@@ -141,6 +140,11 @@ def build(
         )
 
     return Functions(batched(prepare), batched(search), batched(evaluate))
+
+
+def no_perturbation(config: RunConfig, data: SliceData) -> Array:
+    """Zeros shaped like a perturbation of one slice, or of a batch."""
+    return jnp.zeros_like(data.maps[..., 0, :, :] if config.norm == "image" else data.kspace)
 
 
 def distance(image: Array, reference: Array) -> Array:

@@ -82,7 +82,7 @@ def fitted(method_config: Any, matrix: tuple[int, ...], target: tuple[int, ...])
 
 
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
-    """What to know of the weights: what they were trained on, and sizes that they have not seen."""
+    """What to know of a network: its size if un-trained, else what it was trained on, and sizes it has not seen."""
     if METHODS[config.method].fitted and config.preset is None:
         return ["the default network is a small one, for two CPU cores; --preset names the published ones"]
     if trained is None:

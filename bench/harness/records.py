@@ -98,7 +98,7 @@ def writing(path: Path) -> Iterator[None]:
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Means over the images of each (source, victim, attack, eps, metric), in order of first appearance.
 
-    ci95 is 1.96 s / sqrt(n) of the attacked values; it is None for a single image.  Failed images have no rows.
+    ci95 is the `half_interval` of the attacked values.  Failed images have no rows.
     """
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
@@ -106,10 +106,14 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     summary = []
     for key, members in groups.items():
         means = {name: float(np.mean([row[name] for row in members])) for name in ("clean", "noise", "attacked")}
-        n = len(members)
-        spread = 1.96 * float(np.std([row["attacked"] for row in members], ddof=1)) / math.sqrt(n) if n > 1 else None
-        summary.append(dict(zip(KEYS, key, strict=True)) | means | {"ci95": spread, "n": n})
+        spread = half_interval([row["attacked"] for row in members])
+        summary.append(dict(zip(KEYS, key, strict=True)) | means | {"ci95": spread, "n": len(members)})
     return summary
+
+
+def half_interval(values: list[float]) -> float | None:
+    """Half of the 95 % interval of the mean, 1.96 s / sqrt(n); None for a single value."""
+    return 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
 def _finite(value: Any) -> Any:

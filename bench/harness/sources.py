@@ -15,10 +15,11 @@ from bench.harness.errors import InputFileError, UsageError
 from data_prep import phantom
 from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
+from jaxcs.recon import METHODS
 
 # Images of the phantom where no number is given: as many as two cores attack in about a minute.
 _PHANTOM_IMAGES, _FEW_IMAGES = 10, 2
-_SLOW = ("varnet", "convdecoder", "deepdecoder", "dip")
+_SLOW = {"varnet"} | {name for name, method in METHODS.items() if method.fitted}
 
 
 class Source(NamedTuple):

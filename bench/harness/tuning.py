@@ -9,7 +9,6 @@ from argparse import Namespace
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from bench.harness import experiment, methods
 from bench.harness.config import RunConfig
@@ -50,10 +49,12 @@ def scores(arguments: Namespace) -> list[Candidate]:
         entry, attack = METHODS[config.method], noise.build(noise.Config())
         functions = experiment.build(config, {}, entry, method_config, attack, None)
 
-        def evaluate(one: Prepared, functions: experiment.Functions = functions) -> dict[str, float]:
+        def evaluate(
+            one: Prepared, config: RunConfig = config, functions: experiment.Functions = functions
+        ) -> dict[str, float]:
             data = jax.tree.map(lambda leaf: leaf[None], one.data)
             key = jax.random.fold_in(jax.random.key(0), zlib.crc32(one.name.encode()))
-            _, score = functions.evaluate(data, jnp.zeros_like(data.kspace), key[None])
+            _, score = functions.evaluate(data, experiment.no_perturbation(config, data), key[None])
             return {name: float(value[0]) for name, value in score.items()}
 
         each = []
