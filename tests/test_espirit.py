@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from jaxcs.coils.espirit import PRESETS, EspiritConfig, check_calibration, espirit
-from jaxcs.fourier import centre_crop, centre_pad, ifft2c
+from jaxcs.coils.simulate import loop_sensitivities
+from jaxcs.fourier import centre_crop, centre_pad, fft2c, ifft2c
 from tests.asserts import complex_normal, relative_error
 from tests.parity.make_espirit import bart_maps, sigpy_maps
 
@@ -21,6 +22,7 @@ MEASURED = HERE.parents[1] / "shared" / "data" / "multicoil"
 SLICES = [("brain_vfa_13coil", i) for i in range(5)] + [("brain_t1_7coil", 0), ("brain_mprage_4coil", 0)]
 FOUR_FOLD = 0.08  # of the columns are fully sampled about the centre, as in fastMRI's masks of acceleration 4
 TOOLS = pytest.mark.parametrize("tool", ["bart", "sigpy"])
+ALL = pytest.mark.parametrize("tool", list(PRESETS))
 CENTRE = (24, 24)
 # Small kernels compile in a third of the time, for what does not depend on their size.
 SMALL = {tool: dataclasses.replace(config, kernel_width=3) for tool, config in PRESETS.items()}
@@ -94,7 +96,7 @@ def test_equal_to_sigpy_on_measured_slices(name, index):
 # ---- what maps are ---------------------------------------------------------------------------------------------------
 
 
-@TOOLS
+@ALL
 def test_unit_norm_on_the_support_and_zero_outside(tool):
     maps = np.asarray(espirit(KSPACE, CENTRE, PRESETS[tool]))
     norm = np.linalg.norm(maps, axis=0)
@@ -112,7 +114,7 @@ def test_true_sensitivities_where_the_object_is():
     assert projection_error(bright, STORED["sensitivities"]) < 0.01
 
 
-@TOOLS
+@ALL
 def test_coil_images_lie_in_the_span_of_the_maps(tool):
     maps, images = espirit(KSPACE, CENTRE, PRESETS[tool]), ifft2c(KSPACE)
     assert relative_error(maps * jnp.sum(jnp.conj(maps) * images, axis=0), images) < 0.01
@@ -124,6 +126,25 @@ def test_maps_of_other_data_do_not_fit():
     images = ifft2c(KSPACE)
     assert relative_error(other * jnp.sum(jnp.conj(other) * images, axis=0), images) > 0.2
     assert projection_error(other, STORED["bart"]) > 0.2
+
+
+def test_converges_where_thirty_power_iterations_do_not():
+    """Few columns of an object that fills the field of view: pixels whose next eigenvalue is close to the largest."""
+    shape = (64, 56)
+    coils = loop_sensitivities(shape, shape, 8, 64.0, 27.0)
+    envelope = 1.2 + np.cos(2 * np.pi * np.arange(64) / 64)[:, None] * np.cos(2 * np.pi * np.arange(56) / 56)
+    kspace = fft2c(jnp.asarray(coils * envelope, jnp.complex64))
+    kspace += 1e-3 * jnp.abs(kspace).max() * complex_normal(np.random.default_rng(0), kspace.shape)
+    maps = {
+        name: espirit(kspace, (24, 16), dataclasses.replace(config, crop=0.0))
+        for name, config in {
+            "limit": EspiritConfig(n_iters=3000, momentum=0.0),
+            "converged": EspiritConfig(),
+            "bart": PRESETS["bart"],
+        }.items()
+    }
+    assert projection_error(maps["converged"], maps["limit"]) < 0.01
+    assert projection_error(maps["bart"], maps["limit"]) > 0.1
 
 
 def test_only_the_centre_counts_and_no_scale():
@@ -166,7 +187,7 @@ def combined_energy(kspace, images, shape, config):
     return jnp.sum(jnp.real(combination) ** 2 + jnp.imag(combination) ** 2)
 
 
-@TOOLS
+@ALL
 def test_gradient_agrees_with_finite_differences(tool):
     rng = np.random.default_rng(0)
     images, direction = complex_normal(rng, KSPACE.shape), complex_normal(rng, KSPACE.shape)
@@ -216,8 +237,8 @@ def test_compiles_once_per_shape_and_configuration():
     assert espirit._cache_size() == before + 1
 
 
-def test_defaults_are_those_of_bart():
-    assert PRESETS["bart"] == EspiritConfig()
+def test_defaults_are_those_of_bart_but_for_the_convergence():
+    assert dataclasses.replace(PRESETS["bart"], n_iters=60, momentum=0.99) == EspiritConfig() == PRESETS["converged"]
     assert EspiritConfig().threshold == pytest.approx(0.001**0.5)
     assert (PRESETS["sigpy"].threshold, PRESETS["sigpy"].crop) == (0.02, 0.95)
 

@@ -9,6 +9,7 @@ import pytest
 
 from jaxcs.nets import convolution, count_parameters
 from jaxcs.nets.convolution import convolve
+from jaxcs.nets.layers import normalise_and_rectify
 from jaxcs.nets.unet import unet
 from jaxcs.nets.varnet import calibration_region, norm_unet, varnet
 from jaxcs.recon import METHODS
@@ -175,6 +176,39 @@ def test_the_gradient_of_many_channels_on_large_images_equals_that_of_xla(shape,
     x, gradient = (jnp.asarray(rng.normal(size=(batch, ny, nx, n)), jnp.float32) for n in (inputs, outputs))
     found = quick(lambda x, g: convolution._products_of_blocks(x, g, size))(x, gradient)
     assert relative_error(found, convolution._transposed(x, gradient, size)) < 1e-5
+
+
+@pytest.mark.parametrize("shape", [((), 8, 5, 3, 4), ((2, 2), 7, 6, 12, 10), ((3,), 1, 4, 6, 7), ((), 10, 1, 8, 8)])
+def test_the_convolution_of_fewer_products_equals_that_of_xla(shape, one_form, monkeypatch):
+    monkeypatch.setattr(convolution, "_MUCH_WORK", 0)
+    monkeypatch.setattr(convolution, "_PIXELS_A_CHANNEL", 0)
+    batch, ny, nx, inputs, outputs = shape
+    rng = np.random.default_rng(2)
+    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731
+    x, kernel, weight = draw(*batch, ny, nx, inputs), draw(3, 3, inputs, outputs), draw(*batch, ny, nx, outputs)
+
+    def both(function):
+        return function(x, kernel), jax.grad(lambda x, k: jnp.sum(function(x, k) * weight), (0, 1))(x, kernel)
+
+    found, expected = (jax.tree.leaves(jax.jit(lambda f=f: both(f))()) for f in (convolve, convolution._by_xla))
+    for left, right in zip(found, expected, strict=True):
+        assert relative_error(left, right) < 1e-5
+
+
+def test_the_gradient_of_normalisation_and_activation_is_that_of_their_formula():
+    rng = np.random.default_rng(3)
+    x, weight = (jnp.asarray(rng.normal(size=(2, 7, 6, 3)), jnp.float32) for _ in range(2))
+
+    def formula(x):
+        z = x - jnp.mean(x, (-3, -2), keepdims=True)
+        z = z / jnp.sqrt(jnp.mean(z**2, (-3, -2), keepdims=True) + 1e-5)
+        return jnp.where(z > 0, z, 0.2 * z)
+
+    def slope(function):
+        return jax.grad(lambda x: jnp.sum(weight * function(x)))
+
+    for derive in (slope, lambda f: jax.grad(lambda x: jnp.sum(slope(f)(x) ** 2))):
+        assert relative_error(derive(normalise_and_rectify)(x), derive(formula)(x)) < 1e-5
 
 
 def test_the_convolution_under_vmap_scan_and_a_second_derivative():

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from jaxcs.nets.winograd import convolve_by_winograd
+
 # Up to this product of input and output channels a convolution on the CPU is quicker as one fused sum of shifted
 # images: 0.6 against 3.8 ms for 4 -> 4 channels at 256 x 256, 1.3 against 20 ms for 8 images of 2 -> 2; 8 -> 8 ties.
 _FEW_CHANNELS = 32
@@ -27,6 +29,15 @@ _FEW_FOR_KERNEL = 512
 # 6.2 and 8.5 at 80 x 80, 20 and 21.5 for 256 -> 256 at 40 x 40.  Other forms for 64 -> 64 at 160 x 160: nine products
 # 73 ms, with the nine inputs joined 98, either in blocks 34 and 37, the form of the blocks unblocked 56.
 _LARGE_FOR_KERNEL, _PIXELS_OF_BLOCK = 2_000_000, 1300
+
+# From this product of pixels, input and output channels on, half the multiplications are worth the transforms: 19
+# against 32 ms for 32 -> 32 channels at 320 x 320, 14 against 30 for 64 -> 64 at 160 x 160, 45 against 48 for 18 -> 18
+# at 640 x 368, but 185 against 177 for 15 images of 16 -> 16 at 320 x 184.  Small layers gain too little for what the
+# compiler takes, which for a U-Net of 32 channels is 12 s instead of 5.
+_MUCH_WORK = 2**25
+# With fewer pixels than this for each channel, transforming the kernel can cost what is saved: 40 against 25 ms for
+# 512 -> 512 at 20 x 20 outside loops, though 15 against 26 inside.
+_PIXELS_A_CHANNEL = 2
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -72,8 +83,13 @@ def _by_xla(x: Array, kernel: Array) -> Array:
 
 
 def _on_cpu(x: Array, kernel: Array) -> Array:
-    few = kernel.shape[-2] * kernel.shape[-1] <= _FEW_CHANNELS
-    return _sum_of_shifts(x, kernel) if few else _by_xla(x, kernel)
+    if kernel.shape[-2] * kernel.shape[-1] <= _FEW_CHANNELS:
+        return _sum_of_shifts(x, kernel)
+    pixels, (inputs, outputs) = x.shape[-3] * x.shape[-2], kernel.shape[-2:]
+    large = pixels * inputs * outputs >= _MUCH_WORK and pixels >= _PIXELS_A_CHANNEL * max(inputs, outputs)
+    # Lower precisions would lose too much in the transforms.
+    exact = x.dtype == kernel.dtype == jnp.float32
+    return convolve_by_winograd(x, kernel) if large and exact and len(kernel) == 3 else _by_xla(x, kernel)
 
 
 def _sum_of_shifts(x: Array, kernel: Array) -> Array:

@@ -74,13 +74,33 @@ class UpConv(nn.Module):
         return blocks.reshape(*batch, 2 * ny, 2 * nx, self.features)
 
 
-@jax.checkpoint
+@jax.custom_vjp
 def normalise_and_rectify(x: Array) -> Array:
     """Instance normalisation (biased variance, epsilon 1e-5, nothing learnt), then LeakyReLU of slope 0.2."""
+    return _normalise_and_rectify(x)[0]
+
+
+# The result, which the next layer reads anyway, tells all that the gradient needs: its sign is that of the normalised
+# image, and that image is what the slope made of it.  So the convolution's output is not kept.
+def _normalise_and_rectify(x: Array) -> tuple[Array, tuple[Array, Array]]:
     z = x.astype(jnp.float32)
     centred = z - jnp.mean(z, (-3, -2), keepdims=True)
-    z = centred * lax.rsqrt(jnp.mean(centred**2, (-3, -2), keepdims=True) + 1e-5)
-    return jnp.where(z > 0, z, 0.2 * z).astype(x.dtype)
+    scale = lax.rsqrt(jnp.mean(centred**2, (-3, -2), keepdims=True) + 1e-5)
+    z = centred * scale
+    y = jnp.where(z > 0, z, 0.2 * z).astype(x.dtype)
+    return y, (y, scale)
+
+
+def _gradient_of_normalise_and_rectify(residual: tuple[Array, Array], gradient: Array) -> tuple[Array]:
+    y, scale = residual
+    positive = y > 0
+    z = jnp.where(positive, y, y / 0.2).astype(jnp.float32)
+    by = jnp.where(positive, gradient, 0.2 * gradient).astype(jnp.float32)
+    along = jnp.mean(by * z, (-3, -2), keepdims=True)
+    return ((scale * (by - jnp.mean(by, (-3, -2), keepdims=True) - z * along)).astype(y.dtype),)
+
+
+normalise_and_rectify.defvjp(_normalise_and_rectify, _gradient_of_normalise_and_rectify)
 
 
 class BatchNorm(nn.Module):

