@@ -17,9 +17,10 @@ from jaxtyping import Array, Float
 
 from jaxcs.nets.winograd import convolve_by_winograd
 
-# Up to this product of input and output channels a convolution on the CPU is quicker as one fused sum of shifted
-# images: 0.6 against 3.8 ms for 4 -> 4 channels at 256 x 256, 1.3 against 20 ms for 8 images of 2 -> 2; 8 -> 8 ties.
-_FEW_CHANNELS = 32
+# Up to this product of input and output channels, neither over 8, a convolution on the CPU is quicker as one fused sum
+# of shifted images: 0.3 against 1.2 ms for 4 -> 4 channels at 256 x 256, 1.1 against 7.7 ms for 8 images of 2 -> 2;
+# 8 -> 8 ties, and for 32 -> 1 at 320 x 320 it is 13 against 1.5.
+_FEW_CHANNELS, _MOST_OF_FEW = 32, 8
 # Up to this product the kernel's gradient is quicker as nine matrix products: 1.7 against 14 ms for 16 -> 8 channels at
 # 160 x 128 on one core, 1.1 against 7.7 for 32 -> 16 at 80 x 64, but 9.1 against 6.1 for 32 -> 32 at 160 x 128.
 _FEW_FOR_KERNEL = 512
@@ -30,14 +31,15 @@ _FEW_FOR_KERNEL = 512
 # 73 ms, with the nine inputs joined 98, either in blocks 34 and 37, the form of the blocks unblocked 56.
 _LARGE_FOR_KERNEL, _PIXELS_OF_BLOCK = 2_000_000, 1300
 
-# From this product of pixels, input and output channels on, half the multiplications are worth the transforms: 19
-# against 32 ms for 32 -> 32 channels at 320 x 320, 14 against 30 for 64 -> 64 at 160 x 160, 45 against 48 for 18 -> 18
-# at 640 x 368, but 185 against 177 for 15 images of 16 -> 16 at 320 x 184.  Small layers gain too little for what the
-# compiler takes, which for a U-Net of 32 channels is 12 s instead of 5.
+# From this product of pixels, input and output channels on, half the multiplications can be worth the transforms: on
+# one machine 19 against 32 ms for 32 -> 32 channels at 320 x 320 and 14 against 30 for 64 -> 64 at 160 x 160, on another
+# 5.7 against 6.2 and 4.7 against 4.5, but 3.0 against 3.8 for 128 -> 128 at 80 x 80 and 5.1 against 7.6 for 512 ->
+# 256 at 40 x 40.  Small layers gain too little for what the compiler takes: for a U-Net of 32 channels twice as long.
 _MUCH_WORK = 2**25
-# With fewer pixels than this for each channel, transforming the kernel can cost what is saved: 40 against 25 ms for
-# 512 -> 512 at 20 x 20 outside loops, though 15 against 26 inside.
-_PIXELS_A_CHANNEL = 2
+# Not with fewer pixels than this for each channel, where transforming the kernel can cost what is saved; nor with more
+# numbers than this in all images, which leave the cache between the transforms: 20 against 9.8 ms for 64 -> 32 at
+# 320 x 320, 73 against 34 for 15 images of 16 -> 16 at 320 x 184, but 8.6 against 9.6 for 72 -> 36 at 320 x 184.
+_PIXELS_A_CHANNEL, _NUMBERS_IN_CACHE = 2, 4_500_000
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -83,13 +85,17 @@ def _by_xla(x: Array, kernel: Array) -> Array:
 
 
 def _on_cpu(x: Array, kernel: Array) -> Array:
-    if kernel.shape[-2] * kernel.shape[-1] <= _FEW_CHANNELS:
+    inputs, outputs = kernel.shape[-2:]
+    most = max(inputs, outputs)
+    if inputs * outputs <= _FEW_CHANNELS and most <= _MOST_OF_FEW:
         return _sum_of_shifts(x, kernel)
-    pixels, (inputs, outputs) = x.shape[-3] * x.shape[-2], kernel.shape[-2:]
-    large = pixels * inputs * outputs >= _MUCH_WORK and pixels >= _PIXELS_A_CHANNEL * max(inputs, outputs)
+    pixels, numbers = x.shape[-3] * x.shape[-2], x.size // inputs * most
+    pays = (
+        pixels * inputs * outputs >= _MUCH_WORK and pixels >= _PIXELS_A_CHANNEL * most and numbers <= _NUMBERS_IN_CACHE
+    )
     # Lower precisions would lose too much in the transforms.
     exact = x.dtype == kernel.dtype == jnp.float32
-    return convolve_by_winograd(x, kernel) if large and exact and len(kernel) == 3 else _by_xla(x, kernel)
+    return convolve_by_winograd(x, kernel) if pays and exact and len(kernel) == 3 else _by_xla(x, kernel)
 
 
 def _sum_of_shifts(x: Array, kernel: Array) -> Array:
