@@ -43,7 +43,7 @@ def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_po
         at_corner, at_centre = partial(jnp.fft.ifftshift, axes=axes), partial(jnp.fft.fftshift, axes=axes)
 
         coils = at_centre(to_image(jnp.where(at_corner(calibration_region(mask, centre)), measured, 0)))
-        maps = sensitivity.apply(params["sensitivity"], coils)
+        maps = _one_by_one_on_cpu(partial(sensitivity.apply, params["sensitivity"]), coils)
         norm = root_sum_of_squares(maps)
         maps = at_corner(maps / jnp.where(norm > 0, norm, 1.0))
         mask = at_corner(mask)
@@ -58,6 +58,11 @@ def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_po
         return at_centre(root_sum_of_squares(to_image(kspace)))
 
     return Net(init, apply)
+
+
+def _one_by_one_on_cpu(function: _Transform, coils: Array) -> Array:
+    """The CPU takes as long coil by coil, with what only one of them needs in memory: 5.3 for 6.4 GB, full size."""
+    return lax.platform_dependent(coils, cpu=lambda coils: lax.map(function, coils), default=function)
 
 
 def _transforms(kspace: Kspace, mask: Mask) -> tuple[Array, _Transform, _Transform, tuple[int, ...]]:
