@@ -9,6 +9,7 @@ from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from bench.harness.arguments import Parser, integer, number, one_of, setting
 from bench.harness.command import execute
 from bench.harness.config import RunConfig
+from bench.harness.errors import UsageError
 from bench.harness.flags import add_data, add_device, add_sampling
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
@@ -95,7 +96,10 @@ def parser() -> Parser:
         help="step in units of the radius; 4, or 1 on a network, if not given",
     )
     attack.add_argument(
-        "--restarts", type=integer(1), default=1, metavar="N", help="starts per epsilon; the strongest is kept"
+        "--restarts",
+        type=integer(1),
+        metavar="N",
+        help="starts per epsilon, of which the strongest is kept; 1 if not given",
     )
     attack.add_argument(
         "--method-seed",
@@ -107,9 +111,8 @@ def parser() -> Parser:
     attack.add_argument(
         "--target",
         type=one_of(("truth", "clean")),
-        default="truth",
         metavar="T",
-        help="drive the image away from truth or clean output",
+        help="drive the image away from truth or clean output; truth if not given",
     )
     attack.add_argument(
         "--maps",
@@ -146,6 +149,11 @@ def configuration(arguments: Namespace) -> RunConfig:
     """The arguments that decide the numbers."""
     # Reconstruction errors of the iterative methods are nearly quadratic in the perturbation, where large steps are a
     # power iteration; those of networks are not.
+    if arguments.attack == "two_step":
+        for name in ("steps", "step_size", "restarts", "target"):
+            if getattr(arguments, name) is not None:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag}: two_step has constants of its own; leave it out, or use --attack pgd")
     steps, step_size = (10, 1.0) if arguments.method in NETWORKS + UNTRAINED else (5, 4.0)
     eps = arguments.eps or ([0.05] if arguments.method in UNTRAINED else [0.01, 0.02, 0.03, 0.05, 0.08])
     return RunConfig(
@@ -158,10 +166,10 @@ def configuration(arguments: Namespace) -> RunConfig:
         method_seed=arguments.method_seed,
         steps=arguments.steps or steps,
         step_size=arguments.step_size or step_size,
-        restarts=arguments.restarts,
+        restarts=arguments.restarts or 1,
         eps=tuple(sorted(set(eps))),
         norm=arguments.norm,
-        target=arguments.target,
+        target=arguments.target or "truth",
         maps=arguments.maps,
         data=arguments.data,
         phantom=arguments.phantom,

@@ -11,7 +11,7 @@ import pytest
 
 from bench import attack
 from jaxcs.attacks import threat, two_step
-from jaxcs.complex import l2_norm, root_sum_of_squares
+from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.recon import METHODS, convdecoder, l1, untrained
 from jaxcs.solvers.fit import fit
@@ -117,13 +117,33 @@ def test_samples_held_out_choose_the_iterate():
     np.testing.assert_allclose(score, found.score, rtol=1e-4)
 
 
-def test_a_warm_start_goes_on_from_the_clean_fit():
-    config = replace(SMALL, gradient="warm", gradient_steps=1, n_steps=40)
+def test_a_warm_start_goes_on_where_the_clean_fit_stood():
+    """With the optimiser's state: a fit in two parts is the fit in one, and its image that of the last iterate."""
+    config = replace(SMALL, gradient="warm", gradient_steps=3, n_steps=7)
     surrogate = untrained.surrogate(convdecoder.network, config)
     m = measurement()
-    warm = surrogate.method.apply(surrogate.start(m, KEY), m, KEY)
-    assert relative_error(warm, untrained.build(convdecoder.network, config).apply({}, m, KEY)) < 1e-4
+    image = surrogate.method.apply(surrogate.start(m, KEY), m, KEY)
+    whole = replace(config, n_steps=10)
+    fitting = untrained._fitting(convdecoder.network, whole, m, jax.random.split(KEY, 1)[0])
+    last = untrained._run(whole, fitting, None).last.params
+    kspace = jnp.where(m.mask, m.kspace, fitting.unit * fitting.draw(fitting.problem, last))
+    assert relative_error(image, root_sum_of_squares(ifft2c(kspace))) < 1e-4
     assert untrained.surrogate(convdecoder.network, SMALL) is None
+
+
+def test_the_gradient_of_a_warm_start_sees_more_than_the_measured_samples():
+    """Samples that are not measured move with the data, which those of an older best iterate would not."""
+    config = replace(SMALL, gradient="warm", gradient_steps=3, n_steps=7)
+    surrogate = untrained.surrogate(convdecoder.network, config)
+    m = measurement()
+    start = surrogate.start(m, KEY)
+
+    def filled_in(scale):
+        image = surrogate.method.apply(start, m._replace(kspace=m.kspace * scale), KEY)
+        return jnp.sum(image**2) - jnp.sum(abs2(jnp.where(m.mask, m.kspace * scale, 0)))
+
+    value, slope = jax.jit(jax.value_and_grad(filled_in))(1.0)
+    assert abs(slope) > 1e-3 * value
 
 
 @pytest.mark.parametrize(
@@ -185,6 +205,9 @@ def test_the_command_attacks_a_fit(flags, tmp_path, capsys, monkeypatch):
     assert "the default network is a small one" in output.err
     record = json.loads(output.out)
     assert record["config"]["eps"] == [0.05]
+    assert record["attack_config"]["n_steps"] == (5 if "two_step" in flags else 2)
+    assert ("objective" in record["threat_model"]["goal"]) == ("two_step" in flags)
+    assert record["threat_model"]["maps"] == "not used"
     assert ("not the random seed" in record["threat_model"]["knowledge"]) == ("fresh" in flags)
     assert all(np.isfinite(row["attacked"]) for row in record["summary"])
 
@@ -195,6 +218,9 @@ def test_the_command_attacks_a_fit(flags, tmp_path, capsys, monkeypatch):
         (["--method", "l1", "--method-seed", "fresh"], "l1 draws nothing at random"),
         (["--method", "unet", "--attack", "two_step"], "unet minimises no objective; use pgd"),
         (["--method", "convdecoder", "--set", "bias=maybe"], "--set bias=maybe: needs bool"),
+        (["--attack", "two_step", "--steps", "3"], "--steps: two_step has constants of its own"),
+        (["--attack", "two_step", "--target", "clean"], "--target: two_step has constants of its own"),
+        (["--method", "convdecoder", "--maps", "reestimated"], "--maps reestimated: convdecoder uses no coil maps"),
         (["--method", "dip", "--preset", "paper"], "--preset paper is not one of dip's"),
     ],
 )

@@ -67,6 +67,8 @@ def build(
     """
     method, surrogate = entry.build(method_config), entry.surrogate(method_config)
     joint = ATTACKS[config.attack].joint
+    if joint or not ATTACKS[config.attack].searches:
+        surrogate = None
 
     def to_kspace(data: SliceData, delta: Array) -> Array:
         return Sense(data.maps, data.mask).forward(delta) if config.norm == "image" else delta
@@ -90,9 +92,7 @@ def build(
         return THREATS[config.norm](epsilon, data.kspace, data.mask)
 
     def prepare(data: SliceData, key: Key) -> Any:
-        return (
-            params if surrogate is None or joint else surrogate.start(measure(data, no_perturbation(config, data)), key)
-        )
+        return params if surrogate is None else surrogate.start(measure(data, no_perturbation(config, data)), key)
 
     def search(data: SliceData, clean_image: Array, start: Any, epsilon: Array, begin: Array, key: Key) -> Found:
         start_key, attack_key, noise_key = jax.random.split(key, 3)

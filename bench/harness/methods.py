@@ -41,16 +41,24 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     if config.preset is not None and config.preset not in method.presets:
         known = ", ".join(method.presets) or "none"
         raise UsageError(f"--preset {config.preset} is not one of {config.method}'s, which are: {known}")
-    if trained is not None and config.maps == "reestimated":
-        raise UsageError(f"--maps reestimated: {config.method} uses no coil maps from outside; leave the flag out")
     base = trained.config if trained is not None else method.config()
     changed = _changed(config, method.presets[config.preset] if config.preset is not None else base)
+    if config.maps == "reestimated" and without_maps(config, changed) is not None:
+        raise UsageError(f"--maps reestimated: {config.method} uses no coil maps from outside; leave the flag out")
     if trained is not None:
         try:
             archive.check(trained.params, jax.eval_shape(method.build(changed).init, jax.random.key(0)))
         except WeightsError as error:
             raise UsageError(f"--set: {error}") from error
     return changed
+
+
+def without_maps(config: RunConfig, method_config: Any) -> str | None:
+    """What a method does that takes no coil maps from outside; None of one that does."""
+    if config.method == "varnet":
+        return "estimated by the network from the perturbed data"
+    alone = METHODS[config.method].fitted and method_config.coils == "all"
+    return "not used" if alone or config.method == "unet" else None
 
 
 _TRUTH = {"true": True, "false": False}

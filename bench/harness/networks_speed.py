@@ -1,7 +1,8 @@
 """Time and peak memory of an attack step on the networks, ours and the `fastmri` package's, each in its own process.
 
-The processes take turns, so that a busy machine slows all alike; a process of its own makes peak memory its own.  A turn
-begins with a run that does not count, because memory comes back from the other slowly: 10.9 s, then 6.2, on the largest.
+The processes take turns, so that a busy machine slows all alike; a process of its own makes peak memory its own.  A
+turn begins with a run that does not count, because memory comes back from the other slowly: 10.9 s, then 6.2, on the
+largest.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,6 @@ from bench.report import write_report
 from data_prep.cases import InputError
 from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.recon import METHODS, l1
-
-# What the networks do about coil maps, whatever --maps says.
-_MAPS = {"unet": "not used", "varnet": "estimated by the network from the perturbed data"}
-
 
 # What the attack knows of the random network of an un-trained method.
 _SEED = {"known": "; and the random seed of the network", "fresh": ", but not the random seed of the network"}
@@ -55,7 +51,8 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         "schema_version": SCHEMA_VERSION,
         "config": config.to_dict(),
         "method_config": {field.name: getattr(work.method_config, field.name) for field in fields(work.method_config)},
-        "threat_model": threat_model(config),
+        "attack_config": asdict(work.attack_config),
+        "threat_model": threat_model(config, method_config),
         "argv": argv,
         "versions": provenance.versions(),
         "git": provenance.git_state(),
@@ -146,7 +143,7 @@ def _wavelet_notes(config: RunConfig, method_config: Any, shapes: list[tuple[int
     return notes
 
 
-def threat_model(config: RunConfig) -> dict[str, str]:
+def threat_model(config: RunConfig, method_config: Any) -> dict[str, str]:
     """What the attacker may do and knows, in words."""
     radius = {
         "measured": "the norm of the measured entries, all coils together",
@@ -165,11 +162,11 @@ def threat_model(config: RunConfig) -> dict[str, str]:
         "knowledge": "the method, its settings, the mask, the coil maps and the "
         + ("true image" if config.target == "truth" else "clean output")
         + _SEED[config.method_seed] * METHODS[config.method].fitted,
-        "maps": _MAPS.get(
-            config.method,
-            "estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data",
-        ),
-        "goal": "largest squared distance of the image from the "
+        "maps": methods.without_maps(config, method_config)
+        or ("estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data"),
+        "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
+        if ATTACKS[config.attack].joint
+        else "largest squared distance of the image from the "
         + ("truth" if config.target == "truth" else "clean output"),
     }
 

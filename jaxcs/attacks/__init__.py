@@ -16,15 +16,17 @@ class AttackEntry(NamedTuple):
     """An attack's configuration class and its builder.
 
     joint: whether it descends on the method's objective, so that it needs a method that has one.
+    searches: whether it evaluates the method at all to find its perturbation.
     """
 
     config: type[Any]
     build: Callable[[Any], Any]
     joint: bool = False
+    searches: bool = True
 
 
 ATTACKS = {
     "pgd": AttackEntry(pgd.Config, pgd.build),
-    "noise": AttackEntry(noise.Config, noise.build),
+    "noise": AttackEntry(noise.Config, noise.build, searches=False),
     "two_step": AttackEntry(two_step.Config, two_step.build, joint=True),
 }

@@ -32,9 +32,9 @@ _FEW_FOR_KERNEL = 512
 _LARGE_FOR_KERNEL, _PIXELS_OF_BLOCK = 2_000_000, 1300
 
 # From this product of pixels, input and output channels on, half the multiplications can be worth the transforms: on
-# one machine 19 against 32 ms for 32 -> 32 channels at 320 x 320 and 14 against 30 for 64 -> 64 at 160 x 160, on another
-# 5.7 against 6.2 and 4.7 against 4.5, but 3.0 against 3.8 for 128 -> 128 at 80 x 80 and 5.1 against 7.6 for 512 ->
-# 256 at 40 x 40.  Small layers gain too little for what the compiler takes: for a U-Net of 32 channels twice as long.
+# one machine 19 against 32 ms for 32 -> 32 channels at 320 x 320 and 14 against 30 for 64 -> 64 at 160 x 160; on
+# another 5.7 against 6.2 and 4.7 against 4.5, but 3.0 against 3.8 for 128 -> 128 at 80 x 80 and 5.1 against 7.6 for
+# 512 -> 256 at 40 x 40.  Small layers gain too little for what the compiler takes: twice as long for a U-Net.
 _MUCH_WORK = 2**25
 # Not with fewer pixels than this for each channel, where transforming the kernel can cost what is saved; nor with more
 # numbers than this in all images, which leave the cache between the transforms: 20 against 9.8 ms for 64 -> 32 at

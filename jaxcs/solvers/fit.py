@@ -33,16 +33,24 @@ _BETTER = 1.005
 _DAMPING, _ADJOINT_ITERATIONS = 1e-3, 30
 
 
+class Iterate(NamedTuple):
+    """Where a fit stands, and all that another needs to go on from there."""
+
+    params: Params
+    optimiser: Any
+
+
 class Fit(NamedTuple):
     """A finished fit.
 
     params: of the best iterate, as it was before the step that its score led to.  score: its score.
-    losses: (n_steps,) at each iterate.
+    losses: (n_steps,) at each iterate.  last: the iterate after the last step.
     """
 
     params: Params
     score: Float[Array, ""]
     losses: Float[Array, "step"]
+    last: Iterate
 
 
 class _State(NamedTuple):
@@ -57,31 +65,33 @@ class _State(NamedTuple):
 def fit(
     losses: Losses,
     theta: Theta,
-    params: Params,
+    begin: Params | Iterate,
     optimiser: optax.GradientTransformation,
     n_steps: int,
     gradient: FitGradient = "unroll",
     gradient_steps: int = 0,
 ) -> Fit:
-    """Descend from `params` for n_steps and return the best of the n_steps iterates seen.
+    """Descend from `begin`, parameters or where another fit stood, for n_steps, and return the best of the n_steps
+    iterates seen.
 
-    gradient_steps: of the truncated gradient.  A fit that meets NaN keeps the best iterate before it, and shows the NaN
-    in `losses`.
+    gradient_steps: of the truncated gradient, which is 0 where the best iterate is older.  A fit that meets NaN keeps
+    the best iterate before it, and shows the NaN in `losses`.
     """
+    if not isinstance(begin, Iterate):
+        begin = Iterate(begin, optimiser.init(begin))
     if gradient == "implicit":
-        return _implicit(losses, theta, params, optimiser, n_steps)
+        return _implicit(losses, theta, begin, optimiser, n_steps)
     last = min(gradient_steps, n_steps) if gradient == "truncated" else n_steps
-    first = _first(params, optimiser, n_steps)
+    first = _first(begin, n_steps)
     if last < n_steps:
         first = jax.lax.stop_gradient(_run(losses, jax.lax.stop_gradient(theta), first, optimiser, n_steps - last))
     state = _run(losses, theta, first, optimiser, last)
-    return Fit(state.best, state.score, state.losses)
+    return Fit(state.best, state.score, state.losses, Iterate(state.params, state.optimiser))
 
 
-def _first(params: Params, optimiser: optax.GradientTransformation, n_steps: int) -> _State:
-    return _State(
-        params, optimiser.init(params), params, jnp.asarray(jnp.inf), jnp.zeros((), jnp.int32), jnp.zeros(n_steps)
-    )
+def _first(begin: Iterate, n_steps: int) -> _State:
+    score, step = jnp.asarray(jnp.inf), jnp.zeros((), jnp.int32)
+    return _State(begin.params, begin.optimiser, begin.params, score, step, jnp.zeros(n_steps))
 
 
 def _run(losses: Losses, theta: Theta, state: _State, optimiser: optax.GradientTransformation, n_steps: int) -> _State:
@@ -105,7 +115,7 @@ def _run(losses: Losses, theta: Theta, state: _State, optimiser: optax.GradientT
 
 
 def _implicit(
-    losses: Losses, theta: Theta, params: Params, optimiser: optax.GradientTransformation, n_steps: int
+    losses: Losses, theta: Theta, begin: Iterate, optimiser: optax.GradientTransformation, n_steps: int
 ) -> Fit:
     """The best iterate as the fixed point of x <- x - gradient(x), whose system is the loss's second derivative.
 
@@ -117,7 +127,7 @@ def _implicit(
         return jax.grad(lambda params: losses(theta, params)[0])(params)
 
     def solve(theta: Theta, params: Params) -> Params:
-        return _run(losses, theta, _first(params, optimiser, n_steps), optimiser, n_steps).best
+        return _run(losses, theta, _first(begin._replace(params=params), n_steps), optimiser, n_steps).best
 
     def solve_adjoint(theta: Theta, params: Params, v: Params) -> Params:
         transpose = jax.vjp(lambda params: slope(theta, params), params)[1]
@@ -133,7 +143,7 @@ def _implicit(
         step=lambda theta, params: jax.tree.map(jnp.subtract, params, slope(theta, params)),
         solve_adjoint=solve_adjoint,
         theta=theta,
-        x0=params,
+        x0=begin.params,
     )
     loss, score = losses(jax.lax.stop_gradient(theta), jax.lax.stop_gradient(best))
-    return Fit(best, score, loss[None])
+    return Fit(best, score, loss[None], begin._replace(params=best))
