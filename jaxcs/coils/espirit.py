@@ -108,7 +108,7 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
             # Eigenvalues in [0, width] shrink alike; the largest is above, because |G v| never exceeds it.
             width = config.momentum * _unit(product)[1]
             following = product - width / 2 * v - width**2 / 16 * before
-            _, size = _unit(following)
+            size = _unit(following)[1]
             scale = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)
             return (following * scale, v * scale), None
 
