@@ -30,8 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         type=one_of(tuple(CASES)),
         nargs="+",
         metavar="NAME",
-        help="time instead an attack step on these networks, beside PyTorch's where that is installed: "
-        + ", ".join(CASES),
+        help="time instead a step on these networks, beside PyTorch's where that is installed: " + ", ".join(CASES),
     )
     parser.add_argument("--repetitions", type=integer(1), default=5, metavar="N", help="counted runs of each")
     try:

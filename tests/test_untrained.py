@@ -15,6 +15,7 @@ from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.recon import METHODS, convdecoder, l1, untrained
 from jaxcs.solvers.fit import fit
+from jaxcs.types import Measurement
 from tests.asserts import relative_error
 from tests.test_recon import measurement
 
@@ -144,6 +145,18 @@ def test_the_gradient_of_a_warm_start_sees_more_than_the_measured_samples():
 
     value, slope = jax.jit(jax.value_and_grad(filled_in))(1.0)
     assert abs(slope) > 1e-3 * value
+
+
+def test_the_gradient_through_a_thousand_steps_fits_into_four_gigabytes():
+    """What the compiler sets aside for the default network on a phantom's slice; nothing is run."""
+    method = untrained.build(convdecoder.network, convdecoder.Config(n_steps=1000, gradient="unroll"))
+    kspace, mask = jax.ShapeDtypeStruct((8, 160, 128), jnp.complex64), jax.ShapeDtypeStruct((128,), bool)
+
+    def energy(kspace, mask):
+        return jnp.sum(method.apply({}, Measurement(kspace, mask, kspace), KEY) ** 2)
+
+    compiled = jax.jit(jax.grad(energy)).lower(kspace, mask).compile()
+    assert 0.5e9 < compiled.memory_analysis().temp_size_in_bytes < 4e9
 
 
 @pytest.mark.parametrize(

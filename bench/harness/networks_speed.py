@@ -1,4 +1,7 @@
-"""Time and peak memory of an attack step on the networks, ours and the `fastmri` package's, each in its own process.
+"""Time and peak memory of a step on the networks, ours and PyTorch's, each in its own process.
+
+An attack step (the gradient in the data) on U-Net and VarNet, beside the `fastmri` package's; a step of ConvDecoder's
+fit.
 
 The processes take turns, so that a busy machine slows all alike; a process of its own makes peak memory its own.  A
 turn begins with a run that does not count, because memory comes back from the other slowly: 10.9 s, then 6.2, on the
@@ -19,11 +22,15 @@ from typing import Any
 
 import numpy as np
 
-# Name: (variant of the paper, shape of the image or of the k-space).
+# Steps of a fit that are timed together, in the loop in which they run.
+_FIT_STEPS = 4
+# Name: (method, variant of the paper or channels, shape of the image or of the k-space).
 CASES: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "unet": ("unet", "u1", (1, 320, 320)),
     "varnet-small": ("varnet", "v5", (8, 256, 256)),
     "varnet-full": ("varnet", "v1", (15, 640, 368)),
+    "convdecoder-small": ("convdecoder", "64", (8, 160, 160)),
+    "convdecoder-paper": ("convdecoder", "256", (15, 640, 368)),
 }
 
 
@@ -101,6 +108,8 @@ def _ours(name: str) -> Callable[[], object]:
     from jaxcs.recon import METHODS
 
     method, variant, _ = CASES[name]
+    if method == "convdecoder":
+        return _our_fit(name)
     config = METHODS[method].presets[variant]
     x, mask = _input(name)
     if method == "unet":
@@ -124,6 +133,8 @@ def _theirs(name: str) -> Callable[[], object]:
     from jaxcs.recon import METHODS
 
     method, variant, _ = CASES[name]
+    if method == "convdecoder":
+        return _their_fit(name)
     config = METHODS[method].presets[variant]
     x, mask = _input(name)
     if method == "unet":
@@ -145,3 +156,61 @@ def _theirs(name: str) -> Callable[[], object]:
         (evaluate() ** 2).sum().backward()
 
     return step
+
+
+def _our_fit(name: str) -> Callable[[], object]:
+    """Steps of Adam on mean |M F G(C, z) - y|^2, the published network but for its channels."""
+    from dataclasses import replace
+
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    from jaxcs.complex import abs2
+    from jaxcs.recon import convdecoder
+    from jaxcs.solvers.fit import fit
+
+    x, mask = _input(name)
+    config = replace(convdecoder.PRESETS["paper"], channels=int(CASES[name][1]))
+    net = convdecoder.network(config, (x.shape[1], x.shape[2]), 2 * len(x))
+    z = net.draw_input(jax.random.key(0))
+
+    def losses(kspace: Any, params: Any) -> Any:
+        y = net.apply(params, z)
+        drawn = jnp.fft.fft2(jnp.moveaxis(y[..., 0::2] + 1j * y[..., 1::2], -1, 0), norm="ortho")
+        loss = jnp.mean(jnp.asarray(mask) * abs2(drawn - kspace))
+        return loss, loss
+
+    step = jax.jit(lambda kspace, params: fit(losses, kspace, params, optax.adam(0.008), _FIT_STEPS).losses)
+    kspace, params = jnp.asarray(x[..., 0] + 1j * x[..., 1]), net.init(jax.random.key(0))
+    return lambda: jax.block_until_ready(step(kspace, params))
+
+
+def _their_fit(name: str) -> Callable[[], object]:
+    """The same in PyTorch, in its own order of axes."""
+    import torch
+
+    from jaxcs.nets.conv_decoder import size_schedule
+    from jaxcs.recon.convdecoder import PRESETS
+
+    x, mask = _input(name)
+    channels, paper = int(CASES[name][1]), PRESETS["paper"]
+    layers: list[Any] = []
+    for size in (*size_schedule((paper.in_rows, paper.in_columns), (x.shape[1], x.shape[2]), paper.layers), None):
+        layers += [torch.nn.Upsample(size, mode="nearest")] if size else []
+        convolution = torch.nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        layers += [convolution, torch.nn.ReLU(), torch.nn.BatchNorm2d(channels)]
+    network = torch.nn.Sequential(*layers, torch.nn.Conv2d(channels, 2 * len(x), 1, bias=False))
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.008)
+    z = torch.rand(1, channels, paper.in_rows, paper.in_columns)
+    kspace, columns = torch.view_as_complex(torch.tensor(x)), torch.tensor(mask)
+
+    def run() -> None:
+        for _ in range(_FIT_STEPS):
+            optimiser.zero_grad()
+            y = network(z)[0]
+            drawn = torch.fft.fft2(torch.complex(y[0::2], y[1::2]), norm="ortho")
+            (columns * (drawn - kspace).abs() ** 2).mean().backward()
+            optimiser.step()
+
+    return run
