@@ -12,7 +12,9 @@ import jax.numpy as jnp
 
 from bench.harness.campaign import Work
 from bench.harness.parallel import workers
+from jaxcs.attacks import ATTACKS
 from jaxcs.recon import METHODS
+from jaxcs.solvers.fit import ADJOINT_ITERATIONS
 
 _COMPLEX_BYTES = 8
 # JAX, its compiled code and the host's copies.
@@ -24,6 +26,8 @@ _ITERATION_COST = 2.0
 _POINTS = 2**17
 # Of all cores together, where channels are few; compiling a network takes longer than running it.
 _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS = 1.0e10, 30.0
+# Of fits, which have more channels; and a step that is differentiated, in steps that are not.
+_MULTIPLICATIONS_OF_FITS, _THROUGH_STEP = 5.0e10, 5
 # Import, compilation for one shape, figure and report.
 _FIXED_SECONDS, _COMPILE_SECONDS, _SECONDS_PER_IMAGE = 5.0, 12.0, 0.5
 
@@ -57,12 +61,19 @@ def _estimate_network(shapes: list[tuple[int, int, int]], work: Work) -> tuple[f
 
 
 def _estimate_fit(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
-    """A step is a forward and a backward pass, half of it on the largest images; a gradient through it costs four."""
-    config = work.method_config
-    fits = (2 + 2 * len(work.config.eps)) * config.n_steps * config.seeds
-    through = 5 * len(work.config.eps) * work.gradients_per_epsilon() * config.gradient_steps * config.seeds
+    """In steps of the fit: a forward and a backward pass, most of it on the two largest images."""
+    config, attack = work.method_config, ATTACKS[work.config.attack]
+    through = {
+        "warm": _THROUGH_STEP * config.gradient_steps,
+        "truncated": config.n_steps + _THROUGH_STEP * config.gradient_steps,
+        "unroll": _THROUGH_STEP * config.n_steps,
+        "implicit": config.n_steps + _THROUGH_STEP * ADJOINT_ITERATIONS,
+    }
+    searched = work.gradients_per_epsilon() * (1 if attack.joint else through[config.gradient])
+    begun = config.gradient == "warm" and attack.searches and not attack.joint
+    steps = (1 + begun + 2 * len(work.config.eps)) * config.n_steps + len(work.config.eps) * searched
     pixels = sum(ny * nx for _, ny, nx in shapes)
-    computed = (fits + through) * 3 * 40 * config.channels**2 * pixels / _MULTIPLICATIONS_PER_SECOND
+    computed = steps * config.seeds * 66 * config.channels**2 * pixels / _MULTIPLICATIONS_OF_FITS
     overhead = _FIXED_SECONDS + len(set(shapes)) * 3 * _NETWORK_COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
     live = 200 * config.channels * max(ny * nx for _, ny, nx in shapes) * workers() * work.batch
     return _BASE_MEMORY + live, computed + overhead

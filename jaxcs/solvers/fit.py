@@ -30,7 +30,7 @@ Losses = Callable[[Theta, Params], tuple[Float[Array, ""], Float[Array, ""]]]
 # that no longer falls keeps what it has.
 _BETTER = 1.005
 # Of the implicit gradient's system: damping relative to the gradient's own scale, and conjugate-gradient iterations.
-_DAMPING, _ADJOINT_ITERATIONS = 1e-3, 30
+_DAMPING, ADJOINT_ITERATIONS = 1e-3, 30
 
 
 class Iterate(NamedTuple):
@@ -136,7 +136,7 @@ def _implicit(
         def system(w: Params) -> Params:
             return jax.tree.map(lambda a, b: a + _DAMPING * size * b, transpose(w)[0], w)
 
-        return jax.scipy.sparse.linalg.cg(system, v, maxiter=_ADJOINT_ITERATIONS)[0]
+        return jax.scipy.sparse.linalg.cg(system, v, maxiter=ADJOINT_ITERATIONS)[0]
 
     best = implicit(
         solve=solve,
