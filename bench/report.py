@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from bench.harness.records import FLAGS
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --attacked: #c8382b; --noise: #2f7ebc; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -107,11 +109,7 @@ def _table(summary: list[dict[str, str]]) -> str:
 
 
 def _warnings(record: dict[str, Any]) -> str:
-    meanings = {
-        "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
-        "below noise": "the attack was no stronger than noise of equal norm",
-    }
-    found = [f"{count} results: {meanings[name]}." for name, count in record["flags"].items()]
+    found = [f"{count} results: {FLAGS[name]}." for name, count in record["flags"].items()]
     found += [f"{name} failed: {reason}." for name, reason in record["failed"].items()]
     found += record["notes"]
     if not record["flags"] and not record["failed"]:

@@ -11,13 +11,17 @@ from pathlib import Path
 
 import h5py
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from bench import attack
 from bench.harness import session
-from bench.harness.records import COLUMNS
+from bench.harness.campaign import _Outcome, _rows
+from bench.harness.experiment import Found
+from bench.harness.records import COLUMNS, FLAGS
 from data_prep import phantom
+from jaxcs.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (40, 32)
@@ -283,3 +287,22 @@ def test_interruptions_have_their_exit_codes(capsys, tmp_path, volume, monkeypat
     assert err.splitlines()[-1].startswith("bench.attack: error: ")
     status = json.loads((folder / "run.json").read_text())["status"]
     assert status == ("failed" if expected == 5 else "interrupted")
+
+
+def test_each_flag_is_raised_and_explained():
+    """By the numbers of one slice: an attack that is blind, or as weak as noise."""
+    image, scores = jnp.ones((2, 2)), {name: jnp.ones(()) for name in METRICS}
+    found = Found(delta=image, noise=image, norm=0.1, norm_kspace=0.1, picture=image, gradient_norm=1.0)
+    config = attack.configuration(attack.parser().parse_args([]))
+
+    def flags(gradient_norm, attacked, clamped=0.0):
+        one = _Outcome(
+            found._replace(gradient_norm=np.float32(gradient_norm)),
+            (attacked * image, scores | {"clamped": clamped}),
+            (2 * image, scores),
+        )
+        return _rows(config, "slice", 0.1, scores | {"clamped": 0.0}, one, image)[0]["flags"]
+
+    raised = [flags(0, 3.0), flags(np.inf, 3.0), flags(1, 1.5), flags(1, 3.0, 0.5), flags(1, 3.0)]
+    assert raised == [["zero gradient"], ["gradient overflow"], ["below noise"], ["input clamped"], []]
+    assert [flag for one in raised for flag in one] == list(FLAGS)

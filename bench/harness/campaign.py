@@ -19,7 +19,7 @@ from bench.harness.experiment import Found, Functions, build, distance, no_pertu
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.progress import Progress
-from bench.harness.records import RunFolder
+from bench.harness.records import FLAGS, RunFolder
 from bench.harness.sources import Source
 from data_prep.cases import InputError
 from jaxcs.attacks import ATTACKS
@@ -175,20 +175,20 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """A row for each metric of one slice at one epsilon."""
     common = {"case": name, "source": config.method, "victim": config.method, "attack": config.attack, "eps": eps}
-    flags = []
-    if eps > 0 and one.found.gradient_norm == 0:
-        flags.append("zero gradient")
-    if eps > 0 and distance(one.attacked[0], reference) <= distance(one.noise[0], reference):
-        flags.append("below noise")
+    clamped = float(one.attacked[1]["clamped"]) if "clamped" in clean else 0.0
+    holds = {
+        "zero gradient": eps > 0 and one.found.gradient_norm == 0,
+        "gradient overflow": not np.isfinite(one.found.gradient_norm),
+        "below noise": eps > 0 and distance(one.attacked[0], reference) <= distance(one.noise[0], reference),
+        "input clamped": clamped > _CLAMPED,
+    }
     measured: dict[str, Any] = {
         "norm": float(one.found.norm),
         "norm_kspace": float(one.found.norm_kspace),
-        "flags": flags,
+        "flags": [flag for flag in FLAGS if holds[flag]],
     }
     if "clamped" in clean:
-        measured |= {"clamped_clean": float(clean["clamped"]), "clamped": float(one.attacked[1]["clamped"])}
-        if measured["clamped"] > _CLAMPED:
-            flags.append("input clamped")
+        measured |= {"clamped_clean": float(clean["clamped"]), "clamped": clamped}
     return [
         common
         | {

@@ -23,6 +23,13 @@ import numpy as np
 from bench.harness.errors import OutputError
 
 SCHEMA_VERSION = 1
+# What can be said against a result, and what it means.
+FLAGS = {
+    "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
+    "gradient overflow": "the attack's gradient was not finite, as through a long, chaotic fit, so that it was blind",
+    "below noise": "the attack was no stronger than noise of equal norm",
+    "input clamped": "over a hundredth of the network's input was cut off at its bounds, where the gradient is blind",
+}
 COLUMNS = ("source", "victim", "attack", "eps", "metric", "clean", "noise", "attacked", "ci95", "n")
 KEYS = ("source", "victim", "attack", "eps", "metric")
 
