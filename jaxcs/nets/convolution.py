@@ -27,9 +27,11 @@ _FEW_FOR_KERNEL = 512
 # From this many numbers in the output's gradient of one image, probably more than the cache keeps for the convolution,
 # it is quicker as one product for each block of about so many pixels.  As a convolution and in blocks, on one core: 8.9
 # and 1.3 s for 160 -> 160 channels at 640 x 368, 204 and 124 ms for 64 -> 64 at 320 x 320, but 24 and 25 at 160 x 160,
-# 6.2 and 8.5 at 80 x 80, 20 and 21.5 for 256 -> 256 at 40 x 40.  Other forms for 64 -> 64 at 160 x 160: nine products
-# 73 ms, with the nine inputs joined 98, either in blocks 34 and 37, the form of the blocks unblocked 56.
-_LARGE_FOR_KERNEL, _PIXELS_OF_BLOCK = 2_000_000, 1300
+# 6.2 and 8.5 at 80 x 80, 20 and 21.5 for 256 -> 256 at 40 x 40.  On two cores of another machine 13.7 and 8.0 for 64 ->
+# 64 at 160 x 160, 8.8 and 6.4 for 128 -> 128 at 80 x 80, 3.9 and 4.0 for 32 -> 32 at 160 x 160.  Other forms for 64 ->
+# 64 at 160 x 160: nine products 73 ms, with the nine inputs joined 98, either in blocks 34 and 37, the form of the
+# blocks unblocked 56.
+_LARGE_FOR_KERNEL, _PIXELS_OF_BLOCK = 800_000, 1300
 
 # From this product of pixels, input and output channels on, half the multiplications can be worth the transforms: on
 # one machine 19 against 32 ms for 32 -> 32 channels at 320 x 320 and 14 against 30 for 64 -> 64 at 160 x 160; on
