@@ -282,7 +282,12 @@ def test_interruptions_have_their_exit_codes(capsys, tmp_path, volume, monkeypat
         os.kill(os.getpid(), happen)
 
     monkeypatch.setattr(session, "attack_all", attack_all)
-    code, _, err, folder = run(capsys, tmp_path, "--data", volume, *SAMPLING)
+    # A shell starts its background jobs deaf to SIGINT, and Python keeps them so.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, _, err, folder = run(capsys, tmp_path, "--data", volume, *SAMPLING)
+    finally:
+        signal.signal(signal.SIGINT, previous)
     assert code == expected
     assert err.splitlines()[-1].startswith("bench.attack: error: ")
     status = json.loads((folder / "run.json").read_text())["status"]
