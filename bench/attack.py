@@ -147,13 +147,13 @@ def parser() -> Parser:
 
 def configuration(arguments: Namespace) -> RunConfig:
     """The arguments that decide the numbers."""
-    # Reconstruction errors of the iterative methods are nearly quadratic in the perturbation, where large steps are a
-    # power iteration; those of networks are not.
     if arguments.attack == "two_step":
         for name in ("steps", "step_size", "restarts", "target"):
             if getattr(arguments, name) is not None:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag}: two_step has constants of its own; leave it out, or use --attack pgd")
+    # Reconstruction errors of the iterative methods are nearly quadratic in the perturbation, where large steps are a
+    # power iteration; those of networks are not.
     steps, step_size = (10, 1.0) if arguments.method in NETWORKS + UNTRAINED else (5, 4.0)
     eps = arguments.eps or ([0.05] if arguments.method in UNTRAINED else [0.01, 0.02, 0.03, 0.05, 0.08])
     return RunConfig(

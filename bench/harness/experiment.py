@@ -65,10 +65,8 @@ def build(
     attack: an Attack, or a JointAttack if `config.attack` is joint.  calibration: the region where maps are
     re-estimated.
     """
-    method, surrogate = entry.build(method_config), entry.surrogate(method_config)
-    joint = ATTACKS[config.attack].joint
-    if joint or not ATTACKS[config.attack].searches:
-        surrogate = None
+    method, joint = entry.build(method_config), ATTACKS[config.attack].joint
+    surrogate = entry.surrogate(method_config) if ATTACKS[config.attack].searches else None
 
     def to_kspace(data: SliceData, delta: Array) -> Array:
         return Sense(data.maps, data.mask).forward(delta) if config.norm == "image" else delta

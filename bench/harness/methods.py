@@ -53,12 +53,15 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     return changed
 
 
+_MAPS = {"varnet": "estimated by the network from the perturbed data"}
+
+
 def without_maps(config: RunConfig, method_config: Any) -> str | None:
     """What a method does that takes no coil maps from outside; None of one that does."""
-    if config.method == "varnet":
-        return "estimated by the network from the perturbed data"
-    alone = METHODS[config.method].fitted and method_config.coils == "all"
-    return "not used" if alone or config.method == "unet" else None
+    method = METHODS[config.method]
+    if method.trained or (method.fitted and method_config.coils == "all"):
+        return _MAPS.get(config.method, "not used")
+    return None
 
 
 _TRUTH = {"true": True, "false": False}

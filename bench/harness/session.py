@@ -50,7 +50,7 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "config": config.to_dict(),
-        "method_config": {field.name: getattr(work.method_config, field.name) for field in fields(work.method_config)},
+        "method_config": asdict(work.method_config),
         "attack_config": asdict(work.attack_config),
         "threat_model": threat_model(config, method_config),
         "argv": argv,

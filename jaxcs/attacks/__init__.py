@@ -16,7 +16,7 @@ class AttackEntry(NamedTuple):
     """An attack's configuration class and its builder.
 
     joint: whether it descends on the method's objective, so that it needs a method that has one.
-    searches: whether it evaluates the method at all to find its perturbation.
+    searches: whether it evaluates the method to find its perturbation, and so may search on a cheaper one.
     """
 
     config: type[Any]
@@ -28,5 +28,5 @@ class AttackEntry(NamedTuple):
 ATTACKS = {
     "pgd": AttackEntry(pgd.Config, pgd.build),
     "noise": AttackEntry(noise.Config, noise.build, searches=False),
-    "two_step": AttackEntry(two_step.Config, two_step.build, joint=True),
+    "two_step": AttackEntry(two_step.Config, two_step.build, joint=True, searches=False),
 }

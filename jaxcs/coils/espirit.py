@@ -106,10 +106,9 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
             v, before = last_two
             product = jnp.sum(matrices * v, axis=1)
             # Eigenvalues in [0, width] shrink alike; the largest is above, because |G v| never exceeds it.
-            width = config.momentum * _unit(product)[1]
+            width = config.momentum * _norm(product)
             following = product - width / 2 * v - width**2 / 16 * before
-            size = _unit(following)[1]
-            scale = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)
+            scale = _inverse(_norm(following))
             return (following * scale, v * scale), None
 
         begin = (_unit(vectors)[0], jnp.zeros_like(vectors))
@@ -191,5 +190,14 @@ def _principal(covariance: Array) -> Array:
 
 def _unit(v: Array) -> tuple[Array, Array]:
     """v divided by its norm over the first axis, 0 where that is 0; and the norm."""
-    size = safe_sqrt(jnp.sum(abs2(v), axis=0))
-    return v * jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0), size
+    size = _norm(v)
+    return v * _inverse(size), size
+
+
+def _norm(v: Array) -> Array:
+    return safe_sqrt(jnp.sum(abs2(v), axis=0))
+
+
+def _inverse(size: Array) -> Array:
+    """1 / size, 0 where that is 0."""
+    return jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)

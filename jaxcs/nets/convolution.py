@@ -32,7 +32,6 @@ _FEW_FOR_KERNEL = 512
 # 64 at 160 x 160: nine products 73 ms, with the nine inputs joined 98, either in blocks 34 and 37, the form of the
 # blocks unblocked 56.
 _LARGE_FOR_KERNEL, _PIXELS_OF_BLOCK = 800_000, 1300
-
 # From this product of pixels, input and output channels on, half the multiplications can be worth the transforms: on
 # one machine 19 against 32 ms for 32 -> 32 channels at 320 x 320 and 14 against 30 for 64 -> 64 at 160 x 160; on
 # another 5.7 against 6.2 and 4.7 against 4.5, but 3.0 against 3.8 for 128 -> 128 at 80 x 80 and 5.1 against 7.6 for
@@ -97,7 +96,7 @@ def _on_cpu(x: Array, kernel: Array) -> Array:
     )
     # Lower precisions would lose too much in the transforms.
     exact = x.dtype == kernel.dtype == jnp.float32
-    return convolve_by_winograd(x, kernel) if pays and exact and len(kernel) == 3 else _by_xla(x, kernel)
+    return convolve_by_winograd(x, kernel, _by_xla) if pays and exact and len(kernel) == 3 else _by_xla(x, kernel)
 
 
 def _sum_of_shifts(x: Array, kernel: Array) -> Array:

@@ -9,10 +9,9 @@ instead of 36.  In both dimensions there would be 9, but more to transform and t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
 # The interpolation points are 0, 1, -1, 2, -2 and infinity; one row for each combination.
@@ -41,9 +40,14 @@ _TO_ROWS = (
 
 
 def convolve_by_winograd(
-    x: Float[Array, "*batch ny nx inputs"], kernel: Float[Array, "3 3 inputs outputs"]
+    x: Float[Array, "*batch ny nx inputs"],
+    kernel: Float[Array, "3 3 inputs outputs"],
+    convolve: Callable[[Array, Array], Array],
 ) -> Float[Array, "*batch ny nx outputs"]:
-    """Cross-correlation with zero padding that keeps the size; relative rounding error 1e-6 in float32."""
+    """Cross-correlation with zero padding that keeps the size; relative rounding error 1e-6 in float32.
+
+    convolve: the same of a 1 x 3 kernel, in any other way.
+    """
     *batch, ny, nx, inputs = x.shape
     outputs = kernel.shape[-1]
     tiles = -(-ny // 4)
@@ -54,12 +58,9 @@ def convolve_by_winograd(
     above = jnp.pad(inside[3][:, :-1], ((0, 0), (1, 0), (0, 0)))
     below = jnp.pad(inside[0][:, 1:], ((0, 0), (0, 1), (0, 0)))
     products = [
-        lax.conv_general_dilated(
+        convolve(
             _combine(from_rows, [above, *inside, below]).reshape(-1, tiles, nx, inputs),
             _combine(from_kernel, list(kernel))[None],
-            (1, 1),
-            "SAME",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         ).reshape(-1, tiles, nx * outputs)
         for from_rows, from_kernel in zip(_FROM_ROWS, _FROM_KERNEL, strict=True)
     ]
