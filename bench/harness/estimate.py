@@ -69,7 +69,7 @@ def _estimate_fit(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float
         "unroll": _THROUGH_STEP * config.n_steps,
         "implicit": config.n_steps + _THROUGH_STEP * ADJOINT_ITERATIONS,
     }
-    searched = work.gradients_per_epsilon() * (1 if attack.joint else through[config.gradient])
+    searched = work.gradients_per_epsilon() * (1 if attack.sees == "objective" else through[config.gradient])
     begun = config.gradient == "warm" and attack.searches
     steps = (1 + begun + 2 * len(work.config.eps)) * config.n_steps + len(work.config.eps) * searched
     pixels = sum(ny * nx for _, ny, nx in shapes)

@@ -65,7 +65,7 @@ def build(
     attack: an Attack, or a JointAttack if `config.attack` is joint.  calibration: the region where maps are
     re-estimated.
     """
-    method, joint = entry.build(method_config), ATTACKS[config.attack].joint
+    method, joint = entry.build(method_config), ATTACKS[config.attack].sees == "objective"
     surrogate = entry.surrogate(method_config) if ATTACKS[config.attack].searches else None
 
     def to_kspace(data: SliceData, delta: Array) -> Array:

@@ -120,7 +120,7 @@ def _attack_config(config: RunConfig) -> Any:
     entry, method = ATTACKS[config.attack], METHODS[config.method]
     if config.method_seed == "fresh" and not method.fitted:
         raise UsageError(f"--method-seed fresh: {config.method} draws nothing at random; leave the flag out")
-    if entry.joint:
+    if entry.sees == "objective":
         if method.variational is None:
             raise UsageError(f"--attack {config.attack}: {config.method} minimises no objective; use pgd")
         kind = "untrained" if method.fitted else config.method
@@ -165,7 +165,7 @@ def threat_model(config: RunConfig, method_config: Any) -> dict[str, str]:
         "maps": methods.without_maps(config, method_config)
         or ("estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data"),
         "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
-        if ATTACKS[config.attack].joint
+        if ATTACKS[config.attack].sees == "objective"
         else "largest squared distance of the image from the "
         + ("truth" if config.target == "truth" else "clean output"),
     }

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Loss
+from jaxcs.attacks.base import Attack, AttackResult, Loss, strongest
 from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, value_and_ascent
 from jaxcs.types import Key
@@ -51,7 +51,7 @@ def build(config: Config) -> Attack:
 
         first = _State(start, start, jnp.asarray(-jnp.inf))
         last, (losses, norms) = jax.lax.scan(step, first, None, length=config.n_steps)
-        return AttackResult(last.best_delta, last.best_loss, losses, norms[0])
+        return AttackResult(last.best_delta, last.best_loss, losses, norms[0], last.best_loss)
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
         starts = [threat.random(k) for k in jax.random.split(key, config.restarts)]
@@ -59,7 +59,7 @@ def build(config: Config) -> Attack:
             starts[0] = threat.boundary(start)
         # One restart after another, so that memory does not grow with their number.
         results = jax.lax.map(lambda start: climb(loss, threat, start), jnp.stack(starts))
-        return jax.tree.map(lambda leaf: leaf[jnp.argmax(results.loss)], results)
+        return strongest(results)
 
     return attack
 

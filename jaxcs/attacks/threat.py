@@ -10,45 +10,48 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array, Bool, Float, Inexact
 
 from jaxcs.complex import abs2, safe_sqrt
 from jaxcs.types import Key
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("radius", "support"), meta_fields=())
+@partial(jax.tree_util.register_dataclass, data_fields=("radius", "support"), meta_fields=("real",))
 @dataclass(frozen=True)
 class Threat:
     """A ball of perturbations shaped like `support`.
 
     radius: () for one ball, or (coil, 1, 1) for one ball a coil, in the units of what is perturbed.
     support: bool, True where a perturbation may be non-zero: (coil, ny, nx) in k-space, (ny, nx) in the image domain.
+    real: whether perturbations are real numbers, such as angles or pixels, and not complex ones.
     """
 
     radius: Float[Array, "*parts"]
     support: Bool[Array, "*axes"]
+    real: bool = False
 
-    def norm(self, delta: Complex[Array, "*axes"]) -> Float[Array, "*parts"]:
+    def norm(self, delta: Inexact[Array, "*axes"]) -> Float[Array, "*parts"]:
         """The norm that `radius` bounds, shaped like it."""
         axes = None if self.radius.ndim == 0 else (-2, -1)
         return safe_sqrt(jnp.sum(abs2(delta), axis=axes, keepdims=self.radius.ndim > 0))
 
-    def project(self, delta: Complex[Array, "*axes"]) -> Complex[Array, "*axes"]:
+    def project(self, delta: Inexact[Array, "*axes"]) -> Inexact[Array, "*axes"]:
         """The nearest perturbation in the set."""
         delta = jnp.where(self.support, delta, 0)
         size = self.norm(delta)
         outside = size > self.radius
         return delta * jnp.where(outside, self.radius / jnp.where(outside, size, 1.0), 1.0)
 
-    def boundary(self, direction: Complex[Array, "*axes"]) -> Complex[Array, "*axes"]:
+    def boundary(self, direction: Inexact[Array, "*axes"]) -> Inexact[Array, "*axes"]:
         """The largest perturbation along `direction`, which maximises Re<direction, e> over the set."""
         direction = jnp.where(self.support, direction, 0)
         size = self.norm(direction)
         return direction * jnp.where(size > 0, self.radius / jnp.where(size > 0, size, 1.0), 0.0)
 
-    def random(self, key: Key) -> Complex[Array, "*axes"]:
-        """White complex Gaussian noise on the support, scaled onto the boundary."""
-        return self.boundary(jax.random.normal(key, self.support.shape, jnp.complex64))
+    def random(self, key: Key) -> Inexact[Array, "*axes"]:
+        """White Gaussian noise on the support, scaled onto the boundary."""
+        dtype = jnp.float32 if self.real else jnp.complex64
+        return self.boundary(jax.random.normal(key, self.support.shape, dtype))
 
 
 def measured(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:

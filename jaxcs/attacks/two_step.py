@@ -108,6 +108,7 @@ def build(config: Config) -> JointAttack:
         delta = _START * threat.random(key)
         first = _State(problem.first, delta, x_optimiser.init(problem.first), delta_optimiser.init(delta))
         last, (values, norms) = jax.lax.scan(step, first, jnp.arange(config.n_steps))
-        return AttackResult(last.delta, -values[-1], -values, norms[min(config.warm_up, config.n_steps - 1)])
+        blind = norms[min(config.warm_up, config.n_steps - 1)]
+        return AttackResult(last.delta, -values[-1], -values, blind, -values[-1:])
 
     return attack
