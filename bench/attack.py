@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from argparse import Namespace
+from typing import Any
 
-from bench.harness.arguments import Parser, integer, number, one_of, setting
+from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of, setting
 from bench.harness.command import execute
 from bench.harness.config import RunConfig
 from bench.harness.errors import UsageError
-from bench.harness.flags import add_data, add_device, add_sampling
+from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling
+from bench.harness.like import LIKE
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
 METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet", "convdecoder", "deepdecoder", "dip")
 NETWORKS = ("unet", "varnet")
 UNTRAINED = ("convdecoder", "deepdecoder", "dip")
+# What two cores do in a minute or a few, where an image takes long.
+_EPSILONS = {"varnet": [0.01, 0.02, 0.05], "all": [0.02, 0.05]} | {name: [0.05] for name in UNTRAINED}
 PRESETS = ("rc2021", "paper", "attack2021", "pathology2021", "feature2021", "brain2021", "original")
-ATTACKS = ("pgd", "noise", "two_step")
-ATTACK_PRESETS = ("bounded", "published")
-NORMS = ("measured", "kspace", "per_coil", "image")
+SEVERAL = ("all", "basis")
+# Besides those of the registry: default = what suits the method, rotation = the worst angle of a grid.
+ATTACKS = (
+    "pgd", "apgd", "padam", "momentum", "two_step", "region", "spectral", "spsa", "grid", "ensemble", "noise"
+)  # fmt: skip
+# The smallest side of a region, SSIM's window.
+WINDOW = 7
+NORMS = ("measured", "kspace", "per_coil", "whitened", "image")
+# Sizes of changes where none are given, in the unit of each.
+CHANGES = {
+    "shift": (0.5, 1.0, 2.0, 4.0),
+    "rotation": (1.0, 2.0, 3.0, 4.0, 5.0),
+    "deformation": (0.25, 0.5, 1.0, 2.0),
+    "bias": (0.05, 0.1, 0.2),
+    "maps": (0.02, 0.05, 0.1),
+    "phase": (0.02, 0.05, 0.1, 0.2),
+}
+# Those that change the object, and what is right with it.
+OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
+
+
+def _method(text: str) -> str:
+    return text if ":" in text else one_of(METHODS + SEVERAL)(text)
+
+
+def _victim(text: str) -> str:
+    return text if ":" in text else one_of((*METHODS, "all"))(text)
 
 
 def parser() -> Parser:
@@ -30,12 +58,25 @@ def parser() -> Parser:
         "gradients through the whole method, and set it beside noise of equal norm.",
         epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
         "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted.",
-        formatter_class=ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     what = top.add_argument_group("what")
     what.add_argument(
-        "--method", type=one_of(METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(METHODS)}"
+        "--method",
+        type=_method,
+        default="l1",
+        metavar="NAME",
+        help=f"one of {', '.join(METHODS)}; all = l1, unet, varnet and convdecoder beside each other; basis = l1 with "
+        "wavelets, Fourier and DCT; or MODULE:FUNCTION of your own, see the README",
+    )
+    what.add_argument(
+        "--victims",
+        type=_victim,
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="methods that are also scored under each perturbation; all = those of --method all",
     )
     what.add_argument(
         "--preset",
@@ -51,7 +92,8 @@ def parser() -> Parser:
         action="extend",
         default=[],
         metavar="NAME=VALUE",
-        help="change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct",
+        help="change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct; "
+        "of several methods as l1.lam=0.005",
     )
     what.add_argument(
         "--weights",
@@ -61,45 +103,79 @@ def parser() -> Parser:
     )
     attack = top.add_argument_group("attack")
     attack.add_argument(
-        "--attack", type=one_of(ATTACKS), default="pgd", metavar="NAME", help=f"one of {', '.join(ATTACKS)}"
+        "--like",
+        type=one_of(tuple(LIKE)),
+        metavar="PAPER",
+        help=f"a published protocol, where no other flag says otherwise: one of {', '.join(LIKE)}",
+    )
+    attack.add_argument(
+        "--attack",
+        type=one_of((*ATTACKS, "rotation")),
+        metavar="NAME",
+        help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; apgd if not given",
     )
     attack.add_argument(
         "--attack-preset",
-        type=one_of(ATTACK_PRESETS),
-        default="bounded",
         metavar="NAME",
-        help="of two_step: with a distance that saturates, or as published",
+        help="named configuration of the attack: bounded, published (two_step, region); genzel2020, rc2021_unet, "
+        "rc2021_varnet (padam); deepmri, automap_fig2, automap_fig7, mri_vn, med50 (momentum)",
+    )
+    attack.add_argument(
+        "--threat",
+        type=one_of(("noise", *CHANGES)),
+        metavar="NAME",
+        help=f"what is perturbed: noise = the data, see --norm; or a change of the scan: {', '.join(CHANGES)}; "
+        "noise if not given",
     )
     attack.add_argument(
         "--eps",
         type=number(0),
         nargs="+",
         metavar="E",
-        help="sizes of the perturbation, relative to what --norm names [-]; 0.01 0.02 0.03 0.05 0.08 if not given, or "
-        "0.05 for un-trained networks, of which each image is a fit",
+        help="sizes of the perturbation: of noise relative to what --norm names [-], 0.01 0.02 0.03 0.05 0.08 if not "
+        "given, but 0.01 0.02 0.05 for varnet and 0.05 for un-trained networks; of shift and deformation in pixels, of "
+        "rotation in degrees, of bias and maps relative [-], of phase in radians",
     )
     attack.add_argument(
         "--norm",
         type=one_of(NORMS),
-        default="measured",
         metavar="SET",
         help="the set of perturbations, all in the l2 norm: measured = of the measured entries, relative to them; "
-        "kspace = of the whole k-space; per_coil = a ball for each coil; image = of the image, relative to the truth",
+        "kspace = of the whole k-space; per_coil = a ball for each coil; whitened = of the data whitened by the coils' "
+        "noise; image = of the image, relative to the truth; measured if not given, or image for momentum",
     )
     attack.add_argument(
-        "--steps", type=integer(1), metavar="N", help="gradient steps per epsilon; 5, or 10 on a network, if not given"
+        "--steps", type=integer(1), metavar="N", help="gradient steps per epsilon; as the attack has it if not given"
     )
     attack.add_argument(
         "--step-size",
         type=number(0, open_low=True),
         metavar="S",
-        help="step in units of the radius; 4, or 1 on a network, if not given",
+        help="step in units of the radius; as the attack has it if not given",
     )
     attack.add_argument(
         "--restarts",
         type=integer(1),
         metavar="N",
-        help="starts per epsilon, of which the strongest is kept; 1 if not given",
+        help="starts per epsilon, of which the strongest is kept; as the attack has it if not given",
+    )
+    attack.add_argument(
+        "--region",
+        type=integer(0),
+        nargs=4,
+        metavar=("Y", "X", "ROWS", "COLUMNS"),
+        help="box of the image [pixels] that is scored, and that the attack looks at",
+    )
+    attack.add_argument(
+        "--aim",
+        type=one_of(("image", "region")),
+        metavar="A",
+        help="with --region, what the attack looks at: image or region; region if not given",
+    )
+    attack.add_argument(
+        "--check",
+        action="store_true",
+        help="gather more evidence: twice the steps, three more starts, and an attack without gradients",
     )
     attack.add_argument(
         "--method-seed",
@@ -123,7 +199,7 @@ def parser() -> Parser:
     )
     data = top.add_argument_group("data")
     add_data(data)
-    add_sampling(data)
+    add_sampling(data, center_fraction=None)
     data.add_argument(
         "--limit",
         type=integer(1),
@@ -146,39 +222,72 @@ def parser() -> Parser:
 
 
 def configuration(arguments: Namespace) -> RunConfig:
-    """The arguments that decide the numbers."""
-    if arguments.attack == "two_step":
-        for name in ("steps", "step_size", "restarts", "target"):
-            if getattr(arguments, name) is not None:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag}: two_step has constants of its own; leave it out, or use --attack pgd")
-    # Reconstruction errors of the iterative methods are nearly quadratic in the perturbation, where large steps are a
-    # power iteration; those of networks are not.
-    steps, step_size = (10, 1.0) if arguments.method in NETWORKS + UNTRAINED else (5, 4.0)
-    eps = arguments.eps or ([0.05] if arguments.method in UNTRAINED else [0.01, 0.02, 0.03, 0.05, 0.08])
+    """The arguments that decide the numbers.  Raises UsageError where they contradict each other."""
+    protocol = dict(LIKE[arguments.like].fields) if arguments.like else {}
+
+    def chosen(name: str, otherwise: Any) -> Any:
+        given = getattr(arguments, name)
+        return given if given is not None else protocol.get(name, otherwise)
+
+    rotation = arguments.attack == "rotation"
+    threat = arguments.threat or ("rotation" if rotation else "noise")
+    _check(arguments, threat)
+    eps = _EPSILONS.get(arguments.method, [0.01, 0.02, 0.03, 0.05, 0.08])
+    if threat in CHANGES:
+        protocol.pop("eps", None)
+        eps = list(CHANGES[threat])
+    region = None if arguments.region is None else tuple(arguments.region)
     return RunConfig(
         method=arguments.method,
         preset=arguments.preset,
         settings=tuple(arguments.set),
+        victims=tuple(arguments.victims),
         weights=arguments.weights,
-        attack=arguments.attack,
+        attack="grid" if rotation else arguments.attack or "default",
         attack_preset=arguments.attack_preset,
+        steps=arguments.steps,
+        step_size=arguments.step_size,
+        restarts=arguments.restarts,
+        like=arguments.like,
         method_seed=arguments.method_seed,
-        steps=arguments.steps or steps,
-        step_size=arguments.step_size or step_size,
-        restarts=arguments.restarts or 1,
-        eps=tuple(sorted(set(eps))),
-        norm=arguments.norm,
-        target=arguments.target or "truth",
+        threat=threat,
+        eps=tuple(sorted(set(chosen("eps", eps)))),
+        norm=chosen("norm", "image" if arguments.attack == "momentum" else "measured"),
+        target=chosen("target", "truth"),
+        region=region,
+        aim="image" if region is None else arguments.aim or "region",
         maps=arguments.maps,
+        check=arguments.check,
         data=arguments.data,
         phantom=arguments.phantom,
         mask=arguments.mask,
         acceleration=arguments.acceleration,
-        center_fraction=arguments.center_fraction,
+        center_fraction=chosen("center_fraction", CENTER_FRACTION),
         limit=arguments.limit,
         seed=arguments.seed,
     )
+
+
+def _check(arguments: Namespace, threat: str) -> None:
+    """Raise UsageError where flags contradict each other."""
+    if arguments.attack == "two_step" and arguments.target is not None:
+        raise UsageError("--target: two_step has an objective of its own; leave it out, or use --attack pgd")
+    if arguments.attack == "two_step" and threat != "noise":
+        raise UsageError(f"--threat {threat}: two_step perturbs k-space alone; use another attack")
+    if arguments.attack == "rotation" and threat != "rotation":
+        raise UsageError(f"--threat {threat}: --attack rotation turns the object; leave one of the two out")
+    if arguments.attack == "grid" and threat != "rotation":
+        raise UsageError(f"--attack grid: --threat {threat} has more than one parameter; use --threat rotation")
+    if threat != "noise" and arguments.norm is not None:
+        raise UsageError(f"--norm: {threat} has a size of its own; leave it out, or use --threat noise")
+    if threat in OF_THE_OBJECT and arguments.target == "clean":
+        raise UsageError(f"--target clean: {threat} changes the object, and what is right with it; leave it out")
+    if arguments.attack == "momentum" and arguments.norm not in (None, "image"):
+        raise UsageError("--attack momentum: it perturbs the image; use --norm image")
+    if arguments.region is not None and min(arguments.region[2:]) < WINDOW:
+        raise UsageError(f"--region: SSIM needs a box of at least {WINDOW} x {WINDOW} pixels")
+    if arguments.aim is not None and arguments.region is None:
+        raise UsageError("--aim: names what --region is for; give --region Y X ROWS COLUMNS")
 
 
 def main(argv: list[str] | None = None) -> int:

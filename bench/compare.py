@@ -23,10 +23,14 @@ _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
 
 
 class Run(NamedTuple):
-    """A run as its records have it.  rows: (case, eps, metric) -> clean, noise, attacked."""
+    """A method under its own attack, as a run's records have it.
+
+    rows: (case, eps, metric) -> clean, noise, attacked.  volumes: of each case.
+    """
 
     label: str
     rows: dict[tuple[str, float, str], dict[str, float]]
+    volumes: dict[str, str]
 
     @property
     def cases(self) -> set[str]:
@@ -43,26 +47,30 @@ def main(argv: list[str] | None = None) -> int:
     )
     try:
         arguments = parser.parse_args(argv)
-        print(compare([read(Path(path)) for path in arguments.runs], arguments.eps))
+        print(compare([run for path in arguments.runs for run in read(Path(path))], arguments.eps))
     except RunError as error:
         print(f"bench.compare: error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def read(folder: Path) -> Run:
-    """The records of a run folder.  Raises InputFileError where there are none."""
+def read(folder: Path) -> list[Run]:
+    """The records of a run folder, a Run for each method.  Raises InputFileError where there are none."""
     try:
         config = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
         lines = (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = [row for row in map(json.loads, lines) if "failed" not in row]
-        keyed = {(row["case"], row["eps"], row["metric"]): {name: row[name] for name in _STATES} for row in rows}
+        rows = [row for row in map(json.loads, lines) if "failed" not in row and row["source"] == row["victim"]]
+        keyed: dict[str, dict[tuple[str, float, str], dict[str, float]]] = {}
+        for row in rows:
+            at = (row["case"], row["eps"], row["metric"])
+            keyed.setdefault(row["victim"], {})[at] = {name: row[name] for name in _STATES}
+        volumes = {row["case"]: row["volume"] for row in rows}
     except (OSError, ValueError, KeyError) as error:
         raise InputFileError(f"{folder}: is no record of bench.attack ({error}); name a run folder") from error
     if not keyed:
         raise InputFileError(f"{folder}: holds no image; name a run that finished")
-    settings = " ".join(f"{name}={value}" for name, value in config["settings"].items())
-    return Run(f"{config['method']} {settings}".strip(), keyed)
+    settings = " ".join(f"{name}={value}" for name, value in config["settings"].items()) if len(keyed) == 1 else ""
+    return [Run(f"{label} {settings}".strip(), found, volumes) for label, found in keyed.items()]
 
 
 def compare(runs: list[Run], eps: list[float]) -> str:
@@ -80,7 +88,7 @@ def compare(runs: list[Run], eps: list[float]) -> str:
     for run in runs:
         cells = [
             " / ".join(
-                style.format(statistics.fmean(_values(run, cases, value, metric, state)))
+                style.format(statistics.fmean(values(run, cases, value, metric, state)))
                 for metric, style in _FORMATS.items()
             )
             for state, value in columns
@@ -91,18 +99,9 @@ def compare(runs: list[Run], eps: list[float]) -> str:
     lines += ["", "SSIM by which each is above the next, image by image, with 95 % intervals.", ""]
     lines += _head(["", *heads])
     for better, worse in itertools.pairwise(runs):
+        volumes = [better.volumes[case] for case in cases]
         cells = [
-            _interval(
-                [
-                    a - b
-                    for a, b in zip(
-                        _values(better, cases, value, "ssim", state),
-                        _values(worse, cases, value, "ssim", state),
-                        strict=True,
-                    )
-                ]
-            )
-            for state, value in columns
+            _interval(differences(better, worse, cases, value, "ssim", state), volumes) for state, value in columns
         ]
         lines.append("| " + " | ".join([f"{better.label} - {worse.label}", *cells]) + " |")
     return "\n".join(lines)
@@ -112,12 +111,19 @@ def _head(names: list[str]) -> list[str]:
     return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
 
 
-def _values(run: Run, cases: list[str], eps: float, metric: str, state: str) -> list[float]:
+def values(run: Run, cases: list[str], eps: float, metric: str, state: str) -> list[float]:
+    """A metric of the images, clean, with noise or attacked."""
     return [run.rows[case, eps, metric][state] for case in cases]
 
 
-def _interval(differences: list[float]) -> str:
-    mean, half = statistics.fmean(differences), half_interval(differences)
+def differences(better: Run, worse: Run, cases: list[str], eps: float, metric: str, state: str) -> list[float]:
+    """By how much one run is above another, image by image."""
+    pairs = zip(values(better, cases, eps, metric, state), values(worse, cases, eps, metric, state), strict=True)
+    return [one - other for one, other in pairs]
+
+
+def _interval(found: list[float], volumes: list[str]) -> str:
+    mean, half = statistics.fmean(found), half_interval(found, volumes)
     return f"{mean:+.3f}" if half is None else f"{mean:+.3f} ± {half:.3f}"
 
 

@@ -11,24 +11,20 @@ from pathlib import Path
 
 import h5py
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from bench import attack
 from bench.harness import session
-from bench.harness.campaign import _Outcome, _rows
-from bench.harness.experiment import Found
-from bench.harness.records import COLUMNS, FLAGS
+from bench.harness.records import COLUMNS
 from data_prep import phantom
-from jaxcs.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (40, 32)
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
 SMALL_L1 = ["--steps", "2", "--set", "n_iters=8", "levels=2", *SAMPLING]
-# The cheapest method to compile, where the method is not the point.
-FAST = ["--method", "zero_filled", "--steps", "2", *SAMPLING]
+# The cheapest method and attack to compile, where they are not the point.
+FAST = ["--method", "zero_filled", "--attack", "pgd", "--steps", "2", *SAMPLING]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +61,8 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     assert code == 0, err
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "run.json", "images.jsonl", "summary.csv", "example.npz", "figure.png", "report.html", "perturbations.npz"
+        "run.json", "images.jsonl", "searches.jsonl", "summary.csv", "pictures.npz", "figure.png", "report.html",
+        "perturbations.npz",
     }  # fmt: skip
     record = json.loads((folder / "run.json").read_text())
     assert record == json.loads(out)
@@ -93,7 +90,7 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     psnr = [row["attacked"] for row in rows if (row["metric"], row["eps"]) == ("psnr", 0.05)]
     at_005 = next(row for row in summary if (row["metric"], row["eps"]) == ("psnr", "0.05"))
     assert float(at_005["attacked"]) == pytest.approx(np.mean(psnr))
-    assert float(at_005["ci95"]) == pytest.approx(1.96 * np.std(psnr, ddof=1) / np.sqrt(2))
+    assert at_005["ci95"] == ""  # both slices are of one volume
 
     with np.load(folder / "perturbations.npz") as file:
         delta = file["volume.h5:1|0.05"]
@@ -105,7 +102,7 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<img alt=" in page
     assert "data:image/png;base64," in page
-    assert not re.findall(r"https?://|<script|<link", page)
+    assert not re.findall(r"https?://|<script src|<link", page)
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -123,7 +120,9 @@ def test_the_built_in_phantom_needs_no_flags(capsys, tmp_path):
 def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(capsys, tmp_path, volume):
     code, out, err, folder = run(capsys, tmp_path, "--data", volume, "--dry-run", *SAMPLING)
     assert (code, out, folder) == (0, "", None)
-    assert re.match(r"cpu .* \| .*volume\.h5, 2 images \| l1 under pgd, eps 0\.01 .* \| about [\d.]+ GB and \d+ s", err)
+    assert re.match(
+        r"cpu .* \| .*volume\.h5, 2 images \| l1 under apgd, eps 0\.01 .* \| about [\d.]+ GB and \d+ s", err
+    )
     assert re.search(r"^mask random: \d+ of 32 lines \(\d\.\d\d times accelerated\)", err, re.MULTILINE)
 
 
@@ -292,22 +291,3 @@ def test_interruptions_have_their_exit_codes(capsys, tmp_path, volume, monkeypat
     assert err.splitlines()[-1].startswith("bench.attack: error: ")
     status = json.loads((folder / "run.json").read_text())["status"]
     assert status == ("failed" if expected == 5 else "interrupted")
-
-
-def test_each_flag_is_raised_and_explained():
-    """By the numbers of one slice: an attack that is blind, or as weak as noise."""
-    image, scores = jnp.ones((2, 2)), {name: jnp.ones(()) for name in METRICS}
-    found = Found(delta=image, noise=image, norm=0.1, norm_kspace=0.1, picture=image, gradient_norm=1.0)
-    config = attack.configuration(attack.parser().parse_args([]))
-
-    def flags(gradient_norm, attacked, clamped=0.0):
-        one = _Outcome(
-            found._replace(gradient_norm=np.float32(gradient_norm)),
-            (attacked * image, scores | {"clamped": clamped}),
-            (2 * image, scores),
-        )
-        return _rows(config, "slice", 0.1, scores | {"clamped": 0.0}, one, image)[0]["flags"]
-
-    raised = [flags(0, 3.0), flags(np.inf, 3.0), flags(1, 1.5), flags(1, 3.0, 0.5), flags(1, 3.0)]
-    assert raised == [["zero gradient"], ["gradient overflow"], ["below noise"], ["input clamped"], []]
-    assert [flag for one in raised for flag in one] == list(FLAGS)

@@ -18,7 +18,8 @@ def record(folder, method, offset, cases=("a", "b", "c"), settings=None):
             for metric, scale in (("ssim", 1.0), ("psnr", 50.0)):
                 value = scale * (0.5 + offset + 0.01 * i)
                 states = {"clean": value, "noise": value - scale * eps / 10, "attacked": value - scale * eps}
-                rows.append({"case": case, "eps": eps, "metric": metric, **states})
+                own = {"case": case, "volume": case, "source": method, "victim": method}
+                rows.append({**own, "eps": eps, "metric": metric, **states})
     rows.append({"case": "broken", "failed": "zero"})
     (folder / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(folder)
@@ -42,8 +43,8 @@ def test_runs_are_compared_on_the_images_they_share(tmp_path, capsys):
 def test_the_interval_is_that_of_the_differences():
     differences = [0.1, 0.3, 0.2]
     half = 1.96 * np.std(differences, ddof=1) / np.sqrt(3)
-    assert compare._interval(differences) == f"+0.200 ± {half:.3f}"
-    assert compare._interval([0.1]) == "+0.100"
+    assert compare._interval(differences, ["a", "b", "c"]) == f"+0.200 ± {half:.3f}"
+    assert compare._interval([0.1], ["a"]) == "+0.100"
 
 
 @pytest.mark.parametrize(

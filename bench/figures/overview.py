@@ -1,6 +1,6 @@
 """The run at a glance: one image as truth, clean, with noise and attacked; and error against epsilon.
 
-Drawn from a run's records only (example.npz, images.jsonl), without JAX.
+Of several methods, the first.  Drawn from a run's records only (pictures.npz, images.jsonl), without JAX.
 """
 
 from __future__ import annotations
@@ -16,40 +16,48 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 _ERROR_GAIN = 5
+# The epsilon nearest to this one is shown as pictures.
+_SHOWN_EPSILON = 0.05
 _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
 def draw(folder: Path) -> bytes:
     """The PNG of a run folder."""
-    with np.load(folder / "example.npz", allow_pickle=False) as file:
-        example = {name: file[name] for name in file.files}
     rows = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
     rows = [row for row in rows if row.get("metric") == "psnr"]
+    label = rows[0]["source"]
+    rows = [row for row in rows if row["source"] == row["victim"] == label]
+    found, case = pictures(folder)
+    eps = nearest_epsilon({row["eps"] for row in rows})
+    example = {"truth": found["truth"], "clean": found[f"{label}|clean"], "noise": found[f"{label}|noise|{eps:g}"]}
+    example |= {"attacked": found[f"{label}|{label}|{eps:g}"], "perturbation": found[f"{label}|perturbation|{eps:g}"]}
+    scores = next(row for row in rows if row["case"] == case and row["eps"] == eps)
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
         truth = example["truth"]
         width = 11.0
         panel = (width * 0.66) / 4 * truth.shape[0] / truth.shape[1]
         figure = Figure(figsize=(width, 2 * panel + 0.95), dpi=110)
         grid = figure.add_gridspec(2, 6, width_ratios=[1, 1, 1, 1, 0.32, 1.55], wspace=0.06, hspace=0.16)
-        _pictures(figure, grid, example, {name: _psnr(rows, example, name) for name in ("clean", "noise", "attacked")})
+        _pictures(figure, grid, example, {name: scores[name] for name in ("clean", "noise", "attacked")})
         _curve(figure.add_subplot(grid[:, 5]), rows)
-        method, attack = rows[0]["victim"], rows[0]["attack"]
-        figure.suptitle(
-            f"{method} under {attack}: {example['case']}, perturbation of {float(example['eps']):.0%} of the data",
-            x=0.5,
-            y=0.985,
-            fontsize=11,
-        )
+        figure.suptitle(f"{label} under {rows[0]['attack']}: {case}, epsilon {eps:g}", x=0.5, y=0.985, fontsize=11)
         figure.subplots_adjust(left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.12)
         content = io.BytesIO()
         figure.savefig(content, format="png")
     return content.getvalue()
 
 
-def _psnr(rows: list[dict[str, Any]], example: dict[str, np.ndarray], name: str) -> float:
-    """The PSNR that the record holds for the image shown."""
-    row = next(row for row in rows if row["case"] == str(example["case"]) and row["eps"] == float(example["eps"]))
-    return float(row[name])
+def pictures(folder: Path) -> tuple[dict[str, np.ndarray], str]:
+    """The pictures of a run's first image, by what follows the image's name in their keys; and that name."""
+    with np.load(folder / "pictures.npz", allow_pickle=False) as file:
+        case = next(key for key in file.files if key.endswith("|truth")).removesuffix("|truth")
+        own = [key for key in file.files if key.startswith(f"{case}|")]
+        return {key.removeprefix(f"{case}|"): file[key].astype(np.float32) for key in own}, case
+
+
+def nearest_epsilon(eps: set[float]) -> float:
+    """The epsilon that is shown as pictures."""
+    return min(eps, key=lambda value: abs(value - _SHOWN_EPSILON))
 
 
 def _pictures(figure: Figure, grid: Any, example: dict[str, np.ndarray], psnr: dict[str, float]) -> None:
@@ -60,20 +68,21 @@ def _pictures(figure: Figure, grid: Any, example: dict[str, np.ndarray], psnr: d
     for column, (name, title) in enumerate(names.items()):
         axes = figure.add_subplot(grid[0, column])
         score = f", {psnr[name]:.1f} dB" if name in psnr else ""
-        _show(axes, example[name], peak, title + score, "gray", _COLOURS.get(name))
+        show(axes, example[name], peak, title + score, "gray", _COLOURS.get(name))
         axes = figure.add_subplot(grid[1, column])
         if name == "truth":
-            size = float(example["perturbation"].max())
-            _show(axes, example["perturbation"], size, f"perturbation x{peak / size:.0f}", "gray", None)
+            size = float(example["perturbation"].max()) or 1.0
+            show(axes, example["perturbation"], size, f"perturbation x{peak / size:.0f}", "gray", None)
         else:
             error = np.abs(example[name] - truth) * _ERROR_GAIN
-            _show(axes, error, peak, f"error x{_ERROR_GAIN}", "inferno", None)
+            show(axes, error, peak, f"error x{_ERROR_GAIN}", "inferno", None)
 
 
 _COLOURS = {"clean": _CLEAN, "noise": _NOISE, "attacked": _ATTACKED}
 
 
-def _show(axes: Axes, image: np.ndarray, peak: float, title: str, colours: str, title_colour: str | None) -> None:
+def show(axes: Axes, image: np.ndarray, peak: float, title: str, colours: str, title_colour: str | None) -> None:
+    """One picture without axes, black at 0 and white at `peak`."""
     axes.imshow(image, cmap=colours, vmin=0, vmax=peak, interpolation="nearest")
     axes.set_title(title, pad=3, color=title_colour or "black")
     axes.set_xticks([])

@@ -11,6 +11,13 @@ from typing import NoReturn
 from bench.harness.errors import UsageError
 
 
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Says each default, but for those that are none."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, [], False) else super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that reports a mistake in one line."""
 

@@ -12,41 +12,53 @@ from typing import Any
 class RunConfig:
     """Everything that decides the numbers of a run.
 
-    method, preset, settings: the reconstruction, its named configuration and what is changed in it.
+    method, preset, settings: the reconstruction, its named configuration and what is changed in it; or "all" or
+        "basis", several methods, whose settings are then named METHOD.NAME.
+    victims: methods that are also scored under every perturbation found, by name; empty: each under its own.
     weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
-    attack, steps, step_size, restarts: the attack; step_size in units of the radius.
-    attack_preset: "bounded" or "published", of the attack two_step.
+    attack, attack_preset, steps, step_size, restarts: the attack; step_size in units of the radius; None: its own.
+    like: the published protocol that the other fields follow where not given, or None.
     method_seed: of an un-trained method: "known" to the attack, or "fresh" where it is scored.
-    eps: radii relative to what `norm` names, ascending.
-    norm: "measured", "kspace", "per_coil" or "image", see `jaxcs.attacks.threat`.
+    threat: "noise" added to the data, or a change named in `jaxcs.attacks.changes`.
+    eps: sizes relative to what `norm` names, or in the units of the change, ascending.
+    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.attacks.threat`.
     target: "truth" or "clean": from what the attack drives the image away.
+    region: (first row, first column, rows, columns) of the target that is scored, None for all of it.
+    aim: "image" or "region": what the attack looks at.
     maps: "fixed" at those of the clean data, or "reestimated" from the perturbed data inside the attack.
+    check: whether more evidence is gathered than the attack itself gives.
     data: path of fastMRI files, or None for the phantom of `phantom`.
     mask, acceleration, center_fraction: the sampling, where the files are fully sampled.
     limit: number of slices.  seed: of starts and noise.
     """
 
-    method: str
-    preset: str | None
-    settings: tuple[tuple[str, str], ...]
-    weights: str | None
-    attack: str
-    attack_preset: str
-    method_seed: str
-    steps: int
-    step_size: float
-    restarts: int
-    eps: tuple[float, ...]
-    norm: str
-    target: str
-    maps: str
-    data: str | None
-    phantom: str
-    mask: str
-    acceleration: float
-    center_fraction: float
-    limit: int | None
-    seed: int
+    method: str = "l1"
+    preset: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    victims: tuple[str, ...] = ()
+    weights: str | None = None
+    attack: str = "pgd"
+    attack_preset: str | None = None
+    steps: int | None = None
+    step_size: float | None = None
+    restarts: int | None = None
+    like: str | None = None
+    method_seed: str = "known"
+    threat: str = "noise"
+    eps: tuple[float, ...] = (0.05,)
+    norm: str = "measured"
+    target: str = "truth"
+    region: tuple[int, int, int, int] | None = None
+    aim: str = "image"
+    maps: str = "fixed"
+    check: bool = False
+    data: str | None = None
+    phantom: str = "knee"
+    mask: str = "random"
+    acceleration: float = 4.0
+    center_fraction: float = 0.08
+    limit: int | None = None
+    seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from bench.harness.campaign import Work
+from bench.harness.experiment import Search
 from bench.harness.parallel import workers
+from bench.harness.subjects import Subject, gradients
 from jaxcs.attacks import ATTACKS
-from jaxcs.recon import METHODS
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
 
 _COMPLEX_BYTES = 8
@@ -34,49 +35,63 @@ _FIXED_SECONDS, _COMPILE_SECONDS, _SECONDS_PER_IMAGE = 5.0, 12.0, 0.5
 
 def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
     """Peak memory [bytes] and time [s], each within a factor of about two."""
-    if METHODS[work.config.method].trained:
-        return _estimate_network(shapes, work)
-    if METHODS[work.config.method].fitted:
-        return _estimate_fit(shapes, work)
-    iterations = getattr(work.method_config, "n_iters", 1)
+    live, computed, compiled = 0.0, 0.0, 0.0
+    for victim in work.victims:
+        cost = _network if victim.method.trained else _fit if victim.method.fitted else _solver
+        attacks = [victim.attack, *victim.checks.values()] if victim in work.sources else []
+        sources = [one for one in work.sources if victim in work.scored_under(one)]
+        sizes = sum(eps > 0 for eps in work.config.eps)
+        # Clean; and under each source's perturbations, and under noise, at each size.
+        scored = 1 + sizes * (len(sources) + 1)
+        cost_live, cost_time, cost_compile = cost(shapes, work, victim, [(one, sizes) for one in attacks], scored)
+        live, computed, compiled = max(live, cost_live), computed + cost_time, compiled + cost_compile
+    overhead = _FIXED_SECONDS + len(set(shapes)) * compiled + len(shapes) * _SECONDS_PER_IMAGE
+    return _BASE_MEMORY + live, computed + overhead
+
+
+# Bytes, seconds of work, seconds of compilation for one shape.
+_Cost = tuple[float, float, float]
+_Attacks = list[tuple[Search, int]]
+
+
+def _solver(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+    iterations = getattr(subject.method_config, "n_iters", 1)
     # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
-    gradient = 4 / 3 if getattr(work.method_config, "differentiate", "implicit") == "implicit" else 3
-    reconstructions = 1 + len(work.config.eps) * (gradient * work.gradients_per_epsilon() + 2)
+    gradient = 4 / 3 if getattr(subject.method_config, "differentiate", "implicit") == "implicit" else 3
+    reconstructions = scored + gradient * sum(gradients(search.config) * sizes for search, sizes in attacks)
     points = sum(math.prod(shape) for shape in shapes)
     computed = points * _seconds_per_point() * _ITERATION_COST * iterations * reconstructions / workers()
-    overhead = _FIXED_SECONDS + len(set(shapes)) * _COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
     live = workers() * work.batch * max(math.prod(shape) for shape in shapes) * _COMPLEX_BYTES * _LIVE_ARRAYS
-    return _BASE_MEMORY + live, computed + overhead
+    return live, computed, _COMPILE_SECONDS * max(len(attacks), 1)
 
 
-def _estimate_network(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
+def _network(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     # A gradient costs a forward and a backward pass of about the same work.
-    passes = 1 + len(work.config.eps) * (2 * work.gradients_per_epsilon() + 2)
-    computed = (
-        sum(_multiplications(work.method_config, shape) for shape in shapes) * passes / _MULTIPLICATIONS_PER_SECOND
-    )
-    overhead = _FIXED_SECONDS + len(set(shapes)) * _NETWORK_COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
-    live = max(_activations(work.method_config, shape) for shape in shapes) * workers() * work.batch
-    return _BASE_MEMORY + live, computed + overhead
+    passes = scored + 2 * sum(gradients(search.config) * sizes for search, sizes in attacks)
+    multiplications = sum(_multiplications(subject.method_config, shape) for shape in shapes)
+    live = max(_activations(subject.method_config, shape) for shape in shapes) * workers() * work.batch
+    return live, multiplications * passes / _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
 
 
-def _estimate_fit(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
+def _fit(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     """In steps of the fit: a forward and a backward pass, most of it on the two largest images."""
-    config, attack = work.method_config, ATTACKS[work.config.attack]
+    config = subject.method_config
     through = {
         "warm": _THROUGH_STEP * config.gradient_steps,
         "truncated": config.n_steps + _THROUGH_STEP * config.gradient_steps,
         "unroll": _THROUGH_STEP * config.n_steps,
         "implicit": config.n_steps + _THROUGH_STEP * ADJOINT_ITERATIONS,
-    }
-    searched = work.gradients_per_epsilon() * (1 if attack.sees == "objective" else through[config.gradient])
-    begun = config.gradient == "warm" and attack.searches
-    steps = (1 + begun + 2 * len(work.config.eps)) * config.n_steps + len(work.config.eps) * searched
+    }[config.gradient]
+    steps = scored * config.n_steps
+    if config.gradient == "warm" and any(ATTACKS[search.name].searches for search, _ in attacks):
+        steps += config.n_steps
+    for search, sizes in attacks:
+        joint = ATTACKS[search.name].sees == "objective"
+        steps += gradients(search.config) * sizes * (1 if joint else through)
     pixels = sum(ny * nx for _, ny, nx in shapes)
     computed = steps * config.seeds * 66 * config.channels**2 * pixels / _MULTIPLICATIONS_OF_FITS
-    overhead = _FIXED_SECONDS + len(set(shapes)) * 3 * _NETWORK_COMPILE_SECONDS + len(shapes) * _SECONDS_PER_IMAGE
     live = 200 * config.channels * max(ny * nx for _, ny, nx in shapes) * workers() * work.batch
-    return _BASE_MEMORY + live, computed + overhead
+    return live, computed, 3 * _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
 
 
 def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:

@@ -10,124 +10,132 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from bench.harness.config import RunConfig
+from bench.harness.conventions import CONVENTIONS, crop
 from bench.harness.prepare import SliceData
-from jaxcs.attacks import ATTACKS, Threat, threat
-from jaxcs.coils.espirit import EspiritConfig, espirit
+from bench.harness.scan import Scan
+from jaxcs.attacks import ATTACKS
+from jaxcs.attacks.base import AttackResult, squared_norm
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import centre_crop, ifft2c
 from jaxcs.metrics import METRICS
 from jaxcs.operators import Sense
 from jaxcs.recon import Method
-from jaxcs.types import Key, Measurement, Reconstructor
+from jaxcs.types import Key, Reconstructor
 
 Scores = dict[str, Array]
+# What is at least this share of its allowed size counts as all of it.
+_WHOLE = 0.999
 
 
 class Found(NamedTuple):
     """What the attack found for one slice at one epsilon, and the control.
 
-    delta and noise: the perturbations, both in the threat set.
-    norm: the size of `delta` in the units of epsilon; norm_kspace: ||M e|| / ||M y||; both are measured.
-    picture: (ny, nx) magnitude of A^H e.  gradient_norm: at the attack's first point.
+    delta and noise: the perturbations, both in the threat set and of one size.
+    norm: the size of `delta` in the units of epsilon; norm_kspace: the change of M y, relative to it; both measured.
+    share: size of delta over the largest allowed.  overshoot: that of the attack's own result, before its projection.
+    picture: (ny, nx) magnitude of A^H of the change of M y.  gradient_norm: at the attack's first point.
+    loss, trace, restarts: as in `AttackResult`, relative to the squared norm of the reference.
     """
 
     delta: Array
     noise: Array
     norm: Array
     norm_kspace: Array
+    share: Array
+    overshoot: Array
     picture: Array
     gradient_norm: Array
+    loss: Array
+    trace: Array
+    restarts: Array
+
+
+class Evaluated(NamedTuple):
+    """One reconstruction: the image, what it should be, and how it scores."""
+
+    image: Array
+    truth: Array
+    scores: Scores
 
 
 class Functions(NamedTuple):
     """Compiled functions of a batch of slices of one shape; each holds the method once, so that little is compiled.
 
     prepare: slices, keys -> parameters of the method that is searched on.
-    search: slices, clean images, those parameters, epsilons, where to begin (zeros: at random), keys -> Found.
-    evaluate: slices, perturbations (zeros: clean data), keys -> images, scores.
+    searches: by the attack's name; slices, clean images, those parameters, epsilons, where to begin (zeros: at random),
+        keys -> Found.
+    evaluate: slices, perturbations, keys -> Evaluated.
     """
 
     prepare: Callable[[SliceData, Array], Any]
-    search: Callable[[SliceData, Array, Any, Array, Array, Array], Found]
-    evaluate: Callable[[SliceData, Array, Array], tuple[Array, Scores]]
+    searches: dict[str, Callable[[SliceData, Array, Any, Array, Array, Array], Found]]
+    evaluate: Callable[[SliceData, Array, Array], Evaluated]
+
+
+class Search(NamedTuple):
+    """An attack as the registry names it, with its configuration."""
+
+    name: str
+    config: Any
 
 
 def build(
-    config: RunConfig,
-    params: Any,
-    entry: Method,
-    method_config: Any,
-    attack: Any,
-    calibration: tuple[int, int] | None,
+    config: RunConfig, params: Any, entry: Method, method_config: Any, searches: dict[str, Search], scan: Scan
 ) -> Functions:
-    """Close over the static choices.
-
-    attack: an Attack, or a JointAttack if `config.attack` is joint.  calibration: the region where maps are
-    re-estimated.
-    """
-    method, joint = entry.build(method_config), ATTACKS[config.attack].sees == "objective"
-    surrogate = entry.surrogate(method_config) if ATTACKS[config.attack].searches else None
-
-    def to_kspace(data: SliceData, delta: Array) -> Array:
-        return Sense(data.maps, data.mask).forward(delta) if config.norm == "image" else delta
-
-    def measure(data: SliceData, delta: Array) -> Measurement:
-        kspace = jnp.where(data.mask, data.kspace + to_kspace(data, delta), 0)
-        maps = data.maps
-        if config.maps == "reestimated":
-            assert calibration is not None
-            maps = espirit(kspace, calibration, EspiritConfig())
-        return Measurement(kspace, data.mask, maps)
+    """Close over the static choices; searches: the attack, and those that it is checked by."""
+    method, surrogate = entry.build(method_config), entry.surrogate(method_config)
+    aimed = config.region if config.aim == "region" else None
 
     def reconstruct(method: Reconstructor, params: Any, data: SliceData, delta: Array, key: Key) -> Array:
-        image = method.apply(params, measure(data, delta), key)
+        image = method.apply(params, scan.measure(data, delta), key)
         return centre_crop(image, (data.target.shape[0], data.target.shape[1]))
 
-    def threat_set(data: SliceData, epsilon: Array) -> Threat:
-        if config.norm == "image":
-            # The truth's norm: of the images at hand the only one that no method has touched.
-            return threat.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
-        return THREATS[config.norm](epsilon, data.kspace, data.mask)
-
     def prepare(data: SliceData, key: Key) -> Any:
-        return params if surrogate is None else surrogate.start(measure(data, no_perturbation(config, data)), key)
+        return params if surrogate is None else surrogate.start(scan.measure(data, scan.nothing(data)), key)
 
-    def search(data: SliceData, clean_image: Array, start: Any, epsilon: Array, begin: Array, key: Key) -> Found:
-        start_key, attack_key, noise_key = jax.random.split(key, 3)
-        allowed = threat_set(data, epsilon)
-        reference = data.target if config.target == "truth" else clean_image
+    def search_by(search: Search) -> Callable[..., Found]:
+        attack, kind = ATTACKS[search.name].build(search.config), ATTACKS[search.name]
+        searched = method if surrogate is None or not kind.searches else surrogate.method
 
-        searched = method if surrogate is None else surrogate.method
+        def run(data: SliceData, clean: Array, start: Any, epsilon: Array, begin: Array, key: Key) -> Found:
+            start_key, attack_key, noise_key = jax.random.split(key, 3)
+            allowed = scan.allowed(data, epsilon)
 
-        def loss(delta: Array) -> Array:
-            return distance(reconstruct(searched, start, data, delta, key), reference)
+            def residual(delta: Array) -> Array:
+                reference = scan.truth(data, delta) if config.target == "truth" else clean
+                image = reconstruct(searched, start if kind.searches else params, data, delta, key)
+                return crop(image - reference, aimed)
 
-        if joint:
-            assert entry.variational is not None
-            problem = entry.variational(method_config)(measure(data, no_perturbation(config, data)), key)
-            found = attack(attack_key, problem, lambda delta: measure(data, delta).kspace, ifft2c(data.kspace), allowed)
-        else:
-            begin = jnp.where(jnp.any(begin != 0), begin, allowed.random(start_key))
-            found = attack(attack_key, loss, allowed, begin)
-        # The attack is not trusted to have stayed inside the set; what is scored and stored is projected here.
-        delta = allowed.project(found.delta)
-        in_kspace = jnp.where(data.mask, to_kspace(data, delta), 0)
-        unit = threat_set(data, jnp.ones(())).radius
-        return Found(
-            delta=delta,
-            noise=allowed.random(noise_key),
-            norm=jnp.max(jnp.where(unit > 0, allowed.norm(delta) / jnp.where(unit > 0, unit, 1.0), 0.0)),
-            norm_kspace=l2_norm(in_kspace) / l2_norm(jnp.where(data.mask, data.kspace, 0)),
-            picture=magnitude(Sense(data.maps, data.mask).adjoint(in_kspace)),
-            gradient_norm=found.gradient_norm,
-        )
+            if kind.sees == "objective":
+                assert entry.variational is not None
+                problem = entry.variational(method_config)(scan.measure(data, scan.nothing(data)), key)
+                found = attack(
+                    attack_key,
+                    problem,
+                    lambda delta: scan.measure(data, delta).kspace,
+                    ifft2c(data.kspace),
+                    allowed,
+                )
+            else:
+                # Published protocols begin as published.
+                warm = kind.warm_starts and config.like is None
+                begin = jnp.where(jnp.any(begin != 0), begin, allowed.random(start_key))
+                seen = residual if kind.sees == "residual" else squared_norm(residual)
+                found = attack(attack_key, seen, allowed, begin if warm else None)
+            reference = data.target if config.target == "truth" else clean
+            return _found(scan, data, epsilon, found, noise_key, jnp.sum(crop(reference, aimed) ** 2))
 
-    def evaluate(data: SliceData, delta: Array, key: Key) -> tuple[Array, Scores]:
-        image = reconstruct(method, params, data, delta, key)
-        scores = {name: metric(image, data.target, data.data_range) for name, metric in METRICS.items()}
+        return run
+
+    def evaluate(data: SliceData, delta: Array, key: Key) -> Evaluated:
+        image, truth = reconstruct(method, params, data, delta, key), scan.truth(data, delta)
+        seen = crop(image, config.region), crop(truth, config.region)
+        scores = {name: metric(*seen, data.data_range) for name, metric in METRICS.items()}
+        for name, score in CONVENTIONS.get(config.like or "", {}).items():
+            scores[name] = score(image, truth, config.region)
         if entry.clamped is not None:
-            scores["clamped"] = entry.clamped(method_config, measure(data, delta))
-        return image, scores
+            scores["clamped"] = entry.clamped(method_config, scan.measure(data, delta))
+        return Evaluated(image, truth, scores)
 
     # A batch of networks with parameters of their own is a grouped convolution, which the CPU is slow at.
     one_by_one = entry.fitted and jax.default_backend() == "cpu"
@@ -137,17 +145,33 @@ def build(
             (lambda *args: jax.lax.map(lambda one: function(*one), args)) if one_by_one else jax.vmap(function)
         )
 
-    return Functions(batched(prepare), batched(search), batched(evaluate))
+    return Functions(
+        batched(prepare), {name: batched(search_by(search)) for name, search in searches.items()}, batched(evaluate)
+    )
 
 
-def no_perturbation(config: RunConfig, data: SliceData) -> Array:
-    """Zeros shaped like a perturbation of one slice, or of a batch."""
-    return jnp.zeros_like(data.maps[..., 0, :, :] if config.norm == "image" else data.kspace)
+def _found(scan: Scan, data: SliceData, epsilon: Array, found: AttackResult, noise_key: Key, reference: Array) -> Found:
+    """Measure what an attack returned; it is not trusted to have stayed inside the set, so that it is projected."""
+    allowed = scan.allowed(data, epsilon)
+    delta = allowed.project(found.delta)
 
+    def largest(parts: Array, limits: Array) -> Array:
+        return jnp.max(jnp.where(limits > 0, parts / jnp.where(limits > 0, limits, 1.0), 0.0))
 
-def distance(image: Array, reference: Array) -> Array:
-    """||image - reference||^2 / ||reference||^2, what the attack maximises."""
-    return jnp.sum((image - reference) ** 2) / jnp.sum(reference**2)
-
-
-THREATS = {"measured": threat.measured, "kspace": threat.whole_kspace, "per_coil": threat.per_coil}
+    share = largest(allowed.norm(delta), allowed.radius)
+    share = jnp.where(share > _WHOLE, 1.0, share)
+    clean = scan.measure(data, scan.nothing(data)).kspace
+    change = scan.measure(data, delta).kspace - clean
+    return Found(
+        delta=delta,
+        noise=share * allowed.random(noise_key),
+        norm=largest(allowed.norm(delta), scan.allowed(data, jnp.ones(())).radius),
+        norm_kspace=l2_norm(change) / l2_norm(clean),
+        share=share,
+        overshoot=largest(allowed.norm(found.delta), allowed.radius),
+        picture=magnitude(Sense(data.maps, data.mask).adjoint(change)),
+        gradient_norm=found.gradient_norm,
+        loss=found.loss / reference,
+        trace=found.trace / reference,
+        restarts=jnp.atleast_1d(found.restarts) / reference,
+    )

@@ -8,6 +8,7 @@ from bench.harness.arguments import number, one_of
 
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 DEVICES = ("auto", "cpu", "gpu", "tpu")
+CENTER_FRACTION = 0.08
 FAMILIES = ("knee", "brain")
 
 
@@ -21,8 +22,8 @@ def add_data(group: _ArgumentGroup) -> None:
     )
 
 
-def add_sampling(group: _ArgumentGroup) -> None:
-    """--mask, --acceleration and --center-fraction."""
+def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_FRACTION) -> None:
+    """--mask, --acceleration and --center-fraction, with its default, or None where that depends on other flags."""
     group.add_argument(
         "--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}"
     )
@@ -32,9 +33,9 @@ def add_sampling(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--center-fraction",
         type=number(0, 1, open_low=True),
-        default=0.08,
+        default=center_fraction,
         metavar="F",
-        help="fully sampled share of the columns [-]",
+        help=f"fully sampled share of the columns [-]{'' if center_fraction else f'; {CENTER_FRACTION} if not given'}",
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import importlib
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import jax
@@ -12,14 +13,40 @@ from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
 from data_prep.cases import InputError
 from data_prep.weights import Weights, read_weights
-from jaxcs.recon import METHODS
+from jaxcs.recon import METHODS, Method
+from jaxcs.types import Reconstructor
 from jaxcs.weights import archive
 from jaxcs.weights.errors import WeightsError
 
 
+def entry(name: str) -> Method:
+    """The method of a name: one of the registry, or a function of one's own as MODULE:FUNCTION.  Raises UsageError."""
+    return METHODS[name] if name in METHODS else _brought(name)
+
+
+@dataclass(frozen=True)
+class _NoSettings:
+    """Of a function that is brought along."""
+
+
+def _brought(name: str) -> Method:
+    """A pure function (kspace, mask, maps) -> magnitude image, imported from the user's own module."""
+    module, _, function = name.partition(":")
+    try:
+        reconstruct = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"--method {name}: {error}; name MODULE:FUNCTION, importable from this folder") from error
+
+    def build(config: _NoSettings) -> Reconstructor:
+        del config
+        return Reconstructor(lambda key: {}, lambda params, m, key: reconstruct(m.kspace, m.mask, m.maps))
+
+    return Method(_NoSettings, build, {})
+
+
 def weights(config: RunConfig) -> Weights | None:
     """The weights of a trained method, None of any other.  Raises InputFileError or UsageError."""
-    if not METHODS[config.method].trained:
+    if not entry(config.method).trained:
         if config.weights is not None:
             raise UsageError(f"--weights: {config.method} is not trained; leave the flag out")
         return None
@@ -35,7 +62,7 @@ def weights(config: RunConfig) -> Weights | None:
 
 def configuration(config: RunConfig, trained: Weights | None) -> Any:
     """The method's configuration with --preset, --weights and --set applied.  Raises UsageError."""
-    method = METHODS[config.method]
+    method = entry(config.method)
     if trained is not None and config.preset is not None:
         raise UsageError(f"--preset: the configuration of {config.method} is that of its weights; leave the flag out")
     if config.preset is not None and config.preset not in method.presets:
@@ -58,7 +85,7 @@ _MAPS = {"varnet": "estimated by the network from the perturbed data"}
 
 def without_maps(config: RunConfig, method_config: Any) -> str | None:
     """What a method does that takes no coil maps from outside; None of one that does."""
-    method = METHODS[config.method]
+    method = entry(config.method)
     if method.trained or (method.fitted and method_config.coils == "all"):
         return _MAPS.get(config.method, "not used")
     return None
@@ -94,7 +121,7 @@ def fitted(method_config: Any, matrix: tuple[int, ...], target: tuple[int, ...])
 
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
     """What to know of a network: its size if un-trained, else what it was trained on, and sizes it has not seen."""
-    if METHODS[config.method].fitted and config.preset is None:
+    if entry(config.method).fitted and config.preset is None:
         return ["the default network is a small one, for two CPU cores; --preset names the published ones"]
     if trained is None:
         return []

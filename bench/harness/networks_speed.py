@@ -125,7 +125,7 @@ def _our_attack(name: str) -> Callable[[], object]:
 
 
 def _their_attack(name: str) -> Callable[[], object]:
-    import torch  # type: ignore[import-not-found]
+    import torch
     from fastmri.models.unet import Unet  # type: ignore[import-not-found]
     from fastmri.models.varnet import VarNet  # type: ignore[import-not-found]
 

@@ -13,6 +13,8 @@ from bench.harness.errors import InputFileError, UsageError
 from bench.training.config import TrainConfig
 from data_prep.cases import Case
 from jaxcs import masks
+from jaxcs.attacks.changes import CHANGES
+from jaxcs.coils.background import noise_covariance, thermal_level
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
 from jaxcs.recon import normalise
 from jaxcs.types import Measurement
@@ -22,6 +24,7 @@ class SliceData(NamedTuple):
     """One slice, divided by max|A^H y|; leaves only, so that slices of one shape stack.
 
     kspace is the case's whole k-space, before `mask` is applied; target is (ty, tx); data_range its volume's maximum.
+    noise: lower triangular L with the covariance L L^H of the coils' thermal noise, up to a factor.
     """
 
     kspace: Complex[Array, "coil ny nx"]
@@ -29,20 +32,23 @@ class SliceData(NamedTuple):
     maps: Complex[Array, "coil ny nx"]
     target: Float[Array, "ty tx"]
     data_range: Float[Array, ""]
+    noise: Complex[Array, "coil coil"]
 
 
 class Prepared(NamedTuple):
     """A slice that is ready, with what the record says of it.
 
     scale: raw units per unit of `data`.  calibration: (rows, columns) that maps are estimated from, None where the
-    source gave maps.
+    source gave maps.  thermal: the epsilon that the scan's own noise amounts to, None where it cannot be told.
     """
 
     name: str
+    volume: str
     data: SliceData
     scale: float
     sampling: masks.Sampling
     calibration: tuple[int, int] | None
+    thermal: float | None
 
 
 def prepare(case: Case, config: RunConfig) -> Prepared:
@@ -52,10 +58,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     """
     shape = (case.kspace.shape[-2], case.kspace.shape[-1])
     fault = UsageError if case.mask is None else InputFileError
-    if case.mask is not None and config.norm == "kspace":
-        raise UsageError(
-            f"--norm kspace: {case.name} is already under-sampled, its whole k-space unknown; use measured"
-        )
+    _check_flags(case, config)
     try:
         mask = _mask(case, config, shape)
         sampling = masks.describe(mask, case.padding)
@@ -82,14 +85,49 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     if not float(scale) > 0:
         raise fault(f"{case.name}: coil maps are zero everywhere; its calibration region holds no signal")
     raw = float(scale) * largest
+    noise, thermal = _noise(case, jnp.asarray(case.kspace / raw), measurement.mask)
     data = SliceData(
         kspace=jnp.asarray(case.kspace / raw),
         mask=measurement.mask,
         maps=measurement.maps,
         target=jnp.asarray(case.target / raw),
         data_range=jnp.asarray(case.data_range / raw, jnp.float32),
+        noise=noise,
     )
-    return Prepared(case.name, data, raw, sampling, calibration)
+    return Prepared(case.name, case.volume, data, raw, sampling, calibration, thermal)
+
+
+def _check_flags(case: Case, config: RunConfig) -> None:
+    """Raise UsageError where flags do not fit this case."""
+    if case.mask is not None:
+        if config.norm in ("kspace", "whitened"):
+            raise UsageError(
+                f"--norm {config.norm}: {case.name} is already under-sampled, its whole k-space unknown; use measured"
+            )
+        if config.threat in CHANGES and CHANGES[config.threat].moves_object:
+            raise UsageError(
+                f"--threat {config.threat}: {case.name} is already under-sampled, so that its object cannot be "
+                "changed; use noise, maps or phase"
+            )
+    if config.region is not None:
+        row, column, rows, columns = config.region
+        ty, tx = case.target.shape
+        if row + rows > ty or column + columns > tx:
+            raise UsageError(f"--region: {case.name} has {ty} x {tx} pixels; name a box inside them")
+
+
+def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]:
+    """The factor of the noise covariance, and the thermal level; of a whole scan only, whose background is seen."""
+    coils = case.kspace.shape[0]
+    if case.mask is not None:
+        return jnp.eye(coils, dtype=jnp.complex64), None
+    covariance = noise_covariance(kspace, case.padding)
+    # A dead coil has no noise, and noise-free images have none at all: a little of the mean keeps the factor finite.
+    floor = jnp.maximum(1e-6 * jnp.trace(covariance).real / coils, jnp.finfo(jnp.float32).tiny)
+    factor = jnp.linalg.cholesky(covariance + floor * jnp.eye(coils))
+    level = float(thermal_level(covariance, kspace, mask))
+    scale = jnp.sqrt(jnp.trace(covariance).real / coils)
+    return factor / jnp.where(scale > 0, scale, 1.0), level
 
 
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:

@@ -28,7 +28,14 @@ FLAGS = {
     "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
     "gradient overflow": "the attack's gradient was not finite, as through a long, chaotic fit, so that it was blind",
     "below noise": "the attack was no stronger than noise of equal norm",
+    "not converged": "twice the steps changed the attack's loss by over 2 %, so that more of them would find worse",
+    "restarts help": "further starts found a loss over 2 % larger, so that more of them would find worse",
+    "gradient-free stronger": "an attack without gradients found worse, so that the gradients mislead",
+    "transfer stronger": "a perturbation made for another method did more harm than the method's own",
+    "not monotone": "a smaller epsilon did more harm, so that the attack missed a perturbation that it was allowed",
     "input clamped": "over a hundredth of the network's input was cut off at its bounds, where the gradient is blind",
+    "randomised": "the method drew a network at random that the attack did not know: its gradients are of another one",
+    "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
 }
 COLUMNS = ("source", "victim", "attack", "eps", "metric", "clean", "noise", "attacked", "ci95", "n")
 KEYS = ("source", "victim", "attack", "eps", "metric")
@@ -113,14 +120,26 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     summary = []
     for key, members in groups.items():
         means = {name: float(np.mean([row[name] for row in members])) for name in ("clean", "noise", "attacked")}
-        spread = half_interval([row["attacked"] for row in members])
+        spread = half_interval([row["attacked"] for row in members], [row["volume"] for row in members])
         summary.append(dict(zip(KEYS, key, strict=True)) | means | {"ci95": spread, "n": len(members)})
     return summary
 
 
-def half_interval(values: list[float]) -> float | None:
-    """Half of the 95 % interval of the mean, 1.96 s / sqrt(n); None for a single value."""
-    return 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else None
+def half_interval(values: list[float], volumes: list[str]) -> float | None:
+    """Half of the 95 % interval of the mean, 1.96 standard errors; None if all values are from one volume.
+
+    Slices of one volume are no independent draws: the standard error is the cluster-robust one of Liang and Zeger
+    (Biometrika 73:13, 1986), which for one slice a volume is s / sqrt(n).
+    """
+    totals: dict[str, float] = {}
+    mean = float(np.mean(values))
+    for value, volume in zip(values, volumes, strict=True):
+        totals[volume] = totals.get(volume, 0.0) + value - mean
+    count = len(totals)
+    if count < 2:
+        return None
+    variance = count / (count - 1) * sum(total**2 for total in totals.values()) / len(values) ** 2
+    return 1.96 * math.sqrt(variance)
 
 
 def _finite(value: Any) -> Any:

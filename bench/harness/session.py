@@ -5,24 +5,29 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.figures import overview
-from bench.harness import methods, provenance, sources
+from bench.figures import overview, transfer
+from bench.harness import methods, provenance, sources, subjects
 from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, UsageError
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted
 from bench.harness.estimate import estimate
+from bench.harness.evidence import not_checked
+from bench.harness.findings import findings
+from bench.harness.like import LIKE
 from bench.harness.prepare import Prepared, prepare
-from bench.harness.records import SCHEMA_VERSION, RunFolder, summarise
+from bench.harness.records import FLAGS, SCHEMA_VERSION, RunFolder, summarise
+from bench.harness.subjects import Subject
 from bench.harness.table import render
 from bench.report import write_report
 from data_prep.cases import InputError
-from jaxcs.attacks import ATTACKS, two_step
-from jaxcs.recon import METHODS, l1
+from jaxcs.attacks import ATTACKS
+from jaxcs.attacks.changes import CHANGES
+from jaxcs.recon import l1
 
 # What the attack knows of the random network of an un-trained method.
 _SEED = {"known": "; and the random seed of the network", "fresh": ", but not the random seed of the network"}
@@ -32,13 +37,10 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
     """Carry out a run.  Returns the content of run.json (None for --dry-run) and the exit code."""
     begun = time.monotonic()
     sources.check_device(arguments.device)
-    trained = methods.weights(config)
-    method_config = methods.configuration(config, trained)
-    params = {} if trained is None else trained.params
-    work = Work(config, method_config, params, _attack_config(config), arguments.batch, arguments.save_perturbations)
-    source = sources.open_source(config)
-    notes = list(source.notes) + _wavelet_notes(config, method_config, source.shapes)
-    notes += methods.notes(config, trained, source.shapes)
+    attacked = subjects.sources(config)
+    work = Work(config, attacked, subjects.victims(config, attacked), arguments.batch, arguments.save_perturbations)
+    source = sources.open_source(config, work.victims)
+    notes = _notes(config, work, source)
     print(_headline(config, source, work), file=sys.stderr)
     # Before a folder is made, so that flags that do not fit the data leave nothing behind.
     print(f"mask {config.mask}: {_sampling(_first_usable(source, config))}", file=sys.stderr)
@@ -46,20 +48,20 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         print(f"note: {note}", file=sys.stderr)
     if arguments.dry_run:
         return None, DONE
-    folder = RunFolder.create(Path(arguments.output), config.method, config.fingerprint(), datetime.now())
+    folder = RunFolder.create(
+        Path(arguments.output), config.method.replace(":", "-"), config.fingerprint(), datetime.now()
+    )
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "config": config.to_dict(),
-        "method_config": asdict(work.method_config),
-        "attack_config": asdict(work.attack_config),
-        "threat_model": threat_model(config, method_config),
+        "methods": {one.label: _described(one) for one in work.victims},
+        "threat_model": threat_model(work),
         "argv": argv,
         "versions": provenance.versions(),
         "git": provenance.git_state(),
         "device": provenance.device(),
         "data": source.description,
         "data_sha256": source.sha256,
-        "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "status": "running",
     }
@@ -76,19 +78,27 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         "folder": str(folder.path),
         "notes": notes,
         "sampling": done.samplings,
+        "thermal": done.thermal,
         "failed": done.failures,
         "flags": _count_flags(done.rows),
-        "gradient_evaluations": len(done.samplings) * len(config.eps) * work.gradients_per_epsilon(),
+        "not_checked": not_checked(
+            len(work.victims) > 1, config.check, min(getattr(one.attack.config, "restarts", 1) for one in attacked)
+        ),
+        "gradient_evaluations": len(done.samplings) * work.gradient_evaluations(),
         "seconds": round(time.monotonic() - begun, 2),
         "summary": summarise(done.rows),
+        "findings": findings(done.rows),
     }
     folder.write_summary(record["summary"])
     folder.write_json("run.json", record)
     if done.rows:
         folder.write("figure.png", overview.draw(folder.path))
+        if config.victims:
+            folder.write("transfer.png", transfer.draw(folder.path))
         folder.write("report.html", write_report(folder.path))
     if done.rows and not arguments.json:
         print(render(record["summary"]))
+        print(*record["findings"], sep="\n")
     print(
         f"{_count(len(done.samplings))} in {record['seconds']:.0f} s; record and report in {folder.path}",
         file=sys.stderr,
@@ -96,6 +106,29 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
     for reason in done.failures.values():
         print(f"failed: {reason}", file=sys.stderr)
     return record, SOME_FAILED if done.failures else DONE
+
+
+def _described(subject: Subject) -> dict[str, Any]:
+    """A method as run.json has it: with all that decides its numbers."""
+    trained = subject.trained
+    return {
+        "method": subject.config.method,
+        "config": asdict(subject.method_config),
+        "attack": subject.attack.name,
+        "attack_config": asdict(subject.attack.config),
+        "maps": subject.config.maps,
+        "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
+    }
+
+
+def _notes(config: RunConfig, work: Work, source: sources.Source) -> list[str]:
+    found = list(source.notes)
+    for one in work.victims:
+        found += _wavelet_notes(one.config, one.method_config, source.shapes)
+        found += methods.notes(one.config, one.trained, source.shapes)
+    if config.like is not None:
+        found += [f"like {config.like}: {sentence}" for sentence in LIKE[config.like].differs]
+    return list(dict.fromkeys(found))
 
 
 def _first_usable(source: sources.Source, config: RunConfig) -> Prepared:
@@ -116,19 +149,6 @@ def _sampling(prepared: Prepared) -> str:
     return f"{samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a full centre"
 
 
-def _attack_config(config: RunConfig) -> Any:
-    entry, method = ATTACKS[config.attack], METHODS[config.method]
-    if config.method_seed == "fresh" and not method.fitted:
-        raise UsageError(f"--method-seed fresh: {config.method} draws nothing at random; leave the flag out")
-    if entry.sees == "objective":
-        if method.variational is None:
-            raise UsageError(f"--attack {config.attack}: {config.method} minimises no objective; use pgd")
-        kind = "untrained" if method.fitted else config.method
-        return two_step.PRESETS[kind if config.attack_preset == "bounded" else f"{kind}_published"]
-    given: dict[str, Any] = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
-    return entry.config(**{field.name: given[field.name] for field in fields(entry.config)})
-
-
 def _wavelet_notes(config: RunConfig, method_config: Any, shapes: list[tuple[int, int, int]]) -> list[str]:
     """What the wavelet does where it cannot halve a matrix."""
     if config.method != "l1" or method_config.basis != "wavelet":
@@ -143,29 +163,57 @@ def _wavelet_notes(config: RunConfig, method_config: Any, shapes: list[tuple[int
     return notes
 
 
-def threat_model(config: RunConfig, method_config: Any) -> dict[str, str]:
-    """What the attacker may do and knows, in words."""
-    radius = {
-        "measured": "the norm of the measured entries, all coils together",
-        "kspace": "the norm of the whole k-space, all coils together",
-        "per_coil": "the norm of the measured entries of each coil, coil by coil",
-        "image": "the norm of the true image",
-    }[config.norm]
-    domain = {
-        "image": "the image, as seen through coils and mask",
-        "kspace": "all of k-space, of which only measured entries act",
-    }
+def threat_model(work: Work) -> dict[str, str]:
+    """What the attacker may do and knows, in words; of several methods, what holds of each."""
+    config = work.config
+    each: dict[str, dict[str, list[str]]] = {}
+    for one in work.sources:
+        for name, words in _threat_model(one).items():
+            each.setdefault(name, {}).setdefault(words, []).append(one.label)
     return {
-        "domain": domain.get(config.norm, "the measured entries of k-space"),
+        name: next(iter(found)) if len(found) == 1 else "; ".join(f"{', '.join(who)}: {w}" for w, who in found.items())
+        for name, found in each.items()
+    } | ({} if config.region is None else {"region": _region(config)})
+
+
+def _region(config: RunConfig) -> str:
+    assert config.region is not None
+    row, column, rows, columns = config.region
+    return (
+        f"scores are of rows {row} to {row + rows - 1} and columns {column} to {column + columns - 1}; the attack "
+        + ("looks at them alone" if config.aim == "region" else "looks at the whole image")
+    )
+
+
+def _threat_model(subject: Subject) -> dict[str, str]:
+    config = subject.config
+    change = CHANGES.get(config.threat)
+    if change is not None:
+        domain, epsilon = f"the scan, changed by {config.threat}", f"the size of the change in {change.unit}"
+    else:
+        radius = {
+            "measured": "the norm of the measured entries, all coils together",
+            "kspace": "the norm of the whole k-space, all coils together",
+            "per_coil": "the norm of the measured entries of each coil, coil by coil",
+            "whitened": "the norm of the measured entries, both whitened by the coils' noise covariance",
+            "image": "the norm of the true image",
+        }[config.norm]
+        domain = {
+            "image": "the image, as seen through coils and mask",
+            "kspace": "all of k-space, of which only measured entries act",
+        }.get(config.norm, "the measured entries of k-space")
+        epsilon = f"relative to {radius}"
+    return {
+        "domain": domain,
         "norm": "l2",
-        "epsilon": f"relative to {radius}",
+        "epsilon": epsilon,
         "knowledge": "the method, its settings, the mask, the coil maps and the "
         + ("true image" if config.target == "truth" else "clean output")
-        + _SEED[config.method_seed] * METHODS[config.method].fitted,
-        "maps": methods.without_maps(config, method_config)
+        + _SEED[config.method_seed] * subject.method.fitted,
+        "maps": methods.without_maps(config, subject.method_config)
         or ("estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data"),
         "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
-        if ATTACKS[config.attack].sees == "objective"
+        if ATTACKS[subject.attack.name].sees == "objective"
         else "largest squared distance of the image from the "
         + ("truth" if config.target == "truth" else "clean output"),
     }
@@ -175,10 +223,12 @@ def _headline(config: RunConfig, source: sources.Source, work: Work) -> str:
     device = provenance.device()
     memory, seconds = estimate(source.shapes, work)
     eps = " ".join(f"{value:g}" for value in config.eps)
+    attacked = ", ".join(one.label for one in work.sources)
+    attacks = ", ".join(dict.fromkeys(one.attack.name for one in work.sources))
     return (
         f"{device['platform']} ({device['kind']}, {device['cores']} cores) | "
         f"{source.description}, {_count(len(source.readers))} | "
-        f"{config.method} under {config.attack}, eps {eps} | about {memory / 1e9:.1f} GB and {seconds:.0f} s"
+        f"{attacked} under {attacks}, eps {eps} | about {memory / 1e9:.1f} GB and {seconds:.0f} s"
     )
 
 
@@ -187,7 +237,7 @@ def _count(n: int) -> str:
 
 
 def _count_flags(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """How many (image, epsilon) pairs carry each flag."""
-    pairs = {(row["case"], row["eps"]): row["flags"] for row in rows}
-    names = sorted({flag for found in pairs.values() for flag in found})
-    return {name: sum(name in found for found in pairs.values()) for name in names}
+    """How many (image, source, victim, epsilon) carry each flag."""
+    found = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in rows}
+    names = {flag for flags in found.values() for flag in flags}
+    return {name: sum(name in flags for flags in found.values()) for name in FLAGS if name in names}

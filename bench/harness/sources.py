@@ -12,6 +12,7 @@ import jax
 
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
+from bench.harness.subjects import Subject
 from data_prep import phantom
 from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
@@ -36,10 +37,11 @@ class Source(NamedTuple):
     readers: Mapping[str, Callable[[], Case]]
 
 
-def open_source(config: RunConfig) -> Source:
-    """The source that the configuration names.  Raises InputFileError where there is none to be read."""
+def open_source(config: RunConfig, subjects: list[Subject]) -> Source:
+    """The source that the configuration names, for these methods.  Raises InputFileError where none can be read."""
     if config.data is None:
-        count = config.limit or (_FEW_IMAGES if config.method in _SLOW else _PHANTOM_IMAGES)
+        slow = len(subjects) == 1 and subjects[0].config.method in _SLOW
+        count = config.limit or (_FEW_IMAGES if slow else _PHANTOM_IMAGES)
         readers = {f"phantom {index}": partial(phantom.case, config.phantom, "test", index) for index in range(count)}
         return Source(
             description=f"built-in phantom ({config.phantom}, test)",

@@ -9,8 +9,9 @@ from argparse import Namespace
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
-from bench.harness import experiment, methods
+from bench.harness import experiment, methods, scan
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError
 from bench.harness.parallel import side_by_side
@@ -18,7 +19,6 @@ from bench.harness.prepare import Prepared, prepare
 from bench.harness.progress import Progress
 from bench.harness.sources import check_device
 from bench.training.data import training_examples
-from jaxcs.attacks import noise
 from jaxcs.recon import METHODS
 
 
@@ -46,16 +46,13 @@ def scores(arguments: Namespace) -> list[Candidate]:
     progress = Progress(len(slices) * len(configs), "reconstructions")
     found = []
     for config, method_config in zip(configs, method_configs, strict=True):
-        entry, attack = METHODS[config.method], noise.build(noise.Config())
-        functions = experiment.build(config, {}, entry, method_config, attack, None)
+        functions = experiment.build(config, {}, METHODS[config.method], method_config, {}, scan.build(config, None))
 
-        def evaluate(
-            one: Prepared, config: RunConfig = config, functions: experiment.Functions = functions
-        ) -> dict[str, float]:
+        def evaluate(one: Prepared, functions: experiment.Functions = functions) -> dict[str, float]:
             data = jax.tree.map(lambda leaf: leaf[None], one.data)
             key = jax.random.fold_in(jax.random.key(0), zlib.crc32(one.name.encode()))
-            _, score = functions.evaluate(data, experiment.no_perturbation(config, data), key[None])
-            return {name: float(value[0]) for name, value in score.items()}
+            found = functions.evaluate(data, jnp.zeros_like(data.kspace), key[None])
+            return {name: float(value[0]) for name, value in found.scores.items()}
 
         each = []
         value = dict(config.settings)[arguments.setting]
@@ -73,24 +70,12 @@ def _config(arguments: Namespace, value: str) -> RunConfig:
     """What bench.attack would be told for a clean reconstruction with this value."""
     return RunConfig(
         method=arguments.method,
-        preset=None,
         settings=(*arguments.set, (arguments.setting, value)),
-        weights=None,
         attack="noise",
-        attack_preset="bounded",
-        method_seed="known",
-        steps=1,
-        step_size=1.0,
-        restarts=1,
         eps=(0.0,),
-        norm="measured",
-        target="truth",
-        maps="fixed",
         data=arguments.data,
         phantom=arguments.phantom,
         mask=arguments.mask,
         acceleration=arguments.acceleration,
         center_fraction=arguments.center_fraction,
-        limit=None,
-        seed=0,
     )

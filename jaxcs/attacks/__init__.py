@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from jaxcs.attacks import noise, pgd, two_step
+from jaxcs.attacks import apgd, ensemble, grid, momentum, noise, padam, pgd, region, spectral, spsa, two_step
 from jaxcs.attacks.base import Attack, AttackResult, JointAttack, ResidualAttack
 from jaxcs.attacks.threat import Threat
 
@@ -20,6 +20,7 @@ class AttackEntry(NamedTuple):
         "objective", so that it needs a method that has one.
     searches: whether it evaluates the method to find its perturbation, and so may search on a cheaper one.
     presets: named configurations.
+    warm_starts: whether it can begin from the perturbation of a smaller radius.
     """
 
     config: type[Any]
@@ -27,10 +28,19 @@ class AttackEntry(NamedTuple):
     presets: Mapping[str, Any] = MappingProxyType({})
     sees: Literal["loss", "residual", "objective"] = "loss"
     searches: bool = True
+    warm_starts: bool = True
 
 
 ATTACKS = {
     "pgd": AttackEntry(pgd.Config, pgd.build),
+    "apgd": AttackEntry(apgd.Config, apgd.build),
+    "padam": AttackEntry(padam.Config, padam.build, padam.PRESETS),
+    "momentum": AttackEntry(momentum.Config, momentum.build, momentum.PRESETS, sees="residual", warm_starts=False),
+    "spectral": AttackEntry(spectral.Config, spectral.build, sees="residual"),
+    "spsa": AttackEntry(spsa.Config, spsa.build),
+    "region": AttackEntry(region.Config, region.build, region.PRESETS),
+    "grid": AttackEntry(grid.Config, grid.build),
+    "ensemble": AttackEntry(ensemble.Config, ensemble.build, sees="residual"),
     "noise": AttackEntry(noise.Config, noise.build, searches=False),
     "two_step": AttackEntry(two_step.Config, two_step.build, two_step.PRESETS, sees="objective", searches=False),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -69,6 +69,37 @@ class JointAttack(Protocol):
         perturbed: a perturbation -> the k-space that the method then sees.
         """
         ...
+
+
+class Best(NamedTuple):
+    """The best point so far, a pytree, and its loss."""
+
+    point: Any
+    loss: Array
+
+
+def keep_best(best: Best, point: Any, loss: Array) -> Best:
+    """Remember `point` where it is the best so far.  A loss of NaN is kept for good, so that it is seen."""
+    better = ~(loss <= best.loss) & ~jnp.isnan(best.loss)
+    return jax.tree.map(lambda new, old: jnp.where(better, new, old), Best(point, loss), best)
+
+
+def restarted(
+    climb: Callable[[Delta], AttackResult], key: Key, threat: Threat, start: Delta | None, n: int, size: float = 1.0
+) -> AttackResult:
+    """The strongest of n climbs, from `start` on the boundary and then from random points of norm size * radius."""
+    starts = [size * threat.random(k) for k in jax.random.split(key, n)]
+    if start is not None:
+        starts[0] = threat.boundary(start)
+    # One restart after another, so that memory does not grow with their number.
+    return strongest(jax.lax.map(climb, jnp.stack(starts)))
+
+
+def entry_size(threat: Threat) -> Float[Array, "*parts"]:
+    """How large each real entry of a perturbation on the boundary is when all are equal, shaped like the radius."""
+    axes = None if threat.radius.ndim == 0 else (-2, -1)
+    n_entries = jnp.sum(threat.support, axis=axes, keepdims=threat.radius.ndim > 0) * (1 if threat.real else 2)
+    return threat.radius / jnp.sqrt(jnp.maximum(n_entries, 1))
 
 
 def strongest(results: AttackResult) -> AttackResult:

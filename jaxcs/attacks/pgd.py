@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Loss, strongest
+from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, keep_best, restarted
 from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, value_and_ascent
 from jaxcs.types import Key
@@ -32,8 +32,7 @@ class Config:
 
 class _State(NamedTuple):
     delta: Array
-    best_delta: Array
-    best_loss: Array
+    best: Best
 
 
 def build(config: Config) -> Attack:
@@ -45,29 +44,15 @@ def build(config: Config) -> Attack:
         def step(state: _State, _: None) -> tuple[_State, tuple[Array, Array]]:
             value, gradient = ascend(state.delta)
             # The loss belongs to the point before the step; storing the point after it is a common slip.
-            state = _keep_best(state, value)
+            best = keep_best(state.best, state.delta, value)
             moved = threat.project(state.delta + config.step_size * threat.boundary(gradient))
-            return state._replace(delta=moved), (value, l2_norm(gradient))
+            return _State(moved, best), (value, l2_norm(gradient))
 
-        first = _State(start, start, jnp.asarray(-jnp.inf))
+        first = _State(start, Best(start, jnp.asarray(-jnp.inf)))
         last, (losses, norms) = jax.lax.scan(step, first, None, length=config.n_steps)
-        return AttackResult(last.best_delta, last.best_loss, losses, norms[0], last.best_loss)
+        return AttackResult(last.best.point, last.best.loss, losses, norms[0], last.best.loss)
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
-        starts = [threat.random(k) for k in jax.random.split(key, config.restarts)]
-        if start is not None:
-            starts[0] = threat.boundary(start)
-        # One restart after another, so that memory does not grow with their number.
-        results = jax.lax.map(lambda start: climb(loss, threat, start), jnp.stack(starts))
-        return strongest(results)
+        return restarted(lambda start: climb(loss, threat, start), key, threat, start, config.restarts)
 
     return attack
-
-
-def _keep_best(state: _State, value: Array) -> _State:
-    """Remember the current point where it is the best so far.  A loss of NaN is kept for good, so that it is seen."""
-    better = ~(value <= state.best_loss) & ~jnp.isnan(state.best_loss)
-    return state._replace(
-        best_delta=jnp.where(better, state.delta, state.best_delta),
-        best_loss=jnp.where(better, value, state.best_loss),
-    )

@@ -79,6 +79,17 @@ def per_coil(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
     return Threat(epsilon * size, support)
 
 
+def whitened(epsilon: Float[Array, ""], kspace: Array, mask: Array, factor: Inexact[Array, "coil coil"]) -> Threat:
+    """Perturbations u of the whitened data, measured as L u, with ||u|| <= epsilon ||L^-1 M y||.
+
+    factor: L, lower triangular, with the covariance L L^H of the coils' thermal noise.  A random member is then noise
+    as the scanner makes it, and a perturbation is small if noise is as likely to be larger.
+    """
+    support = jnp.broadcast_to(mask, kspace.shape)
+    flat = jnp.where(support, kspace, 0).reshape(kspace.shape[0], -1)
+    return Threat(epsilon * _size(jax.scipy.linalg.solve_triangular(factor, flat, lower=True)), support)
+
+
 def image(epsilon: Float[Array, ""], reference: Float[Array, ""], shape: tuple[int, ...]) -> Threat:
     """Perturbations r of the image, measured as A r, with ||r|| <= epsilon * reference (Antun et al., PNAS 2020).
 

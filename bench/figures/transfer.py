@@ -1,0 +1,81 @@
+"""Every method under every method's perturbations, as Figures 3 and 9 of the ICML 2021 paper.
+
+Top: PSNR against epsilon, a panel for each source, a line for each victim with its 95 % interval.  Bottom: one image at
+the epsilon shown, each method's reconstruction of the clean and of the data that its own attack perturbed.
+Drawn from a run's records only (summary.csv, pictures.npz), without JAX.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from bench.figures.overview import nearest_epsilon, pictures, show
+
+_COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
+
+
+def draw(folder: Path) -> bytes:
+    """The PNG of a run folder."""
+    with (folder / "summary.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    sources, victims = (list(dict.fromkeys(row[name] for row in rows)) for name in ("source", "victim"))
+    found, case = pictures(folder)
+    eps = nearest_epsilon({float(row["eps"]) for row in rows})
+    columns = max(len(sources), 1)
+    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
+        figure = Figure(figsize=(2.75 * columns + 0.6, 10.2), dpi=110)
+        grid = figure.add_gridspec(4, columns, height_ratios=[1, 1, 1, 1], hspace=0.28, wspace=0.08)
+        for index, metric in enumerate(("psnr", "ssim")):
+            _curves(figure, grid, index, [row for row in rows if row["metric"] == metric], sources, victims)
+        for column, label in enumerate(sources):
+            peak = float(np.quantile(found["truth"], 0.999))
+            for row, (key, words) in enumerate(
+                ((f"{label}|clean", "clean"), (f"{label}|{label}|{eps:g}", f"attacked, epsilon {eps:g}"))
+            ):
+                axes = figure.add_subplot(grid[2 + row, column])
+                show(axes, found[key], peak, f"{label}, {words}", "gray", None)
+        figure.suptitle(f"Every method under every method's perturbations; images: {case}", y=0.975, fontsize=11)
+        figure.subplots_adjust(left=0.075, right=0.985, top=0.925, bottom=0.02)
+        content = io.BytesIO()
+        figure.savefig(content, format="png")
+    return content.getvalue()
+
+
+def _curves(
+    figure: Figure, grid: Any, index: int, rows: list[dict[str, str]], sources: list[str], victims: list[str]
+) -> None:
+    """A row of panels for one metric, on one scale."""
+    first = None
+    for column, source in enumerate(sources):
+        axes = figure.add_subplot(grid[index, column], sharey=first)
+        first = first or axes
+        for victim, colour in zip(victims, _COLOURS, strict=False):
+            line = sorted(
+                (row for row in rows if (row["source"], row["victim"]) == (source, victim)),
+                key=lambda row: float(row["eps"]),
+            )
+            if not line:
+                continue
+            x = [0.0] * (float(line[0]["eps"]) > 0) + [float(row["eps"]) for row in line]
+            y = [float(line[0]["clean"])] * (float(line[0]["eps"]) > 0) + [float(row["attacked"]) for row in line]
+            half = [0.0] * (len(x) - len(line)) + [float(row["ci95"] or 0) for row in line]
+            axes.errorbar(
+                x, y, yerr=half, color=colour, label=victim, marker="o", markersize=3, linewidth=1.6, capsize=2,
+                linestyle="-" if source == victim else "--",
+            )  # fmt: skip
+        axes.set_title(f"made for {source}" if index == 0 else "", pad=4)
+        axes.set_xlabel("epsilon", labelpad=1)
+        axes.grid(alpha=0.25)
+        if column == 0:
+            axes.set_ylabel("PSNR [dB]" if index == 0 else "SSIM")
+            if index == 0:
+                axes.legend(fontsize=8, title="victim", title_fontsize=8)
+        else:
+            axes.tick_params(labelleft=False)

@@ -1,0 +1,64 @@
+"""What a run of several methods found, as sentences with their numbers (Figure 3 of the ICML 2021 paper)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.harness.records import half_interval
+
+# (source, victim) -> PSNR lost [dB], by (case, epsilon)
+_Losses = dict[tuple[str, str], dict[tuple[str, float], float]]
+
+
+def findings(rows: list[dict[str, Any]]) -> list[str]:
+    """Sentences, of PSNR and of the largest epsilon; none for a run of one method."""
+    rows = [row for row in rows if row["metric"] == "psnr" and row["eps"] > 0]
+    labels = list(dict.fromkeys(row["source"] for row in rows))
+    if len(labels) < 2:
+        return []
+    volumes = {row["case"]: row["volume"] for row in rows}
+    noise: _Losses = {}
+    lost: _Losses = {}
+    for row in rows:
+        at, pair = (row["case"], row["eps"]), (row["source"], row["victim"])
+        lost.setdefault(pair, {})[at] = row["clean"] - row["attacked"]
+        noise.setdefault(pair, {})[at] = row["clean"] - row["noise"]
+    largest = max(row["eps"] for row in rows)
+    victims = [label for label in labels if any(victim == label for _, victim in lost)]
+    own = [_own_attack(label, labels, lost, largest) for label in victims if (labels[0], label) in lost]
+    return own + [_against_noise(label, lost, noise, volumes, largest) for label in victims]
+
+
+def _own_attack(victim: str, sources: list[str], lost: _Losses, eps: float) -> str:
+    """Whether a method is hurt most by its own attack."""
+    means = {source: _mean(_at(lost[source, victim], eps)) for source in sources if (source, victim) in lost}
+    others = {source: mean for source, mean in means.items() if source != victim}
+    worst = max(others, key=lambda source: others[source], default=None)
+    if worst is None:
+        return f"{victim} loses {means[victim]:.1f} dB to its own attack at epsilon {eps:g}."
+    most = "is hurt most by its own attack" if means[victim] > others[worst] else "is NOT hurt most by its own attack"
+    return (
+        f"{victim} {most}: at epsilon {eps:g} it loses {means[victim]:.1f} dB to it, and {others[worst]:.1f} dB to the "
+        f"strongest of the others, that on {worst}."
+    )
+
+
+def _against_noise(label: str, lost: _Losses, noise: _Losses, volumes: dict[str, str], eps: float) -> str:
+    """Whether a method is robust to its own attack, beside noise of the same norm."""
+    attacked, control = lost[label, label], noise[label, label]
+    extra = {case: attacked[case, e] - control[case, e] for case, e in attacked if e == eps}
+    half = half_interval(list(extra.values()), [volumes[case] for case in extra])
+    stronger = sum(attacked[at] > control[at] for at in attacked) / len(attacked)
+    interval = "" if half is None else f" ± {half:.1f}"
+    return (
+        f"{label} under its own attack at epsilon {eps:g} loses {_mean(list(extra.values())):.1f}{interval} dB "
+        f"more than to noise of equal norm; over all epsilons the attack is stronger on {stronger:.0%} of the results."
+    )
+
+
+def _at(losses: dict[tuple[str, float], float], eps: float) -> list[float]:
+    return [value for (_, e), value in losses.items() if e == eps]
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,114 @@
+"""From what was computed of one slice to what is recorded of it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.harness.config import RunConfig
+from bench.harness.conventions import crop
+from bench.harness.evidence import flag_across, raised, search_flags, victim_flags
+from bench.harness.experiment import Evaluated, Found
+from bench.harness.prepare import Prepared
+from bench.harness.subjects import Subject
+
+_NOT_A_METRIC = ("clamped",)
+
+
+class Outcome(NamedTuple):
+    """One slice, source and epsilon.
+
+    checks: losses that other attacks found.  scored: under the perturbation and under noise, by victim.
+    """
+
+    found: Found
+    checks: dict[str, Any]
+    scored: dict[str, tuple[Evaluated, Evaluated]]
+
+
+class Result(NamedTuple):
+    """One slice: lines of images.jsonl and searches.jsonl, why it failed or None, and arrays by name."""
+
+    rows: list[dict[str, Any]]
+    searches: list[dict[str, Any]]
+    failure: str | None
+    pictures: dict[str, np.ndarray]
+    perturbations: dict[str, np.ndarray]
+
+
+def result(
+    config: RunConfig,
+    prepared: Prepared,
+    clean: dict[str, Evaluated],
+    outcomes: dict[tuple[str, float], Outcome],
+    sources: list[Subject],
+    victims: list[Subject],
+) -> Result:
+    """All that is recorded of one slice; clean: by victim; outcomes: by source and epsilon."""
+    by_label = {one.label: one for one in victims}
+    # In the order of the run: mappings that went through JAX are sorted by name.
+    labels = [(source.label, eps) for source in sources for eps in config.eps]
+    rows: list[dict[str, Any]] = []
+    searches: list[dict[str, Any]] = []
+    distances: dict[tuple[str, str, float], float] = {}
+    name = prepared.name
+    pictures = {f"{name}|truth": np.asarray(prepared.data.target)}
+    pictures |= {f"{name}|{label}|clean": np.asarray(one.image) for label, one in clean.items()}
+    for source, eps in labels:
+        one = outcomes[source, eps]
+        pictures[f"{name}|{source}|perturbation|{eps:g}"] = np.asarray(one.found.picture)
+        checks = {check: float(loss) for check, loss in one.checks.items()}
+        searched = search_flags(eps, one.found, checks)
+        attack = by_label[source].attack.name
+        searches.append(
+            {"case": name, "source": source, "attack": attack, "eps": eps}
+            | {"trace": one.found.trace.tolist(), "restarts": one.found.restarts.tolist()}
+            | checks
+        )
+        for victim in (label for label in by_label if label in one.scored):
+            attacked, noise = one.scored[victim]
+            pictures[f"{name}|{victim}|{source}|{eps:g}"] = np.asarray(attacked.image)
+            pictures.setdefault(f"{name}|{victim}|noise|{eps:g}", np.asarray(noise.image))
+            far, near = (_distance(config, clean[victim], scored) for scored in (attacked, noise))
+            distances[source, victim, eps] = far
+            clamped = float(attacked.scores.get("clamped", 0.0))
+            randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
+            holds = victim_flags(eps, far, near, clamped, randomised)
+            flags = raised(holds | (searched if source == victim else {}))
+            common: dict[str, Any] = {"case": name, "volume": prepared.volume, "source": source, "victim": victim}
+            common |= {"attack": attack, "eps": eps}
+            measured = {"norm": float(one.found.norm), "norm_kspace": float(one.found.norm_kspace), "flags": flags}
+            if "clamped" in attacked.scores:
+                measured |= {"clamped_clean": float(clean[victim].scores["clamped"]), "clamped": clamped}
+            rows += [
+                common | {"metric": metric} | values | measured
+                for metric, values in _scores(clean[victim], noise, attacked).items()
+            ]
+    flag_across(rows, distances)
+    broken = [row["eps"] for row in rows if not np.isfinite([row["clean"], row["noise"], row["attacked"]]).all()]
+    failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
+    single = len(sources) == 1
+    perturbations = {
+        f"{name}|{eps:g}" if single else f"{name}|{source}|{eps:g}": np.asarray(one.found.delta) * prepared.scale
+        for (source, eps), one in outcomes.items()
+    }
+    pictures = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}
+    return Result(rows, searches, failure, pictures, perturbations)
+
+
+def _distance(config: RunConfig, clean: Evaluated, scored: Evaluated) -> float:
+    """||image - reference||^2 / ||reference||^2 of what the attack looks at."""
+    region = config.region if config.aim == "region" else None
+    reference = crop(scored.truth if config.target == "truth" else clean.image, region)
+    return float(np.sum((crop(scored.image, region) - reference) ** 2) / np.sum(reference**2))
+
+
+def _scores(clean: Evaluated, noise: Evaluated, attacked: Evaluated) -> dict[str, dict[str, float]]:
+    """By metric: its value on clean data, under noise and under attack."""
+    states = {"clean": clean, "noise": noise, "attacked": attacked}
+    return {
+        metric: {state: float(one.scores[metric]) for state, one in states.items()}
+        for metric in sorted(clean.scores)
+        if metric not in _NOT_A_METRIC
+    }

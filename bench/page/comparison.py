@@ -1,0 +1,184 @@
+"""Several runs on one page: means, curves, differences image by image, and what speaks against each run."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from bench import compare
+from bench.compare import Run
+from bench.harness.records import half_interval
+from bench.page import plots, words
+from bench.page.curves import Line, Point, chart
+from bench.page.document import bullets, document, section
+from bench.page.record import Estimate, Record, read
+from bench.page.tables import interval, table
+
+# As many as the style sheet has colours for.
+_COLOURS = 7
+_STATES = ("noise", "attacked")
+
+
+def comparison(folders: list[Path]) -> bytes:
+    """The page, in the order of the folders.  Raises InputFileError where one is no finished run."""
+    records = [read(folder) for folder in folders]
+    found = [compare.read(folder) for folder in folders]
+    runs = _named([(run, record) for record, some in zip(records, found, strict=True) for run in some])
+    shared = sorted(set.intersection(*(run.cases for run in runs)))
+    common = sorted(set.intersection(*({eps for _, eps, _ in run.rows} for run in runs)))
+    eps = [value for value in common if value > 0]
+    body = f"<h1>{escape(_headline(runs, eps))}</h1>\n" + _differing(records)
+    body += section("Means", _means(runs, shared, common))
+    body += section("Curves", _curves(runs, records))
+    if len(runs) > 1:
+        body += section("Differences, image by image", _differences(runs, shared, common))
+    body += section("Can they be believed?", "".join(_flags(record) for record in records))
+    return document("Runs compared", body)
+
+
+def _named(runs: list[tuple[Run, Record]]) -> list[Run]:
+    """Runs whose labels differ, by their folders where need be."""
+    labels = [run.label for run, _ in runs]
+    return [
+        run._replace(label=f"{run.label} ({record.folder.resolve().name})") if labels.count(run.label) > 1 else run
+        for run, record in runs
+    ]
+
+
+def _headline(runs: list[Run], eps: list[float]) -> str:
+    """Which method is best under attack, at the largest common epsilon."""
+    if not eps:
+        return f"{len(runs)} methods under attack; the runs share no epsilon"
+    means = {run.label: _mean(run, sorted(run.cases), eps[-1], "psnr", "attacked").mean for run in runs}
+    best, worst = max(means, key=lambda label: means[label]), min(means, key=lambda label: means[label])
+    return (
+        f"Under attack at epsilon {eps[-1]:g}, {best} keeps the highest PSNR ({means[best]:.1f} dB) and {worst} the "
+        f"lowest ({means[worst]:.1f} dB) of {len(runs)}."
+    )
+
+
+def _differing(records: list[Record]) -> str:
+    """In what else than the method the runs differ: what a difference between them may be due to."""
+    configs = [record.run["config"] | {"data": record.run["data"]} for record in records]
+    rows = []
+    for key in sorted(set.union(*map(set, configs))):
+        values = [_plain(config.get(key)) for config in configs]
+        if len(set(values)) > 1:
+            rows.append([escape(key), *(f"<td>{escape(value)}</td>" for value in values)])
+    if not rows:
+        return '<p class="quiet">All runs have the same configuration.</p>'
+    head = ["setting", *(escape(record.folder.resolve().name) for record in records)]
+    return table(head, rows, "What differs between the runs; all other settings are the same", "text")
+
+
+def _plain(value: Any) -> str:
+    """A setting's value as one would say it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))
+
+
+def _means(runs: list[Run], shared: list[str], common: list[float]) -> str:
+    """A row for each method, of the shared images, or of its own where none are shared."""
+    text = (
+        f"Means over the {words.count(len(shared), 'image')} that all runs share, with 95 % intervals."
+        if shared
+        else "The runs share no image, so that each is the mean over its own, and none of the differences is paired."
+    )
+    if not common:
+        return f"<p>{text} They share no epsilon either: run them with the same --eps.</p>"
+    head, columns = _columns(common)
+    tables = ""
+    for metric, (label, digits) in plots.METRICS.items():
+        rows = [
+            [
+                f'<span class="run{index % _COLOURS}">■</span> {escape(run.label)}',
+                *(
+                    interval(_mean(run, shared or sorted(run.cases), value, metric, state), digits)
+                    for state, value in columns
+                ),
+            ]
+            for index, run in enumerate(runs)
+        ]
+        tables += table(["method", *head], rows, label)
+    return f"<p>{text}</p>{tables}"
+
+
+def _curves(runs: list[Run], records: list[Record]) -> str:
+    """Attacked, and dashed with noise, of every method, each over all its images."""
+    figures = ""
+    for metric, (label, digits) in plots.METRICS.items():
+        lines = []
+        for state in _STATES:
+            for index, run in enumerate(runs):
+                eps = sorted({value for _, value, _ in run.rows})
+                cases = sorted(run.cases)
+                points = [Point(value, *_mean(run, cases, value, metric, state)) for value in eps]
+                if eps[0] > 0:
+                    points.insert(0, Point(0.0, *_mean(run, cases, eps[0], metric, "clean")))
+                kind = f"run{index % _COLOURS}" + (" control" if state == "noise" else "")
+                lines.append(Line(f"{run.label}, {state}", kind, points, run.label))
+        figures += chart(label, lines, plots.axis(records[0]), digits=digits)
+    about = (
+        "Solid: attacked, with the 95 % interval as area. Dashed: noise of the same norm. Over all images of each run."
+    )
+    return f'<div class="charts">{figures}</div><p class="quiet">{about}</p>'
+
+
+def _differences(runs: list[Run], shared: list[str], common: list[float]) -> str:
+    """Between each method and the next, of the images that all have."""
+    if not shared or not common:
+        return (
+            "<p>The runs share no image at one epsilon, so that they cannot be set against each other pair by pair.</p>"
+        )
+    head, columns = _columns(common)
+    tables = ""
+    for metric, (label, digits) in plots.METRICS.items():
+        rows = [
+            [
+                f"{escape(better.label)} &minus; {escape(worse.label)}",
+                *(
+                    interval(
+                        _over(better, shared, compare.differences(better, worse, shared, value, metric, state)),
+                        digits,
+                        signed=True,
+                    )
+                    for state, value in columns
+                ),
+            ]
+            for better, worse in itertools.pairwise(runs)
+        ]
+        tables += table(["", *head], rows, f"{label}: by how much each is above the next")
+    return (
+        f"{tables}<p class='quiet'>The same image under both, so that what makes an image hard cancels. An interval "
+        "that holds 0 may be chance.</p>"
+    )
+
+
+def _columns(common: list[float]) -> tuple[list[str], list[tuple[str, float]]]:
+    """Headings, and the state and epsilon of each column."""
+    eps = [value for value in common if value > 0]
+    columns = [("clean", common[0]), *((state, value) for value in eps for state in _STATES)]
+    return ["clean", *(f"{state} {value:g}" for state, value in columns[1:])], columns
+
+
+def _mean(run: Run, cases: list[str], eps: float, metric: str, state: str) -> Estimate:
+    return _over(run, cases, compare.values(run, cases, eps, metric, state))
+
+
+def _over(run: Run, cases: list[str], values: list[float]) -> Estimate:
+    return Estimate(statistics.fmean(values), half_interval(values, [run.volumes[case] for case in cases]))
+
+
+def _flags(record: Record) -> str:
+    found: list[Any] = words.flags(record)
+    failed = len(record.run["failed"])
+    if failed:
+        found.append(f"{words.count(failed, 'image')} failed.")
+    name = escape(f"{', '.join(record.names('victim'))}: {record.folder.resolve().name}")
+    return f"<h3>{name}</h3>" + bullets(found or ["No check failed."], "flags" if found else "fine")

@@ -1,0 +1,198 @@
+// What the pictures are: unpacked from the page, coloured, and captioned with the scores of the record.
+
+// inferno (matplotlib), every eighth of it.
+const INFERNO = [
+  [0, 0, 4], [31, 12, 72], [85, 15, 109], [136, 34, 106], [186, 54, 85], [227, 89, 51], [249, 140, 10], [249, 201, 50],
+  [252, 255, 164],
+];
+const GAINS = ["1", "2", "5", "10", "20", "50"];
+const STATES = { truth: "truth", clean: "clean", attacked: "attacked", noise: "noise" };
+
+/** Numbers of a picture that Python packed: low bytes, then high bytes of float16, deflated. */
+async function unpack(text, length) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  return Float32Array.from({ length }, (_, index) => float16(bytes[index] | (bytes[length + index] << 8)));
+}
+
+function float16(bits) {
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  const sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+}
+
+/** Draws numbers, black at 0 and at the end of the colours from `top` on. */
+function paint(canvas, values, top, colours) {
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(canvas.width, canvas.height);
+  for (let index = 0; index < values.length; index++) {
+    const share = Math.min(Math.max(values[index] / top, 0), 1) || 0;
+    const colour = colours ? colours[Math.round(255 * share)] : null;
+    for (let channel = 0; channel < 3; channel++) {
+      image.data[4 * index + channel] = colour ? colour[channel] : 255 * share;
+    }
+    image.data[4 * index + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function gradient() {
+  return Array.from({ length: 256 }, (_, index) => {
+    const at = (index / 255) * (INFERNO.length - 1);
+    const low = Math.min(Math.floor(at), INFERNO.length - 2);
+    return INFERNO[low].map((value, channel) => value + (at - low) * (INFERNO[low + 1][channel] - value));
+  });
+}
+
+function explore() {
+  const $ = (id) => document.getElementById(id);
+  const data = JSON.parse($("pictures").textContent);
+  const panels = $("panels");
+  const colours = gradient();
+  const unpacked = new Map();
+  let drawing = 0; // the latest drawing; those overtaken by another are given up
+
+  const number = (value, digits) => Number(value.toPrecision(digits)).toString();
+  const words = { ...STATES, noise: data.control };
+
+  /** Fills a select; one with a single choice is hidden. */
+  function choices(id, values, chosen, names = {}) {
+    const select = $(id);
+    select.replaceChildren(...values.map((value) => new Option(names[value] ?? value, value)));
+    select.value = chosen;
+    select.closest("label").hidden = values.length < 2;
+    select.addEventListener("change", draw);
+  }
+
+  async function picture(one, key) {
+    const text = one.pictures[key];
+    if (text === undefined) return null;
+    const name = `${one.name}\n${key}`;
+    if (!unpacked.has(name)) {
+      if (unpacked.size > 60) unpacked.delete(unpacked.keys().next().value);
+      unpacked.set(name, unpack(text, one.rows * one.columns));
+    }
+    return unpacked.get(name);
+  }
+
+  function show(canvas, one, values, top, map, label) {
+    canvas.width = one.columns;
+    canvas.height = one.rows;
+    canvas.parentElement.classList.toggle("absent", values === null);
+    canvas.setAttribute("aria-label", values === null ? `${label}: not on this page` : label);
+    if (values !== null) paint(canvas, values, top, map);
+  }
+
+  /** A caption: a title and a line of numbers. */
+  function caption(element, title, line, kind) {
+    const strong = document.createElement("strong");
+    strong.textContent = title;
+    strong.className = kind;
+    const small = document.createElement("small");
+    small.textContent = line;
+    element.replaceChildren(strong, small);
+  }
+
+  async function draw() {
+    const turn = ++drawing;
+    const one = data.cases[Number($("case").value)];
+    const [eps, victim, source, gain] = ["eps", "victim", "source", "gain"].map((id) => $(id).value);
+    const keys = {
+      truth: "truth", clean: `${victim}|clean`, noise: `${victim}|noise|${eps}`, attacked: `${victim}|${source}|${eps}`,
+      perturbation: `${source}|perturbation|${eps}`,
+    };
+    const names = Object.keys(keys);
+    const found = await Promise.all(names.map((name) => picture(one, keys[name])));
+    if (turn !== drawing) return;
+    const pictures = Object.fromEntries(names.map((name, index) => [name, found[index]]));
+    if (gain === "auto") {
+      $("gain").value = suitable(one, pictures);
+      return draw();
+    }
+    const scores = one.scores[keys.attacked] ?? {};
+    const order = ["clean", "noise", "attacked"];
+
+    function score(state) {
+      const at = order.indexOf(state);
+      if (at < 0) return "what the method should return";
+      const psnr = scores.psnr ? `PSNR ${scores.psnr[at].toFixed(1)} dB` : "";
+      return scores.ssim ? `${psnr}, SSIM ${scores.ssim[at].toFixed(3)}` : psnr;
+    }
+
+    panels.style.setProperty("--ratio", one.columns / one.rows);
+    for (const figure of panels.querySelectorAll("figure:not(.wipe)")) {
+      const name = figure.dataset.panel;
+      const canvas = figure.querySelector("canvas");
+      const text = figure.querySelector("figcaption");
+      const of = `${one.name}, epsilon ${eps}`;
+      if (name === "truth") {
+        show(canvas, one, pictures.truth, one.peak, null, `Truth: ${one.name}`);
+        caption(text, "Truth", score(name), "");
+      } else if (name === "perturbation") {
+        const top = pictures.perturbation?.reduce((most, value) => Math.max(most, value), 0) || one.peak;
+        show(canvas, one, pictures.perturbation, top, null, `Perturbation as an image: ${of}`);
+        caption(text, "Perturbation", `epsilon ${eps}, white is ${number(top, 2)} (×${number(one.peak / top, 2)})`, "");
+      } else {
+        const errors = pictures[name]?.map((value, index) => Math.abs(value - pictures.truth[index])) ?? null;
+        show(canvas, one, errors, one.peak / gain, colours, `Error of ${words[name]}, ${score(name)}: ${of}`);
+        caption(text, `Error, ${words[name]}`, score(name), name);
+      }
+    }
+    for (const side of ["left", "right"]) {
+      const state = $(side).value;
+      show($(`${side}-canvas`), one, pictures[state], one.peak, null, `${words[state]}, ${score(state)}: ${one.name}`);
+      panels.querySelector(".wipe .frame").setAttribute(`data-${side}`, words[state]);
+      $(`${side}-score`).textContent = state === "truth" ? "the reference" : score(state);
+    }
+    $("half").textContent = number(one.peak / gain / 2, 2);
+    $("full").textContent = number(one.peak / gain, 2);
+    $("white").textContent = number(one.peak, 2);
+    $("bar").setAttribute("aria-label", `Colours of the errors, black 0 to light yellow ${number(one.peak / gain, 2)}`);
+    if (data.region) outline(one);
+    $("missing").textContent = names.some((name) => pictures[name] === null)
+      ? "Some pictures of this choice are not on this page, which keeps to about 10 MB." : "";
+  }
+
+  /** The largest gain at which a twentieth of the attacked image's errors, at most, is off the scale. */
+  function suitable(one, pictures) {
+    const errors = pictures.truth.map((value, index) => Math.abs((pictures.attacked?.[index] ?? value) - value)).sort();
+    const large = errors[Math.floor(0.95 * errors.length)] || one.peak;
+    return GAINS.findLast((gain) => large <= one.peak / gain) ?? GAINS[0];
+  }
+
+  /** Marks the region that is scored, if it is not the whole image. */
+  function outline(one) {
+    const [row, column, rows, columns] = data.region;
+    const edges = [row / one.rows, 1 - (column + columns) / one.columns, 1 - (row + rows) / one.rows, column / one.columns];
+    for (const layer of panels.querySelectorAll(".layer")) {
+      const mark = layer.querySelector(".region") ?? layer.appendChild(document.createElement("div"));
+      mark.className = "region";
+      mark.style.inset = edges.map((edge) => `${100 * edge}%`).join(" ");
+    }
+  }
+
+  choices("case", data.cases.map((_, index) => String(index)), "0", data.cases.map((one) => one.name));
+  choices("eps", data.eps, data.shown);
+  choices("victim", data.victims, data.victims[0]);
+  choices("source", data.sources, data.sources.includes(data.victims[0]) ? data.victims[0] : data.sources[0]);
+  choices("gain", [...GAINS, "auto"], "auto", { ...Object.fromEntries(GAINS.map((gain) => [gain, `×${gain}`])), auto: "to fit" });
+  choices("left", Object.keys(STATES), "clean", words);
+  choices("right", Object.keys(STATES), "attacked", words);
+  // A method chosen is first shown under its own attack.
+  $("victim").addEventListener("change", () => {
+    if (data.sources.includes($("victim").value)) $("source").value = $("victim").value;
+  }, { capture: true });
+  $("bar").style.background = `linear-gradient(to right, ${INFERNO.map((colour) => `rgb(${colour})`).join(", ")})`;
+  shareView(panels, { in: $("in"), out: $("out"), reset: $("reset"), zoom: $("zoom") });
+  wipe($("divider"));
+  return draw().then(() => panels.classList.add("drawn"));
+}
+
+// A browser that cannot do this shows the static figure, as one without scripts does.
+Promise.resolve().then(explore).catch((error) => {
+  document.documentElement.classList.remove("scripted");
+  console.error(error);
+});

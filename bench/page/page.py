@@ -1,0 +1,137 @@
+"""The page of one run, section by section."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from operator import itemgetter
+from typing import Any
+
+from bench.page import pictures, plots, tables, words
+from bench.page.document import bullets, definitions, document, resource, section
+from bench.page.record import Record, estimate, understanding
+
+
+def page(record: Record) -> bytes:
+    """The whole page.  Raises InputFileError where the record is damaged."""
+    shown = pictures.collect(record)
+    with understanding(record.folder / "run.json"):
+        body = _head(record)
+        body += section("Look at the images", _explorer(record, shown))
+        if record.several:
+            findings = bullets([str(text) for text in record.run.get("findings", [])])
+            body += section("Whose perturbation hurts whom", tables.matrix(record) + _ABOUT_MATRIX + findings)
+        body += section("How much is lost, and at which size", plots.quality(record) + _about_curves(record))
+        body += section("Can it be believed?", _belief(record))
+        body += section("Numbers", tables.numbers(record) + _about_numbers(record))
+        body += section("Threat model", definitions(record.run["threat_model"]))
+        body += section("Settings of the methods", definitions(words.settings(record)))
+        body += section("Repeat it", f"<pre>{escape(words.command(record))}</pre>")
+        body += section("Where it comes from", definitions(words.provenance(record)))
+        title = f"{', '.join(record.names('victim'))} under {', '.join(record.names('attack'))}"
+        if shown is not None:
+            shown["control"] = words.control_name(record)
+    return document(title, body, shown)
+
+
+def _head(record: Record) -> str:
+    """The finding and the setting."""
+    return f'<h1>{escape(words.finding(record))}</h1>\n<p class="quiet">{escape(words.setting(record))}</p>\n' + (
+        "" if record.several else _three_numbers(record)
+    )
+
+
+def _three_numbers(record: Record) -> str:
+    """The three that matter, in the colours that they have on the whole page."""
+    items = ""
+    names = {"clean": "from clean data", "noise": f"with {words.control(record)}", "attacked": "under attack"}
+    for state, text in names.items():
+        psnr, ssim = (
+            estimate(record.select(metric=metric, eps=record.shown), itemgetter(state)) for metric in plots.METRICS
+        )
+        items += f'<li class="{state}"><b>{psnr.mean:.1f} dB</b><span>{escape(text)}, SSIM {ssim.mean:.3f}</span></li>'
+    return f'<ul class="stats">{items}</ul>\n'
+
+
+def _explorer(record: Record, shown: dict[str, Any] | None) -> str:
+    """The explorer, with the static figure for where it cannot run."""
+    figure = _static(record)
+    if shown is None:
+        return f"<p>The run kept no pictures to look into.</p>{figure}"
+    left_out = shown["total"] - len(shown["cases"])
+    note = ""
+    if left_out:
+        of = words.count(shown["total"], "image")
+        note = f"<p>{len(shown['cases'])} of {of} can be looked at here; all are in the numbers below.</p>"
+    if words.threat(record) != "noise":
+        note += "<p>Error maps are against the truth before the change; the scores are the run's own.</p>"
+    return f'{resource("explorer.html")}<div id="static">{figure}</div>{note}'
+
+
+def _static(record: Record) -> str:
+    path = record.folder / "figure.png"
+    with understanding(path):
+        if not path.exists():
+            return ""
+        content = base64.b64encode(path.read_bytes()).decode()
+    text = (
+        "Top row: the true image and the reconstructions from clean, noisy and attacked data. Bottom row: the "
+        "perturbation and the errors of the three. Right: mean PSNR against epsilon, for noise and under attack. "
+        + words.finding(record)
+    )
+    return f'<img alt="{escape(text)}" src="data:image/png;base64,{content}">'
+
+
+def _about_curves(record: Record) -> str:
+    level = words.thermal(record)
+    noise = (
+        ""
+        if level is None
+        else f" The scan's own thermal noise amounts to an epsilon of {level:.2g} (median over images): a perturbation "
+        "below it hides in what every scan has."
+    )
+    return (
+        '<p class="quiet">Means over images, with 95 % intervals as areas. '
+        f"{escape(words.control(record).capitalize())} is the control: what an accident of that size does."
+        f"{escape(noise)}</p>"
+    )
+
+
+_ABOUT_MATRIX = (
+    '<p class="quiet">Rows: the method that a perturbation was made for. Columns: the method that was then given it. '
+    "The diagonal is each method under its own attack; a larger number in its column means that this attack missed the "
+    "worst.</p>"
+)
+
+
+def _belief(record: Record) -> str:
+    """What speaks against the numbers, what was not looked at, and how the search went."""
+    found = words.flags(record)
+    found += [f"{name} failed: {reason}." for name, reason in record.run["failed"].items()]
+    if found:
+        text = "<h3>What speaks against it</h3>" + bullets(found, "flags")
+    else:
+        text = bullets(
+            ["No check failed: every gradient was non-zero, and every attack was stronger than noise."], "fine"
+        )
+    checks = plots.checks(record)
+    if checks:
+        text += "<h3>What further searches found</h3>" + bullets(checks)
+    text += "<h3>What was not checked</h3>" + bullets(words.not_checked(record))
+    if record.run["notes"]:
+        text += "<h3>Notes</h3>" + bullets(record.run["notes"])
+    climb = plots.convergence(record)
+    if climb:
+        text += (
+            "<h3>Had the search come to its end?</h3>"
+            f'{climb}<p class="quiet">The median over images. A curve that is flat at its end found what it could; one '
+            "that still climbs would find worse with more steps.</p>"
+        )
+    return text
+
+
+def _about_numbers(record: Record) -> str:
+    return (
+        f'<p class="quiet">The control is {escape(words.control(record))}, in the same threat set. The interval is '
+        "95 % (1.96 standard errors, by volume) of the attacked mean over images.</p>"
+    )

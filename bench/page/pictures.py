@@ -1,0 +1,155 @@
+"""A run's pictures, bit for bit, in a form that a page can hold.
+
+Each is float16 as recorded: all low bytes, then all high bytes (alike bytes deflate better side by side), deflated, in
+base64.  8 bits a pixel would round away the very errors that the page is for.
+"""
+
+from __future__ import annotations
+
+import base64
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.harness.errors import InputFileError
+from bench.page.record import Record
+
+# Of all pictures on a page, in base64; what does not fit is left out, and the page says so.
+BUDGET = 9_500_000
+_MOST_SIDE = 4096
+_MOST_MEMBERS = 100_000
+
+
+class Pictures:
+    """pictures.npz of a run, read picture by picture."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _understanding(path):
+            self._archive = zipfile.ZipFile(path)
+            names = self._archive.namelist()
+        if len(names) > _MOST_MEMBERS:
+            raise InputFileError(f"{path}: holds {len(names)} pictures, over {_MOST_MEMBERS}; no run makes so many")
+        self._names = set(names)
+
+    def __contains__(self, key: str) -> bool:
+        return f"{key}.npy" in self._names
+
+    def close(self) -> None:
+        """Close the file."""
+        self._archive.close()
+
+    def read(self, key: str, like: tuple[int, ...] | None = None) -> np.ndarray:
+        """One picture, float16, of shape `like` if given.  Sizes are checked before anything is allocated for them."""
+        with _understanding(self._path), self._archive.open(f"{key}.npy") as file:
+            size = self._archive.getinfo(f"{key}.npy").file_size
+            version = np.lib.format.read_magic(file)
+            if version != (1, 0):
+                raise ValueError(f"array format {version}")
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            if dtype != np.float16 or fortran or len(shape) != 2 or not all(0 < side <= _MOST_SIDE for side in shape):
+                raise ValueError(f"{key!r} is {dtype} of shape {shape}, and no picture")
+            if like is not None and shape != like:
+                raise ValueError(f"{key!r} is of shape {shape}, but its truth of {like}")
+            count = shape[0] * shape[1]
+            if size > 2 * count + 4096:
+                raise ValueError(f"{key!r} is longer than its shape says")
+            content = file.read(2 * count)
+            if len(content) != 2 * count:
+                raise ValueError(f"{key!r} is cut short")
+            return np.frombuffer(content, np.float16).reshape(shape)
+
+
+@contextmanager
+def _understanding(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputFileError(f"{path}: is damaged ({reason}); run bench.attack again") from error
+
+
+def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
+    """What the explorer shows, None where the run kept no pictures.
+
+    As many images as fit into `budget`.  If not even the first does, it comes with less: without perturbations made for
+    other methods, then with one epsilon only.
+    """
+    path = record.folder / "pictures.npz"
+    if not path.exists():
+        return None
+    kept = Pictures(path)
+    try:
+        found = [case for case in record.names("case") if f"{case}|truth" in kept]
+        cases: list[dict[str, Any]] = []
+        for case in found:
+            truth = kept.read(f"{case}|truth")
+            for keys in _selections(record, case)[: 1 if cases else None]:
+                wanted = [key for key in keys if f"{case}|{key}" in kept]
+                encoded = {key: encode(kept.read(f"{case}|{key}", truth.shape)) for key in wanted}
+                used = sum(map(len, encoded.values()))
+                if used <= budget:
+                    break
+            if used > budget and cases:
+                break
+            budget -= used
+            cases.append(_case(record, case, truth, encoded))
+    finally:
+        kept.close()
+    if not cases:
+        return None
+    return {
+        "cases": cases,
+        "total": len(record.names("case")),
+        "sources": record.names("source"),
+        "victims": record.names("victim"),
+        "eps": [f"{value:g}" for value in record.eps],
+        "shown": f"{record.shown:g}",
+        "region": record.run["config"].get("region"),
+    }
+
+
+def encode(picture: np.ndarray) -> str:
+    """A float16 picture as text."""
+    bits = np.ascontiguousarray(picture).view(np.uint16)
+    planes = (bits & 255).astype(np.uint8).tobytes() + (bits >> 8).astype(np.uint8).tobytes()
+    return base64.b64encode(zlib.compress(planes, 9)).decode()
+
+
+def _selections(record: Record, case: str) -> list[list[str]]:
+    """Keys of pictures of an image, the most first."""
+    sources, victims = record.names("source"), record.names("victim")
+    pairs = list(dict.fromkeys((row["source"], row["victim"]) for row in record.select(case=case)))
+    own = [pair for pair in pairs if pair[0] == pair[1]] or pairs[:1]
+
+    def keys(pairs: list[tuple[str, str]], eps: list[float]) -> list[str]:
+        chosen = ["truth", *(f"{victim}|clean" for victim in victims)]
+        for value in eps:
+            chosen += [f"{victim}|noise|{value:g}" for victim in victims]
+            chosen += [f"{source}|perturbation|{value:g}" for source in sources]
+            chosen += [f"{victim}|{source}|{value:g}" for source, victim in pairs]
+        return chosen
+
+    return [keys(pairs, record.eps), keys(own, record.eps), keys(own, [record.shown])]
+
+
+def _case(record: Record, case: str, truth: np.ndarray, encoded: dict[str, str]) -> dict[str, Any]:
+    """An image: its pictures, and PSNR and SSIM by victim, source and epsilon, each (clean, noise, attacked)."""
+    scores: dict[str, dict[str, list[float]]] = {}
+    for row in record.select(case=case):
+        at = f"{row['victim']}|{row['source']}|{row['eps']:g}"
+        scores.setdefault(at, {})[row["metric"]] = [round(row[state], 4) for state in ("clean", "noise", "attacked")]
+    peak = float(np.quantile(truth.astype(np.float32), 0.999))
+    return {
+        "name": case,
+        "rows": truth.shape[0],
+        "columns": truth.shape[1],
+        "peak": peak if np.isfinite(peak) and peak > 0 else 1.0,
+        "pictures": encoded,
+        "scores": scores,
+    }

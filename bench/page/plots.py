@@ -1,0 +1,127 @@
+"""The charts of one run: quality against epsilon, and how far the search for the worst case had come."""
+
+from __future__ import annotations
+
+import statistics
+from operator import itemgetter
+from typing import Any
+
+from bench.page import words
+from bench.page.curves import Line, Mark, Point, chart, extent
+from bench.page.record import Record, estimate
+
+METRICS = {"psnr": ("PSNR [dB]", 2), "ssim": ("SSIM", 3)}
+
+
+def quality(record: Record) -> str:
+    """PSNR and SSIM against epsilon, a pair of charts for each method."""
+    level = words.thermal(record)
+    marks = [] if level is None else [Mark(level, "scan's own noise")]
+    drawn = {
+        (victim, metric): _states(record, victim, metric)
+        for victim in record.names("victim")
+        for metric in METRICS
+        if record.select(victim=victim, metric=metric)
+    }
+    # One scale for all methods, so that their charts can be set against each other.
+    ranges = {
+        metric: extent([line for (_, name), lines in drawn.items() if name == metric for line in lines])
+        for metric in {metric for _, metric in drawn}
+    }
+    figures = ""
+    for (victim, metric), lines in drawn.items():
+        label, digits = METRICS[metric]
+        title = f"{label} of {victim}" if len(record.names("victim")) > 1 else label
+        figures += chart(title, lines, axis(record), marks=marks, y_range=ranges[metric], digits=digits)
+    return f'<div class="charts">{figures}</div>'
+
+
+def axis(record: Record) -> str:
+    """What epsilon is, for the axis."""
+    config = record.run["config"]
+    if config.get("threat", "noise") != "noise":
+        return f"epsilon: {record.run['threat_model'].get('epsilon', 'size of the change')}"
+    return f"epsilon: norm of the perturbation / norm of the {'image' if config.get('norm') == 'image' else 'data'}"
+
+
+def convergence(record: Record) -> str:
+    """Best loss so far as a share of the final one; empty where the run kept no searches."""
+    figures = ""
+    for source in dict.fromkeys(search["source"] for search in record.searches):
+        searches = [search for search in record.searches if search["source"] == source and search["eps"] > 0]
+        eps = sorted({search["eps"] for search in searches})
+        lines = []
+        for index, value in enumerate(eps):
+            points = _climb([search for search in searches if search["eps"] == value])
+            # From the lightest to the strongest colour, as epsilon grows.
+            lines.append(Line(f"epsilon {value:g}", f"step{round(4 * index / max(len(eps) - 1, 1))}", points))
+        if any(line.points for line in lines):
+            title = f"Search on {source}: best loss so far / final loss"
+            figures += chart(title, lines, "gradient evaluations", digits=3)
+    return f'<div class="charts">{figures}</div>' if figures else ""
+
+
+def checks(record: Record) -> list[str]:
+    """What further searches found, as sentences."""
+    words_of = {
+        "doubled": "With twice the steps the attack reaches",
+        "restarted": "From other starts it reaches",
+        "gradient_free": "An attack without gradients reaches",
+        "noise": "Noise of the same norm reaches",
+    }
+    found = []
+    for key, text in words_of.items():
+        shares = [search[key] / final for search, final in _finals(record.searches) if search.get(key) is not None]
+        if shares:
+            found.append(f"{text} {statistics.median(shares):.3f} of its loss (median of {len(shares)} searches).")
+    return found
+
+
+def _states(record: Record, victim: str, metric: str) -> list[Line]:
+    """clean, the control and the attacks on one method, its own before those made for others."""
+    rows = record.select(victim=victim, metric=metric)
+    sources = sorted({row["source"] for row in rows}, key=lambda source: (source != victim, source))
+    own = [row for row in rows if row["source"] == sources[0]]
+    eps = sorted({row["eps"] for row in own})
+    start = Point(0.0, *estimate([row for row in own if row["eps"] == eps[0]], itemgetter("clean")))
+
+    def line(name: str, kind: str, rows: list[dict[str, Any]], state: str, legend: str = "") -> Line:
+        at = {value: [row for row in rows if row["eps"] == value] for value in eps}
+        points = [Point(value, *estimate(chosen, itemgetter(state))) for value, chosen in at.items() if chosen]
+        return Line(name, kind, points if eps[0] == 0 else [start, *points], legend)
+
+    lines = [line("clean", "clean", own, "clean"), line(words.control_name(record), "noise", own, "noise")]
+    many = "made for other methods" if len(sources) > 2 else ""
+    for source in reversed(sources):
+        chosen = [row for row in rows if row["source"] == source]
+        if source == victim:
+            lines.append(line("attacked", "attacked", chosen, "attacked"))
+        else:
+            lines.append(line(f"made for {source}", "transferred", chosen, "attacked", many))
+    return lines
+
+
+def _finals(searches: list[dict[str, Any]]) -> list[tuple[dict[str, Any], float]]:
+    """The searches that came to a loss, with it."""
+    best = [(search, max((loss for loss in search["trace"] if loss is not None), default=0.0)) for search in searches]
+    return [(search, final) for search, final in best if search["eps"] > 0 and final > 0]
+
+
+def _climb(searches: list[dict[str, Any]]) -> list[Point]:
+    """The median over images of the best loss so far; and beyond it of the search with twice the steps."""
+    shares: list[list[float]] = []
+    doubled = []
+    for search, final in _finals(searches):
+        best, climb = 0.0, []
+        for loss in search["trace"]:
+            best = max(best, loss or 0.0)
+            climb.append(best / final)
+        shares.append(climb)
+        if search.get("doubled") is not None:
+            doubled.append(search["doubled"] / final)
+    if not shares:
+        return []
+    length = max(map(len, shares))
+    full = [climb + climb[-1:] * (length - len(climb)) for climb in shares]
+    points = [Point(index + 1, statistics.median(values)) for index, values in enumerate(zip(*full, strict=True))]
+    return points + ([Point(2 * length, statistics.median(doubled))] if doubled else [])

@@ -1,0 +1,160 @@
+"""A run's record as sentences."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+from operator import itemgetter
+from typing import Any
+
+from bench.harness.records import FLAGS
+from bench.page.record import Record, estimate
+
+# Of more methods than this, only the least and the most harmed are named in a sentence.
+_MOST_NAMED = 4
+
+
+def size(record: Record, eps: float) -> str:
+    """The size of a perturbation: "0.05 of the data"."""
+    config = record.run["config"]
+    if config.get("threat", "noise") != "noise":
+        return f"{eps:.3g} ({record.run['threat_model'].get('epsilon', 'in its own unit')})"
+    return f"{eps:.3g} of the {'image' if config.get('norm') == 'image' else 'data'}"
+
+
+def control(record: Record) -> str:
+    """What the attack is held against."""
+    return "noise of the same norm" if _is_noise(record) else f"a random {threat(record)} of the same size"
+
+
+def control_name(record: Record) -> str:
+    """The same in a word or two."""
+    return "noise" if _is_noise(record) else "random"
+
+
+def finding(record: Record) -> str:
+    """The result in one sentence, at the epsilon shown."""
+    rows = [row for row in record.select(metric="psnr", eps=record.shown) if row["source"] == row["victim"]]
+    rows = rows or record.select(metric="psnr", eps=record.shown)
+    kind = f"A {'perturbation' if _is_noise(record) else threat(record)} of {size(record, record.shown)}"
+    images = count(len({row["case"] for row in rows}), "image")
+    victims = list(dict.fromkeys(row["victim"] for row in rows))
+    means = {
+        victim: {
+            state: estimate([row for row in rows if row["victim"] == victim], itemgetter(state)).mean
+            for state in ("clean", "noise", "attacked")
+        }
+        for victim in victims
+    }
+    if len(victims) == 1:
+        one = means[victims[0]]
+        return (
+            f"{kind} takes {victims[0]} from {one['clean']:.1f} to {one['attacked']:.1f} dB PSNR; {control(record)}, "
+            f"to {one['noise']:.1f} dB ({images})."
+        )
+    lost = {victim: one["clean"] - one["attacked"] for victim, one in means.items()}
+    order = sorted(lost, key=lambda victim: -lost[victim])
+    named = order if len(order) <= _MOST_NAMED else [order[0], order[-1]]
+    costs = listed([f"{victim} {lost[victim]:.1f} dB" for victim in named])
+    rest = "" if len(named) == len(order) else " and the others between these"
+    noise = max(one["clean"] - one["noise"] for one in means.values())
+    return (
+        f"{kind} made for each method costs {costs}{rest} of PSNR; {control(record)}, at most {noise:.1f} dB "
+        f"({images})."
+    )
+
+
+def setting(record: Record) -> str:
+    """Data, sampling, methods and attack in one line."""
+    run, config = record.run, record.run["config"]
+    accelerations = [sampling["acceleration"] for sampling in run["sampling"].values()]
+    low, high = min(accelerations), max(accelerations)
+    span = f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
+    counts = sorted({sampling["samples"] for sampling in run["sampling"].values()})
+    lines = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    labels = list(record.methods)
+    attacks = listed(record.names("attack"))
+    return (
+        f"Data: {run['data']}. Mask: {config['mask']}, {span} times accelerated, {lines} "
+        f"{'samples' if config['mask'] == 'poisson' else 'lines'}. "
+        f"Method{'s' * (len(labels) > 1)}: {listed(labels)}. Attack{'s' * (', ' in attacks)}: {attacks}."
+    )
+
+
+def settings(record: Record) -> dict[str, str]:
+    """What each method was set to."""
+    return {
+        label: ", ".join(f"{key} {value}" for key, value in one["config"].items()) or "nothing to set"
+        for label, one in record.methods.items()
+    }
+
+
+def thermal(record: Record) -> float | None:
+    """The epsilon that the scan's own noise amounts to, the median over images; None if unknown."""
+    known = [value for value in record.run.get("thermal", {}).values() if value]
+    return statistics.median(known) if known else None
+
+
+def flags(record: Record) -> list[str]:
+    """What speaks against the results, with counts and shares."""
+    results = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in record.rows}
+    results = {at: found for at, found in results.items() if at[3] > 0}
+    sentences = []
+    for name in dict.fromkeys(flag for found in results.values() for flag in found):
+        raised = [at for at, found in results.items() if name in found]
+        # Checks of a search have no meaning for methods that it was not made for.
+        own = record.several and all(at[1] == at[2] for at in raised)
+        total = sum(at[1] == at[2] for at in results) if own else len(results)
+        kind = "attack on its own method" if own else "result"
+        share = f"{len(raised)} of {count(total, kind)} ({len(raised) / total:.0%})".replace("%", " %")
+        meaning = FLAGS.get(name, "this record is newer than this program, which does not know it")
+        sentences.append(f"{name.capitalize()}, in {share}: {meaning}.")
+    return sentences
+
+
+def not_checked(record: Record) -> list[str]:
+    """Evidence that the run did not gather, and what no run can."""
+    known = [text[:1].upper() + text[1:].rstrip(".") + "." for text in record.run.get("not_checked", [])]
+    return [*known, "An attack bounds the worst case from one side only: a better one may exist."]
+
+
+def provenance(record: Record) -> dict[str, str]:
+    """Where the numbers come from."""
+    run = record.run
+    commit, device = run["git"]["commit"], run["device"]
+    changed = " with uncommitted changes" if run["git"]["dirty"] else ""
+    return {
+        "started": run["started"],
+        "work": f"{run['seconds']:.0f} s, {run['gradient_evaluations']} gradient evaluations",
+        "device": f"{device['platform']}, {device['kind']}, {device['cores']} cores, {device['precision']}",
+        "commit": "not from a checkout" if commit is None else commit + changed,
+        "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
+        "seed": str(run["config"]["seed"]),
+        "data sha256": ", ".join(f"{name} {digest}" for name, digest in run.get("data_sha256", {}).items()) or "none",
+    }
+
+
+def command(record: Record) -> str:
+    """The command that repeats the run."""
+    return f"python -m bench.attack {shlex.join(map(str, record.run['argv']))}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 image", "2 images"."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun}s" if " " not in noun else f"{number} {noun.replace(' ', 's ', 1)}"
+
+
+def listed(names: list[str]) -> str:
+    """ "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def threat(record: Record) -> Any:
+    """What is changed: "noise" is added to the data, or a change of the scan, by name."""
+    return record.run["config"].get("threat", "noise")
+
+
+def _is_noise(record: Record) -> bool:
+    return bool(threat(record) == "noise")

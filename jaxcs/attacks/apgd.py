@@ -1,0 +1,107 @@
+"""Auto-PGD: projected gradient ascent that chooses its own steps (Croce & Hein, ICML 2020, section 3, Algorithm 1).
+
+Written for l2 balls and any loss: the gradient is normalised, as in the authors' l2 code, and not reduced to its sign.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, keep_best, restarted
+from jaxcs.attacks.threat import Threat
+from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.types import Key
+
+# The paper's constants: the share of a step that is not momentum, and of the steps between two checkpoints that have to
+# raise the loss for the step size to stay.
+_ALPHA = 0.75
+_RHO = 0.75
+
+
+@dataclass(frozen=True)
+class Config:
+    """Ascent with momentum, whose step is halved at checkpoints where the loss rises too seldom.
+
+    n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
+    restarts: independent random starts, of which the strongest result is kept.
+    step_size: the first one, in units of the radius.
+    """
+
+    n_steps: int = 20
+    restarts: int = 1
+    step_size: float = 2.0
+
+
+class _State(NamedTuple):
+    delta: Array
+    previous: Array
+    value: Array
+    best: Best
+    step_size: Array
+    n_rises: Array
+    # At the last checkpoint.
+    checked_step: Array
+    checked_loss: Array
+
+
+def checkpoints(n_steps: int) -> list[int]:
+    """The points ceil(p_j n_steps) after the start, p_1 = 0.22, p_{j+1} = p_j + max(p_j - p_{j-1} - 0.03, 0.06)."""
+    before, now, found = 0, 22, []
+    # In hundredths, because 0.22 + 0.19 is not 0.41 in floating point.
+    while (point := -(-now * n_steps // 100)) < n_steps:
+        found.append(point)
+        before, now = now, now + max(now - before - 3, 6)
+    return sorted(set(found))
+
+
+def build(config: Config) -> Attack:
+    """The attack; see `Config`."""
+    checked = checkpoints(config.n_steps)
+    periods = np.zeros(config.n_steps, np.int32)
+    periods[checked] = np.diff([0, *checked])
+    # There is no momentum yet at the first step.
+    alphas = np.where(np.arange(config.n_steps) > 0, _ALPHA, 1.0).astype(np.float32)
+
+    def climb(loss: Loss, threat: Threat, start: Array) -> AttackResult:
+        ascend = value_and_ascent(loss)
+
+        def step(state: _State, plan: tuple[Array, Array]) -> tuple[_State, tuple[Array, Array]]:
+            alpha, period = plan
+            value, gradient = ascend(state.delta)
+            best = keep_best(state.best, (state.delta, gradient), value)
+            n_rises = state.n_rises + (value > state.value)
+            check = period > 0
+            stuck = (state.step_size == state.checked_step) & (best.loss == state.checked_loss)
+            halve = check & ((n_rises < _RHO * period) | stuck)
+            delta, slope = jax.tree.map(lambda a, b: jnp.where(halve, a, b), best.point, (state.delta, gradient))
+            step_size = jnp.where(halve, state.step_size / 2, state.step_size)
+            moved = threat.project(delta + step_size * threat.boundary(slope))
+            moved = threat.project(delta + alpha * (moved - delta) + (1 - alpha) * (delta - state.previous))
+            state = _State(
+                moved,
+                delta,
+                value,
+                best,
+                step_size,
+                jnp.where(check, 0, n_rises),
+                jnp.where(check, state.step_size, state.checked_step),
+                jnp.where(check, best.loss, state.checked_loss),
+            )
+            return state, (value, l2_norm(gradient))
+
+        infinity, size = jnp.asarray(jnp.inf), jnp.asarray(config.step_size, jnp.float32)
+        best = Best((start, jnp.zeros_like(start)), -infinity)
+        first = _State(start, start, infinity, best, size, jnp.asarray(0), size, -infinity)
+        last, (losses, norms) = jax.lax.scan(step, first, (jnp.asarray(alphas), jnp.asarray(periods)))
+        return AttackResult(last.best.point[0], last.best.loss, losses, norms[0], last.best.loss)
+
+    def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
+        return restarted(lambda start: climb(loss, threat, start), key, threat, start, config.restarts)
+
+    return attack

@@ -1,0 +1,59 @@
+"""Several attacks on the same loss, of which the worst counts, image by image (as AutoAttack: Croce & Hein, 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxcs.attacks import apgd, grid, momentum, noise, padam, pgd, region, spectral, spsa
+from jaxcs.attacks.base import AttackResult, Residual, ResidualAttack, squared_norm, strongest
+from jaxcs.attacks.threat import Threat
+from jaxcs.types import Key
+
+# What each configuration builds, and whether that sees the residual.
+_BUILDERS: dict[type, tuple[Any, bool]] = {
+    pgd.Config: (pgd.build, False),
+    apgd.Config: (apgd.build, False),
+    padam.Config: (padam.build, False),
+    spsa.Config: (spsa.build, False),
+    region.Config: (region.build, False),
+    grid.Config: (grid.build, False),
+    noise.Config: (noise.build, False),
+    momentum.Config: (momentum.build, True),
+    spectral.Config: (spectral.build, True),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The attacks, each by its own configuration, in order; an earlier one wins a tie."""
+
+    members: tuple[Any, ...] = (apgd.Config(), pgd.Config(), padam.Config(), spectral.Config())
+
+
+def build(config: Config) -> ResidualAttack:
+    """The attack; its trace is that of the winner, its last value repeated up to the length of the longest."""
+
+    def attack(key: Key, residual: Residual, threat: Threat, start: Array | None = None) -> AttackResult:
+        loss = squared_norm(residual)
+        results = []
+        for member, member_key in zip(config.members, jax.random.split(key, len(config.members)), strict=True):
+            make, sees_residual = _BUILDERS[type(member)]
+            results.append(make(member)(member_key, residual if sees_residual else loss, threat, start))
+        longest = max(result.trace.size for result in results)
+        alike = [
+            # Of each the loss where it ended, whatever it reports itself; and shapes that stack.
+            result._replace(
+                loss=loss(result.delta),
+                trace=jnp.pad(result.trace, (0, longest - result.trace.size), mode="edge"),
+                restarts=jnp.zeros(()),
+            )
+            for result in results
+        ]
+        return strongest(jax.tree.map(lambda *leaves: jnp.stack(leaves), *alike))
+
+    return attack

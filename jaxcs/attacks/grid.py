@@ -1,0 +1,39 @@
+"""Every value of one parameter, such as the angle of a rotation (Morshuis et al., 2022): no gradient can mislead it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxcs.attacks.base import Attack, AttackResult, Loss
+from jaxcs.attacks.threat import Threat
+from jaxcs.types import Key
+
+
+@dataclass(frozen=True)
+class Config:
+    """The loss at n_points (2 or more) evenly spaced values between -radius and radius, both included."""
+
+    n_points: int = 100
+
+
+def build(config: Config) -> Attack:
+    """The attack, for one real parameter; its gradient_norm is the steepest slope between neighbours."""
+
+    def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
+        del key, start
+        if not threat.real or threat.support.size != 1:
+            kind = "real" if threat.real else "complex"
+            raise ValueError(f"grid: searches one real parameter, not {threat.support.size} {kind} ones; use pgd")
+        values = threat.radius * jnp.linspace(-1.0, 1.0, config.n_points)
+        deltas = jnp.where(threat.support, values.reshape(-1, *(1,) * threat.support.ndim), 0.0)
+        losses = jax.lax.map(loss, deltas)
+        worst = jnp.argmax(losses)
+        spacing = 2 * jnp.max(threat.radius) / (config.n_points - 1)
+        slope = jnp.max(jnp.abs(jnp.diff(losses))) / jnp.where(spacing > 0, spacing, 1.0)
+        return AttackResult(deltas[worst], losses[worst], losses, slope, losses[worst][None])
+
+    return attack

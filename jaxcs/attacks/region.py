@@ -1,0 +1,62 @@
+"""The ascent of Morshuis et al. (2022), who attack the region around a finding; the caller's loss holds the region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxcs.attacks.base import Attack, AttackResult, Loss
+from jaxcs.attacks.threat import Threat
+from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.types import Key
+
+
+@dataclass(frozen=True)
+class Config:
+    """e <- project(e + step_size * boundary(gradient)) as the paper describes it; the result is the last e.
+
+    n_steps: gradient evaluations.  step_size: in units of the radius.
+    published: the step of the authors' code, which divides e and the gradient by their norms over all coils together
+        before it clamps every coil to norm 1 and scales it to its radius.  The norm over all coils then lies between
+        0.5 and 1.5, no coil reaches 1 and the clamp is void: 15 like coils carry about 0.29 of the nominal size each.
+        Meant for balls coil by coil; a global ball counts as one coil.
+    """
+
+    n_steps: int = 10
+    step_size: float = 0.5
+    published: bool = False
+
+
+PRESETS = {"published": Config(published=True)}
+
+
+def build(config: Config) -> Attack:
+    """The attack; see `Config`."""
+
+    def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
+        ascend = value_and_ascent(loss)
+
+        def step(delta: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
+            value, gradient = ascend(delta)
+            if config.published:
+                mixed = jnp.where(threat.support, _unit(delta) + config.step_size * _unit(gradient), 0)
+                moved = threat.radius * mixed / jnp.maximum(1.0, threat.norm(mixed))
+            else:
+                moved = threat.project(delta + config.step_size * threat.boundary(gradient))
+            return moved, (value, l2_norm(gradient))
+
+        first = threat.random(key) if start is None else threat.boundary(start)
+        last, (losses, norms) = jax.lax.scan(step, first, None, length=config.n_steps)
+        value = loss(last)
+        return AttackResult(last, value, losses, norms[0], value[None])
+
+    return attack
+
+
+def _unit(x: Array) -> Array:
+    """x / ||x||, and 0 at 0."""
+    size = l2_norm(x)
+    return x * jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)

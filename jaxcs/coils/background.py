@@ -1,0 +1,46 @@
+"""Thermal noise of a scan from its background (the method of Firbank et al., Phys. Med. Biol. 44:N261, 1999).
+
+Complex coil images are taken, whose noise is Gaussian everywhere.  Only the magnitude's is not (Rayleigh's in the
+background), and needs a correction; it also hides the coils' correlation, which is seen here.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from jaxcs.coils.whiten import estimate_covariance
+from jaxcs.complex import abs2, safe_sqrt
+from jaxcs.fourier import ifft2c
+from jaxcs.types import Kspace, Mask
+
+# The sides of the image are this many sides of a corner patch.
+_PATCH = 8
+# Corners of up to this many times the darkest one's energy are background too.  The darkest alone would be biased low,
+# and on small images of few pixels.
+_ALIKE = 1.25
+
+
+def noise_covariance(kspace: Kspace, padding: tuple[int, int]) -> Complex[Array, "coil coil"]:
+    """E[n n^H] of one acquired k-space sample, from the corners of the coil images that hold no object.
+
+    kspace: whole and fully sampled.  padding: columns [0, left) and [right, nx) were never acquired, and hold no noise.
+    An object that reaches into all four corners makes it too large; filters and masks that darken them, too small.
+    """
+    left, right = padding
+    ny, nx = kspace.shape[-2:]
+    height, width = max(ny // _PATCH, 2), max(nx // _PATCH, 2)
+    images = ifft2c(kspace)
+    ends = [(slice(n), slice(-n, None)) for n in (height, width)]
+    covariances = jnp.stack([estimate_covariance(images[:, rows, columns]) for rows in ends[0] for columns in ends[1]])
+    energies = jnp.trace(covariances, axis1=1, axis2=2).real
+    background = energies <= _ALIKE * jnp.min(energies)
+    # The noise of the acquired columns is spread over all pixels.
+    return jnp.mean(covariances, axis=0, where=background[:, None, None]) * nx / (right - left)
+
+
+def thermal_level(covariance: Complex[Array, "coil coil"], kspace: Kspace, mask: Mask) -> Float[Array, ""]:
+    """The epsilon that thermal noise amounts to: its root mean square norm in the measured samples over their norm."""
+    sampled = jnp.broadcast_to(mask, kspace.shape[-2:])
+    noise = jnp.trace(covariance).real * jnp.sum(sampled)
+    return safe_sqrt(noise / jnp.sum(abs2(jnp.where(sampled, kspace, 0))))
