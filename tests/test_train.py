@@ -77,8 +77,8 @@ def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
     assert "coils and the added noise are simulated" in output.err
     assert "weights of unet trained on: images.h5, 4 training images, coils and added noise simulated" in output.err
     record = json.loads(output.out)
-    assert record["weights"]["card"]["training"]["variant"] == "u5"
-    assert record["weights"]["sha256"] == read_weights(folder / "weights.safetensors").sha256
+    assert record["methods"]["unet"]["weights"]["card"]["training"]["variant"] == "u5"
+    assert record["methods"]["unet"]["weights"]["sha256"] == read_weights(folder / "weights.safetensors").sha256
     rows = [
         json.loads(line) for line in (next((tmp_path / "runs").iterdir()) / "images.jsonl").read_text().splitlines()
     ]
