@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from bench import attack
-from jaxcs.attacks import threat, two_step
+from jaxcs.attacks import ATTACKS, threat, two_step
 from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.recon import METHODS, convdecoder, l1, untrained
@@ -211,7 +211,7 @@ TINY = ["n_steps=3", "gradient_steps=1", "channels=8", "layers=3", "in_rows=4", 
 @pytest.mark.parametrize("flags", [["--steps", "2"], ["--attack", "two_step", "--method-seed", "fresh"]])
 def test_the_command_attacks_a_fit(flags, tmp_path, capsys, monkeypatch):
     short = {"untrained": replace(two_step.PRESETS["untrained"], n_steps=5, warm_up=2)}
-    monkeypatch.setattr(two_step, "PRESETS", short)
+    monkeypatch.setitem(ATTACKS, "two_step", ATTACKS["two_step"]._replace(presets=short))
     common = ["--method", "convdecoder", "--limit", "1", "--json", "--output", str(tmp_path), "--set", *TINY]
     assert attack.main([*common, *flags]) == 0, capsys.readouterr().err
     output = capsys.readouterr()
