@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from typing import Any
 
 from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of, setting
@@ -42,12 +43,10 @@ CHANGES = {
 OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
 
 
-def _method(text: str) -> str:
-    return text if ":" in text else one_of(METHODS + SEVERAL)(text)
-
-
-def _victim(text: str) -> str:
-    return text if ":" in text else one_of((*METHODS, "all"))(text)
+def _one_of_or_own(choices: tuple[str, ...]) -> Callable[[str], str]:
+    """A type for one of `choices`, or MODULE:FUNCTION."""
+    known = one_of(choices)
+    return lambda text: text if ":" in text else known(text)
 
 
 def parser() -> Parser:
@@ -64,7 +63,7 @@ def parser() -> Parser:
     what = top.add_argument_group("what")
     what.add_argument(
         "--method",
-        type=_method,
+        type=_one_of_or_own(METHODS + SEVERAL),
         default="l1",
         metavar="NAME",
         help=f"one of {', '.join(METHODS)}; all = l1, unet, varnet and convdecoder beside each other; basis = l1 with "
@@ -72,7 +71,7 @@ def parser() -> Parser:
     )
     what.add_argument(
         "--victims",
-        type=_victim,
+        type=_one_of_or_own((*METHODS, "all")),
         nargs="+",
         default=[],
         metavar="NAME",
@@ -271,7 +270,7 @@ def configuration(arguments: Namespace) -> RunConfig:
 def _check(arguments: Namespace, threat: str) -> None:
     """Raise UsageError where flags contradict each other."""
     if arguments.attack == "two_step" and arguments.target is not None:
-        raise UsageError("--target: two_step has an objective of its own; leave it out, or use --attack pgd")
+        raise UsageError("--target: two_step has constants of its own; leave it out, or use --attack pgd")
     if arguments.attack == "two_step" and threat != "noise":
         raise UsageError(f"--threat {threat}: two_step perturbs k-space alone; use another attack")
     if arguments.attack == "rotation" and threat != "rotation":

@@ -232,7 +232,7 @@ def test_the_command_attacks_a_fit(flags, tmp_path, capsys, monkeypatch):
         (["--method", "unet", "--attack", "two_step"], "unet minimises no objective; use pgd"),
         (["--method", "convdecoder", "--set", "bias=maybe"], "--set bias=maybe: needs bool"),
         (["--attack", "two_step", "--steps", "3"], "--steps: two_step has constants of its own"),
-        (["--attack", "two_step", "--target", "clean"], "--target: two_step has an objective of its own"),
+        (["--attack", "two_step", "--target", "clean"], "--target: two_step has constants of its own"),
         (["--method", "convdecoder", "--maps", "reestimated"], "--maps reestimated: convdecoder uses no coil maps"),
         (["--method", "dip", "--preset", "paper"], "--preset paper is not one of dip's"),
     ],

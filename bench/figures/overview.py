@@ -15,9 +15,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.harness.records import shown_epsilon
+
 _ERROR_GAIN = 5
-# The epsilon nearest to this one is shown as pictures.
-_SHOWN_EPSILON = 0.05
 _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
@@ -28,7 +28,7 @@ def draw(folder: Path) -> bytes:
     label = rows[0]["source"]
     rows = [row for row in rows if row["source"] == row["victim"] == label]
     found, case = pictures(folder)
-    eps = nearest_epsilon({row["eps"] for row in rows})
+    eps = shown_epsilon({row["eps"] for row in rows})
     example = {"truth": found["truth"], "clean": found[f"{label}|clean"], "noise": found[f"{label}|noise|{eps:g}"]}
     example |= {"attacked": found[f"{label}|{label}|{eps:g}"], "perturbation": found[f"{label}|perturbation|{eps:g}"]}
     scores = next(row for row in rows if row["case"] == case and row["eps"] == eps)
@@ -53,11 +53,6 @@ def pictures(folder: Path) -> tuple[dict[str, np.ndarray], str]:
         case = next(key for key in file.files if key.endswith("|truth")).removesuffix("|truth")
         own = [key for key in file.files if key.startswith(f"{case}|")]
         return {key.removeprefix(f"{case}|"): file[key].astype(np.float32) for key in own}, case
-
-
-def nearest_epsilon(eps: set[float]) -> float:
-    """The epsilon that is shown as pictures."""
-    return min(eps, key=lambda value: abs(value - _SHOWN_EPSILON))
 
 
 def _pictures(figure: Figure, grid: Any, example: dict[str, np.ndarray], psnr: dict[str, float]) -> None:

@@ -16,7 +16,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.figures.overview import nearest_epsilon, pictures, show
+from bench.figures.overview import pictures, show
+from bench.harness.records import shown_epsilon
 
 _COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
 
@@ -27,7 +28,7 @@ def draw(folder: Path) -> bytes:
         rows = list(csv.DictReader(file))
     sources, victims = (list(dict.fromkeys(row[name] for row in rows)) for name in ("source", "victim"))
     found, case = pictures(folder)
-    eps = nearest_epsilon({float(row["eps"]) for row in rows})
+    eps = shown_epsilon({float(row["eps"]) for row in rows})
     columns = max(len(sources), 1)
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(2.75 * columns + 0.6, 10.2), dpi=110)

@@ -37,6 +37,8 @@ FLAGS = {
     "randomised": "the method drew a network at random that the attack did not know: its gradients are of another one",
     "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
 }
+# The epsilon nearest to this one is shown as pictures.
+_SHOWN_EPSILON = 0.05
 COLUMNS = ("source", "victim", "attack", "eps", "metric", "clean", "noise", "attacked", "ci95", "n")
 KEYS = ("source", "victim", "attack", "eps", "metric")
 
@@ -107,6 +109,11 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"cannot write {path}: {reason}; choose another folder with --output") from error
+
+
+def shown_epsilon(eps: Iterable[float]) -> float:
+    """The epsilon that figures and pages show, of those of a run."""
+    return min(eps, key=lambda value: abs(value - _SHOWN_EPSILON))
 
 
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         "failed": done.failures,
         "flags": _count_flags(done.rows),
         "not_checked": not_checked(
-            len(work.victims) > 1, config.check, min(getattr(one.attack.config, "restarts", 1) for one in attacked)
+            bool(config.victims), config.check, min(getattr(one.attack.config, "restarts", 1) for one in attacked)
         ),
         "gradient_evaluations": len(done.samplings) * work.gradient_evaluations(),
         "seconds": round(time.monotonic() - begun, 2),

@@ -99,9 +99,9 @@ def _own(config: RunConfig, name: str, several: bool) -> list[tuple[str, str]]:
 
 def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None) -> Search:
     """The attack on one method: as given, else as the protocol has it, else the default."""
-    name, preset = config.attack, config.attack_preset
+    name, preset, default = config.attack, config.attack_preset, default_attack(method)
     if name == "default":
-        name, preset = published or (default_attack(method).name, preset)
+        name, preset = published or (default.name, preset)
     entry = ATTACKS[name]
     if entry.sees == "objective":
         return _two_step(config, method, name, preset)
@@ -113,7 +113,7 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
     elif name == "pgd":
         base = _plain_pgd(method)
     else:
-        base = default_attack(method).config if name == default_attack(method).name else entry.config()
+        base = default.config if name == default.name else entry.config()
     given = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
     known_names = {field.name for field in fields(base)}
     for field, value in given.items():

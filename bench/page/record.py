@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.harness.errors import InputFileError
-from bench.harness.records import half_interval
+from bench.harness.records import half_interval, shown_epsilon
 
 # Far above any run's; a larger file is none of ours, and would only fill the memory.
 _MOST_BYTES = 256_000_000
 _STATES = ("clean", "noise", "attacked")
-# Where a run does not say which epsilon it shows.
-_SHOWN_EPSILON = 0.05
 
 Row = dict[str, Any]
 
@@ -48,8 +46,7 @@ class Record(NamedTuple):
     def shown(self) -> float:
         """The epsilon that the page opens with."""
         above = [value for value in self.eps if value > 0] or self.eps
-        wanted = self.run.get("shown_eps", _SHOWN_EPSILON)
-        return min(above, key=lambda value: abs(value - wanted))
+        return shown_epsilon(above)
 
     @property
     def several(self) -> bool:

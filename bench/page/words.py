@@ -16,10 +16,9 @@ _MOST_NAMED = 4
 
 def size(record: Record, eps: float) -> str:
     """The size of a perturbation: "0.05 of the data"."""
-    config = record.run["config"]
-    if config.get("threat", "noise") != "noise":
+    if not _is_noise(record):
         return f"{eps:.3g} ({record.run['threat_model'].get('epsilon', 'in its own unit')})"
-    return f"{eps:.3g} of the {'image' if config.get('norm') == 'image' else 'data'}"
+    return f"{eps:.3g} of the {'image' if record.run['config'].get('norm') == 'image' else 'data'}"
 
 
 def control(record: Record) -> str:
