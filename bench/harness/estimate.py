@@ -16,6 +16,7 @@ from bench.harness.parallel import workers
 from bench.harness.subjects import Subject, gradients
 from jaxcs.attacks import ATTACKS
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
+from jaxcs.types import Key, Measurement
 
 _COMPLEX_BYTES = 8
 # JAX, its compiled code and the host's copies.
@@ -27,8 +28,8 @@ _ITERATION_COST = 2.0
 _POINTS = 2**17
 # Of all cores together, where channels are few; compiling a network takes longer than running it.
 _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS = 1.0e10, 30.0
-# Of fits, which have more channels; and a step that is differentiated, in steps that are not.
-_MULTIPLICATIONS_OF_FITS, _THROUGH_STEP = 5.0e10, 5
+# Of fits, in additions and multiplications; and a step that is differentiated, in steps that are not.
+_OPERATIONS_PER_SECOND, _THROUGH_STEP = 1.5e11, 5
 # Import, compilation for one shape, figure and report.
 _FIXED_SECONDS, _COMPILE_SECONDS, _SECONDS_PER_IMAGE = 5.0, 12.0, 0.5
 
@@ -74,7 +75,7 @@ def _network(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, a
 
 
 def _fit(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
-    """In steps of the fit: a forward and a backward pass, most of it on the two largest images."""
+    """In steps of the fit: a forward and a backward pass."""
     config = subject.method_config
     through = {
         "warm": _THROUGH_STEP * config.gradient_steps,
@@ -88,10 +89,26 @@ def _fit(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attac
     for search, sizes in attacks:
         joint = ATTACKS[search.name].sees == "objective"
         steps += gradients(search.config) * sizes * (1 if joint else through)
-    pixels = sum(ny * nx for _, ny, nx in shapes)
-    computed = steps * config.seeds * 66 * config.channels**2 * pixels / _MULTIPLICATIONS_OF_FITS
+    operations = {shape: _operations_of_step(subject, shape) for shape in set(shapes)}
+    computed = steps * config.seeds * sum(operations[shape] for shape in shapes) / _OPERATIONS_PER_SECOND
     live = 200 * config.channels * max(ny * nx for _, ny, nx in shapes) * workers() * work.batch
     return live, computed, 3 * _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
+
+
+def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:
+    """As the compiler counts them, before it compiles anything."""
+    variational = subject.method.variational
+    assert variational is not None
+
+    def step(measurement: Measurement, key: Key) -> Any:
+        problem = variational(subject.method_config)(measurement, key)
+        return jax.value_and_grad(problem.objective)(problem.first, measurement.kspace)
+
+    kspace: Any = jax.ShapeDtypeStruct(shape, jnp.complex64)
+    mask: Any = jax.ShapeDtypeStruct(shape[-1:], bool)
+    measurement = Measurement(kspace, mask, kspace)
+    costs: Any = jax.jit(step).lower(measurement, jax.eval_shape(jax.random.key, 0)).cost_analysis()
+    return float(costs["flops"])
 
 
 def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:

@@ -23,8 +23,9 @@ from jaxcs.recon import Method
 from jaxcs.types import Key, Reconstructor
 
 Scores = dict[str, Array]
-# What is at least this share of its allowed size counts as all of it.
-_WHOLE = 0.999
+# What is at least this share of its allowed size counts as all of it: the noise is then of the whole size, a little
+# larger than the perturbation, and one control serves all attacks of this size.
+_WHOLE = 0.99
 
 
 class Found(NamedTuple):

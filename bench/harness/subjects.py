@@ -21,8 +21,9 @@ BASES = ("wavelet", "fourier", "dct")
 _RESTARTS, _GRADIENT_FREE_STEPS = 3, 20
 
 
-# Of the un-trained one, so that every pair of methods at five epsilons and ten images fits into half an hour.
-_SMALLER = {"convdecoder": (("channels", "32"), ("n_steps", "300"))}
+# Of the un-trained one, so that every pair of methods at five epsilons and ten images fits into half an hour.  Against
+# the default on four knees it is 0.5 dB less accurate; half the steps of the gradient find 0.1 dB less.
+_SMALLER = {"convdecoder": (("n_steps", "200"), ("gradient_steps", "10"))}
 
 
 class Subject(NamedTuple):
