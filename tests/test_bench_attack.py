@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h5py
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from bench import attack
 from bench.harness import session
 from bench.harness.records import COLUMNS
 from data_prep import phantom
+from jaxcs.attacks import ATTACKS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (40, 32)
@@ -248,6 +250,21 @@ def test_one_bad_slice_is_marked_and_the_run_goes_on(capsys, tmp_path, scans):
     assert "NaN" in lines[0]["failed"]
     assert "failed: " in err
     assert "some.h5: 'kspace' of slice 0" in err
+
+
+def test_an_attack_that_returns_nan_fails_its_images(capsys, tmp_path, volume, monkeypatch):
+    """A perturbation of NaN has a norm of 0 and must not pass for a small one."""
+    pgd = ATTACKS["pgd"]
+
+    def build(config):
+        attack = pgd.build(config)
+        return lambda *arguments: (found := attack(*arguments))._replace(delta=found.delta * jnp.nan)
+
+    monkeypatch.setitem(ATTACKS, "pgd", pgd._replace(build=build))
+    code, _, _, folder = run(capsys, tmp_path, "--data", volume, "--eps", "0.05", *FAST)
+    assert code == 1
+    failed = json.loads((folder / "run.json").read_text())["failed"]
+    assert [reason.split(": ")[1] for reason in failed.values()] == ["non-finite result at epsilon 0.05"] * 2
 
 
 def test_a_coil_of_zeros_is_no_reason_to_fail(capsys, tmp_path, scans):

@@ -203,6 +203,16 @@ def test_the_published_objective_is_unbounded_and_the_bounded_one_is_not():
     assert objective[0] > objective[1] > objective[2]
 
 
+def test_a_descent_that_runs_away_leaves_its_last_finite_perturbation():
+    m = measurement()
+    problem = METHODS["l1"].variational(l1.Config(wavelet="db2", levels=2))(m, KEY)
+    allowed = threat.measured(jnp.float32(0.1), m.kspace, m.mask)
+    attack = two_step.build(two_step.PRESETS["l1_published"])
+    found = jax.jit(lambda key: attack(key, problem, lambda e: m.kspace + e, m.maps * 1.0, allowed))(KEY)
+    assert not np.isfinite(found.trace[-1])
+    assert 0.5 * allowed.radius < l2_norm(found.delta) <= allowed.radius * (1 + 1e-5)
+
+
 # ---- The command.
 
 TINY = ["n_steps=3", "gradient_steps=1", "channels=8", "layers=3", "in_rows=4", "in_columns=3"]

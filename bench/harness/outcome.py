@@ -87,6 +87,8 @@ def result(
             ]
     flag_across(rows, distances)
     broken = [row["eps"] for row in rows if not np.isfinite([row["clean"], row["noise"], row["attacked"]]).all()]
+    # A norm of NaN counts as 0, so that such a perturbation would pass for a small one.
+    broken += [eps for (_, eps), one in outcomes.items() if not np.isfinite(one.found.delta).all()]
     failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
     single = len(sources) == 1
     perturbations = {

@@ -97,13 +97,15 @@ def build(config: Config) -> JointAttack:
             delta_updates, delta_state = delta_optimiser.update(to_delta, state.delta_optimiser, state.delta)
             moved = threat.project(state.delta + unit * delta_updates)
             active = i >= config.warm_up
-            state = _State(
+            new = _State(
                 optax.apply_updates(state.x, x_updates),
                 jnp.where(active, moved, state.delta),
                 x_state,
                 jax.tree.map(lambda new, old: jnp.where(active, new, old), delta_state, state.delta_optimiser),
             )
-            return state, (value, l2_norm(to_delta))
+            # x runs away until its objective overflows; what e had come to by then is the result.
+            finite = jnp.isfinite(value)
+            return jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, state), (value, l2_norm(to_delta))
 
         delta = _START * threat.random(key)
         first = _State(problem.first, delta, x_optimiser.init(problem.first), delta_optimiser.init(delta))
