@@ -99,3 +99,25 @@ def test_findings_say_who_is_hurt_by_whom():
     assert "loses 8.5 ± 1.0 dB more than to noise of equal norm" in told[2]
     assert "stronger on 100% of the results" in told[2]
     assert findings([row for row in rows if row["source"] == "a"]) == []
+
+
+def test_the_order_of_the_families_stands_beside_that_of_the_paper():
+    lost = {"convdecoder": 1.0, "unet": 3.0, "varnet": 4.0, "l1": 9.0}
+
+    def sentence(lost):
+        return findings(
+            [
+                {"case": "one", "volume": "one", "source": source, "victim": victim, "metric": "psnr", "eps": 0.05}
+                | {"clean": 30.0, "noise": 30.0, "attacked": 30.0 - (lost[victim] if source == victim else 0.5)}
+                for source in lost
+                for victim in lost
+            ]
+        )[-1]
+
+    told = sentence(lost)
+    assert told.startswith(
+        "From the least to the most hurt by their own attacks: convdecoder, unet, varnet, l1; in the"
+    )
+    assert "l1 stands higher here: the paper's was an early-stopped iteration" in told
+    assert "stands higher" not in sentence(lost | {"l1": 3.5})
+    assert "From the least" not in sentence({"l1": 1.0, "unet": 2.0})
