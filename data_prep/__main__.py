@@ -24,30 +24,45 @@ class _Parser(argparse.ArgumentParser):
         raise _UsageError(f"{message} (see {self.prog} --help)")
 
 
-def _bart(raw: str) -> Iterator[Volume]:
+# JAX takes seconds to import: each source is imported when it is asked for.
+def _bart(arguments: argparse.Namespace) -> Iterator[Volume]:
     from data_prep import bart
 
-    return bart.volumes(Path(raw))
+    return bart.volumes(Path(arguments.raw))
 
 
-def _phantom(raw: str) -> Iterator[Volume]:
+def _ismrmrd(arguments: argparse.Namespace) -> Iterator[Volume]:
+    from data_prep import ismrmrd
+
+    return ismrmrd.volumes(Path(arguments.raw))
+
+
+def _stanford(arguments: argparse.Namespace) -> Iterator[Volume]:
+    from data_prep import stanford
+
+    return stanford.volumes(Path(arguments.raw), arguments.fix)
+
+
+def _phantom(arguments: argparse.Namespace) -> Iterator[Volume]:
     from data_prep import phantom
 
     for index in range(_PHANTOMS):
-        case = phantom.case(raw, "test", index)
+        case = phantom.case(arguments.raw, "test", index)
         yield Volume(
             case.volume,
             case.kspace[None],
             crop=(case.target.shape[0], case.target.shape[1]),
-            acquisition=f"phantom {raw}",
+            acquisition=f"phantom {arguments.raw}",
             notes=("drawn, not measured",),
         )
 
 
 # What each is read by, and what RAW is.
-SOURCES: dict[str, tuple[Callable[[str], Iterator[Volume]], str]] = {
+SOURCES: dict[str, tuple[Callable[[argparse.Namespace], Iterator[Volume]], str]] = {
     "bart": (_bart, "a .cfl and .hdr pair, or a folder of them"),
+    "ismrmrd": (_ismrmrd, "an ISMRMRD raw file (.h5) of a Cartesian scan"),
     "phantom": (_phantom, "knee or brain: the ten test images of the built-in phantom"),
+    "stanford": (_stanford, "a fully sampled 3-D knee of mridata.org, an ISMRMRD file"),
 }
 
 
@@ -59,6 +74,11 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=raw, description=f"RAW is {raw}.")
         command.add_argument("raw", metavar="RAW", help=raw)
         command.add_argument("out", metavar="OUT", type=Path, help="folder to write to, one file a volume")
+        if name == "stanford":
+            words = (
+                "how slices get fastMRI's sampling density: zeros around the image, or the ICML 2021 paper's repetition"
+            )
+            command.add_argument("--fix", choices=("none", "published", "principled"), default="none", help=words)
     return found
 
 
@@ -67,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments = parser().parse_args(argv)
         read, _ = SOURCES[arguments.source]
-        for volume in read(arguments.raw):
+        for volume in read(arguments):
             path = write_volume(arguments.out, volume)
             slices, coils, ny, nx = volume.kspace.shape
             print(f"{path}: {slices} slices of {coils} coils, {ny} x {nx}", flush=True)

@@ -12,12 +12,12 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree
 
 import h5py
 import numpy as np
 
 from data_prep.cases import Case, InputError
+from data_prep.header import parse
 from data_prep.safe_hdf5 import (
     find_dataset,
     number_attribute,
@@ -212,35 +212,22 @@ def _padding(path: Path, file: h5py.File, header: _Header, nx: int) -> tuple[int
 
 
 def _header(path: Path, file: h5py.File) -> _Header:
-    """Parse the ISMRMRD header, without declared entities, so that a short text cannot expand into a long one."""
+    """The numbers of the file's ISMRMRD header, if it has one."""
     text = read_text(file, "ismrmrd_header")
     if text is None:
         return _Header()
-    remedy = "correct or delete 'ismrmrd_header'"
-    try:
-        # As a str: then the parser ignores the declared encoding, which could hide the declarations looked for here.
-        xml = text.decode("utf-8")
-        if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-            raise refusal(path, "'ismrmrd_header' declares XML entities or a document type", remedy)
-        encoding = ElementTree.fromstring(xml).find("{*}encoding")
-
-        def number(place: str) -> int | None:
-            found = None if encoding is None else encoding.findtext("/".join("{*}" + tag for tag in place.split("/")))
-            return None if found is None else int(found)
-
-        rows, columns = number("reconSpace/matrixSize/x"), number("reconSpace/matrixSize/y")
-        header = _Header(
-            columns=number("encodedSpace/matrixSize/y"),
-            centre=number("encodingLimits/kspace_encoding_step_1/center"),
-            maximum=number("encodingLimits/kspace_encoding_step_1/maximum"),
-            recon=None if rows is None or columns is None else (rows, columns),
-        )
-    except InputError:
-        raise
-    except (ElementTree.ParseError, ValueError) as error:
-        raise refusal(path, "'ismrmrd_header' is not an XML text of UTF-8 with whole numbers", remedy) from error
+    encoding = parse(path, "ismrmrd_header", text).find("encoding")
+    if encoding is None:
+        return _Header()
+    rows, columns = encoding.number("reconSpace/matrixSize/x"), encoding.number("reconSpace/matrixSize/y")
+    header = _Header(
+        columns=encoding.number("encodedSpace/matrixSize/y"),
+        centre=encoding.number("encodingLimits/kspace_encoding_step_1/center"),
+        maximum=encoding.number("encodingLimits/kspace_encoding_step_1/maximum"),
+        recon=None if rows is None or columns is None else (rows, columns),
+    )
     if header.recon is not None and min(header.recon) < 1:
-        raise refusal(path, f"'ismrmrd_header' gives the image size {header.recon}", remedy)
+        raise refusal(path, f"'ismrmrd_header' gives the image size {header.recon}", "correct or delete it")
     return header
 
 

@@ -39,8 +39,8 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def _reading(path: str | Path, what: str) -> Iterator[None]:
-    """Turn whatever h5py raises into an `InputError`: on damaged files it raises nearly every built-in exception."""
+def damaged(path: str | Path, what: str) -> Iterator[None]:
+    """While `what` is read, make whatever is raised an `InputError`: h5py raises nearly every built-in exception."""
     try:
         yield
     except InputError:
@@ -68,12 +68,41 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
         raise refusal(path, problem, "check the path and its permissions") from error
     if not regular:
         raise refusal(path, "not a regular file", "give an HDF5 file")
-    with _reading(path, "the HDF5 structure"):
+    with damaged(path, "the HDF5 structure"):
         if not h5py.is_hdf5(path):
             raise refusal(path, "not an HDF5 file", "check that it was downloaded whole and unpacked")
         file = h5py.File(path, "r")
     with file:
         yield file
+
+
+def find_group(file: h5py.File, name: str) -> h5py.Group | None:
+    """The group `name` of the root group, or None where there is none.
+
+    Raises InputError where it is not a group of this file, behind a hard link.
+    """
+    with damaged(file.filename, f"group '{name}'"):
+        group = _linked(file, name)
+        if group is not None and not isinstance(group, h5py.Group):
+            raise refusal(file.filename, f"'{name}' is not a group", "give a file of the expected layout")
+        return group
+
+
+def find_compound(group: h5py.Group, name: str) -> h5py.Dataset | None:
+    """The dataset `name` of a group, one row of records whatever their fields, or None.  No values are read.
+
+    Raises InputError where it is not stored in this file, is empty, or declares more than the file can hold.  Fields of
+    variable length must not be read through the HDF5 library, see `read_text`.
+    """
+    path = group.file.filename
+    with damaged(path, f"dataset '{name}'"):
+        dataset = _linked_dataset(group, name)
+        if dataset is None:
+            return None
+        if dataset.dtype.names is None or not dataset.size or (dataset.size,) != dataset.shape[:1]:
+            raise refusal(path, f"'{name}' is not a row of records", "give a file of the expected layout")
+        _check_size(group, name, dataset)
+        return dataset
 
 
 def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) -> h5py.Dataset | None:
@@ -86,7 +115,7 @@ def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) 
     and within the limits.
     """
     path = file.filename
-    with _reading(path, f"dataset '{name}'"):
+    with damaged(path, f"dataset '{name}'"):
         dataset = _linked_dataset(file, name)
         if dataset is None:
             return None
@@ -112,17 +141,17 @@ def read(dataset: h5py.Dataset, index: int | tuple[()] = ()) -> np.ndarray:
     Raises InputError where the stored bytes are damaged.
     """
     where = "" if index == () else f" of slice {index}"
-    with _reading(dataset.file.filename, f"'{dataset.name[1:]}'{where}"):
+    with damaged(dataset.file.filename, f"'{dataset.name[1:]}'{where}"):
         return np.asarray(dataset[index])
 
 
-def read_text(file: h5py.File, name: str) -> bytes | None:
-    """The one string in the dataset `name` of the root group, as bytes, or None where there is no such dataset.
+def read_text(file: h5py.Group, name: str) -> bytes | None:
+    """The one string in the dataset `name` of a group, or of the file's root, as bytes, or None where there is none.
 
     Raises InputError where it is not one string stored in this file, of at most LARGEST_TEXT bytes.
     """
-    path = file.filename
-    with _reading(path, f"dataset '{name}'"):
+    path = file.file.filename
+    with damaged(path, f"dataset '{name}'"):
         dataset = _linked_dataset(file, name)
         if dataset is None:
             return None
@@ -137,14 +166,14 @@ def read_text(file: h5py.File, name: str) -> bytes | None:
         return bytes(np.asarray(dataset[()]).reshape(-1)[0])
 
 
-def _variable_length_text(file: h5py.File, name: str, dataset: h5py.Dataset) -> bytes:
+def _variable_length_text(file: h5py.Group, name: str, dataset: h5py.Dataset) -> bytes:
     """Read a string of variable length without the HDF5 library.
 
     The library takes the lengths in a file on trust: a single wrong byte makes it allocate 4 GiB, or loop for ever
     over a heap object of length 0 (HDF5 2.0).  On disk the dataset is one entry, "length, heap, object", and a heap
     is a row of objects, each a header of 16 bytes and its content padded to 8 (HDF5 file format, III.E and IV.A.2.d).
     """
-    path, offset, creation = file.filename, dataset.id.get_offset(), file.id.get_create_plist()
+    path, offset, creation = file.file.filename, dataset.id.get_offset(), file.file.id.get_create_plist()
     if offset is None or creation.get_sizes() != (8, 8):
         raise refusal(path, f"'{name}' is not stored contiguously", "store one string, not in chunks")
     with open(path, "rb") as raw:
@@ -170,7 +199,7 @@ def number_attribute(file: h5py.File, name: str) -> float | None:
 
     Raises InputError where it is not one finite real number.
     """
-    with _reading(file.filename, f"attribute '{name}'"):
+    with damaged(file.filename, f"attribute '{name}'"):
         if name not in file.attrs:
             return None
         attribute, value = file.attrs.get_id(name), math.nan
@@ -181,41 +210,49 @@ def number_attribute(file: h5py.File, name: str) -> float | None:
         return value
 
 
-def _linked_dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
-    """The dataset behind a hard link of the root group whose values are stored in this file, or None where absent."""
-    path = file.filename
-    # `name in file` and `file.get(name)` would follow an external link and so open the file that it names.
-    links = file.id.links
+def _linked(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | h5py.Datatype | None:
+    """What is behind a hard link of the group, or None where absent."""
+    # `name in group` and `group.get(name)` would follow an external link and so open the file that it names.
+    links = group.id.links
     if not links.exists(name.encode()):
         return None
     if links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
-        raise refusal(path, f"'{name}' is a soft or external link", "store the data in the file itself")
-    dataset = file[name]
+        raise refusal(group.file.filename, f"'{name}' is a soft or external link", "store the data in the file itself")
+    return group[name]
+
+
+def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
+    """The dataset behind a hard link of the group whose values are stored in this file, or None where absent."""
+    path = group.file.filename
+    dataset = _linked(group, name)
+    if dataset is None:
+        return None
     if not isinstance(dataset, h5py.Dataset):
-        raise refusal(path, f"'{name}' is not a dataset", "store it as a dataset of the root group")
+        where = "the root group" if group.name == "/" else f"the group '{group.name[1:]}'"
+        raise refusal(path, f"'{name}' is not a dataset", f"store it as a dataset of {where}")
     creation = dataset.id.get_create_plist()
     if creation.get_layout() == h5py.h5d.VIRTUAL or creation.get_external_count() > 0:
         raise refusal(path, f"'{name}' has its values in other files", "store the data in the file itself")
-    filters = _filters(dataset)
+    used = filters(dataset)
     # A filter used twice multiplies the expansion, so that no chunk's size could be trusted.
-    if not set(filters) <= _FILTERS or len(filters) != len(set(filters)):
-        raise refusal(path, f"'{name}' is stored with the filters {filters}", "use none, or gzip, or lzf")
+    if not set(used) <= _FILTERS or len(used) != len(set(used)):
+        raise refusal(path, f"'{name}' is stored with the filters {used}", "use none, or gzip, or lzf")
     return dataset
 
 
-def _filters(dataset: h5py.Dataset) -> list[int]:
+def filters(dataset: h5py.Dataset) -> list[int]:
     """The numbers of the dataset's HDF5 filters, in order."""
     creation = dataset.id.get_create_plist()
     return [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
 
 
-def _check_size(file: h5py.File, name: str, dataset: h5py.Dataset) -> None:
+def _check_size(group: h5py.Group, name: str, dataset: h5py.Dataset) -> None:
     """Raise InputError where the declared size is over LARGEST_DATASET or not credible for a file of this size."""
     # A chunk is unpacked whole, and it may be larger than the dataset.
     size = dataset.dtype.itemsize * max(math.prod(dataset.shape), math.prod(dataset.chunks or ()))
     if size > LARGEST_DATASET:
-        raise refusal(file.filename, f"'{name}' declares {size} bytes", f"keep it to at most {LARGEST_DATASET}")
-    held = file.id.get_filesize()
-    if size > held * (LARGEST_EXPANSION if _COMPRESSION & set(_filters(dataset)) else 1):
+        raise refusal(group.file.filename, f"'{name}' declares {size} bytes", f"keep it to at most {LARGEST_DATASET}")
+    held = group.file.id.get_filesize()
+    if size > held * (LARGEST_EXPANSION if _COMPRESSION & set(filters(dataset)) else 1):
         problem = f"'{name}' declares {size} bytes, which a file of {held} bytes cannot hold"
-        raise refusal(file.filename, problem, "copy or download it again")
+        raise refusal(group.file.filename, problem, "copy or download it again")

@@ -1,0 +1,171 @@
+"""The lines of an ISMRMRD raw file, read without the HDF5 library's support for values of variable length.
+
+`dataset/data` is a row of records, each a `head` of plain numbers, a trajectory and the samples.  The last two have
+variable length: on disk, a record holds "length, heap, object" in their place.  The library takes these on trust, so
+that a wrong byte can make it allocate gigabytes or loop for ever (see `data_prep.safe_hdf5`).  Here they are followed
+by hand, each only to bytes within the file, and all lines together to no more bytes than the file has.  What the
+library is still trusted with is the file's structure: groups, types, and the index of chunks.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import h5py
+import numpy as np
+
+from data_prep.header import Header, parse
+from data_prep.safe_hdf5 import damaged, filters, find_compound, find_group, open_file, read_text, refusal
+
+_REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("object", "<u4")])
+_NUMBERS = (
+    "flags",
+    "encoding_space_ref",
+    "number_of_samples",
+    "active_channels",
+    "discard_pre",
+    "discard_post",
+    "center_sample",
+)
+_COUNTERS = ("kspace_encode_step_1", "kspace_encode_step_2", "slice", "contrast", "phase", "repetition", "set")
+_LAYOUT = "give a file as the ISMRMRD library writes it"
+
+
+class Lines(NamedTuple):
+    """A file's header and lines; their samples stay in the file.
+
+    header: the XML header's root.
+    heads: (line,) records of ISMRMRD's AcquisitionHeader.
+    positions: (line,) where in the file a line's samples begin.
+    """
+
+    path: Path
+    header: Header
+    heads: np.ndarray
+    positions: np.ndarray
+
+
+def open_lines(path: Path) -> Lines:
+    """The header and the lines of a file.  Raises InputError where it has none, or is damaged, or of another layout."""
+    with open_file(path) as file:
+        group = find_group(file, "dataset")
+        if group is None:
+            raise refusal(path, "no group 'dataset'", "give an ISMRMRD raw file")
+        text = read_text(group, "xml")
+        if text is None:
+            raise refusal(path, "no header 'dataset/xml'", "give an ISMRMRD raw file with its header")
+        header = parse(path, "dataset/xml", text)
+        dataset = find_compound(group, "data")
+        if dataset is None:
+            raise refusal(path, "no lines 'dataset/data'", "give an ISMRMRD raw file, not images")
+        with damaged(path, "dataset 'dataset/data'"), open(path, "rb") as raw:
+            records = _records(path, file, dataset, raw)
+            heads, references = np.ascontiguousarray(records["head"]), records["data"]
+            _check_lengths(path, file, heads, references)
+            positions = _follow(path, raw, references)
+    return Lines(path, header, heads, positions)
+
+
+def read_lines(lines: Lines, chosen: np.ndarray) -> Iterator[np.ndarray]:
+    """The samples of each line whose number is in `chosen`, in that order: (coil, sample) complex64, as stored.
+
+    Raises InputError where the file is shorter than it was.
+    """
+    with open(lines.path, "rb") as raw:
+        for line in chosen:
+            head = lines.heads[line]
+            coils, samples = int(head["active_channels"]), int(head["number_of_samples"])
+            raw.seek(int(lines.positions[line]))
+            content = raw.read(8 * coils * samples)
+            if len(content) < 8 * coils * samples:
+                raise refusal(lines.path, "line cut short", "copy or download it again")
+            yield np.frombuffer(content, "<c8").reshape(coils, samples)
+
+
+def _records(path: Path, file: h5py.File, dataset: h5py.Dataset, raw: BinaryIO) -> np.ndarray:
+    """The records as they lie on disk, with references in the place of values of variable length."""
+    creation, kind = file.id.get_create_plist(), dataset.dtype
+    fields = dict(kind.fields or {})
+    head, counters = _fields(fields, "head"), _fields(_fields(fields, "head"), "idx")
+    numbers = [head.get(name) for name in _NUMBERS] + [counters.get(name) for name in _COUNTERS]
+    usual = all(number is not None and number[0].kind == "u" for number in numbers)
+    if not usual or "data" not in fields or h5py.check_vlen_dtype(fields["data"][0]) != np.dtype("<f4"):
+        raise refusal(path, f"'dataset/data' has records of {kind.names}, not ISMRMRD's", _LAYOUT)
+    if creation.get_sizes() != (8, 8) or creation.get_userblock() or filters(dataset) or dataset.chunks is None:
+        raise refusal(path, "'dataset/data' is compressed, not in chunks, or behind a user block", _LAYOUT)
+    record = np.dtype(
+        {
+            "names": ["head", "data"],
+            "formats": [fields["head"][0], _REFERENCE],
+            "offsets": [fields["head"][1], fields["data"][1]],
+            "itemsize": kind.itemsize,
+        }
+    )
+    chunk, *others = dataset.chunks  # some writers store the row as a column, (line, 1)
+    records = np.zeros(len(dataset), record)
+    for first in range(0, len(dataset), chunk):
+        info = dataset.id.get_chunk_info_by_coord((first, *[0] * len(others)))
+        if info.byte_offset is None or max(others, default=1) > 1 or info.size != chunk * record.itemsize:
+            raise refusal(path, f"'dataset/data' has no lines from {first} on", "copy or download it again")
+        raw.seek(info.byte_offset)
+        part = records[first : first + chunk]
+        part[:] = np.frombuffer(raw.read(part.nbytes), record)
+    return records
+
+
+def _fields(fields: dict, name: str) -> dict:
+    """The fields of the record that is the field `name`, each (type, offset); none where it is no record."""
+    return dict(fields[name][0].fields or {}) if name in fields else {}
+
+
+def _check_lengths(path: Path, file: h5py.File, heads: np.ndarray, references: np.ndarray) -> None:
+    """Raise InputError where a line is not as long as its head says, or all are longer than the file."""
+    samples, coils = heads["number_of_samples"].astype(np.int64), heads["active_channels"].astype(np.int64)
+    wrong = np.flatnonzero((references["length"] != 2 * samples * coils) | (samples * coils == 0))
+    if len(wrong):
+        problem = f"line {wrong[0]} does not hold the samples that its head declares"
+        raise refusal(path, problem, "copy or download it again")
+    if 8 * int(np.sum(samples * coils)) > file.id.get_filesize():
+        raise refusal(path, "the lines declare more samples than the file can hold", "copy or download it again")
+
+
+def _follow(path: Path, raw: BinaryIO, references: np.ndarray) -> np.ndarray:
+    """Where in the file the samples of each line begin; every heap is walked once (HDF5 file format, III.E)."""
+    size = raw.seek(0, 2)
+    positions = np.zeros(len(references), np.int64)
+    order = np.argsort(references["heap"], kind="stable")
+    heaps, starts = np.unique(references["heap"][order], return_index=True)
+    for heap, members in zip(heaps, np.split(order, starts[1:]), strict=True):
+        wanted: dict[int, list[int]] = {}
+        for line in members:
+            wanted.setdefault(int(references["object"][line]), []).append(int(line))
+        for number, position, length in _objects(raw, int(heap), size):
+            for line in wanted.pop(number, ()):
+                if 4 * int(references["length"][line]) > length:
+                    raise refusal(path, f"line {line} is cut short", "copy or download it again")
+                positions[line] = position
+            if not wanted:
+                break
+        if wanted:
+            line = min(min(group) for group in wanted.values())
+            raise refusal(path, f"line {line} is not where the file says", "copy or download it again")
+    return positions
+
+
+def _objects(raw: BinaryIO, heap: int, file_size: int) -> Iterator[tuple[int, int, int]]:
+    """Number, position and length of each object of the heap at an address; none where there is no heap."""
+    if heap + 16 > file_size:
+        return
+    raw.seek(heap)
+    signature, heap_size = struct.unpack("<4s4xQ", raw.read(16))
+    position, end = heap + 16, min(heap + heap_size, file_size)
+    while signature == b"GCOL" and position + 16 <= end:
+        raw.seek(position)
+        number, length = struct.unpack("<H6xQ", raw.read(16))
+        if number == 0 or position + 16 + length > end:  # object 0 is the free space at the end
+            return
+        yield number, position + 16, length
+        position += 16 + -(-length // 8) * 8

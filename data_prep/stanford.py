@@ -1,0 +1,77 @@
+"""Stanford's fully sampled 3-D fast-spin-echo knees from mridata.org, ISMRMRD files, beside fastMRI's.
+
+Their slices are 320 x 320 and fill the field of view, whereas fastMRI's k-space is sampled twice as densely along the
+readout.  A network trained on the latter meets structures of another scale in k-space, which two fixes change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from data_prep import ismrmrd
+from data_prep.layout import Volume
+from data_prep.safe_hdf5 import refusal
+from jaxcs.fourier import centre_slice
+
+
+def volumes(path: Path, fix: str) -> Iterator[Volume]:
+    """The volumes of a file, sliced along the fully sampled axis.
+
+    fix: "none", "published" (see `repeat_samples`) or "principled" (see `extend_field_of_view`).
+
+    Raises InputError where the file cannot be used or is under-sampled, and ValueError for another fix.
+    """
+    if fix not in FIXES:
+        raise ValueError(f"fix is '{fix}', must be one of {', '.join(FIXES)}")
+    for volume in ismrmrd.volumes(path):
+        if fix != "none" and volume.mask is not None:
+            raise refusal(path, "under-sampled, its resolution cannot be fixed", "give a fully sampled scan")
+        yield FIXES[fix](volume)
+
+
+def repeat_samples(volume: Volume) -> Volume:
+    """The fix of Darestani et al., ICML 2021: each sample of k-space repeated 2 x 2, and k-space rotated by 90 degrees.
+
+    The field of view doubles, and the image fades towards its edge: repeating is convolution with a box of two
+    samples.  The rotation, counter-clockwise, turns the knee as fastMRI's lie.
+    """
+    repeated = volume.kspace.repeat(2, axis=-2).repeat(2, axis=-1)
+    return volume._replace(
+        kspace=np.ascontiguousarray(np.rot90(repeated, axes=(-2, -1))),
+        crop=(volume.crop[1], volume.crop[0]),
+        padding=None,
+        notes=(*volume.notes, "published resolution fix: samples repeated 2 x 2, k-space rotated by 90 degrees"),
+    )
+
+
+def extend_field_of_view(volume: Volume) -> Volume:
+    """The principled fix: zeros about the image, to twice its rows and columns; the object stays as it is.
+
+    K-space between the measured samples is interpolated exactly.  Around the object there is no noise.
+    """
+    return volume._replace(
+        kspace=np.stack([_pad_image(coils) for coils in volume.kspace]),
+        padding=None,
+        notes=(*volume.notes, "principled resolution fix: image padded with zeros to twice its rows and columns"),
+    )
+
+
+def _pad_image(kspace: np.ndarray) -> np.ndarray:
+    """(coil, ny, nx) -> (coil, 2 ny, 2 nx) complex64, through the image."""
+    axes = (-2, -1)
+    images = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace, axes=axes), norm="ortho"), axes=axes)
+    coils, ny, nx = kspace.shape
+    padded = np.zeros((coils, 2 * ny, 2 * nx), images.dtype)
+    padded[:, centre_slice(2 * ny, ny), centre_slice(2 * nx, nx)] = images
+    spectrum = np.fft.fft2(np.fft.ifftshift(padded, axes=axes), norm="ortho")
+    return np.fft.fftshift(spectrum, axes=axes).astype(np.complex64)
+
+
+FIXES: dict[str, Callable[[Volume], Volume]] = {
+    "none": lambda volume: volume,
+    "published": repeat_samples,
+    "principled": extend_field_of_view,
+}
