@@ -69,8 +69,9 @@ def volumes(path: Path) -> Iterator[Volume]:
         raise refusal(path, f"imaging lines of {coils.tolist()} coils", "give a file whose lines agree")
     whitening = _whitening(lines, noise, int(coils[0]), siemens, notes)
     counters = np.stack([lines.heads["idx"][name][imaging] for name in _SERIES], axis=1)
-    for series in np.unique(counters, axis=0):
-        chosen = imaging[(counters == series).all(axis=1)]
+    found, which, sizes = np.unique(counters, axis=0, return_inverse=True, return_counts=True)
+    by_series = np.split(imaging[np.argsort(which.reshape(-1), kind="stable")], np.cumsum(sizes)[:-1])
+    for series, chosen in zip(found, by_series, strict=True):
         yield _volume(lines, geometry, chosen, siemens, whitening, series, tuple(notes))
 
 

@@ -135,6 +135,7 @@ def _check_lengths(path: Path, file: h5py.File, heads: np.ndarray, references: n
 def _follow(path: Path, raw: BinaryIO, references: np.ndarray) -> np.ndarray:
     """Where in the file the samples of each line begin; every heap is walked once (HDF5 file format, III.E)."""
     size = raw.seek(0, 2)
+    walked = 0
     positions = np.zeros(len(references), np.int64)
     order = np.argsort(references["heap"], kind="stable")
     heaps, starts = np.unique(references["heap"][order], return_index=True)
@@ -143,6 +144,9 @@ def _follow(path: Path, raw: BinaryIO, references: np.ndarray) -> np.ndarray:
         for line in members:
             wanted.setdefault(int(references["object"][line]), []).append(int(line))
         for number, position, length in _objects(raw, int(heap), size):
+            walked += 16
+            if walked > size:  # heaps that overlap, made to be walked for ever
+                raise refusal(path, "the lines lie in each other", "copy or download it again")
             for line in wanted.pop(number, ()):
                 if 4 * int(references["length"][line]) > length:
                     raise refusal(path, f"line {line} is cut short", "copy or download it again")
