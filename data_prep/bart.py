@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.cases import InputError
+from data_prep.fourier import inverse
 from data_prep.layout import Volume
+from data_prep.safe_hdf5 import LARGEST_AXIS, refusal
 
 _DIMENSIONS, _COILS, _SLICES = 16, 3, 13
-_LARGEST_HEADER = 65536
-_LARGEST = 4096
+_LARGEST_HEADER = 65536  # bytes
+_PAIR = "give the pair of .hdr and .cfl"
 
 
 def volumes(path: Path) -> Iterator[Volume]:
@@ -32,7 +33,7 @@ def volumes(path: Path) -> Iterator[Volume]:
     if path.is_dir():
         headers = sorted(file for file in path.glob("*.hdr") if not file.name.startswith("."))
         if not headers:
-            raise InputError(f"{path}: no .hdr file in this folder; give a folder of BART's pairs, or one of them")
+            raise refusal(path, "no .hdr file in this folder", "give a folder of BART's pairs, or one of them")
     else:
         headers = [path.with_suffix(".hdr") if path.suffix in (".cfl", ".hdr") else path.with_name(path.name + ".hdr")]
     for header in headers:
@@ -42,23 +43,23 @@ def volumes(path: Path) -> Iterator[Volume]:
 def _volume(header: Path) -> Volume:
     sizes = _sizes(header)
     data = header.with_suffix(".cfl")
-    _refuse_unless(data.is_file(), data, "does not exist", "give the pair of .hdr and .cfl")
-    count = math.prod(sizes)
-    bytes_found = data.stat().st_size
-    _refuse_unless(
-        bytes_found == 8 * count, data, f"has {bytes_found} bytes, its header says {8 * count}", "copy both files again"
-    )
+    if not data.is_file():
+        raise refusal(data, "does not exist", _PAIR)
+    found, declared = data.stat().st_size, 8 * math.prod(sizes)
+    if found != declared:
+        raise refusal(data, f"has {found} bytes, its header says {declared}", "copy both files again")
     others = [axis for axis, size in enumerate(sizes) if size > 1 and axis not in (0, 1, 2, _COILS, _SLICES)]
-    _refuse_unless(not others, header, f"dimensions {others} have more than one entry", "extract one by BART's slice")
+    if others:
+        raise refusal(header, f"dimensions {others} have more than one entry", "extract one by BART's slice")
     readout, first, second, coils, slices = (sizes[axis] for axis in (0, 1, 2, _COILS, _SLICES))
-    _refuse_unless(second == 1 or slices == 1, header, "has both partitions and slices", "extract a slice")
+    if second > 1 and slices > 1:
+        raise refusal(header, "has both partitions and slices", "extract a slice")
     values = np.fromfile(data, "<c8").reshape((slices, coils, second, first, readout))
     if second == 1:
         kspace = values[:, :, 0].swapaxes(-2, -1)
         notes: tuple[str, ...] = ()
     else:
-        kspace = values[0].transpose(3, 0, 2, 1)  # readout, coil, second, first
-        kspace = np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(kspace, axes=0), axis=0, norm="ortho"), axes=0)
+        kspace = inverse(values[0].transpose(3, 0, 2, 1), axes=(0,))  # readout, coil, first, second
         notes = ("slices are places along the readout, by its Fourier transform",)
     kspace = np.ascontiguousarray(kspace, np.complex64)
     measured = np.any(kspace != 0, axis=(0, 1, 2))
@@ -77,19 +78,13 @@ def _sizes(header: Path) -> list[int]:
         with header.open("rb") as file:
             text = file.read(_LARGEST_HEADER)
     except OSError as error:
-        raise InputError(f"{header}: {error.strerror}; give the pair of .hdr and .cfl") from error
+        raise refusal(header, error.strerror or "cannot be read", _PAIR) from error
     try:
         lines = text.decode("ascii").splitlines()
         sizes = [int(word) for word in lines[lines.index("# Dimensions") + 1].split()]
     except (UnicodeDecodeError, ValueError, IndexError):
         sizes = []
-    good = 0 < len(sizes) <= _DIMENSIONS and all(0 < size <= _LARGEST for size in sizes)
-    _refuse_unless(
-        good, header, f"'# Dimensions' is not followed by up to 16 sizes from 1 to {_LARGEST}", "write it with BART"
-    )
+    if not 0 < len(sizes) <= _DIMENSIONS or not all(0 < size <= LARGEST_AXIS for size in sizes):
+        problem = f"'# Dimensions' is not followed by up to 16 sizes from 1 to {LARGEST_AXIS}"
+        raise refusal(header, problem, "write it with BART")
     return sizes + [1] * (_DIMENSIONS - len(sizes))
-
-
-def _refuse_unless(good: bool, path: Path, problem: str, remedy: str) -> None:
-    if not good:
-        raise InputError(f"{path}: {problem}; {remedy}")

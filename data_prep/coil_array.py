@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
+from data_prep.fourier import inverse
 from jaxcs.coils.simulate import loop_sensitivities, noise_covariance
 
 COILS = 8
@@ -55,6 +56,4 @@ def add_noise(
 
 def root_sum_of_squares(kspace: Complex[np.ndarray, "coil ny nx"]) -> Float[np.ndarray, "ny nx"]:
     """The coils' combined image, in float64, which `jaxcs.fourier` does not offer."""
-    axes = (-2, -1)
-    images = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace, axes=axes), norm="ortho"), axes=axes)
-    return np.sqrt(np.sum(np.abs(images) ** 2, axis=0))
+    return np.sqrt(np.sum(np.abs(inverse(kspace)) ** 2, axis=0))

@@ -19,6 +19,7 @@ import numpy as np
 from data_prep.cases import Case
 from data_prep.coil_array import COILS, add_noise, root_sum_of_squares, sensitivities, tissue
 from data_prep.fastmri import SliceInfo
+from data_prep.fourier import forward
 from data_prep.safe_hdf5 import find_dataset, open_file, read, refusal
 
 
@@ -68,8 +69,7 @@ def read_image(info: SliceInfo) -> Case:
     shape = (image.shape[0], image.shape[1])
     maps = _maps(shape)
     coils = maps * image
-    axes = (-2, -1)
-    clean = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(coils, axes=axes), norm="ortho"), axes=axes)
+    clean = forward(coils)
     rng = np.random.RandomState([zlib.crc32(info.path.name.encode()), info.slice_index])
     kspace, _ = add_noise(clean, maps, tissue(np.linalg.norm(coils, axis=0)), rng)
     target = root_sum_of_squares(kspace)

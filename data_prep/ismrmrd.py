@@ -10,13 +10,14 @@ The files are read without the `ismrmrd` package, by the rules of `data_prep.ism
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
+from data_prep.fourier import forward, inverse
 from data_prep.header import Header
 from data_prep.ismrmrd_lines import Lines, open_lines, read_lines
 from data_prep.layout import Volume
@@ -61,31 +62,29 @@ def volumes(path: Path) -> Iterator[Volume]:
     path = Path(path)
     lines = open_lines(path)
     geometry = _geometry(path, lines.header)
-    siemens = "siemens" in (lines.header.words("acquisitionSystemInformation/systemVendor") or "").lower()
-    notes = ["complex conjugate of Siemens k-space"] if siemens else []
+    notes = ["complex conjugate of Siemens k-space"] if _is_of_siemens(lines) else []
     imaging, noise = _sort(lines, notes)
     coils = np.unique(lines.heads["active_channels"][imaging])
     if len(coils) != 1:
         raise refusal(path, f"imaging lines of {coils.tolist()} coils", "give a file whose lines agree")
-    whitening = _whitening(lines, noise, int(coils[0]), siemens, notes)
+    whitening = _whitening(lines, noise, int(coils[0]), notes)
     counters = np.stack([lines.heads["idx"][name][imaging] for name in _SERIES], axis=1)
     found, which, sizes = np.unique(counters, axis=0, return_inverse=True, return_counts=True)
     by_series = np.split(imaging[np.argsort(which.reshape(-1), kind="stable")], np.cumsum(sizes)[:-1])
     for series, chosen in zip(found, by_series, strict=True):
-        yield _volume(lines, geometry, chosen, siemens, whitening, series, tuple(notes))
+        yield _volume(lines, geometry, chosen, whitening, series, tuple(notes))
 
 
 def _volume(
     lines: Lines,
     geometry: _Geometry,
     chosen: np.ndarray,
-    siemens: bool,
     whitening: np.ndarray | None,
     series: np.ndarray,
     notes: tuple[str, ...],
 ) -> Volume:
     """One volume from its lines; `series` are its counters in the order of _SERIES."""
-    kspace, counts = _place(lines, geometry, chosen, siemens)
+    kspace, counts = _place(lines, geometry, chosen)
     mask, padding = _sampling(lines.path, counts.max(axis=2) > 0)
     if counts.max() > 1:
         notes += (f"mean over up to {counts.max()} measurements of a sample",)
@@ -160,16 +159,26 @@ def _flagged(flags: np.ndarray, bit: int) -> np.ndarray:
     return (flags >> np.uint64(bit - 1)) & np.uint64(1) != 0
 
 
-def _whitening(lines: Lines, noise: np.ndarray, coils: int, siemens: bool, notes: list[str]) -> np.ndarray | None:
+def _is_of_siemens(lines: Lines) -> bool:
+    return "siemens" in (lines.header.words("acquisitionSystemInformation/systemVendor") or "").lower()
+
+
+def _samples(lines: Lines, chosen: np.ndarray) -> Iterator[np.ndarray]:
+    """The samples of each line whose number is in `chosen`, with the sign of fastMRI's transform."""
+    stored = read_lines(lines, chosen)
+    return (line.conj() for line in stored) if _is_of_siemens(lines) else stored
+
+
+def _whitening(lines: Lines, noise: np.ndarray, coils: int, notes: list[str]) -> np.ndarray | None:
     """The matrix (coil, coil) complex64 that whitens, or None where no noise scan serves; noted."""
     noise = noise[lines.heads["active_channels"][noise] == coils]
     if not len(noise):
         return None
-    samples = np.concatenate(list(read_lines(lines, noise)), axis=1)
+    samples = np.concatenate(list(_samples(lines, noise)), axis=1)
     scale = np.abs(samples).max()  # squares of raw values would fall below float32
     matrix = np.full((coils, coils), np.nan, np.complex64)
     if 0 < scale < np.inf:
-        covariance = estimate_covariance(jnp.asarray((samples.conj() if siemens else samples) / scale))
+        covariance = estimate_covariance(jnp.asarray(samples / scale))
         matrix = np.asarray(whiten(jnp.eye(coils, dtype=covariance.dtype), covariance) / scale)
     if not np.isfinite(matrix).all():
         notes.append("coils not whitened: the noise scan's covariance is singular")
@@ -178,7 +187,7 @@ def _whitening(lines: Lines, noise: np.ndarray, coils: int, siemens: bool, notes
     return matrix
 
 
-def _place(lines: Lines, geometry: _Geometry, chosen: np.ndarray, siemens: bool) -> tuple[np.ndarray, np.ndarray]:
+def _place(lines: Lines, geometry: _Geometry, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lines put where they belong: k-space (slab, partition, coil, ny, nx), and how often each sample was measured.
 
     The latter is (slab, partition, ny, nx) int32; k-space is the mean over its measurements, and zero where none is.
@@ -209,11 +218,11 @@ def _place(lines: Lines, geometry: _Geometry, chosen: np.ndarray, siemens: bool)
     counts = np.zeros((len(slabs), partitions, rows, columns), np.int32)
     # Sums may overflow where numbers are no measurements; what is not finite is refused in the end.
     with np.errstate(over="ignore", invalid="ignore"):
-        for index, line in enumerate(read_lines(lines, chosen)):
+        for index, line in enumerate(_samples(lines, chosen)):
             line = line[:, before[index] : samples[index] - after[index]]
             line = line[:, ::-1] if reverse[index] else line
             place = slice(first[index], first[index] + length[index])
-            kspace[slab[index], partition[index], :, place, column[index]] += line.conj() if siemens else line
+            kspace[slab[index], partition[index], :, place, column[index]] += line
             counts[slab[index], partition[index], place, column[index]] += 1
         if counts.max() > 1:
             kspace /= np.maximum(counts, 1)[:, :, None].astype(np.float32)
@@ -241,17 +250,11 @@ def _sampling(path: Path, measured: np.ndarray) -> tuple[np.ndarray | None, tupl
 def _cut_partitions(kspace: np.ndarray, slices: int) -> np.ndarray:
     """(slab, partition, ...) -> (slab, slice, ...): the transform along the partitions, without slice oversampling."""
     kept = centre_slice(kspace.shape[1], min(slices, kspace.shape[1]))
-    return np.stack([_transform(np.fft.ifft, slab, axis=0)[kept] for slab in kspace])
+    return np.stack([inverse(slab, axes=(0,))[kept].astype(np.complex64) for slab in kspace])
 
 
 def _cut_readout(kspace: np.ndarray, rows: int) -> np.ndarray:
     """(slice, coil, ny, nx) -> (slice, coil, rows, nx): the image cut about its centre, and back to k-space."""
     kept = centre_slice(kspace.shape[2], rows)
-    images = (_transform(np.fft.ifft, coils, axis=1)[:, kept] for coils in kspace)
-    return np.stack([_transform(np.fft.fft, image, axis=1) for image in images])
-
-
-def _transform(function: Callable[..., np.ndarray], values: np.ndarray, axis: int) -> np.ndarray:
-    """Centred orthonormal Fourier transform along one axis, complex64."""
-    shifted = function(np.fft.ifftshift(values, axes=axis), axis=axis, norm="ortho")
-    return np.fft.fftshift(shifted, axes=axis).astype(np.complex64)
+    images = (inverse(coils, axes=(1,))[:, kept].astype(np.complex64) for coils in kspace)
+    return np.stack([forward(image, axes=(1,)).astype(np.complex64) for image in images])

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep import ismrmrd
+from data_prep.fourier import forward, inverse
 from data_prep.layout import Volume
 from data_prep.safe_hdf5 import refusal
 from jaxcs.fourier import centre_slice
@@ -61,13 +62,11 @@ def extend_field_of_view(volume: Volume) -> Volume:
 
 def _pad_image(kspace: np.ndarray) -> np.ndarray:
     """(coil, ny, nx) -> (coil, 2 ny, 2 nx) complex64, through the image."""
-    axes = (-2, -1)
-    images = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace, axes=axes), norm="ortho"), axes=axes)
+    images = inverse(kspace)
     coils, ny, nx = kspace.shape
     padded = np.zeros((coils, 2 * ny, 2 * nx), images.dtype)
     padded[:, centre_slice(2 * ny, ny), centre_slice(2 * nx, nx)] = images
-    spectrum = np.fft.fft2(np.fft.ifftshift(padded, axes=axes), norm="ortho")
-    return np.fft.fftshift(spectrum, axes=axes).astype(np.complex64)
+    return forward(padded).astype(np.complex64)
 
 
 FIXES: dict[str, Callable[[Volume], Volume]] = {

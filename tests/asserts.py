@@ -3,6 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+
+from data_prep.cases import InputError
 
 
 def complex_normal(rng, shape):
@@ -27,3 +30,13 @@ def assert_adjoint(forward, adjoint, x, y, tolerance=1e-5):
     (cotangent,) = jax.vjp(forward, x)[1](jnp.conj(y))
     scale = max(np.linalg.norm(ahy), 1e-30)
     assert np.linalg.norm(np.conj(cotangent) - ahy) <= 10 * tolerance * scale
+
+
+def refused(read, path, *words):
+    """Reading raises an InputError of one line that begins with the file's name and has these words."""
+    with pytest.raises(InputError) as caught:
+        list(read(path))
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert message.isprintable()
+    assert all(word in message for word in words), message

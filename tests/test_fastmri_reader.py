@@ -11,7 +11,7 @@ import pytest
 from data_prep.cases import InputError
 from data_prep.fastmri import list_slices, read_slice
 from jaxcs.fourier import centre_crop, ifft2c
-from tests.asserts import complex_normal, relative_error
+from tests.asserts import complex_normal, refused, relative_error
 
 MEASURED = Path(__file__).resolve().parents[2] / "shared" / "data" / "multicoil"
 RSS, XML = "reconstruction_rss", "ismrmrd_header"
@@ -49,16 +49,6 @@ def write_knee(path, attributes=None, **datasets):
     target = root_sum_of_squares(kspace, (16, 16))
     attributes = {"max": float(target.max())} | (attributes or {})
     return write(path, attributes, **{"kspace": kspace, "reconstruction_rss": target} | datasets)
-
-
-def refused(read, path, *words):
-    """Reading raises an InputError of one line that begins with the file's name and has these words."""
-    with pytest.raises(InputError) as caught:
-        list(read(path))
-    message = str(caught.value)
-    assert message.startswith(str(path))
-    assert message.isprintable()
-    assert all(word in message for word in words), message
 
 
 def test_a_knee_file_comes_back(tmp_path):

@@ -89,9 +89,11 @@ def _fit(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attac
     for search, sizes in attacks:
         joint = ATTACKS[search.name].sees == "objective"
         steps += gradients(search.config) * sizes * (1 if joint else through)
-    operations = {shape: _operations_of_step(subject, shape) for shape in set(shapes)}
-    computed = steps * config.seeds * sum(operations[shape] for shape in shapes) / _OPERATIONS_PER_SECOND
-    live = 200 * config.channels * max(ny * nx for _, ny, nx in shapes) * workers() * work.batch
+    pixels = [ny * nx for _, ny, nx in shapes]
+    # Tracing a network takes seconds, and nearly all of its work is in proportion to the pixels.
+    operations = _operations_of_step(subject, shapes[0]) / pixels[0] * sum(pixels)
+    computed = steps * config.seeds * operations / _OPERATIONS_PER_SECOND
+    live = 200 * config.channels * max(pixels) * workers() * work.batch
     return live, computed, 3 * _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
 
 
