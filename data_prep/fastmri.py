@@ -81,7 +81,7 @@ def list_slices(path: str | Path) -> list[SliceInfo]:
     Raises InputError, naming the file, for the first that is missing, damaged or not of fastMRI's layout.
     """
     found = []
-    for file_path in _files(Path(path)):
+    for file_path in volume_files(Path(path)):
         with open_file(file_path) as file:
             volume = _volume(file_path, file)
             slices, *shape = volume.kspace.shape
@@ -129,7 +129,7 @@ def _largest_target(path: Path, modified: int) -> float:
     return largest
 
 
-def _files(path: Path) -> list[Path]:
+def volume_files(path: Path) -> list[Path]:
     """The file itself, or the folder's `*.h5` files without hidden ones (macOS leaves "._name.h5" beside a copy)."""
     if not path.is_dir():
         return [path]

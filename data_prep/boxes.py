@@ -1,0 +1,164 @@
+"""Read radiologists' boxes around pathology from CSV: fastMRI+ and tables of the same idea with other column names.
+
+fastMRI+ (Zhao et al., Sci. Data 9:152, 2022) has `file,slice,study_level,x,y,width,height,label`.  Its boxes were drawn
+on images turned right way up, fastMRI's own are upside down: a box is flipped here, once, into the target's frame.
+x counts columns and y counts rows, from 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep.safe_csv import rows_of
+from data_prep.safe_hdf5 import LARGEST_AXIS, printable
+
+_LONGEST_TEXT = 200  # characters of a label or a file's name
+_NUMBER_COLUMNS = ("x", "y", "width", "height")
+
+
+class Box(NamedTuple):
+    """A box in the frame of fastMRI's target: rows [row, row + rows), columns [column, column + columns), in pixels.
+
+    file: the volume's name without ending.  slice_index: from 0.  label: empty where the table has none.
+    """
+
+    file: str
+    slice_index: int
+    row: int
+    column: int
+    rows: int
+    columns: int
+    label: str
+
+
+class Boxes(NamedTuple):
+    """The boxes of a table, and how many of its rows are what.
+
+    total: rows below the header.  study_level: rows on a whole study, without a box.  padded: boxes of no width or no
+    height that were widened.  dropped: such boxes left out.  clipped: boxes cut to the image.  outside: boxes with no
+    pixel inside it.  unknown: rows on files whose image size is not known.  unusable: rows whose numbers are missing,
+    NaN, negative where they must not be, or too large.
+    """
+
+    boxes: list[Box]
+    total: int
+    study_level: int
+    padded: int
+    dropped: int
+    clipped: int
+    outside: int
+    unknown: int
+    unusable: int
+
+
+class _Unusable(Exception):
+    """A row whose numbers make no box."""
+
+
+def read_boxes(
+    path: str | Path, image_shape: Callable[[str], tuple[int, int] | None], minimum_side: int | None
+) -> Boxes:
+    """All boxes of a CSV file whose first line names its columns, in order.
+
+    image_shape: a volume's name without ending -> (rows, columns) of its target, or None where that is not known.
+    minimum_side: pixels to which a box of no width or no height is widened about its middle; None drops such boxes.
+
+    Raises InputError where the file cannot be read, is too large, or lacks a column.
+    """
+    if minimum_side is not None and minimum_side < 1:
+        raise ValueError(f"read_boxes: minimum_side is {minimum_side}, it must be at least 1")
+    boxes: list[Box] = []
+    count: Counter[str] = Counter()
+    for row in rows_of(Path(path), ("file", "slice", *_NUMBER_COLUMNS), {"filename": "file"}):
+        count["total"] += 1
+        try:
+            kinds, box = _place(row, image_shape, minimum_side)
+        except _Unusable:
+            kinds, box = {"unusable"}, None
+        count.update(kinds)
+        if box is not None:
+            boxes.append(box)
+    return Boxes(boxes, *(count[name] for name in Boxes._fields[1:]))
+
+
+def flip_rows(first: float, size: float, image_rows: int) -> float:
+    """The first row of `size` rows from `first` on once the image is turned upside down; its own inverse."""
+    return image_rows - first - size
+
+
+def of_slice(boxes: list[Box], file: str, slice_index: int) -> list[Box]:
+    """The boxes of one slice of a volume, named with or without its ending."""
+    wanted = _volume_name(file), slice_index
+    return [box for box in boxes if (box.file, box.slice_index) == wanted]
+
+
+def as_array(boxes: list[Box]) -> np.ndarray:
+    """The layout's `boxes` (box, 5) int64 of one volume: slice, first row, first column, rows, columns.
+
+    Raises ValueError where the boxes are of several volumes, because the array does not name them.
+    """
+    if len({box.file for box in boxes}) > 1:
+        raise ValueError("as_array: these boxes are of several volumes; choose one volume's")
+    return np.array([box[1:6] for box in boxes], np.int64).reshape(-1, 5)
+
+
+def _place(
+    row: dict[str, str], image_shape: Callable[[str], tuple[int, int] | None], minimum_side: int | None
+) -> tuple[set[str], Box | None]:
+    """What a row counts as, by the names of `Boxes`, and its box in the target's frame if it has one."""
+    if row.get("study_level", "").lower() == "yes" and all(row[name] in ("", "0") for name in _NUMBER_COLUMNS):
+        return {"study_level"}, None
+    file, slice_index = _volume_name(row["file"]), _number(row["slice"])
+    x, y, width, height = (_number(row[name]) for name in _NUMBER_COLUMNS)
+    if not file or slice_index < 0 or slice_index % 1 or width < 0 or height < 0:
+        raise _Unusable
+    shape = image_shape(file)
+    if shape is None:
+        return {"unknown"}, None
+    found: set[str] = set()
+    y = flip_rows(y, height, shape[0])
+    if width == 0 or height == 0:
+        if minimum_side is None:
+            return {"dropped"}, None
+        found.add("padded")
+        # Padding about the middle must not push a box over the image's edge.
+        x, width = _widened(x, width, minimum_side, shape[1])
+        y, height = _widened(y, height, minimum_side, shape[0])
+    first_row, last_row = max(math.floor(y), 0), min(math.ceil(y + height), shape[0])
+    first_column, last_column = max(math.floor(x), 0), min(math.ceil(x + width), shape[1])
+    if first_row >= last_row or first_column >= last_column:
+        return {"outside"}, None
+    if y < 0 or x < 0 or y + height > shape[0] or x + width > shape[1]:
+        found.add("clipped")
+    rows, columns = last_row - first_row, last_column - first_column
+    label = printable(row.get("label", ""))[:_LONGEST_TEXT]
+    return found, Box(file, int(slice_index), first_row, first_column, rows, columns, label)
+
+
+def _widened(first: float, size: float, minimum: int, image_size: int) -> tuple[float, float]:
+    """(first, size) of a side of a degenerate box, widened where it is shorter than `minimum`."""
+    if size >= minimum or not 0 <= first <= image_size:
+        return first, size
+    side = min(minimum, image_size)
+    return min(max(math.floor(first + (size - side) / 2), 0), image_size - side), side
+
+
+def _number(text: str) -> float:
+    """A finite number no larger than an image can be.  Raises _Unusable."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise _Unusable from error
+    if not abs(value) <= LARGEST_AXIS:  # NaN compares false
+        raise _Unusable
+    return value
+
+
+def _volume_name(file: str) -> str:
+    return printable(file.removesuffix(".h5"))[:_LONGEST_TEXT]
