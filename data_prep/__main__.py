@@ -1,4 +1,7 @@
-"""Scanner data in: python -m data_prep SOURCE RAW OUT writes what RAW holds as files that bench.attack --data takes."""
+"""Scanner data in: python -m data_prep SOURCE RAW OUT writes what RAW holds as files that bench.attack --data takes.
+
+python -m data_prep check DIR looks such files over, and python -m data_prep maps DIR estimates their coil maps ahead.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from data_prep.cases import InputError
 from data_prep.layout import Volume, write_volume
 
 _PHANTOMS = 10
-_EXIT_USAGE, _EXIT_INPUT, _EXIT_OUTPUT = 2, 3, 4
+_EXIT_DONE, _EXIT_PROBLEMS, _EXIT_USAGE, _EXIT_INPUT, _EXIT_OUTPUT = 0, 1, 2, 3, 4
+_Arguments = argparse.Namespace
 
 
 class _UsageError(Exception):
@@ -25,25 +29,36 @@ class _Parser(argparse.ArgumentParser):
 
 
 # JAX takes seconds to import: each source is imported when it is asked for.
-def _bart(arguments: argparse.Namespace) -> Iterator[Volume]:
+def _bart(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import bart
 
     return bart.volumes(Path(arguments.raw))
 
 
-def _ismrmrd(arguments: argparse.Namespace) -> Iterator[Volume]:
+def _fastmri(arguments: _Arguments) -> Iterator[Volume]:
+    from data_prep import boxes, fastmri
+
+    path = Path(arguments.raw)
+    if arguments.boxes is None:
+        return fastmri.volumes(path)
+    found = boxes.read_boxes(arguments.boxes, fastmri.image_shapes(path).get, arguments.widen_boxes)
+    print(f"{arguments.boxes}: {found.counts()}", flush=True)
+    return (volume._replace(boxes=volume.boxes + found.of_volume(volume.name)) for volume in fastmri.volumes(path))
+
+
+def _ismrmrd(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import ismrmrd
 
     return ismrmrd.volumes(Path(arguments.raw))
 
 
-def _stanford(arguments: argparse.Namespace) -> Iterator[Volume]:
+def _stanford(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import stanford
 
     return stanford.volumes(Path(arguments.raw), arguments.fix)
 
 
-def _phantom(arguments: argparse.Namespace) -> Iterator[Volume]:
+def _phantom(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import phantom
 
     for index in range(_PHANTOMS):
@@ -58,8 +73,9 @@ def _phantom(arguments: argparse.Namespace) -> Iterator[Volume]:
 
 
 # What each is read by, and what RAW is.
-SOURCES: dict[str, tuple[Callable[[argparse.Namespace], Iterator[Volume]], str]] = {
+SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
     "bart": (_bart, "a .cfl and .hdr pair, or a folder of them"),
+    "fastmri": (_fastmri, "a file of fastMRI's layout, or a folder of them: knee or brain, with or without truth"),
     "ismrmrd": (_ismrmrd, "an ISMRMRD raw file (.h5) of a Cartesian scan"),
     "phantom": (_phantom, "knee or brain: the ten test images of the built-in phantom"),
     "stanford": (_stanford, "a fully sampled 3-D knee of mridata.org, an ISMRMRD file"),
@@ -69,9 +85,10 @@ SOURCES: dict[str, tuple[Callable[[argparse.Namespace], Iterator[Volume]], str]]
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     found = _Parser(prog="python -m data_prep", description=__doc__)
-    commands = found.add_subparsers(dest="source", metavar="SOURCE", required=True)
+    commands = found.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, raw) in SOURCES.items():
         command = commands.add_parser(name, help=raw, description=f"RAW is {raw}.")
+        command.set_defaults(run=_convert)
         command.add_argument("raw", metavar="RAW", help=raw)
         command.add_argument("out", metavar="OUT", type=Path, help="folder to write to, one file a volume")
         if name == "stanford":
@@ -79,25 +96,83 @@ def parser() -> argparse.ArgumentParser:
                 "how slices get fastMRI's sampling density: zeros around the image, or the ICML 2021 paper's repetition"
             )
             command.add_argument("--fix", choices=("none", "published", "principled"), default="none", help=words)
+        if name == "fastmri":
+            words = "radiologists' boxes, such as fastMRI+'s: a CSV file with file, slice, x, y, width and height"
+            command.add_argument("--boxes", metavar="CSV", help=words)
+            words = "widen boxes of no width or height to this many pixels; if not given, they are dropped"
+            command.add_argument("--widen-boxes", type=_positive, metavar="N", help=words)
+    words = "list the volumes of a folder with everything that is wrong with them"
+    command = commands.add_parser("check", help=words, description=words.capitalize() + ".")
+    command.set_defaults(run=_check)
+    command.add_argument("folder", metavar="DIR", help="a folder of fastMRI's layout, or one file")
+    words = "estimate the coil maps of a folder and keep them for bench.attack"
+    command = commands.add_parser("maps", help=words, description=words.capitalize() + ".")
+    command.set_defaults(run=_maps)
+    command.add_argument("folder", metavar="DIR", help="a folder of fastMRI's layout, or one file")
+    words = "share of the columns that the masks to come sample fully [-]; default 0.08"
+    command.add_argument("--center-fraction", type=_share, default=0.08, metavar="F", help=words)
     return found
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0 done, 2 usage, 3 bad input, 4 output."""
+    """Run the command; returns its exit code: 0 done, 1 done with problems, 2 usage, 3 bad input, 4 output."""
     try:
         arguments = parser().parse_args(argv)
-        read, _ = SOURCES[arguments.source]
-        for volume in read(arguments):
-            path = write_volume(arguments.out, volume)
-            slices, coils, ny, nx = volume.kspace.shape
-            print(f"{path}: {slices} slices of {coils} coils, {ny} x {nx}", flush=True)
+        code: int = arguments.run(arguments)
     except _UsageError as error:
         return _fail(str(error), _EXIT_USAGE)
     except InputError as error:
         return _fail(str(error), _EXIT_INPUT)
     except OSError as error:
         return _fail(f"{error.filename or 'OUT'}: {error.strerror}; give a folder that can be written to", _EXIT_OUTPUT)
-    return 0
+    return code
+
+
+def _convert(arguments: _Arguments) -> int:
+    read, _ = SOURCES[arguments.command]
+    raw = Path(arguments.raw)
+    for volume in read(arguments):
+        older = arguments.out / f"{volume.name}.h5"
+        if older.exists() and raw.exists() and (older.samefile(raw) or older.parent.samefile(raw)):
+            raise _UsageError(f"OUT holds RAW's own {older.name}, which would be replaced; give another folder")
+        path = write_volume(arguments.out, volume)
+        slices, coils, ny, nx = volume.kspace.shape
+        print(f"{path}: {slices} slices of {coils} coils, {ny} x {nx}", flush=True)
+    return _EXIT_DONE
+
+
+def _check(arguments: _Arguments) -> int:
+    from data_prep.check import check
+
+    problems = 0
+    for line in check(arguments.folder):
+        problems += line.problem
+        print(f"problem: {line.text}" if line.problem else line.text, flush=True)
+    return _EXIT_PROBLEMS if problems else _EXIT_DONE
+
+
+def _maps(arguments: _Arguments) -> int:
+    from data_prep.maps import cache_folder, fill
+
+    filled = fill(arguments.folder, arguments.center_fraction)
+    for problem in filled.problems:
+        print(f"problem: {problem}")
+    print(f"{filled.written} new maps in {cache_folder()}, {filled.kept} were there")
+    return _EXIT_PROBLEMS if filled.problems else _EXIT_DONE
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError("must be over 0 and at most 1")
+    return value
 
 
 def _fail(message: str, code: int) -> int:

@@ -13,28 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
+from data_prep.cases import Box
 from data_prep.safe_csv import rows_of
 from data_prep.safe_hdf5 import LARGEST_AXIS, printable
 
 _LONGEST_TEXT = 200  # characters of a label or a file's name
 _NUMBER_COLUMNS = ("x", "y", "width", "height")
-
-
-class Box(NamedTuple):
-    """A box in the frame of fastMRI's target: rows [row, row + rows), columns [column, column + columns), in pixels.
-
-    file: the volume's name without ending.  slice_index: from 0.  label: empty where the table has none.
-    """
-
-    file: str
-    slice_index: int
-    row: int
-    column: int
-    rows: int
-    columns: int
-    label: str
 
 
 class Boxes(NamedTuple):
@@ -55,6 +39,17 @@ class Boxes(NamedTuple):
     outside: int
     unknown: int
     unusable: int
+
+    def counts(self) -> str:
+        """How many rows are what, in words."""
+        counted = zip(self._fields[1:], self[1:], strict=True)
+        return f"{len(self.boxes)} boxes; " + ", ".join(
+            f"{name.replace('_', ' ')} {number}" for name, number in counted
+        )
+
+    def of_volume(self, name: str) -> tuple[Box, ...]:
+        """Those of a volume by its name without ending."""
+        return tuple(box for box in self.boxes if box.file == name)
 
 
 class _Unusable(Exception):
@@ -90,22 +85,6 @@ def read_boxes(
 def flip_rows(first: float, size: float, image_rows: int) -> float:
     """The first row of `size` rows from `first` on once the image is turned upside down; its own inverse."""
     return image_rows - first - size
-
-
-def of_slice(boxes: list[Box], file: str, slice_index: int) -> list[Box]:
-    """The boxes of one slice of a volume, named with or without its ending."""
-    wanted = _volume_name(file), slice_index
-    return [box for box in boxes if (box.file, box.slice_index) == wanted]
-
-
-def as_array(boxes: list[Box]) -> np.ndarray:
-    """The layout's `boxes` (box, 5) int64 of one volume: slice, first row, first column, rows, columns.
-
-    Raises ValueError where the boxes are of several volumes, because the array does not name them.
-    """
-    if len({box.file for box in boxes}) > 1:
-        raise ValueError("as_array: these boxes are of several volumes; choose one volume's")
-    return np.array([box[1:6] for box in boxes], np.int64).reshape(-1, 5)
 
 
 def _place(

@@ -11,6 +11,21 @@ class InputError(ValueError):
     """Data that cannot be used.  The message is one line: what is wrong, in which file, what to do."""
 
 
+class Box(NamedTuple):
+    """A box in the frame of fastMRI's target: rows [row, row + rows), columns [column, column + columns), in pixels.
+
+    file: the volume's name without ending.  slice_index: from 0.  label: empty where the table has none.
+    """
+
+    file: str
+    slice_index: int
+    row: int
+    column: int
+    rows: int
+    columns: int
+    label: str = ""
+
+
 class Case(NamedTuple):
     """A slice in raw units, as host arrays.
 
@@ -22,6 +37,7 @@ class Case(NamedTuple):
     padding: columns [0, left) and [right, nx) were never measured (fastMRI's zero padding); (0, nx) if all were.
     mask: (nx,) bool where the file comes already under-sampled, else None.
     maps: (coil, ny, nx) complex64 coil maps where the source knows them, else None.
+    boxes: those around pathology in this slice, of which the source knows.
     """
 
     name: str
@@ -32,3 +48,4 @@ class Case(NamedTuple):
     padding: tuple[int, int]
     mask: np.ndarray | None = None
     maps: np.ndarray | None = None
+    boxes: tuple[Box, ...] = ()

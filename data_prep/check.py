@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +15,9 @@ import numpy as np
 
 from data_prep.acquisition import acquisition_of
 from data_prep.cases import Case, InputError
-from data_prep.fastmri import SliceInfo, list_slices, read_slice, volume_files
-from data_prep.safe_hdf5 import damaged, find_dataset, number_attribute, open_file, printable, read
+from data_prep.fastmri import SliceInfo, list_slices, read_slice
+from data_prep.fastmri_layout import open_volume, volume_files
+from data_prep.safe_hdf5 import damaged, open_file, printable
 from jaxcs.coils.background import noise_covariance, thermal_level
 from jaxcs.masks.report import describe
 from jaxcs.types import Kspace
@@ -66,7 +68,7 @@ def _check_volume(path: Path) -> Iterator[Line]:
         slices = list_slices(path)
     except InputError as error:
         outline = _outline(path)
-        if outline is not None:
+        if outline:
             yield _describe(path, [*outline, "noise unknown"], digest)
         yield Line(str(error), problem=True)
         return
@@ -86,25 +88,16 @@ def _describe(path: Path, words: list[str], digest: str) -> Line:
     return Line(printable(f"{path}: {text}"), problem=False)
 
 
-def _shape(slices: int, shape: tuple[int, ...]) -> str:
+def _shape(slices: int, shape: tuple[int, int, int]) -> str:
     return f"{slices} slices of {shape[0]} coils, {shape[1]} x {shape[2]}"
 
 
-def _outline(path: Path) -> list[str] | None:
-    """Shape and sampling, in words, of a volume that the reader refuses, such as one without ground truth, or None."""
-    try:
-        with open_file(path) as file:
-            kspace = find_dataset(file, "kspace", kinds="c", axes=(3, 4))
-            mask = find_dataset(file, "mask", kinds="biuf", axes=(1,))
-            if kspace is None:
-                return None
-            slices, *shape = kspace.shape
-            left, right = number_attribute(file, "padding_left"), number_attribute(file, "padding_right")
-            padding = int(left or 0), shape[-1] if right is None else int(right)
-            words = [_shape(slices, (1, *shape)[-3:])]
-            return words if mask is None else [*words, _sampling(read(mask) != 0, padding)]
-    except (InputError, ValueError):  # ValueError: a mask that measures nothing, or padding that does not fit it
-        return None
+def _outline(path: Path) -> list[str]:
+    """Shape and sampling, in words, of a volume without ground truth; empty where it cannot be told."""
+    with suppress(InputError, ValueError), open_file(path) as file:  # ValueError: padding that leaves nothing measured
+        volume = open_volume(path, file)
+        return [_shape(volume.kspace.shape[0], volume.shape), _sampling(volume.mask, volume.padding)]
+    return []
 
 
 def _look(slices: list[SliceInfo], problems: list[str]) -> _Seen | None:
@@ -171,25 +164,16 @@ def _problems(path: Path, seen: _Seen) -> Iterator[str]:
 
 
 def _box_problems(path: Path, slices: int, shape: tuple[int, int]) -> Iterator[str]:
-    """What is wrong with the file's `boxes`, if it has them; `shape` is the target's."""
-    try:
-        with open_file(path) as file:
-            dataset = find_dataset(file, "boxes", kinds="iu", axes=(2,))
-            if dataset is None:
-                return
-            if dataset.shape[1] != 5:
-                yield f"{path}: 'boxes' has {dataset.shape[1]} columns: store slice, row, column, rows and columns"
-                return
-            boxes = read(dataset)
-    except InputError as error:
-        yield str(error)
-        return
-    for number, (index, row, column, rows, columns) in enumerate(boxes.tolist()):
-        inside = 0 <= row < row + rows <= shape[0] and 0 <= column < column + columns <= shape[1]
-        if not (inside and 0 <= index < slices):
+    """Boxes that are not within the slices and their targets of `shape`."""
+    with open_file(path) as file:
+        boxes = open_volume(path, file).boxes
+    rows, columns = shape
+    for number, box in enumerate(boxes):
+        inside = 0 <= box.row < box.row + box.rows <= rows and 0 <= box.column < box.column + box.columns <= columns
+        if not (inside and 0 <= box.slice_index < slices):
             yield (
-                f"{path}: box {number}, {rows} x {columns} pixels from ({row}, {column}) on in slice {index}, is not "
-                f"within {slices} slices of {shape[0]} x {shape[1]}: correct it or leave it out"
+                f"{path}: box {number}, {box.rows} x {box.columns} pixels from ({box.row}, {box.column}) on in slice "
+                f"{box.slice_index}, is not within {slices} slices of {rows} x {columns}: correct it or leave it out"
             )
 
 

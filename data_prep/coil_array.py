@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
-from data_prep.fourier import inverse
+from data_prep.fourier import root_sum_of_squares
 from jaxcs.coils.simulate import loop_sensitivities, noise_covariance
 
 COILS = 8
@@ -52,8 +52,3 @@ def add_noise(
     real, imaginary = rng.normal(size=(2, COILS, clean[0].size))
     noise = sigma * np.linalg.cholesky(covariance) @ (real + 1j * imaginary)
     return clean + noise.reshape(clean.shape), 2 * sigma**2 * covariance
-
-
-def root_sum_of_squares(kspace: Complex[np.ndarray, "coil ny nx"]) -> Float[np.ndarray, "ny nx"]:
-    """The coils' combined image, in float64, which `jaxcs.fourier` does not offer."""
-    return np.sqrt(np.sum(np.abs(inverse(kspace)) ** 2, axis=0))

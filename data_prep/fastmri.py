@@ -1,13 +1,8 @@
-"""Read fastMRI's HDF5 files, knee and brain, multi-coil and single-coil, one slice at a time.
-
-The layout: `kspace` (slice, coil, ny, nx), or (slice, ny, nx) for a single coil; the target `reconstruction_rss`, or
-`reconstruction_esc` for a single coil, (slice, ty, tx); optionally `mask` (nx,), `maps` with the shape of `kspace`,
-the XML text `ismrmrd_header`, and the attributes `max`, `padding_left`, `padding_right`.
-https://fastmri.med.nyu.edu, Zbontar et al., arXiv:1811.08839.
-"""
+"""Read fastMRI's HDF5 files one slice at a time, or a volume at once; `data_prep.fastmri_layout` has the layout."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -16,16 +11,12 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
+from data_prep.acquisition import acquisition_of
 from data_prep.cases import Case, InputError
-from data_prep.header import parse
-from data_prep.safe_hdf5 import (
-    find_dataset,
-    number_attribute,
-    open_file,
-    read,
-    read_text,
-    refusal,
-)
+from data_prep.fastmri_layout import OpenVolume, open_volume, require_truth, volume_files
+from data_prep.fourier import root_sum_of_squares
+from data_prep.layout import Volume
+from data_prep.safe_hdf5 import open_file, read, refusal
 from jaxcs.fourier import centre_slice
 
 
@@ -46,49 +37,22 @@ class SliceInfo(NamedTuple):
     shape: tuple[int, int, int]
 
 
-class _Header(NamedTuple):
-    """The numbers of an ISMRMRD header that are used, None where it lacks them.
-
-    columns: width of the encoded matrix.
-    centre, maximum: the phase-encode lines that hold the k-space centre and that were measured last.
-    recon: (rows, columns) of the scanner's own image.
-    """
-
-    columns: int | None = None
-    centre: int | None = None
-    maximum: int | None = None
-    recon: tuple[int, int] | None = None
-
-
-class _Volume(NamedTuple):
-    """An open file whose layout has been checked.  `target`: None where it must be computed; `crop`: its (ty, tx)."""
-
-    path: Path
-    kspace: h5py.Dataset
-    target: h5py.Dataset | None
-    maps: h5py.Dataset | None
-    mask: np.ndarray | None
-    padding: tuple[int, int]
-    crop: tuple[int, int]
-    maximum: float | None
-
-
 def list_slices(path: str | Path) -> list[SliceInfo]:
     """Every slice of a file, or of all `*.h5` files of a folder in the order of their names.
 
     Each file is opened once and its layout checked; values are not read.
 
-    Raises InputError, naming the file, for the first that is missing, damaged or not of fastMRI's layout.
+    Raises InputError, naming the file, for the first that is missing, damaged, not of fastMRI's layout or without truth
+    to compare with.
     """
     found = []
     for file_path in volume_files(Path(path)):
         with open_file(file_path) as file:
-            volume = _volume(file_path, file)
-            slices, *shape = volume.kspace.shape
-            ny, nx = shape[-2:]
-            coils = shape[0] if len(shape) == 3 else 1
+            volume = open_volume(file_path, file)
+            require_truth(volume)
+            slices, shape = volume.kspace.shape[0], volume.shape
         name = file_path.name
-        found += [SliceInfo(f"{name}:{index}", name, file_path, index, (coils, ny, nx)) for index in range(slices)]
+        found += [SliceInfo(f"{name}:{index}", name, file_path, index, shape) for index in range(slices)]
     return found
 
 
@@ -102,7 +66,8 @@ def read_slice(info: SliceInfo) -> Case:
     Raises InputError where the file or the slice cannot be used.
     """
     with open_file(info.path) as file:
-        volume = _volume(info.path, file)
+        volume = open_volume(info.path, file)
+        require_truth(volume)
         kspace = _kspace(volume, info.slice_index)
         return Case(
             name=info.name,
@@ -113,7 +78,46 @@ def read_slice(info: SliceInfo) -> Case:
             padding=volume.padding,
             mask=volume.mask,
             maps=None if volume.maps is None else _complex(volume, volume.maps, info.slice_index),
+            boxes=tuple(box for box in volume.boxes if box.slice_index == info.slice_index),
         )
+
+
+def volumes(path: Path) -> Iterator[Volume]:
+    """The volumes of a file or folder, checked, one at a time; those without truth too.
+
+    The target is the file's own where it has one.  A single coil becomes a coil array of one.
+
+    Raises InputError where a file or one of its slices cannot be used.
+    """
+    for file_path in volume_files(path):
+        with open_file(file_path) as file:
+            volume = open_volume(file_path, file)
+            slices = range(volume.kspace.shape[0])
+            yield Volume(
+                name=file_path.stem,
+                kspace=np.stack([_kspace(volume, index) for index in slices]),
+                crop=volume.crop,
+                targets=None if volume.target is None else np.stack([_target(volume, index) for index in slices]),
+                mask=volume.mask,
+                padding=volume.padding,
+                maps=None
+                if volume.maps is None
+                else np.stack([_complex(volume, volume.maps, index) for index in slices]),
+                boxes=tuple(volume.boxes),
+                acquisition=acquisition_of(file_path),
+            )
+
+
+def image_shapes(path: Path) -> dict[str, tuple[int, int]]:
+    """(rows, columns) of the targets of each volume of a file or folder, by its name without ending.
+
+    Raises InputError where a file is missing, damaged or not of fastMRI's layout.
+    """
+    found = {}
+    for file_path in volume_files(path):
+        with open_file(file_path) as file:
+            found[file_path.stem] = open_volume(file_path, file).crop
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -122,116 +126,14 @@ def _largest_target(path: Path, modified: int) -> float:
     del modified  # part of the key only: a file that changed is read again
     largest = 0.0
     with open_file(path) as file:
-        volume = _volume(path, file)
+        volume = open_volume(path, file)
         for index in range(volume.kspace.shape[0]):
             with suppress(InputError):
                 largest = max(largest, float(_target(volume, index).max()))
     return largest
 
 
-def volume_files(path: Path) -> list[Path]:
-    """The file itself, or the folder's `*.h5` files without hidden ones (macOS leaves "._name.h5" beside a copy)."""
-    if not path.is_dir():
-        return [path]
-    try:
-        files = sorted(file for file in path.iterdir() if file.suffix == ".h5" and not file.name.startswith("."))
-    except OSError as error:
-        raise refusal(path, error.strerror or "cannot be listed", "check the folder's permissions") from error
-    if not files:
-        raise refusal(path, "no .h5 file in this folder", "give a folder of fastMRI files, or one file")
-    return files
-
-
-def _volume(path: Path, file: h5py.File) -> _Volume:
-    """Check the layout of an open file; of the values only the header and the mask are read."""
-    kspace = find_dataset(file, "kspace", kinds="c", axes=(3, 4))
-    if kspace is None:
-        raise refusal(path, "no dataset 'kspace'", "give a file of fastMRI's layout")
-    slices, (ny, nx) = kspace.shape[0], kspace.shape[-2:]
-    target_name = "reconstruction_esc" if kspace.ndim == 3 else "reconstruction_rss"
-    target = find_dataset(file, target_name, kinds="f", axes=(3,))
-    if target is not None and target.shape[0] != slices:
-        problem = f"'{target_name}' has {target.shape[0]} slices, 'kspace' {slices}"
-        raise refusal(path, problem, "give a file in which they agree")
-    mask = _mask(path, file, nx)
-    if mask is not None and target is None:
-        problem = f"already under-sampled (it has a 'mask') and without the ground truth '{target_name}'"
-        raise refusal(path, problem, "give a fully sampled file, fastMRI's train or val and not its test")
-    maps = find_dataset(file, "maps", kinds="c", axes=(kspace.ndim,))
-    if maps is not None and maps.shape != kspace.shape:
-        problem = f"'maps' has shape {maps.shape}, 'kspace' {kspace.shape}"
-        raise refusal(path, problem, "give maps of the shape of 'kspace'")
-    header = _header(path, file)
-    ty, tx = target.shape[1:] if target is not None else header.recon or (ny, nx)
-    maximum = number_attribute(file, "max")
-    if maximum is not None and maximum <= 0:
-        raise refusal(path, f"attribute 'max' is {maximum}", "correct it, or delete it to have it computed")
-    return _Volume(
-        path=path,
-        kspace=kspace,
-        target=target,
-        maps=maps,
-        mask=mask,
-        padding=_padding(path, file, header, nx),
-        # A volume like the FLAIR one of 203 columns has a target wider than its k-space.
-        crop=(min(ty, ny), min(tx, nx)),
-        maximum=maximum,
-    )
-
-
-def _mask(path: Path, file: h5py.File, nx: int) -> np.ndarray | None:
-    """The (nx,) bool columns that a file already under-sampled holds, None for a fully sampled file."""
-    dataset = find_dataset(file, "mask", kinds="biuf", axes=(1,))
-    if dataset is None:
-        return None
-    mask = read(dataset)
-    if mask.shape != (nx,) or not np.isin(mask, (0, 1)).all() or not mask.any():
-        problem = f"'mask' does not say 0 or 1 for each of the {nx} columns, with at least one 1"
-        raise refusal(path, problem, "correct it, or delete it if the file is fully sampled")
-    return mask.astype(bool)
-
-
-def _padding(path: Path, file: h5py.File, header: _Header, nx: int) -> tuple[int, int]:
-    """The measured columns [left, right), as fastMRI defines them: from the attributes, else from the header."""
-    left, right = number_attribute(file, "padding_left"), number_attribute(file, "padding_right")
-    if left is not None or right is not None:
-        left, right = left or 0, nx if right is None else right
-        if not 0 <= left < right <= nx or left % 1 or right % 1:
-            problem = f"padding_left {left:g} and padding_right {right:g} are not a range within {nx} columns"
-            raise refusal(path, problem, "correct or delete these attributes")
-        return int(left), int(right)
-    # Where the header encodes another width than k-space has, its lines cannot be assigned to columns.
-    if header.columns != nx or header.centre is None or header.maximum is None:
-        return 0, nx
-    first = nx // 2 - header.centre
-    left, right = max(first, 0), min(first + header.maximum + 1, nx)
-    if left >= right:
-        problem = f"the header's limits, centre {header.centre} and maximum {header.maximum}, leave no column"
-        raise refusal(path, problem, "correct the header or set padding_left and padding_right")
-    return left, right
-
-
-def _header(path: Path, file: h5py.File) -> _Header:
-    """The numbers of the file's ISMRMRD header, if it has one."""
-    text = read_text(file, "ismrmrd_header")
-    if text is None:
-        return _Header()
-    encoding = parse(path, "ismrmrd_header", text).find("encoding")
-    if encoding is None:
-        return _Header()
-    rows, columns = encoding.number("reconSpace/matrixSize/x"), encoding.number("reconSpace/matrixSize/y")
-    header = _Header(
-        columns=encoding.number("encodedSpace/matrixSize/y"),
-        centre=encoding.number("encodingLimits/kspace_encoding_step_1/center"),
-        maximum=encoding.number("encodingLimits/kspace_encoding_step_1/maximum"),
-        recon=None if rows is None or columns is None else (rows, columns),
-    )
-    if header.recon is not None and min(header.recon) < 1:
-        raise refusal(path, f"'ismrmrd_header' gives the image size {header.recon}", "correct or delete it")
-    return header
-
-
-def _complex(volume: _Volume, dataset: h5py.Dataset, index: int) -> np.ndarray:
+def _complex(volume: OpenVolume, dataset: h5py.Dataset, index: int) -> np.ndarray:
     """One slice of `kspace` or `maps`, (coil, ny, nx) complex64, checked to be finite."""
     with np.errstate(over="ignore", invalid="ignore"):  # too large for complex64 becomes infinite, found below
         values = read(dataset, index).astype(np.complex64)
@@ -241,7 +143,7 @@ def _complex(volume: _Volume, dataset: h5py.Dataset, index: int) -> np.ndarray:
     return values.reshape((-1, *values.shape[-2:]))
 
 
-def _kspace(volume: _Volume, index: int) -> np.ndarray:
+def _kspace(volume: OpenVolume, index: int) -> np.ndarray:
     """The k-space of one slice, (coil, ny, nx) complex64, zero outside the file's mask."""
     kspace = _complex(volume, volume.kspace, index)
     if volume.mask is not None:
@@ -251,13 +153,13 @@ def _kspace(volume: _Volume, index: int) -> np.ndarray:
     return kspace
 
 
-def _target(volume: _Volume, index: int, kspace: np.ndarray | None = None) -> np.ndarray:
+def _target(volume: OpenVolume, index: int, kspace: np.ndarray | None = None) -> np.ndarray:
     """The target of one slice, cropped, (ty, tx) float32, checked to be a magnitude; `kspace` spares a reading."""
     with np.errstate(over="ignore"):
         if volume.target is not None:
             target = read(volume.target, index).astype(np.float32)
         else:
-            target = _root_sum_of_squares(_kspace(volume, index) if kspace is None else kspace)
+            target = root_sum_of_squares(_kspace(volume, index) if kspace is None else kspace).astype(np.float32)
     # fastMRI crops inside the image, never in k-space.
     rows, columns = (centre_slice(size, width) for size, width in zip(target.shape, volume.crop, strict=True))
     target = target[rows, columns]
@@ -265,12 +167,3 @@ def _target(volume: _Volume, index: int, kspace: np.ndarray | None = None) -> np
         problem = f"the target of slice {index} is all zero, or has NaN, infinite or negative values"
         raise refusal(volume.path, problem, "repair the file or leave it out")
     return target
-
-
-def _root_sum_of_squares(kspace: np.ndarray) -> np.ndarray:
-    """Magnitude over all coils, (ny, nx) float32, through float64: raw values of 1e-25 have squares below float32."""
-    power = np.zeros(kspace.shape[1:])
-    for coil in kspace:
-        image = np.fft.ifft2(np.fft.ifftshift(coil.astype(np.complex128)), norm="ortho")
-        power += image.real**2 + image.imag**2
-    return np.fft.fftshift(np.sqrt(power)).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Centred orthonormal Fourier transforms in the precision of their input, which `jaxcs.fourier` does not offer.
+"""Centred orthonormal Fourier transforms of host arrays, along any axes and in the precision of their input.
 
-The convention is that of `jaxcs.fourier`; along any axes of host arrays.
+The convention is that of `jaxcs.fourier`, which offers neither.
 """
 
 from __future__ import annotations
@@ -18,3 +18,11 @@ def forward(image: np.ndarray, axes: tuple[int, ...] = _IMAGE) -> np.ndarray:
 def inverse(kspace: np.ndarray, axes: tuple[int, ...] = _IMAGE) -> np.ndarray:
     """K-space to image, the inverse of `forward`."""
     return np.fft.fftshift(np.fft.ifftn(np.fft.ifftshift(kspace, axes=axes), axes=axes, norm="ortho"), axes=axes)
+
+
+def root_sum_of_squares(kspace: np.ndarray) -> np.ndarray:
+    """The coils' combined image, (coil, ny, nx) -> (ny, nx) float64: raw values of 1e-25 have squares below float32."""
+    power = np.zeros(kspace.shape[1:])
+    for coil in kspace:
+        power += np.abs(inverse(coil.astype(np.complex128))) ** 2
+    return np.sqrt(power)

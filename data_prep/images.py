@@ -17,9 +17,9 @@ import h5py
 import numpy as np
 
 from data_prep.cases import Case
-from data_prep.coil_array import COILS, add_noise, root_sum_of_squares, sensitivities, tissue
+from data_prep.coil_array import COILS, add_noise, sensitivities, tissue
 from data_prep.fastmri import SliceInfo
-from data_prep.fourier import forward
+from data_prep.fourier import forward, root_sum_of_squares
 from data_prep.safe_hdf5 import find_dataset, open_file, read, refusal
 
 

@@ -1,8 +1,10 @@
 """What every source is written as: fastMRI's HDF5 layout, one volume a file, with optional `maps` and `boxes`.
 
 `kspace` (slice, coil, ny, nx) complex64, centred and orthonormal; `reconstruction_rss` (slice, ty, tx) float32;
-optionally `mask` (nx,), `maps` with the shape of `kspace` and `boxes` (box, 5): slice, first row, first column, rows,
-columns.  Attributes: `max` and `norm` of the target, `acquisition`, `patient_id`, `padding_left`, `padding_right`.
+`ismrmrd_header` with the matrix, the image size and the measured columns, where fastMRI's own reader looks for them;
+optionally `mask` (nx,), `maps` with the shape of `kspace`, `boxes` (box, 5): slice, first row, first column, rows,
+columns, and `box_labels`, a line each.  Attributes: `max` and `norm` of the target, `acquisition`, `patient_id`,
+`padding_left`, `padding_right`.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from data_prep.cases import InputError
-from data_prep.coil_array import root_sum_of_squares
+from data_prep.cases import Box, InputError
+from data_prep.fourier import root_sum_of_squares
 from jaxcs.fourier import centre_slice
 
 
@@ -26,9 +28,10 @@ class Volume(NamedTuple):
     name: of its file, without ending.
     kspace: (slice, coil, ny, nx) complex64, centred orthonormal.
     crop: (ty, tx), the target's size.
+    targets: (slice, ty, tx) float32 magnitudes where the source has its own, else None.
     mask: (nx,) bool of a volume that is already under-sampled, else None.
     padding: columns [left, right) were measured, all of them for None.
-    maps: like kspace, or None.  boxes: (box, 5) int, see above.
+    maps: like kspace, or None.  boxes: around pathology.
     acquisition: contrast, as fastMRI names it or in the source's words.  patient: what the scanner calls the subject.
     notes: what was done to the raw data, a sentence each.
     """
@@ -36,10 +39,11 @@ class Volume(NamedTuple):
     name: str
     kspace: np.ndarray
     crop: tuple[int, int]
+    targets: np.ndarray | None = None
     mask: np.ndarray | None = None
     padding: tuple[int, int] | None = None
     maps: np.ndarray | None = None
-    boxes: np.ndarray | None = None
+    boxes: tuple[Box, ...] = ()
     acquisition: str = "unknown"
     patient: str = "unknown"
     notes: tuple[str, ...] = ()
@@ -76,19 +80,40 @@ def _fill(file: h5py.File, volume: Volume) -> None:
     attributes["notes"] = "\n".join(volume.notes)
     for index, coils in enumerate(volume.kspace):
         kspace[index] = coils
-    # An under-sampled volume has no truth to compare with.
-    if volume.mask is None:
-        images = np.stack([_target(coils, volume.crop) for coils in volume.kspace])
-        file["reconstruction_rss"] = images
-        attributes["max"], attributes["norm"] = float(images.max()), float(np.linalg.norm(images.astype(np.float64)))
-    else:
+    targets = volume.targets
+    # An under-sampled volume has no truth to compare with, unless the source has.
+    if targets is None and volume.mask is None:
+        targets = np.stack([_target(coils, volume.crop) for coils in volume.kspace])
+    if targets is not None:
+        file["reconstruction_rss"] = targets
+        attributes["max"], attributes["norm"] = float(targets.max()), float(np.linalg.norm(targets.astype(np.float64)))
+    if volume.mask is not None:
         file["mask"] = volume.mask.astype(np.uint8)
     if volume.maps is not None:
         file.create_dataset("maps", data=volume.maps.astype(np.complex64), chunks=(1, *volume.maps.shape[1:]))
-    if volume.boxes is not None:
-        file["boxes"] = volume.boxes.astype(np.int64)
+    if volume.boxes:
+        file["boxes"] = np.array([box[1:6] for box in volume.boxes], np.int64)
+        file["box_labels"] = np.bytes_("\n".join(box.label for box in volume.boxes).encode())
     if volume.padding is not None:
         attributes["padding_left"], attributes["padding_right"] = volume.padding
+    file["ismrmrd_header"] = np.bytes_(_header(volume).encode())
+
+
+def _header(volume: Volume) -> str:
+    """What fastMRI's reader takes from an ISMRMRD header, which calls rows x and columns y."""
+    ny, nx = volume.kspace.shape[-2:]
+    left, right = volume.padding or (0, nx)
+    encoded, image = (
+        f"<matrixSize><x>{rows}</x><y>{columns}</y><z>1</z></matrixSize>"
+        for rows, columns in ((ny, nx), (min(volume.crop[0], ny), min(volume.crop[1], nx)))
+    )
+    limits = f"<minimum>0</minimum><maximum>{right - left - 1}</maximum><center>{nx // 2 - left}</center>"
+    return (
+        '<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding>'
+        f"<encodedSpace>{encoded}</encodedSpace><reconSpace>{image}</reconSpace>"
+        f"<encodingLimits><kspace_encoding_step_1>{limits}</kspace_encoding_step_1></encodingLimits>"
+        "<trajectory>cartesian</trajectory></encoding></ismrmrdHeader>"
+    )
 
 
 def _target(kspace: np.ndarray, crop: tuple[int, int]) -> np.ndarray:

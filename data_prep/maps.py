@@ -1,7 +1,7 @@
 """Coil maps once and for all: ESPIRiT's of every slice of a folder, kept in a cache that is looked up by content.
 
-An entry is named by the SHA-256 of the slice's k-space and of all that its maps depend on besides, so that neither a
-file's new name nor a copy needs new maps, and changed data or parameters never get old ones.
+An entry is named by the SHA-256 of all that maps depend on, the calibration region's values and the parameters.  So
+neither a file's new name nor another mask with the same centre needs new maps, and changed data never get old ones.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -19,25 +18,19 @@ import numpy as np
 
 from data_prep.cases import Case, InputError
 from data_prep.fastmri import list_slices, read_slice
+from data_prep.progress import Progress
 from data_prep.safe_hdf5 import printable
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
+from jaxcs.fourier import centre_slice
 from jaxcs.masks.report import acs_width
+from jaxcs.masks.request import centre_lines
 
 # Part of every name: count it up when `espirit` gives other maps for the same parameters.
 _VERSION = 1
+_CONFIG = EspiritConfig()
 
 
-class MapParameters(NamedTuple):
-    """What maps depend on besides k-space.
-
-    calibration: (rows, columns) of the region they are estimated from.
-    """
-
-    calibration: tuple[int, int]
-    config: EspiritConfig
-
-
-class Estimated(NamedTuple):
+class Filled(NamedTuple):
     """What became of the slices of a folder.
 
     written: number of new entries.  kept: number of those that were there.  problems: a line for each slice without.
@@ -48,60 +41,85 @@ class Estimated(NamedTuple):
     problems: list[str]
 
 
-def estimate(folder: str | Path, cache: Path, progress: Callable[[int, int, str], None]) -> Estimated:
-    """Write ESPIRiT maps of every slice of a folder, or of one file, to `cache`, one slice in memory at a time.
+def cache_folder() -> Path:
+    """Where maps are kept: jaxcs/maps in XDG_CACHE_HOME, or else in the user's .cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "jaxcs" / "maps"
+
+
+def fill(folder: str | Path, center_fraction: float) -> Filled:
+    """Put ESPIRiT maps of every slice of a folder, or of one file, into the cache, one slice in memory at a time.
 
     Entries that are there are kept, so that an interrupted run goes on where it stopped.  Slices of one shape share one
-    compilation.
-    progress: called after each slice with the number done, the number in all and the slice's name.
+    compilation.  Progress is shown on stderr.
+
+    center_fraction: share of the columns that the masks to come sample fully about the centre.
 
     Raises InputError where a file is missing, damaged or not of fastMRI's layout, OSError where the cache cannot be
     written to.
     """
-    slices = list_slices(folder)
+    slices, cache = list_slices(folder), cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
+    progress = Progress(len(slices), "slices")
     written, kept, problems = 0, 0, []
-    for done, info in enumerate(slices, start=1):
+    for info in slices:
         try:
             case = read_slice(info)
-            parameters = default_parameters(case)
-            if cached(cache, case.kspace, parameters) is None:
-                _write(_entry(cache, case.kspace, parameters), _maps(case, parameters))
+            calibration = _calibration(case, center_fraction)
+            if _cached(case.kspace, calibration) is None:
+                _write(_entry(cache, case.kspace, calibration), _estimated(case, calibration))
                 written += 1
             else:
                 kept += 1
         except InputError as error:
             problems.append(str(error))
-        progress(done, len(slices), info.name)
-    return Estimated(written, kept, problems)
+        progress.advance(info.name)
+    return Filled(written, kept, problems)
 
 
-def default_parameters(case: Case) -> MapParameters:
-    """The default ESPIRiT, calibrated on the centre of what the case measured, as an experiment on all of it would.
+def coil_maps(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray:
+    """ESPIRiT's maps (coil, ny, nx) complex64 of a slice, from the cache if it has them.
 
-    Raises InputError where that centre is smaller than a kernel.
+    kspace: (coil, ny, nx) complex64 in raw units, whole or masked.
+    calibration: (rows, columns) of the fully sampled centre that they are estimated from.
     """
+    found = _cached(kspace, calibration)
+    if found is not None:
+        return found
+    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
+    largest = np.abs(_centre(kspace, calibration)).max()
+    return np.asarray(espirit(kspace / (largest if largest > 0 else np.float32(1)), calibration, _CONFIG))
+
+
+def _calibration(case: Case, center_fraction: float) -> tuple[int, int]:
+    """The region that an experiment with such a mask calibrates on.  Raises InputError where it is too small."""
     ny, nx = case.kspace.shape[-2:]
     measured = np.ones(nx, bool) if case.mask is None else case.mask.copy()
     measured[: case.padding[0]] = False
     measured[case.padding[1] :] = False
     width = acs_width(measured)
     assert isinstance(width, int)  # because the mask is one of columns
-    config = EspiritConfig()
     try:
-        return MapParameters(check_calibration((ny, width), config), config)
+        if case.mask is None:
+            width = min(width, centre_lines("maps", nx, 1.0, center_fraction))
+        return check_calibration((ny, width), _CONFIG)
     except ValueError as error:
         raise InputError(printable(f"{case.name}: {error}")) from error
 
 
-def cached(cache: Path, kspace: np.ndarray, parameters: MapParameters) -> np.ndarray | None:
-    """The maps (coil, ny, nx) complex64 of a slice, or None where the cache holds none that are whole.
+def _estimated(case: Case, calibration: tuple[int, int]) -> np.ndarray:
+    maps = coil_maps(case.kspace, calibration)
+    if not maps.any() or not np.isfinite(maps).all():
+        problem = f"{case.name}: coil maps are zero everywhere or not finite: its calibration region holds no signal"
+        raise InputError(printable(problem))
+    return maps
 
-    kspace: (coil, ny, nx) complex64 as `read_slice` gives it, in raw units and before any mask of an experiment.
-    """
+
+def _cached(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray | None:
+    """The maps of a slice, or None where the cache holds none that are whole."""
     try:
         # Mapped: a damaged header that declares more than the file holds takes no memory, and nothing is unpickled.
-        stored = np.lib.format.open_memmap(_entry(cache, kspace, parameters), mode="r")
+        stored = np.lib.format.open_memmap(_entry(cache_folder(), kspace, calibration), mode="r")
         if stored.shape != kspace.shape or stored.dtype != np.complex64:
             return None
         maps = np.array(stored)
@@ -110,19 +128,15 @@ def cached(cache: Path, kspace: np.ndarray, parameters: MapParameters) -> np.nda
     return maps if np.isfinite(maps).all() else None
 
 
-def _maps(case: Case, parameters: MapParameters) -> np.ndarray:
-    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
-    maps = np.asarray(espirit(case.kspace / np.abs(case.kspace).max(), parameters.calibration, parameters.config))
-    if not maps.any() or not np.isfinite(maps).all():
-        problem = f"{case.name}: coil maps are zero everywhere or not finite: its calibration region holds no signal"
-        raise InputError(printable(problem))
-    return maps
+def _centre(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray:
+    rows, columns = (centre_slice(size, width) for size, width in zip(kspace.shape[-2:], calibration, strict=True))
+    return kspace[:, rows, columns]
 
 
-def _entry(cache: Path, kspace: np.ndarray, parameters: MapParameters) -> Path:
-    words = [_VERSION, kspace.shape, parameters.calibration, asdict(parameters.config)]
+def _entry(cache: Path, kspace: np.ndarray, calibration: tuple[int, int]) -> Path:
+    words = [_VERSION, kspace.shape, calibration, asdict(_CONFIG)]
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(kspace, "<c8").data)
+    digest.update(np.ascontiguousarray(_centre(kspace, calibration), "<c8").data)
     return cache / f"{digest.hexdigest()}.npy"
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from data_prep import safe_csv
-from data_prep.boxes import Box, as_array, flip_rows, of_slice, read_boxes
-from data_prep.cases import InputError
+from data_prep.boxes import flip_rows, read_boxes
+from data_prep.cases import Box, InputError
 
 ANNOTATIONS = Path(__file__).resolve().parents[2] / "shared" / "data" / "annotations" / "knee.csv"
 HEADER = "file,slice,study_level,x,y,width,height,label"
@@ -78,17 +78,6 @@ def test_rows_without_a_usable_box_are_counted(tmp_path):
     assert (found.study_level, found.unknown, found.unusable) == (1, 1, len(lines))
     assert found.boxes == []
     assert found.total == len(lines) + 2
-
-
-def test_boxes_of_a_slice_as_the_layout_stores_them(tmp_path):
-    boxes = read(table(tmp_path, "a,0,No,1,1,2,3,x", "a,5,No,4,4,1,1,y", "b,5,No,4,4,1,1,z", "a,5,No,6,6,2,2,w")).boxes
-    assert [box.label for box in of_slice(boxes, "a.h5", 5)] == ["y", "w"]
-    array = as_array([box for box in boxes if box.file == "a"])
-    assert array.dtype == np.int64
-    np.testing.assert_array_equal(array, [[0, 36, 1, 3, 2], [5, 35, 4, 1, 1], [5, 32, 6, 2, 2]])
-    assert as_array([]).shape == (0, 5)
-    with pytest.raises(ValueError, match="several volumes"):
-        as_array(boxes)
 
 
 @pytest.mark.parametrize(

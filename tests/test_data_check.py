@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_prep import acquisition
-from data_prep.cases import InputError
+from data_prep.cases import Box, InputError
 from data_prep.check import check
 from data_prep.layout import Volume, write_volume
 from jaxcs.coils.simulate import loop_sensitivities
@@ -50,7 +50,7 @@ def change(path, **datasets):
 
 
 def test_a_sound_volume_is_one_line(tmp_path):
-    path = write_volume(tmp_path, volume(boxes=np.array([[1, 0, 0, 32, 32], [0, 3, 4, 5, 6]])))
+    path = write_volume(tmp_path, volume(boxes=(Box("knee", 1, 0, 0, 32, 32), Box("knee", 0, 3, 4, 5, 6))))
     (line,) = check(tmp_path)
     assert not line.problem
     assert line.text.startswith(f"{path}: 2 slices of 3 coils, 40 x 32, CORPD_FBK, fully sampled, noise ")
@@ -97,7 +97,8 @@ def test_one_bad_file_does_not_stop_the_listing(tmp_path):
 def test_every_problem_of_a_volume_is_a_line(tmp_path):
     kspace = scan(slices=4)
     kspace[:, 1] = 0
-    boxes = np.array([[0, 1, 1, 2, 2], [4, 1, 1, 2, 2], [0, -1, 1, 2, 2], [0, 30, 1, 3, 2], [0, 1, 1, 0, 2]])
+    places = [[0, 1, 1, 2, 2], [4, 1, 1, 2, 2], [0, -1, 1, 2, 2], [0, 30, 1, 3, 2], [0, 1, 1, 0, 2]]
+    boxes = tuple(Box("knee", *place) for place in places)
     path = write_volume(tmp_path, volume(kspace=kspace, boxes=boxes))
     with h5py.File(path, "r+") as file:
         file["kspace"][1] = 0

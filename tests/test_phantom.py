@@ -9,7 +9,7 @@ import pytest
 
 from data_prep import phantom
 from data_prep.cases import InputError
-from data_prep.coil_array import root_sum_of_squares
+from data_prep.fourier import root_sum_of_squares
 from data_prep.phantom import brain, knee
 from data_prep.phantom.pieces import (
     blank,

@@ -18,11 +18,11 @@ from bench.harness.experiment import Evaluated, Found, Functions, build
 from bench.harness.outcome import Outcome, Result, result
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
-from bench.harness.progress import Progress
 from bench.harness.records import RunFolder
 from bench.harness.sources import Source
 from bench.harness.subjects import Subject
 from data_prep.cases import InputError
+from data_prep.progress import Progress
 
 # Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
 _PICTURE_PIXELS = 5_000_000

@@ -12,10 +12,11 @@ from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
 from bench.training.config import TrainConfig
 from data_prep.cases import Case
+from data_prep.maps import coil_maps
 from jaxcs import masks
 from jaxcs.attacks.changes import CHANGES
 from jaxcs.coils.background import noise_covariance, thermal_level
-from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
+from jaxcs.coils.espirit import EspiritConfig, check_calibration
 from jaxcs.recon import normalise
 from jaxcs.types import Measurement
 
@@ -65,7 +66,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     except ValueError as error:
         flags = "change --mask, --acceleration or --center-fraction" if case.mask is None else "correct the file's mask"
         raise fault(f"{case.name}: {error}; {flags}") from error
-    kspace = jnp.where(mask, case.kspace, 0)
+    kspace = np.where(mask, case.kspace, np.complex64(0))
     largest = float(np.abs(kspace).max())
     if not largest > 0:
         raise fault(f"{case.name}: k-space is zero wherever the mask samples; use another mask or leave the file out")
@@ -79,9 +80,9 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
             raise fault(f"{case.name}: {error}") from error
     if maps is None:
         assert calibration is not None
-        # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
-        maps = espirit(kspace / largest, calibration, EspiritConfig())
-    measurement, scale = normalise(Measurement(kspace / largest, jnp.asarray(mask), jnp.asarray(maps)))
+        maps = coil_maps(kspace, calibration)
+    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
+    measurement, scale = normalise(Measurement(jnp.asarray(kspace / largest), jnp.asarray(mask), jnp.asarray(maps)))
     if not float(scale) > 0:
         raise fault(f"{case.name}: coil maps are zero everywhere; its calibration region holds no signal")
     raw = float(scale) * largest

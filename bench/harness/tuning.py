@@ -16,9 +16,9 @@ from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
-from bench.harness.progress import Progress
 from bench.harness.sources import check_device
 from bench.training.data import training_examples
+from data_prep.progress import Progress
 from jaxcs.recon import METHODS
 
 

@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Complex
 
 from data_prep.cases import Case, InputError
-from data_prep.coil_array import add_noise, root_sum_of_squares, sensitivities
+from data_prep.coil_array import add_noise, sensitivities
+from data_prep.fourier import root_sum_of_squares
 from data_prep.phantom import brain, knee
 from data_prep.phantom.pieces import Grid, make_grid, smooth_noise
 
