@@ -52,6 +52,12 @@ def _ismrmrd(arguments: _Arguments) -> Iterator[Volume]:
     return ismrmrd.volumes(Path(arguments.raw))
 
 
+def _pyqmri(arguments: _Arguments) -> Iterator[Volume]:
+    from data_prep import pyqmri
+
+    return pyqmri.volumes(Path(arguments.raw))
+
+
 def _stanford(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import stanford
 
@@ -78,6 +84,10 @@ SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
     "fastmri": (_fastmri, "a file of fastMRI's layout, or a folder of them: knee or brain, with or without truth"),
     "ismrmrd": (_ismrmrd, "an ISMRMRD raw file (.h5) of a Cartesian scan"),
     "phantom": (_phantom, "knee or brain: the ten test images of the built-in phantom"),
+    "pyqmri": (
+        _pyqmri,
+        "the folder of an archive of 86 MB, a measured brain, which is fetched if it is not there",
+    ),
     "stanford": (_stanford, "a fully sampled 3-D knee of mridata.org, an ISMRMRD file"),
 }
 

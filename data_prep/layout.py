@@ -9,8 +9,6 @@ columns, and `box_labels`, a line each.  Attributes: `max` and `norm` of the tar
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from data_prep.cases import Box, InputError
 from data_prep.fourier import root_sum_of_squares
+from data_prep.whole import whole_file
 from jaxcs.fourier import centre_slice
 
 
@@ -58,17 +57,9 @@ def write_volume(folder: Path, volume: Volume) -> Path:
         raise InputError(f"{volume.name}: k-space holds NaN or infinity; repair the file or leave it out")
     if not volume.kspace.any():
         raise InputError(f"{volume.name}: k-space is all zero; leave it out")
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".partial")
-    os.close(handle)
-    try:
-        with h5py.File(temporary, "w") as file:
-            _fill(file, volume)
-        path = folder / f"{volume.name}.h5"
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    path = folder / f"{volume.name}.h5"
+    with whole_file(path) as part, h5py.File(part, "w") as file:
+        _fill(file, volume)
     return path
 
 

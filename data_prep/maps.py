@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from data_prep.cases import Case, InputError
 from data_prep.fastmri import list_slices, read_slice
 from data_prep.progress import Progress
 from data_prep.safe_hdf5 import printable
+from data_prep.whole import whole_file
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
 from jaxcs.fourier import centre_slice
 from jaxcs.masks.report import acs_width
@@ -59,7 +59,6 @@ def fill(folder: str | Path, center_fraction: float) -> Filled:
     written to.
     """
     slices, cache = list_slices(folder), cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
     progress = Progress(len(slices), "slices")
     written, kept, problems = 0, 0, []
     for info in slices:
@@ -67,7 +66,9 @@ def fill(folder: str | Path, center_fraction: float) -> Filled:
             case = read_slice(info)
             calibration = _calibration(case, center_fraction)
             if _cached(case.kspace, calibration) is None:
-                _write(_entry(cache, case.kspace, calibration), _estimated(case, calibration))
+                maps = _estimated(case, calibration)
+                with whole_file(_entry(cache, case.kspace, calibration)) as part, part.open("wb") as file:
+                    np.save(file, maps, allow_pickle=False)
                 written += 1
             else:
                 kept += 1
@@ -138,15 +139,3 @@ def _entry(cache: Path, kspace: np.ndarray, calibration: tuple[int, int]) -> Pat
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
     digest.update(np.ascontiguousarray(_centre(kspace, calibration), "<c8").data)
     return cache / f"{digest.hexdigest()}.npy"
-
-
-def _write(path: Path, maps: np.ndarray) -> None:
-    """Whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, maps, allow_pickle=False)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
