@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from data_prep import fastmri, images
-from data_prep.cases import Case
+from data_prep.cases import Case, InputError
 from data_prep.fastmri import SliceInfo
 
 
 class Found(NamedTuple):
     """Slices that have been found, but not read.
 
-    slices: what is known of each.  read: one slice -> its case; raises InputError.  simulated: whether coils are.
+    slices: what is known of each.  simulated: whether coils are.
+    read: one slice -> its case; raises InputError.  read_all: slices -> the case of each, or why it cannot be used.
     """
 
     slices: list[SliceInfo]
     read: Callable[[SliceInfo], Case]
+    read_all: Callable[[Iterable[SliceInfo]], Iterator[Case | InputError]]
     simulated: bool
 
 
@@ -28,5 +30,5 @@ def list_cases(path: str | Path, validation: bool) -> Found:
     Raises InputError where there is none to be read.
     """
     if images.is_image_file(path):
-        return Found(images.list_images(path, validation), images.read_image, simulated=True)
-    return Found(fastmri.list_slices(path), fastmri.read_slice, simulated=False)
+        return Found(images.list_images(path, validation), images.read_image, images.read_images, simulated=True)
+    return Found(fastmri.list_slices(path), fastmri.read_slice, fastmri.read_slices, simulated=False)

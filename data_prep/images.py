@@ -10,13 +10,14 @@ Fourier sampling on the image's own grid.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from data_prep.cases import Case
+from data_prep.cases import Case, InputError
 from data_prep.coil_array import COILS, add_noise, sensitivities, tissue
 from data_prep.fastmri import SliceInfo
 from data_prep.fourier import forward, root_sum_of_squares
@@ -81,6 +82,15 @@ def read_image(info: SliceInfo) -> Case:
         data_range=float(target.max()),
         padding=(0, shape[1]),
     )
+
+
+def read_images(slices: Iterable[SliceInfo]) -> Iterator[Case | InputError]:
+    """Each image as `read_image` reads it, or why it cannot be used."""
+    for info in slices:
+        try:
+            yield read_image(info)
+        except InputError as error:
+            yield error
 
 
 def _images(path: Path, file: h5py.File) -> h5py.Dataset:

@@ -142,7 +142,10 @@ def read(dataset: h5py.Dataset, index: int | tuple[()] = ()) -> np.ndarray:
     """
     where = "" if index == () else f" of slice {index}"
     with damaged(dataset.file.filename, f"'{dataset.name[1:]}'{where}"):
-        return np.asarray(dataset[index])
+        # Into memory of our own, which `dataset[index]` would fill with zeros first: a sixth faster.
+        values = np.empty(dataset.shape if index == () else dataset.shape[1:], dataset.dtype)
+        dataset.read_direct(values, np.s_[index])
+        return values
 
 
 def read_text(file: h5py.Group, name: str) -> bytes | None:

@@ -22,6 +22,7 @@ from bench.harness.records import RunFolder
 from bench.harness.sources import Source
 from bench.harness.subjects import Subject
 from data_prep.cases import InputError
+from data_prep.prefetch import prefetch
 from data_prep.progress import Progress
 
 # Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
@@ -50,7 +51,7 @@ class Work(NamedTuple):
 
 
 class Done(NamedTuple):
-    """rows: of images.jsonl.  failures: why, by case.  samplings: what each mask measured, by case.
+    """rows: of images.jsonl.  failures: why, by case.  samplings: what each mask measured, and the scale, by case.
 
     thermal: the epsilon of the scan's own noise, by case, None where it cannot be told.
     """
@@ -65,7 +66,7 @@ def attack_all(work: Work, source: Source, folder: RunFolder) -> Done:
     """Attack every case and record each as soon as it and those before it are done."""
     done = Done([], {}, {}, {})
     compiled: dict[Any, Functions] = {}
-    progress = Progress(len(source.readers), "images")
+    progress = Progress(len(source.names), "images")
     worst, pixels = 0.0, 0
 
     def fail(name: str, reason: str) -> None:
@@ -83,7 +84,7 @@ def attack_all(work: Work, source: Source, folder: RunFolder) -> Done:
 
     for group, results in side_by_side(attack, _batches(source, work, fail)):
         for prepared, found in zip(group, results, strict=True):
-            done.samplings[prepared.name] = prepared.sampling._asdict()
+            done.samplings[prepared.name] = prepared.sampling._asdict() | {"scale": prepared.scale}
             done.thermal[prepared.name] = prepared.thermal
             if found.failure:
                 fail(prepared.name, f"{prepared.name}: {found.failure}")
@@ -164,20 +165,29 @@ def _nothing_found(
 
 
 def _batches(source: Source, work: Work, fail: Callable[[str, str], None]) -> Iterator[list[Prepared]]:
-    """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used."""
-    group: list[Prepared] = []
-    for name, read in source.readers.items():
+    """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used.
+
+    At most one unfinished group of each calibration is held, all of one shape.
+    """
+    waiting: dict[Any, list[Prepared]] = {}
+    shape = None
+    for name, this_shape, case in zip(source.names, source.shapes, prefetch(source.cases()), strict=True):
+        if this_shape != shape:
+            yield from waiting.values()
+            waiting, shape = {}, this_shape
+        if isinstance(case, InputError):
+            fail(name, str(case))
+            continue
         try:
-            prepared = prepare(read(), work.config)
-        except (InputError, InputFileError) as error:
+            prepared = prepare(case, work.config)
+        except InputFileError as error:
             fail(name, str(error))
             continue
-        if group and (len(group) == work.batch or _kind(prepared) != _kind(group[0])):
-            yield group
-            group = []
+        group = waiting.setdefault(_kind(prepared), [])
         group.append(prepared)
-    if group:
-        yield group
+        if len(group) == work.batch:
+            yield waiting.pop(_kind(prepared))
+    yield from waiting.values()
 
 
 def _kind(prepared: Prepared) -> Any:

@@ -134,10 +134,13 @@ def _notes(config: RunConfig, work: Work, source: sources.Source) -> list[str]:
 def _first_usable(source: sources.Source, config: RunConfig) -> Prepared:
     """The first slice that can be used, prepared; raises InputFileError where there is none."""
     reasons = []
-    for read in source.readers.values():
+    for case in source.cases():
+        if isinstance(case, InputError):
+            reasons.append(str(case))
+            continue
         try:
-            return prepare(read(), config)
-        except (InputError, InputFileError) as error:
+            return prepare(case, config)
+        except InputFileError as error:
             reasons.append(str(error))
     raise InputFileError(reasons[0])
 
@@ -227,7 +230,7 @@ def _headline(config: RunConfig, source: sources.Source, work: Work) -> str:
     attacks = ", ".join(dict.fromkeys(one.attack.name for one in work.sources))
     return (
         f"{device['platform']} ({device['kind']}, {device['cores']} cores) | "
-        f"{source.description}, {_count(len(source.readers))} | "
+        f"{source.description}, {_count(len(source.names))} | "
         f"{attacked} under {attacks}, eps {eps} | about {memory / 1e9:.1f} GB and {seconds:.0f} s"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -26,15 +26,17 @@ _SLOW = {"varnet"} | {name for name, method in METHODS.items() if method.fitted}
 class Source(NamedTuple):
     """Cases that have been found, but not read.
 
+    names: of each, slices of one shape together, so that they fill batches and few compiled functions are alive.
     shapes: (coil, ny, nx) of each.  sha256: of each file, by name; empty for the phantom, which the version decides.
-    readers: by name; each reads one case, or raises InputError.
+    cases: reads them one after another, in the order of the names; each a case, or why it cannot be used.
     """
 
     description: str
+    names: list[str]
     shapes: list[tuple[int, int, int]]
     notes: tuple[str, ...]
     sha256: dict[str, str]
-    readers: Mapping[str, Callable[[], Case]]
+    cases: Callable[[], Iterator[Case | InputError]]
 
 
 def open_source(config: RunConfig, subjects: list[Subject]) -> Source:
@@ -42,26 +44,27 @@ def open_source(config: RunConfig, subjects: list[Subject]) -> Source:
     if config.data is None:
         slow = len(subjects) == 1 and subjects[0].config.method in _SLOW
         count = config.limit or (_FEW_IMAGES if slow else _PHANTOM_IMAGES)
-        readers = {f"phantom {index}": partial(phantom.case, config.phantom, "test", index) for index in range(count)}
         return Source(
             description=f"built-in phantom ({config.phantom}, test)",
+            names=[f"phantom {index}" for index in range(count)],
             shapes=[(phantom.COILS, *phantom.SHAPE)] * count,
             notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
             sha256={},
-            readers=readers,
+            cases=lambda: (phantom.case(config.phantom, "test", index) for index in range(count)),
         )
     try:
         found = list_cases(config.data, validation=True)
     except InputError as error:
         raise InputFileError(f"--data {error}") from error
-    slices = found.slices[: config.limit]
+    slices = sorted(found.slices[: config.limit], key=lambda info: info.shape)
     paths = sorted({info.path for info in slices})
     return Source(
         description=f"{len(paths)} files of {config.data}" if len(paths) > 1 else str(config.data),
+        names=[info.name for info in slices],
         shapes=[info.shape for info in slices],
         notes=("these are images: their coils and the added noise are simulated",) if found.simulated else (),
         sha256={path.name: _sha256(path) for path in paths},
-        readers={info.name: partial(found.read, info) for info in slices},
+        cases=partial(found.read_all, slices),
     )
 
 

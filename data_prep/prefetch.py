@@ -1,0 +1,52 @@
+"""Read ahead in a thread, so that reading costs no time beside computing."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_END = object()
+
+
+def prefetch(items: Iterator[_Item], ahead: int = 2) -> Iterator[_Item]:
+    """The same items in the same order; up to `ahead` are made before they are asked for, and not more are held.
+
+    What `items` raises is raised here, in its turn.  When the consumer stops early, so does the thread.
+    """
+    found: queue.Queue = queue.Queue(ahead)
+    stopped = threading.Event()
+
+    def put(item: object) -> bool:
+        while not stopped.is_set():
+            try:
+                found.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put((item, None)):
+                    return
+            put((_END, None))
+        except BaseException as error:  # raised where it is looked for
+            put((_END, error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = found.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
