@@ -101,6 +101,10 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=_convert)
         command.add_argument("raw", metavar="RAW", help=raw)
         command.add_argument("out", metavar="OUT", type=Path, help="folder to write to, one file a volume")
+        words = "make the coils' noise uncorrelated and alike, by the noise of the images' background"
+        command.add_argument("--whiten", action="store_true", help=words)
+        words = "compress the coils to at most this many virtual ones"
+        command.add_argument("--coils", type=_positive, metavar="N", help=words)
         if name == "stanford":
             words = (
                 "how slices get fastMRI's sampling density: zeros around the image, or the ICML 2021 paper's repetition"
@@ -141,7 +145,8 @@ def main(argv: list[str] | None = None) -> int:
 def _convert(arguments: _Arguments) -> int:
     read, _ = SOURCES[arguments.command]
     raw = Path(arguments.raw)
-    for volume in read(arguments):
+    for measured in read(arguments):
+        volume = _combined(measured, arguments)
         older = arguments.out / f"{volume.name}.h5"
         if older.exists() and raw.exists() and (older.samefile(raw) or older.parent.samefile(raw)):
             raise _UsageError(f"OUT holds RAW's own {older.name}, which would be replaced; give another folder")
@@ -149,6 +154,14 @@ def _convert(arguments: _Arguments) -> int:
         slices, coils, ny, nx = volume.kspace.shape
         print(f"{path}: {slices} slices of {coils} coils, {ny} x {nx}", flush=True)
     return _EXIT_DONE
+
+
+def _combined(volume: Volume, arguments: _Arguments) -> Volume:
+    from data_prep.combine import compressed, whitened
+
+    if arguments.whiten:
+        volume = whitened(volume)
+    return volume if arguments.coils is None else compressed(volume, arguments.coils)
 
 
 def _check(arguments: _Arguments) -> int:

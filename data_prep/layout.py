@@ -63,6 +63,13 @@ def write_volume(folder: Path, volume: Volume) -> Path:
     return path
 
 
+def targets_of(volume: Volume) -> np.ndarray | None:
+    """(slice, ty, tx) float32, the volume's own or computed; None if it is under-sampled and the source has none."""
+    if volume.targets is not None or volume.mask is not None:
+        return volume.targets
+    return np.stack([_target(coils, volume.crop) for coils in volume.kspace])
+
+
 def _fill(file: h5py.File, volume: Volume) -> None:
     """Slice by slice, so that no second copy of the volume is made."""
     kspace = file.create_dataset("kspace", volume.kspace.shape, np.complex64, chunks=(1, *volume.kspace.shape[1:]))
@@ -71,10 +78,7 @@ def _fill(file: h5py.File, volume: Volume) -> None:
     attributes["notes"] = "\n".join(volume.notes)
     for index, coils in enumerate(volume.kspace):
         kspace[index] = coils
-    targets = volume.targets
-    # An under-sampled volume has no truth to compare with, unless the source has.
-    if targets is None and volume.mask is None:
-        targets = np.stack([_target(coils, volume.crop) for coils in volume.kspace])
+    targets = targets_of(volume)
     if targets is not None:
         file["reconstruction_rss"] = targets
         attributes["max"], attributes["norm"] = float(targets.max()), float(np.linalg.norm(targets.astype(np.float64)))
