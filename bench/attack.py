@@ -200,10 +200,14 @@ def parser() -> Parser:
     add_data(data)
     add_sampling(data, center_fraction=None)
     data.add_argument(
+        "--only", metavar="FILE", help="a CSV list of cases, such as bench.hardest writes: of the data only these"
+    )
+    data.add_argument(
         "--limit",
         type=integer(1),
         metavar="N",
-        help="slices to use; all of --data, or of the phantom 10 (2 for varnet and un-trained ones), if not given",
+        help="slices to use; if not given, all of --data or --only, or of the phantom 10 (2 for varnet and un-trained "
+        "ones)",
     )
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
@@ -259,6 +263,7 @@ def configuration(arguments: Namespace) -> RunConfig:
         check=arguments.check,
         data=arguments.data,
         phantom=arguments.phantom,
+        only=arguments.only,
         mask=arguments.mask,
         acceleration=arguments.acceleration,
         center_fraction=chosen("center_fraction", CENTER_FRACTION),

@@ -28,6 +28,7 @@ class RunConfig:
     maps: "fixed" at those of the clean data, or "reestimated" from the perturbed data inside the attack.
     check: whether more evidence is gathered than the attack itself gives.
     data: path of fastMRI files, or None for the phantom of `phantom`.
+    only: a list of cases, of which alone the data are used, or None for all.
     mask, acceleration, center_fraction: the sampling, where the files are fully sampled.
     limit: number of slices.  seed: of starts and noise.
     """
@@ -54,6 +55,7 @@ class RunConfig:
     check: bool = False
     data: str | None = None
     phantom: str = "knee"
+    only: str | None = None
     mask: str = "random"
     acceleration: float = 4.0
     center_fraction: float = 0.08

@@ -64,15 +64,20 @@ def case(family: str, split: str, index: int, shape: tuple[int, int] = SHAPE) ->
     """
     measured = scan(family, split, index, shape)
     target = root_sum_of_squares(measured.kspace).astype(np.float32)
-    volume = f"phantom-{family}-{split}-{index:04d}"
+    name = case_name(family, split, index)
     return Case(
-        name=f"{volume}:0",
-        volume=volume,
+        name=name,
+        volume=name.removesuffix(":0"),
         kspace=measured.kspace.astype(np.complex64),
         target=target,
         data_range=float(target.max()),
         padding=(0, shape[1]),
     )
+
+
+def case_name(family: str, split: str, index: int) -> str:
+    """The name that `case` gives, without scanning."""
+    return f"phantom-{family}-{split}-{index:04d}:0"
 
 
 def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:

@@ -1,0 +1,85 @@
+"""Choose the images that a method reconstructs worst: python -m bench.hardest RUN [RUN ...] --output FILE.csv.
+
+The ICML 2021 paper's adversarially filtered data set, fastMRI-A, is such a choice: of the five middle slices of each
+volume the 100 of lowest SSIM.  Writes the list, which bench.attack --only takes; and beside it, as .json and .png, how
+much of their energy lies at low frequencies, beside that of the other images.  No data are copied.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+
+from bench.harness.arguments import Parser, integer, one_of
+from bench.harness.command import execute
+from bench.harness.errors import DONE, UsageError
+
+_METRICS = ("ssim", "psnr")
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    made = Parser(prog="python -m bench.hardest", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, of one method")
+    made.add_argument("--method", metavar="NAME", help="whose scores count, where the runs are of several methods")
+    made.add_argument(
+        "--metric", type=one_of(_METRICS), default="ssim", metavar="M", help="ssim or psnr, of clean data; default ssim"
+    )
+    made.add_argument(
+        "--count", type=integer(1), default=100, metavar="N", help="images to choose; default 100, as in the paper"
+    )
+    made.add_argument(
+        "--middle", type=integer(0), default=0, metavar="N", help="middle slices of each volume; all if not given"
+    )
+    made.add_argument("--output", required=True, metavar="FILE.csv", help="the list")
+    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    # Energies are summed on the host; there is no device to choose.
+    made.set_defaults(device="auto")
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return execute(parser(), "bench.hardest", "name fewer runs", _work, sys.argv[1:] if argv is None else argv)
+
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    from bench.figures import low_frequency
+    from bench.harness import spectra, subset
+    from bench.harness.case_list import as_csv
+    from bench.harness.records import RunFolder
+    from bench.page.record import read, understanding
+
+    output = Path(arguments.output)
+    if output.suffix.lower() != ".csv":
+        raise UsageError(f"--output {output}: the list is a .csv file; .json and .png are written beside it")
+    records = [read(Path(run)) for run in arguments.runs]
+    method = subset.method_of(records, arguments.method)
+    scored = subset.scored(records, method, arguments.metric, arguments.middle)
+    chosen = subset.hardest(scored, arguments.count)
+    folder = RunFolder(output.parent)
+    folder.write(output.name, as_csv((one.case, one.volume, one.score) for one in chosen))
+    print(
+        f"{len(chosen)} of {len(scored)} images in {output}: {arguments.metric} {chosen[0].score:.4g} to "
+        f"{chosen[-1].score:.4g}, of all {chosen[0].score:.4g} to {max(one.score for one in scored):.4g}"
+    )
+    with understanding(records[0].folder / "run.json"):
+        fraction = float(records[0].run["config"]["center_fraction"])
+    found, partial = spectra.spectra(scored, {one.case for one in chosen}, fraction)
+    if partial:
+        print(f"{partial} images hold no whole k-space and are left out of what follows")
+    choice = {"runs": arguments.runs, "method": method, "metric": arguments.metric, "middle": arguments.middle}
+    record = choice | spectra.low_frequency(found, fraction)
+    record["findings"] = spectra.sentences(record)
+    print(*record["findings"], sep="\n")
+    table = output.with_suffix(".json")
+    folder.write_json(table.name, record)
+    if record["groups"]:
+        folder.write(output.with_suffix(".png").name, low_frequency.draw(json.loads(table.read_text(encoding="utf-8"))))
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
