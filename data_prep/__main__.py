@@ -46,6 +46,13 @@ def _fastmri(arguments: _Arguments) -> Iterator[Volume]:
     return (volume._replace(boxes=volume.boxes + found.of_volume(volume.name)) for volume in fastmri.volumes(path))
 
 
+def _images(arguments: _Arguments) -> Iterator[Volume]:
+    from data_prep import image_source
+
+    maps = None if arguments.maps is None else Path(arguments.maps)
+    return image_source.volumes(Path(arguments.raw), maps, arguments.snr)
+
+
 def _ismrmrd(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import ismrmrd
 
@@ -82,6 +89,7 @@ def _phantom(arguments: _Arguments) -> Iterator[Volume]:
 SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
     "bart": (_bart, "a .cfl and .hdr pair, or a folder of them"),
     "fastmri": (_fastmri, "a file of fastMRI's layout, or a folder of them: knee or brain, with or without truth"),
+    "images": (_images, "complex or magnitude images, HDF5 (.h5) or NIfTI (.nii, .nii.gz), or a folder of such files"),
     "ismrmrd": (_ismrmrd, "an ISMRMRD raw file (.h5) of a Cartesian scan"),
     "phantom": (_phantom, "knee or brain: the ten test images of the built-in phantom"),
     "pyqmri": (
@@ -110,6 +118,11 @@ def parser() -> argparse.ArgumentParser:
                 "how slices get fastMRI's sampling density: zeros around the image, or the ICML 2021 paper's repetition"
             )
             command.add_argument("--fix", choices=("none", "published", "principled"), default="none", help=words)
+        if name == "images":
+            words = "coil maps to use, an HDF5 file with maps (coil, ny, nx) and perhaps noise_covariance (coil, coil)"
+            command.add_argument("--maps", metavar="FILE", help=f"{words}; if not given, eight coils are simulated")
+            words = "signal over noise [-], inf for no noise; if not given, it is drawn from 30 to 40 for each image"
+            command.add_argument("--snr", type=_ratio, metavar="S", help=words)
         if name == "fastmri":
             words = "radiologists' boxes, such as fastMRI+'s: a CSV file with file, slice, x, y, width and height"
             command.add_argument("--boxes", metavar="CSV", help=words)
@@ -188,6 +201,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _ratio(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError("must be over 0")
     return value
 
 

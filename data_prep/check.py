@@ -15,8 +15,9 @@ import numpy as np
 
 from data_prep.acquisition import acquisition_of
 from data_prep.cases import Case, InputError
-from data_prep.fastmri import SliceInfo, list_slices, read_slice
+from data_prep.fastmri import SliceInfo, list_slices, read_slices
 from data_prep.fastmri_layout import open_volume, volume_files
+from data_prep.images import is_image_file, list_images, read_pixels
 from data_prep.safe_hdf5 import damaged, open_file, printable
 from jaxcs.coils.background import noise_covariance, thermal_level
 from jaxcs.masks.report import describe
@@ -64,6 +65,9 @@ def _check_volume(path: Path) -> Iterator[Line]:
     except InputError as error:
         yield Line(str(error), problem=True)
         return
+    if is_image_file(path):
+        yield from _check_images(path, digest)
+        return
     try:
         slices = list_slices(path)
     except InputError as error:
@@ -81,6 +85,22 @@ def _check_volume(path: Path) -> Iterator[Line]:
     yield _describe(path, words, digest)
     for problem in problems:
         yield Line(printable(problem), problem=True)
+
+
+def _check_images(path: Path, digest: str) -> Iterator[Line]:
+    """Of images without k-space, whose coils an experiment simulates."""
+    try:
+        images = list_images(path, validation=None)
+    except InputError as error:
+        yield Line(str(error), problem=True)
+        return
+    ny, nx = images[0].shape[1:]
+    yield _describe(path, [f"{len(images)} images of {ny} x {nx}", "no k-space: coils will be simulated"], digest)
+    for info in images:
+        try:
+            read_pixels(info)
+        except InputError as error:
+            yield Line(str(error), problem=True)
 
 
 def _describe(path: Path, words: list[str], digest: str) -> Line:
@@ -104,14 +124,13 @@ def _look(slices: list[SliceInfo], problems: list[str]) -> _Seen | None:
     """Read every slice, adding what refuses to be read to `problems`; None where none can be."""
     levels: list[float] = []
     silent, largest, last = np.ones(slices[0].shape[0], bool), 0.0, None
-    for info in slices:
-        try:
-            last = read_slice(info)
-        except InputError as error:
+    for case in read_slices(slices):
+        if isinstance(case, InputError):
             # What is wrong with all slices alike, such as a missing maximum, is said once.
-            if str(error) not in problems:
-                problems.append(str(error))
+            if str(case) not in problems:
+                problems.append(str(case))
             continue
+        last = case
         silent &= ~last.kspace.any(axis=(1, 2))
         largest = max(largest, float(last.target.max()))
         if last.mask is None:

@@ -76,7 +76,9 @@ def open_volume(path: Path, file: h5py.File) -> OpenVolume:
     """Check the layout of an open file; of the values only the header and the mask are read."""
     kspace = find_dataset(file, "kspace", kinds="c", axes=(3, 4))
     if kspace is None:
-        raise refusal(path, "no dataset 'kspace'", "give a file of fastMRI's layout")
+        raise refusal(
+            path, "no dataset 'kspace'", "convert it by python -m data_prep, or give a file of fastMRI's layout"
+        )
     slices, (ny, nx) = kspace.shape[0], kspace.shape[-2:]
     target_name = "reconstruction_esc" if kspace.ndim == 3 else "reconstruction_rss"
     target = find_dataset(file, target_name, kinds="f", axes=(3,))

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from data_prep import fastmri, images
+from data_prep import fastmri, fastmri_layout, images
 from data_prep.cases import Case, InputError
 from data_prep.fastmri import SliceInfo
+from data_prep.safe_hdf5 import refusal
 
 
 class Found(NamedTuple):
@@ -24,11 +25,16 @@ class Found(NamedTuple):
     simulated: bool
 
 
-def list_cases(path: str | Path, validation: bool) -> Found:
-    """The slices of a file or folder; of images, those for validation or those for training.
+def list_cases(path: str | Path, validation: bool | None) -> Found:
+    """The slices of a file or folder; of images those for validation, those for training, or for None all.
 
-    Raises InputError where there is none to be read.
+    Raises InputError where there is none to be read, or k-space and images lie together.
     """
-    if images.is_image_file(path):
-        return Found(images.list_images(path, validation), images.read_image, images.read_images, simulated=True)
+    files = fastmri_layout.volume_files(Path(path))
+    kinds = {images.is_image_file(file) for file in files}
+    if kinds == {True}:
+        slices = [info for file in files for info in images.list_images(file, validation)]
+        return Found(slices, images.read_image, images.read_images, simulated=True)
+    if True in kinds:
+        raise refusal(path, "holds files of k-space and of images", "give a folder of either")
     return Found(fastmri.list_slices(path), fastmri.read_slice, fastmri.read_slices, simulated=False)

@@ -11,29 +11,26 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from data_prep.cases import Case, InputError
-from data_prep.coil_array import COILS, add_noise, sensitivities, tissue
+from data_prep.coil_array import COILS, Receiver, measure, sensitivities
 from data_prep.fastmri import SliceInfo
-from data_prep.fourier import forward, root_sum_of_squares
+from data_prep.fourier import root_sum_of_squares
 from data_prep.safe_hdf5 import find_dataset, open_file, read, refusal
 
 
 def is_image_file(path: str | Path) -> bool:
     """Whether a file holds `image`, and no k-space.  Raises InputError where it cannot be read."""
-    if Path(path).is_dir():
-        return False
     with open_file(path) as file:
         return "image" in file and "kspace" not in file
 
 
-def list_images(path: str | Path, validation: bool) -> list[SliceInfo]:
-    """The images of a file to validate on, or those to train on; all of them where the file does not say.
+def list_images(path: str | Path, validation: bool | None) -> list[SliceInfo]:
+    """The images of a file to validate on, or those to train on; all of them for None, or where the file does not say.
 
     Raises InputError where the file is damaged, or holds none.
     """
@@ -41,7 +38,11 @@ def list_images(path: str | Path, validation: bool) -> list[SliceInfo]:
     with open_file(path) as file:
         images = _images(path, file)
         flags, blocks = (_labels(path, file, name, len(images)) for name in ("validation", "block"))
-        wanted = range(len(images)) if flags is None else np.flatnonzero(flags.astype(bool) == validation)
+        wanted = (
+            range(len(images))
+            if flags is None or validation is None
+            else np.flatnonzero(flags.astype(bool) == validation)
+        )
         if not len(wanted):
             raise refusal(path, f"no image has validation = {validation}", "use another file")
         return [
@@ -62,17 +63,9 @@ def read_image(info: SliceInfo) -> Case:
     The target is fastMRI's, the root sum of squares of the fully sampled coil images, with the added noise.
     Raises InputError where the image cannot be used.
     """
-    with open_file(info.path) as file:
-        image = read(_images(info.path, file), info.slice_index)
-    if not np.all(np.isfinite(image)) or not np.any(image):
-        problem = f"image {info.slice_index} is zero or not finite"
-        raise refusal(info.path, problem, "leave it out")
-    shape = (image.shape[0], image.shape[1])
-    maps = _maps(shape)
-    coils = maps * image
-    clean = forward(coils)
-    rng = np.random.RandomState([zlib.crc32(info.path.name.encode()), info.slice_index])
-    kspace, _ = add_noise(clean, maps, tissue(np.linalg.norm(coils, axis=0)), rng)
+    image = read_pixels(info)
+    receiver = Receiver(sensitivities(*square_pixels(image.shape)))
+    kspace = measure(image, receiver, noise_seed(info.path, info.slice_index))
     target = root_sum_of_squares(kspace)
     return Case(
         name=info.name,
@@ -80,8 +73,29 @@ def read_image(info: SliceInfo) -> Case:
         kspace=kspace.astype(np.complex64),
         target=target.astype(np.float32),
         data_range=float(target.max()),
-        padding=(0, shape[1]),
+        padding=(0, image.shape[1]),
     )
+
+
+def read_pixels(info: SliceInfo) -> np.ndarray:
+    """One image (ny, nx) as it is stored.  Raises InputError where it cannot be used."""
+    with open_file(info.path) as file:
+        image = read(_images(info.path, file), info.slice_index)
+    if not np.all(np.isfinite(image)) or not np.any(image):
+        problem = f"image {info.slice_index} is zero or not finite"
+        raise refusal(info.path, problem, "leave it out")
+    return image
+
+
+def square_pixels(shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[float, float]]:
+    """(rows, columns), and the field of view in pixels, which are taken to be square."""
+    ny, nx = shape
+    return (ny, nx), (float(ny), float(nx))
+
+
+def noise_seed(path: Path, index: int) -> np.random.RandomState:
+    """The random numbers of an image's noise, the same each time."""
+    return np.random.RandomState([zlib.crc32(path.name.encode()), index])
 
 
 def read_images(slices: Iterable[SliceInfo]) -> Iterator[Case | InputError]:
@@ -107,9 +121,3 @@ def _labels(path: Path, file: h5py.File, name: str, count: int) -> np.ndarray | 
     if labels.shape != (count,):
         raise refusal(path, f"`{name}` has shape {labels.shape}", f"it needs one entry for each of {count} images")
     return read(labels)
-
-
-@lru_cache(maxsize=4)
-def _maps(shape: tuple[int, int]) -> np.ndarray:
-    """Coil sensitivities; lengths are in pixels, which are taken to be square."""
-    return sensitivities(shape, (float(shape[0]), float(shape[1])))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.cases import Case, InputError
-from data_prep.fastmri import list_slices, read_slice
+from data_prep.files import list_cases
 from data_prep.progress import Progress
 from data_prep.safe_hdf5 import printable
 from data_prep.whole import whole_file
@@ -58,12 +58,13 @@ def fill(folder: str | Path, center_fraction: float) -> Filled:
     Raises InputError where a file is missing, damaged or not of fastMRI's layout, OSError where the cache cannot be
     written to.
     """
-    slices, cache = list_slices(folder), cache_folder()
-    progress = Progress(len(slices), "slices")
+    found, cache = list_cases(folder, validation=None), cache_folder()
+    progress = Progress(len(found.slices), "slices")
     written, kept, problems = 0, 0, []
-    for info in slices:
+    for info, case in zip(found.slices, found.read_all(found.slices), strict=True):
         try:
-            case = read_slice(info)
+            if isinstance(case, InputError):
+                raise case
             calibration = _calibration(case, center_fraction)
             if _cached(case.kspace, calibration) is None:
                 maps = _estimated(case, calibration)

@@ -105,6 +105,18 @@ def find_compound(group: h5py.Group, name: str) -> h5py.Dataset | None:
         return dataset
 
 
+def dataset_names(file: h5py.File, kinds: str) -> list[str]:
+    """The names, in order, of the root group's datasets whose numpy kind is in `kinds`; links to elsewhere are passed.
+
+    Raises InputError where the group is damaged.
+    """
+    with damaged(file.filename, "the root group"):
+        links = file.id.links
+        names = [name for name in sorted(file) if links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
+        found = {name: file[name] for name in names}
+        return [name for name, one in found.items() if isinstance(one, h5py.Dataset) and one.dtype.kind in kinds]
+
+
 def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) -> h5py.Dataset | None:
     """The dataset `name` of the root group, or None where there is none.  No values are read.
 

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Complex
 
 from data_prep.cases import Case, InputError
-from data_prep.coil_array import add_noise, sensitivities
+from data_prep.coil_array import add_noise, sensitivities, shared_noise
 from data_prep.fourier import root_sum_of_squares
 from data_prep.phantom import brain, knee
 from data_prep.phantom.pieces import Grid, make_grid, smooth_noise
@@ -93,7 +93,7 @@ def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
     every = (slice(None, None, _FINER),) * 2
     # A stream of its own, so that the noise does not depend on how many numbers the anatomy took.
     rng = np.random.RandomState([*seed, 1])
-    kspace, covariance = add_noise(clean, maps[:, *every], np.abs(image[every]) > 0, rng)
+    kspace, covariance = add_noise(clean, shared_noise(maps[:, *every], np.abs(image[every]) > 0), rng)
     return Scan(kspace, clean, covariance)
 
 

@@ -1,0 +1,167 @@
+"""Complex or magnitude images, in HDF5 or NIfTI, scanned by simulated or given coils and written as k-space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data_prep import images
+from data_prep.coil_array import Receiver, measure, sensitivities
+from data_prep.layout import Volume
+from data_prep.nifti import read_nifti
+from data_prep.safe_hdf5 import dataset_names, find_dataset, open_file, printable, read, refusal
+
+_LONGEST_NAME = 100  # characters of a dataset's name in that of a volume
+_ENDINGS = (".h5", ".nii", ".nii.gz")
+# Of a covariance: further from Hermitian than this, relative, is no rounding.
+_HERMITIAN = 1e-5
+
+
+class _Coils(NamedTuple):
+    """Given ones.  maps: (coil, ny, nx).  covariance: (coil, coil) of their noise, None for the default."""
+
+    path: Path
+    maps: np.ndarray
+    covariance: np.ndarray | None
+
+
+def volumes(path: Path, maps: Path | None, snr: float | None) -> Iterator[Volume]:
+    """The volumes of a file or folder.
+
+    Of HDF5 they are those of `data_prep.images`; where it has no `image`, each complex dataset, (ny, nx) or
+    (image, ny, nx), is one.  Of NIfTI each entry of the fourth axis is one.  Without other arguments k-space is what
+    `bench.attack` computes of an HDF5 file of images itself.
+
+    maps: an HDF5 file with `maps` (coil, ny, nx), and optionally `noise_covariance` (coil, coil), up to a factor.
+    snr: the median of the noise-free image over tissue by the noise's standard deviation; infinite for no noise, None
+    for one that is drawn for each image (`data_prep.coil_array`).
+
+    Given maps are written too, divided by their root sum of squares: the object is then the image times that.
+
+    Raises InputError where a file cannot be used, or the maps do not fit it.
+    """
+    coils = None if maps is None else _given(maps)
+    for file in _files(path):
+        if file.suffix == ".h5":
+            yield from _of_hdf5(file, coils, snr)
+        else:
+            yield from _of_nifti(file, coils, snr)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.name.endswith(_ENDINGS) and not file.name.startswith("."))
+    if not found:
+        raise refusal(path, "no .h5, .nii or .nii.gz file in this folder", "give a folder of images, or one file")
+    return found
+
+
+def _of_hdf5(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[Volume]:
+    with open_file(path) as file:
+        names = [] if "image" in file else dataset_names(file, "c")
+    if names:
+        yield from _of_datasets(path, names, coils, snr)
+        return
+    for name, slices in groupby(images.list_images(path, validation=None), lambda info: info.volume):
+        infos = list(slices)
+        kspace = [_scan(path, images.read_pixels(info), info.slice_index, coils, snr) for info in infos]
+        yield _volume(name.replace(".h5", "", 1), kspace, coils, snr)
+
+
+def _of_datasets(path: Path, names: list[str], coils: _Coils | None, snr: float | None) -> Iterator[Volume]:
+    first = 0
+    for name in names:
+        with open_file(path) as file:
+            dataset = find_dataset(file, name, "c", (2, 3))
+            assert dataset is not None
+            stack = read(dataset).reshape(-1, *dataset.shape[-2:])
+        if not np.isfinite(stack).all() or not stack.any(axis=(1, 2)).all():
+            raise refusal(path, f"'{name}' holds NaN, infinity or an image of zeros", "leave it out")
+        kspace = [_scan(path, image, first + index, coils, snr) for index, image in enumerate(stack)]
+        first += len(stack)
+        yield _volume(f"{path.stem}-{printable(name)[:_LONGEST_NAME]}", kspace, coils, snr)
+
+
+def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[Volume]:
+    found = read_nifti(path)
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    for number, slices in enumerate(found.images):
+        # Slices above and below the object are empty.
+        kept = [index for index, image in enumerate(slices) if image.any()]
+        if not kept or not np.isfinite(slices).all():
+            raise refusal(path, f"volume {number} is zero or not finite", "leave it out")
+        first = number * len(slices)
+        kspace = [_scan(path, slices[index], first + index, coils, snr, found.extent) for index in kept]
+        volume = _volume(f"{stem}-{number}" if len(found.images) > 1 else stem, kspace, coils, snr)
+        left_out = len(slices) - len(kept)
+        yield volume._replace(notes=(*volume.notes, f"{left_out} empty slices left out")) if left_out else volume
+
+
+def _scan(
+    path: Path,
+    image: np.ndarray,
+    index: int,
+    coils: _Coils | None,
+    snr: float | None,
+    extent: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """(coil, ny, nx) complex64, with the same noise each time; extent: of the field of view, None for square pixels."""
+    shape, pixels = images.square_pixels(image.shape)
+    if coils is None:
+        receiver = Receiver(sensitivities(shape, extent or pixels), None, snr)
+    elif coils.maps.shape[1:] == shape:
+        receiver = Receiver(coils.maps, coils.covariance, snr)
+    else:
+        problem = f"its maps are for {coils.maps.shape[1:]}, the images of {path} are {shape}"
+        raise refusal(coils.path, problem, "give maps of the images' size")
+    try:
+        return measure(image, receiver, images.noise_seed(path, index)).astype(np.complex64)
+    except ValueError as error:  # a given coil is zero in the whole object, which simulated ones never are
+        where = path if coils is None else coils.path
+        raise refusal(where, f"{error}", "give `noise_covariance`, or other maps") from error
+
+
+def _volume(name: str, kspace: list[np.ndarray], coils: _Coils | None, snr: float | None) -> Volume:
+    stacked = np.stack(kspace)
+    level = "none" if snr == np.inf else "of an SNR from 30 to 40" if snr is None else f"of an SNR of {snr:g}"
+    maps = None
+    if coils is not None:
+        norm = np.linalg.norm(coils.maps, axis=0)
+        maps = np.broadcast_to(coils.maps / np.where(norm > 0, norm, 1), stacked.shape)
+    return Volume(
+        name=name,
+        kspace=stacked,
+        crop=(stacked.shape[-2], stacked.shape[-1]),
+        maps=maps,
+        notes=(
+            f"computed from images: {'eight simulated coils' if coils is None else f'coils of {coils.path.name}'}",
+            f"added noise: {level}",
+        ),
+    )
+
+
+def _given(path: Path) -> _Coils:
+    with open_file(path) as file:
+        dataset = find_dataset(file, "maps", "c", (3,))
+        if dataset is None:
+            raise refusal(path, "holds no `maps`", "the layout is (coil, ny, nx), complex")
+        maps = read(dataset).astype(np.complex64)
+        noise = find_dataset(file, "noise_covariance", "fc", (2,))
+        covariance = None if noise is None else read(noise).astype(np.complex128)
+    if not np.isfinite(maps).all() or not maps.any():
+        raise refusal(path, "its maps are zero or not finite", "give others")
+    if covariance is None:
+        return _Coils(path, maps, None)
+    if covariance.shape != (len(maps), len(maps)):
+        problem = f"`noise_covariance` has shape {covariance.shape}"
+        raise refusal(path, problem, f"it needs one row and column for each of {len(maps)} coils")
+    scale = np.abs(covariance).max()
+    hermitian = np.isfinite(scale) and np.abs(covariance - covariance.conj().T).max() <= _HERMITIAN * scale
+    if not hermitian or np.linalg.eigvalsh(covariance).min() <= 0:
+        raise refusal(path, "`noise_covariance` is not Hermitian and positive definite", "correct or delete it")
+    return _Coils(path, maps, covariance * len(maps) / np.trace(covariance).real)

@@ -1,0 +1,118 @@
+"""Read NIfTI images (.nii, .nii.gz) that strangers wrote, with nibabel for the header alone.
+
+The header has a fixed length, and nibabel is given just that; extensions, whose lengths are the file's to declare, are
+skipped.  https://nifti.nimh.nih.gov, Cox et al., 2004.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import os
+import stat
+import struct
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, LARGEST_EXPANSION, damaged, refusal
+
+_LENGTHS = {348: b"n+1\0", 540: b"n+2\0"}  # bytes of a header of version 1 and 2, and what a single file is marked by
+_LARGEST_OFFSET = 2**24  # bytes before the voxels
+
+
+class Nifti(NamedTuple):
+    """images: (volume, slice, ny, nx), axial.  extent: (rows, columns) of the field of view [mm].
+
+    As in fastMRI's files, rows run from posterior to anterior and columns from the patient's right to the left, so that
+    images look upside down beside a viewer's; slices run upwards.
+    """
+
+    images: np.ndarray
+    extent: tuple[float, float]
+
+
+def read_nifti(path: Path) -> Nifti:
+    """The images of a file, turned to the nearest axial orientation by its affine, without interpolation.
+
+    Raises InputError where nibabel is not installed, and where the file is damaged, too large, or not of numbers.
+    """
+    try:
+        import nibabel
+    except ImportError as error:
+        raise refusal(path, "nibabel is not installed", "pip install 'jaxcs[nifti]'") from error
+    try:
+        # A pipe or a device would block or never end, so it must not even be opened.
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+        raw = path.open("rb") if regular else None
+    except OSError as error:
+        raise refusal(path, error.strerror or "cannot be read", "check the path and its permissions") from error
+    if raw is None:
+        raise refusal(path, "not a regular file", "give a NIfTI file")
+    with raw, damaged(path, "the NIfTI file"):
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        held = os.stat(path).st_size
+        if packed:
+            with gzip.open(raw) as stream:
+                return _read(path, stream, held * LARGEST_EXPANSION, nibabel)
+        return _read(path, raw, held, nibabel)
+
+
+def _read(path: Path, stream: Any, most: int, nibabel: Any) -> Nifti:
+    """most: bytes that the stream can hold."""
+    header = _header(path, stream, nibabel)
+    return _oriented(path, _voxels(path, stream, header, most), header, nibabel)
+
+
+def _header(path: Path, stream: Any, nibabel: Any) -> Any:
+    start = stream.read(540)
+    length = next((n for n in _LENGTHS for order in "<>" if start[:4] == struct.pack(order + "i", n)), None)
+    if length is None or len(start) < length:
+        raise refusal(path, "not a NIfTI file", "give a .nii or .nii.gz file")
+    if _LENGTHS[length] not in (start[344:348], start[4:8]):
+        raise refusal(path, "a header without its images", "give a single .nii file, not a pair of .hdr and .img")
+    kind = nibabel.Nifti1Header if length == 348 else nibabel.Nifti2Header
+    return kind.from_fileobj(io.BytesIO(start[:length]), check=False)
+
+
+def _voxels(path: Path, stream: Any, header: Any, most: int) -> np.ndarray:
+    """(x, y, z, volume) as scaled numbers."""
+    shape, dtype, offset = header.get_data_shape(), header.get_data_dtype(), int(header.get_data_offset())
+    if dtype.kind not in "iufc" or dtype.names is not None:
+        raise refusal(path, f"its voxels are of type {dtype}", "store integer, real or complex numbers")
+    if not 2 <= len(shape) <= 7 or any(size != 1 for size in shape[4:]):
+        raise refusal(path, f"its shape is {shape}", "give images of two to four axes")
+    shape = (*shape, 1, 1)[:4]
+    if not all(1 <= size <= LARGEST_AXIS for size in shape):
+        raise refusal(path, f"its shape is {shape}", f"keep every axis to at most {LARGEST_AXIS}")
+    size = math.prod(shape) * dtype.itemsize
+    if size > min(LARGEST_DATASET, most):
+        raise refusal(path, f"it declares {size} bytes of voxels, which it cannot hold", "copy or download it again")
+    if not 0 <= offset <= _LARGEST_OFFSET:
+        raise refusal(path, f"its voxels begin at byte {offset}", "write it again")
+    stream.seek(offset)
+    content = stream.read(size)
+    if len(content) < size:
+        raise refusal(path, "it is cut short", "copy or download it again")
+    slope, intercept = header.get_slope_inter()
+    voxels = np.frombuffer(content, dtype).reshape(shape, order="F")
+    if slope is None:
+        return voxels
+    if not (math.isfinite(slope) and math.isfinite(intercept)):
+        raise refusal(path, f"its values are scaled by {slope} and {intercept}", "write it again")
+    return voxels * slope + intercept
+
+
+def _oriented(path: Path, voxels: np.ndarray, header: Any, nibabel: Any) -> Nifti:
+    affine = header.get_best_affine()
+    orientation = nibabel.io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
+    if np.isnan(orientation).any():
+        raise refusal(path, "its affine does not say how the axes lie", "write it again")
+    canonical = nibabel.orientations.apply_orientation(voxels, orientation)  # to right, anterior, superior
+    lengths = np.empty(3)
+    lengths[orientation[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
+    across, along = (float(lengths[axis]) * canonical.shape[axis] for axis in (0, 1))
+    return Nifti(np.ascontiguousarray(canonical[::-1].transpose(3, 2, 1, 0)), (along, across))
