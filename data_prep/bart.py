@@ -15,7 +15,7 @@ import numpy as np
 
 from data_prep.fourier import inverse
 from data_prep.layout import Volume
-from data_prep.safe_hdf5 import LARGEST_AXIS, refusal
+from data_prep.safe_hdf5 import LARGEST_AXIS, check_regular, refusal
 
 _DIMENSIONS, _COILS, _SLICES = 16, 3, 13
 _LARGEST_HEADER = 65536  # bytes
@@ -59,9 +59,12 @@ def _volume(header: Path) -> Volume:
         kspace = values[:, :, 0].swapaxes(-2, -1)
         notes: tuple[str, ...] = ()
     else:
-        kspace = inverse(values[0].transpose(3, 0, 2, 1), axes=(0,))  # readout, coil, first, second
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            kspace = inverse(values[0].transpose(3, 0, 2, 1), axes=(0,))  # readout, coil, first, second
         notes = ("slices are places along the readout, by its Fourier transform",)
     kspace = np.ascontiguousarray(kspace, np.complex64)
+    if not np.isfinite(kspace).all():
+        raise refusal(data, "holds NaN, infinity or too large numbers", "repair the file or leave it out")
     measured = np.any(kspace != 0, axis=(0, 1, 2))
     return Volume(
         name=header.stem,
@@ -74,11 +77,9 @@ def _volume(header: Path) -> Volume:
 
 def _sizes(header: Path) -> list[int]:
     """All 16 sizes."""
-    try:
-        with header.open("rb") as file:
-            text = file.read(_LARGEST_HEADER)
-    except OSError as error:
-        raise refusal(header, error.strerror or "cannot be read", _PAIR) from error
+    check_regular(header)
+    with header.open("rb") as file:
+        text = file.read(_LARGEST_HEADER)
     try:
         lines = text.decode("ascii").splitlines()
         sizes = [int(word) for word in lines[lines.index("# Dimensions") + 1].split()]

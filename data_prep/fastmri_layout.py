@@ -19,6 +19,9 @@ from data_prep.cases import Box
 from data_prep.header import parse
 from data_prep.safe_hdf5 import find_dataset, number_attribute, printable, read, read_text, refusal
 
+# Between which the attribute `max` must lie, because metrics take it as float32.
+_SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
 
 class OpenVolume(NamedTuple):
     """An open file whose layout has been checked.
@@ -92,7 +95,7 @@ def open_volume(path: Path, file: h5py.File) -> OpenVolume:
     header = _header(path, file)
     ty, tx = target.shape[1:] if target is not None else header.recon or (ny, nx)
     maximum = number_attribute(file, "max")
-    if maximum is not None and maximum <= 0:
+    if maximum is not None and not _SMALLEST <= maximum <= _LARGEST:
         raise refusal(path, f"attribute 'max' is {maximum}", "correct it, or delete it to have it computed")
     return OpenVolume(
         path=path,

@@ -13,12 +13,15 @@ from data_prep import images
 from data_prep.coil_array import Receiver, measure, sensitivities
 from data_prep.layout import Volume
 from data_prep.nifti import read_nifti
-from data_prep.safe_hdf5 import dataset_names, find_dataset, open_file, printable, read, refusal
+from data_prep.safe_hdf5 import dataset_names, find_dataset, holds, open_file, printable, read, refusal
 
 _LONGEST_NAME = 100  # characters of a dataset's name in that of a volume
 _ENDINGS = (".h5", ".nii", ".nii.gz")
 # Of a covariance: further from Hermitian than this, relative, is no rounding.
 _HERMITIAN = 1e-5
+# And its smallest eigenvalue, below which its Cholesky factor may not exist.
+_SINGULAR = 1e-12
+_SMALLEST, _LARGEST = 1e-3, 1e3  # that the maximum of maps may be: their images' squares must be numbers in float32
 
 
 class _Coils(NamedTuple):
@@ -63,7 +66,7 @@ def _files(path: Path) -> list[Path]:
 
 def _of_hdf5(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[Volume]:
     with open_file(path) as file:
-        names = [] if "image" in file else dataset_names(file, "c")
+        names = [] if holds(file, "image") else dataset_names(file, "c")
     if names:
         yield from _of_datasets(path, names, coils, snr)
         return
@@ -80,8 +83,8 @@ def _of_datasets(path: Path, names: list[str], coils: _Coils | None, snr: float 
             dataset = find_dataset(file, name, "c", (2, 3))
             assert dataset is not None
             stack = read(dataset).reshape(-1, *dataset.shape[-2:])
-        if not np.isfinite(stack).all() or not stack.any(axis=(1, 2)).all():
-            raise refusal(path, f"'{name}' holds NaN, infinity or an image of zeros", "leave it out")
+        for index, image in enumerate(stack):
+            images.require_usable(path, f"image {index} of '{name}'", image)
         kspace = [_scan(path, image, first + index, coils, snr) for index, image in enumerate(stack)]
         first += len(stack)
         yield _volume(f"{path.stem}-{printable(name)[:_LONGEST_NAME]}", kspace, coils, snr)
@@ -92,9 +95,12 @@ def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[V
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
     for number, slices in enumerate(found.images):
         # Slices above and below the object are empty.
-        kept = [index for index, image in enumerate(slices) if image.any()]
-        if not kept or not np.isfinite(slices).all():
-            raise refusal(path, f"volume {number} is zero or not finite", "leave it out")
+        with np.errstate(invalid="ignore"):  # of signalling NaNs, which are refused below
+            kept = [index for index, image in enumerate(slices) if image.any()]
+        if not kept:
+            raise refusal(path, f"volume {number} is zero", "leave it out")
+        for index in kept:
+            images.require_usable(path, f"slice {index} of volume {number}", slices[index])
         first = number * len(slices)
         kspace = [_scan(path, slices[index], first + index, coils, snr, found.extent) for index in kept]
         volume = _volume(f"{stem}-{number}" if len(found.images) > 1 else stem, kspace, coils, snr)
@@ -150,18 +156,21 @@ def _given(path: Path) -> _Coils:
         dataset = find_dataset(file, "maps", "c", (3,))
         if dataset is None:
             raise refusal(path, "holds no `maps`", "the layout is (coil, ny, nx), complex")
-        maps = read(dataset).astype(np.complex64)
+        with np.errstate(over="ignore", invalid="ignore"):  # too large becomes infinite, found below
+            maps = read(dataset).astype(np.complex64)
         noise = find_dataset(file, "noise_covariance", "fc", (2,))
         covariance = None if noise is None else read(noise).astype(np.complex128)
-    if not np.isfinite(maps).all() or not maps.any():
-        raise refusal(path, "its maps are zero or not finite", "give others")
+    largest = np.abs(maps).max()
+    if not _SMALLEST <= largest <= _LARGEST:  # NaN compares false
+        raise refusal(path, f"its maps reach {largest:.4g}", "scale them to a maximum near 1")
     if covariance is None:
         return _Coils(path, maps, None)
     if covariance.shape != (len(maps), len(maps)):
         problem = f"`noise_covariance` has shape {covariance.shape}"
         raise refusal(path, problem, f"it needs one row and column for each of {len(maps)} coils")
-    scale = np.abs(covariance).max()
-    hermitian = np.isfinite(scale) and np.abs(covariance - covariance.conj().T).max() <= _HERMITIAN * scale
-    if not hermitian or np.linalg.eigvalsh(covariance).min() <= 0:
+    with np.errstate(over="ignore", invalid="ignore"):
+        covariance = covariance / np.abs(covariance).max()
+        hermitian = np.abs(covariance - covariance.conj().T).max() <= _HERMITIAN
+    if not hermitian or np.linalg.eigvalsh(covariance).min() <= _SINGULAR:
         raise refusal(path, "`noise_covariance` is not Hermitian and positive definite", "correct or delete it")
     return _Coils(path, maps, covariance * len(maps) / np.trace(covariance).real)

@@ -20,13 +20,16 @@ from data_prep.cases import Case, InputError
 from data_prep.coil_array import COILS, Receiver, measure, sensitivities
 from data_prep.fastmri import SliceInfo
 from data_prep.fourier import root_sum_of_squares
-from data_prep.safe_hdf5 import find_dataset, open_file, read, refusal
+from data_prep.safe_hdf5 import find_dataset, holds, open_file, read, refusal
+
+_MOST_PIXELS = 1024 * 1024
+_SMALLEST, _LARGEST = 1e-15, 1e15  # that the maximum of an image may be
 
 
 def is_image_file(path: str | Path) -> bool:
     """Whether a file holds `image`, and no k-space.  Raises InputError where it cannot be read."""
     with open_file(path) as file:
-        return "image" in file and "kspace" not in file
+        return holds(file, "image") and not holds(file, "kspace")
 
 
 def list_images(path: str | Path, validation: bool | None) -> list[SliceInfo]:
@@ -81,10 +84,21 @@ def read_pixels(info: SliceInfo) -> np.ndarray:
     """One image (ny, nx) as it is stored.  Raises InputError where it cannot be used."""
     with open_file(info.path) as file:
         image = read(_images(info.path, file), info.slice_index)
-    if not np.all(np.isfinite(image)) or not np.any(image):
-        problem = f"image {info.slice_index} is zero or not finite"
-        raise refusal(info.path, problem, "leave it out")
+    require_usable(info.path, f"image {info.slice_index}", image)
     return image
+
+
+def require_usable(path: Path, what: str, image: np.ndarray) -> None:
+    """Raise InputError where an image (ny, nx), `what` in words, cannot be scanned."""
+    if image.size > _MOST_PIXELS:
+        raise refusal(path, f"{what} has shape {image.shape}", f"keep an image to at most {_MOST_PIXELS} pixels")
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.all(np.isfinite(image)) or not np.any(image):
+            raise refusal(path, f"{what} is zero or not finite", "leave it out")
+        # Beyond these the squares of the coils' images would not be numbers any more, in float32 if the image is.
+        largest = float(np.hypot(image.real, image.imag).max())
+    if not _SMALLEST <= largest <= _LARGEST:
+        raise refusal(path, f"{what} reaches {largest:.4g}", "scale it to a maximum near 1")
 
 
 def square_pixels(shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[float, float]]:
@@ -111,6 +125,9 @@ def _images(path: Path, file: h5py.File) -> h5py.Dataset:
     images = find_dataset(file, "image", "fc", (3,))
     if images is None:
         raise refusal(path, "holds no `image`", "the layout is (image, ny, nx)")
+    # The simulated array sees it eight times over, in float64: a few KB of gzip would take gigabytes.
+    if images.shape[1] * images.shape[2] > _MOST_PIXELS:
+        raise refusal(path, f"'image' has shape {images.shape}", f"keep an image to at most {_MOST_PIXELS} pixels")
     return images
 
 

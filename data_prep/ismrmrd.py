@@ -29,6 +29,7 @@ _NOISE, _REVERSE = 19, 22
 # Separate calibration, navigators, phase correction, feedback, dummies, surface-coil correction, phase stabilisation.
 _NO_IMAGE = (20, 23, 24, 26, 27, 28, 29, 30, 31)
 _SERIES = ("contrast", "phase", "repetition", "set")
+_MOST_COILS = 256
 # The k-space array may be this many times larger than the samples in it: acceleration, partial Fourier, ellipses.
 _LARGEST_FILLING = 64
 
@@ -67,12 +68,18 @@ def volumes(path: Path) -> Iterator[Volume]:
     coils = np.unique(lines.heads["active_channels"][imaging])
     if len(coils) != 1:
         raise refusal(path, f"imaging lines of {coils.tolist()} coils", "give a file whose lines agree")
+    # Whitening takes the square of them in memory.
+    if coils[0] > _MOST_COILS:
+        raise refusal(path, f"lines of {coils[0]} coils", f"give a scan of at most {_MOST_COILS}")
     whitening = _whitening(lines, noise, int(coils[0]), notes)
     counters = np.stack([lines.heads["idx"][name][imaging] for name in _SERIES], axis=1)
     found, which, sizes = np.unique(counters, axis=0, return_inverse=True, return_counts=True)
     by_series = np.split(imaging[np.argsort(which.reshape(-1), kind="stable")], np.cumsum(sizes)[:-1])
     for series, chosen in zip(found, by_series, strict=True):
-        yield _volume(lines, geometry, chosen, whitening, series, tuple(notes))
+        # Sums may overflow where numbers are no measurements; what is not finite is refused in the end.
+        with np.errstate(over="ignore", invalid="ignore"):
+            volume = _volume(lines, geometry, chosen, whitening, series, tuple(notes))
+        yield volume
 
 
 def _volume(
@@ -216,16 +223,14 @@ def _place(lines: Lines, geometry: _Geometry, chosen: np.ndarray) -> tuple[np.nd
         raise refusal(lines.path, problem, "correct the header, or give a smaller or more completely sampled scan")
     kspace = np.zeros((len(slabs), partitions, coils, rows, columns), np.complex64)
     counts = np.zeros((len(slabs), partitions, rows, columns), np.int32)
-    # Sums may overflow where numbers are no measurements; what is not finite is refused in the end.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for index, line in enumerate(_samples(lines, chosen)):
-            line = line[:, before[index] : samples[index] - after[index]]
-            line = line[:, ::-1] if reverse[index] else line
-            place = slice(first[index], first[index] + length[index])
-            kspace[slab[index], partition[index], :, place, column[index]] += line
-            counts[slab[index], partition[index], place, column[index]] += 1
-        if counts.max() > 1:
-            kspace /= np.maximum(counts, 1)[:, :, None].astype(np.float32)
+    for index, line in enumerate(_samples(lines, chosen)):
+        line = line[:, before[index] : samples[index] - after[index]]
+        line = line[:, ::-1] if reverse[index] else line
+        place = slice(first[index], first[index] + length[index])
+        kspace[slab[index], partition[index], :, place, column[index]] += line
+        counts[slab[index], partition[index], place, column[index]] += 1
+    if counts.max() > 1:
+        kspace /= np.maximum(counts, 1)[:, :, None].astype(np.float32)
     return kspace, counts
 
 

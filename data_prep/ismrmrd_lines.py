@@ -106,9 +106,12 @@ def _records(path: Path, file: h5py.File, dataset: h5py.Dataset, raw: BinaryIO) 
     )
     chunk, *others = dataset.chunks  # some writers store the row as a column, (line, 1)
     records = np.zeros(len(dataset), record)
+    # All at once: the library looks through the whole index for each, hours for a long scan of one line a chunk.
+    found: dict[tuple[int, ...], h5py.h5d.StoreInfo] = {}
+    dataset.id.chunk_iter(lambda info: found.update({info.chunk_offset: info}))
     for first in range(0, len(dataset), chunk):
-        info = dataset.id.get_chunk_info_by_coord((first, *[0] * len(others)))
-        if info.byte_offset is None or max(others, default=1) > 1 or info.size != chunk * record.itemsize:
+        info = found.get((first, *[0] * len(others)))
+        if info is None or max(others, default=1) > 1 or info.size != chunk * record.itemsize:
             raise refusal(path, f"'dataset/data' has no lines from {first} on", "copy or download it again")
         raw.seek(info.byte_offset)
         part = records[first : first + chunk]

@@ -103,7 +103,8 @@ def _voxels(path: Path, stream: Any, header: Any, most: int) -> np.ndarray:
         return voxels
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise refusal(path, f"its values are scaled by {slope} and {intercept}", "write it again")
-    return voxels * slope + intercept
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks whether what he uses is finite
+        return voxels * slope + intercept
 
 
 def _oriented(path: Path, voxels: np.ndarray, header: Any, nibabel: Any) -> Nifti:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from data_prep.safe_hdf5 import refusal
+from data_prep.safe_hdf5 import check_regular, refusal
 
 _LARGEST_FILE = 50 * 2**20  # bytes
 _LONGEST_LINE = 2**14  # characters
 _MOST_ROWS = 500_000
+_MOST_COLUMNS = 100
 
 
 def rows_of(path: Path, needed: tuple[str, ...], synonyms: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -22,21 +21,17 @@ def rows_of(path: Path, needed: tuple[str, ...], synonyms: Mapping[str, str]) ->
     needed: the columns that there must be, each once.  synonyms: other names of a column -> its name.  Names are lower
     case here, and in any case in the file.  A row that is too short has "?" in the columns that it lacks.
 
-    Raises InputError where the file cannot be read, is over 50 MiB or 500 000 rows, or lacks a column.
+    Raises InputError where the file cannot be read, is over 50 MiB, 500 000 rows or 100 columns, or lacks a column.
     """
-    try:
-        # A pipe or a device would block or never end, so it must not even be opened.
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise refusal(path, "not a regular file", "give a CSV file")
-        if status.st_size > _LARGEST_FILE:
-            raise refusal(path, f"it has {status.st_size} bytes", f"give a CSV file of at most {_LARGEST_FILE}")
-        file = path.open(encoding="utf-8-sig", errors="replace", newline="")
-    except OSError as error:
-        raise refusal(path, error.strerror or "cannot be read", "check the path and its permissions") from error
-    with file:
+    size = check_regular(path).st_size
+    if size > _LARGEST_FILE:
+        raise refusal(path, f"it has {size} bytes", f"give a CSV file of at most {_LARGEST_FILE}")
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         records = _records(path, file)
         header = [synonyms.get(name.lower(), name.lower()) for name in next(records, [])]
+        # Each row becomes a dictionary of all of them: thousands would make a small table take minutes.
+        if len(header) > _MOST_COLUMNS:
+            raise refusal(path, f"its first line names {len(header)} columns", f"keep at most {_MOST_COLUMNS}")
         for name in needed:
             if header.count(name) != 1:
                 problem = f"its first line names the column '{name}' {header.count(name)} times"

@@ -18,6 +18,8 @@ import h5py
 import numpy as np
 
 from data_prep.cases import InputError
+from data_prep.hdf5_chunks import check_chunks
+from data_prep.hdf5_structure import check_group, check_superblock
 
 LARGEST_AXIS = 4096
 LARGEST_DATASET = 8 * 2**30  # bytes
@@ -52,28 +54,43 @@ def damaged(path: str | Path, what: str) -> Iterator[None]:
         raise refusal(path, problem, "copy or download it again") from error
 
 
-@contextmanager
-def open_file(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
-
-    Raises InputError where the path is missing, not a regular file, not permitted, or no readable HDF5 file.
-    """
+def check_regular(path: str | Path) -> os.stat_result:
+    """What the system says of a regular file that can be read; InputError for anything else."""
     try:
         # A pipe or a device would block or never end, so it must not even be opened.
-        regular = stat.S_ISREG(os.stat(path).st_mode)
+        status = os.stat(path)
+        regular = stat.S_ISREG(status.st_mode)
         if regular:
             Path(path).open("rb").close()
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         problem = getattr(error, "strerror", None) or "not a usable path"
         raise refusal(path, problem, "check the path and its permissions") from error
     if not regular:
-        raise refusal(path, "not a regular file", "give an HDF5 file")
+        raise refusal(path, "not a regular file", "give a file")
+    return status
+
+
+@contextmanager
+def open_file(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    Raises InputError where the path is missing, not a regular file, not permitted, or no readable HDF5 file.
+    """
+    check_regular(path)
     with damaged(path, "the HDF5 structure"):
         if not h5py.is_hdf5(path):
             raise refusal(path, "not an HDF5 file", "check that it was downloaded whole and unpacked")
+        with open(path, "rb") as raw:
+            check_superblock(raw)
         file = h5py.File(path, "r")
     with file:
         yield file
+
+
+def holds(file: h5py.File, name: str) -> bool:
+    """Whether the root group has a link of that name, which is not followed."""
+    with damaged(file.filename, "the root group"):
+        return bool(file.id.links.exists(name.encode()))
 
 
 def find_group(file: h5py.File, name: str) -> h5py.Group | None:
@@ -85,6 +102,9 @@ def find_group(file: h5py.File, name: str) -> h5py.Group | None:
         group = _linked(file, name)
         if group is not None and not isinstance(group, h5py.Group):
             raise refusal(file.filename, f"'{name}' is not a group", "give a file of the expected layout")
+        if group is not None:
+            with open(file.filename, "rb") as raw:
+                check_group(raw, check_superblock(raw), h5py.h5g.get_objinfo(group.id, b".").objno[0])
         return group
 
 
@@ -111,10 +131,10 @@ def dataset_names(file: h5py.File, kinds: str) -> list[str]:
     Raises InputError where the group is damaged.
     """
     with damaged(file.filename, "the root group"):
-        links = file.id.links
-        names = [name for name in sorted(file) if links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
-        found = {name: file[name] for name in names}
-        return [name for name, one in found.items() if isinstance(one, h5py.Dataset) and one.dtype.kind in kinds]
+        hard = [name for name in sorted(file) if file.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
+        # Groups are not opened: what is in them may be damaged.
+        datasets = [name for name in hard if h5py.h5o.get_info(file.id, name.encode()).type == h5py.h5o.TYPE_DATASET]
+        return [name for name in datasets if file[name].dtype.kind in kinds]
 
 
 def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) -> h5py.Dataset | None:
@@ -154,6 +174,7 @@ def read(dataset: h5py.Dataset, index: int | tuple[()] = ()) -> np.ndarray:
     """
     where = "" if index == () else f" of slice {index}"
     with damaged(dataset.file.filename, f"'{dataset.name[1:]}'{where}"):
+        check_chunks(dataset, index if isinstance(index, int) else None)
         # Into memory of our own, which `dataset[index]` would fill with zeros first: a sixth faster.
         values = np.empty(dataset.shape if index == () else dataset.shape[1:], dataset.dtype)
         dataset.read_direct(values, np.s_[index])
@@ -178,6 +199,7 @@ def read_text(file: h5py.Group, name: str) -> bytes | None:
             return _variable_length_text(file, name, dataset)
         if text.length > LARGEST_TEXT:
             raise refusal(path, f"'{name}' has {text.length} bytes", f"store at most {LARGEST_TEXT}")
+        check_chunks(dataset, None)
         return bytes(np.asarray(dataset[()]).reshape(-1)[0])
 
 

@@ -30,7 +30,11 @@ def volumes(path: Path, fix: str) -> Iterator[Volume]:
     for volume in ismrmrd.volumes(path):
         if fix != "none" and volume.mask is not None:
             raise refusal(path, "under-sampled, its resolution cannot be fixed", "give a fully sampled scan")
-        yield FIXES[fix](volume)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            fixed = FIXES[fix](volume)
+        if not np.isfinite(fixed.kspace).all():
+            raise refusal(path, "lines hold too large numbers", "repair the file or leave it out")
+        yield fixed
 
 
 def repeat_samples(volume: Volume) -> Volume:

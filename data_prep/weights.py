@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 
 from data_prep.cases import InputError
-from data_prep.safe_hdf5 import refusal
+from data_prep.safe_hdf5 import check_regular, printable, refusal
 from jaxcs.recon import METHODS
 from jaxcs.types import Params
 from jaxcs.weights import archive, fastmri
@@ -19,6 +19,8 @@ from jaxcs.weights.torch_file import read_torch_file
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _LARGEST = 4_000_000_000
+# Of a configuration: its networks are built to compare their shapes, and each pool doubles the channels.
+_MOST, _MOST_POOLS = 4096, 10
 
 
 class Weights(NamedTuple):
@@ -50,16 +52,13 @@ def read_weights(source: str | Path) -> Weights:
     if reader is None:
         known = ", ".join(shipped()) or "none"
         raise refusal(path, "is no file of weights", f"use {', '.join(_READERS)} or shipped ones ({known})")
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise refusal(path, "is over 4 GB", "use the weights of one network")
-        content = path.read_bytes()
-    except OSError as error:
-        raise refusal(path, error.strerror or "cannot be read", "check the path") from error
+    if check_regular(path).st_size > _LARGEST:
+        raise refusal(path, "is over 4 GB", "use the weights of one network")
+    content = path.read_bytes()
     try:
         method, config, params, card = reader(content)
     except WeightsError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(printable(f"{path}: {error}")) from error
     return Weights(method, config, params, card, hashlib.sha256(content).hexdigest())
 
 
@@ -69,15 +68,14 @@ _Read = tuple[str, Any, Params, dict[str, Any]]
 def _safetensors(content: bytes) -> _Read:
     params, card = archive.decode(content)
     method = card.get("method")
-    if method not in METHODS or not METHODS[method].trained:
+    if not isinstance(method, str) or method not in METHODS or not METHODS[method].trained:
         raise WeightsError(f"its card names the method {method!r}, which is no trained one; use another version")
     return _checked(method, card.get("config"), params, card)
 
 
 def _torch(content: bytes) -> _Read:
     state = read_torch_file(content)
-    names = [str(name) for entries in (state, *state.values()) if isinstance(entries, dict) for name in entries]
-    if any("sens_net." in name for name in names):
+    if fastmri.is_varnet(state):
         settings, params = fastmri.import_varnet(state)
         return _checked("varnet", settings, params, {})
     settings, params = fastmri.import_unet(state)
@@ -89,6 +87,7 @@ def _torch(content: bytes) -> _Read:
 
 def _checked(method: str, settings: Any, params: Params, card: dict[str, Any]) -> _Read:
     entry = METHODS[method]
+    _check_settings(settings)
     try:
         config = entry.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
         like = jax.eval_shape(entry.build(config).init, jax.random.key(0))
@@ -96,6 +95,17 @@ def _checked(method: str, settings: Any, params: Params, card: dict[str, Any]) -
         raise WeightsError(f"its configuration is not one of {method}: {error}; use another version") from error
     archive.check(params, like)
     return method, config, params, card
+
+
+def _check_settings(settings: Any) -> None:
+    """Raise WeightsError where a card describes a network that is too large to be looked at."""
+    if not isinstance(settings, dict):
+        raise WeightsError("its card has no configuration; export it again")
+    for name, value in settings.items():
+        most = _MOST_POOLS if name.endswith("pools") else _MOST
+        for number in value if isinstance(value, list) else [value]:
+            if number is not None and not (isinstance(number, int) and 0 <= number <= most):
+                raise WeightsError(f"its configuration's '{name}' is no whole number from 0 to {most}")
 
 
 _READERS: dict[str, Callable[[bytes], _Read]] = {

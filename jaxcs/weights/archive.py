@@ -19,6 +19,8 @@ from safetensors import numpy as tensors
 from jaxcs.types import Params
 from jaxcs.weights.errors import WeightsError
 
+_DEEPEST = 50  # steps of a path: JAX walks through nested dictionaries by recursion
+
 
 def encode(params: Params, card: dict[str, Any]) -> bytes:
     """Parameters, in float16 to halve the file, and the card, to which the hash of the tensors is added."""
@@ -36,13 +38,16 @@ def decode(content: bytes) -> tuple[Params, dict[str, Any]]:
         flat = tensors.load(content)
         length = int.from_bytes(content[:8], "little")
         card = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["card"])
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+    # RecursionError: a card of nothing but brackets.
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError("is no safetensors file of this project, or is damaged; export it again") from error
     if not isinstance(card, dict) or card.get("sha256") != _digest(flat):
         raise WeightsError("does not have the tensors that its card was written for; export it again")
     for name, array in flat.items():
-        if not np.all(np.isfinite(array)):
-            raise WeightsError(f"tensor {name} is not finite; export it again from a training that converged")
+        if array.dtype.kind not in "fiu" or not np.all(np.abs(array) <= np.finfo(np.float32).max):
+            raise WeightsError(
+                f"tensor {name} is not finite in float32; export it again from a training that converged"
+            )
     return unflatten({name: jnp.asarray(array, jnp.float32) for name, array in flat.items()}), card
 
 
@@ -65,13 +70,20 @@ def flatten(params: Params) -> dict[str, Any]:
 
 
 def unflatten(flat: dict[str, Any]) -> Params:
-    """The inverse of `flatten`."""
+    """The inverse of `flatten`.
+
+    Raises WeightsError where a path is very long, or leads through another tensor.
+    """
     params: dict[str, Any] = {}
     for name, leaf in flat.items():
         *path, last = name.split("/")
-        branch = params
+        if len(path) > _DEEPEST:
+            raise WeightsError(f"a tensor lies {len(path)} steps deep; the weights are of another network: {name}")
+        branch: Any = params
         for step in path:
-            branch = branch.setdefault(step, {})
+            branch = branch.setdefault(step, {}) if isinstance(branch, dict) else None
+        if not isinstance(branch, dict) or last in branch:
+            raise WeightsError(f"tensor {name} lies in another tensor; export it again")
         branch[last] = leaf
     return params
 

@@ -31,6 +31,12 @@ _IGNORED = re.compile(
 # fastMRI's largest has 256 channels and 4 pools.  The limits keep the shapes of a made-up file within bounds.
 _MOST_POOLS = 10
 _MOST_CHANNELS = 4096
+_LONGEST_NAME = 500
+
+
+def is_varnet(state: Mapping[str, Any]) -> bool:
+    """Whether its names are those of a variational network.  Raises WeightsError where it holds no weights."""
+    return any("sens_net." in name for name in _tensors(state))
 
 
 def import_unet(state: Mapping[str, Any]) -> tuple[dict[str, int], Params]:
@@ -95,6 +101,8 @@ def _tensors(state: Mapping[str, Any]) -> dict[str, Any]:
     tensors = {name: value for name, value in state.items() if not _IGNORED.fullmatch(name)}
     if not tensors:
         raise WeightsError("it holds no weights")
+    if any(len(name) > _LONGEST_NAME for name in tensors):  # a name may be prefixes alone, megabytes of them
+        raise WeightsError(f"it holds a tensor whose name is longer than {_LONGEST_NAME} characters")
     while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), ""):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors

@@ -21,6 +21,7 @@ from jaxcs.weights.torch_pickle import LARGEST_PICKLE, Storages, read_pickle
 
 LARGEST_FILE = 4 * 2**30  # bytes
 MOST_AXES = 8
+MOST_SHARED = 4  # times that the file's bytes may be used: each use is a copy once the tensors are parameters
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled magic number with which the old format begins
 _TYPES = {
     "torch.FloatStorage": np.float32,
@@ -63,7 +64,8 @@ def read_torch_file(content: bytes) -> dict[str, Any]:
         remedy = "load it with PyTorch 1.6 or newer and save it again"
         raise WeightsError(f"it is in PyTorch's old format, that before version 1.6: {remedy}")
     archive = _Archive(content)
-    value = read_pickle(archive.read("data.pkl", LARGEST_PICKLE), Storages(frozenset(_TYPES), archive.storage, _tensor))
+    storages = Storages(frozenset(_TYPES), archive.storage, archive.tensor)
+    value = read_pickle(archive.read("data.pkl", LARGEST_PICKLE), storages)
     if type(value) is not dict or not all(type(key) is str for key in value):
         raise WeightsError("it holds no dictionary of weights: save it by torch.save(network.state_dict(), file)")
     return value
@@ -83,6 +85,7 @@ class _Archive:
     def __init__(self, content: bytes) -> None:
         """Raises WeightsError where the archive is damaged, or declares more than it can hold."""
         self._storages: dict[str, bytes] = {}
+        self._left = MOST_SHARED * len(content)
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
         except _DAMAGE as error:
@@ -125,6 +128,14 @@ class _Archive:
         if size * dtype.itemsize != len(content):
             raise WeightsError(f"its storage '{key}' has {len(content)} bytes, not those of {size} x {dtype}")
         return _Storage(content, dtype, size)
+
+    def tensor(self, storage: Any, offset: Any, shape: Any, strides: Any) -> np.ndarray:
+        """See `_tensor`; all of them together are no larger than MOST_SHARED times the file."""
+        array = _tensor(storage, offset, shape, strides)
+        self._left -= array.nbytes
+        if self._left < 0:
+            raise WeightsError("its tensors share their storages so often that together they are far larger than it")
+        return array
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> np.ndarray:

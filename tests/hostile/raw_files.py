@@ -1,0 +1,128 @@
+"""Hostile ISMRMRD raw files: each is a sound scan but for what its reason says."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import h5py
+import numpy as np
+
+from tests.hostile.registry import Hostile
+from tests.hostile.seeds import HEAD, HEADER, LINE, hdf5, lines
+from tests.hostile.watch import CANARY_NAME
+
+
+def _scan(reason: str, change: Callable[[h5py.File], Any], kind: str = "ismrmrd") -> Hostile:
+    def fill(file: h5py.File) -> None:
+        lines(file, noise=True)
+        change(file)
+
+    return Hostile(kind, reason, ".h5", lambda: hdf5(fill))
+
+
+def _header(reason: str, old: str, new: str) -> Hostile:
+    def change(file: h5py.File) -> None:
+        del file["dataset/xml"]
+        file["dataset/xml"] = HEADER.format(z=1).replace(old, new)
+
+    return _scan(reason, change)
+
+
+def _heads(reason: str, name: str, value: int, which: slice | int = 5, kind: str = "ismrmrd") -> Hostile:
+    """A number of the lines' heads changed."""
+
+    def change(file: h5py.File) -> None:
+        dataset = file["dataset/data"]
+        rows = dataset[()]
+        (rows["head"]["idx"] if name in HEAD["idx"].names else rows["head"])[name][which] = value
+        dataset[...] = rows
+
+    return _scan(reason, change, kind)
+
+
+def _reference(reason: str, offset: int, value: int, width: int) -> Hostile:
+    """The length (at 0), the heap (4) or the object (12) of line 5's samples, on disk."""
+
+    def content() -> bytes:
+        sound = hdf5(lines)
+        with h5py.File(io.BytesIO(sound)) as file:
+            dataset = file["dataset/data"]
+            start = dataset.id.get_chunk_info_by_coord((4,)).byte_offset + dataset.dtype.itemsize
+            start += dataset.dtype.fields["data"][1] + offset
+        return sound[:start] + value.to_bytes(width, "little") + sound[start + width :]
+
+    return Hostile("ismrmrd", reason, ".h5", content)
+
+
+def _many_coils(file: h5py.File) -> None:
+    """One sample of each of 60 000 coils: their covariance would take 28 GB."""
+    file["dataset/xml"] = HEADER.format(z=1).replace(">16<", ">1<").replace(">12<", ">1<").replace(">6<", ">0<")
+    rows = np.zeros(2, LINE)
+    rows["head"]["number_of_samples"], rows["head"]["active_channels"] = 1, 60_000
+    rows["head"]["flags"][0] = 1 << 18
+    for row in range(2):
+        rows["data"][row], rows["traj"][row] = np.ones(120_000, np.float32), np.zeros(0, np.float32)
+    file.create_dataset("dataset/data", data=rows, chunks=(2,))
+
+
+def _compressed(file: h5py.File) -> None:
+    rows = file["dataset/data"][()]
+    del file["dataset/data"]
+    file.create_dataset("dataset/data", data=rows, chunks=(4,), compression="gzip")
+
+
+def _elsewhere(file: h5py.File) -> None:
+    del file["dataset/data"]
+    file["dataset/data"] = h5py.ExternalLink(CANARY_NAME, "/dataset/data")
+
+
+def _other_records(file: h5py.File) -> None:
+    del file["dataset/data"]
+    file["dataset/data"] = np.zeros(12, [("head", "u2"), ("data", "f4")])
+
+
+def _free_list() -> bytes:
+    content = hdf5(lines)
+    heap = content.index(b"HEAP", content.index(b"HEAP") + 4)  # the first is the root group's
+    free, names = (int.from_bytes(content[heap + place : heap + place + 8], "little") for place in (16, 24))
+    return content[: names + free] + content[heap + 16 : heap + 24] + content[names + free + 8 :]
+
+
+def _infinite(file: h5py.File) -> None:
+    rows = file["dataset/data"][()]
+    rows["data"][5] = np.full(64, np.inf, np.float32)
+    file["dataset/data"][...] = rows
+
+
+SCANS = {
+    "raw no header": _scan("no header", lambda file: file.pop("dataset/xml")),
+    "raw no lines": _scan("no lines", lambda file: file.pop("dataset/data")),
+    "raw elsewhere": _scan("lines in another file", _elsewhere),
+    "raw compressed": _scan("references behind a filter", _compressed),
+    "raw other records": _scan("plain numbers as lines", _other_records),
+    "raw free list": Hostile("ismrmrd", "names of the group 'dataset' in a heap with a cycle", ".h5", _free_list),
+    "raw length": _reference("a line of 16 GB", 0, 2**32 - 2, 4),
+    "raw heap outside": _reference("a heap past the end", 4, 2**62, 8),
+    "raw heap nowhere": _reference("a heap that is the superblock", 4, 0, 8),
+    "raw object": _reference("an object that the heap lacks", 12, 60_000, 4),
+    "raw samples": _heads("more samples than the line has", "number_of_samples", 60_000),
+    "raw all samples": _heads("more samples than the file has", "active_channels", 60_000, slice(None)),
+    "raw no samples": _heads("no samples", "number_of_samples", 0),
+    "raw outside": _heads("a line beyond the matrix", "kspace_encode_step_1", 4000),
+    "raw centre": _heads("samples beyond the matrix", "center_sample", 60_000),
+    "raw discarded": _heads("all samples to be discarded", "discard_pre", 60_000),
+    "raw slices": _heads("a slice with one line", "slice", 65535),
+    "raw noise alone": _heads("noise scans only", "flags", 1 << 18, slice(None)),
+    "raw many coils": Hostile("ismrmrd", "a covariance of 28 GB", ".h5", lambda: hdf5(_many_coils)),
+    "raw infinite": _scan("infinity", _infinite),
+    "raw radial": _header("not Cartesian", "cartesian", "radial"),
+    "raw huge matrix": _header("a matrix of 99999 columns", "<y>12</y>", "<y>99999</y>"),
+    "raw empty matrix": _header("a matrix of 4000 columns, 3989 without a line", "<y>12</y>", "<y>4000</y>"),
+    "raw huge centre": _header("a centre of 30 digits", ">6<", f">{'9' * 30}<"),
+    "raw entities": _header("entities", "?>", "?><!DOCTYPE a [<!ENTITY b 'c'>]>"),
+    "stanford gaps": _heads(
+        "an under-sampled scan to be given another field of view", "kspace_encode_step_1", 7, 5, "stanford"
+    ),
+}
