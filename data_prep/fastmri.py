@@ -188,7 +188,7 @@ def _target(volume: OpenVolume, index: int, kspace: np.ndarray | None = None) ->
     # fastMRI crops inside the image, never in k-space.
     rows, columns = (centre_slice(size, width) for size, width in zip(target.shape, volume.crop, strict=True))
     target = target[rows, columns]
-    if not np.isfinite(target).all() or target.min() < 0 or target.max() == 0:
+    if not (target.min() >= 0 and 0 < target.max() < np.inf):  # NaN compares false
         problem = f"the target of slice {index} is all zero, or has NaN, infinite or negative values"
         raise refusal(volume.path, problem, "repair the file or leave it out")
     return target
