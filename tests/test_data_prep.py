@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from data_prep import bart, phantom
-from data_prep.__main__ import main
+from data_prep.__main__ import main, parser
 from data_prep.cases import Box, InputError
 from data_prep.files import list_cases
 from data_prep.layout import Volume, write_volume
+from data_prep.stanford import FIXES
 from tests.asserts import relative_error
 
 RNG = np.random.default_rng(0)
@@ -152,3 +153,9 @@ def test_mistakes_are_one_line(arguments, code, problem, capsys, tmp_path, monke
     assert main(arguments) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert problem in line
+
+
+def test_the_command_offers_the_fixes_that_there_are():
+    for name in FIXES:
+        assert parser().parse_args(["stanford", "raw", "out", "--fix", name]).fix == name
+    assert main(["stanford", "raw", "out", "--fix", "another"]) == 2
