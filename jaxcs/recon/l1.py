@@ -17,6 +17,7 @@ from jaxtyping import Array
 from jaxcs.complex import magnitude
 from jaxcs.fourier import centre_crop, centre_pad
 from jaxcs.operators import DCT, Fourier, Sense, Wavelet
+from jaxcs.operators.row_coils import RowCoils, quickest
 from jaxcs.operators.wavelet import filters
 from jaxcs.prox import soft_threshold
 from jaxcs.recon.checks import check_at_least, check_choice
@@ -101,11 +102,11 @@ def solve(config: Config, measurement: Measurement) -> Image:
     shape = (measurement.maps.shape[-2], measurement.maps.shape[-1])
     psi, grid = sparsifying_transform(config, shape)
 
-    def gradient(theta: tuple[Sense, Array], x: Array) -> Array:
+    def gradient(theta: tuple[Sense | RowCoils, Array], x: Array) -> Array:
         a, b = theta
         return centre_pad(a.normal(centre_crop(x, shape)) - b, grid)
 
-    def prox(theta: tuple[Sense, Array], z: Array, step: float) -> Array:
+    def prox(theta: tuple[Sense | RowCoils, Array], z: Array, step: float) -> Array:
         del theta
         if config.lam == 0:
             return z
@@ -113,7 +114,16 @@ def solve(config: Config, measurement: Measurement) -> Image:
 
     theta = (a, a.adjoint(measurement.kspace))
     x0 = jnp.zeros(grid, measurement.kspace.dtype)
-    x = SOLVERS[config.solver](gradient, prox, theta, x0, config.step, config.n_iters, config.differentiate)
+    x = SOLVERS[config.solver](
+        gradient,
+        prox,
+        theta,
+        x0,
+        config.step,
+        config.n_iters,
+        config.differentiate,
+        quicken=lambda theta: (quickest(theta[0]), theta[1]),
+    )
     return centre_crop(x, shape)
 
 

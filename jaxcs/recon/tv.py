@@ -11,6 +11,7 @@ from jaxtyping import Array
 from jaxcs.complex import magnitude
 from jaxcs.operators import FiniteDifference, Sense
 from jaxcs.operators.finite_difference import NORM_SQUARED
+from jaxcs.operators.row_coils import RowCoils, quickest
 from jaxcs.prox import project_ball
 from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.solvers import primal_dual
@@ -47,7 +48,7 @@ def solve(config: Config, measurement: Measurement) -> Image:
     """The complex minimiser (ny, nx)."""
     a = Sense(measurement.maps, measurement.mask)
 
-    def gradient(theta: tuple[Sense, Array], x: Array) -> Array:
+    def gradient(theta: tuple[Sense | RowCoils, Array], x: Array) -> Array:
         a, b = theta
         return a.normal(x) - b
 
@@ -61,6 +62,7 @@ def solve(config: Config, measurement: Measurement) -> Image:
         steps=(_TAU, _SIGMA),
         n_iters=config.n_iters,
         differentiate=config.differentiate,
+        quicken=lambda theta: (quickest(theta[0]), theta[1]),
     )
 
 

@@ -7,7 +7,16 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.solvers.fixed_point import Differentiate, Theta, adjoint_iterations, implicit, neumann, unrolled
+from jaxcs.solvers.fixed_point import (
+    Differentiate,
+    Quicken,
+    Theta,
+    adjoint_iterations,
+    implicit,
+    neumann,
+    unchanged,
+    unrolled,
+)
 from jaxcs.types import LinearOperator
 
 
@@ -20,12 +29,13 @@ def primal_dual(
     steps: tuple[float, float],
     n_iters: int,
     differentiate: Differentiate = "implicit",
+    quicken: Quicken = unchanged,
 ) -> Array:
     """Condat's algorithm 3.1 with relaxation 1 (J. Optim. Theory Appl. 158:460, 2013).
 
         x+ = x - tau (grad f(x) + K^H u),   u+ = prox_{sigma g*}(u + sigma K (2 x+ - x))
 
-    gradient, theta: as in `jaxcs.solvers.proximal_gradient`; conjugate_prox(theta, u, sigma); operator: K.
+    gradient, theta, quicken: as in `jaxcs.solvers.proximal_gradient`; conjugate_prox(theta, u, sigma); operator: K.
     steps: (tau, sigma), which converge where 1/tau - sigma ||K||^2 >= L/2, L the Lipschitz constant of grad f.
     """
     tau, sigma = steps
@@ -41,4 +51,4 @@ def primal_dual(
     start = (x0, jnp.zeros_like(operator.forward(x0)))
     if differentiate == "unroll":
         return solve(theta, start)[0]
-    return implicit(solve, step, neumann(step, adjoint_iterations(n_iters)), theta, start)[0]
+    return implicit(solve, step, neumann(step, adjoint_iterations(n_iters)), theta, start, quicken)[0]

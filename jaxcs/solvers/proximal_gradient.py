@@ -2,6 +2,7 @@
 
 `gradient(theta, x)` is the gradient of f, Lipschitz with constant at most 1 / step; `prox(theta, z, step)` that of
 step * g.  Both are pure functions, and `theta` is a pytree of every array that they depend on.
+`quicken` is that of `jaxcs.solvers.fixed_point.implicit`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.complex import real_dot
-from jaxcs.solvers.fixed_point import Differentiate, Theta, adjoint_iterations, implicit, unrolled
+from jaxcs.solvers.fixed_point import Differentiate, Quicken, Theta, adjoint_iterations, implicit, unchanged, unrolled
 
 Gradient = Callable[[Theta, Array], Array]
 Prox = Callable[[Theta, Array, float], Array]
@@ -32,13 +33,20 @@ def ista(
     step: float,
     n_iters: int,
     differentiate: Differentiate = "implicit",
+    quicken: Quicken = unchanged,
 ) -> Array:
     """x <- prox(x - step gradient(x)) (Daubechies et al., CPAM 57:1413, 2004)."""
 
     def solve(theta: Theta, x0: Array) -> Array:
         return unrolled(lambda x: _advance(gradient, prox, theta, x, step), x0, n_iters)
 
-    return _differentiated(solve, gradient, prox, theta, x0, step, n_iters, differentiate)
+    return _differentiated(solve, gradient, prox, theta, x0, step, n_iters, differentiate, quicken)
+
+
+# FISTA reaches more after 98 iterations without a restart, which suits no l1 problem of MRI: at lambda 0.002 the image is
+# within 1e-3 of the minimum after 308 instead of 519 iterations (8 simulated coils), 249 instead of 350 and 234 instead
+# of 336 (brains of 13 and 7 coils); at 0.005 after 265 instead of 260; at 0.0005 454 instead of over 700 (7 coils).
+_LARGEST_MOMENTUM = 0.97
 
 
 class _FistaState(NamedTuple):
@@ -55,11 +63,12 @@ def fista(
     step: float,
     n_iters: int,
     differentiate: Differentiate = "implicit",
+    quicken: Quicken = unchanged,
 ) -> Array:
     """Accelerated proximal gradient with adaptive restart.
 
     Beck & Teboulle, SIAM J. Imaging Sci. 2:183, 2009, eqs. 4.1-4.3; momentum is dropped whenever it points uphill
-    (O'Donoghue & Candes, Found. Comput. Math. 15:715, 2015, eq. 12).
+    (O'Donoghue & Candes, Found. Comput. Math. 15:715, 2015, eq. 12), and never exceeds _LARGEST_MOMENTUM.
     """
 
     def solve(theta: Theta, x0: Array) -> Array:
@@ -67,12 +76,12 @@ def fista(
             x = _advance(gradient, prox, theta, state.z, step)
             restart = real_dot(state.z - x, x - state.x) > 0
             t = (1 + jnp.sqrt(1 + 4 * state.t**2)) / 2
-            momentum = jnp.where(restart, 0.0, (state.t - 1) / t)
+            momentum = jnp.where(restart, 0.0, jnp.minimum((state.t - 1) / t, _LARGEST_MOMENTUM))
             return _FistaState(x, x + momentum * (x - state.x), jnp.where(restart, 1.0, t))
 
         return unrolled(body, _FistaState(x0, x0, jnp.ones(())), n_iters).x
 
-    return _differentiated(solve, gradient, prox, theta, x0, step, n_iters, differentiate)
+    return _differentiated(solve, gradient, prox, theta, x0, step, n_iters, differentiate, quicken)
 
 
 def _advance(gradient: Gradient, prox: Prox, theta: Theta, x: Array, step: float) -> Array:
@@ -88,6 +97,7 @@ def _differentiated(
     step: float,
     n_iters: int,
     differentiate: Differentiate,
+    quicken: Quicken,
 ) -> Array:
     if differentiate == "unroll":
         return solve(theta, x0)
@@ -98,6 +108,7 @@ def _differentiated(
         solve_adjoint=lambda theta, x, v: _solve_adjoint(gradient, prox, theta, step, n_adjoint, x, v),
         theta=theta,
         x0=x0,
+        quicken=quicken,
     )
 
 

@@ -1,0 +1,104 @@
+"""A^H A of many coils with fewer Fourier transforms: as many virtual coils in each row as that row needs.
+
+A column mask leaves the readout alone, so that each row of the image is measured for itself, and its coils may be
+replaced by unitary combinations of them: the principal components of their sensitivities along the row (geometric coil
+compression, Zhang et al., MRM 69:571, 2013).  Along one row 15 coils differ in some 7 ways; A^H A without the others is
+within the energy that they have at any pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Complex, Int
+
+from jaxcs.complex import abs2
+from jaxcs.operators.sense import Sense
+from jaxcs.types import Image
+
+# Virtual coils are left out that have less than this share of the energy at every pixel of a block of rows together.
+# The l1 minimum moves by less than 1e-4 of itself, a tenth of what 500 iterations leave.
+_NEGLIGIBLE = 1e-5
+# Rows handled at once: their image, one map and two spectra then fit a core's first- and second-level caches.
+_ROWS = 32
+# Entries of all maps from which on it pays: finding the combinations takes as long as some eight products.
+_LEAST = 2**20
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("maps", "ranks", "mask"), meta_fields=())
+@dataclass(frozen=True)
+class RowCoils:
+    """The normal operator of `Sense` for a column mask, with the virtual coils of each row in order of their energy.
+
+    maps: (block, coil, row, nx), blocks of rows, the last one filled up with zeros.  ranks: virtual coils that count in
+    each block.  mask: (nx,), its zero frequency first.
+
+    Not differentiable in anything but x.
+    """
+
+    maps: Complex[Array, "block coil row nx"]
+    ranks: Int[Array, "block"]
+    mask: Bool[Array, "nx"]
+
+    def normal(self, x: Image) -> Image:
+        """A^H A x."""
+        return _normal(self, x)
+
+
+def quickest(sense: Sense) -> Sense | RowCoils:
+    """What applies A^H A fastest where it is applied often and not differentiated in the maps.
+
+    On a CPU and for large slices these are virtual coils; other devices are faster with all coils at once.
+    """
+    if jax.default_backend() != "cpu" or sense.mask.ndim != 1 or sense.maps.size < _LEAST:
+        return sense
+    return row_coils(sense)
+
+
+def row_coils(sense: Sense) -> RowCoils:
+    """The virtual coils of an operator with a column mask."""
+    coils, ny, nx = sense.maps.shape
+    by_row = jnp.pad(sense.maps.transpose(1, 0, 2), ((0, -ny % _ROWS), (0, 0), (0, 0)))
+    gram = jnp.einsum("ycx,ydx->ycd", by_row, jnp.conj(by_row), precision=jax.lax.Precision.HIGHEST)
+    _, vectors = jnp.linalg.eigh(gram)  # in ascending order
+    strongest_first = jnp.conj(vectors[:, :, ::-1]).transpose(0, 2, 1)
+    virtual = jnp.einsum("yvc,ycx->yvx", strongest_first, by_row, precision=jax.lax.Precision.HIGHEST)
+    blocks = virtual.reshape(-1, _ROWS, coils, nx).transpose(0, 2, 1, 3)
+    # The energy at each pixel of a virtual coil and of all weaker ones.
+    remaining = jnp.cumsum(abs2(blocks)[:, ::-1], axis=1)[:, ::-1]
+    ranks = jnp.sum(jnp.max(remaining, axis=(2, 3)) > _NEGLIGIBLE, axis=1)
+    return RowCoils(blocks, ranks.astype(jnp.int32), jnp.fft.ifftshift(sense.mask))
+
+
+@jax.custom_vjp
+def _normal(operator: RowCoils, x: Image) -> Image:
+    ny, nx = x.shape
+    padded = jnp.pad(x, ((0, -ny % _ROWS), (0, 0))).reshape(-1, _ROWS, nx)
+
+    def one_block(arguments: tuple[Array, Array, Array]) -> Array:
+        maps, rank, block = arguments
+
+        def add(virtual: Array, total: Array) -> Array:
+            row_map = jax.lax.dynamic_index_in_dim(maps, virtual, keepdims=False)
+            spectrum = jnp.where(operator.mask, jnp.fft.fft(row_map * block), 0)
+            return total + jnp.conj(row_map) * jnp.fft.ifft(spectrum)
+
+        return jax.lax.fori_loop(0, rank, add, jnp.zeros_like(block))
+
+    blocks = jax.lax.map(one_block, (operator.maps, operator.ranks, padded))
+    return blocks.reshape(-1, nx)[:ny]
+
+
+def _forward(operator: RowCoils, x: Image) -> tuple[Image, RowCoils]:
+    return _normal(operator, x), operator
+
+
+def _backward(operator: RowCoils, cotangent: Image) -> tuple[None, Image]:
+    # Autodiff cannot reverse a loop of unknown length; the operator is its own adjoint, and cotangents are conjugated.
+    return None, jnp.conj(_normal(operator, jnp.conj(cotangent)))
+
+
+_normal.defvjp(_forward, _backward)
