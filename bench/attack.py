@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of, setting
-from bench.harness.command import execute
+from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of, setting, shard
+from bench.harness.command import as_process, execute
 from bench.harness.config import RunConfig
 from bench.harness.errors import UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling
 from bench.harness.like import LIKE
+from bench.harness.shards import WHOLE
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
 METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet", "convdecoder", "deepdecoder", "dip")
@@ -42,6 +42,9 @@ CHANGES = {
 # Those that change the object, and what is right with it.
 OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
 
+# What decides no number.
+BESIDE_RESUME = ("--resume", "--batch", "--device", "--dry-run", "--json", "--debug")
+
 
 def _one_of_or_own(choices: tuple[str, ...]) -> Callable[[str], str]:
     """A type for one of `choices`, or MODULE:FUNCTION."""
@@ -56,7 +59,8 @@ def parser() -> Parser:
         description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
         "gradients through the whole method, and set it beside noise of equal norm.",
         epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
-        "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted.",
+        "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; what was stopped "
+        "goes on with --resume.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
@@ -213,7 +217,19 @@ def parser() -> Parser:
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
     add_device(run)
     run.add_argument(
-        "--batch", type=integer(1), default=1, metavar="N", help="slices of one shape computed side by side"
+        "--batch", type=integer(1), metavar="N", help="slices of one shape computed at once; 1 if not given"
+    )
+    run.add_argument(
+        "--resume",
+        metavar="RUN",
+        help=f"go on with the run in this folder, as it was begun; beside it only {', '.join(BESIDE_RESUME[1:])}",
+    )
+    run.add_argument(
+        "--shard",
+        type=shard,
+        default=WHOLE,
+        metavar="I/N",
+        help="only the I-th of N parts of the images, such as 2/8; bench.merge makes one run of them",
     )
     run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
     output = top.add_argument_group("output")
@@ -294,20 +310,27 @@ def _check(arguments: Namespace, threat: str) -> None:
         raise UsageError("--aim: names what --region is for; give --region Y X ROWS COLUMNS")
 
 
+def _check_resume(arguments: Namespace, argv: list[str]) -> None:
+    """Raise UsageError where --resume stands beside a flag that decides numbers or files."""
+    given = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    others = [flag for flag in given if flag not in BESIDE_RESUME]
+    if arguments.resume is not None and others:
+        raise UsageError(f"{others[0]}: the run in {arguments.resume} goes on as it was begun; leave the flag out")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        from bench.harness.session import run  # imports JAX
+        _check_resume(arguments, argv)
+        config = None if arguments.resume else configuration(arguments)
+        from bench.harness.session import go_on, run  # imports JAX
 
-        summary, exit_code = run(configuration(arguments), arguments, argv)
-        if arguments.json and summary is not None:
-            print(json.dumps(summary))
-        return exit_code
+        return go_on(arguments) if config is None else run(config, arguments, argv)
 
     advice = "use a smaller --batch or fewer coils"
     return execute(parser(), "bench.attack", advice, work, sys.argv[1:] if argv is None else argv)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -64,7 +64,7 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "run.json", "images.jsonl", "searches.jsonl", "summary.csv", "pictures.npz", "figure.png", "report.html",
-        "perturbations.npz",
+        "perturbations.npz", "journal.jsonl",
     }  # fmt: skip
     record = json.loads((folder / "run.json").read_text())
     assert record == json.loads(out)
@@ -216,7 +216,7 @@ def test_what_nobody_foresaw_is_one_line_too(capsys, tmp_path, volume, monkeypat
     code, _, err, _ = run(capsys, tmp_path, "--data", volume, *FAST)
     assert code == 1
     assert (
-        err.splitlines()[-1]
+        err.splitlines()[-2]
         == "bench.attack: error: unexpected ZeroDivisionError: division by zero; --debug shows where"
     )
 
@@ -305,6 +305,8 @@ def test_interruptions_have_their_exit_codes(capsys, tmp_path, volume, monkeypat
     finally:
         signal.signal(signal.SIGINT, previous)
     assert code == expected
-    assert err.splitlines()[-1].startswith("bench.attack: error: ")
+    error, how = err.splitlines()[-2:]
+    assert error.startswith("bench.attack: error: ")
+    assert how == f"python -m bench.attack --resume {folder}"
     status = json.loads((folder / "run.json").read_text())["status"]
     assert status == ("failed" if expected == 5 else "interrupted")

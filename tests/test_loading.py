@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bench.harness.campaign import Work, _batches
+from bench.harness.batches import batches
 from bench.harness.config import RunConfig
 from bench.harness.sources import open_source
 from data_prep import fastmri
@@ -118,9 +118,8 @@ def test_batches_are_of_one_shape_and_full(folder, batch, sizes):
     config = RunConfig(method="l1", data=str(folder), mask="equispaced", acceleration=4.0, center_fraction=0.25)
     source = open_source(config, [])
     assert source.names[:2] == ["b.h5:0", "b.h5:1"]
-    work = Work(config, [], [], batch, save_perturbations=False)
     failures = []
-    groups = list(_batches(source, work, lambda name, reason: failures.append((name, reason))))
+    groups = list(batches(source, config, batch, lambda name, reason: failures.append((name, reason))))
     assert [len(group) for group in groups] == sizes
     assert [one.name for group in groups for one in group] == [name for name in source.names if name != "c.h5:1"]
     assert all(len({one.data.kspace.shape for one in group}) == 1 for group in groups)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from bench.harness.errors import UsageError
+from bench.harness.shards import Shard
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -84,3 +85,11 @@ def setting(text: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as lam=0.005")
     return name, value
+
+
+def shard(text: str) -> Shard:
+    """A type for I/N."""
+    part, slash, of = text.partition("/")
+    if not (slash and part.isdecimal() and of.isdecimal() and 1 <= int(part) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 2/8")
+    return Shard(int(part), int(of))

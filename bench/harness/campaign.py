@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,22 +13,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.harness import methods, scan
+from bench.harness import arrays, methods, scan
+from bench.harness.batches import batches
 from bench.harness.config import RunConfig
-from bench.harness.errors import InputFileError, OutOfMemoryError
 from bench.harness.experiment import Evaluated, Found, Functions, build
+from bench.harness.halving import Halving
+from bench.harness.journal import Entry, Journal
 from bench.harness.outcome import Outcome, Result, result
 from bench.harness.parallel import side_by_side
-from bench.harness.prepare import Prepared, prepare
+from bench.harness.prepare import Prepared
 from bench.harness.records import RunFolder
 from bench.harness.sources import Source
 from bench.harness.subjects import Subject
-from data_prep.cases import InputError
-from data_prep.prefetch import prefetch
 from data_prep.progress import Progress
 
 # Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
-_PICTURE_PIXELS = 5_000_000
+PICTURE_PIXELS = 5_000_000
 
 
 class Work(NamedTuple):
@@ -50,66 +52,66 @@ class Work(NamedTuple):
         return sum(one.gradients_per_epsilon() for one in self.sources) * sum(eps > 0 for eps in self.config.eps)
 
 
-class Done(NamedTuple):
-    """rows: of images.jsonl.  failures: why, by case.  samplings: what each mask measured, and the scale, by case.
-
-    thermal: the epsilon of the scan's own noise, by case, None where it cannot be told.
-    """
-
-    rows: list[dict[str, Any]]
-    failures: dict[str, str]
-    samplings: dict[str, Any]
-    thermal: dict[str, float | None]
-
-
-def attack_all(work: Work, source: Source, folder: RunFolder) -> Done:
+def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal) -> None:
     """Attack every case and record each as soon as it and those before it are done."""
-    done = Done([], {}, {}, {})
     compiled: dict[Any, Functions] = {}
+    positions = dict(zip(source.names, source.positions, strict=True))
     progress = Progress(len(source.names), "images")
-    worst, pixels = 0.0, 0
+    pixels = arrays.pixels(folder)
+    worst = 0.0
 
-    def fail(name: str, reason: str) -> None:
-        done.failures[name] = reason
+    def attack(batch: int, group: list[Prepared]) -> list[Result]:
+        return _attack_batch(work, batch, partial(_functions, compiled), group)
+
+    def note(text: str) -> None:
+        print(f"note: {text}", file=sys.stderr)
+        journal.note(text)
+
+    def fail(name: str, reason: str) -> Entry:
         folder.append([{"case": name, "failed": reason}])
         progress.advance(f"{name} failed")
+        return Entry(positions[name], name, reason, lines=(1, 0))
 
-    def attack(group: list[Prepared]) -> tuple[list[Prepared], list[Result]]:
-        try:
-            return group, _attack_batch(work, partial(_functions, compiled), group)
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" in str(error):
-                raise OutOfMemoryError("out of memory; use a smaller --batch or a smaller matrix") from error
-            raise
+    def keep(prepared: Prepared, found: Result) -> Entry:
+        nonlocal pixels, worst
+        name, position = prepared.name, positions[prepared.name]
+        known: dict[str, Any] = {
+            "sampling": prepared.sampling._asdict() | {"scale": prepared.scale},
+            "thermal": prepared.thermal,
+        }
+        if found.failure:
+            return replace(fail(name, f"{name}: {found.failure}"), **known)
+        kinds = []
+        size = sum(picture.size for picture in found.pictures.values())
+        if not pixels or pixels + size <= PICTURE_PIXELS:
+            arrays.write(folder, arrays.PICTURES, position, found.pictures)
+            kinds.append(arrays.PICTURES)
+            pixels += size
+        if work.save_perturbations:
+            arrays.write(folder, arrays.PERTURBATIONS, position, found.perturbations)
+            kinds.append(arrays.PERTURBATIONS)
+        folder.append(found.searches, "searches.jsonl")
+        folder.append(found.rows)
+        worst = max([worst, *(row["clean"] - row["attacked"] for row in found.rows if row["metric"] == "psnr")])
+        progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
+        return Entry(position, name, None, (len(found.rows), len(found.searches)), tuple(kinds), **known)
 
-    for group, results in side_by_side(attack, _batches(source, work, fail)):
-        for prepared, found in zip(group, results, strict=True):
-            done.samplings[prepared.name] = prepared.sampling._asdict() | {"scale": prepared.scale}
-            done.thermal[prepared.name] = prepared.thermal
-            if found.failure:
-                fail(prepared.name, f"{prepared.name}: {found.failure}")
-                continue
-            size = sum(picture.size for picture in found.pictures.values())
-            if not done.rows or pixels + size <= _PICTURE_PIXELS:
-                folder.append_arrays("pictures.npz", found.pictures)
-                pixels += size
-            folder.append(found.rows)
-            folder.append(found.searches, "searches.jsonl")
-            done.rows.extend(found.rows)
-            if work.save_perturbations:
-                folder.append_arrays("perturbations.npz", found.perturbations)
-            worst = max([worst, *(row["clean"] - row["attacked"] for row in found.rows if row["metric"] == "psnr")])
-            progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
-    return done
+    def unusable(name: str, reason: str) -> None:
+        journal.add([fail(name, reason)])
+
+    groups = batches(source, work.config, work.batch, unusable)
+    for group, results in side_by_side(Halving(attack, work.batch, note), groups):
+        done = [keep(prepared, found) for prepared, found in zip(group, results, strict=True)]
+        journal.add(done)
 
 
 def _attack_batch(
-    work: Work, functions_of: Callable[[Subject, list[Prepared]], Functions], group: list[Prepared]
+    work: Work, batch: int, functions_of: Callable[[Subject, list[Prepared]], Functions], group: list[Prepared]
 ) -> list[Result]:
-    """All methods and epsilons of one batch, each epsilon warm-started from the one below."""
+    """All methods and epsilons of at most `batch` slices, each epsilon warm-started from the one below."""
     config = work.config
     # The last batch may be short; its first slice fills it up, so that nothing compiles again.
-    members = group + [group[0]] * (work.batch - len(group))
+    members = group + [group[0]] * (batch - len(group))
     data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
     seed = jax.random.key(config.seed)
@@ -162,36 +164,6 @@ def _nothing_found(
     shapes = jax.eval_shape(functions.searches["attack"], *arguments)
     found = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     return Outcome(found, {}, {one.label: (clean[one.label],) * 2 for one in work.scored_under(source)})
-
-
-def _batches(source: Source, work: Work, fail: Callable[[str, str], None]) -> Iterator[list[Prepared]]:
-    """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used.
-
-    At most one unfinished group of each calibration is held, all of one shape.
-    """
-    waiting: dict[Any, list[Prepared]] = {}
-    shape = None
-    for name, this_shape, case in zip(source.names, source.shapes, prefetch(source.cases()), strict=True):
-        if this_shape != shape:
-            yield from waiting.values()
-            waiting, shape = {}, this_shape
-        if isinstance(case, InputError):
-            fail(name, str(case))
-            continue
-        try:
-            prepared = prepare(case, work.config)
-        except InputFileError as error:
-            fail(name, str(error))
-            continue
-        group = waiting.setdefault(_kind(prepared), [])
-        group.append(prepared)
-        if len(group) == work.batch:
-            yield waiting.pop(_kind(prepared))
-    yield from waiting.values()
-
-
-def _kind(prepared: Prepared) -> Any:
-    return prepared.calibration, jax.tree.map(jnp.shape, prepared.data)
 
 
 def _functions(compiled: dict[Any, Functions], subject: Subject, group: list[Prepared]) -> Functions:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import threading
+import time
 import traceback
 from argparse import Namespace
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 from bench.harness.arguments import Parser
 from bench.harness.errors import Interrupted, OutOfMemoryError, RunError
+
+# Seconds; 5 are promised.
+_PATIENCE = 3.5
 
 
 def execute(
@@ -24,6 +31,8 @@ def execute(
     debug = "--debug" in argv
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
+        # Once is enough: a second one would stop the stopping.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Interrupted("stopped by SIGTERM", signal_number)
 
     previous = signal.signal(signal.SIGTERM, stop)
@@ -33,20 +42,48 @@ def execute(
             # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
             os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
         return work(arguments, argv)
-    except RunError as error:
-        failure = error
-    except KeyboardInterrupt:
-        failure = Interrupted("stopped by Ctrl-C", signal.SIGINT)
-    except MemoryError:
-        failure = OutOfMemoryError(f"out of memory; {advice}")
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if debug:
-            raise
-        reason = (str(error).splitlines() or [""])[0]
-        failure = RunError(f"unexpected {type(error).__name__}: {reason}; --debug shows where")
+            traceback.print_exception(error)
+        failure = _as_run_error(error, advice)
+        # What is to be done about it, on lines of their own.
+        notes = getattr(error, "__notes__", [])
     finally:
         signal.signal(signal.SIGTERM, previous)
-    if debug:
-        traceback.print_exception(failure)
-    print(f"{name}: error: {failure}", file=sys.stderr)
+    print(f"{name}: error: {failure}", *notes, sep="\n", file=sys.stderr)
     return failure.exit_code
+
+
+def _as_run_error(error: BaseException, advice: str) -> RunError:
+    if isinstance(error, RunError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("stopped by Ctrl-C", signal.SIGINT)
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"out of memory; {advice}")
+    reason = (str(error).splitlines() or [""])[0]
+    return RunError(f"unexpected {type(error).__name__}: {reason}; --debug shows where")
+
+
+def as_process(main: Callable[[], int]) -> NoReturn:
+    """Run a command as a process of its own, which is gone `_PATIENCE` seconds after a signal at the latest.
+
+    Python hears of a signal only when the compiled code that it waits for returns, and ends only after all threads
+    have; what has been recorded is whole at any moment, so that there is nothing to wait for.
+    """
+    hears, tells = socket.socketpair()
+    tells.setblocking(False)
+    signal.set_wakeup_fd(tells.fileno(), warn_on_full_buffer=False)
+
+    def watch() -> None:
+        number = hears.recv(1)
+        time.sleep(_PATIENCE)
+        os._exit(128 + number[0])
+
+    threading.Thread(target=watch, daemon=True).start()
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code >= 128:
+        os._exit(code)
+    sys.exit(code)

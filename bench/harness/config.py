@@ -66,6 +66,14 @@ class RunConfig:
         """The configuration as JSON can hold it."""
         return asdict(self) | {"settings": dict(self.settings)}
 
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> RunConfig:
+        """The configuration of which `to_dict` made this, read again.  Raises TypeError or KeyError for any other."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
+        return cls(**values | {"settings": tuple(content["settings"].items())})
+
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change with any field."""
         text = json.dumps(self.to_dict(), sort_keys=True)

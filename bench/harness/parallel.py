@@ -20,19 +20,20 @@ def workers() -> int:
 
 
 def side_by_side(run: Callable[[_In], _Out], inputs: Iterator[_In]) -> Iterator[_Out]:
-    """run(x) for each x, in order, at most `workers()` at a time and no more than that held in memory."""
-    first = next(inputs, None)
-    if first is None:
-        return
-    yield run(first)  # alone, so that everything is compiled once
+    """run(x) for each x, in order, at most `workers()` at a time and no more than that held in memory.
+
+    All in other threads: the caller waits where a signal reaches it.
+    """
     executor = ThreadPoolExecutor(workers())
     try:
         waiting: deque[Future[_Out]] = deque()
-        for item in inputs:
+        for index, item in enumerate(inputs):
             waiting.append(executor.submit(run, item))
-            if len(waiting) > workers():
+            # The first alone, so that everything is compiled once.
+            if index == 0 or len(waiting) > workers():
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
-        executor.shutdown(cancel_futures=True)
+        # Who is told to stop does not wait for what is being computed; after the last one there is nothing to wait for.
+        executor.shutdown(wait=False, cancel_futures=True)

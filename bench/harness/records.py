@@ -1,7 +1,7 @@
 """The run folder: run.json, images.jsonl and summary.csv.
 
-images.jsonl is appended and flushed image by image.  run.json and summary.csv are replaced as a whole, so that a reader
-never sees half of one.
+images.jsonl is appended and flushed image by image.  All else is replaced as a whole, so that a reader never sees half
+of one, whenever the run was stopped.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import io
 import json
 import math
 import os
-import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from bench.harness.errors import OutputError
 
 SCHEMA_VERSION = 1
+# The end of the name of a file that is not whole yet.
+PART = ".part"
 # What can be said against a result, and what it means.
 FLAGS = {
     "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
@@ -80,25 +81,31 @@ class RunFolder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write or replace a file as a whole."""
+        with self.replacing(name) as file:
+            file.write(content)
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[BinaryIO]:
+        """A new file that takes the place of the one of this name, at once, when the block has ended well."""
         path = self.path / name
-        temporary = path.with_name(name + ".part")
+        temporary = path.with_name(path.name + PART)
         with writing(path):
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            try:
+                with temporary.open("wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            except BaseException:
+                # What is left of it would fill a disk that is full already.
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
 
-    def append_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        """Add arrays to a .npz file, which need not fit into memory as a whole."""
-        path = self.path / name
-        with writing(path), zipfile.ZipFile(path, "a") as archive:
-            for key, array in arrays.items():
-                with archive.open(key + ".npy", "w") as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
-
-    def write_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        """Write or replace a .npz file."""
-        content = io.BytesIO()
-        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-        self.write(name, content.getvalue())
+    def make(self, name: str) -> None:
+        """Make a folder in it, unless it is there."""
+        with writing(self.path / name):
+            (self.path / name).mkdir(exist_ok=True)
 
 
 @contextmanager

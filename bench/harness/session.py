@@ -2,58 +2,69 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from argparse import Namespace
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.figures import overview, transfer
 from bench.harness import methods, provenance, sources, subjects
 from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted
+from bench.harness.errors import DONE, InputFileError, Interrupted, OutOfMemoryError, OutputError
 from bench.harness.estimate import estimate
 from bench.harness.evidence import not_checked
-from bench.harness.findings import findings
+from bench.harness.finish import count, finish, tell
+from bench.harness.journal import held
 from bench.harness.like import LIKE
 from bench.harness.prepare import Prepared, prepare
-from bench.harness.records import FLAGS, SCHEMA_VERSION, RunFolder, summarise
+from bench.harness.records import SCHEMA_VERSION, RunFolder
+from bench.harness.shards import WHOLE
+from bench.harness.stored import Plan, Stored, continued, stored
 from bench.harness.subjects import Subject
-from bench.harness.table import render
-from bench.report import write_report
+from bench.harness.threat_model import threat_model
 from data_prep.cases import InputError
-from jaxcs.attacks import ATTACKS
-from jaxcs.attacks.changes import CHANGES
 from jaxcs.recon import l1
 
-# What the attack knows of the random network of an un-trained method.
-_SEED = {"known": "; and the random seed of the network", "fresh": ", but not the random seed of the network"}
 
-
-def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[str, Any] | None, int]:
-    """Carry out a run.  Returns the content of run.json (None for --dry-run) and the exit code."""
-    begun = time.monotonic()
+def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> int:
+    """Carry out a run; returns the exit code."""
     sources.check_device(arguments.device)
+    return _run(Plan(config, arguments.batch, arguments.save_perturbations, arguments.shard), arguments, argv, None)
+
+
+def go_on(arguments: Namespace) -> int:
+    """Go on with the run in the folder --resume; returns the exit code."""
+    sources.check_device(arguments.device)
+    before = stored(Path(arguments.resume))
+    plan = before.plan
+    if arguments.batch is not None:
+        plan = plan._replace(batch=arguments.batch)
+    return _run(plan, arguments, before.record["argv"], before)
+
+
+def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | None) -> int:
+    begun = time.monotonic()
+    config = plan.config
     attacked = subjects.sources(config)
-    work = Work(config, attacked, subjects.victims(config, attacked), arguments.batch, arguments.save_perturbations)
-    source = sources.open_source(config, work.victims)
+    work = Work(config, attacked, subjects.victims(config, attacked), plan.batch or 1, plan.save_perturbations)
+    source = sources.open_source(config, work.victims, plan.shard)
     notes = _notes(config, work, source)
-    print(_headline(config, source, work), file=sys.stderr)
+    memory, seconds = estimate(source.shapes, work)
+    print(_headline(plan, source, work, memory, seconds), file=sys.stderr)
     # Before a folder is made, so that flags that do not fit the data leave nothing behind.
     print(f"mask {config.mask}: {_sampling(_first_usable(source, config))}", file=sys.stderr)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    if arguments.dry_run:
-        return None, DONE
-    folder = RunFolder.create(
-        Path(arguments.output), config.method.replace(":", "-"), config.fingerprint(), datetime.now()
-    )
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "config": config.to_dict(),
+        "fingerprint": config.fingerprint(),
+        "runtime": plan.runtime(),
         "methods": {one.label: _described(one) for one in work.victims},
         "threat_model": threat_model(work),
         "argv": argv,
@@ -62,50 +73,56 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> tuple[dict[
         "device": provenance.device(),
         "data": source.description,
         "data_sha256": source.sha256,
+        "images": source.total,
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "status": "running",
-    }
-    folder.write_json("run.json", record)
-    try:
-        done = attack_all(work, source, folder)
-    except BaseException as error:
-        stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
-        folder.write_json("run.json", record | {"status": stopped})
-        print(f"what was done until then is in {folder.path}", file=sys.stderr)
-        raise
-    record |= {
-        "status": "done",
-        "folder": str(folder.path),
         "notes": notes,
-        "sampling": done.samplings,
-        "thermal": done.thermal,
-        "failed": done.failures,
-        "flags": _count_flags(done.rows),
         "not_checked": not_checked(
             bool(config.victims), config.check, min(getattr(one.attack.config, "restarts", 1) for one in attacked)
         ),
-        "gradient_evaluations": len(done.samplings) * work.gradient_evaluations(),
-        "seconds": round(time.monotonic() - begun, 2),
-        "summary": summarise(done.rows),
-        "findings": findings(done.rows),
     }
-    folder.write_summary(record["summary"])
-    folder.write_json("run.json", record)
-    if done.rows:
-        folder.write("figure.png", overview.draw(folder.path))
-        if config.victims:
-            folder.write("transfer.png", transfer.draw(folder.path))
-        folder.write("report.html", write_report(folder.path))
-    if done.rows and not arguments.json:
-        print(render(record["summary"]))
-        print(*record["findings"], sep="\n")
-    print(
-        f"{_count(len(done.samplings))} in {record['seconds']:.0f} s; record and report in {folder.path}",
-        file=sys.stderr,
-    )
-    for reason in done.failures.values():
-        print(f"failed: {reason}", file=sys.stderr)
-    return record, SOME_FAILED if done.failures else DONE
+    if before is not None:
+        record = continued(before, record)
+    if arguments.dry_run:
+        return DONE
+    folder = RunFolder(before.path) if before is not None else _new_folder(plan, Path(arguments.output))
+    with held(folder, begun) as journal:
+        if before is not None:
+            print(f"{len(journal.entries)} of {count(len(source.names))} were done", file=sys.stderr)
+        folder.write_json("run.json", record)
+        try:
+            attack_all(work, source.without(journal.entries), folder, journal)
+            record |= {
+                "gradient_evaluations": sum(one.sampling is not None for one in journal.in_order())
+                * work.gradient_evaluations(),
+                "seconds": round(journal.elapsed(), 2),
+            }
+            record = finish(folder, record, journal)
+        except BaseException as error:
+            stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
+            with suppress(OutputError):  # where it cannot be written, the last status is as good
+                folder.write_json("run.json", record | {"status": stopped})
+            # execute prints it below the error.
+            how = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
+            if isinstance(error, OutOfMemoryError | MemoryError):
+                failure = _with_need(error, memory)
+                failure.add_note(how)
+                raise failure from error
+            error.add_note(how)
+            raise
+    return tell(folder, record, arguments.json)
+
+
+def _new_folder(plan: Plan, parent: Path) -> RunFolder:
+    name = plan.config.method.replace(":", "-")
+    if plan.shard != WHOLE:
+        name += f"-{plan.shard.part}of{plan.shard.of}"
+    return RunFolder.create(parent, name, plan.config.fingerprint(), datetime.now())
+
+
+def _with_need(error: Exception, memory: float) -> OutOfMemoryError:
+    reason = str(error) or "out of memory"
+    return OutOfMemoryError(f"{reason}; the estimate was {memory / 1e9:.1f} GB; use a smaller --batch or fewer coils")
 
 
 def _described(subject: Subject) -> dict[str, Any]:
@@ -134,7 +151,7 @@ def _notes(config: RunConfig, work: Work, source: sources.Source) -> list[str]:
 def _first_usable(source: sources.Source, config: RunConfig) -> Prepared:
     """The first slice that can be used, prepared; raises InputFileError where there is none."""
     reasons = []
-    for case in source.cases():
+    for case in source.read(range(source.total)):
         if isinstance(case, InputError):
             reasons.append(str(case))
             continue
@@ -166,81 +183,14 @@ def _wavelet_notes(config: RunConfig, method_config: Any, shapes: list[tuple[int
     return notes
 
 
-def threat_model(work: Work) -> dict[str, str]:
-    """What the attacker may do and knows, in words; of several methods, what holds of each."""
-    config = work.config
-    each: dict[str, dict[str, list[str]]] = {}
-    for one in work.sources:
-        for name, words in _threat_model(one).items():
-            each.setdefault(name, {}).setdefault(words, []).append(one.label)
-    return {
-        name: next(iter(found)) if len(found) == 1 else "; ".join(f"{', '.join(who)}: {w}" for w, who in found.items())
-        for name, found in each.items()
-    } | ({} if config.region is None else {"region": _region(config)})
-
-
-def _region(config: RunConfig) -> str:
-    assert config.region is not None
-    row, column, rows, columns = config.region
-    return (
-        f"scores are of rows {row} to {row + rows - 1} and columns {column} to {column + columns - 1}; the attack "
-        + ("looks at them alone" if config.aim == "region" else "looks at the whole image")
-    )
-
-
-def _threat_model(subject: Subject) -> dict[str, str]:
-    config = subject.config
-    change = CHANGES.get(config.threat)
-    if change is not None:
-        domain, epsilon = f"the scan, changed by {config.threat}", f"the size of the change in {change.unit}"
-    else:
-        radius = {
-            "measured": "the norm of the measured entries, all coils together",
-            "kspace": "the norm of the whole k-space, all coils together",
-            "per_coil": "the norm of the measured entries of each coil, coil by coil",
-            "whitened": "the norm of the measured entries, both whitened by the coils' noise covariance",
-            "image": "the norm of the true image",
-        }[config.norm]
-        domain = {
-            "image": "the image, as seen through coils and mask",
-            "kspace": "all of k-space, of which only measured entries act",
-        }.get(config.norm, "the measured entries of k-space")
-        epsilon = f"relative to {radius}"
-    return {
-        "domain": domain,
-        "norm": "l2",
-        "epsilon": epsilon,
-        "knowledge": "the method, its settings, the mask, the coil maps and the "
-        + ("true image" if config.target == "truth" else "clean output")
-        + _SEED[config.method_seed] * subject.method.fitted,
-        "maps": methods.without_maps(config, subject.method_config)
-        or ("estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data"),
-        "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
-        if ATTACKS[subject.attack.name].sees == "objective"
-        else "largest squared distance of the image from the "
-        + ("truth" if config.target == "truth" else "clean output"),
-    }
-
-
-def _headline(config: RunConfig, source: sources.Source, work: Work) -> str:
-    device = provenance.device()
-    memory, seconds = estimate(source.shapes, work)
+def _headline(plan: Plan, source: sources.Source, work: Work, memory: float, seconds: float) -> str:
+    config, device = plan.config, provenance.device()
+    part = "" if plan.shard == WHOLE else f", part {plan.shard} of {source.total}"
     eps = " ".join(f"{value:g}" for value in config.eps)
     attacked = ", ".join(one.label for one in work.sources)
     attacks = ", ".join(dict.fromkeys(one.attack.name for one in work.sources))
     return (
         f"{device['platform']} ({device['kind']}, {device['cores']} cores) | "
-        f"{source.description}, {_count(len(source.names))} | "
+        f"{source.description}, {count(len(source.names))}{part} | "
         f"{attacked} under {attacks}, eps {eps} | about {memory / 1e9:.1f} GB and {seconds:.0f} s"
     )
-
-
-def _count(n: int) -> str:
-    return f"{n} image{'' if n == 1 else 's'}"
-
-
-def _count_flags(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """How many (image, source, victim, epsilon) carry each flag."""
-    found = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in rows}
-    names = {flag for flags in found.values() for flag in flags}
-    return {name: sum(name in flags for flags in found.values()) for name in FLAGS if name in names}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import jax
 from bench.harness.case_list import listed, phantom_numbers
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
+from bench.harness.shards import WHOLE, Shard, positions_of
 from bench.harness.subjects import Subject
 from data_prep import phantom
 from data_prep.cases import Case, InputError
@@ -27,22 +27,42 @@ _SLOW = {"varnet"} | {name for name, method in METHODS.items() if method.fitted}
 class Source(NamedTuple):
     """Cases that have been found, but not read.
 
+    description: of the whole run's.  total: how many those are.
+    positions: which of them these are; fewer in a part of a run, or where some are done.
     names: of each, slices of one shape together, so that they fill batches and few compiled functions are alive.
     shapes: (coil, ny, nx) of each.  sha256: of each file and of the list of --only, by name; nothing for the phantom,
     which the version decides.
-    cases: reads them one after another, in the order of the names; each a case, or why it cannot be used.
+    read: positions -> each a case, or why it cannot be used, one after another.
     """
 
     description: str
+    total: int
+    positions: list[int]
     names: list[str]
     shapes: list[tuple[int, int, int]]
     notes: tuple[str, ...]
     sha256: dict[str, str]
-    cases: Callable[[], Iterator[Case | InputError]]
+    read: Callable[[Sequence[int]], Iterator[Case | InputError]]
+
+    def cases(self) -> Iterator[Case | InputError]:
+        """Each case, or why it cannot be used, in the order of the names."""
+        return self.read(self.positions)
+
+    def without(self, done: Collection[int]) -> Source:
+        """Those whose positions are not among `done`."""
+        left = [index for index, position in enumerate(self.positions) if position not in done]
+        return self._replace(
+            positions=[self.positions[index] for index in left],
+            names=[self.names[index] for index in left],
+            shapes=[self.shapes[index] for index in left],
+        )
 
 
-def open_source(config: RunConfig, subjects: list[Subject]) -> Source:
-    """The source that the configuration names, for these methods.  Raises InputFileError where none can be read."""
+def open_source(config: RunConfig, subjects: list[Subject], shard: Shard = WHOLE) -> Source:
+    """The source that the configuration names, for these methods, or a part of it.
+
+    Raises InputFileError where none can be read, UsageError where there are fewer cases than parts.
+    """
     if config.data is None:
         slow = len(subjects) == 1 and subjects[0].config.method in _SLOW
         count = config.limit or (_FEW_IMAGES if slow else _PHANTOM_IMAGES)
@@ -51,13 +71,16 @@ def open_source(config: RunConfig, subjects: list[Subject]) -> Source:
             numbers = phantom_numbers(config.phantom)
             chosen = listed(config.only, numbers, f"the phantom of a {config.phantom}")
             indices = sorted(numbers[name] for name in chosen)[: config.limit]
+        positions = positions_of(shard, len(indices))
         return Source(
             description=f"built-in phantom ({config.phantom}, test){_only(config)}",
-            names=[f"phantom {index}" for index in indices],
-            shapes=[(phantom.COILS, *phantom.SHAPE)] * len(indices),
+            total=len(indices),
+            positions=positions,
+            names=[phantom.case_name(config.phantom, "test", indices[position]) for position in positions],
+            shapes=[(phantom.COILS, *phantom.SHAPE)] * len(positions),
             notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
             sha256=_list_sha256(config),
-            cases=lambda: (phantom.case(config.phantom, "test", index) for index in indices),
+            read=lambda wanted: (phantom.case(config.phantom, "test", indices[position]) for position in wanted),
         )
     try:
         found = list_cases(config.data, validation=True)
@@ -68,14 +91,18 @@ def open_source(config: RunConfig, subjects: list[Subject]) -> Source:
         chosen = listed(config.only, (info.name for info in slices), config.data)
         slices = [info for info in slices if info.name in chosen]
     slices = sorted(slices[: config.limit], key=lambda info: info.shape)
-    paths = sorted({info.path for info in slices})
+    paths = {info.path for info in slices}
+    positions = positions_of(shard, len(slices))
+    own = [slices[position] for position in positions]
     return Source(
         description=(f"{len(paths)} files of {config.data}" if len(paths) > 1 else config.data) + _only(config),
-        names=[info.name for info in slices],
-        shapes=[info.shape for info in slices],
+        total=len(slices),
+        positions=positions,
+        names=[info.name for info in own],
+        shapes=[info.shape for info in own],
         notes=("these are images: their coils and the added noise are simulated",) if found.simulated else (),
-        sha256={path.name: _sha256(path) for path in paths} | _list_sha256(config),
-        cases=partial(found.read_all, slices),
+        sha256={path.name: _sha256(path) for path in sorted({info.path for info in own})} | _list_sha256(config),
+        read=lambda wanted: found.read_all([slices[position] for position in wanted]),
     )
 
 

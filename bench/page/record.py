@@ -102,7 +102,7 @@ def understanding(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputFileError(f"{path}: is missing; name the folder of a finished run of bench.attack") from error
+        raise InputFileError(f"{path}: is missing; name the folder of a run of bench.attack") from error
     except OSError as error:
         raise InputFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:

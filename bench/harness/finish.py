@@ -1,0 +1,80 @@
+"""From the records of all images of a run to what is made of them together: summary, figures, report, table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from bench.figures import overview, transfer
+from bench.harness import arrays
+from bench.harness.errors import DONE, SOME_FAILED
+from bench.harness.findings import findings
+from bench.harness.journal import Journal, rewrite
+from bench.harness.records import FLAGS, RunFolder, summarise
+from bench.harness.table import render
+from bench.report import write_report
+
+
+def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[str, Any]:
+    """Write all that is made of the images together; returns the content of run.json, `record` completed.
+
+    It begins with the images in the order of the data, whatever the order they were done in: sums of the same numbers
+    in another order are other numbers.
+    """
+    entries = journal.in_order()
+    order = {entry.case: entry.position for entry in entries}
+    for name in ("images.jsonl", "searches.jsonl"):
+        rewrite(folder, name, lambda cases: sorted(cases, key=order.__getitem__))
+    for kind in arrays.KINDS:
+        arrays.pack(folder, kind, arrays.files_of(folder, kind).values(), order)
+        arrays.remove(folder, kind)
+    lines = [json.loads(line) for line in (folder.path / "images.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [line for line in lines if "failed" not in line]
+    record = record | {
+        "status": "done",
+        "folder": str(folder.path),
+        "notes": list(dict.fromkeys([*record["notes"], *journal.notes])),
+        "sampling": {entry.case: entry.sampling for entry in entries if entry.sampling is not None},
+        "thermal": {entry.case: entry.thermal for entry in entries if entry.sampling is not None},
+        "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
+        "flags": _count_flags(rows),
+        "summary": summarise(rows),
+        "findings": findings(rows),
+    }
+    folder.write_summary(record["summary"])
+    folder.write_json("run.json", record)
+    if rows:
+        folder.write("figure.png", overview.draw(folder.path))
+        if record["config"]["victims"]:
+            folder.write("transfer.png", transfer.draw(folder.path))
+        folder.write("report.html", write_report(folder.path))
+    return record
+
+
+def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
+    """Print the table or the JSON object, and what else is to be said of a run; returns the exit code."""
+    if as_json:
+        print(json.dumps(record))
+    elif record["summary"]:
+        print(render(record["summary"]))
+        print(*record["findings"], sep="\n")
+    print(
+        f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {folder.path}",
+        file=sys.stderr,
+    )
+    for reason in record["failed"].values():
+        print(f"failed: {reason}", file=sys.stderr)
+    return SOME_FAILED if record["failed"] else DONE
+
+
+def count(n: int) -> str:
+    """A number of images in words."""
+    return f"{n} image{'' if n == 1 else 's'}"
+
+
+def _count_flags(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """How many (image, source, victim, epsilon) carry each flag."""
+    found = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in rows}
+    names = {flag for flags in found.values() for flag in flags}
+    return {name: sum(name in flags for flags in found.values()) for name in FLAGS if name in names}

@@ -1,0 +1,123 @@
+"""One run folder out of those of its parts."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.harness import arrays, journal
+from bench.harness.errors import InputFileError
+from bench.harness.finish import finish, tell
+from bench.harness.journal import Journal, held
+from bench.harness.records import RunFolder, writing
+from bench.harness.shards import WHOLE, Shard, positions_of
+from bench.harness.stored import Stored, also_on, difference, stored
+from bench.page.record import understanding
+
+
+def merge(paths: list[Path], output: Path, as_json: bool) -> int:
+    """Write the run whose parts these are into a folder in `output`; returns its exit code.
+
+    Raises InputFileError where they are not all parts of one run, each once.
+    """
+    begun = time.monotonic()
+    parts = _in_order([stored(path) for path in paths])
+    journals = [_complete(part) for part in parts]
+    config = parts[0].plan.config
+    folder = RunFolder.create(output, config.method.replace(":", "-"), config.fingerprint(), datetime.now())
+    with held(folder, begun) as whole:
+        for part, one in zip(parts, journals, strict=True):
+            for name in journal.RECORDS:
+                _append(part.path / name, folder.path / name)
+            whole.add(one.in_order())
+        for kind in arrays.KINDS:
+            arrays.pack(folder, kind, [part.path / f"{kind}.npz" for part in parts], _order(whole))
+        record = finish(folder, _joined(parts), whole)
+    return tell(folder, record, as_json)
+
+
+def _in_order(runs: list[Stored]) -> list[Stored]:
+    """The parts by number.  Raises InputFileError unless they are all parts of one run, each once, and all done."""
+    first = runs[0]
+    by_part: dict[int, Stored] = {}
+    for run in runs:
+        shard = run.plan.shard
+        if shard == WHOLE:
+            raise InputFileError(f"{run.path}: is no part of a run; name runs that were made with --shard")
+        if run.record["status"] != "done":
+            raise InputFileError(
+                f"{run.path}: has not finished ({run.record['status']}); bench.attack --resume goes on with it"
+            )
+        reason = _of_another_run(first, run)
+        if reason is not None:
+            raise InputFileError(f"{run.path}: is no part of the run that {first.path} is of: {reason}")
+        there = by_part.setdefault(shard.part, run)
+        if there is not run:
+            raise InputFileError(f"{run.path}: is part {shard}, as is {there.path}; name each part once")
+    of = first.plan.shard.of
+    missing = [str(Shard(part, of)) for part in range(1, of + 1) if part not in by_part]
+    if missing:
+        raise InputFileError(f"part{'s' * (len(missing) > 1)} {', '.join(missing)} missing; name the runs of all parts")
+    return [by_part[part] for part in sorted(by_part)]
+
+
+def _of_another_run(first: Stored, run: Stored) -> str | None:
+    """Why two are no parts of one run, None where they are."""
+    if run.plan.config != first.plan.config:
+        one, other = first.plan.config.to_dict(), run.plan.config.to_dict()
+        names = ", ".join(name for name in one if one[name] != other[name])
+        return f"the configuration is not the same ({names})"
+    if run.plan.shard.of != first.plan.shard.of:
+        return f"it is part {run.plan.shard}, and not one of {first.plan.shard.of}"
+    return difference(first.record, run.record, whole=False)
+
+
+def _complete(part: Stored) -> Journal:
+    """The journal of a part.  Raises InputFileError where it lacks an image."""
+    with understanding(part.path / journal.NAME):
+        found = journal.read(RunFolder(part.path), 0.0)
+        expected = positions_of(part.plan.shard, int(part.record["images"]))
+    if sorted(found.entries) != expected:
+        raise InputFileError(f"{part.path}: lacks images; python -m bench.attack --resume computes them")
+    return found
+
+
+def _append(source: Path, target: Path) -> None:
+    if not source.exists():  # a part all of whose images failed has no searches
+        return
+    with writing(target), source.open("rb") as part, target.open("ab") as whole:
+        shutil.copyfileobj(part, whole)
+
+
+def _order(whole: Journal) -> dict[str, int]:
+    return {entry.case: entry.position for entry in whole.entries.values()}
+
+
+def _joined(parts: list[Stored]) -> dict[str, Any]:
+    """run.json of the whole, but for what is made of its images."""
+    records = [part.record for part in parts]
+    first = records[0]
+    notes = [note for record in records for note in record["notes"]]
+    notes += [note for record in records for note in also_on(first, record)]
+    return first | {
+        "runtime": first["runtime"] | {"shard": None},
+        "argv": _without_shard(first["argv"]),
+        "data_sha256": {name: value for record in records for name, value in record["data_sha256"].items()},
+        "started": min(record["started"] for record in records),
+        "notes": [*dict.fromkeys(notes), f"computed in {len(parts)} parts"],
+        "gradient_evaluations": sum(record["gradient_evaluations"] for record in records),
+        "seconds": round(sum(record["seconds"] for record in records), 2),
+        "parts": [str(part.path) for part in parts],
+    }
+
+
+def _without_shard(argv: list[str]) -> list[str]:
+    """The command line of the run in one part."""
+    kept = [word for word in argv if not word.startswith("--shard=")]
+    if "--shard" in kept:
+        at = kept.index("--shard")
+        del kept[at : at + 2]
+    return kept

@@ -1,0 +1,69 @@
+"""The threat model of a run, in words."""
+
+from __future__ import annotations
+
+from bench.harness import methods
+from bench.harness.campaign import Work
+from bench.harness.config import RunConfig
+from bench.harness.subjects import Subject
+from jaxcs.attacks import ATTACKS
+from jaxcs.attacks.changes import CHANGES
+
+# What the attack knows of the random network of an un-trained method.
+_SEED = {"known": "; and the random seed of the network", "fresh": ", but not the random seed of the network"}
+
+
+def threat_model(work: Work) -> dict[str, str]:
+    """What the attacker may do and knows, in words; of several methods, what holds of each."""
+    config = work.config
+    each: dict[str, dict[str, list[str]]] = {}
+    for one in work.sources:
+        for name, words in _threat_model(one).items():
+            each.setdefault(name, {}).setdefault(words, []).append(one.label)
+    return {
+        name: next(iter(found)) if len(found) == 1 else "; ".join(f"{', '.join(who)}: {w}" for w, who in found.items())
+        for name, found in each.items()
+    } | ({} if config.region is None else {"region": _region(config)})
+
+
+def _region(config: RunConfig) -> str:
+    assert config.region is not None
+    row, column, rows, columns = config.region
+    return (
+        f"scores are of rows {row} to {row + rows - 1} and columns {column} to {column + columns - 1}; the attack "
+        + ("looks at them alone" if config.aim == "region" else "looks at the whole image")
+    )
+
+
+def _threat_model(subject: Subject) -> dict[str, str]:
+    config = subject.config
+    change = CHANGES.get(config.threat)
+    if change is not None:
+        domain, epsilon = f"the scan, changed by {config.threat}", f"the size of the change in {change.unit}"
+    else:
+        radius = {
+            "measured": "the norm of the measured entries, all coils together",
+            "kspace": "the norm of the whole k-space, all coils together",
+            "per_coil": "the norm of the measured entries of each coil, coil by coil",
+            "whitened": "the norm of the measured entries, both whitened by the coils' noise covariance",
+            "image": "the norm of the true image",
+        }[config.norm]
+        domain = {
+            "image": "the image, as seen through coils and mask",
+            "kspace": "all of k-space, of which only measured entries act",
+        }.get(config.norm, "the measured entries of k-space")
+        epsilon = f"relative to {radius}"
+    return {
+        "domain": domain,
+        "norm": "l2",
+        "epsilon": epsilon,
+        "knowledge": "the method, its settings, the mask, the coil maps and the "
+        + ("true image" if config.target == "truth" else "clean output")
+        + _SEED[config.method_seed] * subject.method.fitted,
+        "maps": methods.without_maps(config, subject.method_config)
+        or ("estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data"),
+        "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
+        if ATTACKS[subject.attack.name].sees == "objective"
+        else "largest squared distance of the image from the "
+        + ("truth" if config.target == "truth" else "clean output"),
+    }

@@ -1,0 +1,47 @@
+"""Make one run of its parts: python -m bench.merge RUN [RUN ...] --output DIR.
+
+The parts are runs of bench.attack that were alike but for --shard, one for each.  The summary is byte for byte that of
+the same run in one part.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from bench.harness.arguments import HelpFormatter, Parser
+from bench.harness.command import as_process, execute
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return execute(parser(), "bench.merge", "free some memory", _work, sys.argv[1:] if argv is None else argv)
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    made = Parser(
+        prog="python -m bench.merge",
+        description=__doc__,
+        epilog="Exit codes: as for bench.attack; 3 where a part is missing, is there twice, or is of another run.",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of all parts, in any order")
+    made.add_argument("--output", default="runs", metavar="DIR", help="the run gets a folder of its own in here")
+    made.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    # Nothing is computed; there is no device to choose.
+    made.set_defaults(device="auto")
+    return made
+
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    from bench.harness.merging import merge  # imports JAX
+
+    return merge([Path(run) for run in arguments.runs], Path(arguments.output), arguments.json)
+
+
+if __name__ == "__main__":
+    as_process(main)

@@ -1,0 +1,75 @@
+"""Runs of bench.attack whose numbers come from nowhere, for what is about records: nothing is compiled or drawn."""
+
+import zlib
+
+import h5py
+import numpy as np
+
+from bench import attack
+from bench.harness import campaign, finish
+from bench.harness.outcome import Result
+from data_prep import phantom
+
+SHAPE = (40, 32)
+FLAGS = ["--method", "zero_filled", "--eps", "0.05", "--center-fraction", "0.25", "--acceleration", "2.5"]
+IMAGES = 3
+# What is the same of every run with the same numbers.
+SAME = ("summary.csv", "images.jsonl", "searches.jsonl")
+
+
+def write_volume(path):
+    """A small volume whose second slice cannot be used."""
+    kspace = np.stack([phantom.case("knee", "train", index, SHAPE).kspace for index in range(IMAGES)])
+    kspace[1, 0, 0, 0] = np.nan
+    coils = kspace.shape[1]
+    with h5py.File(path, "w") as file:
+        file["kspace"] = kspace * np.complex64(1e-6)
+        # Of its own, so that none are estimated.
+        file["maps"] = np.full(kspace.shape, coils**-0.5, np.complex64)
+    return path
+
+
+def results(work, batch, functions_of, group):
+    """In place of `campaign._attack_batch`: numbers that depend on the image's name alone."""
+    del work, functions_of
+    assert len(group) <= batch
+    return [_result(prepared) for prepared in group]
+
+
+def _result(prepared):
+    random = np.random.RandomState(zlib.crc32(prepared.name.encode()))
+    common = {"case": prepared.name, "source": "zero_filled", "attack": "pgd", "eps": 0.05}
+    scores = dict(zip(("clean", "noise", "attacked"), random.uniform(10, 20, 3).tolist(), strict=True))
+    rows = [
+        common | {"volume": prepared.name, "victim": "zero_filled", "metric": metric, "flags": []} | scores
+        for metric in ("psnr", "ssim")
+    ]
+    picture = np.full((2, 2), random.uniform(), np.float16)
+    return Result(rows, [common], None, {f"{prepared.name}|truth": picture}, {f"{prepared.name}|0.05": picture})
+
+
+def cheapen(monkeypatch):
+    """Make runs cheap."""
+    monkeypatch.setattr(campaign, "_attack_batch", results)
+    monkeypatch.setattr(finish.overview, "draw", lambda folder: b"figure")
+    monkeypatch.setattr(finish, "write_report", lambda folder: b"report")
+
+
+def start(volume, output, *more):
+    """The exit code and the folder of a new run."""
+    code = attack.main([*FLAGS, "--data", str(volume), "--output", str(output), "--save-perturbations", *more])
+    return code, next(output.iterdir(), None) if output.is_dir() else None
+
+
+def go_on(folder, *more):
+    """The exit code of going on with a run."""
+    return attack.main(["--resume", str(folder), *more])
+
+
+def contents(folder):
+    """What has to be equal, whatever happened on the way."""
+    found = {name: (folder / name).read_bytes() for name in SAME}
+    for name in ("pictures.npz", "perturbations.npz"):
+        with np.load(folder / name) as file:
+            found[name] = [(key, file[key].tobytes()) for key in file.files]
+    return found

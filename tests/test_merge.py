@@ -1,0 +1,125 @@
+"""A run in parts becomes the run in one part."""
+
+import json
+import shutil
+
+import pytest
+
+from bench import merge
+from bench.harness.errors import UsageError
+from bench.harness.shards import Shard, positions_of
+from tests.cheap_run import IMAGES, cheapen, contents, go_on, start, write_volume
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A whole run, and the same in three parts."""
+    folder = tmp_path_factory.mktemp("merge")
+    volume = write_volume(folder / "volume.h5")
+    with pytest.MonkeyPatch.context() as patch:
+        cheapen(patch)
+        _, whole = start(volume, folder / "whole")
+        parts = [start(volume, folder / f"part{part}", "--shard", f"{part}/{IMAGES}") for part in (1, 2, 3)]
+        _, other = start(volume, folder / "other", "--shard", f"1/{IMAGES}", "--seed", "1")
+        _, half = start(volume, folder / "half", "--shard", "2/2")
+    assert [code for code, _ in parts] == [0, 1, 0]
+    return whole, [part for _, part in parts], other, half
+
+
+@pytest.fixture
+def parts(made):
+    return made[1]
+
+
+def run(capsys, tmp_path, *folders):
+    """Exit code, last line of stderr, and the folder."""
+    output = tmp_path / "out"
+    code = merge.main([*map(str, folders), "--output", str(output)])
+    return code, capsys.readouterr().err.splitlines()[-1], next(output.iterdir(), None) if output.is_dir() else None
+
+
+@pytest.mark.parametrize("total", [1, 7, 40])
+@pytest.mark.parametrize("of", [1, 3, 7, 8])
+def test_parts_hold_every_image_once_and_are_of_one_size(total, of):
+    if of > total:
+        with pytest.raises(UsageError, match=f"--shard 1/{of}: there are {total} images"):
+            positions_of(Shard(1, of), total)
+        return
+    found = [positions_of(Shard(part, of), total) for part in range(1, of + 1)]
+    assert sorted(position for part in found for position in part) == list(range(total))
+    assert max(map(len, found)) - min(map(len, found)) <= 1
+
+
+def test_merged_parts_are_the_whole_run(capsys, tmp_path, made, monkeypatch):
+    whole, parts, *_ = made
+    cheapen(monkeypatch)
+    code, _, folder = run(capsys, tmp_path, *reversed(parts))
+    assert code == 1
+    assert contents(folder) == contents(whole)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
+    record, one = (json.loads((path / "run.json").read_text()) for path in (folder, whole))
+    changed = {"seconds", "started", "notes", "folder", "parts", "argv", "git"}
+    assert {name for name in record if record[name] != one.get(name)} <= changed
+    assert record["notes"][-1] == f"computed in {IMAGES} parts"
+    assert "--shard" not in record["argv"]
+    seconds = [json.loads((part / "run.json").read_text())["seconds"] for part in parts]
+    assert record["seconds"] == pytest.approx(sum(seconds), abs=0.02)
+    # It is a run like any other.
+    assert go_on(folder) == 1
+    assert contents(folder) == contents(whole)
+
+
+def unfinished(part, tmp_path):
+    folder = shutil.copytree(part, tmp_path / "unfinished")
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"status": "interrupted"}))
+    return folder
+
+
+def incomplete(part, tmp_path):
+    folder = shutil.copytree(part, tmp_path / "incomplete")
+    (folder / "journal.jsonl").write_text("")
+    return folder
+
+
+def other_jax(part, tmp_path):
+    folder = shutil.copytree(part, tmp_path / "jax")
+    record = json.loads((folder / "run.json").read_text())
+    record["versions"]["jax"] = "0.0.1"
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("choose", "words"),
+    [
+        (lambda parts, made, path: parts[:1], "parts 2/3, 3/3 missing"),
+        (lambda parts, made, path: parts[1:], "part 1/3 missing"),
+        (lambda parts, made, path: [*parts, parts[1]], "is part 2/3, as is"),
+        (lambda parts, made, path: [parts[1], made[2]], "the configuration is not the same (seed)"),
+        (lambda parts, made, path: [parts[0], made[3]], "it is part 2/2, and not one of 3"),
+        (lambda parts, made, path: [made[0]], "is no part of a run"),
+        (lambda parts, made, path: [path / "nowhere"], "run.json: is missing"),
+        (lambda parts, made, path: [unfinished(parts[0], path), *parts[1:]], "has not finished (interrupted)"),
+        (lambda parts, made, path: [incomplete(parts[0], path), *parts[1:]], "lacks images"),
+        (lambda parts, made, path: [other_jax(parts[0], path), *parts[1:]], "the version of jax is not the same"),
+    ],
+)
+def test_what_is_no_whole_run_is_one_line(capsys, tmp_path, made, parts, choose, words):
+    code, line, folder = run(capsys, tmp_path, *choose(parts, made, tmp_path))
+    assert (code, folder) == (3, None)
+    assert line.startswith("bench.merge: error: ")
+    assert words in line
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/2"])
+def test_a_part_that_cannot_be_is_a_usage_error(capsys, tmp_path, text):
+    code, _ = start(tmp_path / "absent.h5", tmp_path / "out", f"--shard={text}")
+    assert code == 2
+    assert "I/N" in capsys.readouterr().err
+
+
+def test_more_parts_than_images_are_a_usage_error(capsys, tmp_path):
+    code, _ = start(write_volume(tmp_path / "volume.h5"), tmp_path / "out", "--shard", "1/4")
+    assert code == 2
+    assert "there are 3 images; make at most 3 parts" in capsys.readouterr().err

@@ -1,0 +1,204 @@
+"""A run that was stopped at any moment goes on, and ends with what it would have ended with."""
+
+import json
+import os
+
+import jax
+import pytest
+
+from bench.harness import campaign
+from bench.harness.journal import held
+from bench.harness.records import RunFolder
+from tests.cheap_run import IMAGES, cheapen, contents, go_on, results, start, write_volume
+
+
+class Killed(BaseException):
+    """The end of a process, which nothing survives."""
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory):
+    return write_volume(tmp_path_factory.mktemp("data") / "volume.h5")
+
+
+@pytest.fixture
+def reference(tmp_path, volume, monkeypatch):
+    """What a run leaves that was not stopped."""
+    cheapen(monkeypatch)
+    code, folder = start(volume, tmp_path / "reference")
+    assert code == 1  # one slice cannot be used
+    return contents(folder)
+
+
+def killed(monkeypatch, after, volume, output):
+    """The folder of a run that ended when it had written to disk so many times, and then half of something."""
+    synchronise, count = os.fsync, [0]
+
+    def kill(number):
+        count[0] += 1
+        if count[0] > after:
+            size = os.fstat(number).st_size
+            os.ftruncate(number, max(size - 7 * (count[0] == after + 1), 0))
+            raise Killed
+        synchronise(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", kill)
+        with pytest.raises(Killed):
+            start(volume, output)
+    return next(output.iterdir())
+
+
+def writes(monkeypatch, volume, output):
+    """How often a run writes to disk."""
+    synchronise, count = os.fsync, [0]
+
+    def counted(number):
+        count[0] += 1
+        synchronise(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", counted)
+        start(volume, output)
+    return count[0]
+
+
+def test_a_run_goes_on_from_every_write_to_disk(tmp_path, volume, reference, monkeypatch):
+    total = writes(monkeypatch, volume, tmp_path / "counted")
+    assert total > 15
+    for after in range(1, total):
+        output = tmp_path / str(after)
+        folder = killed(monkeypatch, after, volume, output)
+        assert go_on(folder) == 1
+        assert contents(folder) == reference, after
+        assert {path.name for path in folder.iterdir()} == {path.name for path in (tmp_path / "counted").glob("*/*")}
+        record = json.loads((folder / "run.json").read_text())
+        assert (record["status"], list(record["failed"]), len(record["sampling"])) == ("done", ["volume.h5:1"], 2)
+
+
+def test_what_is_done_is_not_computed_again(capsys, tmp_path, volume, reference, monkeypatch):
+    # run.json, and what is written of the first image.
+    folder = killed(monkeypatch, 6, volume, tmp_path / "out")
+    attacked = []
+
+    def watched(work, batch, functions_of, group):
+        attacked.extend(prepared.name for prepared in group)
+        return results(work, batch, functions_of, group)
+
+    monkeypatch.setattr(campaign, "_attack_batch", watched)
+    capsys.readouterr()
+    assert go_on(folder, "--json") == 1
+    captured = capsys.readouterr()
+    assert f"1 of {IMAGES} images were done" in captured.err
+    assert attacked == ["volume.h5:2"]
+    record = json.loads(captured.out)
+    assert record["resumed"] == 1
+    assert contents(folder) == reference
+    # A finished run has nothing left to compute, and failed images are not tried again.
+    assert go_on(folder) == 1
+    assert attacked == ["volume.h5:2"]
+    assert contents(folder) == reference
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [(["--method", "l1"], "--method: "), (["--seed=0"], "--seed: "), (["--output", "x"], "--output: ")],
+)
+def test_flags_that_decide_the_run_are_refused(capsys, tmp_path, more, words):
+    assert go_on(tmp_path, *more) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"bench.attack: error: {words}")
+    assert "leave the flag out" in line
+
+
+def change(folder, **values):
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def other_version(folder, volume):
+    versions = json.loads((folder / "run.json").read_text())["versions"]
+    change(folder, versions=versions | {"jax": "0.0.1"})
+
+
+def other_config(folder, volume):
+    config = json.loads((folder / "run.json").read_text())["config"]
+    change(folder, config=config | {"seed": 7})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (other_version, "the version of jax is not the same (0.0.1 and "),
+        (other_config, "its configuration was changed"),
+        (lambda folder, volume: change(folder, data_sha256={"volume.h5": "00"}), "the content of volume.h5 is not the"),
+        (lambda folder, volume: change(folder, methods={}), "the method zero_filled is not the same"),
+        (lambda folder, volume: volume.unlink(), "volume.h5"),
+        (lambda folder, volume: (folder / "run.json").unlink(), "run.json: is missing"),
+        (lambda folder, volume: (folder / "run.json").write_text("{"), "run.json: is damaged"),
+        (lambda folder, volume: (folder / "journal.jsonl").write_text("[]\n"), "its records are damaged"),
+    ],
+)
+def test_what_is_not_the_same_is_one_line(capsys, tmp_path, monkeypatch, spoil, words):
+    cheapen(monkeypatch)
+    own = write_volume(tmp_path / "volume.h5")
+    _, folder = start(own, tmp_path / "out")
+    spoil(folder, own)
+    capsys.readouterr()
+    assert go_on(folder) == 3
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("bench.attack: error: ")
+    assert words in line
+
+
+@pytest.mark.parametrize("name", ["images.jsonl", "searches.jsonl", "pictures.npz"])
+def test_a_record_that_was_lost_is_made_again(tmp_path, volume, reference, name):
+    _, folder = start(volume, tmp_path / "out")
+    (folder / name).unlink()
+    assert go_on(folder) == 1
+    assert contents(folder) == reference
+
+
+def test_two_processes_never_write_one_run(capsys, tmp_path, volume, reference):
+    _, folder = start(volume, tmp_path / "out")
+    with held(RunFolder(folder), 0.0):
+        assert go_on(folder) == 4
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == f"bench.attack: error: {folder}: another process is at this run; let it end, or stop it"
+    assert contents(folder) == reference
+    assert go_on(folder) == 1
+
+
+def exhausted(batches):
+    """Memory for so many slices at once."""
+
+    def attack(work, batch, functions_of, group):
+        if batch > batches:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+        return results(work, batch, functions_of, group)
+
+    return attack
+
+
+def test_where_memory_runs_out_the_batch_is_halved_once(capsys, tmp_path, volume, reference, monkeypatch):
+    monkeypatch.setattr(campaign, "_attack_batch", exhausted(1))
+    code, folder = start(volume, tmp_path / "out", "--batch", "2")
+    assert code == 1
+    record = json.loads((folder / "run.json").read_text())
+    assert "out of memory with a batch of 2; went on with one of 1" in record["notes"]
+    assert contents(folder) == reference
+
+
+@pytest.mark.parametrize(("batch", "fits"), [("1", 0), ("4", 1)])
+def test_where_half_is_too_much_the_run_ends_and_says_what_it_needs(capsys, tmp_path, volume, reference, batch, fits):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(campaign, "_attack_batch", exhausted(fits))
+        code, folder = start(volume, tmp_path / "out", "--batch", batch)
+    error, how = capsys.readouterr().err.splitlines()[-2:]
+    assert code == 5
+    assert error.startswith("bench.attack: error: out of memory")
+    assert "the estimate was " in error
+    assert how == f"python -m bench.attack --resume {folder}"
+    assert json.loads((folder / "run.json").read_text())["status"] == "failed"
+    assert go_on(folder, "--batch", "1") == 1
+    assert contents(folder) == reference
