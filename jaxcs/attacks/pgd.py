@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, keep_best, restarted
+from jaxcs.attacks.base import Attack, AttackResult, Best, Delta, Loss, keep_best, restarted
 from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, value_and_ascent
 from jaxcs.types import Key
@@ -35,17 +35,20 @@ class _State(NamedTuple):
     best: Best
 
 
+def advance(loss: Loss, threat: Threat, delta: Delta, step_size: float | Array) -> tuple[Delta, Array, Array]:
+    """One step of `Config`: the perturbation after it; the loss and its direction of steepest ascent before it."""
+    value, gradient = value_and_ascent(loss)(delta)
+    return threat.project(delta + step_size * threat.boundary(gradient)), value, gradient
+
+
 def build(config: Config) -> Attack:
     """The attack; see `Config`."""
 
     def climb(loss: Loss, threat: Threat, start: Array) -> AttackResult:
-        ascend = value_and_ascent(loss)
-
         def step(state: _State, _: None) -> tuple[_State, tuple[Array, Array]]:
-            value, gradient = ascend(state.delta)
+            moved, value, gradient = advance(loss, threat, state.delta, config.step_size)
             # The loss belongs to the point before the step; storing the point after it is a common slip.
             best = keep_best(state.best, state.delta, value)
-            moved = threat.project(state.delta + config.step_size * threat.boundary(gradient))
             return _State(moved, best), (value, l2_norm(gradient))
 
         first = _State(start, Best(start, jnp.asarray(-jnp.inf)))

@@ -1,0 +1,119 @@
+"""Write a method as StableHLO that runs without this project: python -m bench.export --method l1 --shape 8 160 128 ...
+
+The folder then holds the reconstruction and one attack step for CPU, CUDA and TPU, which `jax.export.deserialize`
+loads, and manifest.json, which says what goes in and what comes out.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace, RawDescriptionHelpFormatter
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench.harness.arguments import Parser, integer, one_of, setting
+from bench.harness.command import execute
+from bench.harness.config import RunConfig
+from bench.harness.errors import UsageError
+
+# Un-trained networks fit for minutes to each measurement, and are not deployed.
+METHODS = ("l1", "unet", "varnet")
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    top = Parser(
+        prog="python -m bench.export",
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument(
+        "--method", type=one_of(METHODS), required=True, metavar="NAME", help=f"one of {', '.join(METHODS)}"
+    )
+    top.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="of a network: a file of bench.train, a fastMRI checkpoint, or the name of shipped ones; "
+        "if not given, those for the phantom's knee",
+    )
+    top.add_argument("--preset", metavar="NAME", help="named configuration of the method: rc2021 (l1)")
+    top.add_argument(
+        "--set",
+        type=setting,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change the method's configuration, such as lam=0.005",
+    )
+    top.add_argument(
+        "--shape",
+        type=integer(1),
+        nargs=3,
+        required=True,
+        metavar=("COILS", "ROWS", "COLUMNS"),
+        help="of the k-space of one slice; any number of slices is a batch",
+    )
+    top.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="is made; must not exist")
+    top.add_argument("--debug", action="store_true", help="show tracebacks")
+    top.set_defaults(device="auto")
+    return top
+
+
+def run(arguments: Namespace) -> None:
+    """Lower the method, write its folder and print what is in it.  Raises RunError."""
+    if find_spec("flatbuffers") is None:
+        raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
+    from bench.harness import methods  # imports JAX
+    from bench.harness.artefacts import artefacts, file_name, lower, manifest
+    from bench.harness.provenance import versions
+    from bench.harness.records import RunFolder, writing
+
+    config = RunConfig(
+        arguments.method, preset=arguments.preset, settings=tuple(arguments.set), weights=arguments.weights
+    )
+    trained = methods.weights(config)
+    method_config = methods.configuration(config, trained)
+    params = {} if trained is None else trained.params
+    shape = (arguments.shape[0], arguments.shape[1], arguments.shape[2])
+    try:
+        found = artefacts(methods.entry(config.method).build(method_config), params, shape)
+    except ValueError as error:
+        raise UsageError(f"--shape {' '.join(map(str, shape))}: {error}; {config.method} needs larger ones") from error
+    # Before the minute that lowering may take; and a folder that is there already is refused.
+    with writing(arguments.output):
+        arguments.output.mkdir(parents=True)
+    lowered = {name: lower(one) for name, one in found.items()}
+    files = {name: bytes(one.serialize()) for name, one in lowered.items()}
+    folder = RunFolder(arguments.output)
+    for name, content in files.items():
+        folder.write(file_name(name), content)
+        print(f"{folder.path / file_name(name)}: {len(content) / 1e6:.2f} MB for {', '.join(lowered[name].platforms)}")
+    about = {
+        "method": config.method,
+        "config": asdict(method_config),
+        "maps": methods.without_maps(config, method_config) or "used",
+        "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
+        "versions": {name: version for name, version in versions().items() if name in ("jaxcs", "jax", "jaxlib")},
+    }
+    # Last, so that a folder with a manifest is a whole one.
+    folder.write_json("manifest.json", about | manifest(found, lowered, files))
+    print(f"{folder.path / 'manifest.json'}: arguments, results, scaling and hashes")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+
+    def work(arguments: Namespace, argv: list[str]) -> int:
+        del argv
+        run(arguments)
+        return 0
+
+    advice = "use fewer coils or a smaller network"
+    return execute(parser(), "bench.export", advice, work, sys.argv[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
