@@ -177,8 +177,13 @@ def test_functions_are_compiled_once_for_each_method_and_shape(capsys, tmp_path,
 
     def compilations(*arguments):
         caplog.clear()
-        with caplog.at_level(logging.WARNING), jax.log_compiles():
-            run(capsys, tmp_path / str(len(arguments)), "--data", volume, "--victims", "sense", *arguments, *SMALL)
+        # For all threads, which `jax.log_compiles` is not.
+        jax.config.update("jax_log_compiles", True)
+        try:
+            with caplog.at_level(logging.WARNING):
+                run(capsys, tmp_path / str(len(arguments)), "--data", volume, "--victims", "sense", *arguments, *SMALL)
+        finally:
+            jax.config.update("jax_log_compiles", False)
         names = [re.search(r"Finished XLA compilation of jit\((\w+)\)", r.getMessage()) for r in caplog.records]
         return sorted(name[1] for name in names if name and name[1] in ("run", "evaluate"))
 

@@ -19,8 +19,8 @@ from data_prep.prefetch import prefetch
 def batches(source: Source, config: RunConfig, size: int, fail: Callable[[str, str], None]) -> Iterator[list[Prepared]]:
     """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used.
 
-    At most one unfinished group of each calibration is held, all of one shape.  Which slices come together depends on
-    those before them only within whole groups, so that a run that goes on makes the groups that it would have made.
+    At most one unfinished group of each calibration is held, all of one shape.  Without the slices of groups that are
+    done, the others come together as they would have.
     """
     waiting: dict[Any, list[Prepared]] = {}
     shape = None

@@ -48,10 +48,10 @@ def execute(
         failure = _as_run_error(error, advice)
         # What is to be done about it, on lines of their own.
         notes = getattr(error, "__notes__", [])
+        print(f"{name}: error: {failure}", *notes, sep="\n", file=sys.stderr)
+        return failure.exit_code
     finally:
         signal.signal(signal.SIGTERM, previous)
-    print(f"{name}: error: {failure}", *notes, sep="\n", file=sys.stderr)
-    return failure.exit_code
 
 
 def _as_run_error(error: BaseException, advice: str) -> RunError:
@@ -71,6 +71,8 @@ def as_process(main: Callable[[], int]) -> NoReturn:
     Python hears of a signal only when the compiled code that it waits for returns, and ends only after all threads
     have; what has been recorded is whole at any moment, so that there is nothing to wait for.
     """
+    # Before `execute` hears of signals, and after.
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
     hears, tells = socket.socketpair()
     tells.setblocking(False)
     signal.set_wakeup_fd(tells.fileno(), warn_on_full_buffer=False)
