@@ -43,7 +43,7 @@ CHANGES = {
 OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
 
 # What decides no number.
-BESIDE_RESUME = ("--resume", "--batch", "--device", "--dry-run", "--json", "--debug")
+BESIDE_RESUME = ("--resume", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
 
 
 def _one_of_or_own(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -217,7 +217,13 @@ def parser() -> Parser:
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
     add_device(run)
     run.add_argument(
-        "--batch", type=integer(1), metavar="N", help="slices of one shape computed at once; 1 if not given"
+        "--devices",
+        type=lambda text: 0 if text == "all" else integer(1)(text),
+        metavar="N",
+        help="devices of this machine that share the slices, or all; 1 if not given",
+    )
+    run.add_argument(
+        "--batch", type=integer(1), metavar="N", help="slices of one shape at once on each device; 1 if not given"
     )
     run.add_argument(
         "--resume",

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from bench.harness import arrays, methods, scan
 from bench.harness.batches import batches
@@ -35,6 +36,7 @@ class Work(NamedTuple):
     """What does not change during a run.
 
     config: the run's.  sources: methods that are attacked.  victims: methods that are scored, the sources first.
+    batch: slices at once on each device.  mesh: the devices, None for one.
     """
 
     config: RunConfig
@@ -42,6 +44,12 @@ class Work(NamedTuple):
     victims: list[Subject]
     batch: int
     save_perturbations: bool
+    mesh: Mesh | None = None
+
+    @property
+    def devices(self) -> int:
+        """How many compute at once."""
+        return 1 if self.mesh is None else self.mesh.size
 
     def scored_under(self, source: Subject) -> list[Subject]:
         """The victims of a source's perturbations: itself, or all where several are set beside each other."""
@@ -61,7 +69,7 @@ def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal) 
     worst = 0.0
 
     def attack(batch: int, group: list[Prepared]) -> list[Result]:
-        return _attack_batch(work, batch, partial(_functions, compiled), group)
+        return _attack_batch(work, batch, partial(_functions, compiled, work.mesh), group)
 
     def note(text: str) -> None:
         print(f"note: {text}", file=sys.stderr)
@@ -99,8 +107,9 @@ def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal) 
     def unusable(name: str, reason: str) -> None:
         journal.add([fail(name, reason)])
 
-    groups = batches(source, work.config, work.batch, unusable)
-    for group, results in side_by_side(Halving(attack, work.batch, note), groups):
+    batch = work.batch * work.devices
+    groups = batches(source, work.config, batch, unusable)
+    for group, results in side_by_side(Halving(attack, batch, note), groups):
         done = [keep(prepared, found) for prepared, found in zip(group, results, strict=True)]
         journal.add(done)
 
@@ -110,8 +119,10 @@ def _attack_batch(
 ) -> list[Result]:
     """All methods and epsilons of at most `batch` slices, each epsilon warm-started from the one below."""
     config = work.config
-    # The last batch may be short; its first slice fills it up, so that nothing compiles again.
-    members = group + [group[0]] * (batch - len(group))
+    # The last batch may be short; its first slice fills it up, so that nothing compiles again and each device has as
+    # many.  What is computed of those is never looked at.
+    size = -(-batch // work.devices) * work.devices
+    members = group + [group[0]] * (size - len(group))
     data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
     seed = jax.random.key(config.seed)
@@ -166,7 +177,7 @@ def _nothing_found(
     return Outcome(found, {}, {one.label: (clean[one.label],) * 2 for one in work.scored_under(source)})
 
 
-def _functions(compiled: dict[Any, Functions], subject: Subject, group: list[Prepared]) -> Functions:
+def _functions(compiled: dict[Any, Functions], mesh: Mesh | None, subject: Subject, group: list[Prepared]) -> Functions:
     """Those of a method for one shape, built once."""
     calibration = group[0].calibration if subject.config.maps == "reestimated" else None
     data = group[0].data
@@ -181,5 +192,6 @@ def _functions(compiled: dict[Any, Functions], subject: Subject, group: list[Pre
             method_config,
             searches,
             scan.build(subject.config, calibration),
+            mesh,
         )
     return compiled[kind]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from bench.harness.config import RunConfig
@@ -81,9 +82,18 @@ class Search(NamedTuple):
 
 
 def build(
-    config: RunConfig, params: Any, entry: Method, method_config: Any, searches: dict[str, Search], scan: Scan
+    config: RunConfig,
+    params: Any,
+    entry: Method,
+    method_config: Any,
+    searches: dict[str, Search],
+    scan: Scan,
+    mesh: Mesh | None = None,
 ) -> Functions:
-    """Close over the static choices; searches: the attack, and those that it is checked by."""
+    """Close over the static choices; searches: the attack, and those that it is checked by.
+
+    mesh: devices among which the slices of a batch are dealt out evenly, or None for one.
+    """
     method, surrogate = entry.build(method_config), entry.surrogate(method_config)
     aimed = config.region if config.aim == "region" else None
 
@@ -142,9 +152,12 @@ def build(
     one_by_one = entry.fitted and jax.default_backend() == "cpu"
 
     def batched(function: Callable[..., Any]) -> Callable[..., Any]:
-        return jax.jit(
-            (lambda *args: jax.lax.map(lambda one: function(*one), args)) if one_by_one else jax.vmap(function)
-        )
+        many = (lambda *args: jax.lax.map(lambda one: function(*one), args)) if one_by_one else jax.vmap(function)
+        if mesh is None:
+            return jax.jit(many)
+        # Slices have nothing to do with each other: each device computes its own, and nothing is sent.
+        slices = PartitionSpec(mesh.axis_names)
+        return jax.jit(jax.shard_map(many, mesh=mesh, in_specs=slices, out_specs=slices, check_vma=False))
 
     return Functions(
         batched(prepare), {name: batched(search_by(search)) for name, search in searches.items()}, batched(evaluate)

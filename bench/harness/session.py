@@ -34,7 +34,8 @@ from jaxcs.recon import l1
 def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> int:
     """Carry out a run; returns the exit code."""
     sources.check_device(arguments.device)
-    return _run(Plan(config, arguments.batch, arguments.save_perturbations, arguments.shard), arguments, argv, None)
+    plan = Plan(config, arguments.batch, arguments.save_perturbations, arguments.shard)
+    return _run(plan, arguments, argv, None)
 
 
 def go_on(arguments: Namespace) -> int:
@@ -51,7 +52,8 @@ def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | Non
     begun = time.monotonic()
     config = plan.config
     attacked = subjects.sources(config)
-    work = Work(config, attacked, subjects.victims(config, attacked), plan.batch or 1, plan.save_perturbations)
+    mesh = sources.mesh_of(arguments.devices)
+    work = Work(config, attacked, subjects.victims(config, attacked), plan.batch or 1, plan.save_perturbations, mesh)
     source = sources.open_source(config, work.victims, plan.shard)
     notes = _notes(config, work, source)
     memory, seconds = estimate(source.shapes, work)
@@ -70,7 +72,7 @@ def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | Non
         "argv": argv,
         "versions": provenance.versions(),
         "git": provenance.git_state(),
-        "device": provenance.device(),
+        "device": provenance.device() | {"used": work.devices},
         "data": source.description,
         "data_sha256": source.sha256,
         "images": source.total,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import numpy as np
+from jax.sharding import Mesh
 
 from bench.harness.case_list import listed, phantom_numbers
 from bench.harness.config import RunConfig
@@ -113,6 +115,19 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:  # the latter for a platform whose plugin is not installed
         extra = {"gpu": "jaxcs[cuda12] or jaxcs[cuda13]", "tpu": "jaxcs[tpu]"}.get(device, "jax")
         raise UsageError(f"--device {device}: JAX finds none here; install {extra}, or use --device cpu") from error
+
+
+def mesh_of(devices: int | None) -> Mesh | None:
+    """So many of this machine's devices, all of them for 0, as one axis; None for one.
+
+    Raises UsageError where there are fewer.
+    """
+    there = jax.local_devices()
+    if devices is not None and devices > len(there):
+        names = f"{len(there)} device{'s' if len(there) > 1 else ''}"
+        raise UsageError(f"--devices {devices}: JAX finds {names} here; name at most as many, or all")
+    used = there[: devices or None]
+    return Mesh(np.array(used), ("slice",)) if devices is not None and len(used) > 1 else None
 
 
 def _only(config: RunConfig) -> str:
