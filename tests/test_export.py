@@ -83,7 +83,8 @@ def test_reconstructions_are_those_of_the_library(name):
         assert relative_error(found, expected[:count]) < 1e-5
 
 
-@pytest.mark.parametrize("name", SMALL)
+# VarNet's takes as long as all else here, and has nothing that the others have not.
+@pytest.mark.parametrize("name", ["l1", "unet"])
 def test_an_attack_step_is_that_of_the_library(name):
     method, params = built(name)
     exported = reloaded(lower(artefacts(method, params, SHAPE)["attack_step"]))

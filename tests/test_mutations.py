@@ -17,7 +17,7 @@ from tests.hostile.pool import Worker  # noqa: E402
 from tests.hostile.seeds import seeds, write  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who opened a file")
-EXAMPLES = 150  # of each sound file
+EXAMPLES = 100  # of each sound file
 
 
 @pytest.fixture(scope="module")
