@@ -9,10 +9,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from data_prep.cases import InputError
-from data_prep.layout import Volume, write_volume
+
+if TYPE_CHECKING:
+    from data_prep.layout import Volume
 
 _PHANTOMS = 10
 _EXIT_DONE, _EXIT_PROBLEMS, _EXIT_USAGE, _EXIT_INPUT, _EXIT_OUTPUT = 0, 1, 2, 3, 4
@@ -73,6 +75,7 @@ def _stanford(arguments: _Arguments) -> Iterator[Volume]:
 
 def _phantom(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import phantom
+    from data_prep.layout import Volume
 
     for index in range(_PHANTOMS):
         case = phantom.case(arguments.raw, "test", index)
@@ -156,10 +159,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _convert(arguments: _Arguments) -> int:
+    from data_prep.layout import write_volume
+
     read, _ = SOURCES[arguments.command]
     raw = Path(arguments.raw)
+    written = set()
     for measured in read(arguments):
         volume = _combined(measured, arguments)
+        if volume.name in written:
+            raise InputError(f"{raw}: two volumes are named {volume.name}; give the files other names")
+        written.add(volume.name)
         older = arguments.out / f"{volume.name}.h5"
         if older.exists() and raw.exists() and (older.samefile(raw) or older.parent.samefile(raw)):
             raise _UsageError(f"OUT holds RAW's own {older.name}, which would be replaced; give another folder")

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -159,3 +160,8 @@ def test_the_command_offers_the_fixes_that_there_are():
     for name in FIXES:
         assert parser().parse_args(["stanford", "raw", "out", "--fix", name]).fix == name
     assert main(["stanford", "raw", "out", "--fix", "another"]) == 2
+
+
+def test_help_does_not_wait_for_jax():
+    program = "import sys, data_prep.__main__ as command; command.parser(); sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -93,6 +93,14 @@ def test_nifti_volumes_become_files_without_their_empty_slices(tmp_path):
     assert (tmp_path / "out" / "run-0.h5").exists()
 
 
+def test_two_volumes_of_one_name_are_refused(tmp_path, capsys):
+    (tmp_path / "raw").mkdir()
+    for name in ("one.nii", "one.nii.gz"):
+        nibabel.save(nibabel.Nifti1Image(np.ones((8, 8, 1), np.float32), np.eye(4)), tmp_path / "raw" / name)
+    assert main(["images", str(tmp_path / "raw"), str(tmp_path / "out")]) == 3
+    assert "two volumes are named one" in capsys.readouterr().err
+
+
 def test_complex_datasets_of_any_name_are_volumes(tmp_path):
     path = write(tmp_path / "body.h5", heart=brain(1)[0], liver=brain(2)[:, :20], label=[1, 2])
     found = {volume.name: volume.kspace.shape for volume in volumes(path, None, None)}
