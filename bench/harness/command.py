@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from bench.harness.arguments import Parser
-from bench.harness.errors import Interrupted, OutOfMemoryError, RunError
+from bench.harness.errors import Advice, Interrupted, OutOfMemoryError, RunError
 
 # Seconds; 5 are promised.
 _PATIENCE = 3.5
@@ -47,7 +47,7 @@ def execute(
             traceback.print_exception(error)
         failure = _as_run_error(error, advice)
         # What is to be done about it, on lines of their own.
-        notes = getattr(error, "__notes__", [])
+        notes = [note for note in getattr(error, "__notes__", []) if isinstance(note, Advice)]
         print(f"{name}: error: {failure}", *notes, sep="\n", file=sys.stderr)
         return failure.exit_code
     finally:

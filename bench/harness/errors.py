@@ -11,6 +11,12 @@ class RunError(Exception):
     exit_code = 1
 
 
+class Advice(str):
+    """A note on an exception (`add_note`) that the user sees below the error; notes of libraries stay unseen."""
+
+    __slots__ = ()
+
+
 class UsageError(RunError):
     """A flag, or a combination of flags, that cannot be carried out."""
 

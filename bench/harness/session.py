@@ -15,7 +15,7 @@ from typing import Any
 from bench.harness import methods, provenance, sources, subjects
 from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, InputFileError, Interrupted, OutOfMemoryError, OutputError
+from bench.harness.errors import DONE, Advice, InputFileError, Interrupted, OutOfMemoryError, OutputError
 from bench.harness.estimate import estimate
 from bench.harness.evidence import not_checked
 from bench.harness.finish import count, finish, tell
@@ -105,7 +105,7 @@ def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | Non
             with suppress(OutputError):  # where it cannot be written, the last status is as good
                 folder.write_json("run.json", record | {"status": stopped})
             # execute prints it below the error.
-            how = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
+            how = Advice(f"python -m bench.attack --resume {shlex.quote(str(folder.path))}")
             if isinstance(error, OutOfMemoryError | MemoryError):
                 failure = _with_need(error, memory)
                 failure.add_note(how)

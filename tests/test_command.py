@@ -1,0 +1,23 @@
+"""What every command prints when its work fails."""
+
+import pytest
+
+from bench.harness.arguments import Parser
+from bench.harness.command import execute
+from bench.harness.errors import Advice, UsageError
+
+
+@pytest.mark.parametrize(("error", "code", "line"), [(UsageError("no"), 2, "no"), (KeyboardInterrupt(), 130, "Ctrl-C")])
+def test_below_the_error_stands_our_advice_and_no_library_s(error, code, line, capsys):
+    def work(arguments, argv):
+        # JAX adds such a note to whatever passes through it, also to a signal's exception.
+        error.add_note("For simplicity, JAX has removed its internal frames")
+        error.add_note(Advice("python -m bench.attack --resume runs/one"))
+        raise error
+
+    parser = Parser(prog="bench.test")
+    parser.set_defaults(device="auto")
+    assert execute(parser, "bench.test", "", work, []) == code
+    first, second = capsys.readouterr().err.splitlines()
+    assert line in first
+    assert second == "python -m bench.attack --resume runs/one"
