@@ -7,11 +7,11 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of, setting, shard
+from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of, shard
 from bench.harness.command import as_process, execute
 from bench.harness.config import RunConfig
 from bench.harness.errors import UsageError
-from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling
+from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.harness.like import LIKE
 from bench.harness.shards import WHOLE
 
@@ -88,14 +88,9 @@ def parser() -> Parser:
         help="named configuration of the method: rc2021 (l1); paper, original (convdecoder, deepdecoder, dip); "
         "attack2021, pathology2021, feature2021, brain2021 (convdecoder)",
     )
-    what.add_argument(
-        "--set",
-        type=setting,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct; "
+    add_settings(
+        what,
+        "change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct; "
         "of several methods as l1.lam=0.005",
     )
     what.add_argument(

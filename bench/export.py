@@ -12,10 +12,11 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.harness.arguments import Parser, integer, one_of, setting
+from bench.harness.arguments import Parser, integer, one_of
 from bench.harness.command import execute
 from bench.harness.config import RunConfig
 from bench.harness.errors import UsageError
+from bench.harness.flags import add_settings
 
 # Un-trained networks fit for minutes to each measurement, and are not deployed.
 METHODS = ("l1", "unet", "varnet")
@@ -39,14 +40,9 @@ def parser() -> Parser:
         "if not given, those for the phantom's knee",
     )
     top.add_argument("--preset", metavar="NAME", help="named configuration of the method: rc2021 (l1)")
-    top.add_argument(
-        "--set",
-        type=setting,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change the method's configuration, such as lam=0.005",
+    add_settings(
+        top,
+        "change the method's configuration, such as lam=0.005",
     )
     top.add_argument(
         "--shape",

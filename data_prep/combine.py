@@ -39,8 +39,7 @@ def whitened(volume: Volume) -> Volume:
         raise _refused(volume, "a coil has no noise of its own: leave --whiten out, or the coil")
     changed = _combined(volume, inverse)
     if changed.maps is not None:
-        norm = np.linalg.norm(changed.maps, axis=1, keepdims=True)
-        changed = changed._replace(maps=changed.maps / np.where(norm > 0, norm, 1))
+        changed = changed._replace(maps=unit_maps(changed.maps))
     note = f"coils whitened by the background's noise, {np.sqrt(level):.2e} of the largest sample"
     return changed._replace(targets=targets_of(changed._replace(targets=None)), notes=(*volume.notes, note))
 
@@ -59,6 +58,12 @@ def compressed(volume: Volume, coils: int) -> Volume:
     kept = _energy(changed.kspace) / _energy(volume.kspace)
     note = f"{volume.kspace.shape[1]} coils compressed to {coils} virtual ones with {kept:.2%} of the energy"
     return changed._replace(targets=targets_of(volume), notes=(*volume.notes, note))
+
+
+def unit_maps(maps: np.ndarray) -> np.ndarray:
+    """Maps (..., coil, ny, nx) with a root sum of squares over the coils of 1 where they are not all zero."""
+    norm = np.linalg.norm(maps, axis=-3, keepdims=True)
+    return maps / np.where(norm > 0, norm, 1)
 
 
 def _combined(volume: Volume, matrix: np.ndarray) -> Volume:

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_prep import images
 from data_prep.coil_array import Receiver, measure, sensitivities
+from data_prep.combine import unit_maps
 from data_prep.layout import Volume
 from data_prep.nifti import read_nifti
 from data_prep.safe_hdf5 import dataset_names, find_dataset, holds, open_file, printable, read, refusal
@@ -135,15 +136,11 @@ def _scan(
 def _volume(name: str, kspace: list[np.ndarray], coils: _Coils | None, snr: float | None) -> Volume:
     stacked = np.stack(kspace)
     level = "none" if snr == np.inf else "of an SNR from 30 to 40" if snr is None else f"of an SNR of {snr:g}"
-    maps = None
-    if coils is not None:
-        norm = np.linalg.norm(coils.maps, axis=0)
-        maps = np.broadcast_to(coils.maps / np.where(norm > 0, norm, 1), stacked.shape)
     return Volume(
         name=name,
         kspace=stacked,
         crop=(stacked.shape[-2], stacked.shape[-1]),
-        maps=maps,
+        maps=None if coils is None else np.broadcast_to(unit_maps(coils.maps), stacked.shape),
         notes=(
             f"computed from images: {'eight simulated coils' if coils is None else f'coils of {coils.path.name}'}",
             f"added noise: {level}",

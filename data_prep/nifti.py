@@ -9,15 +9,13 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import os
-import stat
 import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, LARGEST_EXPANSION, damaged, refusal
+from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, LARGEST_EXPANSION, check_regular, damaged, refusal
 
 _LENGTHS = {348: b"n+1\0", 540: b"n+2\0"}  # bytes of a header of version 1 and 2, and what a single file is marked by
 _LARGEST_OFFSET = 2**24  # bytes before the voxels
@@ -43,18 +41,10 @@ def read_nifti(path: Path) -> Nifti:
         import nibabel
     except ImportError as error:
         raise refusal(path, "nibabel is not installed", "pip install 'jaxcs[nifti]'") from error
-    try:
-        # A pipe or a device would block or never end, so it must not even be opened.
-        regular = stat.S_ISREG(os.stat(path).st_mode)
-        raw = path.open("rb") if regular else None
-    except OSError as error:
-        raise refusal(path, error.strerror or "cannot be read", "check the path and its permissions") from error
-    if raw is None:
-        raise refusal(path, "not a regular file", "give a NIfTI file")
-    with raw, damaged(path, "the NIfTI file"):
+    held = check_regular(path).st_size
+    with path.open("rb") as raw, damaged(path, "the NIfTI file"):
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        held = os.stat(path).st_size
         if packed:
             with gzip.open(raw) as stream:
                 return _read(path, stream, held * LARGEST_EXPANSION, nibabel)

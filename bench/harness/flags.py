@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import _ArgumentGroup
+from argparse import _ActionsContainer, _ArgumentGroup
 
-from bench.harness.arguments import number, one_of
+from bench.harness.arguments import number, one_of, setting
 
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 DEVICES = ("auto", "cpu", "gpu", "tpu")
@@ -20,6 +20,11 @@ def add_data(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--phantom", type=one_of(FAMILIES), default="knee", metavar="FAMILY", help="built-in data: knee or brain"
     )
+
+
+def add_settings(group: _ActionsContainer, words: str) -> None:
+    """--set; words: what it is for."""
+    group.add_argument("--set", type=setting, nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=words)
 
 
 def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_FRACTION) -> None:
