@@ -1,122 +1,127 @@
-"""Time the parts that decide how long a run takes, and print JSON: python -m bench.speed.
+"""Time the main work beside what users would use instead, on the same data in one run: python -m bench.speed.
 
-Every figure is the median over interleaved repetitions after one warm-up, on random data of the given size (15 coils of
-640 x 368 by default, a fastMRI knee slice), with its smallest and largest value beside it.
+Peers are BART, SigPy, PyTorch and the `fastmri` package; one that is absent is said and left out.  Every program runs
+in a process of its own; they take turns, and the figures are medians of their turns, with the smallest and the largest.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
+import os
 import sys
-import time
-from argparse import ArgumentDefaultsHelpFormatter
-from collections.abc import Callable
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
 
-from bench.harness.arguments import Parser, integer, one_of
-from bench.harness.errors import RunError
-from bench.harness.networks_speed import CASES, compare
+from bench.harness.arguments import HelpFormatter, Parser, integer, one_of
+from bench.harness.errors import OutputError, RunError, UsageError
+from bench.timing.rows import DEFAULT, NAMES
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    parser = Parser(prog="python -m bench.speed", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+    parser = Parser(prog="python -m bench.speed", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument(
-        "--shape", type=integer(8), nargs=3, default=[15, 640, 368], metavar="N", help="coils, rows, columns"
+        "--shape", type=integer(4), nargs=3, default=[15, 640, 368], metavar="N", help="coils, rows, columns"
     )
-    parser.add_argument("--iterations", type=integer(1), default=100, metavar="N", help="of FISTA")
     parser.add_argument(
-        "--networks",
-        type=one_of(tuple(CASES)),
+        "--only",
+        type=one_of(NAMES),
         nargs="+",
+        default=list(DEFAULT),
         metavar="NAME",
-        help="time instead a step on these networks, beside PyTorch's where that is installed: " + ", ".join(CASES),
+        help="what is timed, of " + ", ".join(NAMES),
     )
+    parser.add_argument("--iterations", type=integer(1), default=60, metavar="N", help="of attack step and curves")
     parser.add_argument("--repetitions", type=integer(1), default=5, metavar="N", help="counted runs of each")
+    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="an environment that --set-up made")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--set-up", type=Path, metavar="FOLDER", help="only install PyTorch, fastmri and SigPy there")
+    other.add_argument("--curves", action="store_true", help="time instead how the cost of l1 grows")
     try:
         arguments = parser.parse_args(argv)
+        if arguments.set_up:
+            from bench.timing import peers
+
+            _say_all(peers.set_up(arguments.set_up))
+            return 0
+        _check(arguments)
+        found = _curves(arguments) if arguments.curves else _rows(arguments)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(found, indent=2) + "\n")
     except RunError as error:
         print(f"bench.speed: error: {error}", file=sys.stderr)
         return error.exit_code
-    from bench.harness import provenance  # imports JAX
-
-    if arguments.networks:
-        found = compare(arguments.networks, arguments.repetitions)
-        found |= {"device": provenance.device(), "versions": provenance.versions()}
-        print(json.dumps(found, indent=2))
-        return 0
-    work = _work(tuple(arguments.shape), arguments.iterations)
-    seconds: dict[str, list[float]] = {name: [] for name in work}
-    compiled = {name: _timed(run) for name, run in work.items()}
-    for _ in range(arguments.repetitions):
-        for name, run in work.items():
-            seconds[name].append(_timed(run))
-    report = {
-        "shape": dict(zip(("coils", "rows", "columns"), arguments.shape, strict=True)),
-        "fista_iterations": arguments.iterations,
-        "seconds": {
-            name: {
-                "median": statistics.median(times),
-                "smallest": min(times),
-                "largest": max(times),
-                "first_call_with_compilation": compiled[name],
-            }
-            for name, times in seconds.items()
-        },
-        "device": provenance.device(),
-        "versions": provenance.versions(),
-    }
-    print(json.dumps(report, indent=2))
     return 0
 
 
-def _timed(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def _check(arguments: Namespace) -> None:
+    """Before all the work, not after."""
+    if arguments.shape[1] < 32 or arguments.shape[2] < 100:
+        raise UsageError("--shape needs 32 rows and 100 columns, a quarter of which hold the 24 of calibration")
+    path: Path | None = arguments.json
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise OutputError(f"--json {path}: not a file in a folder that exists")
 
 
-def _work(shape: tuple[int, int, int], iterations: int) -> dict[str, Callable[[], object]]:
-    """What is timed; each call ends when its result is there."""
-    import jax
-    import jax.numpy as jnp
+def _rows(arguments: Namespace) -> dict[str, Any]:
+    from bench.timing import ceilings, measure, peers, rows, table, work
 
-    from jaxcs import masks
-    from jaxcs.coils.espirit import EspiritConfig, espirit
-    from jaxcs.operators import Sense, Wavelet
-    from jaxcs.recon import l1, normalise
-    from jaxcs.types import Measurement
-
-    random = jax.random.normal(jax.random.key(0), (2, *shape), jnp.complex64)
-    maps = random[0] / jnp.linalg.norm(random[0], axis=0)
-    mask = jnp.asarray(masks.random(shape[2], 4, 0.08, 0))
-    measurement, _ = normalise(Measurement(jnp.where(mask, random[1], 0), mask, maps))
-    sense = Sense(maps, mask)
-    image = sense.adjoint(measurement.kspace)
-    config = l1.Config(n_iters=iterations)
-    wavelet = Wavelet(config.wavelet, l1.wavelet_grid(config, shape[1:])[0])
-    reconstruct = l1.build(config).apply
-    normal = jax.jit(Sense.normal)
-    there_and_back = jax.jit(lambda w, x: w.adjoint(w.forward(x)))
-    padded = jnp.zeros(l1.wavelet_grid(config, shape[1:])[1], jnp.complex64)
-
-    @jax.jit
-    def attack_step(measurement: Measurement, target: jax.Array) -> jax.Array:
-        def loss(kspace: jax.Array) -> jax.Array:
-            image = reconstruct({}, measurement._replace(kspace=kspace), jax.random.key(0))
-            return jnp.sum((image - target) ** 2)
-
-        return jax.grad(loss)(measurement.kspace)
-
-    target = jnp.zeros(shape[1:])
-    ready = jax.block_until_ready
-    return {
-        "normal operation": lambda: ready(normal(sense, image)),
-        "wavelet there and back": lambda: ready(there_and_back(wavelet, padded)),
-        "fista": lambda: ready(reconstruct({}, measurement, jax.random.key(0))),
-        "l1 attack step": lambda: ready(attack_step(measurement, target)),
-        "espirit": lambda: ready(espirit(measurement.kspace, (24, 24), EspiritConfig())),
+    shape = tuple(arguments.shape)
+    present = peers.find(arguments.peers)
+    _say_all(present.absent)
+    load = os.getloadavg()
+    limits = ceilings.measure()
+    records: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if any(row in arguments.only for row in rows.ON_THE_SLICE):
+            work.write(work.slice_of(shape), folder)
+        for row_name in dict.fromkeys(arguments.only):
+            row = rows.build(row_name, shape, arguments.iterations, folder, present)
+            records += measure.measure(row, arguments.repetitions, folder, limits, _say)
+            _say_all(row.notes)
+    print(table.markdown(records), *table.solutions(records), sep="\n")
+    print(f"Copying: {limits.bandwidth / 1e9:.1f} GB/s; matrix product: {limits.product / 1e9:.0f} GFLOP/s.")
+    print(f"Load before and after: {load[0]:.1f} and {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
+    return _machine(arguments) | {
+        "load_before_and_after": [load[0], os.getloadavg()[0]],
+        "ceilings": limits._asdict(),
+        "peers": present.versions,
+        "absent": present.absent,
+        "rows": records,
     }
+
+
+def _curves(arguments: Namespace) -> dict[str, Any]:
+    from bench.timing import curves, table
+
+    found = curves.measure(tuple(arguments.shape), arguments.iterations, arguments.repetitions, _say)
+    print(table.curves(found))
+    return _machine(arguments) | {"curves": found}
+
+
+def _machine(arguments: Namespace) -> dict[str, Any]:
+    from bench.harness import provenance
+
+    return {
+        "shape": dict(zip(("coils", "rows", "columns"), arguments.shape, strict=True)),
+        "repetitions": arguments.repetitions,
+        "device": provenance.device(),
+        "versions": provenance.versions(),
+        "code": provenance.git_state(),
+    }
+
+
+def _say(line: str) -> None:
+    print(f"bench.speed: {line}", file=sys.stderr)
+
+
+def _say_all(lines: list[str]) -> None:
+    for line in lines:
+        _say(line)
 
 
 if __name__ == "__main__":

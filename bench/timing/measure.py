@@ -1,0 +1,102 @@
+"""Time one row: every side in a process of its own, taking turns, so that a busy machine slows all alike."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.timing.ceilings import Ceilings
+from bench.timing.converge import LIMIT, nrmse, smallest
+from bench.timing.counts import Counts
+from bench.timing.process import Worker, WorkerError
+from bench.timing.rows import Row, Side
+
+
+def measure(
+    row: Row, repetitions: int, folder: Path, ceilings: Ceilings, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """A record for each side: who, iterations, seconds, ratio to ours, memory, shares of the ceilings.
+
+    A peer that fails is said and left out.  Raises WorkerError where our own side fails.
+    """
+    with ExitStack() as stack:
+        workers: list[tuple[Side, Worker, int, dict[str, Any]]] = []
+        solutions: list[np.ndarray] = []
+        for index, side in enumerate(row.sides):
+            say(f"{row.name}: {side.who}")
+            try:
+                worker = stack.enter_context(Worker(side.program, side.options, side.interpreter))
+                iterations, found = row.iterations, dict[str, Any]()
+                if row.converge:
+                    iterations, found, solution = _converge(worker, folder / f"{row.name}-{index}.npy")
+                    solutions.append(solution)
+                    found["nrmse_to_our_solution"] = nrmse(solution, solutions[0])
+                worker.run(iterations)  # compiles, and brings memory in
+                workers.append((side, worker, iterations, found))
+            except WorkerError as error:
+                if index == 0:
+                    raise
+                say(f"{row.name}: {side.who} is left out: {error}")
+        times: list[list[float]] = [[] for _ in workers]
+        for _ in range(repetitions):
+            for (_, worker, iterations, _), seconds in zip(workers, times, strict=True):
+                # One that does not count, where it is short: memory comes back slowly from another's turn.
+                if not row.converge:
+                    worker.run(iterations)
+                seconds.append(worker.run(iterations))
+        return [
+            {"work": row.name, "what": row.what, "who": side.who, "iterations": iterations}
+            | {"peak_memory_bytes": worker.memory()}
+            | summarise(seconds, times[0])
+            | shares(side.count, iterations if row.converge else 1, seconds, ceilings)
+            | found
+            for (side, worker, iterations, found), seconds in zip(workers, times, strict=True)
+        ]
+
+
+def _converge(worker: Worker, path: Path) -> tuple[int, dict[str, Any], np.ndarray]:
+    """Iterations until the image is near the solver's own solution, how near it then is, and that solution."""
+    worker.run(LIMIT, path)
+    solution = np.load(path)
+    distances: dict[int, float] = {}
+
+    def distance(iterations: int) -> float:
+        worker.run(iterations, path)
+        distances[iterations] = nrmse(np.load(path), solution)
+        return distances[iterations]
+
+    iterations = smallest(distance)
+    found = {"nrmse_to_own_solution": distances.get(iterations, 0.0), "distances": dict(sorted(distances.items()))}
+    return iterations, found, solution
+
+
+def summarise(seconds: list[float], ours: list[float]) -> dict[str, float]:
+    """Median, smallest and largest [s]; and the median of the ratios to ours of the same turn."""
+    return {
+        "median_s": statistics.median(seconds),
+        "smallest_s": min(seconds),
+        "largest_s": max(seconds),
+        "times_ours": statistics.median(theirs / mine for theirs, mine in zip(seconds, ours, strict=True)),
+    }
+
+
+def shares(count: Counts | None, times: int, seconds: list[float], ceilings: Ceilings) -> dict[str, float]:
+    """The time that copying as many bytes, and multiplying as often, would take, over the time that was taken.
+
+    count: of a part that was done so many times; None where nothing was counted, and so nothing is said.
+    """
+    if count is None:
+        return {}
+    count = count.times(times)
+    median = statistics.median(seconds)
+    return {
+        "flops": count.flops,
+        "bytes": count.bytes,
+        "share_of_copy": count.bytes / ceilings.bandwidth / median,
+        "share_of_product": count.flops / ceilings.product / median,
+    }

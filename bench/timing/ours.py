@@ -1,0 +1,93 @@
+"""Our side of the work, as programs (see `bench.timing.programs`); compilation is never in the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from bench.timing import work
+from jaxcs.coils import espirit as coils
+from jaxcs.operators import Sense, Wavelet
+from jaxcs.recon import l1 as method
+from jaxcs.types import Measurement
+
+Program = Callable[[int], Any]
+
+
+class Compiled:
+    """A function whose compiled form depends on the number of iterations."""
+
+    def __init__(self, compile_for: Callable[[int], Callable[[], Any]]) -> None:
+        self._compile_for, self._compiled = compile_for, dict[int, Callable[[], Any]]()
+
+    def prepare(self, iterations: int) -> Program:
+        """Compile, once for each number; what comes back runs it."""
+        if iterations not in self._compiled:
+            self._compiled[iterations] = self._compile_for(iterations)
+        return lambda _: jax.block_until_ready(self._compiled[iterations]())
+
+    def __call__(self, iterations: int) -> Any:
+        """Compile where needed, and run."""
+        return self.prepare(iterations)(iterations)
+
+
+def l1(options: dict[str, Any]) -> Compiled:
+    """The complex image of `jaxcs.recon.l1`."""
+    measurement = _measurement(options)
+
+    def compile_for(iterations: int) -> Callable[[], Any]:
+        config = method.Config(wavelet=options["wavelet"], lam=options["lam"], n_iters=iterations)
+        compiled = jax.jit(lambda m: method.solve(config, m)).lower(measurement).compile()
+        return lambda: compiled(measurement)
+
+    return Compiled(compile_for)
+
+
+def l1_attack(options: dict[str, Any]) -> Compiled:
+    """The gradient of a squared distance to a target, in the k-space, through all of l1."""
+    measurement = _measurement(options)
+    target = jnp.zeros(measurement.maps.shape[1:])
+
+    def compile_for(iterations: int) -> Callable[[], Any]:
+        apply = method.build(method.Config(n_iters=iterations)).apply
+
+        def loss(kspace: jax.Array, rest: Measurement) -> jax.Array:
+            return jnp.sum((apply({}, rest._replace(kspace=kspace), jax.random.key(0)) - target) ** 2)
+
+        compiled = jax.jit(jax.grad(loss)).lower(measurement.kspace, measurement).compile()
+        return lambda: compiled(measurement.kspace, measurement)
+
+    return Compiled(compile_for)
+
+
+def espirit(options: dict[str, Any]) -> Program:
+    """Maps by a preset of `jaxcs.coils.espirit`."""
+    measurement = _measurement(options)
+    config, shape = coils.PRESETS[options["preset"]], work.calibration(measurement.kspace.shape)
+    return lambda _: jax.block_until_ready(coils.espirit(measurement.kspace, shape, config))
+
+
+def normal(options: dict[str, Any]) -> Program:
+    """A^H A on a zero-filled image."""
+    measurement = _measurement(options)
+    a = Sense(measurement.maps, measurement.mask)
+    image, apply = a.adjoint(measurement.kspace), jax.jit(Sense.normal)
+    return lambda _: jax.block_until_ready(apply(a, image))
+
+
+def wavelet(options: dict[str, Any]) -> Program:
+    """Coefficients and back."""
+    measurement = _measurement(options)
+    _, ny, nx = measurement.maps.shape
+    levels, grid = method.wavelet_grid(method.Config(wavelet=options["wavelet"]), (ny, nx))
+    w, image = Wavelet(options["wavelet"], levels), jnp.ones(grid, jnp.complex64)
+    apply = jax.jit(lambda x: w.adjoint(w.forward(x)))
+    return lambda _: jax.block_until_ready(apply(image))
+
+
+def _measurement(options: dict[str, Any]) -> Measurement:
+    return Measurement(*map(jnp.asarray, work.read(Path(options["folder"]))))

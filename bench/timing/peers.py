@@ -1,0 +1,91 @@
+"""What users would use instead: where it is found, and how it is installed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.harness.errors import OutputError, UsageError
+
+_TORCH = "2.13.0"
+_NEEDED = ("numpy", "scipy", "h5py", "scikit-image", "pandas", "requests", "tqdm", "runstats", "PyYAML")
+_SIGPY = "sigpy==0.1.27"
+# Lightning and all that comes with it serves the package's training, not its models.
+_WITHOUT_NEEDS = ["fastmri==0.3.0"]
+_PACKAGES = ("sigpy", "torch", "fastmri")
+
+
+class Peers(NamedTuple):
+    """The interpreter that has SigPy, that which has PyTorch and `fastmri`, and whether BART is on the path.
+
+    None where there is none; `versions` of what was found, `absent` says what was not, a line each.
+    """
+
+    sigpy: Path | None
+    torch: Path | None
+    bart: bool
+    versions: dict[str, str]
+    absent: list[str]
+
+
+def find(folder: Path | None) -> Peers:
+    """Look in `folder`, made by `set_up`, and in this environment.  UsageError where there is no such folder."""
+    interpreters = [Path(sys.executable)]
+    if folder is not None:
+        python = folder / "bin" / "python"
+        if not python.exists():
+            raise UsageError(f"--peers {folder}: no bin/python there; python -m bench.speed --set-up {folder} makes it")
+        interpreters.insert(0, python.absolute())
+    found: dict[str, tuple[Path, str]] = {}
+    for interpreter in reversed(interpreters):
+        found |= {package: (interpreter, version) for package, version in _versions(interpreter).items()}
+    versions = {package: version for package, (_, version) in found.items()}
+    absent = []
+    if "sigpy" not in found:
+        absent.append("SigPy is not installed; --set-up FOLDER installs it for --peers FOLDER")
+    torch = found["torch"][0] if "torch" in found and found["torch"][0] == found.get("fastmri", [None])[0] else None
+    if torch is None:
+        absent.append("PyTorch and fastmri are not installed; --set-up FOLDER installs them for --peers FOLDER")
+    bart = shutil.which("bart") is not None
+    if bart:
+        versions["bart"] = subprocess.run(["bart", "version"], capture_output=True, text=True).stdout.strip()
+    else:
+        absent.append("BART is not on the path; its Debian package is called bart")
+    return Peers(found["sigpy"][0] if "sigpy" in found else None, torch, bart, versions, absent)
+
+
+def _versions(interpreter: Path) -> dict[str, str]:
+    """The packages that an interpreter has, without importing them."""
+    program = (
+        "import json; from importlib.metadata import distributions; "
+        f"print(json.dumps({{d.name: d.version for d in distributions() if d.name in {_PACKAGES!r}}}))"
+    )
+    done = subprocess.run([str(interpreter), "-c", program], capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.splitlines() or ["it said nothing"])[-1]
+        raise UsageError(f"--peers: {interpreter} does not run: {reason}")
+    versions: dict[str, str] = json.loads(done.stdout)
+    return versions
+
+
+def set_up(folder: Path) -> list[str]:
+    """Make the environment; returns what it cannot hold, a line each.  OutputError where a step fails."""
+    _step(folder, [sys.executable, "-m", "venv", str(folder)])
+    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q"]
+    # Where pip is told of an index with builds for CPUs alone; the one for all is larger and no faster here.
+    if subprocess.run([*install, f"torch=={_TORCH}+cpu"], capture_output=True).returncode:
+        _step(folder, [*install, f"torch=={_TORCH}"])
+    _step(folder, [*install, _SIGPY, *_NEEDED])
+    _step(folder, [*install, "--no-deps", *_WITHOUT_NEEDS])
+    return find(folder).absent
+
+
+def _step(folder: Path, command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["it said nothing"])[-1]
+        raise OutputError(f"--set-up {folder}: {' '.join(command[1:5])} ... failed: {last}")

@@ -1,0 +1,95 @@
+"""A program in a process of its own, asked for one run at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.harness.errors import RunError
+
+_WORKER = Path(__file__).with_name("programs") / "worker.py"
+
+
+class WorkerError(RunError):
+    """What a program answered in place of a result, or its last words."""
+
+
+class Worker:
+    """A started program; a context manager that ends it.
+
+    program: MODULE:FUNCTION, see `bench.timing.programs`.  interpreter: None for this one, which then finds its modules
+    where this process does.  Raises WorkerError where the program cannot be made or a run fails.
+    """
+
+    def __init__(self, program: str, options: dict[str, Any], interpreter: Path | None = None) -> None:
+        # Where another program holds a core, OpenMP threads that spin while they wait take 30 times as long.
+        environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+        environment.pop("PYTHONPATH", None)
+        if interpreter is None:
+            environment["PYTHONPATH"] = os.pathsep.join(path for path in (os.getcwd(), *sys.path) if path)
+        self._program = program
+        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [str(interpreter or sys.executable), str(_WORKER), program, json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            text=True,
+            env=environment,
+        )
+        try:
+            self._answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, iterations: int = 1, save: Path | None = None) -> float:
+        """Seconds of one run; its result goes to `save` as .npy."""
+        return float(self._ask({"run": iterations} | ({"save": str(save)} if save else {}))["seconds"])
+
+    def memory(self) -> int:
+        """The most memory [bytes] that the process has held so far."""
+        return int(self._ask({"memory": True})["bytes"])
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.close()
+        self._process.terminate()
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._words.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # its last words are read below
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait()
+            self._words.seek(0)
+            last = (self._words.read().strip().splitlines() or ["it said nothing"])[-1]
+            raise WorkerError(f"{self._program} ended with {code}: {last}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise WorkerError(f"{self._program}: {answer['error']}")
+        return answer

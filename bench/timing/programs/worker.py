@@ -1,0 +1,80 @@
+"""Serve one program over standard input and output: python worker.py MODULE:FUNCTION OPTIONS, a line for each request.
+
+Run by its path, so that an interpreter without jaxcs can do it.  Requests and answers are JSON, one a line:
+{"run": ITERATIONS} gives {"seconds": ...}, with "save": PATH the result goes there; {"memory": true} gives the peak of
+this process in bytes.  {"error": ...} answers what failed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    # Libraries print; what they print must not get between the answers.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def answer(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    module, _, function = sys.argv[1].partition(":")
+    try:
+        start = time.perf_counter()
+        # In place of this file's folder, the one that has `bench`; only while the program's own file is imported,
+        # because it may be where another interpreter's packages are.
+        sys.path[0] = str(Path(__file__).resolve().parents[3])
+        make = getattr(importlib.import_module(module), function)
+        del sys.path[0]
+        run = make(json.loads(sys.argv[2]))
+        answer({"seconds": time.perf_counter() - start})
+    except Exception as error:
+        answer({"error": _line(error)})
+        return
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if "memory" in request:
+                answer({"bytes": _peak()})
+                continue
+            ready = run.prepare(request["run"]) if hasattr(run, "prepare") else run
+            start = time.perf_counter()
+            result = ready(request["run"])
+            seconds = time.perf_counter() - start
+            if "save" in request:
+                np.save(request["save"], result)
+            answer({"seconds": seconds})
+        except Exception as error:
+            answer({"error": _line(error)})
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def _peak() -> int:
+    """The most memory [bytes] that this process held, or one that it started.
+
+    ru_maxrss of a process counts what its parent held when it was started; VmHWM does not, but is Linux's alone.
+    """
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status = Path("/proc/self/status")
+    if status.exists():
+        own = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What is timed, and who does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.timing import counts
+from bench.timing.counts import Counts
+from bench.timing.networks import CASES
+from bench.timing.peers import Peers
+
+OURS = "jaxcs"
+# Relative to max|A^H y|, the project's default; SigPy and BART see the same data, and so the same lambda.
+LAM = 0.002
+ON_THE_SLICE = ("l1", "l1-db4", "l1-attack-step", "espirit", "normal", "wavelet")
+NAMES = (*ON_THE_SLICE, *CASES)
+DEFAULT = tuple(name for name in NAMES if name != "convdecoder-paper")  # half a minute a step
+
+
+@dataclass(frozen=True)
+class Side:
+    """Who does the work: a program (see `bench.timing.programs`), its options, and its interpreter, None for this.
+
+    count: of one run, or of one iteration where the row asks for that; None for programs that are not ours.
+    """
+
+    who: str
+    program: str
+    options: dict[str, Any]
+    interpreter: Path | None = None
+    count: Counts | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One piece of work.  The first side is ours, and the others' times are divided by its.
+
+    converge: the iterations are those that each side needs to come near its own solution, and counts are of one.
+    """
+
+    name: str
+    what: str
+    sides: list[Side]
+    converge: bool = False
+    iterations: int = 1
+    notes: list[str] = field(default_factory=list)
+
+
+def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path, peers: Peers) -> Row:
+    """The row of that name, with the peers that are there."""
+    if name in CASES:
+        return _network(name, peers)
+    data: dict[str, Any] = {"folder": str(folder)}
+    if name in ("l1", "l1-db4"):
+        return _l1(name, shape, data, peers)
+    if name == "l1-attack-step":
+        options = data | {"lam": LAM, "wavelet": "db4"}
+        once = counts.l1(shape, 8, iterations)
+        # The adjoint system takes a third as many iterations, each as dear as one of the solver's.
+        both = counts.l1(shape, 8, iterations + -(-iterations // 3))
+        sides = [
+            Side(f"{OURS}, one reconstruction", "bench.timing.ours:l1", options, count=once),
+            Side(f"{OURS}, its gradient", "bench.timing.ours:l1_attack", options, count=both),
+        ]
+        return Row(name, f"gradient through l1, {iterations} iterations", sides, iterations=iterations)
+    if name == "espirit":
+        converged, bart = data | {"preset": "converged"}, data | {"preset": "bart"}
+        sides = [
+            Side(OURS, "bench.timing.ours:espirit", converged, count=counts.espirit(shape, 60)),
+            Side(f"{OURS}, preset bart", "bench.timing.ours:espirit", bart, count=counts.espirit(shape, 30)),
+        ]
+        for threads in (1, 2) if peers.bart else ():
+            label = f"BART ecalib, {threads} thread{'s' * (threads > 1)}"
+            sides.append(Side(label, "bench.timing.programs.with_bart:espirit", data | {"threads": threads}))
+        sides += _sigpy("SigPy EspiritCalib", "espirit", data, peers)
+        return Row(name, "coil maps by ESPIRiT", sides)
+    options = data | {"wavelet": "db4"}
+    what = {"normal": "one A^H A", "wavelet": "db4 there and back"}[name]
+    count = counts.normal(shape) if name == "normal" else counts.wavelet(shape, 8)
+    ours = Side(OURS, f"bench.timing.ours:{name}", options, count=count)
+    return Row(name, what, [ours, *_sigpy("SigPy", name, options, peers)])
+
+
+def _l1(name: str, shape: tuple[int, int, int], data: dict[str, Any], peers: Peers) -> Row:
+    """With Haar, which all three treat alike at the edges, all solve one problem; db4 is SigPy's default and ours."""
+    wavelet, taps = ("haar", 2) if name == "l1" else ("db4", 8)
+    options = data | {"lam": LAM, "wavelet": wavelet}
+    sides = [Side(OURS, "bench.timing.ours:l1", options, count=counts.l1(shape, taps, 1))]
+    notes = []
+    if peers.bart and name == "l1":
+        sides.append(Side("BART pics, 2 threads", "bench.timing.programs.with_bart:l1", options | {"threads": 2}))
+    elif peers.bart:
+        notes.append("BART has no db4")
+    sides += _sigpy("SigPy L1WaveletRecon", "l1", options, peers)
+    what = f"l1 reconstruction, {wavelet}, to 0.1 % of its own solution"
+    return Row(name, what, sides, converge=True, notes=notes)
+
+
+def _sigpy(who: str, function: str, options: dict[str, Any], peers: Peers) -> list[Side]:
+    return [Side(who, f"bench.timing.programs.with_sigpy:{function}", options, peers.sigpy)] if peers.sigpy else []
+
+
+def _network(name: str, peers: Peers) -> Row:
+    from bench.timing.networks import options as network_options
+
+    options = network_options(name)
+    shape, method = options["shape"], options["method"]
+    function = "fit" if method == "convdecoder" else "attack"
+    if method == "unet":
+        count = counts.unet_step(shape, options["channels"], options["pools"])
+    elif method == "varnet":
+        sizes = ("cascades", "channels", "pools", "sens_channels", "sens_pools")
+        count = counts.varnet_step(shape, *(options[size] for size in sizes))
+    else:
+        count = counts.decoder_steps(shape, options["channels"], options["sizes"], options["steps"])
+    sides = [Side(OURS, f"bench.timing.networks:{function}", options, count=count)]
+    if peers.torch:
+        label = "PyTorch" if function == "fit" else "fastmri"
+        sides.append(Side(label, f"bench.timing.programs.with_torch:{function}", options, peers.torch))
+    size = " x ".join(map(str, shape))
+    what = f"{options['steps']} steps of ConvDecoder's fit" if function == "fit" else f"attack step on {method}"
+    return Row(name, f"{what}, {size}", sides)

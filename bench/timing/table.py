@@ -1,0 +1,45 @@
+"""The records as Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_HEAD = ["work", "who", "iterations", "seconds", "times ours", "memory", "bytes / copy", "flops / product"]
+
+
+def markdown(records: list[dict[str, Any]]) -> str:
+    """A line for each side of each row: median seconds with smallest and largest, ratio, peak memory [GB], ceilings."""
+    lines = [_HEAD, ["---"] * len(_HEAD)]
+    last = None
+    for record in records:
+        lines.append(
+            [
+                record["what"] if record["work"] != last else "",
+                record["who"],
+                str(record["iterations"]) if record["iterations"] > 1 else "",
+                f"{record['median_s']:.3g} ({record['smallest_s']:.3g} to {record['largest_s']:.3g})",
+                f"{record['times_ours']:.2f}",
+                f"{record['peak_memory_bytes'] / 1e9:.2f} GB",
+                *(f"{record[name]:.1%}" if name in record else "" for name in ("share_of_copy", "share_of_product")),
+            ]
+        )
+        last = record["work"]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def solutions(records: list[dict[str, Any]]) -> list[str]:
+    """How far the solvers' own solutions are from ours, a sentence each."""
+    return [
+        f"{record['work']}: the solution of {record['who']} is {record['nrmse_to_our_solution']:.2%} (NRMSE) from ours."
+        for record in records
+        if record.get("nrmse_to_our_solution")
+    ]
+
+
+def curves(found: list[dict[str, Any]]) -> str:
+    """The curves of `bench.timing.curves`: a line each, with the fitted exponent."""
+    lines = [["cost over", "at", "seconds", "exponent"], ["---"] * 4]
+    for curve in found:
+        sizes, seconds = (", ".join(f"{value:.3g}" for value in curve[key]) for key in ("sizes", "seconds"))
+        lines.append([curve["over"], sizes, seconds, f"{curve['exponent']:.2f}"])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,60 @@
+"""The slice that everybody reconstructs: made up, but as large, smooth, detailed and noisy as a measured one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.timing.programs import cfl
+from jaxcs.types import Measurement
+
+CALIBRATION = 24  # rows and columns, what BART and SigPy take
+_SNR = 35.0
+
+
+def slice_of(shape: tuple[int, int, int]) -> Measurement:
+    """K-space of the built-in knee at (coils, rows, columns), a random mask of a quarter of the columns, ESPIRiT maps.
+
+    Divided by max|A^H y|.  Loops around the field of view are the coils; at least 24 central columns are measured.
+    """
+    import jax.numpy as jnp
+
+    from data_prep.coil_array import Receiver, measure
+    from data_prep.fourier import root_sum_of_squares
+    from data_prep.phantom.scan import scan
+    from jaxcs import masks
+    from jaxcs.coils.espirit import EspiritConfig, espirit
+    from jaxcs.coils.simulate import loop_sensitivities
+    from jaxcs.recon import normalise
+
+    coils, rows, columns = shape
+    magnitude = root_sum_of_squares(scan("knee", "test", 0, (rows, columns)).clean)
+    y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
+    image = magnitude * np.exp(1j * (0.8 * x + 0.5 * y * y + 0.3 * x * y))
+    extent = (float(rows), float(columns))
+    radius = 0.75 * float(np.hypot(*extent))
+    loops = loop_sensitivities((rows, columns), extent, coils, radius, 3.4 * radius / coils)
+    full = measure(image, Receiver(loops, snr=_SNR), np.random.RandomState(0))
+    mask = masks.random(columns, 4, max(0.08, min(CALIBRATION, columns) / columns), 0)
+    kspace = jnp.asarray(np.where(mask, full / np.abs(full).max(), 0).astype(np.complex64))
+    maps = espirit(kspace, calibration(shape), EspiritConfig())
+    return normalise(Measurement(kspace, jnp.asarray(mask), maps))[0]
+
+
+def calibration(shape: tuple[int, ...]) -> tuple[int, int]:
+    """For (coils, rows, columns), the rows and columns that maps are estimated from."""
+    return min(CALIBRATION, shape[1]), min(CALIBRATION, shape[2])
+
+
+def write(measurement: Measurement, folder: Path) -> None:
+    """kspace, mask and maps as .npy, the two arrays of coils also as BART's .hdr and .cfl."""
+    for name, array in measurement._asdict().items():
+        np.save(folder / f"{name}.npy", np.asarray(array))
+    for name in ("kspace", "maps"):
+        cfl.write(folder / name, np.asarray(getattr(measurement, name)))
+
+
+def read(folder: Path) -> Measurement:
+    """What `write` wrote, as host arrays."""
+    return Measurement(*(np.load(folder / f"{name}.npy") for name in Measurement._fields))
