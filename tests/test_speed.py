@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from bench import speed
-from bench.timing import counts, curves, peers, rows, table
+from bench.timing import counts, curves, peers, rows, table, work
 from bench.timing.ceilings import Ceilings
 from bench.timing.converge import nrmse, smallest
 from bench.timing.measure import shares, summarise
 from bench.timing.process import Worker, WorkerError
 from bench.timing.programs import cfl
+from jaxcs.types import Measurement
 
 TINY = ["--shape", "4", "32", "112", "--repetitions", "1"]
 
@@ -46,19 +47,21 @@ def test_curves(capsys, monkeypatch):
     assert speed.main([*TINY, "--curves", "--iterations", "4"]) == 0
     lines = capsys.readouterr().out.splitlines()[2:]
     assert [line.split("|")[1].strip() for line in lines] == ["coils", "pixels", "iterations", "slices at once"]
-    base = {"coils": 4, "rows": 32, "columns": 112, "iterations": 4, "batch": 1}
+    base = {"coils": 4, "rows": 32, "columns": 112, "iterations": 4, "batch": 1, "devices": 1}
     assert calls[:3] == calls[3:6] == [base | {"coils": coils} for coils in (1, 2, 4)]
 
 
 def test_what_the_curves_time():
     for batch in (1, 2):
-        image = curves._run(coils=2, rows=32, columns=32, iterations=1, batch=batch)()
+        image = curves._run(coils=2, rows=32, columns=32, iterations=1, batch=batch, devices=1)()
         assert image.shape == (32, 32) if batch == 1 else (2, 32, 32)
 
 
 @pytest.mark.parametrize("name", rows.NAMES)
 def test_every_row_can_be_built(name, tmp_path):
     everybody = peers.Peers(tmp_path, tmp_path, True, {}, [])
+    kspace = np.ones((3, 32, 112), np.complex64)
+    work.write(Measurement(kspace, np.ones(112, bool), kspace), tmp_path)
     row = rows.build(name, (15, 640, 368), 60, tmp_path, everybody)
     assert row.sides[0].interpreter is None
     assert row.sides[0].count is not None

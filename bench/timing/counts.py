@@ -33,7 +33,7 @@ def fft(length: int) -> float:
     return 5 * length * math.log2(length)
 
 
-def normal(shape: tuple[int, int, int]) -> Counts:
+def normal(shape: tuple[float, int, int]) -> Counts:
     """A^H A of a column mask: for each coil, multiply by the map, transform the rows there and back, multiply, add."""
     coils, rows, columns = shape
     pixels = rows * columns
@@ -42,7 +42,7 @@ def normal(shape: tuple[int, int, int]) -> Counts:
     return Counts(flops, (coils * pixels + 2 * pixels) * _COMPLEX)
 
 
-def wavelet(shape: tuple[int, int, int], taps: int) -> Counts:
+def wavelet(shape: tuple[float, int, int], taps: int) -> Counts:
     """There and back: along both axes each sample of a level is `taps` products and sums, of both parts."""
     pixels = shape[1] * shape[2]
     levels = 4 / 3  # 1 + 1/4 + 1/16 + ...
@@ -50,7 +50,7 @@ def wavelet(shape: tuple[int, int, int], taps: int) -> Counts:
     return Counts(flops, 2 * 2 * 2 * levels * pixels * _COMPLEX)  # ways, axes, read and written
 
 
-def l1(shape: tuple[int, int, int], taps: int, iterations: float) -> Counts:
+def l1(shape: tuple[float, int, int], taps: int, iterations: float) -> Counts:
     """FISTA: A^H A, the wavelets there and back, the threshold (10), momentum, step and the restart's product (20)."""
     pixels = shape[1] * shape[2]
     # Step: z, gradient and A^H y in, x out; threshold: in and out; momentum and restart: x, its last, z in, z out.
@@ -95,29 +95,20 @@ def unet(rows: int, columns: int, inputs: int, channels: int, pools: int) -> Cou
     return total.plus(_convolution(rows, columns, channels, inputs, 1))
 
 
-def unet_step(shape: tuple[int, int, int], channels: int, pools: int) -> Counts:
-    """A gradient in the input: forward and as much again back."""
-    return unet(shape[1], shape[2], 1, channels, pools).times(2)
-
-
-def varnet_step(
+def varnet(
     shape: tuple[int, int, int], cascades: int, channels: int, pools: int, sens_channels: int, sens_pools: int
 ) -> Counts:
-    """A gradient in the k-space: forward and as much again back.
-
-    A cascade is a U-Net on the combined image and one pass of A^H and A; the maps are a U-Net on each coil.
-    """
+    """The forward pass: a cascade is a U-Net on the combined image and one pass of A^H and A; maps one a coil."""
     coils, rows, columns = shape
     maps = unet(rows, columns, 2, sens_channels, sens_pools).times(coils)
     cascade = unet(rows, columns, 2, channels, pools).plus(normal(shape))
-    return maps.plus(cascade.times(cascades)).times(2)
+    return maps.plus(cascade.times(cascades))
 
 
-def decoder_steps(shape: tuple[int, int, int], channels: int, sizes: list[tuple[int, int]], steps: int) -> Counts:
-    """Forward, and back to weights and inputs, as much each; a transform of every coil both ways."""
+def decoder(shape: tuple[int, int, int], channels: int, sizes: list[tuple[int, int]]) -> Counts:
+    """The forward pass: its convolutions, and a transform of every coil."""
     coils, rows, columns = shape
     total = _convolution(rows, columns, channels, channels).plus(_convolution(rows, columns, channels, 2 * coils, 1))
     for ny, nx in sizes:
         total = total.plus(_convolution(ny, nx, channels, channels))
-    transforms = Counts(2 * coils * rows * columns * fft(rows * columns) / (rows * columns), 0)
-    return total.times(3).plus(transforms).times(steps)
+    return total.plus(Counts(coils * fft(rows * columns), 0))

@@ -1,4 +1,4 @@
-"""How the cost of l1 grows with coils, matrix, iterations and slices together."""
+"""How the cost of l1 grows with coils, matrix, iterations, slices together, and devices that share the slices."""
 
 from __future__ import annotations
 
@@ -21,18 +21,24 @@ def exponent(sizes: list[float], seconds: list[float]) -> float:
 def points(shape: tuple[int, int, int], iterations: int) -> dict[str, list[tuple[float, dict[str, Any]]]]:
     """For each curve its sizes, and what differs from `shape` and `iterations` there.
 
-    Whole numbers; sizes that fall together are taken once.
+    Whole numbers; sizes that fall together are taken once.  Devices are those that JAX finds, in powers of two; they
+    share
+    as many slices as there are most of them; one device makes no curve.
     """
+    import jax
+
     coils, rows, columns = shape
     part = lambda n, share, least=1: max(least, round(n * share))  # noqa: E731
     # Sides stay multiples of 16, so that the wavelets never pad.
     side = lambda n, share: max(16, 16 * round(n * share / 16))  # noqa: E731
+    devices = [2**k for k in range(jax.device_count().bit_length())]
     sides = [(side(rows, share), side(columns, share)) for share in _SHARES]
     return {
         "coils": [(float(n), {"coils": n}) for n in sorted({part(coils, share) for share in _SHARES})],
         "pixels": [(float(ny * nx), {"rows": ny, "columns": nx}) for ny, nx in sorted(set(sides))],
         "iterations": [(float(n), {"iterations": n}) for n in sorted({part(iterations, s) for s in _SHARES})],
         "slices at once": [(float(n), {"batch": n}) for n in _BATCHES],
+        "devices": [(float(n), {"batch": devices[-1], "devices": n}) for n in devices if len(devices) > 1],
     }
 
 
@@ -42,8 +48,12 @@ def measure(
     """Seconds (medians of interleaved runs) and exponent of each curve, on random data."""
     found = []
     for over, at in points(shape, iterations).items():
+        if not at:
+            say("no curve over devices, as JAX finds one alone")
+            continue
         say(f"curve over {over}")
-        base = {"coils": shape[0], "rows": shape[1], "columns": shape[2], "iterations": iterations, "batch": 1}
+        base = {"coils": shape[0], "rows": shape[1], "columns": shape[2], "iterations": iterations}
+        base |= {"batch": 1, "devices": 1}
         runs = [_run(**(base | differs)) for _, differs in at]
         times: list[list[float]] = [[] for _ in runs]
         for turn in range(repetitions + 1):  # the first compiles
@@ -58,9 +68,10 @@ def measure(
     return found
 
 
-def _run(coils: int, rows: int, columns: int, iterations: int, batch: int) -> Callable[[], object]:
+def _run(coils: int, rows: int, columns: int, iterations: int, batch: int, devices: int) -> Callable[[], object]:
     import jax
     import jax.numpy as jnp
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
     from jaxcs import masks
     from jaxcs.recon import l1, normalise
@@ -75,5 +86,9 @@ def _run(coils: int, rows: int, columns: int, iterations: int, batch: int) -> Ca
         solve = jax.jit(lambda m: l1.solve(config, m))
         return lambda: jax.block_until_ready(solve(one))
     several = jax.tree.map(lambda leaf: jnp.stack([leaf] * batch), one)
-    solve = jax.jit(jax.vmap(lambda m: l1.solve(config, m)))
-    return lambda: jax.block_until_ready(solve(several))
+    slices = PartitionSpec("slices")
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("slices",))
+    several = jax.device_put(several, NamedSharding(mesh, slices))
+    many = jax.vmap(lambda m: l1.solve(config, m))
+    solve_all = jax.jit(jax.shard_map(many, mesh=mesh, in_specs=slices, out_specs=slices, check_vma=False))
+    return lambda: jax.block_until_ready(solve_all(several))

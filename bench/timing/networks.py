@@ -1,28 +1,33 @@
-"""Steps on the networks: the gradient in the data of U-Net and VarNet, and steps of ConvDecoder's fit."""
+"""Steps on the networks: U-Net's and VarNet's gradient in the data, their training, and steps of ConvDecoder's fit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from bench.timing.programs.random_input import draw
 
 
 class Case(NamedTuple):
-    """method; variant: of the paper, or channels; shape: of the image or of the k-space."""
+    """step: the program; method; variant: of the paper, or channels; shape: of the image or of the k-space."""
 
+    step: str
     method: str
     variant: str
     shape: tuple[int, int, int]
 
 
 CASES = {
-    "unet": Case("unet", "u1", (1, 320, 320)),
-    "varnet-small": Case("varnet", "v5", (8, 256, 256)),
-    "varnet-full": Case("varnet", "v1", (15, 640, 368)),
-    "convdecoder-small": Case("convdecoder", "64", (8, 160, 160)),
-    "convdecoder-paper": Case("convdecoder", "256", (15, 640, 368)),
+    "unet": Case("attack", "unet", "u1", (1, 320, 320)),
+    "varnet-small": Case("attack", "varnet", "v5", (8, 256, 256)),
+    "varnet-full": Case("attack", "varnet", "v1", (15, 640, 368)),
+    "unet-training": Case("training", "unet", "u1", (1, 320, 320)),
+    "varnet-training": Case("training", "varnet", "v5", (8, 256, 256)),
+    "convdecoder-small": Case("fit", "convdecoder", "64", (8, 160, 160)),
+    "convdecoder-paper": Case("fit", "convdecoder", "256", (15, 640, 368)),
 }
+LEARNING_RATE = 1e-3
 # Steps of a fit that are timed together, in the loop in which they run.
 FIT_STEPS = 4
 
@@ -33,7 +38,7 @@ def options(name: str) -> dict[str, Any]:
     from jaxcs.recon import METHODS
     from jaxcs.recon.convdecoder import PRESETS
 
-    method, variant, shape = CASES[name]
+    step, method, variant, shape = CASES[name]
     if method == "convdecoder":
         paper = PRESETS["paper"]
         in_size = (paper.in_rows, paper.in_columns)
@@ -43,11 +48,42 @@ def options(name: str) -> dict[str, Any]:
         config = METHODS[method].presets[variant]
         names = ("channels", "pools") + (("cascades", "sens_channels", "sens_pools") if method == "varnet" else ())
         found = {name: getattr(config, name) for name in names}
-    return {"case": name, "method": method, "shape": shape} | found
+    return {"case": name, "step": step, "method": method, "shape": shape, "rate": LEARNING_RATE} | found
 
 
 def attack(options: dict[str, Any]) -> Callable[[int], Any]:
-    """Our gradient of sum |network|^2 in its input."""
+    """Our gradient of mean |network|^2 in its input."""
+    import jax
+
+    loss, params, data = _network(options)
+    gradient = jax.jit(jax.grad(loss, argnums=1))
+    return lambda _: jax.block_until_ready(gradient(params, data))
+
+
+def training(options: dict[str, Any]) -> Callable[[int], Any]:
+    """One step of Adam on the weights, on one example, for the mean |network|^2."""
+    import jax
+    import optax
+
+    loss, params, data = _network(options)
+    adam = optax.adam(options["rate"])
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(state: Any, data: Any) -> Any:
+        params, moments = state
+        updates, moments = adam.update(jax.grad(loss)(params, data), moments, params)
+        return optax.apply_updates(params, updates), moments
+
+    state = [(params, adam.init(params))]
+
+    def run(_: int) -> None:
+        state[0] = jax.block_until_ready(step(state[0], data))
+
+    return run
+
+
+def _network(options: dict[str, Any]) -> tuple[Callable[[Any, Any], Any], Any, Any]:
+    """mean |network|^2 of (weights, input), fresh weights, and the input."""
     import jax
     import jax.numpy as jnp
 
@@ -55,20 +91,17 @@ def attack(options: dict[str, Any]) -> Callable[[int], Any]:
     from jaxcs.nets.varnet import varnet
     from jaxcs.recon import METHODS
 
-    method, variant, shape = CASES[options["case"]]
+    _, method, variant, shape = CASES[options["case"]]
     config = METHODS[method].presets[variant]
-    x, mask = draw(shape)
+    x, columns = draw(shape)
     if method == "unet":
-        net = unet(1, 1, config.channels, config.pools)
-        image = jnp.asarray(x[0, ..., :1])
-        gradient = jax.jit(jax.grad(lambda image, params: jnp.sum(net.apply(params, image) ** 2)))
-        params = net.init(jax.random.key(0))
-        return lambda _: jax.block_until_ready(gradient(image, params))
-    net = varnet(config.cascades, config.channels, config.pools, config.sens_channels, config.sens_pools, 0)
-    kspace = jnp.asarray(x[..., 0] + 1j * x[..., 1])
-    step = jax.jit(jax.grad(lambda kspace, params: jnp.sum(net.apply(params, kspace, jnp.asarray(mask)) ** 2)))
+        net: Any = unet(1, 1, config.channels, config.pools)
+        data, further = jnp.asarray(x[0, ..., :1]), tuple[Any, ...]()
+    else:
+        net = varnet(config.cascades, config.channels, config.pools, config.sens_channels, config.sens_pools, 0)
+        data, further = jnp.asarray(x[..., 0] + 1j * x[..., 1]), (jnp.asarray(columns),)
     params = net.init(jax.random.key(0))
-    return lambda _: jax.block_until_ready(step(kspace, params))
+    return lambda params, data: jnp.mean(net.apply(params, data, *further) ** 2), params, data
 
 
 def fit(options: dict[str, Any]) -> Callable[[int], Any]:
@@ -94,6 +127,6 @@ def fit(options: dict[str, Any]) -> Callable[[int], Any]:
         loss = jnp.mean(jnp.asarray(mask) * abs2(drawn - kspace))
         return loss, loss
 
-    step = jax.jit(lambda kspace, params: fit(losses, kspace, params, optax.adam(0.008), FIT_STEPS).losses)
+    step = jax.jit(lambda kspace, params: fit(losses, kspace, params, optax.adam(options["rate"]), FIT_STEPS).losses)
     kspace, params = jnp.asarray(x[..., 0] + 1j * x[..., 1]), net.init(jax.random.key(0))
     return lambda _: jax.block_until_ready(step(kspace, params))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.timing import counts
+from bench.timing import counts, work
 from bench.timing.counts import Counts
 from bench.timing.networks import CASES
 from bench.timing.peers import Peers
@@ -54,12 +54,13 @@ def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path,
         return _network(name, peers)
     data: dict[str, Any] = {"folder": str(folder)}
     if name in ("l1", "l1-db4"):
-        return _l1(name, shape, data, peers)
+        return _l1(name, (work.coils_that_count(folder), *shape[1:]), data, peers)
     if name == "l1-attack-step":
         options = data | {"lam": LAM, "wavelet": "db4"}
-        once = counts.l1(shape, 8, iterations)
+        counted = (work.coils_that_count(folder), *shape[1:])
+        once = counts.l1(counted, 8, iterations)
         # The adjoint system takes a third as many iterations, each as dear as one of the solver's.
-        both = counts.l1(shape, 8, iterations + -(-iterations // 3))
+        both = counts.l1(counted, 8, iterations + -(-iterations // 3))
         sides = [
             Side(f"{OURS}, one reconstruction", "bench.timing.ours:l1", options, count=once),
             Side(f"{OURS}, its gradient", "bench.timing.ours:l1_attack", options, count=both),
@@ -83,7 +84,7 @@ def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path,
     return Row(name, what, [ours, *_sigpy("SigPy", name, options, peers)])
 
 
-def _l1(name: str, shape: tuple[int, int, int], data: dict[str, Any], peers: Peers) -> Row:
+def _l1(name: str, shape: tuple[float, int, int], data: dict[str, Any], peers: Peers) -> Row:
     """With Haar, which all three treat alike at the edges, all solve one problem; db4 is SigPy's default and ours."""
     wavelet, taps = ("haar", 2) if name == "l1" else ("db4", 8)
     options = data | {"lam": LAM, "wavelet": wavelet}
@@ -106,19 +107,23 @@ def _network(name: str, peers: Peers) -> Row:
     from bench.timing.networks import options as network_options
 
     options = network_options(name)
-    shape, method = options["shape"], options["method"]
-    function = "fit" if method == "convdecoder" else "attack"
+    shape, method, step = options["shape"], options["method"], options["step"]
     if method == "unet":
-        count = counts.unet_step(shape, options["channels"], options["pools"])
+        forward = counts.unet(shape[1], shape[2], 1, options["channels"], options["pools"])
     elif method == "varnet":
         sizes = ("cascades", "channels", "pools", "sens_channels", "sens_pools")
-        count = counts.varnet_step(shape, *(options[size] for size in sizes))
+        forward = counts.varnet(shape, *(options[size] for size in sizes))
     else:
-        count = counts.decoder_steps(shape, options["channels"], options["sizes"], options["steps"])
-    sides = [Side(OURS, f"bench.timing.networks:{function}", options, count=count)]
+        forward = counts.decoder(shape, options["channels"], options["sizes"])
+    # Back to the input is as much again, and to the weights as well.
+    count = forward.times({"attack": 2, "training": 3, "fit": 3 * options.get("steps", 1)}[step])
+    sides = [Side(OURS, f"bench.timing.networks:{step}", options, count=count)]
     if peers.torch:
-        label = "PyTorch" if function == "fit" else "fastmri"
-        sides.append(Side(label, f"bench.timing.programs.with_torch:{function}", options, peers.torch))
-    size = " x ".join(map(str, shape))
-    what = f"{options['steps']} steps of ConvDecoder's fit" if function == "fit" else f"attack step on {method}"
-    return Row(name, f"{what}, {size}", sides)
+        label = "PyTorch" if step == "fit" else "fastmri"
+        sides.append(Side(label, f"bench.timing.programs.with_torch:{step}", options, peers.torch))
+    words = {
+        "attack": f"attack step on {method}",
+        "training": f"training step of {method}",
+        "fit": f"{options.get('steps')} steps of ConvDecoder's fit",
+    }
+    return Row(name, f"{words[step]}, {' x '.join(map(str, shape))}", sides)

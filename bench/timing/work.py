@@ -58,3 +58,16 @@ def write(measurement: Measurement, folder: Path) -> None:
 def read(folder: Path) -> Measurement:
     """What `write` wrote, as host arrays."""
     return Measurement(*(np.load(folder / f"{name}.npy") for name in Measurement._fields))
+
+
+def coils_that_count(folder: Path) -> float:
+    """Coils of what `write` wrote for which our l1 transforms a row, on average over the rows."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxcs.operators.row_coils import RowCoils, quickest
+    from jaxcs.operators.sense import Sense
+
+    measurement = read(folder)
+    quick = jax.jit(quickest)(Sense(jnp.asarray(measurement.maps), jnp.asarray(measurement.mask)))
+    return float(quick.ranks.mean()) if isinstance(quick, RowCoils) else float(len(measurement.maps))

@@ -9,7 +9,35 @@ from bench.timing.programs.random_input import draw
 
 
 def attack(options: dict[str, Any]) -> Callable[[int], None]:
-    """The gradient of sum |network|^2 in its input."""
+    """The gradient of mean |network|^2 in its input."""
+    net, leaf, evaluate = _network(options)
+    net.requires_grad_(False)
+    leaf.requires_grad_(True)
+
+    def step(_: int) -> None:
+        leaf.grad = None
+        (evaluate() ** 2).mean().backward()
+
+    return step
+
+
+def training(options: dict[str, Any]) -> Callable[[int], None]:
+    """One step of Adam on the weights, on one example, for the mean |network|^2."""
+    import torch
+
+    net, _, evaluate = _network(options)
+    optimiser = torch.optim.Adam(net.parameters(), lr=options["rate"])
+
+    def step(_: int) -> None:
+        optimiser.zero_grad()
+        (evaluate() ** 2).mean().backward()
+        optimiser.step()
+
+    return step
+
+
+def _network(options: dict[str, Any]) -> tuple[Any, Any, Callable[[], Any]]:
+    """The network with fresh weights, its input, and what evaluates it there; eval() turns its dropout off."""
     import torch
     from fastmri.models.unet import Unet  # type: ignore[import-not-found]
     from fastmri.models.varnet import VarNet  # type: ignore[import-not-found]
@@ -17,24 +45,11 @@ def attack(options: dict[str, Any]) -> Callable[[int], None]:
     x, mask = draw(tuple(options["shape"]))
     channels, pools = options["channels"], options["pools"]
     if options["method"] == "unet":
-        net = Unet(1, 1, channels, pools).eval().requires_grad_(False)
-        leaf = torch.tensor(x[None, ..., 0], requires_grad=True)
-
-        def evaluate() -> Any:
-            return net(leaf)
-    else:
-        net = VarNet(options["cascades"], options["sens_channels"], options["sens_pools"], channels, pools)
-        net = net.eval().requires_grad_(False)
-        leaf, columns = torch.tensor(x[None], requires_grad=True), torch.tensor(mask)[None, None, None, :, None]
-
-        def evaluate() -> Any:
-            return net(torch.where(columns, leaf, torch.zeros(())), columns)
-
-    def step(_: int) -> None:
-        leaf.grad = None
-        (evaluate() ** 2).sum().backward()
-
-    return step
+        net, leaf = Unet(1, 1, channels, pools).eval(), torch.tensor(x[None, ..., 0])
+        return net, leaf, lambda: net(leaf)
+    net = VarNet(options["cascades"], options["sens_channels"], options["sens_pools"], channels, pools).eval()
+    leaf, columns = torch.tensor(x[None]), torch.tensor(mask)[None, None, None, :, None]
+    return net, leaf, lambda: net(torch.where(columns, leaf, torch.zeros(())), columns)
 
 
 def fit(options: dict[str, Any]) -> Callable[[int], None]:
@@ -49,7 +64,7 @@ def fit(options: dict[str, Any]) -> Callable[[int], None]:
         convolution = torch.nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         layers += [convolution, torch.nn.ReLU(), torch.nn.BatchNorm2d(channels)]
     network = torch.nn.Sequential(*layers, torch.nn.Conv2d(channels, 2 * len(x), 1, bias=False))
-    optimiser = torch.optim.Adam(network.parameters(), lr=0.008)
+    optimiser = torch.optim.Adam(network.parameters(), lr=options["rate"])
     z = torch.rand(1, channels, *options["in_size"])
     kspace, columns = torch.view_as_complex(torch.tensor(x)), torch.tensor(mask)
 
