@@ -218,7 +218,11 @@ def parser() -> Parser:
         help="devices of this machine that share the slices, or all; 1 if not given",
     )
     run.add_argument(
-        "--batch", type=integer(1), metavar="N", help="slices of one shape at once on each device; 1 if not given"
+        "--batch",
+        type=lambda text: 0 if text == "auto" else integer(1)(text),
+        metavar="N",
+        help="slices of one shape at once on each device, or auto: as many as its memory holds, by the compiler's "
+        "estimate, but 1 on the CPU, where more gain nothing; auto if not given",
     )
     run.add_argument(
         "--resume",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
 from data_prep.progress import Progress
 from data_prep.safe_hdf5 import printable
+from data_prep.user_cache import user_cache
 from data_prep.whole import whole_file
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
 from jaxcs.fourier import centre_slice
@@ -42,9 +42,8 @@ class Filled(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Where maps are kept: jaxcs/maps in XDG_CACHE_HOME, or else in the user's .cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "jaxcs" / "maps"
+    """Where maps are kept.  Raises OSError where the user has no home."""
+    return user_cache("maps")
 
 
 def fill(folder: str | Path, center_fraction: float) -> Filled:

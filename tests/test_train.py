@@ -22,11 +22,14 @@ SAMPLING = ("--center-fraction", "0.25", "--acceleration", "2.5")
 
 @pytest.fixture
 def images(tmp_path):
+    return write_images(tmp_path / "images.h5")
+
+
+def write_images(path):
     """Six small smooth complex images, two of them for validation."""
     rng = np.random.default_rng(0)
     v, u = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 32), indexing="ij")
     discs = [(u - a) ** 2 + (v - b) ** 2 < 0.3 for a, b in rng.uniform(-0.5, 0.5, (6, 2))]
-    path = tmp_path / "images.h5"
     with h5py.File(path, "w") as file:
         file["image"] = (np.array(discs) * np.exp(1j * u)).astype(np.complex64)
         file["validation"] = np.arange(6) >= 4

@@ -69,7 +69,7 @@ def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal) 
     worst = 0.0
 
     def attack(batch: int, group: list[Prepared]) -> list[Result]:
-        return _attack_batch(work, batch, partial(_functions, compiled, work.mesh), group)
+        return _attack_batch(work, batch, partial(functions_for, compiled, work.mesh), group)
 
     def note(text: str) -> None:
         print(f"note: {text}", file=sys.stderr)
@@ -127,7 +127,9 @@ def _attack_batch(
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
     seed = jax.random.key(config.seed)
     keys = jnp.stack([jax.random.fold_in(seed, zlib.crc32(member.name.encode())) for member in members])
-    nothing = jax.vmap(scan.build(config, None).nothing)(data)
+    # Only its shape is asked for: computing the threat set would be a dozen small functions to load.
+    shape = jax.eval_shape(jax.vmap(scan.build(config, None).nothing), data)
+    nothing = jnp.zeros(shape.shape, shape.dtype)
     functions = {one.label: functions_of(one, group) for one in work.victims}
     clean = {one.label: functions[one.label].evaluate(data, nothing, keys) for one in work.victims}
     outcomes: dict[tuple[str, float], Outcome] = {}
@@ -177,7 +179,9 @@ def _nothing_found(
     return Outcome(found, {}, {one.label: (clean[one.label],) * 2 for one in work.scored_under(source)})
 
 
-def _functions(compiled: dict[Any, Functions], mesh: Mesh | None, subject: Subject, group: list[Prepared]) -> Functions:
+def functions_for(
+    compiled: dict[Any, Functions], mesh: Mesh | None, subject: Subject, group: list[Prepared]
+) -> Functions:
     """Those of a method for one shape, built once."""
     calibration = group[0].calibration if subject.config.maps == "reestimated" else None
     data = group[0].data

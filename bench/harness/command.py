@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from bench.harness.arguments import Parser
+from bench.harness.compiled import keep_compiled
 from bench.harness.errors import Advice, Interrupted, OutOfMemoryError, RunError
 
 # Seconds; 5 are promised.
@@ -41,6 +42,7 @@ def execute(
         if arguments.device != "auto":
             # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
             os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
+        keep_compiled()
         return work(arguments, argv)
     except (Exception, KeyboardInterrupt) as error:
         if debug:

@@ -6,7 +6,6 @@ import json
 import sys
 from typing import Any
 
-from bench.figures import overview, transfer
 from bench.harness import arrays
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.findings import findings
@@ -45,6 +44,9 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
     folder.write_summary(record["summary"])
     folder.write_json("run.json", record)
     if rows:
+        # Matplotlib takes a quarter of a second to import, which no image need wait for.
+        from bench.figures import overview, transfer
+
         folder.write("figure.png", overview.draw(folder.path))
         if record["config"]["victims"]:
             folder.write("transfer.png", transfer.draw(folder.path))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
@@ -122,13 +124,20 @@ def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]
     coils = case.kspace.shape[0]
     if case.mask is not None:
         return jnp.eye(coils, dtype=jnp.complex64), None
-    covariance = noise_covariance(kspace, case.padding)
+    factor, level = _noise_factor(kspace, mask, case.padding)
+    return factor, float(level)
+
+
+@partial(jax.jit, static_argnums=2)
+def _noise_factor(kspace: Array, mask: Array, padding: tuple[int, int]) -> tuple[Array, Array]:
+    """One function, because some fifty small ones take half a second to load and two to compile."""
+    covariance = noise_covariance(kspace, padding)
+    coils = kspace.shape[0]
     # A dead coil has no noise, and noise-free images have none at all: a little of the mean keeps the factor finite.
     floor = jnp.maximum(1e-6 * jnp.trace(covariance).real / coils, jnp.finfo(jnp.float32).tiny)
     factor = jnp.linalg.cholesky(covariance + floor * jnp.eye(coils))
-    level = float(thermal_level(covariance, kspace, mask))
     scale = jnp.sqrt(jnp.trace(covariance).real / coils)
-    return factor / jnp.where(scale > 0, scale, 1.0), level
+    return factor / jnp.where(scale > 0, scale, 1.0), thermal_level(covariance, kspace, mask)
 
 
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:

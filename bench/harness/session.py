@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.harness import methods, provenance, sources, subjects
+from bench.harness import batch_size, methods, provenance, sources, subjects
 from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
 from bench.harness.errors import DONE, Advice, InputFileError, Interrupted, OutOfMemoryError, OutputError
@@ -51,6 +53,8 @@ def go_on(arguments: Namespace) -> int:
 def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | None) -> int:
     begun = time.monotonic()
     config = plan.config
+    if not plan.batch:
+        plan = plan._replace(batch=batch_size.automatic())
     attacked = subjects.sources(config)
     mesh = sources.mesh_of(arguments.devices)
     work = Work(config, attacked, subjects.victims(config, attacked), plan.batch or 1, plan.save_perturbations, mesh)
@@ -59,7 +63,8 @@ def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | Non
     memory, seconds = estimate(source.shapes, work)
     print(_headline(plan, source, work, memory, seconds), file=sys.stderr)
     # Before a folder is made, so that flags that do not fit the data leave nothing behind.
-    print(f"mask {config.mask}: {_sampling(_first_usable(source, config))}", file=sys.stderr)
+    first = _first_usable(source, config, range(source.total))
+    print(f"mask {config.mask}: {_sampling(first)}", file=sys.stderr)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     record: dict[str, Any] = {
@@ -87,6 +92,10 @@ def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | Non
         record = continued(before, record)
     if arguments.dry_run:
         return DONE
+    if plan.batch == batch_size.AUTO:
+        batch = batch_size.chosen(work, source.shapes, _largest(source, config, first))
+        plan, work = plan._replace(batch=batch), work._replace(batch=batch)
+        record["runtime"] = plan.runtime()
     folder = RunFolder(before.path) if before is not None else _new_folder(plan, Path(arguments.output))
     with held(folder, begun) as journal:
         if before is not None:
@@ -150,10 +159,19 @@ def _notes(config: RunConfig, work: Work, source: sources.Source) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _first_usable(source: sources.Source, config: RunConfig) -> Prepared:
-    """The first slice that can be used, prepared; raises InputFileError where there is none."""
+def _largest(source: sources.Source, config: RunConfig, first: Prepared) -> Prepared:
+    """A slice of the shape that needs the most memory, or `first` where that cannot be used."""
+    largest = max(range(len(source.shapes)), key=lambda index: math.prod(source.shapes[index]))
+    try:
+        return _first_usable(source, config, [source.positions[largest]])
+    except InputFileError:
+        return first
+
+
+def _first_usable(source: sources.Source, config: RunConfig, positions: Sequence[int]) -> Prepared:
+    """The first slice of these that can be used, prepared; raises InputFileError where there is none."""
     reasons = []
-    for case in source.read(range(source.total)):
+    for case in source.read(positions):
         if isinstance(case, InputError):
             reasons.append(str(case))
             continue
@@ -191,8 +209,9 @@ def _headline(plan: Plan, source: sources.Source, work: Work, memory: float, sec
     eps = " ".join(f"{value:g}" for value in config.eps)
     attacked = ", ".join(one.label for one in work.sources)
     attacks = ", ".join(dict.fromkeys(one.attack.name for one in work.sources))
+    batch = "" if plan.batch == 1 else f", batch {plan.batch or 'auto'}"
     return (
         f"{device['platform']} ({device['kind']}, {device['cores']} cores) | "
-        f"{source.description}, {count(len(source.names))}{part} | "
+        f"{source.description}, {count(len(source.names))}{part}{batch} | "
         f"{attacked} under {attacks}, eps {eps} | about {memory / 1e9:.1f} GB and {seconds:.0f} s"
     )

@@ -17,7 +17,7 @@ _VERSIONS, _METHODS, _FILES = "versions", "methods", "data_sha256"
 class Plan(NamedTuple):
     """What a run is to do: its configuration, and what decides no number.
 
-    batch: slices at once, None where not given.  shard: the part of the cases.
+    batch: slices at once, 0 for as many as fit, None where not given.  shard: the part of the cases.
     """
 
     config: RunConfig

@@ -60,10 +60,10 @@ class Training:
         if restored is not None:
             state, progress = restored
             print(f"resuming after step {progress.step}", file=sys.stderr)
-        self._cut_log(progress.step)
+        self._cut_log(-1 if restored is None else progress.step)
         begun, begun_step = time.monotonic(), progress.step
         try:
-            if progress.step == 0:
+            if progress.best == -math.inf:  # not yet validated
                 progress = self._validate(state.params, progress, begun, begun_step)
             for batch in batches(self.training, config, progress.step):
                 if progress.step >= config.steps or progress.stale >= config.patience:
@@ -73,10 +73,14 @@ class Training:
                 value = float(loss)
                 if not math.isfinite(value):
                     raise OutputError(f"the loss is not finite after step {progress.step + 1}; lower --learning-rate")
-                state, progress = after, progress._replace(step=progress.step + 1)
-                self._log({"step": progress.step, "loss": value})
-                if progress.step % config.every == 0 or progress.step == config.steps:
-                    progress = self._validate(state.params, progress, begun, begun_step)
+                done = progress._replace(step=progress.step + 1)
+                self._log({"step": done.step, "loss": value})
+                due = done.step % config.every == 0 or done.step == config.steps
+                if due:
+                    done = self._validate(after.params, done, begun, begun_step)
+                # Together, so that who is interrupted before validation comes back to it.
+                state, progress = after, done
+                if due:
                     checkpoints.save(state, progress)
         except (KeyboardInterrupt, Interrupted):
             checkpoints.save(state, progress)
@@ -146,7 +150,14 @@ class Training:
         """Drop the lines of steps after the checkpoint, which will be done again."""
         path = self.folder.path / "log.jsonl"
         if path.exists():
-            lines = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["step"] <= step]
+            lines = []
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+                try:
+                    if json.loads(line)["step"] > step:
+                        continue
+                except (ValueError, TypeError, KeyError):  # what a power failure left of the last line
+                    break
+                lines.append(line)
             self.folder.write("log.jsonl", "".join(lines).encode())
 
 

@@ -1,0 +1,92 @@
+"""How many slices at once: as many as the memory of an accelerator holds, by what the compiler says that it needs."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from bench.harness import scan
+from bench.harness.campaign import Work, functions_for
+from bench.harness.prepare import Prepared
+
+# What --batch auto is until it is known.
+AUTO = 0
+# Of the memory that is free; the rest is for what is computed beside the attack, and for pieces too small to be used.
+_SHARE = 0.8
+# An interrupted run loses the batches that it was at, and larger ones are hardly faster.
+_MOST = 32
+
+
+def automatic() -> int:
+    """What is meant where no number is given: AUTO, or 1 on the CPU."""
+    # There slices are computed side by side in threads, and more of them in one call gain nothing.
+    return 1 if jax.default_backend() == "cpu" else AUTO
+
+
+def chosen(work: Work, shapes: list[tuple[int, int, int]], largest: Prepared) -> int:
+    """Slices at once on each accelerator, and a line on stderr that says how that came about.
+
+    shapes: of the slices that are to be done.  largest: of these the one that needs the most memory.
+    """
+    room = _room(jax.local_devices()[0])
+    if room is None:
+        print("batch 1: the device does not say how much memory it has", file=sys.stderr)
+        return 1
+    try:
+        need = bytes_of_one(work, largest)
+    except jax.errors.JaxRuntimeError:
+        return 1  # what cannot even be compiled fails in the run, which has the words for it
+    batch = fitting(need, room, shapes, work.devices)
+    print(f"batch {batch}: a slice needs {need / 1e9:.2f} GB, and {room / 1e9:.1f} GB are free", file=sys.stderr)
+    return batch
+
+
+def fitting(need: float, room: float, shapes: list[tuple[int, int, int]], devices: int) -> int:
+    """The largest batch on each device that is of use.
+
+    need: bytes of one slice, taken as those of each; what slices share, such as weights, is little beside it.
+    room: bytes that are free.  Batches of the most frequent shape come out evenly filled, because a short one takes as
+    long as a whole one.
+    """
+    (_, count), *_ = Counter(shapes).most_common(1)
+    count = -(-count // devices)
+    most = max(1, min(int(_SHARE * room / need), _MOST, count))
+    return -(-count // -(-count // most))
+
+
+def bytes_of_one(work: Work, prepared: Prepared) -> float:
+    """What an attack on one slice on each device needs there: of several methods the one that needs the most.
+
+    Compiles it, for which JAX's cache spares a second run.
+    """
+    return max(_bytes(work, index, prepared) for index in range(len(work.sources)))
+
+
+def _bytes(work: Work, index: int, prepared: Prepared) -> float:
+    functions = functions_for({}, work.mesh, work.sources[index], [prepared])
+
+    def many(leaf: Any) -> Any:
+        return jax.ShapeDtypeStruct((work.devices, *leaf.shape), leaf.dtype)
+
+    data: Any = jax.tree.map(many, prepared.data)
+    keys: Any = many(jax.eval_shape(jax.random.key, 0))
+    begin = jax.eval_shape(jax.vmap(scan.build(work.config, None).nothing), data)
+    image = jax.eval_shape(functions.evaluate, data, begin, keys).image
+    start = jax.eval_shape(functions.prepare, data, keys)
+    search: Any = functions.searches["attack"]
+    used = search.lower(data, image, start, many(jnp.zeros(())), begin, keys).compile().memory_analysis()
+    # What was found at each epsilon stays there until the batch is done.
+    kept = used.output_size_in_bytes * len(work.config.eps) * len(work.sources)
+    return float(used.temp_size_in_bytes + used.argument_size_in_bytes + kept)
+
+
+def _room(device: jax.Device) -> float | None:
+    """Bytes of a device that are free, None where it does not say."""
+    stats = device.memory_stats() or {}
+    if "bytes_limit" not in stats:
+        return None
+    return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
