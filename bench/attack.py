@@ -10,8 +10,9 @@ from typing import Any
 from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of, shard
 from bench.harness.command import as_process, execute
 from bench.harness.config import RunConfig
+from bench.harness.distributed import ALONE, connected, wanted
 from bench.harness.errors import UsageError
-from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
+from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_processes, add_sampling, add_settings
 from bench.harness.like import LIKE
 from bench.harness.shards import WHOLE
 
@@ -236,6 +237,7 @@ def parser() -> Parser:
         metavar="I/N",
         help="only the I-th of N parts of the images, such as 2/8; bench.merge makes one run of them",
     )
+    add_processes(run, "each a part of the images")
     run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
@@ -329,9 +331,21 @@ def main(argv: list[str] | None = None) -> int:
     def work(arguments: Namespace, argv: list[str]) -> int:
         _check_resume(arguments, argv)
         config = None if arguments.resume else configuration(arguments)
-        from bench.harness.session import go_on, run  # imports JAX
+        if wanted(arguments) and arguments.shard != WHOLE:
+            raise UsageError(f"--shard {arguments.shard}: each process has its part already; leave one of the two out")
+        with connected(arguments) as team:
+            # These import JAX.
+            if config is None:
+                from bench.harness.session import go_on
 
-        return go_on(arguments) if config is None else run(config, arguments, argv)
+                return go_on(arguments)
+            if team != ALONE:
+                from bench.harness.teamwork import run_together
+
+                return run_together(config, arguments, argv, team)
+            from bench.harness.session import run
+
+            return run(config, arguments, argv)
 
     advice = "use a smaller --batch or fewer coils"
     return execute(parser(), "bench.attack", advice, work, sys.argv[1:] if argv is None else argv)

@@ -38,9 +38,10 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.harness.merging import merge  # imports JAX
+    from bench.harness.finish import tell  # imports JAX
+    from bench.harness.merging import merge
 
-    return merge([Path(run) for run in arguments.runs], Path(arguments.output), arguments.json)
+    return tell(*merge([Path(run) for run in arguments.runs], Path(arguments.output)), arguments.json)
 
 
 if __name__ == "__main__":

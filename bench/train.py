@@ -8,8 +8,9 @@ from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from bench.attack import NETWORKS
 from bench.harness.arguments import Parser, integer, number, one_of
 from bench.harness.command import execute
+from bench.harness.distributed import connected
 from bench.harness.errors import UsageError
-from bench.harness.flags import add_data, add_device, add_sampling
+from bench.harness.flags import add_data, add_device, add_processes, add_sampling
 from bench.training.config import TrainConfig
 
 # Names only, as in bench.attack; a test holds them equal to the registries.
@@ -82,7 +83,10 @@ def parser() -> Parser:
     )
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of weights, order, masks and noise")
     add_device(run)
-    run.add_argument("--resume", metavar="RUN", help="go on with the training in this folder; other flags are ignored")
+    run.add_argument(
+        "--resume", metavar="RUN", help="go on with the training in this folder; flags of what is trained are ignored"
+    )
+    add_processes(run, "each a part of every batch, with one --output for all")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
     output.add_argument("--licence", default="Apache-2.0", metavar="TEXT", help="of the weights, for their card")
@@ -104,9 +108,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        from bench.training.session import run  # imports JAX
+        with connected(arguments) as team:
+            from bench.training.session import run  # imports JAX
 
-        return run(arguments, argv)
+            return run(arguments, argv, team)
 
     return execute(parser(), "bench.train", "use a smaller --batch", work, sys.argv[1:] if argv is None else argv)
 

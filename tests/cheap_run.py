@@ -18,9 +18,9 @@ IMAGES = 3
 SAME = ("summary.csv", "images.jsonl", "searches.jsonl")
 
 
-def write_volume(path):
+def write_volume(path, images=IMAGES):
     """A small volume whose second slice cannot be used."""
-    kspace = np.stack([phantom.case("knee", "train", index, SHAPE).kspace for index in range(IMAGES)])
+    kspace = np.stack([phantom.case("knee", "train", index, SHAPE).kspace for index in range(images)])
     kspace[1, 0, 0, 0] = np.nan
     coils = kspace.shape[1]
     with h5py.File(path, "w") as file:

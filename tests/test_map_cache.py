@@ -126,7 +126,7 @@ def test_an_interrupted_write_leaves_nothing(folder, cache, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(map_cache.os, "replace", interrupt)
+    monkeypatch.setattr("os.replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fill(folder, 1.0)
     assert list(cache.iterdir()) == []

@@ -87,6 +87,14 @@ def setting(text: str) -> tuple[str, str]:
     return name, value
 
 
+def address(text: str) -> str:
+    """A type for HOST:PORT."""
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdecimal() and 0 < int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as node1:12345")
+    return text
+
+
 def shard(text: str) -> Shard:
     """A type for I/N."""
     part, slash, of = text.partition("/")

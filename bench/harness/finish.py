@@ -67,6 +67,11 @@ def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
     )
     for reason in record["failed"].values():
         print(f"failed: {reason}", file=sys.stderr)
+    return exit_code(record)
+
+
+def exit_code(record: dict[str, Any]) -> int:
+    """Of a run that has ended."""
     return SOME_FAILED if record["failed"] else DONE
 
 

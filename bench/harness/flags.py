@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import _ActionsContainer, _ArgumentGroup
 
-from bench.harness.arguments import number, one_of, setting
+from bench.harness.arguments import address, integer, number, one_of, setting
 
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 DEVICES = ("auto", "cpu", "gpu", "tpu")
@@ -49,3 +49,18 @@ def add_device(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}"
     )
+
+
+def add_processes(group: _ArgumentGroup, words: str) -> None:
+    """--distributed and what it may be told; words: what several processes share."""
+    group.add_argument(
+        "--distributed",
+        action="store_true",
+        help=f"several processes, on one machine or many, {words}; as Slurm, Open MPI, Kubernetes or a TPU pod started "
+        "them, else by the next three flags",
+    )
+    group.add_argument(
+        "--coordinator", type=address, metavar="HOST:PORT", help="machine of process 0, and a port that is free there"
+    )
+    group.add_argument("--processes", type=integer(1), metavar="N", help="how many there are")
+    group.add_argument("--process", type=integer(0), metavar="I", help="which this one is, from 0 to N - 1")

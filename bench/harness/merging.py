@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness import arrays, journal
+from bench.harness.distributed import FLAGS
 from bench.harness.errors import InputFileError
-from bench.harness.finish import finish, tell
+from bench.harness.finish import finish
 from bench.harness.journal import Journal, held
 from bench.harness.records import RunFolder, writing
 from bench.harness.shards import WHOLE, Shard, positions_of
@@ -18,8 +19,8 @@ from bench.harness.stored import Stored, also_on, difference, stored
 from bench.page.record import understanding
 
 
-def merge(paths: list[Path], output: Path, as_json: bool) -> int:
-    """Write the run whose parts these are into a folder in `output`; returns its exit code.
+def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
+    """Write the run whose parts these are into a folder in `output`; returns that and its run.json.
 
     Raises InputFileError where they are not all parts of one run, each once.
     """
@@ -36,7 +37,7 @@ def merge(paths: list[Path], output: Path, as_json: bool) -> int:
         for kind in arrays.KINDS:
             arrays.pack(folder, kind, [part.path / f"{kind}.npz" for part in parts], _order(whole))
         record = finish(folder, _joined(parts), whole)
-    return tell(folder, record, as_json)
+    return folder, record
 
 
 def _in_order(runs: list[Stored]) -> list[Stored]:
@@ -104,7 +105,7 @@ def _joined(parts: list[Stored]) -> dict[str, Any]:
     notes += [note for record in records for note in also_on(first, record)]
     return first | {
         "runtime": first["runtime"] | {"shard": None},
-        "argv": _without_shard(first["argv"]),
+        "argv": in_one_part(first["argv"]),
         "data_sha256": {name: value for record in records for name, value in record["data_sha256"].items()},
         "started": min(record["started"] for record in records),
         "notes": [*dict.fromkeys(notes), f"computed in {len(parts)} parts"],
@@ -114,10 +115,16 @@ def _joined(parts: list[Stored]) -> dict[str, Any]:
     }
 
 
-def _without_shard(argv: list[str]) -> list[str]:
+def in_one_part(argv: list[str]) -> list[str]:
     """The command line of the run in one part."""
-    kept = [word for word in argv if not word.startswith("--shard=")]
-    if "--shard" in kept:
-        at = kept.index("--shard")
-        del kept[at : at + 2]
+    takes = {"--shard": 1} | FLAGS
+    kept: list[str] = []
+    words = iter(argv)
+    for word in words:
+        flag, equals, _ = word.partition("=")
+        if flag not in takes:
+            kept.append(word)
+        elif not equals:
+            for _ in range(takes[flag]):
+                next(words, None)
     return kept

@@ -46,12 +46,12 @@ def git_state() -> dict[str, Any]:
 
 
 def device() -> dict[str, Any]:
-    """The device that JAX computes on, and its precision."""
-    first = jax.devices()[0]
+    """The device that this process computes on, and its precision."""
+    first = jax.local_devices()[0]
     return {
         "platform": first.platform,
         "kind": first.device_kind,
-        "count": jax.device_count(),
+        "count": jax.local_device_count(),
         "cores": os.cpu_count(),
         "precision": "float32",
     }

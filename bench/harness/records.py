@@ -53,10 +53,15 @@ class RunFolder:
     @classmethod
     def create(cls, parent: Path, name: str, fingerprint: str, now: datetime) -> RunFolder:
         """Make a new one, named by date, method and configuration."""
-        path = parent / f"{now:%Y-%m-%dT%H-%M-%S}-{name}-{fingerprint}"
+        path = cls.path_of(parent, name, fingerprint, now)
         with writing(path):
             path.mkdir(parents=True)
         return cls(path)
+
+    @staticmethod
+    def path_of(parent: Path, name: str, fingerprint: str, now: datetime) -> Path:
+        """Where `create` makes it."""
+        return parent / f"{now:%Y-%m-%dT%H-%M-%S}-{name}-{fingerprint}"
 
     def append(self, rows: Iterable[dict[str, Any]], name: str = "images.jsonl") -> None:
         """Add lines to a file of JSON lines, on disk before this returns."""

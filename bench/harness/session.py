@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.harness import batch_size, methods, provenance, sources, subjects
 from bench.harness.campaign import Work, attack_all
@@ -25,7 +25,7 @@ from bench.harness.journal import held
 from bench.harness.like import LIKE
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.records import SCHEMA_VERSION, RunFolder
-from bench.harness.shards import WHOLE
+from bench.harness.shards import WHOLE, Shard
 from bench.harness.stored import Plan, Stored, continued, stored
 from bench.harness.subjects import Subject
 from bench.harness.threat_model import threat_model
@@ -33,11 +33,22 @@ from data_prep.cases import InputError
 from jaxcs.recon import l1
 
 
+class Done(NamedTuple):
+    """A run that has ended: its folder and its run.json."""
+
+    folder: RunFolder
+    record: dict[str, Any]
+
+
 def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> int:
     """Carry out a run; returns the exit code."""
     sources.check_device(arguments.device)
-    plan = Plan(config, arguments.batch, arguments.save_perturbations, arguments.shard)
-    return _run(plan, arguments, argv, None)
+    return _tell(carry_out(plan_of(config, arguments, arguments.shard), arguments, argv, datetime.now()), arguments)
+
+
+def plan_of(config: RunConfig, arguments: Namespace, shard: Shard) -> Plan:
+    """What the arguments ask for, or a part of it."""
+    return Plan(config, arguments.batch, arguments.save_perturbations, shard)
 
 
 def go_on(arguments: Namespace) -> int:
@@ -47,10 +58,20 @@ def go_on(arguments: Namespace) -> int:
     plan = before.plan
     if arguments.batch is not None:
         plan = plan._replace(batch=arguments.batch)
-    return _run(plan, arguments, before.record["argv"], before)
+    return _tell(carry_out(plan, arguments, before.record["argv"], datetime.now(), before), arguments)
 
 
-def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | None) -> int:
+def _tell(done: Done | None, arguments: Namespace) -> int:
+    return DONE if done is None else tell(*done, arguments.json)
+
+
+def carry_out(
+    plan: Plan, arguments: Namespace, argv: list[str], now: datetime, before: Stored | None = None
+) -> Done | None:
+    """Do what is planned, or go on with the run `before`; None where --dry-run asks for no more than what it would be.
+
+    now: what the folder is named by.
+    """
     begun = time.monotonic()
     config = plan.config
     if not plan.batch:
@@ -91,12 +112,12 @@ def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | Non
     if before is not None:
         record = continued(before, record)
     if arguments.dry_run:
-        return DONE
+        return None
     if plan.batch == batch_size.AUTO:
         batch = batch_size.chosen(work, source.shapes, _largest(source, config, first))
         plan, work = plan._replace(batch=batch), work._replace(batch=batch)
         record["runtime"] = plan.runtime()
-    folder = RunFolder(before.path) if before is not None else _new_folder(plan, Path(arguments.output))
+    folder = RunFolder(before.path) if before is not None else _new_folder(plan, Path(arguments.output), now)
     with held(folder, begun) as journal:
         if before is not None:
             print(f"{len(journal.entries)} of {count(len(source.names))} were done", file=sys.stderr)
@@ -121,14 +142,17 @@ def _run(plan: Plan, arguments: Namespace, argv: list[str], before: Stored | Non
                 raise failure from error
             error.add_note(how)
             raise
-    return tell(folder, record, arguments.json)
+    return Done(folder, record)
 
 
-def _new_folder(plan: Plan, parent: Path) -> RunFolder:
+def _new_folder(plan: Plan, parent: Path, now: datetime) -> RunFolder:
+    return RunFolder.create(parent, folder_name(plan), plan.config.fingerprint(), now)
+
+
+def folder_name(plan: Plan) -> str:
+    """What of a folder's name says which run it is of, between date and fingerprint."""
     name = plan.config.method.replace(":", "-")
-    if plan.shard != WHOLE:
-        name += f"-{plan.shard.part}of{plan.shard.of}"
-    return RunFolder.create(parent, name, plan.config.fingerprint(), datetime.now())
+    return name if plan.shard == WHOLE else f"{name}-{plan.shard.part}of{plan.shard.of}"
 
 
 def _with_need(error: Exception, memory: float) -> OutOfMemoryError:

@@ -26,5 +26,5 @@ def positions_of(shard: Shard, total: int) -> list[int]:
     Raises UsageError where there are fewer cases than parts.
     """
     if shard.of > total:
-        raise UsageError(f"--shard {shard}: there are {total} images; make at most {total} parts")
+        raise UsageError(f"--shard {shard}: there are {total} images; make at most {total} parts or processes")
     return list(range(shard.part - 1, total, shard.of))

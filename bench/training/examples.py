@@ -57,25 +57,30 @@ class Examples:
         return case
 
 
-def batches(examples: Examples, config: TrainConfig, first_step: int) -> Iterator[Batch]:
-    """The batches of the steps from `first_step` on, without end, each made while the one before is computed on."""
+def batches(examples: Examples, config: TrainConfig, first_step: int, own: range) -> Iterator[Batch]:
+    """The batches of the steps from `first_step` on, without end, each made while the one before is computed on.
+
+    own: which examples of each batch are made; all, but where several processes share them.
+    """
     size = config.batch * config.accumulate
     with ThreadPoolExecutor(1) as executor:
         step = first_step
-        waiting = executor.submit(_batch, examples, config, size, step)
+        waiting = executor.submit(_batch, examples, config, size, step, own)
         while True:
             batch = waiting.result()
             step += 1
-            waiting = executor.submit(_batch, examples, config, size, step)
+            waiting = executor.submit(_batch, examples, config, size, step, own)
             yield batch
 
 
-def _batch(examples: Examples, config: TrainConfig, size: int, step: int) -> Batch:
+def _batch(examples: Examples, config: TrainConfig, size: int, step: int, own: range) -> Batch:
     per_epoch = sum(-(-len(members) // size) for members in _by_shape(examples).values())
     epoch, position = divmod(step, per_epoch)
     members = _epoch(examples, config.seed, epoch, size)[position]
-    flat = _stack([_example(examples.case(index), config, (step, slot)) for slot, index in enumerate(members)])
-    return Batch(*(leaf.reshape(config.accumulate, config.batch, *leaf.shape[1:]) for leaf in flat))
+    # An example's draws are those of its place in the whole batch, whoever makes it.
+    slots = [slot for slot in range(size) if slot % config.batch in own]
+    flat = _stack([_example(examples.case(members[slot]), config, (step, slot)) for slot in slots])
+    return Batch(*(leaf.reshape(config.accumulate, len(own), *leaf.shape[1:]) for leaf in flat))
 
 
 def _by_shape(examples: Examples) -> dict[tuple[int, int, int], list[int]]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from bench.figures import training_curve
 from bench.harness import methods, provenance
@@ -21,6 +20,7 @@ from bench.training import data, step
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.config import TrainConfig
 from bench.training.examples import batches, fixed_example
+from bench.training.placement import Placement
 from data_prep.cases import InputError
 from data_prep.weights import read_weights
 from jaxcs.recon import METHODS
@@ -44,32 +44,33 @@ class Training:
         self.method = entry.build(self.method_config)
         self.first_params = self._first_params()
         self.functions = step.build(config, self.method)
-        # Examples of a batch are spread over as many devices as divide it; parameters are on each.
-        devices = jax.devices()[: math.gcd(config.batch, jax.device_count())]
-        mesh = Mesh(np.array(devices), ("example",))
-        self.spread = NamedSharding(mesh, PartitionSpec(None, "example"))
-        self.everywhere = NamedSharding(mesh, PartitionSpec())
+        self.placement = Placement.of(config.batch)
+
+    @property
+    def devices(self) -> int:
+        """How many share a batch."""
+        return self.placement.mesh.size
 
     def run(self, folder: RunFolder) -> int:
         """Train until the steps are done or validation stops getting better; returns the exit code."""
         self.folder = folder
         config, checkpoints = self.config, Checkpoints(folder.path)
-        state = jax.device_put(self.functions.init(self.first_params), self.everywhere)
+        state = self.placement.everywhere(self.functions.init(self.first_params))
         progress = Progress(0, -math.inf, 0, 0)
         restored = checkpoints.restore(state)
         if restored is not None:
             state, progress = restored
-            print(f"resuming after step {progress.step}", file=sys.stderr)
+            self._say(f"resuming after step {progress.step}")
         self._cut_log(-1 if restored is None else progress.step)
         begun, begun_step = time.monotonic(), progress.step
         try:
             if progress.best == -math.inf:  # not yet validated
                 progress = self._validate(state.params, progress, begun, begun_step)
-            for batch in batches(self.training, config, progress.step):
+            for batch in batches(self.training, config, progress.step, self.placement.own):
                 if progress.step >= config.steps or progress.stale >= config.patience:
                     break
                 key = jax.random.fold_in(jax.random.key(config.seed), progress.step)
-                after, loss = self.functions.step(state, jax.device_put(batch, self.spread), key)
+                after, loss = self.functions.step(state, self.placement.spread(batch), key)
                 value = float(loss)
                 if not math.isfinite(value):
                     raise OutputError(f"the loss is not finite after step {progress.step + 1}; lower --learning-rate")
@@ -83,16 +84,16 @@ class Training:
                 if due:
                     checkpoints.save(state, progress)
         except (KeyboardInterrupt, Interrupted):
-            checkpoints.save(state, progress)
+            if self.placement.processes == 1:  # others need not be told to stop, or not after the same step
+                checkpoints.save(state, progress)
             raise
         finally:
             checkpoints.close()
-        self.folder.write("curve.png", training_curve.draw(self.folder.path))
+        if self.placement.process == 0:
+            self.folder.write("curve.png", training_curve.draw(self.folder.path))
         why = "validation stopped getting better" if progress.stale >= config.patience else "all steps done"
         path = self.folder.path / "weights.safetensors"
-        print(
-            f"{why}; best validation SSIM {progress.best:.4f} at step {progress.best_step}, in {path}", file=sys.stderr
-        )
+        self._say(f"{why}; best validation SSIM {progress.best:.4f} at step {progress.best_step}, in {path}")
         return DONE
 
     def _first_params(self) -> Params:
@@ -109,24 +110,25 @@ class Training:
         return weights.params
 
     def _validate(self, params: Params, progress: Progress, begun: float, begun_step: int) -> Progress:
-        scores = [
-            self.functions.evaluate(params, fixed_example(self.validation.case(index), self.config))
-            for index in range(len(self.validation))
-        ]
-        means = {name: float(np.mean([score[name] for score in scores])) for name in _METRICS}
+        params = self.placement.here(params)
+        scores = np.zeros((len(self.validation), len(_METRICS)), np.float32)
+        for index in range(self.placement.process, len(self.validation), self.placement.processes):
+            found = self.functions.evaluate(params, fixed_example(self.validation.case(index), self.config))
+            scores[index] = [found[name] for name in _METRICS]
+        scores = self.placement.total(scores)
+        means = {name: float(np.mean(scores[:, column])) for column, name in enumerate(_METRICS)}
         self._log({"step": progress.step, "validation": means})
         elapsed, done = time.monotonic() - begun, progress.step - begun_step
         left = elapsed / done * (self.config.steps - progress.step) if done else math.nan
-        print(
+        self._say(
             f"step {progress.step}/{self.config.steps}, validation SSIM {means['ssim']:.4f}, "
-            f"PSNR {means['psnr']:.2f} dB, {elapsed:.0f} s" + (f", {left:.0f} s left" if done else ""),
-            file=sys.stderr,
-            flush=True,
+            f"PSNR {means['psnr']:.2f} dB, {elapsed:.0f} s" + (f", {left:.0f} s left" if done else "")
         )
         if not means["ssim"] > progress.best:
             return progress._replace(stale=progress.stale + 1)
         progress = progress._replace(best=means["ssim"], best_step=progress.step, stale=0)
-        self.folder.write("weights.safetensors", archive.encode(params, self._card(progress, means)))
+        if self.placement.process == 0:
+            self.folder.write("weights.safetensors", archive.encode(params, self._card(progress, means)))
         return progress
 
     def _card(self, progress: Progress, means: dict[str, float]) -> dict[str, Any]:
@@ -144,12 +146,17 @@ class Training:
         }
 
     def _log(self, line: dict[str, Any]) -> None:
-        self.folder.append([line], "log.jsonl")
+        if self.placement.process == 0:
+            self.folder.append([line], "log.jsonl")
+
+    def _say(self, line: str) -> None:
+        if self.placement.process == 0:
+            print(line, file=sys.stderr, flush=True)
 
     def _cut_log(self, step: int) -> None:
         """Drop the lines of steps after the checkpoint, which will be done again."""
         path = self.folder.path / "log.jsonl"
-        if path.exists():
+        if self.placement.process == 0 and path.exists():
             lines = []
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
                 try:

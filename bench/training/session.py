@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from argparse import Namespace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from bench.harness import provenance
-from bench.harness.errors import InputFileError, Interrupted, UsageError
+from bench.harness.distributed import Team
+from bench.harness.errors import Advice, InputFileError, Interrupted, RunError, UsageError
 from bench.harness.records import RunFolder
 from bench.harness.sources import check_device
 from bench.train import configuration
@@ -20,8 +23,8 @@ from bench.training.loop import Training
 from jaxcs.recon import METHODS
 
 
-def run(arguments: Namespace, argv: list[str]) -> int:
-    """Train; returns the exit code."""
+def run(arguments: Namespace, argv: list[str], team: Team) -> int:
+    """Train; returns the exit code.  Of several processes the first alone writes and speaks."""
     check_device(arguments.device)
     if arguments.resume:
         folder = RunFolder(Path(arguments.resume))
@@ -33,26 +36,56 @@ def run(arguments: Namespace, argv: list[str]) -> int:
         raise UsageError(f"--variant {config.variant} is not one of {config.method}'s, which are: {known}")
     # The data are opened before the folder is made, so that a mistake leaves nothing behind.
     opened = Training(config, argv)
-    device = provenance.device()
+    device = provenance.device() | {"used": opened.devices, "processes": team.processes}
     if not arguments.resume:
-        folder = RunFolder.create(
-            Path(arguments.output), f"train-{config.method}", config.fingerprint(), datetime.now()
-        )
-        content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
-        folder.write_json("train.json", content | {"git": provenance.git_state(), "device": device})
+        folder = _new_folder(config, Path(arguments.output), argv, device, team)
+    if team.process > 0:
+        return _train(opened, folder, team)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(opened.first_params))
     print(
-        f"{device['platform']} ({device['count']} devices) | {opened.description}, {len(opened.validation)} to validate"
-        f" | {config.method} {config.variant}, {parameters:,} parameters"
+        f"{device['platform']} ({opened.devices} devices{_of(team)}) | {opened.description}, "
+        f"{len(opened.validation)} to validate | {config.method} {config.variant}, {parameters:,} parameters"
         f" | {config.loss}, {config.steps} steps of {config.batch * config.accumulate} | {folder.path}",
         file=sys.stderr,
         flush=True,
     )
+    return _train(opened, folder, team)
+
+
+def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict[str, Any], team: Team) -> RunFolder:
+    now = datetime.fromisoformat(team.of_first("now", datetime.now().isoformat()))
+    name, fingerprint = f"train-{config.method}", config.fingerprint()
+    if team.process > 0:
+        return RunFolder(RunFolder.path_of(parent, name, fingerprint, now))
+    folder = RunFolder.create(parent, name, fingerprint, now)
+    content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
+    folder.write_json("train.json", content | {"git": provenance.git_state(), "device": device})
+    return folder
+
+
+def _of(team: Team) -> str:
+    return f" of {team.processes} processes" if team.processes > 1 else ""
+
+
+def _train(opened: Training, folder: RunFolder, team: Team) -> int:
+    how = f"python -m bench.train --resume {shlex.quote(str(folder.path))}"
     try:
-        return opened.run(folder)
+        code = opened.run(folder)
     except (KeyboardInterrupt, Interrupted):
-        print(f"go on with: python -m bench.train --resume {folder.path}", file=sys.stderr)
+        print(f"go on with: {how}", file=sys.stderr)
         raise
+    except Exception as error:
+        if team.processes == 1 or isinstance(error, RunError):
+            raise
+        # Where another process is gone, what is between the devices says so in errors of many types.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        failure = RunError(
+            f"process {team.process} cannot go on, as where another is lost ({reason}); start all again with --resume"
+        )
+        failure.add_note(Advice(how))
+        raise failure from error
+    team.wait()
+    return code
 
 
 def _stored(folder: RunFolder) -> tuple[TrainConfig, list[str]]:

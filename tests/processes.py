@@ -1,0 +1,96 @@
+"""Several processes that meet on this machine, for tests of what they do together."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+# What `tests.cheap_run` makes cheap, in a process of its own; {0} is done before it begins.
+CHEAP_ATTACK = """
+import os, sys, pytest
+from bench import attack
+from bench.harness import campaign, command, distributed
+from tests.cheap_run import cheapen
+with pytest.MonkeyPatch.context() as patch:
+    cheapen(patch)
+    {0}
+    command.as_process(attack.main)
+"""
+
+
+class Ended(NamedTuple):
+    """How a process ended: its exit code, below 0 for a signal, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def free_port() -> int:
+    with socket.create_server(("localhost", 0)) as server:
+        return server.getsockname()[1]
+
+
+def flags(count, process, port):
+    return ["--coordinator", f"localhost:{port}", "--processes", str(count), "--process", str(process)]
+
+
+def start(commands, environment=None):
+    """Start Python with each of these arguments."""
+    root = Path(__file__).parents[1]
+    return [
+        subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            cwd=root,
+            env=os.environ | {"JAX_PLATFORMS": "cpu"} | (environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for command in commands
+    ]
+
+
+def ended(processes):
+    """Wait for all; none is left behind."""
+    try:
+        found = [process.communicate(timeout=120) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [Ended(process.returncode, *texts) for process, texts in zip(processes, found, strict=True)]
+
+
+def attack_together(count, arguments, patches=None):
+    """bench.attack by `count` processes; patches: by process, a line of Python that runs before."""
+    port = free_port()
+    return start(
+        [
+            ["-c", CHEAP_ATTACK.format((patches or {}).get(index, "")), *arguments, *flags(count, index, port)]
+            for index in range(count)
+        ]
+    )
+
+
+# Of bench.train; {0} is done before it begins.
+TRAIN = """
+import os, sys, signal
+from bench import train
+from bench.training import loop
+{0}
+sys.exit(train.main())
+"""
+
+
+def train_together(count, arguments, patches=None, environment=None):
+    """bench.train by `count` processes; patches: by process, a line of Python that runs before."""
+    port = free_port()
+    return start(
+        [
+            ["-c", TRAIN.format((patches or {}).get(index, "")), *arguments, *flags(count, index, port)]
+            for index in range(count)
+        ],
+        environment,
+    )

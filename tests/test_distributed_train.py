@@ -1,0 +1,94 @@
+"""bench.train by several processes: the losses of one, and what becomes of it where one is lost."""
+
+import json
+import signal
+
+import h5py
+import jax
+import numpy as np
+import pytest
+
+from bench import train
+from data_prep.weights import read_weights
+from tests.processes import ended, train_together
+
+STOPS = "loop.Training._say = lambda self, line: os.kill(os.getpid(), {}) if line.startswith('step 4') else None"
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """Images, and the training of one process on them: three of the seven are for validation."""
+    folder = tmp_path_factory.mktemp("train")
+    rng = np.random.default_rng(0)
+    v, u = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 32), indexing="ij")
+    discs = [(u - a) ** 2 + (v - b) ** 2 < 0.3 for a, b in rng.uniform(-0.5, 0.5, (7, 2))]
+    path = folder / "images.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = (np.array(discs) * np.exp(1j * u)).astype(np.complex64)
+        file["validation"] = np.arange(7) >= 4
+    assert train.main(arguments(path, folder / "one")) == 0
+    (run,) = (folder / "one").iterdir()
+    return path, run
+
+
+def arguments(images, output, *more):
+    quick = ["--method", "unet", "--variant", "u5", "--steps", "6", "--every", "2", "--batch", "4"]
+    return [
+        *map(
+            str, (*quick, "--center-fraction", 0.25, "--acceleration", 2.5, "--data", images, "--output", output, *more)
+        )
+    ]
+
+
+def assert_alike(run, other):
+    """To rounding: sums over devices have another order."""
+    mine, others = (
+        [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (run, other)
+    )
+    for line, expected in zip(mine, others, strict=True):
+        assert line == {
+            name: pytest.approx(value, rel=1e-3) if name != "step" else value for name, value in expected.items()
+        }
+    ours, theirs = (read_weights(folder / "weights.safetensors").params for folder in (run, other))
+    moved = [np.abs(a - b).mean() for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True)]
+    assert np.mean(moved) < 1e-4
+
+
+def test_two_processes_train_as_one_does(tmp_path, one):
+    images, whole = one
+    # Two devices in each, so that a batch of four is in as many places.
+    two = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    first, second = ended(train_together(2, arguments(images, tmp_path), environment=two))
+    assert (first.code, second.code) == (0, 0), first.err
+    (run,) = tmp_path.iterdir()
+    assert_alike(run, whole)
+    record = json.loads((run / "train.json").read_text())
+    assert (record["device"]["used"], record["device"]["processes"]) == (4, 2)
+    assert "4 devices of 2 processes" in first.err
+    assert "validation SSIM" not in second.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_where_one_is_lost_all_end_and_can_go_on(tmp_path, one, number):
+    images, whole = one
+    first, second = ended(train_together(2, arguments(images, tmp_path), {1: STOPS.format(int(number))}))
+    assert (first.code, second.code) == (1, -9 if number == signal.SIGKILL else 143)
+    (run,) = tmp_path.iterdir()
+    error, how = first.err.splitlines()[-2:]
+    assert error.startswith("bench.train: error: process 0 cannot go on, as where another is lost (")
+    assert how == f"python -m bench.train --resume {run}"
+    if number == signal.SIGKILL:
+        return
+    # It was lost before the checkpoint of step 4, and makes none when it is told to stop: the others may be elsewhere.
+    first, second = ended(train_together(2, ["--resume", run]))
+    assert (first.code, second.code) == (0, 0), first.err
+    assert "resuming after step 2" in first.err
+    assert_alike(run, whole)
+
+
+def test_a_batch_that_cannot_be_shared_is_one_line(tmp_path, one):
+    images, _ = one
+    for process in ended(train_together(2, arguments(images, tmp_path, "--batch", "3"))):
+        assert process.code == 2
+        assert process.err.splitlines()[-1].endswith("--batch 3: 2 processes share it; name a multiple of 2")
+    assert list(tmp_path.iterdir()) == []
