@@ -33,6 +33,7 @@ _PATIENCE = 600
 def environment(cache: Path) -> dict[str, str]:
     """With compiled functions kept, so that most of a run is writing."""
     kept = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    kept["JAX_ENABLE_COMPILATION_CACHE"] = "1"  # which the tests' own process goes without
     return os.environ | kept | {"PYTHONPATH": str(ROOT), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 
 

@@ -11,12 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench import train
 from bench.harness.errors import InputFileError
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.step import State
 from data_prep.weights import read_weights
-from tests.faults import ROOT
+from tests.faults import ROOT, environment
 from tests.test_train import arguments, lines, write_images
 
 # The training that is killed at a random moment of writing its second checkpoint; how long that takes the first tells.
@@ -30,6 +29,8 @@ def timed(self, state, progress):
         threading.Timer(random.uniform(0, took[0]), os.kill, (os.getpid(), signal.SIGKILL)).start()
     began = time.monotonic()
     save(self, state, progress)
+    if took:
+        time.sleep(60)  # it was faster than the first; the signal comes
     took.append(time.monotonic() - began)
 Checkpoints.save = timed
 sys.exit(train.main(sys.argv[1:]))
@@ -41,20 +42,31 @@ def whole(tmp_path_factory):
     """The data, and the folder of a training that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
     data = write_images(folder / "images.h5")
-    assert train.main(arguments(data, folder / "runs")) == 0
+    assert training(data, arguments(data, folder / "runs")).returncode == 0
     return data, next((folder / "runs").iterdir())
+
+
+def training(data, flags, program=("-m", "bench.train")):
+    """A process of its own; all of them share what they compile."""
+    return subprocess.run(
+        [sys.executable, *program, *flags],
+        cwd=ROOT,
+        env=environment(data.parent / "cache"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_killed_while_it_writes_a_checkpoint_it_ends_as_if_it_had_not_been(whole, tmp_path):
     images, undisturbed = whole
     flags = arguments(images, tmp_path / "killed")
     for _ in range(2):
-        command = [sys.executable, "-c", KILLED, *flags]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = training(images, flags, ("-c", KILLED))
         assert done.returncode == -signal.SIGKILL, done.stderr
         (folder,) = (tmp_path / "killed").iterdir()
         flags = ["--resume", str(folder)]
-    assert train.main(flags) == 0
+    assert training(images, flags).returncode == 0
     equal(folder, undisturbed)
 
 
@@ -137,14 +149,14 @@ def test_where_none_can_be_read_it_says_so(written, tmp_path):
     assert restored(tmp_path / "nothing") is None
 
 
-def test_a_training_goes_on_from_the_one_before(whole, tmp_path, capsys):
+def test_a_training_goes_on_from_the_one_before(whole, tmp_path):
     damaged = tmp_path / "damaged"
     shutil.copytree(whole[1], damaged)
     largest = max((damaged / "checkpoints" / "6").rglob("*"), key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[:100])
     with (damaged / "log.jsonl").open("a") as file:
         file.write(json.dumps({"step": 7, "loss": 0.5})[:9])  # of a step that came after
-    capsys.readouterr()
-    assert train.main(["--resume", str(damaged)]) == 0
-    assert "step 6 cannot be read; it is dropped for an older one\nresuming after step 4" in capsys.readouterr().err
+    done = training(whole[0], ["--resume", str(damaged)])
+    assert done.returncode == 0, done.stderr
+    assert "step 6 cannot be read; it is dropped for an older one\nresuming after step 4" in done.stderr
     equal(damaged, whole[1])

@@ -116,6 +116,10 @@ def test_what_the_user_says_of_jaxs_cache_holds(cache, capsys):
     assert os.environ == before
     assert not cache.exists()
     del os.environ["JAX_COMPILATION_CACHE_DIR"]
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "False"
+    compiled.keep_compiled()
+    assert not cache.exists()
+    del os.environ["JAX_ENABLE_COMPILATION_CACHE"]
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "3"
     compiled.keep_compiled()
     (folder,) = cache.iterdir()

@@ -36,7 +36,8 @@ def keep_compiled() -> None:
         return
     # JAX goes on without an entry that cannot be read or written, and says so for each; as errors, these would end it.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    off = os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "1").lower() in ("n", "no", "f", "false", "off", "0")
+    if off or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     try:
         folder = _folder()
