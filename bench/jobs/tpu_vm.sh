@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# A command of this project on all machines of a TPU slice at once:
+#
+#   TPU=my-slice ZONE=us-central2-b bench/jobs/tpu_vm.sh bench.train --method varnet --batch 32 --output /mnt/runs
+#
+# JAX finds the machines of the slice by itself.  The project is in FOLDER on each of them (default jaxcs), installed in
+# its .venv with the extra tpu; --output is a folder that all share, such as a mounted Filestore.
+# Standard output is that of process 0.
+set -euo pipefail
+
+if [ $# -lt 1 ]; then
+  echo "usage: TPU=NAME ZONE=ZONE bench/jobs/tpu_vm.sh bench.attack|bench.train [flags]" >&2
+  exit 2
+fi
+: "${TPU:?the name of the slice}" "${ZONE:?its zone}"
+# Quoted for the shell over there.
+printf -v command '%q ' .venv/bin/python -m "$@" --device tpu --distributed
+printf -v folder '%q' "${FOLDER:-jaxcs}"
+exec gcloud compute tpus tpu-vm ssh "$TPU" --zone="$ZONE" --worker=all --command="cd $folder && exec $command"

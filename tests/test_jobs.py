@@ -1,0 +1,182 @@
+"""The job templates, executed as far as this machine allows: Slurm's tasks, Kubernetes' pods, a TPU slice's shell."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cheap_run import FLAGS, cheapen, contents, start, write_volume
+
+ROOT = Path(__file__).parents[1]
+JOBS = ROOT / "bench" / "jobs"
+IMAGES = 3
+# In place of python -m bench.NAME, as `tests.cheap_run` makes it cheap.
+CHEAP = """
+import importlib, sys, pytest
+from tests.cheap_run import cheapen
+with pytest.MonkeyPatch.context() as patch:
+    cheapen(patch)
+    sys.exit(importlib.import_module(sys.argv[2]).main(sys.argv[3:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Data, and the run of one process."""
+    folder = tmp_path_factory.mktemp("jobs")
+    volume = write_volume(folder / "volume.h5", IMAGES)
+    with pytest.MonkeyPatch.context() as patch:
+        cheapen(patch)
+        _, run = start(volume, folder / "whole")
+    return volume, run
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """Programs that are found before all others; makes one of a shell's words."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+
+    def make(name, body):
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+    (folder / "cheap.py").write_text(CHEAP)
+    make("python", f'PYTHONPATH="{ROOT}" exec "{sys.executable}" "{folder}/cheap.py" "$@"')
+    return make
+
+
+def do(tmp_path, command, **environment):
+    """Run a command as a job would, in the project's folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    path = f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [*map(str, command)],
+        cwd=ROOT,
+        env=kept | {"PATH": path, "PYTHON": "python"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def part_of(output, part):
+    (run,) = (output / f"part-{part}").iterdir()
+    return run
+
+
+def stop(run):
+    """As if it had been killed before its first image was on disk."""
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"status": "running"}))
+    (run / "journal.jsonl").write_text("")
+
+
+def merged(output):
+    (run,) = (path for path in output.iterdir() if not path.name.startswith("part-"))
+    return run
+
+
+def arguments(volume):
+    return [*FLAGS, "--data", volume, "--save-perturbations"]
+
+
+def test_a_slurm_array_goes_on_and_is_put_together(tmp_path, whole, programs):
+    volume, one = whole
+    output = tmp_path / "runs"
+    command = [JOBS / "slurm_array.sh", 2, output, *arguments(volume)]
+    for task in ("1", "2", "1"):
+        done = do(tmp_path, command, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID=task)
+        # That an image failed is no reason for the merge not to begin.
+        assert done.returncode == 0, done.stderr
+        if task == "2":
+            stop(part_of(output, 1))
+            # One that was stopped before it wrote anything is no run.
+            (output / "part-1" / "empty").mkdir()
+    assert "0 of 2 images were done" in done.stderr
+    (output / "part-1" / "empty").rmdir()
+    assert json.loads((part_of(output, 1) / "run.json").read_text())["resumed"] == 1
+    assert do(tmp_path, command, SLURM_JOB_ID="8").returncode == 1
+    assert contents(merged(output)) == contents(one)
+
+
+def test_a_slurm_array_submits_itself_and_its_merge(tmp_path, programs):
+    log = tmp_path / "log"
+    programs("sbatch", f'printf "%s\\n" "$*" >> {log}; echo $((40 + $(wc -l < {log})))')
+    output = tmp_path / "runs"
+    command = [JOBS / "slurm_array.sh", 8, output, "--method", "l1"]
+    assert do(tmp_path, command).stdout == "submitted array 41, and 42 to put its parts together\n"
+    array, merge = log.read_text().splitlines()
+    words = f"{JOBS}/slurm_array.sh 8 {output} --method l1"
+    assert array == f"--parsable --array=1-8 --output={output}/part-%a.log {words}"
+    assert merge.startswith("--parsable --dependency=afterok:41 ")
+    assert merge.endswith(words)
+    assert do(tmp_path, command[:2]).returncode == 2
+
+
+def pods():
+    """The containers of the two jobs, and their specifications."""
+    jobs = list(yaml.safe_load_all((JOBS / "kubernetes_indexed_job.yaml").read_text()))
+    assert [(job["apiVersion"], job["kind"]) for job in jobs] == [("batch/v1", "Job")] * 2
+    return [(job["spec"], *job["spec"]["template"]["spec"]["containers"]) for job in jobs]
+
+
+def test_kubernetes_pods_go_on_and_are_put_together(tmp_path, whole, programs):
+    volume, one = whole
+    output = tmp_path / "runs"
+    (_, attack), (_, merge) = pods()
+    for index in ("0", "1", "0"):
+        command = [*attack["command"], *arguments(volume)]
+        done = do(tmp_path, command, OUTPUT=str(output), PARTS="2", JOB_COMPLETION_INDEX=index)
+        assert done.returncode == 0, done.stderr
+        if index == "1":
+            stop(part_of(output, 1))
+    assert "0 of 2 images were done" in done.stderr
+    assert do(tmp_path, merge["command"], OUTPUT=str(output)).returncode == 1
+    assert contents(merged(output)) == contents(one)
+
+
+def test_the_kubernetes_jobs_are_of_one_piece():
+    (attack_job, attack), (merge_job, merge) = pods()
+    assert attack_job["completionMode"] == "Indexed"
+    values = [{one["name"]: one["value"] for one in pod["env"]} for pod in (attack, merge)]
+    assert values[0]["OUTPUT"] == values[1]["OUTPUT"]
+    assert int(values[0]["PARTS"]) == attack_job["completions"] == attack_job["parallelism"]
+    assert merge_job["suspend"] is True
+    for job, pod in ((attack_job, attack), (merge_job, merge)):
+        (mount,), (volume,) = pod["volumeMounts"], job["template"]["spec"]["volumes"]
+        assert mount["name"] == volume["name"]
+        assert values[0]["OUTPUT"].startswith(mount["mountPath"])
+
+
+def test_a_pod_that_is_told_to_stop_tells_its_run(tmp_path, programs):
+    (_, attack), _ = pods()
+    programs("python", "trap 'exit 143' TERM; kill -TERM $PPID; for n in $(seq 200); do sleep 0.05; done; exit 9")
+    done = do(tmp_path, [*attack["command"], "--method", "l1"], OUTPUT="/nowhere", JOB_COMPLETION_INDEX="0", PARTS="1")
+    assert done.returncode == 143
+
+
+def test_a_tpu_slice_gets_one_command_for_all_its_machines(tmp_path, programs):
+    # The machine over there: the project's folder, and a Python that says what it was told.
+    there = tmp_path / "the project" / ".venv" / "bin"
+    there.mkdir(parents=True)
+    told = programs("told", 'pwd; printf "[%s]" "$@"')
+    (there / "python").symlink_to(told)
+    # A shell over there for what is after --command=.
+    programs("gcloud", 'echo "$@" >&2; for word; do command=$word; done; exec sh -c "${command#--command=}"')
+    command = [JOBS / "tpu_vm.sh", "bench.attack", "--data", "it's mine/*", "--output", "/mnt/runs"]
+    done = do(tmp_path, command, TPU="slice", ZONE="us-central2-b", FOLDER=str(tmp_path / "the project"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("compute tpus tpu-vm ssh slice --zone=us-central2-b --worker=all --command=cd ")
+    folder, words = done.stdout.splitlines()
+    assert folder == str(tmp_path / "the project")
+    expected = ["-m", "bench.attack", "--data", "it's mine/*", "--output", "/mnt/runs", "--device", "tpu"]
+    assert re.findall(r"\[(.*?)\]", words) == [*expected, "--distributed"]
+    assert "its zone" in do(tmp_path, command, TPU="slice").stderr
