@@ -12,7 +12,16 @@ from bench.harness.command import as_process, execute
 from bench.harness.config import RunConfig
 from bench.harness.distributed import ALONE, connected, wanted
 from bench.harness.errors import UsageError
-from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_processes, add_sampling, add_settings
+from bench.harness.flags import (
+    CENTER_FRACTION,
+    add_data,
+    add_device,
+    add_processes,
+    add_sampling,
+    add_settings,
+    add_shift,
+    in_order,
+)
 from bench.harness.like import LIKE
 from bench.harness.shards import WHOLE
 
@@ -199,6 +208,7 @@ def parser() -> Parser:
     data = top.add_argument_group("data")
     add_data(data)
     add_sampling(data, center_fraction=None)
+    add_shift(data)
     data.add_argument(
         "--only", metavar="FILE", help="a CSV list of cases, such as bench.hardest writes: of the data only these"
     )
@@ -287,6 +297,7 @@ def configuration(arguments: Namespace) -> RunConfig:
         data=arguments.data,
         phantom=arguments.phantom,
         only=arguments.only,
+        shift=in_order(arguments.shift),
         mask=arguments.mask,
         acceleration=arguments.acceleration,
         center_fraction=chosen("center_fraction", CENTER_FRACTION),

@@ -1,20 +1,21 @@
-"""Choose one setting of a method on training data: python -m bench.tune --method l1 --setting lam --values 0.001 0.002.
+"""Choose settings of a method on training data: python -m bench.tune --method l1 --try lam=0.001,0.002.
 
-For each value it prints the mean SSIM and PSNR of clean reconstructions of training images, which share none with those
-that bench.attack uses.  The best value is then given to bench.attack by --set.
+For each combination of the values it prints the mean SSIM and PSNR of clean reconstructions of training images, which
+share none with those that bench.attack uses.  The best is given to bench.attack by --set, or to bench.shift by
+--tuned, the file of --output.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
-from typing import Any
 
 from bench.attack import METHODS, NETWORKS
 from bench.harness.arguments import Parser, integer, one_of, setting
 from bench.harness.command import execute
-from bench.harness.flags import add_data, add_device, add_sampling
+from bench.harness.flags import add_data, add_device, add_sampling, add_settings
 
 
 def parser() -> Parser:
@@ -23,44 +24,71 @@ def parser() -> Parser:
     what = top.add_argument_group("what")
     untrained = tuple(name for name in METHODS if name not in NETWORKS)
     what.add_argument(
-        "--method", type=one_of(untrained), default="l1", metavar="NAME", help=f"one of {', '.join(untrained)}"
+        "--method", type=one_of(untrained), default="l1", metavar="NAME", help=f"one of {', '.join(untrained)}; l1"
     )
-    what.add_argument("--setting", default="lam", metavar="NAME", help="what is chosen; lam if not given")
-    what.add_argument("--values", nargs="+", required=True, metavar="V", help="what it may be")
     what.add_argument(
-        "--set", type=setting, nargs="+", default=[], metavar="NAME=VALUE", help="other settings of the method"
+        "--try",
+        dest="grid",
+        type=_values,
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="NAME=V,V,...",
+        help="a setting and what it may be; of several settings all combinations are tried",
     )
+    what.add_argument(
+        "--random", type=integer(1), metavar="N", help="only N of the combinations, drawn at random; all if not given"
+    )
+    add_settings(what, "other settings of the method, the same for all")
     data = top.add_argument_group("data")
     add_data(data)
     add_sampling(data)
     data.add_argument("--images", type=integer(1), default=20, metavar="N", help="training images; 20 if not given")
     run = top.add_argument_group("run")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of --random; 0 if not given")
     add_device(run)
-    run.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    run.add_argument("--debug", action="store_true", help="show tracebacks")
+    output = top.add_argument_group("output")
+    output.add_argument(
+        "--output", metavar="FILE.json", help="where scores and choice are kept; what is in it is not computed again"
+    )
+    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    output.add_argument("--debug", action="store_true", help="show tracebacks")
     return top
+
+
+def _values(text: str) -> tuple[str, tuple[str, ...]]:
+    """A type for NAME=V,V,..."""
+    name, values = setting(text)
+    found = tuple(values.split(","))
+    if not all(found) or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=V,V,... of different values, such as lam=0.001,0.002")
+    return name, found
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        from bench.harness.tuning import Candidate, best, scores  # imports JAX
+        from bench.harness.tuning import tuned  # imports JAX
 
-        found: list[Candidate] = scores(arguments)
-        chosen = best(found)
+        found = tuned(arguments)
         if arguments.json:
-            rows: list[dict[str, Any]] = [one._asdict() for one in found]
-            print(json.dumps({"setting": arguments.setting, "best": chosen.value, "candidates": rows}))
+            print(json.dumps(found))
             return 0
-        print(f"{arguments.setting:>12}    SSIM     PSNR  ({chosen.n} training images)")
-        for one in found:
-            mark = "  best" if one is chosen else ""
-            print(f"{one.value:>12}  {one.ssim:.4f}  {one.psnr:7.3f}{mark}")
+        labels = [_label(one["settings"]) for one in found["candidates"]]
+        width = max(map(len, labels))
+        print(f"{'settings':>{width}}    SSIM     PSNR  ({found['images']} training images)")
+        for label, one in zip(labels, found["candidates"], strict=True):
+            mark = "  best" if one["settings"] == found["best"] else ""
+            print(f"{label:>{width}}  {one['ssim']:.4f}  {one['psnr']:7.3f}{mark}")
         return 0
 
     advice = "use fewer coils or a smaller matrix"
     return execute(parser(), "bench.tune", advice, work, sys.argv[1:] if argv is None else argv)
+
+
+def _label(settings: dict[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in settings.items())
 
 
 if __name__ == "__main__":

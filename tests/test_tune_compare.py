@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench import compare, tune
+from bench.harness import tuning
 
 
 def record(folder, method, offset, cases=("a", "b", "c"), settings=None):
@@ -64,21 +65,86 @@ def test_runs_that_cannot_be_compared_are_one_line(change, problem, tmp_path, ca
 
 
 def test_the_best_value_is_that_of_the_largest_ssim(capsys):
-    flags = ["--method", "sense", "--setting", "n_iters", "--values", "1", "4", "--images", "2"]
+    flags = ["--method", "sense", "--try", "n_iters=1,4", "--images", "2"]
     assert tune.main([*flags, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [one["value"] for one in found["candidates"]] == ["1", "4"]
-    assert all(one["n"] == 2 and 0 < one["ssim"] < 1 for one in found["candidates"])
-    assert found["best"] == max(found["candidates"], key=lambda one: one["ssim"])["value"]
+    assert [one["settings"] for one in found["candidates"]] == [{"n_iters": "1"}, {"n_iters": "4"}]
+    assert found["images"] == 2
+    assert all(0 < one["ssim"] < 1 for one in found["candidates"])
+    assert found["best"] == max(found["candidates"], key=lambda one: one["ssim"])["settings"]
+
+
+def made_up(monkeypatch, scored):
+    """SSIM is the value of lam, and what is scored is written down."""
+
+    def score(slices, config, method_config, advance):
+        scored.append(dict(config.settings))
+        return float(scored[-1]["lam"]), 20.0
+
+    monkeypatch.setattr(tuning, "_scores", score)
+    monkeypatch.setattr(tuning, "prepare", lambda case, config: None)
+
+
+def test_what_the_file_holds_is_not_computed_again(tmp_path, monkeypatch, capsys):
+    path, scored = tmp_path / "l1.json", []
+    made_up(monkeypatch, scored)
+    common = ["--images", "1", "--output", str(path)]
+    assert tune.main(["--try", "lam=0.2,0.1", *common]) == 0
+    assert tune.main(["--try", "lam=0.1,0.2,0.3", "n_iters=5", *common]) == 0
+    assert tune.main(["--try", "lam=0.1,0.2", *common]) == 0
+    assert [(one["lam"], one.get("n_iters")) for one in scored] == [
+        ("0.2", None), ("0.1", None), ("0.1", "5"), ("0.2", "5"), ("0.3", "5"),
+    ]  # fmt: skip
+    stored = json.loads(path.read_text())
+    assert stored["best"] == {"lam": "0.3", "n_iters": "5"}
+    assert len(stored["candidates"]) == 5
+    assert "lam=0.3 n_iters=5  0.3000   20.000  best" in capsys.readouterr().out
+    # Of other images nothing can be taken over.
+    assert tune.main(["--try", "lam=0.1", "--images", "2", "--output", str(path)]) == 3
+    assert f"--output {path}: its images is not that of this command" in capsys.readouterr().err
+
+
+def test_what_was_scored_before_it_was_stopped_is_kept(tmp_path, monkeypatch):
+    path, scored = tmp_path / "l1.json", []
+    made_up(monkeypatch, scored)
+    score = tuning._scores
+
+    def stops(slices, config, method_config, advance):
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        return score(slices, config, method_config, advance)
+
+    flags = ["--try", "lam=0.1,0.2,0.3", "--images", "1", "--output", str(path)]
+    monkeypatch.setattr(tuning, "_scores", stops)
+    assert tune.main(flags) == 130
+    assert len(json.loads(path.read_text())["candidates"]) == 2
+    monkeypatch.setattr(tuning, "_scores", score)
+    assert tune.main(flags) == 0
+    assert [one["lam"] for one in scored] == ["0.1", "0.2", "0.3"]
+
+
+def test_combinations_are_all_or_drawn_without_replacement():
+    grid = [("a", ("1", "2", "3")), ("b", ("4", "5"))]
+    every = tuning.combinations(grid, None, 0)
+    assert len(every) == 6
+    assert every[1] == {"a": "1", "b": "5"}
+    some = [tuning.combinations(grid, 4, seed) for seed in range(8)]
+    assert all(len({tuple(one.items()) for one in drawn}) == 4 for drawn in some)
+    assert all(one in every for drawn in some for one in drawn)
+    assert some[0] == tuning.combinations(grid, 4, 0)
+    assert any(drawn != some[0] for drawn in some)
 
 
 @pytest.mark.parametrize(
     ("flags", "code", "problem"),
     [
-        (["--setting", "lamb", "--values", "1"], 2, "--set lamb: l1 has no such setting; did you mean 'lam'?"),
-        (["--values", "-1"], 2, "--set: lam"),
-        (["--values", "0.1", "--data", "nowhere.h5"], 3, "--data nowhere.h5"),
-        (["--method", "varnet", "--values", "1"], 2, "unknown name 'varnet'"),
+        (["--try", "lamb=1"], 2, "--set lamb: l1 has no such setting; did you mean 'lam'?"),
+        (["--try", "lam=-1"], 2, "--set: lam"),
+        (["--try", "lam=0.1,0.1"], 2, "'lam=0.1,0.1' is not NAME=V,V,... of different values"),
+        (["--try", "lam=0.1", "lam=0.2"], 2, "--try: a setting is named twice"),
+        (["--try", "lam=0.1", "--data", "nowhere.h5"], 3, "--data nowhere.h5"),
+        (["--try", "lam=0.1", "--output", "README.md"], 3, "README.md: is damaged or no file of bench.tune"),
+        (["--method", "varnet", "--try", "lam=1"], 2, "unknown name 'varnet'"),
     ],
 )
 def test_mistakes_are_one_line(flags, code, problem, capsys):

@@ -29,6 +29,7 @@ class RunConfig:
     check: whether more evidence is gathered than the attack itself gives.
     data: path of fastMRI files, or None for the phantom of `phantom`.
     only: a list of cases, of which alone the data are used, or None for all.
+    shift: (name, size) of each shift of the scans, named in `data_prep.shifts`, in the order they happen.
     mask, acceleration, center_fraction: the sampling, where the files are fully sampled.
     limit: number of slices.  seed: of starts and noise.
     """
@@ -56,6 +57,7 @@ class RunConfig:
     data: str | None = None
     phantom: str = "knee"
     only: str | None = None
+    shift: tuple[tuple[str, float], ...] = ()
     mask: str = "random"
     acceleration: float = 4.0
     center_fraction: float = 0.08
@@ -64,7 +66,7 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""
-        return asdict(self) | {"settings": dict(self.settings)}
+        return asdict(self) | {"settings": dict(self.settings), "shift": dict(self.shift)}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunConfig:
@@ -72,7 +74,7 @@ class RunConfig:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
         }
-        return cls(**values | {"settings": tuple(content["settings"].items())})
+        return cls(**values | {name: tuple(content[name].items()) for name in ("settings", "shift")})
 
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change with any field."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from argparse import _ActionsContainer, _ArgumentGroup
+from collections.abc import Sequence
 
 from bench.harness.arguments import address, integer, number, one_of, setting
+from bench.harness.errors import UsageError
 
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 CENTER_FRACTION = 0.08
 FAMILIES = ("knee", "brain")
+# In the order in which they happen.
+SHIFTS = ("thickness", "contrast", "motion", "resolution", "noise")
 
 
 def add_data(group: _ArgumentGroup) -> None:
@@ -25,6 +29,36 @@ def add_data(group: _ArgumentGroup) -> None:
 def add_settings(group: _ActionsContainer, words: str) -> None:
     """--set; words: what it is for."""
     group.add_argument("--set", type=setting, nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=words)
+
+
+def add_shift(group: _ArgumentGroup) -> None:
+    """--shift."""
+    group.add_argument(
+        "--shift",
+        type=_shift,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=SIZE",
+        help="scans of another distribution: noise=4 = four times the noise in standard deviation; resolution=0.5 = "
+        "half the rows and columns of k-space; contrast=2 = an exponent of the magnitude; motion=2 = the object moves "
+        "by up to 2 pixels and degrees; thickness=3 = three neighbouring slices averaged",
+    )
+
+
+def _shift(text: str) -> tuple[str, float]:
+    """A type for NAME=SIZE."""
+    name, size = setting(text)
+    return one_of(SHIFTS)(name), number(0)(size)
+
+
+def in_order(shifts: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """Shifts in the order in which they happen.  Raises UsageError where one is named twice."""
+    names = [name for name, _ in shifts]
+    for name in SHIFTS:
+        if names.count(name) > 1:
+            raise UsageError(f"--shift {name}: is named twice; name it once")
+    return tuple(sorted(shifts, key=lambda one: SHIFTS.index(one[0])))
 
 
 def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_FRACTION) -> None:

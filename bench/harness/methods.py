@@ -60,6 +60,14 @@ def weights(config: RunConfig) -> Weights | None:
     return found
 
 
+def trained_method(source: str, flag: str) -> str:
+    """Whose weights a file holds, or shipped ones of this name.  Raises InputFileError."""
+    try:
+        return read_weights(source).method
+    except InputError as error:
+        raise InputFileError(f"{flag} {error}") from error
+
+
 def configuration(config: RunConfig, trained: Weights | None) -> Any:
     """The method's configuration with --preset, --weights and --set applied.  Raises UsageError."""
     method = entry(config.method)

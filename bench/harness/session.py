@@ -93,7 +93,7 @@ def carry_out(
         "config": config.to_dict(),
         "fingerprint": config.fingerprint(),
         "runtime": plan.runtime(),
-        "methods": {one.label: _described(one) for one in work.victims},
+        "methods": {one.label: described(one) for one in work.victims},
         "threat_model": threat_model(work),
         "argv": argv,
         "versions": provenance.versions(),
@@ -160,7 +160,7 @@ def _with_need(error: Exception, memory: float) -> OutOfMemoryError:
     return OutOfMemoryError(f"{reason}; the estimate was {memory / 1e9:.1f} GB; use a smaller --batch or fewer coils")
 
 
-def _described(subject: Subject) -> dict[str, Any]:
+def described(subject: Subject) -> dict[str, Any]:
     """A method as run.json has it: with all that decides its numbers."""
     trained = subject.trained
     return {

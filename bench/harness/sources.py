@@ -15,10 +15,12 @@ from bench.harness.case_list import listed, phantom_numbers
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
 from bench.harness.shards import WHOLE, Shard, positions_of
+from bench.harness.shifting import check_shift, in_words, neighbours_among, shifting
 from bench.harness.subjects import Subject
 from data_prep import phantom
 from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
+from data_prep.shifts import shape_after
 from jaxcs.recon import METHODS
 
 # Images of the phantom where no number is given: as many as two cores attack in about a minute.
@@ -65,6 +67,7 @@ def open_source(config: RunConfig, subjects: list[Subject], shard: Shard = WHOLE
 
     Raises InputFileError where none can be read, UsageError where there are fewer cases than parts.
     """
+    check_shift(config)
     if config.data is None:
         slow = len(subjects) == 1 and subjects[0].config.method in _SLOW
         count = config.limit or (_FEW_IMAGES if slow else _PHANTOM_IMAGES)
@@ -75,14 +78,16 @@ def open_source(config: RunConfig, subjects: list[Subject], shard: Shard = WHOLE
             indices = sorted(numbers[name] for name in chosen)[: config.limit]
         positions = positions_of(shard, len(indices))
         return Source(
-            description=f"built-in phantom ({config.phantom}, test){_only(config)}",
+            description=f"built-in phantom ({config.phantom}, test){_only(config)}{_shift(config)}",
             total=len(indices),
             positions=positions,
             names=[phantom.case_name(config.phantom, "test", indices[position]) for position in positions],
-            shapes=[(phantom.COILS, *phantom.SHAPE)] * len(positions),
+            shapes=[shape_after(config.shift, (phantom.COILS, *phantom.SHAPE))] * len(positions),
             notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
             sha256=_list_sha256(config),
-            read=lambda wanted: (phantom.case(config.phantom, "test", indices[position]) for position in wanted),
+            read=shifting(
+                config, lambda wanted: (phantom.case(config.phantom, "test", indices[position]) for position in wanted)
+            ),
         )
     try:
         found = list_cases(config.data, validation=True)
@@ -97,14 +102,20 @@ def open_source(config: RunConfig, subjects: list[Subject], shard: Shard = WHOLE
     positions = positions_of(shard, len(slices))
     own = [slices[position] for position in positions]
     return Source(
-        description=(f"{len(paths)} files of {config.data}" if len(paths) > 1 else config.data) + _only(config),
+        description=(f"{len(paths)} files of {config.data}" if len(paths) > 1 else config.data)
+        + _only(config)
+        + _shift(config),
         total=len(slices),
         positions=positions,
         names=[info.name for info in own],
-        shapes=[info.shape for info in own],
+        shapes=[shape_after(config.shift, info.shape) for info in own],
         notes=("these are images: their coils and the added noise are simulated",) if found.simulated else (),
         sha256={path.name: _sha256(path) for path in sorted({info.path for info in own})} | _list_sha256(config),
-        read=lambda wanted: found.read_all([slices[position] for position in wanted]),
+        read=shifting(
+            config,
+            lambda wanted: found.read_all([slices[position] for position in wanted]),
+            neighbours_among(config, found, slices),
+        ),
     )
 
 
@@ -132,6 +143,10 @@ def mesh_of(devices: int | None) -> Mesh | None:
 
 def _only(config: RunConfig) -> str:
     return "" if config.only is None else f", only those of {config.only}"
+
+
+def _shift(config: RunConfig) -> str:
+    return f", shifted: {in_words(config)}" if config.shift else ""
 
 
 def _list_sha256(config: RunConfig) -> dict[str, str]:

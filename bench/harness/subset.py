@@ -93,6 +93,9 @@ def _readers(record: Record) -> dict[str, _Reader]:
     with understanding(record.folder / "run.json"):
         config = record.run["config"]
         data, family = config["data"], str(config["phantom"])
+        shift = config.get("shift")
+    if shift:
+        raise InputFileError(f"{record.folder}: is of shifted scans, which are no files; name runs without --shift")
     if data is None:
         # Every case is a volume of its own, so that only those of the run matter.
         numbers = phantom_numbers(family)

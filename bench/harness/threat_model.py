@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.harness import methods
 from bench.harness.campaign import Work
 from bench.harness.config import RunConfig
+from bench.harness.shifting import in_words
 from bench.harness.subjects import Subject
 from jaxcs.attacks import ATTACKS
 from jaxcs.attacks.changes import CHANGES
@@ -20,10 +21,21 @@ def threat_model(work: Work) -> dict[str, str]:
     for one in work.sources:
         for name, words in _threat_model(one).items():
             each.setdefault(name, {}).setdefault(words, []).append(one.label)
-    return {
-        name: next(iter(found)) if len(found) == 1 else "; ".join(f"{', '.join(who)}: {w}" for w, who in found.items())
-        for name, found in each.items()
-    } | ({} if config.region is None else {"region": _region(config)})
+    return (
+        {
+            name: next(iter(found))
+            if len(found) == 1
+            else "; ".join(f"{', '.join(who)}: {w}" for w, who in found.items())
+            for name, found in each.items()
+        }
+        | ({} if config.region is None else {"region": _region(config)})
+        | _shift(config)
+    )
+
+
+def _shift(config: RunConfig) -> dict[str, str]:
+    """No threat, but what the scans are that are attacked."""
+    return {"shift": f"every scan is shifted before all else: {in_words(config)}"} if config.shift else {}
 
 
 def _region(config: RunConfig) -> str:

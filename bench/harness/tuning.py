@@ -1,76 +1,122 @@
-"""The scores behind bench.tune."""
+"""The scores behind bench.tune, and the file that keeps them."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 import statistics
 import zlib
 from argparse import Namespace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from bench.harness import experiment, methods, scan
 from bench.harness.config import RunConfig
-from bench.harness.errors import InputFileError
+from bench.harness.errors import InputFileError, UsageError
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
+from bench.harness.provenance import versions
+from bench.harness.records import RunFolder
 from bench.harness.sources import check_device
+from bench.harness.tuned_file import SCHEMA_VERSION, read_tuned
 from bench.training.data import training_examples
 from data_prep.progress import Progress
 from jaxcs.recon import METHODS
 
-
-class Candidate(NamedTuple):
-    """A value of the setting and the means over n images."""
-
-    value: str
-    ssim: float
-    psnr: float
-    n: int
+Settings = dict[str, str]
 
 
-def best(candidates: list[Candidate]) -> Candidate:
-    """That of the largest SSIM."""
-    return max(candidates, key=lambda one: one.ssim)
+def tuned(arguments: Namespace) -> dict[str, Any]:
+    """The content of the file of --output: a candidate for each combination, and the best of all that it holds.
 
-
-def scores(arguments: Namespace) -> list[Candidate]:
-    """A candidate for each value.  Raises UsageError or InputFileError."""
+    The best is that of the largest mean SSIM.  What the file holds already is not computed again; it is written after
+    every candidate.  Raises UsageError or InputFileError.
+    """
     check_device(arguments.device)
-    configs = [_config(arguments, value) for value in arguments.values]
+    wanted = combinations(arguments.grid, arguments.random, arguments.seed)
+    configs = [_config(arguments, settings) for settings in wanted]
     method_configs = [methods.configuration(config, None) for config in configs]
-    examples, _ = training_examples(arguments.data, arguments.phantom, arguments.images)
-    slices = [prepare(examples.case(index), configs[0]) for index in range(len(examples))]
-    progress = Progress(len(slices) * len(configs), "reconstructions")
-    found = []
-    for config, method_config in zip(configs, method_configs, strict=True):
-        functions = experiment.build(config, {}, METHODS[config.method], method_config, {}, scan.build(config, None))
-
-        def evaluate(one: Prepared, functions: experiment.Functions = functions) -> dict[str, float]:
-            data = jax.tree.map(lambda leaf: leaf[None], one.data)
-            key = jax.random.fold_in(jax.random.key(0), zlib.crc32(one.name.encode()))
-            found = functions.evaluate(data, jnp.zeros_like(data.kspace), key[None])
-            return {name: float(value[0]) for name, value in found.scores.items()}
-
-        each = []
-        value = dict(config.settings)[arguments.setting]
-        for score in side_by_side(evaluate, iter(slices)):
-            each.append(score)
-            progress.advance(f"{arguments.setting} = {value}")
-        ssim, psnr = (statistics.fmean(score[name] for score in each) for name in ("ssim", "psnr"))
-        found.append(Candidate(value, ssim, psnr, len(each)))
-    if not all(math.isfinite(one.ssim) for one in found):
-        raise InputFileError("a reconstruction is not finite; leave out the value or the image")
+    examples, description = training_examples(arguments.data, arguments.phantom, arguments.images)
+    found: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "method": arguments.method,
+        "set": dict(arguments.set),
+        "data": arguments.data,
+        "phantom": arguments.phantom,
+        "mask": arguments.mask,
+        "acceleration": arguments.acceleration,
+        "center_fraction": arguments.center_fraction,
+        "images": len(examples),
+        "training": description,
+        "versions": versions(),
+        "candidates": [],
+        "best": {},
+    }
+    output = None if arguments.output is None else Path(arguments.output)
+    if output is not None and output.exists():
+        before = read_tuned(output)
+        for name, value in found.items():
+            if name not in ("candidates", "best") and before[name] != json.loads(json.dumps(value)):
+                raise InputFileError(f"--output {output}: its {name} is not that of this command; choose another file")
+        found = before
+    done = [one["settings"] for one in found["candidates"]]
+    left = [one for one in zip(wanted, configs, method_configs, strict=True) if one[0] not in done]
+    slices = [prepare(examples.case(index), configs[0]) for index in range(len(examples))] if left else []
+    progress = Progress(len(slices) * len(left), "reconstructions")
+    for settings, config, method_config in left:
+        label = " ".join(f"{name}={value}" for name, value in settings.items())
+        ssim, psnr = _scores(slices, config, method_config, lambda words=label: progress.advance(words))
+        found["candidates"].append({"settings": settings, "ssim": ssim, "psnr": psnr})
+        found["best"] = max(found["candidates"], key=lambda one: one["ssim"])["settings"]
+        if output is not None:
+            RunFolder(output.parent).write_json(output.name, found)
     return found
 
 
-def _config(arguments: Namespace, value: str) -> RunConfig:
-    """What bench.attack would be told for a clean reconstruction with this value."""
+def combinations(grid: list[tuple[str, tuple[str, ...]]], count: int | None, seed: int) -> list[Settings]:
+    """All of a grid in order, or so many of them drawn without replacement.
+
+    Raises UsageError where a setting is named twice.
+    """
+    names = [name for name, _ in grid]
+    if len(set(names)) < len(names):
+        raise UsageError("--try: a setting is named twice; give all of its values at once, such as lam=0.001,0.002")
+    every = [dict(zip(names, values, strict=True)) for values in itertools.product(*(values for _, values in grid))]
+    if count is None or count >= len(every):
+        return every
+    return [every[index] for index in sorted(np.random.RandomState(seed).permutation(len(every))[:count])]
+
+
+def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advance: Any) -> tuple[float, float]:
+    """Mean SSIM and PSNR of the images with one choice."""
+    functions = experiment.build(config, {}, METHODS[config.method], method_config, {}, scan.build(config, None))
+
+    def evaluate(one: Prepared) -> dict[str, float]:
+        data = jax.tree.map(lambda leaf: leaf[None], one.data)
+        key = jax.random.fold_in(jax.random.key(0), zlib.crc32(one.name.encode()))
+        found = functions.evaluate(data, jnp.zeros_like(data.kspace), key[None])
+        return {name: float(value[0]) for name, value in found.scores.items()}
+
+    each = []
+    for score in side_by_side(evaluate, iter(slices)):
+        each.append(score)
+        advance()
+    ssim, psnr = (statistics.fmean(score[name] for score in each) for name in ("ssim", "psnr"))
+    if not math.isfinite(ssim):
+        raise InputFileError("a reconstruction is not finite; leave out the value or the image")
+    return ssim, psnr
+
+
+def _config(arguments: Namespace, settings: Settings) -> RunConfig:
+    """What bench.attack would be told for a clean reconstruction with this choice."""
     return RunConfig(
         method=arguments.method,
-        settings=(*arguments.set, (arguments.setting, value)),
+        settings=(*arguments.set, *settings.items()),
         attack="noise",
         eps=(0.0,),
         data=arguments.data,

@@ -1,0 +1,116 @@
+"""In- against out-of-distribution SSIM, as Figures 2, 4, 6 and 13 of the ICML 2021 paper.
+
+A panel for each comparison, a point for each model with its 95 % intervals, the line through the points beside y = x.
+Drawn from a study's record only, without JAX.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_COLOURS = {
+    "linear": "#777777",
+    "sparsity": "#2f7ebc",
+    "un-trained": "#3b8f4c",
+    "unet": "#b8791e",
+    "varnet": "#c8382b",
+}
+_MARKERS = "osD^vP*X<>"
+_GREY = "#4c566a"
+_COLUMNS = 4
+
+
+def draw(content: dict[str, Any]) -> bytes:
+    """The PNG of the content of study.json."""
+    comparisons = content["comparisons"]
+    marks = _marks(comparisons)
+    columns = min(_COLUMNS, len(comparisons))
+    rows = -(-len(comparisons) // columns)
+    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9, "font.family": "DejaVu Sans"}):
+        # Below the panels a legend of several columns, which needs a line for so many names.
+        lines = -(-len(marks) // (2 * columns))
+        below = 0.35 + 0.2 * lines
+        figure = Figure(figsize=(max(3.25 * columns + 0.4, 5.2), 3.35 * rows + 0.45 + below), dpi=110)
+        axes = figure.subplots(rows, columns, squeeze=False)
+        for panel, comparison in zip(axes.flat, comparisons, strict=False):
+            _panel(panel, comparison, marks)
+        for panel in axes.flat[len(comparisons) :]:
+            panel.set_visible(False)
+        handles = [
+            matplotlib.lines.Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=6, label=name)
+            for name, (colour, marker) in marks.items()
+        ]
+        figure.legend(handles=handles, loc="lower center", ncol=2 * columns, frameon=False, columnspacing=1.2)
+        figure.suptitle(
+            "Mean SSIM in distribution (across) and out of it (up); bars: 95 %", fontsize=11, y=0.995, va="top"
+        )
+        height = figure.get_figheight()
+        figure.subplots_adjust(
+            left=0.55 / figure.get_figwidth(), right=0.985, bottom=(below + 0.35) / height, top=1 - 0.85 / height,
+            wspace=0.24, hspace=0.42,
+        )  # fmt: skip
+        content_of_file = io.BytesIO()
+        figure.savefig(content_of_file, format="png")
+    return content_of_file.getvalue()
+
+
+def _marks(comparisons: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each variant: a colour for a group, a marker for each within it."""
+    found: dict[str, str] = {}
+    for comparison in comparisons:
+        for point in comparison["results"]["points"]:
+            found.setdefault(point["variant"], point["group"])
+    marks, seen = {}, dict.fromkeys(_COLOURS, 0)
+    for name, group in found.items():
+        marks[name] = (_COLOURS[group], _MARKERS[seen[group] % len(_MARKERS)])
+        seen[group] += 1
+    return marks
+
+
+def _panel(axes: Axes, comparison: dict[str, Any], marks: dict[str, tuple[str, str]]) -> None:
+    results = comparison["results"]
+    points, line = results["points"], results["line"]
+    for point in points:
+        colour, marker = marks[point["variant"]]
+        axes.errorbar(
+            point["inside"], point["outside"], xerr=point["inside_half"] or 0, yerr=point["outside_half"] or 0,
+            color=colour, marker=marker, markersize=5.5, linewidth=1, capsize=2, zorder=3,
+        )  # fmt: skip
+    sides = [_extent(points, side) for side in ("inside", "outside")]
+    low, high = min(side[0] for side in sides), max(side[1] for side in sides)
+    margin = 0.06 * (high - low)
+    low, high = low - margin, high + margin
+    axes.plot([low, high], [low, high], color=_GREY, linewidth=0.9, linestyle=":", zorder=1)
+    if line is not None:
+        x = np.array(sides[0])
+        axes.plot(x, line["intercept"] + line["slope"] * x, color=_GREY, linewidth=1.3, zorder=2)
+        words = f"slope {line['slope']:.2f} ± {line['slope_half']:.2f}, R² {line['r2']:.2f}"
+        axes.annotate(words, (0.5, 1.02), xycoords="axes fraction", ha="center", va="bottom", color=_GREY)
+    axes.annotate("y = x", (low, low), (20, 8), textcoords="offset points", ha="left", va="bottom", color=_GREY)
+    axes.set_xlim(low, high)
+    axes.set_ylim(low, high)
+    axes.set_aspect("equal")
+    if comparison["kind"] == "same model":
+        title, labels = f"{comparison['axis']}", (comparison["inside"], comparison["outside"])
+    else:
+        title = f"{comparison['axis']}, tested on {comparison['outside']}"
+        labels = (f"trained for {comparison['outside']}", f"trained for {comparison['inside']}")
+    axes.set_title("\n".join(textwrap.wrap(title, 38)), pad=17, parse_math=False)
+    axes.set_xlabel(labels[0], labelpad=2, parse_math=False)
+    axes.set_ylabel(labels[1], labelpad=2, parse_math=False)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _extent(points: list[dict[str, Any]], side: str) -> tuple[float, float]:
+    """From the lowest to the highest end of an interval, and some width where all are one."""
+    low = min(point[side] - (point[f"{side}_half"] or 0) for point in points)
+    high = max(point[side] + (point[f"{side}_half"] or 0) for point in points)
+    return (low, high) if high - low > 1e-3 else (low - 0.05, high + 0.05)

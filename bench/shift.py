@@ -1,0 +1,150 @@
+"""How methods do on data that are not like those they were made for: python -m bench.shift anatomy noise.
+
+Scores methods in distribution and out of it, for shifts by name, and draws one against the other.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from bench.harness.arguments import HelpFormatter, Parser, integer, one_of, setting
+from bench.harness.command import as_process, execute
+from bench.harness.errors import DONE, SOME_FAILED, UsageError
+from bench.harness.flags import add_data, add_device, add_sampling
+from bench.shifts.named import AXES, DATA_AXES, DEFAULT_VARIANTS, PHANTOM_AXES, VARIANTS
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    top = Parser(
+        prog="python -m bench.shift",
+        description=__doc__,
+        epilog="Shifts: " + "; ".join(f"{name} = {axis.words}" for name, axis in AXES.items()) + ".",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    what = top.add_argument_group("what")
+    what.add_argument(
+        "axes",
+        type=one_of(tuple(AXES)),
+        nargs="*",
+        metavar="SHIFT",
+        help=f"shifts, see below; if not given, {' '.join(PHANTOM_AXES)}, or those of --data that need no more than it",
+    )
+    what.add_argument(
+        "--methods",
+        type=one_of(tuple(VARIANTS)),
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help=f"of {', '.join(VARIANTS)}; if not given, {' '.join(DEFAULT_VARIANTS)}",
+    )
+    for flag, words in (("--weights", "--data"), ("--other-weights", "--other-data")):
+        what.add_argument(
+            flag,
+            type=setting,
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="NAME=FILE",
+            help=f"networks that were trained on data like {words}, each with a name for the tables; if not given, the "
+            "shipped ones that suit",
+        )
+    what.add_argument(
+        "--tuned",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE.json",
+        help="choices of bench.tune, each for its method on the data that it was made on; those for the phantom come "
+        "with the project",
+    )
+    data = top.add_argument_group("data")
+    add_data(data)
+    data.add_argument(
+        "--other-data", nargs="+", action="extend", default=[], metavar="PATH", help="for anatomy and dataset: others"
+    )
+    data.add_argument(
+        "--hard", metavar="LIST.csv", help="for hard: images of bench.hardest; of the phantom made here if not given"
+    )
+    add_sampling(data)
+    data.add_argument(
+        "--limit",
+        type=integer(1),
+        metavar="N",
+        help="images of each test set; 10 of the phantom, else all, if not given",
+    )
+    run = top.add_argument_group("run")
+    add_device(run)
+    output = top.add_argument_group("output")
+    output.add_argument(
+        "--output", default="runs/shift", metavar="STUDY", help="folder of the study; what is done in it is kept"
+    )
+    output.add_argument("--redraw", metavar="STUDY", help="analyse and draw a study again from its records, no more")
+    output.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
+    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    return top
+
+
+def _axes(arguments: Namespace) -> list[str]:
+    """Those that are asked for, each once."""
+    given = list(dict.fromkeys(arguments.axes))
+    if given:
+        return given
+    if arguments.data is None:
+        return list(PHANTOM_AXES)
+    return [*(["dataset"] if arguments.other_data else []), *(["hard"] if arguments.hard else []), *DATA_AXES]
+
+
+def _study(arguments: Namespace, argv: list[str]) -> int:
+    if arguments.data is None and (arguments.other_data or arguments.weights or arguments.other_weights):
+        raise UsageError("--data: --other-data and weights of your own belong to data of your own; give it too")
+    from bench.harness.sources import check_device  # these import JAX
+    from bench.shifts import begin, runs
+
+    check_device(arguments.device)
+    study = Path(arguments.output)
+    plan = begin.planned(_axes(arguments), arguments, study, argv)
+    done, failed = runs.run_all(plan, study, argv)
+    from bench.shifts.study import described
+
+    code = _tell(study, described(plan, done, study, argv), arguments)
+    if failed:
+        print(f"failed: {failed} images; each run's run.json says why", file=sys.stderr)
+    return SOME_FAILED if failed else code
+
+
+def _tell(study: Path, content: dict, arguments: Namespace) -> int:
+    from bench.shifts.study import completed, write
+    from bench.shifts.table import render
+
+    content = completed(study, content)
+    write(study, content)
+    if arguments.json:
+        print(json.dumps(content))
+    else:
+        print(render(content["comparisons"]))
+        print("", *content["findings"], sep="\n")
+    print(f"study and figures in {study}", file=sys.stderr)
+    return DONE
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+
+    def work(arguments: Namespace, argv: list[str]) -> int:
+        if arguments.redraw is None:
+            return _study(arguments, argv)
+        from bench.shifts.study import stored
+
+        return _tell(Path(arguments.redraw), stored(Path(arguments.redraw)), arguments)
+
+    advice = "use fewer coils or a smaller matrix"
+    return execute(parser(), "bench.shift", advice, work, sys.argv[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    as_process(main)

@@ -1,0 +1,121 @@
+"""What a study found, as sentences with their numbers, beside what the paper found."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+_FEW_VOLUMES = 5
+
+
+def findings(comparisons: list[dict[str, Any]]) -> list[str]:
+    """Sentences of all comparisons of a study, each with its `results`."""
+    found = [sentence for one in comparisons for sentence in _of(one)]
+    return found + [sentence for one in comparisons for sentence in _parts(one, comparisons)]
+
+
+def _of(comparison: dict[str, Any]) -> list[str]:
+    results, paper = comparison["results"], comparison["paper"]
+    found = [_drops(results)]
+    if results["line"] is not None:
+        found.append(_line(results["line"], len(results["points"]), bool(paper)))
+    if results["spread"] is not None and results["spread"]["half"] is not None:
+        found.append(_spread(results["spread"], bool(paper)))
+    if results["ranks"] is not None:
+        found.append(_ranks(results))
+    if comparison["kind"] == "same model":
+        found += _hard(comparison)
+    if min(results["volumes"]) < _FEW_VOLUMES:
+        count = min(results["volumes"])
+        found.append(f"of {count} volume{'s' * (count > 1)} alone these intervals are too narrow, or not known")
+    if comparison["parts"]:
+        found.append(f"confounded: {' and '.join(comparison['parts'])} change together")
+    if paper:
+        found.append(f"the paper, {paper}")
+    return [f"{comparison['name']}: {sentence}." for sentence in found]
+
+
+def _drops(results: dict[str, Any]) -> str:
+    points = results["points"]
+    ordered = sorted(points, key=lambda one: one["drop"])
+    known = [one for one in points if one["drop_half"] is not None]
+    falls = sum(one["drop"] > one["drop_half"] for one in known)
+    rises = sum(-one["drop"] > one["drop_half"] for one in known)
+    told = f"; it falls beyond its interval for {falls} and rises for {rises}" if known else ""
+    mean = statistics.fmean(one["drop"] for one in points)
+    ends = f"from {_signed(-ordered[-1]['drop'])} ({ordered[-1]['label']}) to {_signed(-ordered[0]['drop'])}"
+    return f"SSIM changes by {_signed(-mean)} on the mean of {len(points)}, {ends} ({ordered[0]['label']}){told}"
+
+
+def _line(line: dict[str, float], count: int, compared: bool) -> str:
+    slope, half = line["slope"], line["slope_half"]
+    one, none = abs(slope - 1) <= half, abs(slope) <= half
+    if one and none:
+        words = "neither 1, parallel to y = x, nor 0, no relation, can be excluded"
+    elif one:
+        words = "1, parallel to y = x, cannot be excluded" + ", as in the paper" * compared
+    else:
+        words = f"not parallel to y = x but {'flatter' if slope < 1 else 'steeper'}" + ", against the paper" * compared
+    return (
+        f"the line through {count} points has slope {slope:.2f} ± {half:.2f}, intercept {line['intercept']:+.2f} ± "
+        f"{line['intercept_half']:.2f} and R^2 {line['r2']:.2f}: {words}"
+    )
+
+
+def _spread(spread: dict[str, Any], compared: bool) -> str:
+    value, half = spread["value"], spread["half"]
+    pair = f"{spread['most']} loses {value:.3f} ± {half:.3f} more than {spread['least']}"
+    if value > half:
+        return f"the drops are not equal, {pair}" + ", against the paper" * compared
+    return f"the drops may be equal, {pair}" + ", as in the paper" * compared
+
+
+def _ranks(results: dict[str, Any]) -> str:
+    first, then = (max(results["points"], key=lambda one: one[side])["label"] for side in ("inside", "outside"))
+    best = f"{first} stays the best" if first == then else f"the best was {first} and is {then}"
+    return f"the order of the methods has a rank correlation of {results['ranks']:.2f}; {best}"
+
+
+def _hard(comparison: dict[str, Any]) -> list[str]:
+    # Among images that were chosen for being hard no method's scores differ by much.
+    side, where = ("inside", "on images as they come") if comparison["axis"] == "hard" else ("outside", "once shifted")
+    hard = comparison["results"]["hard"][side]
+    if hard is None:
+        return []
+    found = [
+        f"{where} the methods' scores of the images have a rank correlation of {hard['mean']:.2f} on the mean of all "
+        f"pairs, {hard['least']:.2f} at least: images hard for one are {_how(hard)} hard for the others"
+    ]
+    if comparison["axis"] == "hard":
+        points = comparison["results"]["points"]
+        lower = sum(one["drop"] > 0 for one in points)
+        beyond = sum(one["drop"] > (one["drop_half"] or 0) for one in points)
+        found.append(
+            f"{lower} of {len(points)} methods score lower on the images that were chosen by another one, {beyond} "
+            "beyond their interval"
+        )
+    return found
+
+
+def _how(hard: dict[str, float]) -> str:
+    return "mostly" if hard["mean"] > 0.5 else "partly" if hard["mean"] > 0.2 else "hardly"
+
+
+def _parts(comparison: dict[str, Any], comparisons: list[dict[str, Any]]) -> list[str]:
+    """How much of a confounded shift its parts make, on the mean of the models that all of them share."""
+    parts = comparison["parts"]
+    apart = [one for one in comparisons if one["axis"] in parts and one["inside"] == comparison["inside"]]
+    apart = [one for one in apart if one["kind"] == "same model"]
+    if not parts or {one["axis"] for one in apart} != set(parts):
+        return []
+    every = [{point["label"]: point["drop"] for point in one["results"]["points"]} for one in (comparison, *apart)]
+    labels = set.intersection(*map(set, every))
+    if not labels:
+        return []
+    whole, *each = (statistics.fmean(drops[label] for label in sorted(labels)) for drops in every)
+    told = ", ".join(f"{one['axis']} alone by {_signed(-drop)}" for one, drop in zip(apart, each, strict=True))
+    return [f"{comparison['name']}: together the parts change SSIM by {_signed(-whole)}, {told}."]
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 3) + 0.0:+.3f}"

@@ -1,0 +1,104 @@
+"""The runs of a study: those that are done are kept, those that were stopped go on, the others begin."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.harness import methods, subjects
+from bench.harness.config import RunConfig
+from bench.harness.errors import Advice, InputFileError, UsageError
+from bench.harness.provenance import versions
+from bench.harness.session import carry_out, described
+from bench.harness.shards import WHOLE
+from bench.harness.stored import Plan as RunPlan
+from bench.harness.stored import Stored, stored
+from bench.shifts.plan import Plan
+
+RUNS = "runs"
+
+
+def run_all(plan: Plan, study: Path, argv: list[str]) -> tuple[dict[tuple[str, str], Path], int]:
+    """The folder of each (model, test set), and how many of their images failed.  Raises what a run raises."""
+    cells = plan.cells()
+    found, failed, begun = {}, 0, time.monotonic()
+    for number, (model, test) in enumerate(cells, 1):
+        spent = time.monotonic() - begun
+        print(f"[{number}/{len(cells)}] {model.label} on {test}, {spent:.0f} s so far", file=sys.stderr, flush=True)
+        path, record = one_run(plan.config(model, test), study, argv)
+        found[model.label, test] = path
+        failed += len(record["failed"])
+    return found, failed
+
+
+def one_run(config: RunConfig, study: Path, argv: list[str]) -> tuple[Path, dict[str, Any]]:
+    """The folder of a run and its run.json; run where it is not done.
+
+    Raises InputFileError where the study holds it with other weights or versions.
+    """
+    before = _before(study / RUNS, config)
+    if before is not None and before.record["status"] == "done":
+        _check_same(before, config)
+        return before.path, before.record
+    plan = RunPlan(config, batch=0, save_perturbations=False, shard=WHOLE)
+    arguments = Namespace(devices=None, dry_run=False, output=str(study / RUNS))
+    try:
+        done = carry_out(plan, arguments, command_line(config), datetime.now(), before)
+    except BaseException as error:
+        # Not the run goes on, which would leave the others.
+        notes = [note for note in getattr(error, "__notes__", []) if not isinstance(note, Advice)]
+        error.__notes__ = [*notes, Advice(shlex.join(["python", "-m", "bench.shift", *argv]))]
+        raise
+    assert done is not None
+    return done.folder.path, done.record
+
+
+def _before(runs: Path, config: RunConfig) -> Stored | None:
+    """The run of this configuration; of one that could not even write its run.json nothing is left to go on with."""
+    for path in sorted(runs.glob(f"*-{config.fingerprint()}"), reverse=True):
+        if (path / "run.json").exists():
+            return stored(path)
+    return None
+
+
+def _check_same(before: Stored, config: RunConfig) -> None:
+    now = {one.label: described(one) for one in subjects.sources(config)}
+    for name, was, is_now in (
+        ("methods", before.record["methods"], now),
+        ("versions", before.record["versions"], versions()),
+    ):
+        if was != _as_read(is_now):
+            raise InputFileError(f"{before.path}: its {name} are not those of today; choose another --output")
+
+
+def _as_read(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def command_line(config: RunConfig) -> list[str]:
+    """What bench.attack would be told for the same run."""
+    words = ["--method", config.method, "--attack", "noise", "--eps", "0", "--phantom", config.phantom]
+    for flag, value in (("data", config.data), ("only", config.only), ("weights", config.weights)):
+        words += [] if value is None else [f"--{flag}", value]
+    for flag, pairs in (("set", config.settings), ("shift", config.shift)):
+        words += [f"--{flag}", *(f"{name}={value}" for name, value in pairs)] if pairs else []
+    words += ["--mask", config.mask, "--acceleration", f"{config.acceleration:g}"]
+    words += ["--center-fraction", f"{config.center_fraction:g}"]
+    return words + ([] if config.limit is None else ["--limit", str(config.limit)])
+
+
+def method_of(weights: Iterable[tuple[str, str]], flag: str) -> dict[str, tuple[str, str]]:
+    """NAME -> (method, file) of weights.  Raises InputFileError or UsageError."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, file in weights:
+        if name in found:
+            raise UsageError(f"{flag} {name}: is named twice; give each weights a name of their own")
+        found[name] = (methods.trained_method(file, flag), file)
+    return found

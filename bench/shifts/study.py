@@ -1,0 +1,111 @@
+"""The study on disk: its runs, each an ordinary one of bench.attack, and what is made of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from bench.harness.errors import InputFileError
+from bench.harness.records import RunFolder
+from bench.page.record import Record, read, understanding
+from bench.shifts.analysis import Point, Scores, analyse
+from bench.shifts.findings import findings
+from bench.shifts.named import AXES
+from bench.shifts.plan import Comparison, Model, Plan
+
+SCHEMA_VERSION = 1
+METRIC = "ssim"
+NAME = "study.json"
+
+
+def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: list[str]) -> dict[str, Any]:
+    """The content of study.json before it is analysed; runs: folder by (model, test set)."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "argv": argv,
+        "metric": METRIC,
+        "tests": {name: config.to_dict() for name, config in plan.tests.items()},
+        "models": [
+            {"label": one.label, "variant": one.variant, "group": one.group, "home": one.home}
+            | {"method": one.fields["method"]}
+            for one in plan.models
+        ],
+        "runs": [
+            {"model": label, "test": test, "run": os.path.relpath(path, study)} for (label, test), path in runs.items()
+        ],
+        "comparisons": [
+            one._asdict() | {"words": AXES[one.axis].words, "paper": AXES[one.axis].paper}
+            | {"parts": list(AXES[one.axis].parts)}
+            for one in plan.comparisons
+        ],
+    }  # fmt: skip
+
+
+def stored(study: Path) -> dict[str, Any]:
+    """The content of a study's file.  Raises InputFileError where there is none."""
+    path = study / NAME
+    with understanding(path):
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("argv", "models", "runs", "comparisons"):
+            found[name]
+        if found["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema version {found['schema_version']}, not {SCHEMA_VERSION}")
+    return found
+
+
+def completed(study: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """With the results of each comparison and the findings, from the runs' records.  Raises InputFileError."""
+    with understanding(study / NAME):
+        scores = {(one["model"], one["test"]): _scores(read(study / one["run"])) for one in content["runs"]}
+        models = [Model(**one | {"fields": {"method": one.pop("method")}}) for one in map(dict, content["models"])]
+        comparisons = []
+        for one in content["comparisons"]:
+            kept = {name: one[name] for name in Comparison._fields}
+            points = _points(Comparison(**kept), models, scores)
+            if points:
+                comparisons.append(one | {"results": _analysed(one["name"], points)})
+    return content | {"comparisons": comparisons, "findings": findings(comparisons)}
+
+
+def write(study: Path, content: dict[str, Any]) -> None:
+    """study.json and the figures."""
+    from bench.figures import shift, shift_examples
+
+    folder = RunFolder(study)
+    folder.write_json(NAME, content)
+    folder.write("figure.png", shift.draw(content))
+    folder.write("examples.png", shift_examples.draw(study, content))
+
+
+def _analysed(name: str, points: list[Point]) -> dict[str, Any]:
+    for side in ("inside", "outside"):
+        if not set.intersection(*(set(getattr(one, side).values) for one in points)):
+            raise InputFileError(f"{name}: there is no image that all methods reconstructed; see the runs' failures")
+    return analyse(points)
+
+
+def _scores(record: Record) -> Scores:
+    rows = [row for row in record.rows if row["metric"] == METRIC and row["source"] == row["victim"]]
+    return Scores({row["case"]: row["clean"] for row in rows}, {row["case"]: row["volume"] for row in rows})
+
+
+def _points(comparison: Comparison, models: list[Model], scores: dict[tuple[str, str], Scores]) -> list[Point]:
+    """The models of a comparison; of the same images those methods that were trained for both sides."""
+    models = [one for one in models if one.fields["method"] != comparison.without]
+    inside = [one for one in models if one.home == comparison.inside]
+    if comparison.kind == "same model":
+        tests = comparison.inside, comparison.outside
+        return [
+            Point(one.label, one.variant, one.group, *(scores[one.label, test] for test in tests)) for one in inside
+        ]
+    across = {one.variant: one for one in models if one.home == comparison.outside}
+    return [
+        Point(
+            one.variant, one.variant, one.group,
+            scores[across[one.variant].label, comparison.outside], scores[one.label, comparison.outside],
+        )
+        for one in inside
+        if one.variant in across
+    ]  # fmt: skip

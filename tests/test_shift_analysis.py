@@ -1,0 +1,183 @@
+"""The statistics of bench.shift on numbers whose answers are known, and its sentences and figures."""
+
+import numpy as np
+import pytest
+
+from bench.figures import shift as figure
+from bench.shifts.analysis import Point, Scores, analyse, correlation, line
+from bench.shifts.findings import findings
+from bench.shifts.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
+from bench.shifts.table import render
+from jaxcs.recon import METHODS
+
+
+def scores(values, first=0, per_volume=1):
+    names = [f"image {first + index}" for index in range(len(values))]
+    return Scores(
+        dict(zip(names, map(float, values), strict=True)),
+        {name: f"volume {index // per_volume}" for index, name in enumerate(names)},
+    )
+
+
+def points(insides, outsides, apart=0):
+    """Points of rows of scores; `apart` > 0: on other images outside."""
+    return [
+        Point(f"method {i} (knee)", f"method {i}", "sparsity", scores(x), scores(y, apart))
+        for i, (x, y) in enumerate(zip(insides, outsides, strict=True))
+    ]
+
+
+def drawn(slope, rng, methods=8, images=12, scatter=0.004):
+    """Methods of true means 0.6 to 0.9 on the line 0.1 + slope (x - 0.1), each image harder or easier for all."""
+    x = np.linspace(0.6, 0.9, methods)
+    y = 0.1 + slope * (x - 0.1) + rng.normal(scale=scatter, size=methods)
+    hard = rng.normal(scale=0.05, size=(2, images))
+    own = rng.normal(scale=0.01, size=(2, methods, images))
+    return points(x[:, None] + hard[0] + own[0], y[:, None] - 0.1 + hard[1] + own[1], apart=100)
+
+
+def test_the_line_is_that_of_least_squares():
+    x, y = np.array([0.5, 0.6, 0.7, 0.9]), np.array([0.41, 0.48, 0.62, 0.79])
+    found = line(list(x), list(y))
+    slope, intercept = np.polyfit(x, y, 1)
+    residual = y - intercept - slope * x
+    error = np.sqrt(np.sum(residual**2) / 2 / np.sum((x - x.mean()) ** 2))
+    # Student's 97.5 % quantile with 2 degrees of freedom.
+    assert found["slope"] == pytest.approx(slope)
+    assert found["slope_half"] == pytest.approx(4.30265 * error, rel=1e-5)
+    assert found["intercept"] == pytest.approx(intercept)
+    assert found["r2"] == pytest.approx(1 - np.sum(residual**2) / np.sum((y - y.mean()) ** 2))
+    assert line([0.5, 0.6], [0.1, 0.2]) is None
+    assert line([0.5] * 4, [0.1, 0.2, 0.3, 0.4]) is None
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.6])
+def test_the_interval_of_the_slope_holds_the_true_one_as_often_as_it_says(slope):
+    rng = np.random.RandomState(5)
+    means = [
+        [[np.mean(list(getattr(one, side).values.values())) for one in found] for side in ("inside", "outside")]
+        for found in (drawn(slope, rng) for _ in range(1000))
+    ]
+    found = [line(*one) for one in means]
+    inside = np.mean([abs(one["slope"] - slope) <= one["slope_half"] for one in found])
+    assert 0.93 <= inside <= 0.97
+    parallel = np.mean([abs(one["slope"] - 1) <= one["slope_half"] for one in found])
+    assert parallel > 0.9 if slope == 1 else parallel < 0.05
+
+
+def test_ranks():
+    assert correlation([1, 2, 3, 4], [10, 20, 40, 30]) == pytest.approx(0.8)
+    assert correlation([1, 2, 3], [5, 5, 5]) is None
+    assert correlation([1, 2], [1, 2]) is None
+
+
+def test_drops_of_the_same_images_are_paired():
+    images = np.linspace(0, 0.4, 9)
+    found = analyse(points([0.5 + images], [0.4 + images]))
+    assert found["paired"]
+    (point,) = found["points"]
+    assert point["inside"] == pytest.approx(0.7)
+    assert point["drop"] == pytest.approx(0.1)
+    # However different the images are.
+    assert point["drop_half"] == pytest.approx(0, abs=1e-9)
+    assert point["inside_half"] == pytest.approx(1.96 * images.std(ddof=1) / 3)
+    apart = analyse(points([0.5 + images], [0.4 + images], apart=50))["points"][0]
+    assert apart["drop_half"] == pytest.approx(np.sqrt(2) * point["inside_half"])
+
+
+def test_images_of_one_volume_are_no_independent_draws():
+    values = np.repeat(np.linspace(0.4, 0.8, 4), 5)
+    one = Point("a", "a", "unet", scores(values, per_volume=5), scores(values, per_volume=5))
+    found = analyse([one])
+    assert found["volumes"] == [4, 4]
+    assert found["points"][0]["inside_half"] == pytest.approx(1.96 * np.std(values[::5], ddof=1) / 2)
+
+
+def test_only_images_that_all_methods_have_count():
+    whole, part = scores([0.5, 0.6, 0.9]), scores([0.7, 0.8])
+    found = analyse([Point("a", "a", "unet", whole, whole), Point("b", "b", "unet", part, whole)])
+    assert (found["n_inside"], found["n_outside"]) == (2, 3)
+    assert found["points"][0]["inside"] == pytest.approx(0.55)
+
+
+def test_equal_drops_are_told_from_unequal_ones():
+    rng = np.random.RandomState(1)
+    hard = rng.normal(scale=0.05, size=20)
+    insides = np.array([[0.6], [0.7], [0.8]]) + hard + rng.normal(scale=0.004, size=(3, 20))
+    equal = analyse(points(insides, insides - 0.1 + rng.normal(scale=0.004, size=(3, 20))))["spread"]
+    assert equal["value"] <= equal["half"] < 0.01
+    unequal = analyse(points(insides, insides - np.array([[0.1], [0.1], [0.2]])))["spread"]
+    assert unequal["most"] == "method 2 (knee)"
+    assert unequal["value"] == pytest.approx(0.1)
+    assert unequal["half"] < 0.01
+
+
+def test_hard_images_are_hard_for_all_or_not():
+    rng = np.random.RandomState(2)
+    shared = rng.normal(size=30)
+    alike = analyse(points([shared, 2 * shared + 1, shared**3], [shared] * 3))["hard"]
+    assert alike["inside"] == {"mean": pytest.approx(1), "least": pytest.approx(1)}
+    apart = analyse(points([rng.normal(size=30) for _ in range(4)], [shared] * 4))["hard"]["inside"]
+    assert abs(apart["mean"]) < 0.3
+
+
+def comparison(axis, results, **changes):
+    one = AXES[axis]
+    return {
+        "name": f"{axis}, knee", "axis": axis, "kind": "same model", "inside": "knee", "outside": f"knee + {axis}",
+        "words": one.words, "paper": one.paper, "parts": list(one.parts), "results": results,
+    } | changes  # fmt: skip
+
+
+def said(axis, found, **changes):
+    return " ".join(findings([comparison(axis, analyse(found), **changes)]))
+
+
+def test_sentences_say_which_way_it_went():
+    rng = np.random.RandomState(3)
+    parallel = said("anatomy", drawn(1.0, rng))
+    assert "1, parallel to y = x, cannot be excluded, as in the paper" in parallel
+    assert "the order of the methods has a rank correlation of 1.00; method 7 (knee) stays the best" in parallel
+    flat = said("anatomy", drawn(0.5, rng))
+    assert "not parallel to y = x but flatter, against the paper" in flat
+    assert "the drops are not equal, method 7 (knee) loses" in flat
+    # Of shifts that the paper did not look at there is nothing to agree with.
+    assert "paper" not in said("noise", drawn(0.5, rng))
+    vague = said("noise", points(np.array([[0.5], [0.6], [0.7]]), np.array([[0.3], [0.6], [0.4]])))
+    assert "neither 1, parallel to y = x, nor 0, no relation, can be excluded" in vague
+    assert "of 1 volume alone" in vague
+    assert "images hard for one are mostly hard for the others" in parallel
+
+
+def test_a_confounded_shift_is_set_beside_its_parts():
+    inside = np.full((3, 6), 0.8) + np.arange(6) / 100
+    both = analyse(points(inside, inside - 0.3))
+    apart = [comparison(axis, analyse(points(inside, inside - 0.1))) for axis in AXES["dataset-2021"].parts]
+    told = findings([comparison("dataset-2021", both), *apart])
+    assert told[-1] == (
+        "dataset-2021, knee: together the parts change SSIM by -0.300, contrast alone by -0.100, resolution alone by "
+        "-0.100, noise alone by -0.100."
+    )
+    assert any("confounded: contrast and resolution and noise change together" in one for one in told)
+    assert not any("together the parts" in one for one in findings([comparison("dataset-2021", both)]))
+
+
+def test_table_and_figure_are_made_of_the_record_alone():
+    rng = np.random.RandomState(4)
+    found = [comparison("anatomy", analyse(drawn(1.0, rng))), comparison("noise", analyse(drawn(1.0, rng)[:1]))]
+    found.append(comparison("anatomy", analyse(drawn(1.0, rng)), kind="same images"))
+    assert figure.draw({"comparisons": found}).startswith(b"\x89PNG")
+    lines = render(found).splitlines()
+    assert lines[0] == "anatomy, knee (another anatomy, all else alike; 12 and 12 images)"
+    assert lines[1].split() == ["model", "in", "distribution", "out", "of", "it", "drop"]
+    assert len({len(line) for line in lines[1:10]}) == 1
+
+
+def test_every_method_of_the_registry_can_be_compared():
+    assert {one.method for one in VARIANTS.values()} == set(METHODS)
+    assert {one.group for one in VARIANTS.values()} == set(figure._COLOURS)
+    assert FILTER not in DEFAULT_VARIANTS
+    for one in VARIANTS.values():
+        assert {name for name, _ in one.settings} <= set(METHODS[one.method].config.__dataclass_fields__)
+    for axis in AXES.values():
+        assert set(axis.parts) <= set(AXES)
