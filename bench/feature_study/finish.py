@@ -1,0 +1,87 @@
+"""From the rows of a study to its summary, sentences and figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from typing import Any
+
+import numpy as np
+
+from bench.feature_study.findings import findings
+from bench.harness import arrays
+from bench.harness.finish import exit_code
+from bench.harness.journal import Journal, rewrite
+from bench.harness.records import RunFolder, half_interval
+
+# Scores of features, of boxes and of whole images, in the order of the table.
+SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_ssim", "ssim", "psnr")
+COLUMNS = ("method", "size", "score", "mean", "ci95", "least", "largest", "n")
+
+
+def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[str, Any]:
+    """Write all that is made of the rows together; returns run.json completed."""
+    entries = journal.in_order()
+    order = {entry.case: entry.position for entry in entries}
+    rewrite(folder, "images.jsonl", lambda cases: sorted(cases, key=order.__getitem__))
+    arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
+    arrays.remove(folder, arrays.PICTURES)
+    lines = (folder.path / "images.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if "failed" not in row]
+    record = record | {
+        "status": "done",
+        "folder": str(folder.path),
+        "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
+        "summary": summarise(rows),
+        "findings": findings(record["config"]["study"], rows),
+    }
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(record["summary"])
+    folder.write("summary.csv", text.getvalue().encode())
+    folder.write_json("run.json", record)
+    if rows:
+        # Matplotlib takes a quarter of a second to import.
+        from bench.figures import feature_map, feature_methods, feature_search
+
+        draw = {"sizes": feature_methods.draw, "boxes": feature_methods.draw, "worst": feature_search.draw}
+        folder.write("figure.png", draw.get(record["config"]["study"], feature_map.draw)(folder.path))
+    return record
+
+
+def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each method, size and score the mean with its 95 % interval over volumes, the least and the largest."""
+    groups: dict[tuple[str, float | None, str], list[tuple[float, str]]] = {}
+    for row in rows:
+        for score in SCORES:
+            if row.get(score) is not None:
+                groups.setdefault((row["method"], row.get("size"), score), []).append((row[score], row["volume"]))
+    summary = []
+    for (method, size, score), found in groups.items():
+        values = [value for value, _ in found]
+        summary.append(
+            {"method": method, "size": size, "score": score, "mean": float(np.mean(values))}
+            | {"ci95": half_interval(values, [volume for _, volume in found])}
+            | {"least": min(values), "largest": max(values), "n": len(values)}
+        )
+    return summary
+
+
+def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
+    """Print the table and the sentences, or the JSON object; returns the exit code."""
+    if as_json:
+        print(json.dumps(record))
+    else:
+        print(f"{'method':15} {'size':>5} {'score':20} {'mean':>9} {'least':>9} {'largest':>9} {'n':>6}")
+        for row in record["summary"]:
+            size = "" if row["size"] is None else f"{row['size']:g}"
+            numbers = " ".join(f"{row[name]:9.4g}" for name in ("mean", "least", "largest"))
+            print(f"{row['method']:15} {size:>5} {row['score']:20} {numbers} {row['n']:6}")
+        print(*record["findings"], sep="\n")
+    print(f"{record['seconds']:.0f} s; record and figure in {folder.path}", file=sys.stderr)
+    for reason in dict.fromkeys(record["failed"].values()):
+        print(f"failed: {reason}", file=sys.stderr)
+    return exit_code(record)

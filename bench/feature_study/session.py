@@ -1,0 +1,176 @@
+"""One study from configuration to record."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.feature_study.config import FeatureConfig, configuration
+from bench.feature_study.finish import finish, tell
+from bench.feature_study.units import Slice, count, record_all
+from bench.harness import provenance, sources, subjects
+from bench.harness.errors import Advice, InputFileError, Interrupted, OutputError, UsageError
+from bench.harness.journal import held
+from bench.harness.prepare import prepare
+from bench.harness.records import RunFolder
+from bench.harness.sources import Source
+from bench.harness.stored import also_on, difference
+from bench.harness.subjects import Subject
+from bench.page.record import understanding
+from data_prep.cases import InputError
+
+SCHEMA_VERSION = 1
+COMMAND = "bench.features"
+# Figure 16 of the ICML 2021 paper: optimisers of ConvDecoder's fit.  Of the descent's rates 0.3, 3, 30 and 300 this one
+# is the best after 600 steps on a training knee (SSIM 0.600, 0.669, 0.635, 0.537); for the smooth Adam 0.005, 0.01 and
+# 0.02 are alike (0.660, 0.665, 0.669).
+LEARNING_RATES = {"adam": 0.01, "smooth_adam": 0.01, "rising_descent": 3.0}
+
+
+class Before(NamedTuple):
+    """A study that was begun: its folder and its run.json."""
+
+    path: Path
+    record: dict[str, Any]
+
+
+def run(arguments: Namespace, argv: list[str]) -> int:
+    """Carry out a study, or go on with one; returns the exit code."""
+    sources.check_device(arguments.device)
+    if arguments.resume is None:
+        return _carry_out(configuration(arguments), arguments, argv, None)
+    before, config = _stored(Path(arguments.resume))
+    return _carry_out(config, arguments, before.record["argv"], before)
+
+
+def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], before: Before | None) -> int:
+    begun = time.monotonic()
+    methods = subjects_of(config)
+    source = sources.open_source(config.base, methods)
+    slices = list(_slices(config, source))
+    device = provenance.device()
+    names = ", ".join(one.label for one in methods)
+    print(
+        f"{device['platform']} ({device['kind']}, {device['cores']} cores) | {source.description}, "
+        f"{len(slices)} image{'s' * (len(slices) != 1)} | {config.study}: {names}, {count(config, slices, methods)} "
+        "reconstructions",
+        file=sys.stderr,
+    )
+    record: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "command": COMMAND,
+        "config": config.to_dict(),
+        "fingerprint": config.fingerprint(),
+        "methods": {one.label: _described(one) for one in methods},
+        "argv": argv,
+        "versions": provenance.versions(),
+        "git": provenance.git_state(),
+        "device": device,
+        "data": source.description,
+        "data_sha256": source.sha256,
+        "images": len(slices),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "status": "running",
+        "notes": list(source.notes),
+    }
+    for note in record["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+    if before is not None:
+        record = _continued(before, record)
+        folder = RunFolder(before.path)
+    else:
+        folder = RunFolder.create(
+            Path(arguments.output), f"features-{config.study}", config.fingerprint(), datetime.now()
+        )
+    with held(folder, begun) as journal:
+        if before is not None:
+            print(f"{len(journal.entries)} groups of places were done", file=sys.stderr)
+        folder.write_json("run.json", record)
+        try:
+            record_all(config, methods, slices, folder, journal)
+            record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal)
+        except BaseException as error:
+            stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
+            with suppress(OutputError):  # where it cannot be written, the last status is as good
+                folder.write_json("run.json", record | {"status": stopped})
+            if not isinstance(error, UsageError):
+                error.add_note(Advice(f"python -m {COMMAND} --resume {shlex.quote(str(folder.path))}"))
+            raise
+    return tell(folder, record, arguments.json)
+
+
+def subjects_of(config: FeatureConfig) -> list[Subject]:
+    """The methods of a study, each under the label that records know it by.  Raises UsageError or InputFileError."""
+    found = subjects.victims(config.base, subjects.sources(config.base))
+    if config.study == "worst" and any(one.method.fitted for one in found):
+        raise UsageError("--study worst: the gradient through an un-trained fit says too little; name other methods")
+    if config.study != "optimisers":
+        return found
+    (only,) = found
+    return [
+        only._replace(label=name, method_config=replace(only.method_config, optimiser=name, learning_rate=rate))
+        for name, rate in LEARNING_RATES.items()
+    ]
+
+
+def _slices(config: FeatureConfig, source: Source) -> Iterator[Slice]:
+    """The slices of a study, prepared.  Raises InputFileError or UsageError where one cannot be used."""
+    wanted = source.positions
+    if config.study in ("map", "worst", "optimisers"):
+        if config.image >= source.total:
+            raise UsageError(f"--image {config.image}: {source.description} has {source.total} images, from 0 on")
+        wanted = [config.image]
+    found = 0
+    for case in source.read(wanted):
+        if isinstance(case, InputError):
+            raise InputFileError(str(case)) from case
+        if config.study == "boxes" and not case.boxes:
+            continue
+        if config.study != "boxes" and case.mask is not None:
+            raise InputFileError(
+                f"{case.name}: is already under-sampled, so that no feature can be put into it; give whole k-space"
+            )
+        found += 1
+        yield Slice(prepare(case, config.base), case.boxes)
+    if not found:
+        raise InputFileError(f"--data {config.base.data}: no slice has a box; data_prep fastmri --boxes joins them")
+
+
+def _described(one: Subject) -> dict[str, Any]:
+    """A method as run.json has it."""
+    trained = one.trained
+    weights = None if trained is None else {"sha256": trained.sha256, "card": trained.card}
+    return {"method": one.config.method, "config": asdict(one.method_config), "weights": weights}
+
+
+def _stored(path: Path) -> tuple[Before, FeatureConfig]:
+    """The study in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
+    file = path / "run.json"
+    with understanding(file):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if record.get("command") != COMMAND:
+            raise InputFileError(f"{file}: is no record of {COMMAND}; name a folder that it made")
+        config = FeatureConfig.from_dict(record["config"])
+        record["argv"], record["notes"], record["images"], record["device"], record["git"]
+    if record["fingerprint"] != config.fingerprint():
+        raise InputFileError(f"{file}: its configuration was changed; put it back, or begin anew")
+    return Before(path, record), config
+
+
+def _continued(before: Before, now: dict[str, Any]) -> dict[str, Any]:
+    """run.json of a study that goes on.  Raises InputFileError where what decides its numbers has changed."""
+    now = json.loads(json.dumps(now))  # as it would be read again
+    reason = difference(before.record, now)
+    if reason is not None:
+        raise InputFileError(f"{before.path}: cannot go on: {reason}; put that back, or begin anew")
+    notes = list(dict.fromkeys([*before.record["notes"], *now["notes"], *also_on(before.record, now)]))
+    return before.record | {"status": "running", "notes": notes, "resumed": before.record.get("resumed", 0) + 1}

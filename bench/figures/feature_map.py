@@ -1,0 +1,97 @@
+"""Where in a slice a method keeps a small feature, as Figure 7 of the ICML 2021 paper.
+
+A row for each method: its image, and at each place of the feature its MSE, its contrast that is kept, and how
+detectable it is beside the whole scan.  Drawn from a study's records only (images.jsonl, pictures.npz), without JAX.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from bench.figures.overview import pictures, show
+
+_PANELS = (
+    ("mse", "MSE of the feature / largest", "inferno"),
+    ("kept", "contrast kept", "viridis"),
+    ("detectability", "d' / d' of the whole scan", "viridis"),
+)
+
+
+def draw(folder: Path) -> bytes:
+    """The PNG of a study's folder."""
+    lines = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in lines if row.get("kind") == "feature"]
+    ssim = {row["method"]: row["ssim"] for row in lines if row.get("kind") == "image"}
+    config = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
+    feature, stride = config["insertion"], config["stride"]
+    names = list(dict.fromkeys(row["method"] for row in rows))
+    found, case = pictures(folder)
+    truth = found["truth"]
+    peak = float(np.quantile(truth, 0.999))
+    panels = [one for one in _PANELS if any(row.get(one[0]) is not None for row in rows)]
+    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
+        columns, height = len(panels) + 2, 2.2 * truth.shape[0] / truth.shape[1]
+        figure = Figure(figsize=(2.5 * columns, len(names) * height + 0.9), dpi=110)
+        grid = figure.add_gridspec(len(names), columns, wspace=0.22, hspace=0.14)
+        for index, name in enumerate(names):
+            if index == 0:
+                show(figure.add_subplot(grid[0, 0]), truth, peak, "truth", "gray", None)
+            else:
+                figure.add_subplot(grid[index, 0]).set_axis_off()
+            title = f"{name}, SSIM {ssim[name]:.3f}"
+            show(figure.add_subplot(grid[index, 1]), found[f"{name}|clean"], peak, title, "gray", None)
+            own = [row for row in rows if row["method"] == name]
+            for column, (score, words, colours) in enumerate(panels):
+                axes = figure.add_subplot(grid[index, column + 2])
+                _panel(figure, axes, score, words, colours, own, stride, truth, peak)
+        figure.suptitle(
+            f"{case}: {feature['shape']} of {feature['size']:g} pixels, contrast {feature['contrast']:g} of the "
+            f"{feature['reference']}, every {stride} pixels",
+            y=1 - 0.12 / figure.get_figheight(),
+            fontsize=11,
+        )
+        figure.subplots_adjust(left=0.01, right=0.97, top=1 - 0.62 / figure.get_figheight(), bottom=0.02)
+        content = io.BytesIO()
+        figure.savefig(content, format="png")
+    return content.getvalue()
+
+
+def _panel(
+    figure: Figure,
+    axes: Any,
+    score: str,
+    words: str,
+    colours: str,
+    rows: list[dict[str, Any]],
+    stride: int,
+    truth: np.ndarray,
+    peak: float,
+) -> None:
+    """One heat map over the faint truth, whose squares are the feature's places."""
+    values = np.full((-(-truth.shape[0] // stride), -(-truth.shape[1] // stride)), np.nan)
+    for row in rows:
+        value = row.get(score)
+        if value is not None and score == "detectability":
+            value = value / row["detectability_whole"]
+        if value is not None:
+            values[row["row"] // stride, row["column"] // stride] = value
+    high = 1.0
+    if score == "mse":
+        # Each method's map by its own largest value, as in the paper.
+        largest = np.nanmax(values)
+        values, words = values / largest, f"{words} {largest:.2g}"
+    show(axes, truth, 3 * peak, words, "gray", None)
+    # A feature's middle lies half its size after its first pixel.
+    shift = (rows[0]["size"] - 1) / 2 - stride / 2
+    extent = (shift, shift + values.shape[1] * stride, shift + values.shape[0] * stride, shift)
+    drawn = axes.imshow(values, cmap=colours, vmin=0, vmax=high, extent=extent, interpolation="nearest")
+    axes.set_xlim(-0.5, truth.shape[1] - 0.5)
+    axes.set_ylim(truth.shape[0] - 0.5, -0.5)
+    figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.02, ticks=(0, 0.5, 1))

@@ -1,0 +1,69 @@
+"""Methods beside each other on small features, as Figures 17 and 8 of the ICML 2021 paper.
+
+Left: scores of features against their size, or of boxes.  Right: their MSE against SSIM of the image.
+Drawn from a study's records only (images.jsonl, summary.csv), without JAX.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+_COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
+_SIZES = (("mse", "MSE of the feature, standardised"), ("kept", "contrast kept"))
+_BOXES = (("mse", "MSE of the box, standardised"), ("box_ssim", "SSIM of the box"))
+
+
+def draw(folder: Path) -> bytes:
+    """The PNG of a study's folder."""
+    with (folder / "summary.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    study = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["study"]
+    names = list(dict.fromkeys(row["method"] for row in rows))
+    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
+        figure = Figure(figsize=(11, 3.8), dpi=110)
+        axes = figure.subplots(1, 3)
+        for panel, (score, words) in zip(axes, _SIZES if study == "sizes" else _BOXES, strict=False):
+            for at, (name, colour) in enumerate(zip(names, _COLOURS, strict=False)):
+                own = [row for row in rows if (row["method"], row["score"]) == (name, score)]
+                x = [float(row["size"]) if row["size"] else at for row in own]
+                y, half = [float(row["mean"]) for row in own], [float(row["ci95"] or 0) for row in own]
+                panel.errorbar(x, y, yerr=half, color=colour, label=name, marker="o", markersize=4, capsize=2)
+            panel.set_title(words + " (95 % over volumes)", pad=4)
+            if study == "sizes":
+                panel.set_xlabel("size [pixels]")
+                panel.set_xticks(sorted({float(row["size"]) for row in rows if row["size"]}))
+            else:
+                panel.set_xticks(range(len(names)), names)
+        axes[0].legend(frameon=False)
+        _against_ssim(axes[2], rows, names)
+        for panel in axes:
+            panel.grid(alpha=0.25)
+            panel.spines[["top", "right"]].set_visible(False)
+        figure.subplots_adjust(left=0.06, right=0.985, top=0.91, bottom=0.13, wspace=0.25)
+        content = io.BytesIO()
+        figure.savefig(content, format="png")
+    return content.getvalue()
+
+
+def _against_ssim(axes: Any, rows: list[dict[str, str]], names: list[str]) -> None:
+    """Whether a method that is better on the image is better on the feature."""
+
+    def mean(name: str, score: str) -> float:
+        own = [row for row in rows if (row["method"], row["score"]) == (name, score)]
+        return float(np.average([float(row["mean"]) for row in own], weights=[int(row["n"]) for row in own]))
+
+    for name, colour in zip(names, _COLOURS, strict=False):
+        x, y = mean(name, "ssim"), mean(name, "mse")
+        axes.plot(x, y, "o", color=colour)
+        axes.annotate(name, (x, y), (5, 4), textcoords="offset points", color=colour)
+    axes.margins(0.25)
+    axes.set_xlabel("SSIM of the image")
+    axes.set_title("MSE against SSIM of the image", pad=4)

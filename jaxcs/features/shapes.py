@@ -1,0 +1,73 @@
+"""Shapes of small features: profiles in [0, 1] on the pixels of an image.
+
+Each is called with (grid, centre, size): (ny, nx), the centre (2,) in pixels from the middle of the first pixel, rows
+first, and the size [pixels].  Centre and size may be traced: every profile is differentiable in both, but for the edges
+of pixels that a square or a line just touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxcs.complex import safe_sqrt
+
+Profile = Float[Array, "ny nx"]
+Shape = Callable[[tuple[int, int], Float[Array, "2"], Float[Array, ""]], Profile]
+
+# Of the lesion: shorter over longer axis, amplitudes of what makes its outline irregular, and width of its edge as a
+# share of its size.  Chosen by eye to look like a lesion.
+_ASPECT, _TWO_LOBES, _THREE_LOBES, _EDGE = 0.7, 0.15, 0.12, 0.12
+
+
+def square(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
+    """The share of each pixel that a square of side `size` covers: 1 and 0 where its edges are those of pixels."""
+    y, x = _offsets(grid, centre)
+    return _covered(y, size) * _covered(x, size)
+
+
+def line(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
+    """A line along the readout, `size` long and one pixel wide, which is the direction that is under-sampled."""
+    y, x = _offsets(grid, centre)
+    return _covered(y, size) * _covered(x, jnp.ones(()))
+
+
+def disc(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
+    """A disc of diameter `size`, whose edge falls linearly over one pixel."""
+    y, x = _offsets(grid, centre)
+    return jnp.clip((size + 1) / 2 - safe_sqrt(y**2 + x**2), 0, 1)
+
+
+def blob(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
+    """A Gaussian that is `size` wide at half its height."""
+    y, x = _offsets(grid, centre)
+    return jnp.exp(-4 * jnp.log(2.0) * (y**2 + x**2) / size**2)
+
+
+def lesion(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
+    """A soft, irregular ellipse, `size` along its longer axis, as lesions are: neither round nor sharp."""
+    y, x = _offsets(grid, centre)
+    # Turned by 30 degrees, so that no axis is that of the pixels.
+    y, x = 0.866 * y - 0.5 * x, (0.866 * x + 0.5 * y) / _ASPECT
+    squared = y**2 + x**2
+    away = jnp.where(squared > 0, squared, 1.0)
+    two, three = (y**2 - x**2) / away, (y**3 - 3 * y * x**2) / away**1.5
+    outline = 0.5 * size * (1 + _TWO_LOBES * two + _THREE_LOBES * three)
+    return jax.nn.sigmoid((outline - safe_sqrt(squared)) / (_EDGE * size))
+
+
+SHAPES: dict[str, Shape] = {"square": square, "disc": disc, "blob": blob, "line": line, "lesion": lesion}
+
+
+def _offsets(grid: tuple[int, int], centre: Float[Array, "2"]) -> tuple[Array, Array]:
+    """Rows (ny, 1) and columns (1, nx) of every pixel, relative to the centre."""
+    return jnp.arange(grid[0])[:, None] - centre[0], jnp.arange(grid[1])[None, :] - centre[1]
+
+
+def _covered(offset: Array, length: Array) -> Array:
+    """The share of the pixel around `offset` that lies within half of `length` of 0."""
+    half = length / 2
+    return jnp.clip(jnp.minimum(offset + 0.5, half) - jnp.maximum(offset - 0.5, -half), 0, 1)

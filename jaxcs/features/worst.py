@@ -1,0 +1,78 @@
+"""The feature that a method loses most easily, by gradients through the method.
+
+All features of a search have the same energy, lie in the same window, and are visible in the fully sampled image: their
+mean there is at least a given multiple of its noise.  So what is lost is no matter of how faint they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxcs.attacks.base import Attack, AttackResult
+from jaxcs.attacks.threat import Threat
+from jaxcs.complex import l2_norm, safe_sqrt
+from jaxcs.types import Key
+
+# What a feature makes in the reconstruction and in the truth: images with it less images without it.
+Differences = Callable[[Array], tuple[Array, Array]]
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("radius", "support", "floor"), meta_fields=("real",))
+@dataclass(frozen=True)
+class Visible(Threat):
+    """Real features f on a window, ||f|| <= radius, whose mean over the window is at least `floor`.
+
+    radius: (), root of the energy.  support: (ny, nx), the window.  floor: (), in the image's units; it must not be
+    above radius / sqrt(pixels of the window), or no feature is visible enough.
+    """
+
+    real: bool = True
+    floor: Float[Array, ""] | float = 0.0
+
+    def project(self, delta: Float[Array, "ny nx"]) -> Float[Array, "ny nx"]:
+        """The nearest feature in the set, which is a ball cut by a half-space."""
+        inside = Threat.project(self, delta)
+        # The half-space is <f, along> >= level.
+        along = self.support / jnp.sqrt(jnp.sum(self.support))
+        level = self.floor * jnp.sqrt(jnp.sum(self.support))
+        delta = jnp.where(self.support, delta, 0)
+        rest = delta - jnp.sum(delta * along) * along
+        allowed, size = safe_sqrt(self.radius**2 - level**2), l2_norm(rest)
+        cut = jnp.where(size > allowed, allowed / jnp.where(size > 0, size, 1.0), 1.0)
+        return jnp.where(jnp.sum(inside * along) >= level, inside, level * along + cut * rest)
+
+    def random(self, key: Key) -> Float[Array, "ny nx"]:
+        """White Gaussian noise on the window, scaled to the energy and then made visible."""
+        return self.project(Threat.random(self, key))
+
+
+def energy_lost(found: Array, inserted: Array) -> Float[Array, ""]:
+    """<inserted, inserted - found>: what a template of the feature itself no longer finds.
+
+    For a method that is linear, and at fixed energy, the largest is an eigenvalue problem.
+    """
+    return jnp.sum(inserted * (inserted - found))
+
+
+def worst_profile(attack: Attack, key: Key, differences: Differences, allowed: Visible, start: Array) -> AttackResult:
+    """The profile in the set of which the most energy is lost, climbing from `start`."""
+    return attack(key, lambda feature: energy_lost(*differences(feature)), allowed, start)
+
+
+def worst_place(attack: Attack, key: Key, differences: Differences, reach: float) -> AttackResult:
+    """The shift (2,) [pixels], at most `reach` long, at which the feature loses the largest share of its energy.
+
+    differences: a shift -> those of the feature moved by it.
+    """
+
+    def loss(shift: Array) -> Array:
+        found, inserted = differences(shift)
+        return energy_lost(found, inserted) / jnp.sum(inserted**2)
+
+    return attack(key, loss, Threat(jnp.asarray(reach, jnp.float32), jnp.ones(2, bool), real=True))

@@ -1,0 +1,209 @@
+"""bench.features: tiny studies from the command line to the record, what is killed and goes on, and mistakes."""
+
+import json
+import subprocess
+import sys
+
+import h5py
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bench import features
+from bench.feature_study import findings, places, session, units
+from bench.feature_study.boxes import box_scores, clipped
+from bench.feature_study.config import configuration
+from bench.feature_study.functions import build
+from bench.feature_study.one_slice import prepare_slice
+from bench.harness.prepare import prepare
+from data_prep import phantom
+from data_prep.cases import Box
+from jaxcs.complex import magnitude
+from jaxcs.features import insert
+from jaxcs.features.shapes import SHAPES
+from jaxcs.fourier import ifft2c
+from jaxcs.metrics import ssim
+from jaxcs.recon import sense
+from jaxcs.types import Measurement
+
+SHAPE = (40, 32)
+SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
+
+
+def coil_maps(kspace):
+    """Coil images over their root sum of squares: exact, but for noise."""
+    images = np.asarray(ifft2c(jnp.asarray(kspace)))
+    return images / np.sqrt(np.sum(np.abs(images) ** 2, axis=0))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two small slices with coil maps of their own."""
+    kspace = np.stack([phantom.case("knee", "train", index, SHAPE).kspace for index in range(2)])
+    path = tmp_path / "small.h5"
+    with h5py.File(path, "w") as file:
+        file["kspace"] = kspace
+        file["maps"] = np.stack([coil_maps(one) for one in kspace])
+    return path
+
+
+def run(*arguments):
+    return features.main([*map(str, arguments)])
+
+
+def started(data, output, *more):
+    common = ["--data", data, *SAMPLING, "--output", output, "--method", "zero_filled"]
+    code = run(*common, *more)
+    return code, next(output.iterdir(), None) if output.is_dir() else None
+
+
+def test_names_are_those_of_the_registries():
+    assert set(SHAPES) == set(features.SHAPES)
+    assert set(insert.PRESETS) == set(features.PRESETS)
+
+
+def test_a_linear_method_s_map_follows_from_linearity(data):
+    config = configuration(
+        features.parser().parse_args(["--data", str(data), *SAMPLING, "--method", "sense", "--draws", "0"])
+    )
+    (subject,) = session.subjects_of(config)
+    case = phantom.case("knee", "train", 0, SHAPE)
+    prepared = prepare(case._replace(maps=coil_maps(case.kspace)), config.base)
+    one = prepare_slice(config, {}, subject, prepared)
+    functions, slice_data = build(subject, subject.method_config, config.insertion), prepared.data
+
+    def image(kspace):
+        measurement = Measurement(jnp.where(slice_data.mask, kspace, 0), slice_data.mask, slice_data.maps)
+        return sense.solve(subject.method_config, measurement)
+
+    clean = image(slice_data.kspace)
+    for place in places.places(config, prepared)[::40]:
+        centre = jnp.asarray(place.centre(SHAPE, SHAPE))
+        shape = insert.profile(config.insertion, one.back, centre, jnp.asarray(place.size))
+        added = insert.coil_images(config.insertion, one.back, shape)
+        change = image(insert.inserted(one.back, added) - slice_data.kspace)
+        expected = magnitude(clean + change) - magnitude(clean)
+        found, _, _ = functions.difference(
+            slice_data, one.back, one.without.image, centre, jnp.asarray(place.size), one.key
+        )
+        # As far as 40 iterations of conjugate gradients are linear.
+        np.testing.assert_allclose(found, expected, atol=2e-3 * float(jnp.max(jnp.abs(expected))))
+
+
+def test_a_map_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, monkeypatch, capsys):
+    flags = ["--stride", "6", "--draws", "2"]
+    code, whole = started(data, tmp_path / "whole", *flags)
+    assert code == 0
+    record = units._recorded
+    calls = iter(range(100))
+
+    def stopping(*arguments):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return record(*arguments)
+
+    monkeypatch.setattr(units, "_recorded", stopping)
+    code, part = started(data, tmp_path / "part", *flags)
+    assert code == 130
+    assert f"--resume {part}" in capsys.readouterr().err
+    monkeypatch.setattr(units, "_recorded", record)
+    assert run("--resume", part) == 0
+    for name in ("summary.csv", "images.jsonl"):
+        assert (part / name).read_bytes() == (whole / name).read_bytes()
+    stored = json.loads((part / "run.json").read_text())
+    assert (stored["status"], stored["resumed"]) == ("done", 1)
+    assert (part / "figure.png").read_bytes().startswith(b"\x89PNG")
+    rows = units.read_rows(session.RunFolder(whole), "feature")
+    assert len(rows) == 7 * 5
+    assert all(0 < row["kept"] < 1.5 and row["detectability_whole"] > 0 for row in rows)
+
+
+def test_sizes_use_the_same_places_for_every_method_and_rank_them(data, tmp_path):
+    flags = ["--study", "sizes", "--sizes", "2", "3", "--placements", "2", "--draws", "0", "--limit", "1"]
+    code, folder = started(data, tmp_path / "out", "sense", *flags)
+    assert code == 0
+    rows = units.read_rows(session.RunFolder(folder), "feature")
+    where = {
+        name: [(row["row"], row["column"], row["size"]) for row in rows if row["method"] == name]
+        for name in ("zero_filled", "sense")
+    }
+    assert where["zero_filled"] == where["sense"]
+    assert len(where["sense"]) == 4
+    assert "rank correlation" in json.loads((folder / "run.json").read_text())["findings"][-1]
+
+
+def test_the_search_is_no_better_for_the_method_than_the_map(data, tmp_path):
+    flags = ["--study", "worst", "--stride", "8", "--draws", "3", "--visibility", "0.5", "--contrast", "0.5"]
+    code, folder = started(data, tmp_path / "out", *flags)
+    assert code == 0
+    (row,) = units.read_rows(session.RunFolder(folder), "search")
+    assert row["kept_worst"] <= row["kept_place"] + 1e-5 <= row["kept_grid"] + 2e-5
+    assert row["kept_worst"] < row["kept_random_least"]
+    assert row["contrast_to_noise"]["worst"] >= 0.4
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "problem"),
+    [
+        (["--study", "mapp"], 2, "did you mean 'map'"),
+        (["--study", "boxes"], 3, "no slice has a box"),
+        (["--image", "7"], 2, "has 2 images"),
+        (["--limit", "2"], 2, "is of one image"),
+        (["--study", "optimisers"], 2, "that of convdecoder"),
+        (["--study", "worst", "--draws", "1"], 2, "give at least 2"),
+        (["--size", "50"], 3, "holds no feature of 50 pixels"),
+        (["--set", "lam=1"], 2, "no such setting"),
+    ],
+)
+def test_a_mistake_is_one_line(data, tmp_path, capsys, flags, code, problem):
+    found, folder = started(data, tmp_path / "out", *flags)
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert (found, folder) == (code, None)
+    assert error.startswith("bench.features: error: ")
+    assert problem in error
+
+
+def test_what_goes_on_is_a_study_as_it_was(tmp_path, capsys):
+    assert run("--resume", tmp_path, "--stride", "2") == 2
+    assert "goes on as it was" in capsys.readouterr().err
+    assert run("--resume", tmp_path / "nowhere") == 3
+
+
+def test_boxes_are_clipped_and_widened_for_ssim():
+    assert clipped(Box("a", 0, -2, 30, 6, 9), (40, 32)) == (0, 30, 4, 2)
+    assert clipped(Box("a", 0, -2, 30, 6, 9), (40, 32), 7) == (0, 25, 7, 7)
+    assert clipped(Box("a", 0, 50, 3, 6, 9), (40, 32)) is None
+    random = np.random.RandomState(0)
+    image, target = jnp.asarray(random.uniform(size=(2, 40, 32)), jnp.float32)
+    found = box_scores(Box("a", 0, 10, 5, 8, 9, "tear"), image, target, jnp.asarray(1.0))
+    box = (slice(10, 18), slice(5, 14))
+    assert found["box_nmse"] == pytest.approx(float(np.sum((image - target)[box] ** 2) / np.sum(target[box] ** 2)), rel=1e-4)  # noqa: E501  # fmt: skip
+    assert found["box_ssim"] == pytest.approx(float(ssim(image[box], target[box], 1.0)), rel=1e-5)
+    assert found["label"] == "tear"
+
+
+def test_the_boxes_of_a_file_are_scored(data, tmp_path):
+    with h5py.File(data, "a") as file:
+        file["boxes"] = np.array([[1, 10, 5, 8, 9]])
+        file["box_labels"] = np.bytes_(b"tear")
+    code, folder = started(data, tmp_path / "out", "sense", "--study", "boxes")
+    assert code == 0
+    rows = units.read_rows(session.RunFolder(folder), "box")
+    assert [(row["image"], row["method"], row["label"]) for row in rows] == [
+        ("small.h5:1", name, "tear") for name in ("zero_filled", "sense")
+    ]
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    (said,) = json.loads((folder / "run.json").read_text())["findings"]
+    assert said.startswith("ranking by MSE of real findings")
+
+
+def test_rank_correlation_shares_ranks():
+    assert findings.rank_correlation([1, 2, 3], [10, 20, 30]) == pytest.approx(1)
+    assert findings.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert findings.rank_correlation([1, 1, 2, 3], [1, 2, 3, 4]) == pytest.approx(0.9486833)
+    assert np.isnan(findings.rank_correlation([1, 1], [1, 2]))
+
+
+def test_help_needs_no_jax():
+    code = "import sys\nfrom bench import features\nfeatures.parser().format_help()\nassert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
