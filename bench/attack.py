@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of, shard
+from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of, shard
 from bench.harness.command import as_process, execute
 from bench.harness.config import RunConfig
 from bench.harness.distributed import ALONE, connected, wanted
@@ -330,8 +330,7 @@ def _check(arguments: Namespace, threat: str) -> None:
 
 def _check_resume(arguments: Namespace, argv: list[str]) -> None:
     """Raise UsageError where --resume stands beside a flag that decides numbers or files."""
-    given = [word.partition("=")[0] for word in argv if word.startswith("--")]
-    others = [flag for flag in given if flag not in BESIDE_RESUME]
+    others = flags_besides(argv, BESIDE_RESUME)
     if arguments.resume is not None and others:
         raise UsageError(f"{others[0]}: the run in {arguments.resume} goes on as it was begun; leave the flag out")
 

@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 
 from bench.attack import METHODS
-from bench.harness.arguments import HelpFormatter, Parser, integer, number, one_of
+from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
 from bench.harness.command import as_process, execute
 from bench.harness.errors import UsageError
 from bench.harness.flags import add_data, add_device, add_sampling, add_settings
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def work(arguments: Namespace, argv: list[str]) -> int:
         if arguments.resume is not None:
-            others = [word for word in argv if word.startswith("--") and word.split("=")[0] not in _BESIDE_RESUME]
+            others = flags_besides(argv, _BESIDE_RESUME)
             if others:
                 raise UsageError(f"{others[0]}: the study in {arguments.resume} goes on as it was; leave the flag out")
         if arguments.study == "worst" and arguments.draws is not None and arguments.draws < 2:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from argparse import Namespace
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from bench.harness.config import RunConfig
+from bench.harness.config import RunConfig, fingerprint_of, unattacked
 from bench.harness.errors import UsageError
 from jaxcs.features.insert import PRESETS, Insertion
 
@@ -53,7 +51,7 @@ class FeatureConfig:
 
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change with any field."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+        return fingerprint_of(self.to_dict())
 
 
 def configuration(arguments: Namespace) -> FeatureConfig:
@@ -67,18 +65,12 @@ def configuration(arguments: Namespace) -> FeatureConfig:
     if one_image and arguments.limit is not None:
         raise UsageError(f"--limit: --study {study} is of one image; choose it by --image")
     limit = arguments.image + 1 if one_image else arguments.limit or (None if study == "boxes" else _IMAGES)
-    base = RunConfig(
+    base = unattacked(
+        arguments,
         method=names[0],
         settings=tuple(arguments.set),
         victims=tuple(names[1:]),
         weights=arguments.weights,
-        attack="noise",
-        eps=(0.0,),
-        data=arguments.data,
-        phantom=arguments.phantom,
-        mask=arguments.mask,
-        acceleration=arguments.acceleration,
-        center_fraction=arguments.center_fraction,
         limit=limit,
         seed=arguments.seed,
     )

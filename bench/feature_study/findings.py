@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.harness import ranks
+
 Rows = list[dict[str, Any]]
 
 
@@ -27,17 +29,9 @@ def findings(study: str, rows: Rows) -> list[str]:
 
 
 def rank_correlation(x: list[float], y: list[float]) -> float:
-    """Spearman's: Pearson's of the ranks, equal values sharing theirs; NaN where all of one are equal."""
-    ranks = [_ranks(np.asarray(values)) for values in (x, y)]
-    if min(np.ptp(rank) for rank in ranks) == 0:
-        return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Twice the mean rank, less a constant."""
-    ordered = np.sort(values)
-    return ordered.searchsorted(values, "left") + ordered.searchsorted(values, "right")
+    """Spearman's; NaN where all of one are equal."""
+    found = ranks.rank_correlation(x, y)
+    return float("nan") if found is None else found
 
 
 def scored(rows: Rows, kind: str, method: str, *names: str) -> np.ndarray:

@@ -101,3 +101,9 @@ def shard(text: str) -> Shard:
     if not (slash and part.isdecimal() and of.isdecimal() and 1 <= int(part) <= int(of)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 2/8")
     return Shard(int(part), int(of))
+
+
+def flags_besides(argv: list[str], allowed: tuple[str, ...]) -> list[str]:
+    """The flags of a command line that are none of `allowed`."""
+    given = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    return [flag for flag in given if flag not in allowed]

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.harness import experiment, methods, scan
-from bench.harness.config import RunConfig
+from bench.harness.config import RunConfig, unattacked
 from bench.harness.errors import InputFileError, UsageError
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
@@ -39,7 +39,10 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
     """
     check_device(arguments.device)
     wanted = combinations(arguments.grid, arguments.random, arguments.seed)
-    configs = [_config(arguments, settings) for settings in wanted]
+    configs = [
+        unattacked(arguments, method=arguments.method, settings=(*arguments.set, *settings.items()))
+        for settings in wanted
+    ]
     method_configs = [methods.configuration(config, None) for config in configs]
     examples, description = training_examples(arguments.data, arguments.phantom, arguments.images)
     found: dict[str, Any] = {
@@ -110,18 +113,3 @@ def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advan
     if not math.isfinite(ssim):
         raise InputFileError("a reconstruction is not finite; leave out the value or the image")
     return ssim, psnr
-
-
-def _config(arguments: Namespace, settings: Settings) -> RunConfig:
-    """What bench.attack would be told for a clean reconstruction with this choice."""
-    return RunConfig(
-        method=arguments.method,
-        settings=(*arguments.set, *settings.items()),
-        attack="noise",
-        eps=(0.0,),
-        data=arguments.data,
-        phantom=arguments.phantom,
-        mask=arguments.mask,
-        acceleration=arguments.acceleration,
-        center_fraction=arguments.center_fraction,
-    )

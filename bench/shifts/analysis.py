@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from bench.harness.ranks import rank_correlation
 from bench.harness.records import half_interval
 
 _CONFIDENCE = 0.975
@@ -93,9 +94,7 @@ def line(x: list[float], y: list[float]) -> dict[str, float] | None:
 
 def correlation(x: list[float], y: list[float]) -> float | None:
     """Spearman's, None of fewer than three values or where one side is constant."""
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(stats.spearmanr(x, y).statistic)
+    return rank_correlation(x, y) if len(x) >= 3 else None
 
 
 def spread(points: list[Point], inside: list[str], outside: list[str]) -> dict[str, Any] | None:

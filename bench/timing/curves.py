@@ -22,8 +22,7 @@ def points(shape: tuple[int, int, int], iterations: int) -> dict[str, list[tuple
     """For each curve its sizes, and what differs from `shape` and `iterations` there.
 
     Whole numbers; sizes that fall together are taken once.  Devices are those that JAX finds, in powers of two; they
-    share
-    as many slices as there are most of them; one device makes no curve.
+    share as many slices as there are most of them; one device makes no curve.
     """
     import jax
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from bench.harness.config import fingerprint_of
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,4 @@ class TrainConfig:
 
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change with any field."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+        return fingerprint_of(self.to_dict())
