@@ -36,13 +36,15 @@ Checkpoints.save = timed
 sys.exit(train.main(sys.argv[1:]))
 """
 
+LONG = ("--steps", "8")  # four checkpoints: the first death may leave two of them, the second comes at the second after
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The data, and the folder of a training that nothing disturbed."""
     folder = tmp_path_factory.mktemp("whole")
     data = write_images(folder / "images.h5")
-    assert training(data, arguments(data, folder / "runs")).returncode == 0
+    assert training(data, arguments(data, folder / "runs", *LONG)).returncode == 0
     return data, next((folder / "runs").iterdir())
 
 
@@ -60,7 +62,7 @@ def training(data, flags, program=("-m", "bench.train")):
 
 def test_killed_while_it_writes_a_checkpoint_it_ends_as_if_it_had_not_been(whole, tmp_path):
     images, undisturbed = whole
-    flags = arguments(images, tmp_path / "killed")
+    flags = arguments(images, tmp_path / "killed", *LONG)
     for _ in range(2):
         done = training(images, flags, ("-c", KILLED))
         assert done.returncode == -signal.SIGKILL, done.stderr
