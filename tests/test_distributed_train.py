@@ -10,6 +10,7 @@ import pytest
 
 from bench import train
 from data_prep.weights import read_weights
+from tests.faults import environment
 from tests.processes import ended, train_together
 
 STOPS = "loop.Training._say = lambda self, line: os.kill(os.getpid(), {}) if line.startswith('step 4') else None"
@@ -71,7 +72,8 @@ def test_two_processes_train_as_one_does(tmp_path, one):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_where_one_is_lost_all_end_and_can_go_on(tmp_path, one, number):
     images, whole = one
-    first, second = ended(train_together(2, arguments(images, tmp_path), {1: STOPS.format(int(number))}))
+    kept = environment(images.parent / "cache")
+    first, second = ended(train_together(2, arguments(images, tmp_path), {1: STOPS.format(int(number))}, kept))
     assert (first.code, second.code) == (1, -9 if number == signal.SIGKILL else 143)
     (run,) = tmp_path.iterdir()
     error, how = first.err.splitlines()[-2:]
@@ -80,7 +82,7 @@ def test_where_one_is_lost_all_end_and_can_go_on(tmp_path, one, number):
     if number == signal.SIGKILL:
         return
     # It was lost before the checkpoint of step 4, and makes none when it is told to stop: the others may be elsewhere.
-    first, second = ended(train_together(2, ["--resume", run]))
+    first, second = ended(train_together(2, ["--resume", run], environment=kept))
     assert (first.code, second.code) == (0, 0), first.err
     assert "resuming after step 2" in first.err
     assert_alike(run, whole)
