@@ -26,12 +26,13 @@ from bench.harness.like import LIKE
 from bench.harness.shards import WHOLE
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
-METHODS = ("zero_filled", "sense", "l1", "tv", "unet", "varnet", "convdecoder", "deepdecoder", "dip")
-NETWORKS = ("unet", "varnet")
+NETWORKS = ("unet", "unet_complex", "varnet")
+TEST_TIME = ("ttt_unet", "ttt_varnet")
 UNTRAINED = ("convdecoder", "deepdecoder", "dip")
+METHODS = ("zero_filled", "sense", "l1", "tv", *NETWORKS, *TEST_TIME, *UNTRAINED)
 # What two cores do in a minute or a few, where an image takes long.
-_EPSILONS = {"varnet": [0.01, 0.02, 0.05], "all": [0.02, 0.05]} | {name: [0.05] for name in UNTRAINED}
-PRESETS = ("rc2021", "paper", "attack2021", "pathology2021", "feature2021", "brain2021", "original")
+_EPSILONS = {"varnet": [0.01, 0.02, 0.05], "all": [0.02, 0.05]} | {name: [0.05] for name in TEST_TIME + UNTRAINED}
+PRESETS = ("rc2021", "published", "paper", "attack2021", "pathology2021", "feature2021", "brain2021", "original")
 SEVERAL = ("all", "basis")
 # Besides those of the registry: default = what suits the method, rotation = the worst angle of a grid.
 ATTACKS = (
@@ -95,8 +96,8 @@ def parser() -> Parser:
         "--preset",
         type=one_of(PRESETS),
         metavar="NAME",
-        help="named configuration of the method: rc2021 (l1); paper, original (convdecoder, deepdecoder, dip); "
-        "attack2021, pathology2021, feature2021, brain2021 (convdecoder)",
+        help="named configuration of the method: rc2021 (l1); published (ttt_unet, ttt_varnet); paper, original "
+        "(convdecoder, deepdecoder, dip); attack2021, pathology2021, feature2021, brain2021 (convdecoder)",
     )
     add_settings(
         what,
@@ -141,7 +142,7 @@ def parser() -> Parser:
         nargs="+",
         metavar="E",
         help="sizes of the perturbation: of noise relative to what --norm names [-], 0.01 0.02 0.03 0.05 0.08 if not "
-        "given, but 0.01 0.02 0.05 for varnet and 0.05 for un-trained networks; of shift and deformation in pixels, of "
+        "given, but 0.01 0.02 0.05 for varnet and 0.05 for what fits a network; of shift and deformation in pixels, of "
         "rotation in degrees, of bias and maps relative [-], of phase in radians",
     )
     attack.add_argument(
@@ -190,7 +191,8 @@ def parser() -> Parser:
         type=one_of(("known", "fresh")),
         default="known",
         metavar="S",
-        help="random network of an un-trained method: known to the attack, or drawn afresh where it is scored",
+        help="what a fit draws at random, an un-trained network or the samples that are withheld: known to the attack, "
+        "or drawn afresh where it is scored",
     )
     attack.add_argument(
         "--target",
@@ -216,8 +218,8 @@ def parser() -> Parser:
         "--limit",
         type=integer(1),
         metavar="N",
-        help="slices to use; if not given, all of --data or --only, or of the phantom 10 (2 for varnet and un-trained "
-        "ones)",
+        help="slices to use; if not given, all of --data or --only, or of the phantom 10 (2 for varnet and what fits "
+        "a network)",
     )
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")

@@ -15,9 +15,9 @@ from bench.training.config import TrainConfig
 
 # Names only, as in bench.attack; a test holds them equal to the registries.
 METHODS = NETWORKS
-VARIANTS = ("small", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
+VARIANTS = ("small", "paper", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
 LOSSES = ("l1", "l2", "ssim")
-_PUBLISHED_LOSS = {"unet": "l1", "varnet": "ssim"}
+_PUBLISHED_LOSS = {"unet": "l1", "unet_complex": "l1", "varnet": "ssim"}
 
 
 def parser() -> Parser:
@@ -37,7 +37,8 @@ def parser() -> Parser:
         type=one_of(VARIANTS),
         default="small",
         metavar="NAME",
-        help="small, half (of Morshuis et al.), u1 to u5 (unet) or v1 to v5 (varnet) of the ICML 2021 paper",
+        help="small, half (of Morshuis et al., unet and varnet), u1 to u5 (unet) or v1 to v5 (varnet) of the ICML 2021 "
+        "paper, paper (unet_complex, of the width that test-time training was published with)",
     )
     what.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
     data = top.add_argument_group("data")
@@ -54,7 +55,7 @@ def parser() -> Parser:
         "--loss",
         type=one_of(LOSSES),
         metavar="NAME",
-        help="l1, l2 or ssim; if not given l1 for unet and ssim for varnet",
+        help="l1, l2 or ssim; if not given ssim for varnet, else l1",
     )
     training.add_argument("--steps", type=integer(1), default=3000, metavar="N", help="optimiser steps")
     training.add_argument("--batch", type=integer(1), default=1, metavar="N", help="examples at once")
@@ -75,6 +76,14 @@ def parser() -> Parser:
     training.add_argument("--adversarial-steps", type=integer(1), default=2, metavar="K", help="gradient steps of it")
     training.add_argument(
         "--jitter", type=number(0), default=0.0, metavar="E", help="largest relative norm of noise on the data; 0: none"
+    )
+    training.add_argument(
+        "--self-supervised",
+        type=number(0),
+        default=0.0,
+        metavar="W",
+        help="weight, beside the loss, of how badly the image explains the measured data, relative, in the 1-norm, as "
+        "test-time training needs it; 0: none",
     )
     run = top.add_argument_group("run")
     run.add_argument("--every", type=integer(1), default=250, metavar="N", help="steps between validations")
@@ -101,6 +110,10 @@ def configuration(arguments: Namespace) -> TrainConfig:
     config = {name: values[name] for name in names} | {"loss": arguments.loss or _PUBLISHED_LOSS[arguments.method]}
     if arguments.rows and arguments.mask == "poisson":
         raise UsageError("--rows: a poisson mask under-samples rows too, so that they cannot be taken apart")
+    if arguments.self_supervised and arguments.method == "unet":
+        raise UsageError(
+            "--self-supervised: unet gives a magnitude, of which no data follow; use --method unet_complex or varnet"
+        )
     return TrainConfig(**config)
 
 

@@ -12,7 +12,7 @@ import json
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 
-from bench.attack import METHODS, NETWORKS
+from bench.attack import METHODS, NETWORKS, TEST_TIME
 from bench.harness.arguments import Parser, integer, one_of, setting
 from bench.harness.command import execute
 from bench.harness.flags import add_data, add_device, add_sampling, add_settings
@@ -22,7 +22,7 @@ def parser() -> Parser:
     """The command's arguments."""
     top = Parser(prog="python -m bench.tune", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     what = top.add_argument_group("what")
-    untrained = tuple(name for name in METHODS if name not in NETWORKS)
+    untrained = tuple(name for name in METHODS if name not in NETWORKS + TEST_TIME)
     what.add_argument(
         "--method", type=one_of(untrained), default="l1", metavar="NAME", help=f"one of {', '.join(untrained)}; l1"
     )

@@ -92,6 +92,14 @@ def coil_maps(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray:
     return np.asarray(espirit(kspace / (largest if largest > 0 else np.float32(1)), calibration, _CONFIG))
 
 
+def maps_of(case: Case, center_fraction: float) -> np.ndarray:
+    """The maps of a whole scan that suit every mask with this centre: those of its source, else ESPIRiT's.
+
+    Raises InputError where they cannot be estimated.
+    """
+    return case.maps if case.maps is not None else _estimated(case, _calibration(case, center_fraction))
+
+
 def _calibration(case: Case, center_fraction: float) -> tuple[int, int]:
     """The region that an experiment with such a mask calibrates on.  Raises InputError where it is too small."""
     ny, nx = case.kspace.shape[-2:]

@@ -11,7 +11,7 @@ import jax
 
 from data_prep.cases import InputError
 from data_prep.safe_hdf5 import check_regular, printable, refusal
-from jaxcs.recon import METHODS
+from jaxcs.recon import METHODS, Method
 from jaxcs.types import Params
 from jaxcs.weights import archive, fastmri
 from jaxcs.weights.errors import WeightsError
@@ -68,9 +68,13 @@ _Read = tuple[str, Any, Params, dict[str, Any]]
 def _safetensors(content: bytes) -> _Read:
     params, card = archive.decode(content)
     method = card.get("method")
-    if not isinstance(method, str) or method not in METHODS or not METHODS[method].trained:
+    if not isinstance(method, str) or method not in METHODS or not _is_network(METHODS[method]):
         raise WeightsError(f"its card names the method {method!r}, which is no trained one; use another version")
     return _checked(method, card.get("config"), params, card)
+
+
+def _is_network(method: Method) -> bool:
+    return method.trained and method.weights_of is None
 
 
 def _torch(content: bytes) -> _Read:

@@ -45,6 +45,20 @@ class Reconstructor(NamedTuple):
     apply: Callable[[Params, Measurement, Key], Magnitude]
 
 
+class Prediction(NamedTuple):
+    """What a network makes of a measurement: the image, and what it implies of the coils.
+
+    image: (ny, nx) magnitude, float32.  coils: (coil, ny, nx) complex64 coil images, whose k-space is what the network
+        says that the scanner would have measured everywhere.  Both in the units of the measurement.
+    """
+
+    image: Magnitude
+    coils: Complex[Array, "coil ny nx"]
+
+
+Predict = Callable[[Params, Measurement], Prediction]
+
+
 class Variational(NamedTuple):
     """The objective behind one reconstruction of one measurement, for attacks on the objective itself.
 

@@ -57,11 +57,15 @@ def test_names_on_the_command_line_are_the_registries():
     assert set(attack.METHODS) == set(METHODS)
     assert set(attack.ATTACKS) == set(ATTACKS)
     assert set(flags.MASKS) == set(MASKS)
-    assert set(attack.PRESETS) == {name for method in METHODS.values() if not method.trained for name in method.presets}
-    assert set(attack.UNTRAINED) == {name for name, method in METHODS.items() if method.fitted}
+    networks = {name: method for name, method in METHODS.items() if method.trained and method.weights_of is None}
+    others = [method for name, method in METHODS.items() if name not in networks]
+    assert set(attack.PRESETS) == {name for method in others for name in method.presets}
+    assert set(attack.UNTRAINED) == {name for name, method in METHODS.items() if method.fitted and not method.trained}
+    assert set(attack.TEST_TIME) == {name for name, method in METHODS.items() if method.fitted and method.trained}
+    assert set(attack.TEST_TIME) == {name for name, method in METHODS.items() if method.weights_of in networks}
     assert {name.split("_")[0] for name in two_step.PRESETS} == {"l1", "untrained"}
-    assert set(attack.NETWORKS) == set(train.METHODS) == {name for name, method in METHODS.items() if method.trained}
-    assert set(train.VARIANTS) == {name for method in METHODS.values() if method.trained for name in method.presets}
+    assert set(attack.NETWORKS) == set(train.METHODS) == set(networks)
+    assert set(train.VARIANTS) == {name for method in networks.values() for name in method.presets}
     assert set(train.LOSSES) == set(LOSSES)
 
 

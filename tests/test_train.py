@@ -99,8 +99,10 @@ def configuration(**changes):
 def gradient_step(config):
     """The updated parameters and the loss of one step on two fixed examples."""
     rng = np.random.default_rng(0)
-    kspace = rng.normal(size=(2, 3, 12, 10, 2)) @ [1, 1j]
-    batch = Batch(kspace.astype(np.complex64), rng.random((2, 10)) < 0.7, rng.random((2, 12, 10)).astype(np.float32))
+    kspace, maps = rng.normal(size=(2, 3, 12, 10, 2)) @ [1, 1j], np.zeros(2, np.complex64)
+    batch = Batch(
+        kspace.astype(np.complex64), rng.random((2, 10)) < 0.7, rng.random((2, 12, 10)).astype(np.float32), maps
+    )
     batch = Batch(*(leaf.reshape(config.accumulate, config.batch, *leaf.shape[1:]) for leaf in batch))
     method = METHODS["unet"].build(METHODS["unet"].presets["u5"])
     functions = step.build(config, method)

@@ -123,7 +123,7 @@ def test_a_warm_start_goes_on_where_the_clean_fit_stood():
     config = replace(SMALL, gradient="warm", gradient_steps=3, n_steps=7)
     surrogate = untrained.surrogate(convdecoder.network, config)
     m = measurement()
-    image = surrogate.method.apply(surrogate.start(m, KEY), m, KEY)
+    image = surrogate.method.apply(surrogate.start({}, m, KEY), m, KEY)
     whole = replace(config, n_steps=10)
     fitting = untrained._fitting(convdecoder.network, whole, m, jax.random.split(KEY, 1)[0])
     last = untrained._run(whole, fitting, None).last.params
@@ -137,7 +137,7 @@ def test_the_gradient_of_a_warm_start_sees_more_than_the_measured_samples():
     config = replace(SMALL, gradient="warm", gradient_steps=3, n_steps=7)
     surrogate = untrained.surrogate(convdecoder.network, config)
     m = measurement()
-    start = surrogate.start(m, KEY)
+    start = surrogate.start({}, m, KEY)
 
     def filled_in(scale):
         image = surrogate.method.apply(start, m._replace(kspace=m.kspace * scale), KEY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from bench.harness.experiment import Search
 from bench.harness.parallel import workers
 from bench.harness.subjects import Subject, gradients
 from jaxcs.attacks import ATTACKS
+from jaxcs.recon import Method
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
 from jaxcs.types import Key, Measurement
 
@@ -38,7 +40,7 @@ def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, flo
     """Peak memory [bytes] and time [s], each within a factor of about two."""
     live, computed, compiled = 0.0, 0.0, 0.0
     for victim in work.victims:
-        cost = _network if victim.method.trained else _fit if victim.method.fitted else _solver
+        cost = _cost_of(victim.method)
         attacks = [victim.attack, *victim.checks.values()] if victim in work.sources else []
         sources = [one for one in work.sources if victim in work.scored_under(one)]
         sizes = sum(eps > 0 for eps in work.config.eps)
@@ -53,9 +55,16 @@ def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, flo
 # Bytes, seconds of work, seconds of compilation for one shape.
 _Cost = tuple[float, float, float]
 _Attacks = list[tuple[Search, int]]
+_Shapes = list[tuple[int, int, int]]
 
 
-def _solver(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int], _Cost]:
+    if method.trained:
+        return _fit_of_trained if method.fitted else _network
+    return _fit if method.fitted else _solver
+
+
+def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     iterations = getattr(subject.method_config, "n_iters", 1)
     # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
     gradient = 4 / 3 if getattr(subject.method_config, "differentiate", "implicit") == "implicit" else 3
@@ -66,7 +75,7 @@ def _solver(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, at
     return live, computed, _COMPILE_SECONDS * max(len(attacks), 1)
 
 
-def _network(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+def _network(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     # A gradient costs a forward and a backward pass of about the same work.
     passes = scored + 2 * sum(gradients(search.config) * sizes for search, sizes in attacks)
     multiplications = sum(_multiplications(subject.method_config, shape) for shape in shapes)
@@ -74,9 +83,28 @@ def _network(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, a
     return live, multiplications * passes / _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
 
 
-def _fit(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+def _fit(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     """In steps of the fit: a forward and a backward pass."""
     config = subject.method_config
+    pixels = [ny * nx for _, ny, nx in shapes]
+    # Tracing a network takes seconds, and nearly all of its work is in proportion to the pixels.
+    operations = _operations_of_step(subject, shapes[0]) / pixels[0] * sum(pixels)
+    computed = _steps(config, attacks, scored) * config.seeds * operations / _OPERATIONS_PER_SECOND
+    live = 200 * config.channels * max(pixels) * workers() * work.batch
+    return live, computed, 3 * _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
+
+
+def _fit_of_trained(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+    """As of a network, with three passes a step: forward, and backward to the weights and through the layers."""
+    config = subject.method_config
+    live, _, compiled = _network(shapes, work, subject, attacks, scored)
+    passes = scored + 3 * _steps(config, attacks, scored)
+    multiplications = sum(_multiplications(config, shape) for shape in shapes)
+    return 2 * live, multiplications * passes / _MULTIPLICATIONS_PER_SECOND, 2 * compiled
+
+
+def _steps(config: Any, attacks: _Attacks, scored: int) -> float:
+    """Steps of all fits together; one through which a gradient is taken counts as several."""
     through = {
         "warm": _THROUGH_STEP * config.gradient_steps,
         "truncated": config.n_steps + _THROUGH_STEP * config.gradient_steps,
@@ -89,12 +117,7 @@ def _fit(shapes: list[tuple[int, int, int]], work: Work, subject: Subject, attac
     for search, sizes in attacks:
         joint = ATTACKS[search.name].sees == "objective"
         steps += gradients(search.config) * sizes * (1 if joint else through)
-    pixels = [ny * nx for _, ny, nx in shapes]
-    # Tracing a network takes seconds, and nearly all of its work is in proportion to the pixels.
-    operations = _operations_of_step(subject, shapes[0]) / pixels[0] * sum(pixels)
-    computed = steps * config.seeds * operations / _OPERATIONS_PER_SECOND
-    live = 200 * config.channels * max(pixels) * workers() * work.batch
-    return live, computed, 3 * _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
+    return float(steps)
 
 
 def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:

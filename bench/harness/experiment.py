@@ -102,7 +102,7 @@ def build(
         return centre_crop(image, (data.target.shape[0], data.target.shape[1]))
 
     def prepare(data: SliceData, key: Key) -> Any:
-        return params if surrogate is None else surrogate.start(scan.measure(data, scan.nothing(data)), key)
+        return params if surrogate is None else surrogate.start(params, scan.measure(data, scan.nothing(data)), key)
 
     def search_by(search: Search) -> Callable[..., Found]:
         attack, kind = ATTACKS[search.name].build(search.config), ATTACKS[search.name]

@@ -46,16 +46,18 @@ def _brought(name: str) -> Method:
 
 def weights(config: RunConfig) -> Weights | None:
     """The weights of a trained method, None of any other.  Raises InputFileError or UsageError."""
-    if not entry(config.method).trained:
+    method = entry(config.method)
+    if not method.trained:
         if config.weights is not None:
             raise UsageError(f"--weights: {config.method} is not trained; leave the flag out")
         return None
+    wanted = method.weights_of or config.method
     suits = "brain-t2" if config.data is not None else f"phantom-{config.phantom}"
     try:
-        found = read_weights(config.weights or f"{config.method}-{suits}")
+        found = read_weights(config.weights or f"{wanted}-{suits}")
     except InputError as error:
         raise InputFileError(f"--weights {error}") from error
-    if found.method != config.method:
+    if found.method != wanted:
         raise UsageError(f"--weights {config.weights}: these are of {found.method}; use --method {found.method}")
     return found
 
@@ -71,13 +73,15 @@ def trained_method(source: str, flag: str) -> str:
 def configuration(config: RunConfig, trained: Weights | None) -> Any:
     """The method's configuration with --preset, --weights and --set applied.  Raises UsageError."""
     method = entry(config.method)
-    if trained is not None and config.preset is not None:
+    if trained is not None and config.preset is not None and method.weights_of is None:
         raise UsageError(f"--preset: the configuration of {config.method} is that of its weights; leave the flag out")
     if config.preset is not None and config.preset not in method.presets:
         known = ", ".join(method.presets) or "none"
         raise UsageError(f"--preset {config.preset} is not one of {config.method}'s, which are: {known}")
-    base = trained.config if trained is not None else method.config()
-    changed = _changed(config, method.presets[config.preset] if config.preset is not None else base)
+    base = method.presets[config.preset] if config.preset is not None else method.config()
+    if trained is not None:
+        base = replace(base, **{field.name: getattr(trained.config, field.name) for field in fields(trained.config)})
+    changed = _changed(config, base)
     if config.maps == "reestimated" and without_maps(config, changed) is not None:
         raise UsageError(f"--maps reestimated: {config.method} uses no coil maps from outside; leave the flag out")
     if trained is not None:
@@ -88,15 +92,12 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     return changed
 
 
-_MAPS = {"varnet": "estimated by the network from the perturbed data"}
+_MAPS = dict.fromkeys(("varnet", "ttt_varnet"), "estimated by the network from the perturbed data")
 
 
 def without_maps(config: RunConfig, method_config: Any) -> str | None:
     """What a method does that takes no coil maps from outside; None of one that does."""
-    method = entry(config.method)
-    if method.trained or (method.fitted and method_config.coils == "all"):
-        return _MAPS.get(config.method, "not used")
-    return None
+    return None if entry(config.method).uses_maps(method_config) else _MAPS.get(config.method, "not used")
 
 
 _TRUTH = {"true": True, "false": False}
@@ -129,7 +130,8 @@ def fitted(method_config: Any, matrix: tuple[int, ...], target: tuple[int, ...])
 
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
     """What to know of a network: its size if un-trained, else what it was trained on, and sizes it has not seen."""
-    if entry(config.method).fitted and config.preset is None:
+    method = entry(config.method)
+    if method.fitted and not method.trained and config.preset is None:
         return ["the default network is a small one, for two CPU cores; --preset names the published ones"]
     if trained is None:
         return []
@@ -140,4 +142,6 @@ def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, in
     if seen and unseen:
         sizes = ", ".join(f"{ny} x {nx}" for ny, nx in unseen)
         found.append(f"the weights were not trained on images of {sizes}")
+    if method.fitted and not trained.card.get("training", {}).get("self_supervised"):
+        found.append("the weights were trained without the loss that is fitted; bench.train --self-supervised adds it")
     return found

@@ -35,7 +35,7 @@ FLAGS = {
     "transfer stronger": "a perturbation made for another method did more harm than the method's own",
     "not monotone": "a smaller epsilon did more harm, so that the attack missed a perturbation that it was allowed",
     "input clamped": "over a hundredth of the network's input was cut off at its bounds, where the gradient is blind",
-    "randomised": "the method drew a network at random that the attack did not know: its gradients are of another one",
+    "randomised": "the method drew at random what the attack did not know: its gradients are of another draw",
     "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
 }
 # The epsilon nearest to this one is shown as pictures.

@@ -10,8 +10,8 @@ from bench.harness.subjects import Subject
 from jaxcs.attacks import ATTACKS
 from jaxcs.attacks.changes import CHANGES
 
-# What the attack knows of the random network of an un-trained method.
-_SEED = {"known": "; and the random seed of the network", "fresh": ", but not the random seed of the network"}
+# What the attack knows of what a fit draws at random: an un-trained network, or which samples are withheld.
+_SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}
 
 
 def threat_model(work: Work) -> dict[str, str]:
@@ -71,7 +71,7 @@ def _threat_model(subject: Subject) -> dict[str, str]:
         "epsilon": epsilon,
         "knowledge": "the method, its settings, the mask, the coil maps and the "
         + ("true image" if config.target == "truth" else "clean output")
-        + _SEED[config.method_seed] * subject.method.fitted,
+        + _seed(subject),
         "maps": methods.without_maps(config, subject.method_config)
         or ("estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data"),
         "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
@@ -79,3 +79,10 @@ def _threat_model(subject: Subject) -> dict[str, str]:
         else "largest squared distance of the image from the "
         + ("truth" if config.target == "truth" else "clean output"),
     }
+
+
+def _seed(subject: Subject) -> str:
+    if not subject.method.fitted:
+        return ""
+    drawn = "the samples withheld" if subject.method.trained else "the network"
+    return _SEED[subject.config.method_seed].format(drawn)

@@ -21,6 +21,7 @@ class TrainConfig:
     learning_rate: of Adam at its peak.  precision: "float32" or "bfloat16", of the convolutions.
     adversarial_eps, adversarial_steps: radius and gradient steps of an attack on every example; 0 for none.
     jitter: largest relative norm of noise added to the measured data; 0 for none.
+    self_supervised: weight of ||M (F c - y)||_1 / ||M y||_1 beside the loss, for test-time training; 0 for none.
     initial: weights to start from, None for random ones.  licence: of the weights, for their card.
     every: steps between validations and checkpoints.  patience: validations without a better one before it stops.
     """
@@ -50,6 +51,7 @@ class TrainConfig:
     initial: str | None
     seed: int
     licence: str
+    self_supervised: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""

@@ -12,7 +12,9 @@ from bench.harness.errors import InputFileError
 from bench.harness.prepare import draw_mask
 from bench.training.config import TrainConfig
 from data_prep.cases import Case, InputError
+from data_prep.maps import maps_of
 from jaxcs import masks
+from jaxcs.recon import METHODS
 
 # Cases kept in memory once read [bytes]; beyond that they are read again each time.
 _CACHE_BYTES = 8e9
@@ -21,12 +23,15 @@ _CACHE_BYTES = 8e9
 class Batch(NamedTuple):
     """Examples of one shape, arrays on the host or on devices; kspace is fully sampled, in units of data_range.
 
+    maps: coil maps, or one zero for each example of a network that uses none from outside.
+
     Leading axes: (accumulated, batch) for a step, (1,) for validation.
     """
 
     kspace: Any
     mask: Any
     target: Any
+    maps: Any
 
 
 class Examples:
@@ -36,6 +41,7 @@ class Examples:
         self.names, self.readers = list(readers), list(readers.values())
         self.shapes = shapes
         self._cache: dict[int, Case] = {}
+        self._maps: dict[int, np.ndarray] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -55,6 +61,30 @@ class Examples:
             self._cache[index] = case
             self._bytes += case.kspace.nbytes + case.target.nbytes
         return case
+
+    def maps(self, index: int, config: TrainConfig) -> np.ndarray:
+        """Coil maps of a case, estimated when they are first needed, of the centre that every mask samples fully.
+
+        Raises InputFileError where they cannot be.
+        """
+        if not needs_maps(config):
+            return np.zeros((), np.complex64)
+        if index in self._maps:
+            return self._maps[index]
+        try:
+            found = maps_of(self.case(index), config.center_fraction)
+        except InputError as error:
+            raise InputFileError(str(error)) from error
+        if self._bytes < _CACHE_BYTES:
+            self._maps[index] = found
+            self._bytes += found.nbytes
+        return found
+
+
+def needs_maps(config: TrainConfig) -> bool:
+    """Whether the network uses coil maps from outside."""
+    entry = METHODS[config.method]
+    return entry.uses_maps(entry.presets[config.variant])
 
 
 def batches(examples: Examples, config: TrainConfig, first_step: int, own: range) -> Iterator[Batch]:
@@ -79,7 +109,8 @@ def _batch(examples: Examples, config: TrainConfig, size: int, step: int, own: r
     members = _epoch(examples, config.seed, epoch, size)[position]
     # An example's draws are those of its place in the whole batch, whoever makes it.
     slots = [slot for slot in range(size) if slot % config.batch in own]
-    flat = _stack([_example(examples.case(members[slot]), config, (step, slot)) for slot in slots])
+    cases = [(examples.case(members[slot]), examples.maps(members[slot], config)) for slot in slots]
+    flat = _stack([_example(*case, config, (step, slot)) for case, slot in zip(cases, slots, strict=True)])
     return Batch(*(leaf.reshape(config.accumulate, len(own), *leaf.shape[1:]) for leaf in flat))
 
 
@@ -102,35 +133,32 @@ def _epoch(examples: Examples, seed: int, epoch: int, size: int) -> list[np.ndar
     return [found[index] for index in rng.permutation(len(found))]
 
 
-def _example(case: Case, config: TrainConfig, draw: tuple[int, int]) -> Batch:
+def _example(case: Case, maps: np.ndarray, config: TrainConfig, draw: tuple[int, int]) -> Batch:
     rng = np.random.RandomState([config.seed, 1, *draw])
     kspace, target = case.kspace / case.data_range, case.target / case.data_range
     if 0 < config.rows < kspace.shape[-2] and kspace.shape[-2] == target.shape[0]:
-        kspace, target = _some_rows(kspace, target, config.rows, rng)
+        kspace, target, maps = _some_rows(kspace, target, maps, config.rows, rng)
     if rng.rand() < 0.5:
         # Mirrored about its central row, which the target's and the k-space's own symmetry share.
-        kspace, target = _mirrored(kspace, target)
-    return Batch(kspace, draw_mask(config, kspace.shape[-2:], case.padding, (config.seed, 2, *draw)), target)
+        kspace, target, maps = (_mirrored(x) if x.ndim else x for x in (kspace, target, maps))
+    return Batch(kspace, draw_mask(config, kspace.shape[-2:], case.padding, (config.seed, 2, *draw)), target, maps)
 
 
 def _some_rows(
-    kspace: np.ndarray, target: np.ndarray, rows: int, rng: np.random.RandomState
-) -> tuple[np.ndarray, np.ndarray]:
+    kspace: np.ndarray, target: np.ndarray, maps: np.ndarray, rows: int, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A band of image rows: the readout is fully sampled, so that a band is a measurement of its own."""
     start = rng.randint(kspace.shape[-2] - rows + 1)
     hybrid = np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(kspace, axes=-2), axis=-2, norm="ortho"), axes=-2)
     band = np.fft.ifftshift(hybrid[..., start : start + rows, :], axes=-2)
-    return np.fft.fftshift(np.fft.fft(band, axis=-2, norm="ortho"), axes=-2), target[start : start + rows]
+    kspace = np.fft.fftshift(np.fft.fft(band, axis=-2, norm="ortho"), axes=-2)
+    return kspace, target[start : start + rows], maps[..., start : start + rows, :] if maps.ndim else maps
 
 
-def _mirrored(kspace: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mirrored(x: np.ndarray) -> np.ndarray:
     """Rows in reverse, about the centre n // 2 of both; what wraps around is the first row of an even axis."""
-
-    def mirror(x: np.ndarray) -> np.ndarray:
-        flipped = np.flip(x, -2)
-        return flipped if x.shape[-2] % 2 else np.roll(flipped, 1, -2)
-
-    return mirror(kspace), mirror(target)
+    flipped = np.flip(x, -2)
+    return flipped if x.shape[-2] % 2 else np.roll(flipped, 1, -2)
 
 
 def _stack(examples: list[Batch]) -> Batch:
@@ -139,10 +167,13 @@ def _stack(examples: list[Batch]) -> Batch:
         np.stack([one.kspace for one in examples]).astype(np.complex64),
         np.stack([one.mask for one in examples]),
         np.stack([one.target for one in examples]).astype(np.float32),
+        np.stack([one.maps for one in examples]).astype(np.complex64),
     )
 
 
-def fixed_example(case: Case, config: TrainConfig) -> Batch:
+def fixed_example(examples: Examples, index: int, config: TrainConfig) -> Batch:
     """The whole case with the mask that its volume's name gives, as in an attack: for validation."""
+    case = examples.case(index)
     mask = draw_mask(config, case.kspace.shape[-2:], case.padding, masks.seed_from_name(case.volume))
-    return _stack([Batch(case.kspace / case.data_range, mask, case.target / case.data_range)])
+    kspace, target = case.kspace / case.data_range, case.target / case.data_range
+    return _stack([Batch(kspace, mask, target, examples.maps(index, config))])

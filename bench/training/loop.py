@@ -43,7 +43,8 @@ class Training:
         self.method_config = methods.fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
         self.method = entry.build(self.method_config)
         self.first_params = self._first_params()
-        self.functions = step.build(config, self.method)
+        predict = None if entry.predict is None else entry.predict(self.method_config)
+        self.functions = step.build(config, self.method, predict)
         self.placement = Placement.of(config.batch)
 
     @property
@@ -113,7 +114,7 @@ class Training:
         params = self.placement.here(params)
         scores = np.zeros((len(self.validation), len(_METRICS)), np.float32)
         for index in range(self.placement.process, len(self.validation), self.placement.processes):
-            found = self.functions.evaluate(params, fixed_example(self.validation.case(index), self.config))
+            found = self.functions.evaluate(params, fixed_example(self.validation, index, self.config))
             scores[index] = [found[name] for name in _METRICS]
         scores = self.placement.total(scores)
         means = {name: float(np.mean(scores[:, column])) for column, name in enumerate(_METRICS)}

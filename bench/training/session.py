@@ -41,11 +41,12 @@ def run(arguments: Namespace, argv: list[str], team: Team) -> int:
         folder = _new_folder(config, Path(arguments.output), argv, device, team)
     if team.process > 0:
         return _train(opened, folder, team)
+    joint = f" + {config.self_supervised:g} self-supervised" if config.self_supervised else ""
     parameters = sum(leaf.size for leaf in jax.tree.leaves(opened.first_params))
     print(
         f"{device['platform']} ({opened.devices} devices{_of(team)}) | {opened.description}, "
         f"{len(opened.validation)} to validate | {config.method} {config.variant}, {parameters:,} parameters"
-        f" | {config.loss}, {config.steps} steps of {config.batch * config.accumulate} | {folder.path}",
+        f" | {config.loss}{joint}, {config.steps} steps of {config.batch * config.accumulate} | {folder.path}",
         file=sys.stderr,
         flush=True,
     )

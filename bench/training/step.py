@@ -15,7 +15,8 @@ from bench.training.examples import Batch
 from jaxcs.attacks import pgd, threat
 from jaxcs.fourier import centre_crop
 from jaxcs.metrics import METRICS, ssim
-from jaxcs.types import Key, Measurement, Params, Reconstructor
+from jaxcs.recon.self_supervision import misfit
+from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
 
 # Share of the steps in which the learning rate rises, and the norm to which gradients are cut.
 _WARM_UP, _LARGEST_GRADIENT = 0.02, 1.0
@@ -50,40 +51,53 @@ def optimiser(config: TrainConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(_LARGEST_GRADIENT), optax.adam(rate))
 
 
-def build(config: TrainConfig, method: Reconstructor) -> Functions:
-    """Close over the static choices.  Batches may be spread over devices along their first axis."""
+def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = None) -> Functions:
+    """Close over the static choices.  Batches may be spread over devices along their first axis.
+
+    predict: the network as image and coil images, which the self-supervised loss needs.
+    """
     transform = optimiser(config)
     dtype = jnp.dtype(config.precision)
 
-    def reconstruct(params: Params, kspace: Array, mask: Array, shape: tuple[int, ...]) -> Array:
+    def measurement_of(one: Batch) -> Measurement:
+        return Measurement(jnp.where(one.mask, one.kspace, 0), one.mask, one.maps)
+
+    def reconstruct(params: Params, one: Batch) -> Array:
         params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-        maps = jnp.zeros((), jnp.complex64)  # no network here uses maps from outside
-        image = method.apply(params, Measurement(jnp.where(mask, kspace, 0), mask, maps), jax.random.key(0))
-        return centre_crop(image, (shape[0], shape[1]))
+        image = method.apply(params, measurement_of(one), jax.random.key(0))
+        return centre_crop(image, (one.target.shape[0], one.target.shape[1]))
 
-    def worst(params: Params, kspace: Array, mask: Array, target: Array, key: Key) -> Array:
+    def worst(params: Params, one: Batch, key: Key) -> Array:
         def distance(delta: Array) -> Array:
-            return jnp.sum((reconstruct(params, kspace + delta, mask, target.shape) - target) ** 2)
+            return jnp.sum((reconstruct(params, one._replace(kspace=one.kspace + delta)) - one.target) ** 2)
 
-        allowed = threat.measured(jnp.float32(config.adversarial_eps), kspace, mask)
+        allowed = threat.measured(jnp.float32(config.adversarial_eps), one.kspace, one.mask)
         found = pgd.build(pgd.Config(n_steps=config.adversarial_steps))(key, distance, allowed)
         # The attack keeps the best point where it took a gradient: the training loss needs no gradient through it.
         return jax.lax.stop_gradient(found.delta)
 
-    def loss_of_one(params: Params, kspace: Array, mask: Array, target: Array, key: Key) -> Array:
+    def loss_of_one(params: Params, one: Batch, key: Key) -> Array:
         jitter_key, size_key, attack_key = jax.random.split(key, 3)
         if config.jitter > 0:
             size = config.jitter * jax.random.uniform(size_key)
-            kspace = kspace + threat.measured(size, kspace, mask).random(jitter_key)
+            noise = threat.measured(size, one.kspace, one.mask).random(jitter_key)
+            one = one._replace(kspace=one.kspace + noise)
         if config.adversarial_eps > 0:
-            kspace = kspace + worst(params, kspace, mask, target, attack_key)
-        return LOSSES[config.loss](reconstruct(params, kspace, mask, target.shape), target)
+            one = one._replace(kspace=one.kspace + worst(params, one, attack_key))
+        if config.self_supervised == 0:
+            return LOSSES[config.loss](reconstruct(params, one), one.target)
+        return joint_loss(params, one)
+
+    def joint_loss(params: Params, one: Batch) -> Array:
+        assert predict is not None
+        measured = measurement_of(one)
+        image, coils = predict(jax.tree.map(lambda leaf: leaf.astype(dtype), params), measured)
+        supervised = LOSSES[config.loss](centre_crop(image, (one.target.shape[0], one.target.shape[1])), one.target)
+        return supervised + config.self_supervised * misfit(coils, measured.kspace, measured.mask)
 
     def loss(params: Params, batch: Batch, key: Key) -> Array:
         keys = jax.random.split(key, len(batch.kspace))
-        return jnp.mean(
-            jax.vmap(loss_of_one, in_axes=(None, 0, 0, 0, 0))(params, batch.kspace, batch.mask, batch.target, keys)
-        )
+        return jnp.mean(jax.vmap(loss_of_one, in_axes=(None, 0, 0))(params, batch, keys))
 
     def step(state: State, batch: Batch, key: Key) -> tuple[State, Array]:
         def accumulate(total: Any, part_and_key: tuple[Batch, Key]) -> tuple[Any, None]:
@@ -100,10 +114,10 @@ def build(config: TrainConfig, method: Reconstructor) -> Functions:
         return State(optax.apply_updates(state.params, updates), optimiser_state), value
 
     def evaluate(params: Params, batch: Batch) -> dict[str, Array]:
-        def one(kspace: Array, mask: Array, target: Array) -> dict[str, Array]:
-            image = reconstruct(params, kspace, mask, target.shape)
-            return {name: metric(image, target, 1.0) for name, metric in METRICS.items()}
+        def scores(one: Batch) -> dict[str, Array]:
+            image = reconstruct(params, one)
+            return {name: metric(image, one.target, 1.0) for name, metric in METRICS.items()}
 
-        return jax.tree.map(jnp.mean, jax.vmap(one)(batch.kspace, batch.mask, batch.target))
+        return jax.tree.map(jnp.mean, jax.vmap(scores)(batch))
 
     return Functions(lambda params: State(params, transform.init(params)), jax.jit(step), jax.jit(evaluate))

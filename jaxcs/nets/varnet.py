@@ -19,7 +19,17 @@ _Transform = Callable[[Array], Array]
 
 
 def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_pools: int, centre: int) -> Net:
-    """(kspace, mask) -> magnitude (ny, nx), the root sum of squares of the coils after the last cascade.
+    """(kspace, mask) -> magnitude (ny, nx), the root sum of squares of the coils that `varnet_coils` gives."""
+    net = varnet_coils(cascades, channels, pools, sens_channels, sens_pools, centre)
+
+    def apply(params: Params, kspace: Kspace, mask: Mask) -> Magnitude:
+        return root_sum_of_squares(net.apply(params, kspace, mask))
+
+    return Net(net.init, apply)
+
+
+def varnet_coils(cascades: int, channels: int, pools: int, sens_channels: int, sens_pools: int, centre: int) -> Net:
+    """(kspace, mask) -> coil images (coil, ny, nx) after the last cascade.
 
     cascades: refinements, each with a U-Net of its own of `channels` and `pools`.
     sens_channels, sens_pools: of the U-Net that estimates the coil maps.
@@ -38,7 +48,7 @@ def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_po
             "data_consistency": jnp.ones(cascades),
         }
 
-    def apply(params: Params, kspace: Kspace, mask: Mask) -> Magnitude:
+    def apply(params: Params, kspace: Kspace, mask: Mask) -> Complex[Array, "coil ny nx"]:
         measured, to_image, to_kspace, axes = _transforms(kspace, mask)
         at_corner, at_centre = partial(jnp.fft.ifftshift, axes=axes), partial(jnp.fft.fftshift, axes=axes)
 
@@ -55,7 +65,7 @@ def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_po
             return kspace - eta * jnp.where(mask, kspace - measured, 0) - refined, None
 
         kspace, _ = lax.scan(cascade, measured, (params["cascades"], params["data_consistency"]))
-        return at_centre(root_sum_of_squares(to_image(kspace)))
+        return at_centre(to_image(kspace))
 
     return Net(init, apply)
 

@@ -8,10 +8,23 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array
 
-from jaxcs.recon import convdecoder, deepdecoder, dip, l1, sense, tv, unet, untrained, varnet, zero_filled
+from jaxcs.recon import (
+    convdecoder,
+    deepdecoder,
+    dip,
+    l1,
+    sense,
+    ttt,
+    tv,
+    unet,
+    unet_complex,
+    untrained,
+    varnet,
+    zero_filled,
+)
 from jaxcs.recon.scale import normalise
 from jaxcs.recon.untrained import Surrogate
-from jaxcs.types import MakeVariational, Measurement, Reconstructor
+from jaxcs.types import MakeVariational, Measurement, Predict, Reconstructor
 
 __all__ = ["METHODS", "Method", "Surrogate", "normalise"]
 
@@ -23,7 +36,10 @@ class Method(NamedTuple):
     clamped: (configuration, measurement) -> fraction of input pixels that it cuts off, where it does so.
     surrogate: configuration -> a cheaper method to search on, or None where there is none.
     variational: configuration -> the objective that it minimises, where it does so.
-    fitted: whether it fits a network to each measurement, from random parameters.
+    fitted: whether it fits a network to each measurement, from random parameters or, if also trained, from its weights.
+    weights_of: the method whose weights it begins with, where that is another; its own fields stay free.
+    uses_maps: configuration -> whether it needs coil maps from outside.
+    predict: configuration -> image and coil images, of a network that gives both.
     """
 
     config: type[Any]
@@ -34,6 +50,9 @@ class Method(NamedTuple):
     surrogate: Callable[[Any], Surrogate | None] = lambda config: None
     variational: Callable[[Any], MakeVariational] | None = None
     fitted: bool = False
+    weights_of: str | None = None
+    uses_maps: Callable[[Any], bool] = lambda config: True
+    predict: Callable[[Any], Predict] | None = None
 
 
 def _untrained(module: Any) -> Method:
@@ -45,6 +64,21 @@ def _untrained(module: Any) -> Method:
         surrogate=partial(untrained.surrogate, module.network),
         variational=partial(untrained.variational, module.network),
         fitted=True,
+        uses_maps=lambda config: bool(config.coils == "maps"),
+    )
+
+
+def _test_time(config: type[Any], presets: dict[str, Any], network: Any, weights_of: str, uses_maps: bool) -> Method:
+    """Test-time training of a network, given by the file of its method."""
+    return Method(
+        config,
+        partial(ttt.build, network),
+        presets,
+        trained=True,
+        surrogate=partial(ttt.surrogate, network),
+        fitted=True,
+        weights_of=weights_of,
+        uses_maps=lambda config: uses_maps,
     )
 
 
@@ -53,8 +87,27 @@ METHODS = {
     "sense": Method(sense.Config, sense.build, {}),
     "l1": Method(l1.Config, l1.build, l1.PRESETS, variational=l1.variational),
     "tv": Method(tv.Config, tv.build, {}),
-    "unet": Method(unet.Config, unet.build, unet.PRESETS, trained=True, clamped=unet.clamped_fraction),
-    "varnet": Method(varnet.Config, varnet.build, varnet.PRESETS, trained=True),
+    "unet": Method(
+        unet.Config,
+        unet.build,
+        unet.PRESETS,
+        trained=True,
+        clamped=unet.clamped_fraction,
+        uses_maps=lambda config: False,
+    ),
+    "unet_complex": Method(
+        unet_complex.Config, unet_complex.build, unet_complex.PRESETS, trained=True, predict=unet_complex.predict
+    ),
+    "varnet": Method(
+        varnet.Config,
+        varnet.build,
+        varnet.PRESETS,
+        trained=True,
+        uses_maps=lambda config: False,
+        predict=varnet.predict,
+    ),
+    "ttt_unet": _test_time(ttt.UnetConfig, ttt.UNET_PRESETS, unet_complex, "unet_complex", uses_maps=True),
+    "ttt_varnet": _test_time(ttt.VarnetConfig, ttt.VARNET_PRESETS, varnet, "varnet", uses_maps=False),
     "convdecoder": _untrained(convdecoder),
     "deepdecoder": _untrained(deepdecoder),
     "dip": _untrained(dip),

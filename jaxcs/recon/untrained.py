@@ -92,10 +92,11 @@ MakeNet = Callable[[Any, tuple[int, int], int], UntrainedNet]
 class Surrogate(NamedTuple):
     """A cheaper method that an attack searches on in place of the one it is scored on.
 
-    start: (measurement, key) -> its parameters, computed once from the clean data.  method: what is differentiated.
+    start: (the method's parameters, measurement, key) -> its own, computed once from the clean data.
+    method: what is differentiated.
     """
 
-    start: Callable[[Measurement, Key], Params]
+    start: Callable[[Params, Measurement, Key], Params]
     method: Reconstructor
 
 
@@ -154,7 +155,9 @@ def surrogate(make: MakeNet, config: FitConfig) -> Surrogate | None:
     if config.gradient != "warm":
         return None
 
-    def start(measurement: Measurement, key: Key) -> Params:
+    def start(params: Params, measurement: Measurement, key: Key) -> Params:
+        del params
+
         def one(key: Key) -> Iterate:
             return _run(config, _fitting(make, config, measurement, key), None).last
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import jax
 
-from jaxcs.nets.varnet import varnet
+from jaxcs.complex import root_sum_of_squares
+from jaxcs.nets.net import Net
+from jaxcs.nets.varnet import varnet_coils
 from jaxcs.recon.checks import check_at_least
-from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
+from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Prediction, Reconstructor
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,27 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """Root sum of squares of the coil images after the last cascade; `measurement.maps` is not used."""
-    net = varnet(config.cascades, config.channels, config.pools, config.sens_channels, config.sens_pools, config.centre)
+    predicted = predict(config)
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
         del key
-        return net.apply(params, measurement.kspace, measurement.mask)
+        return predicted(params, measurement).image
 
-    return Reconstructor(init=net.init, apply=jax.jit(apply))
+    return Reconstructor(init=_net(config).init, apply=jax.jit(apply))
+
+
+def predict(config: Config) -> Predict:
+    """The image, and the coil images that it combines, which are what the last cascade makes of k-space."""
+    net = _net(config)
+
+    def of(params: Params, measurement: Measurement) -> Prediction:
+        coils = net.apply(params, measurement.kspace, measurement.mask)
+        return Prediction(root_sum_of_squares(coils), coils)
+
+    return of
+
+
+def _net(config: Config) -> Net:
+    return varnet_coils(
+        config.cascades, config.channels, config.pools, config.sens_channels, config.sens_pools, config.centre
+    )

@@ -1,4 +1,4 @@
-"""Fitting the parameters of an un-trained network, differentiable in the data that they are fitted to.
+"""Fitting the parameters of a network to one measurement, differentiable in the data that they are fitted to.
 
 Like the other solvers it sees `theta`, a pytree of every array that the fit depends on, and callables that close over
 static values only; `gradient` says how it is differentiated with respect to theta:
@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxcs.solvers.fixed_point import Theta, implicit, unrolled
 from jaxcs.types import Params
@@ -25,6 +25,8 @@ FitGradient = Literal["unroll", "truncated", "implicit"]
 # (theta, parameters) -> the loss that is descended, and the score by which an iterate is the best, such as the loss on
 # samples held out; the smallest counts.
 Losses = Callable[[Theta, Params], tuple[Float[Array, ""], Float[Array, ""]]]
+# (scores of all iterates so far and 0 beyond, how many they are) -> whether the fit has come to its end.
+Stop = Callable[[Array, Array], Bool[Array, ""]]
 
 # An iterate is the best only if it is better by half a percent (published code, "find_best"): fewer copies, and a score
 # that no longer falls keeps what it has.
@@ -44,12 +46,15 @@ class Fit(NamedTuple):
     """A finished fit.
 
     params: of the best iterate, as it was before the step that its score led to.  score: its score.
-    losses: (n_steps,) at each iterate.  last: the iterate after the last step.
+    losses, scores: (n_steps,) at each iterate, 0 after the fit has stopped.  steps: how many were taken.
+    last: the iterate after the last of them.
     """
 
     params: Params
     score: Float[Array, ""]
     losses: Float[Array, "step"]
+    scores: Float[Array, "step"]
+    steps: Int[Array, ""]
     last: Iterate
 
 
@@ -60,6 +65,8 @@ class _State(NamedTuple):
     score: Array
     step: Array
     losses: Array
+    scores: Array
+    stopped: Array
 
 
 def fit(
@@ -70,31 +77,41 @@ def fit(
     n_steps: int,
     gradient: FitGradient = "unroll",
     gradient_steps: int = 0,
+    stop: Stop | None = None,
 ) -> Fit:
-    """Descend from `begin`, parameters or where another fit stood, for n_steps, and return the best of the n_steps
-    iterates seen.
+    """Descend from `begin`, parameters or where another fit stood, for n_steps, and return the best iterate seen.
 
     gradient_steps: of the truncated gradient, which is 0 where the best iterate is older.  A fit that meets NaN keeps
     the best iterate before it, and shows the NaN in `losses`.
+    stop: ends the fit early; its state then stays as it is, so that shapes are static, and no more is computed.
     """
     if not isinstance(begin, Iterate):
         begin = Iterate(begin, optimiser.init(begin))
     if gradient == "implicit":
-        return _implicit(losses, theta, begin, optimiser, n_steps)
+        return _implicit(losses, theta, begin, optimiser, n_steps, stop)
     last = min(gradient_steps, n_steps) if gradient == "truncated" else n_steps
     first = _first(begin, n_steps)
     if last < n_steps:
-        first = jax.lax.stop_gradient(_run(losses, jax.lax.stop_gradient(theta), first, optimiser, n_steps - last))
-    state = _run(losses, theta, first, optimiser, last)
-    return Fit(state.best, state.score, state.losses, Iterate(state.params, state.optimiser))
+        constant = jax.lax.stop_gradient(theta)
+        first = jax.lax.stop_gradient(_run(losses, constant, first, optimiser, n_steps - last, stop))
+    state = _run(losses, theta, first, optimiser, last, stop)
+    iterate = Iterate(state.params, state.optimiser)
+    return Fit(state.best, state.score, state.losses, state.scores, state.step, iterate)
 
 
 def _first(begin: Iterate, n_steps: int) -> _State:
-    score, step = jnp.asarray(jnp.inf), jnp.zeros((), jnp.int32)
-    return _State(begin.params, begin.optimiser, begin.params, score, step, jnp.zeros(n_steps))
+    score, step, nothing = jnp.asarray(jnp.inf), jnp.zeros((), jnp.int32), jnp.zeros(n_steps)
+    return _State(begin.params, begin.optimiser, begin.params, score, step, nothing, nothing, jnp.zeros((), bool))
 
 
-def _run(losses: Losses, theta: Theta, state: _State, optimiser: optax.GradientTransformation, n_steps: int) -> _State:
+def _run(
+    losses: Losses,
+    theta: Theta,
+    state: _State,
+    optimiser: optax.GradientTransformation,
+    n_steps: int,
+    stop: Stop | None,
+) -> _State:
     descend = jax.value_and_grad(lambda params: losses(theta, params), has_aux=True)
 
     def body(state: _State) -> _State:
@@ -102,20 +119,32 @@ def _run(losses: Losses, theta: Theta, state: _State, optimiser: optax.GradientT
         better = score * _BETTER < state.score
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best)
         updates, optimiser_state = optimiser.update(slope, state.optimiser, state.params)
+        step, scores = state.step + 1, state.scores.at[state.step].set(score)
         return _State(
             optax.apply_updates(state.params, updates),
             optimiser_state,
             best,
             jnp.where(better, score, state.score),
-            state.step + 1,
+            step,
             state.losses.at[state.step].set(loss),
+            scores,
+            state.stopped if stop is None else stop(scores, step),
         )
 
-    return unrolled(body, state, n_steps)
+    def body_unless_stopped(state: _State) -> _State:
+        stopped: _State = jax.lax.cond(state.stopped, lambda state: state, body, state)
+        return stopped
+
+    return unrolled(body if stop is None else body_unless_stopped, state, n_steps)
 
 
 def _implicit(
-    losses: Losses, theta: Theta, begin: Iterate, optimiser: optax.GradientTransformation, n_steps: int
+    losses: Losses,
+    theta: Theta,
+    begin: Iterate,
+    optimiser: optax.GradientTransformation,
+    n_steps: int,
+    stop: Stop | None,
 ) -> Fit:
     """The best iterate as the fixed point of x <- x - gradient(x), whose system is the loss's second derivative.
 
@@ -127,7 +156,7 @@ def _implicit(
         return jax.grad(lambda params: losses(theta, params)[0])(params)
 
     def solve(theta: Theta, params: Params) -> Params:
-        return _run(losses, theta, _first(begin._replace(params=params), n_steps), optimiser, n_steps).best
+        return _run(losses, theta, _first(begin._replace(params=params), n_steps), optimiser, n_steps, stop).best
 
     def solve_adjoint(theta: Theta, params: Params, v: Params) -> Params:
         transpose = jax.vjp(lambda params: slope(theta, params), params)[1]
@@ -146,4 +175,4 @@ def _implicit(
         x0=begin.params,
     )
     loss, score = losses(jax.lax.stop_gradient(theta), jax.lax.stop_gradient(best))
-    return Fit(best, score, loss[None], begin._replace(params=best))
+    return Fit(best, score, loss[None], score[None], jnp.asarray(n_steps), begin._replace(params=best))

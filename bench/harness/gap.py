@@ -1,0 +1,140 @@
+"""How much of a distribution shift's gap test-time training closes, from the records of runs alone, without JAX.
+
+Darestani, Liu & Heckel, ICML 2022 (arXiv:2204.07204): of networks trained on the source and on the target of a shift,
+with and without the self-supervised loss, each scored on target data before and after test-time training,
+
+    closed = 1 - (target_self_after - source_self_after) / (target_self_before - source_self_before).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.harness.errors import InputFileError
+from bench.harness.records import half_interval
+from bench.page.record import read
+
+MODELS = ("source-sup", "source-self", "target-sup", "target-self")
+WORDS = {
+    "source-sup": "trained on the source, supervised",
+    "source-self": "trained on the source, jointly",
+    "target-sup": "trained on the target, supervised",
+    "target-self": "trained on the target, jointly",
+}
+STATES = ("before", "after")
+SHIFTS = ("anatomy", "dataset", "modality", "acceleration")
+# SSIM of one image before and after, in the order of MODELS, as the notebooks of the published code print it: knee to
+# brain, fastMRI to Stanford's knees, T2 to T1 before contrast, 4x to 2x.
+PUBLISHED = {
+    ("anatomy", "unet"): ((0.8552, 0.847), (0.7218, 0.9216), (0.9185, 0.9096), (0.9077, 0.9263)),
+    ("anatomy", "varnet"): ((0.8782, 0.8556), (0.85, 0.9295), (0.9316, 0.844), (0.9213, 0.9312)),
+    ("dataset", "unet"): ((0.6709, 0.4181), (0.5357, 0.6887), (0.6918, 0.4772), (0.6236, 0.7071)),
+    ("dataset", "varnet"): ((0.6863, 0.5841), (0.6177, 0.6923), (0.7236, 0.4812), (0.6493, 0.6874)),
+    ("modality", "unet"): ((0.8705, 0.9213), (0.8678, 0.9325), (0.9248, 0.9124), (0.9039, 0.9356)),
+    ("modality", "varnet"): ((0.9089, 0.8404), (0.82, 0.933), (0.9299, 0.7286), (0.8635, 0.9352)),
+    ("acceleration", "unet"): ((0.8572, 0.7356), (0.87, 0.9102), (0.9122, 0.8574), (0.9123, 0.9121)),
+    ("acceleration", "varnet"): ((0.8804, 0.7316), (0.9004, 0.9073), (0.9173, 0.7504), (0.8975, 0.9078)),
+}
+_DRAWS = 4000
+# Of the bootstrap's draws, that may show no gap before there is no interval to speak of.
+_WITHOUT = 0.025
+
+
+class Closed(NamedTuple):
+    """The closed fraction [-] and its 95 % interval; None where there was no gap, or where that cannot be told."""
+
+    fraction: float | None
+    low: float | None
+    high: float | None
+
+
+def fraction(before: float, after: float) -> float | None:
+    """1 - after / before of the gaps target - source; None where there was none to close."""
+    return 1 - after / before if before > 0 else None
+
+
+def closed(before: np.ndarray, after: np.ndarray, volumes: list[str]) -> Closed:
+    """Of the gaps of each image; the interval by bootstrap over volumes, as slices are no independent draws."""
+    whole = fraction(float(before.mean()), float(after.mean()))
+    names = sorted(set(volumes))
+    if whole is None or len(names) < 2:
+        return Closed(whole, None, None)
+    of_volume = np.array([[volume == name for volume in volumes] for name in names], float)
+    totals = of_volume @ np.stack([before, after], axis=1)
+    random = np.random.RandomState(0)
+    draws = totals[random.randint(len(names), size=(_DRAWS, len(names)))].sum(axis=1)
+    usable = draws[draws[:, 0] > 0]
+    if len(usable) < (1 - _WITHOUT) * _DRAWS:
+        return Closed(whole, None, None)
+    low, high = np.percentile(1 - usable[:, 1] / usable[:, 0], [2.5, 97.5])
+    return Closed(whole, float(low), float(high))
+
+
+def analyse(shift: str, network: str, folders: dict[tuple[str, str], Path], metric: str = "ssim") -> dict[str, Any]:
+    """The record of a study; folders: of the run of each model and state.  Raises InputFileError."""
+    scores: dict[tuple[str, str], dict[str, float]] = {}
+    volumes: dict[str, str] = {}
+    for key, folder in folders.items():
+        rows = [row for row in read(folder).rows if row["metric"] == metric and row["eps"] == 0]
+        scores[key] = {row["case"]: row["clean"] for row in rows}
+        volumes |= {row["case"]: row["volume"] for row in rows}
+    cases = sorted(set.intersection(*(set(found) for found in scores.values())))
+    if not cases:
+        raise InputFileError("the runs of the study share no image; run it anew in another --output")
+    clusters = [volumes[case] for case in cases]
+    values = {key: np.array([found[case] for case in cases]) for key, found in scores.items()}
+    models = {}
+    for model in MODELS:
+        before, after = (values[model, state] for state in STATES)
+        change = after - before
+        models[model] = {
+            "before": float(before.mean()),
+            "after": float(after.mean()),
+            "change": float(change.mean()),
+            "half": half_interval(change.tolist(), clusters),
+            "images": {state: values[model, state].tolist() for state in STATES},
+        }
+    before, after = (values["target-self", state] - values["source-self", state] for state in STATES)
+    found = closed(before, after, clusters)
+    record = {
+        "shift": shift,
+        "network": network,
+        "metric": metric,
+        "cases": cases,
+        "volumes": len(set(clusters)),
+        "models": models,
+        "gap": {"before": float(before.mean()), "after": float(after.mean())},
+        "closed": found._asdict(),
+        "published": published(shift, network),
+        "runs": {f"{model}-{state}": folder.name for (model, state), folder in folders.items()},
+    }
+    return record | {"findings": sentences(record)}
+
+
+def published(shift: str, network: str) -> float | None:
+    """The closed fraction of the image that the published notebooks show."""
+    _, source, _, target = PUBLISHED[shift, network]
+    return fraction(target[0] - source[0], target[1] - source[1])
+
+
+def sentences(record: dict[str, Any]) -> list[str]:
+    """What the record says, beside what was published."""
+    found = []
+    gap, (part, low, high) = record["gap"], record["closed"].values()
+    size = f"the gap in {record['metric'].upper()} between training on the target and on the source, both jointly, "
+    size += f"is {gap['before']:+.4f} before test-time training and {gap['after']:+.4f} after"
+    if part is None:
+        found.append(f"{size}: there was none to close")
+    else:
+        sure = "" if low is None else f" (95 %: {100 * low:.0f} to {100 * high:.0f})"
+        found.append(f"{size}: {100 * part:.0f} % of it is closed{sure}")
+    if record["published"] is not None:
+        of = f"{record['shift']}, {record['network']}"
+        found.append(f"published ({of}, one image of the code's notebooks): {100 * record['published']:.0f} %")
+    for model, one in record["models"].items():
+        half = "" if one["half"] is None else f" ± {one['half']:.4f}"
+        found.append(f"{WORDS[model]}: {one['before']:.4f} to {one['after']:.4f}, {one['change']:+.4f}{half}")
+    return found

@@ -1,0 +1,175 @@
+"""Test-time training across a shift of the data: python -m bench.ttt --shift anatomy.
+
+Four networks, trained on the source and on the target of the shift, supervised and jointly with the self-supervised
+loss, give images of the target before and after test-time training, in ordinary runs of bench.attack with epsilon 0.
+From their records it says which share of the gap is closed.  A study that was stopped goes on when started again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace, RawDescriptionHelpFormatter
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from bench import attack
+from bench.harness.arguments import Parser, integer, one_of
+from bench.harness.command import execute
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
+from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
+from bench.harness.records import RunFolder
+
+# The method without and with test-time training.
+_METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
+# Weights that are shipped, of the phantom's knee and brain, by model.
+_SHIPPED = {
+    "unet": {
+        "source-sup": "unet_complex-sup-phantom-knee",
+        "source-self": "unet_complex-phantom-knee",
+        "target-sup": "unet_complex-sup-phantom-brain",
+        "target-self": "unet_complex-phantom-brain",
+    },
+    "varnet": {"source-sup": "varnet-phantom-knee", "target-sup": "varnet-phantom-brain"},
+}
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    top = Parser(prog="python -m bench.ttt", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    what = top.add_argument_group("what")
+    what.add_argument(
+        "--shift",
+        type=one_of(SHIFTS),
+        default="anatomy",
+        metavar="NAME",
+        help=f"whose published number stands beside: one of {', '.join(SHIFTS)}; anatomy if not given, which needs no "
+        "further flag",
+    )
+    what.add_argument("--network", type=one_of(tuple(_METHODS)), default="unet", metavar="NAME", help="unet or varnet")
+    for model in MODELS:
+        what.add_argument(
+            f"--{model}",
+            metavar="WEIGHTS",
+            help=f"the network {WORDS[model]}; for the anatomy shift shipped ones, where there are",
+        )
+    add_settings(what, "change the fit, such as n_steps=500, learning_rate=1e-4 or holdout=published")
+    target = top.add_argument_group("data of the target")
+    add_data(target)
+    target.set_defaults(phantom="brain")
+    add_sampling(target)
+    target.add_argument("--limit", type=integer(1), default=10, metavar="N", help="slices to use; 10 if not given")
+    run = top.add_argument_group("run")
+    run.add_argument("--output", metavar="DIR", help="folder of the study; runs/ttt-SHIFT-NETWORK if not given")
+    run.add_argument("--redraw", action="store_true", help="run nothing; analyse the runs that the study has")
+    add_device(run)
+    run.add_argument("--debug", action="store_true", help="show tracebacks")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return execute(parser(), "bench.ttt", "use fewer coils", _work, sys.argv[1:] if argv is None else argv)
+
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    del argv
+    study = Path(arguments.output or f"runs/ttt-{arguments.shift}-{arguments.network}")
+    code = DONE
+    if not arguments.redraw:
+        weights = {model: _weights(arguments, model) for model in MODELS}
+        for model, source in weights.items():
+            for state in STATES:
+                print(f"{WORDS[model]}, {state} test-time training", file=sys.stderr)
+                ended = _carry_out(study / f"{model}-{state}", _arguments_of(arguments, source, state))
+                if ended not in (DONE, SOME_FAILED):
+                    return ended
+                code = max(code, ended)
+    folders = {(model, state): _newest(study / f"{model}-{state}") for model in MODELS for state in STATES}
+    record = analyse(arguments.shift, arguments.network, folders)
+    from bench.figures import gap  # imports matplotlib
+
+    folder = RunFolder(study)
+    folder.write_json("ttt.json", record)
+    folder.write("ttt.png", gap.draw(json.loads((study / "ttt.json").read_text(encoding="utf-8"))))
+    print(*record["findings"], sep="\n")
+    print(f"record and figure in {study}", file=sys.stderr)
+    return code
+
+
+def _weights(arguments: Namespace, model: str) -> str:
+    given = getattr(arguments, model.replace("-", "_"))
+    shipped = _SHIPPED[arguments.network].get(model) if arguments.shift == "anatomy" else None
+    if given is None and shipped is None:
+        joint = " --self-supervised 1" if model.endswith("self") else ""
+        method, _ = _METHODS[arguments.network]
+        raise UsageError(f"--{model}: no such weights are shipped; train them by bench.train --method {method}{joint}")
+    return str(given or shipped)
+
+
+def _arguments_of(arguments: Namespace, weights: str, state: str) -> list[str]:
+    """Of bench.attack, but for --output."""
+    before, after = _METHODS[arguments.network]
+    found = ["--method", before if state == "before" else after, "--weights", weights, "--eps", "0"]
+    found += ["--data", arguments.data] if arguments.data is not None else ["--phantom", arguments.phantom]
+    for name in ("mask", "acceleration", "center_fraction", "limit", "device"):
+        found += [f"--{name.replace('_', '-')}", str(getattr(arguments, name))]
+    if state == "after" and arguments.set:
+        found += ["--set", *(f"{name}={value}" for name, value in arguments.set)]
+    return found
+
+
+def _carry_out(folder: Path, argv: list[str]) -> int:
+    """Begin a run, go on with it, or leave it where it is done; returns the exit code of bench.attack."""
+    wanted = attack.configuration(attack.parser().parse_args(argv))
+    for path in _runs(folder):
+        record = _read(path)
+        if record.get("fingerprint") == wanted.fingerprint() and _same_weights(record, wanted.weights):
+            if record["status"] == "done":
+                return SOME_FAILED if record["failed"] else DONE
+            argv = ["--resume", str(path)]
+            break
+    else:
+        argv = [*argv, "--output", str(folder)]
+    # Tables of the single runs are no results of the study.
+    with redirect_stdout(sys.stderr):
+        return attack.main(argv)
+
+
+def _same_weights(record: dict[str, Any], source: str | None) -> bool:
+    """Whether the weights of this name are still those that the run had."""
+    from data_prep.cases import InputError
+    from data_prep.weights import read_weights  # imports JAX, as the runs do
+
+    (method,) = record["methods"].values()
+    try:
+        return bool(method["weights"]["sha256"] == read_weights(str(source)).sha256)
+    except InputError:
+        return False  # the run itself will say why
+
+
+def _newest(folder: Path) -> Path:
+    """The newest run that is done."""
+    for path in _runs(folder):
+        if _read(path).get("status") == "done":
+            return path
+    raise InputFileError(f"{folder}: holds no run that is done; leave --redraw out")
+
+
+def _runs(folder: Path) -> list[Path]:
+    """Run folders, the newest first."""
+    return sorted((path.parent for path in folder.glob("*/run.json")), reverse=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""How well a network's image explains the measured samples, which needs no ground truth, and which samples to withhold.
+
+The loss is that of test-time training (Darestani, Liu & Heckel, ICML 2022, arXiv:2204.07204), relative, in the 1-norm:
+
+    ||M (F c - y)||_1 / ||M y||_1
+
+with the coil images c that the network implies (`jaxcs.types.Prediction`).  The 1-norm is the sum of magnitudes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Complex, Float
+
+from jaxcs.complex import magnitude
+from jaxcs.fourier import fft2c
+from jaxcs.nets.varnet import calibration_region
+from jaxcs.types import Key, Kspace, Mask
+
+
+def misfit(coils: Complex[Array, "coil ny nx"], kspace: Kspace, samples: Mask) -> Float[Array, ""]:
+    """||F c - y||_1 / ||y||_1 over the samples, 0 where the data are zero there [-].
+
+    coils: coil images.  kspace: the data.  samples: (nx,) or (ny, nx), True where they count.
+    """
+    error = jnp.where(samples, magnitude(fft2c(coils) - kspace), 0)
+    size = jnp.sum(jnp.where(samples, magnitude(kspace), 0))
+    return jnp.where(size > 0, jnp.sum(error) / jnp.where(size > 0, size, 1.0), 0.0)
+
+
+def withhold(key: Key, mask: Mask, share: float) -> Bool[Array, "..."]:
+    """A random `share` of the measurement, of the mask's shape: whole columns of a column mask, else points.
+
+    Rounded, but at least one; never of the fully sampled centre, from which coil maps are estimated.  Nothing where
+    there is no other sample.
+    """
+    free = mask & ~calibration_region(mask, 0)
+    count = jnp.clip(jnp.round(share * jnp.sum(mask)), 1, jnp.sum(free))
+    draws = jnp.where(free, jax.random.uniform(key, mask.shape), jnp.inf).ravel()
+    rank = jnp.argsort(jnp.argsort(draws)).reshape(mask.shape)
+    return free & (rank < count)
+
+
+def withhold_as_published(key: Key, samples: Bool[Array, "ny nx"], share: float) -> Bool[Array, "ny nx"]:
+    """Points drawn with replacement, as many as `share` of the sampled ones, so that fewer than that are withheld."""
+    count = jnp.sum(samples)
+    most = math.ceil(share * samples.size)
+    places = jnp.argsort(~samples.ravel())  # the sampled ones first
+    drawn = places[jax.random.randint(key, (most,), 0, jnp.maximum(count, 1))]
+    counts = jnp.arange(most) < jnp.round(share * count)
+    held = jnp.zeros(samples.size, bool).at[drawn].max(counts)
+    return held.reshape(samples.shape) & samples

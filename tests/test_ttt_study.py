@@ -1,0 +1,160 @@
+"""bench.ttt and attacks on test-time training: runs begun once, the closed fraction, errors of one line."""
+
+import json
+from dataclasses import asdict
+
+import h5py
+import jax
+import numpy as np
+import pytest
+
+from bench import attack, ttt
+from bench.harness import gap
+from bench.harness.config import RunConfig
+from data_prep import phantom
+from data_prep.weights import read_weights
+from jaxcs.recon import METHODS, unet_complex
+from jaxcs.weights import archive
+
+SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Four tiny networks that were never trained."""
+    network = unet_complex.Config(4, 1)
+    for seed, model in enumerate(gap.MODELS):
+        params = METHODS["unet_complex"].build(network).init(jax.random.key(seed))
+        training = {"self_supervised": float(model.endswith("self"))}
+        card = {"method": "unet_complex", "config": asdict(network), "training": training}
+        (tmp_path / f"{model}.safetensors").write_bytes(archive.encode(params, card))
+    return {model: str(tmp_path / f"{model}.safetensors") for model in gap.MODELS}
+
+
+# SSIM before and after, of two images: half of the gap is closed.
+SCORES = {
+    "source-sup": ((0.6, 0.62), (0.5, 0.51)),
+    "source-self": ((0.5, 0.52), (0.7, 0.74)),
+    "target-sup": ((0.8, 0.83), (0.7, 0.71)),
+    "target-self": ((0.8, 0.82), (0.85, 0.89)),
+}
+
+
+@pytest.fixture
+def runs(weights, monkeypatch):
+    """Runs whose numbers come from nowhere; the list of what was asked for."""
+    asked = []
+
+    def run(argv):
+        asked.append(argv)
+        if argv[0] == "--resume":
+            folder = ttt.Path(argv[1])
+            record = json.loads((folder / "run.json").read_text())
+            (folder / "run.json").write_text(json.dumps(record | {"status": "done"}))
+            return 0
+        arguments = attack.parser().parse_args(argv)
+        config = attack.configuration(arguments)
+        output = ttt.Path(arguments.output)
+        model, _, state = output.name.rpartition("-")
+        folder = output / "run"
+        folder.mkdir(parents=True)
+        known = {"weights": {"sha256": read_weights(arguments.weights).sha256}}
+        record = {"config": config.to_dict(), "fingerprint": config.fingerprint(), "status": "done", "failed": {}}
+        record |= {"threat_model": {}, "argv": argv, "data": "", "methods": {config.method: known}}
+        (folder / "run.json").write_text(json.dumps(record))
+        common = {"source": "x", "victim": "x", "attack": "apgd", "eps": 0.0, "metric": "ssim", "flags": []}
+        rows = [
+            common | {"case": f"{i}", "volume": f"{i}", "clean": score, "noise": score, "attacked": score}
+            for i, score in enumerate(SCORES[model][state == "after"])
+        ]
+        (folder / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return 0
+
+    monkeypatch.setattr(attack, "main", run)
+    return asked
+
+
+def study(weights, folder, *more):
+    given = [word for model, path in weights.items() for word in (f"--{model}", path)]
+    return ttt.main([*given, "--output", str(folder), *more])
+
+
+def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_path, capsys):
+    folder = tmp_path / "study"
+    assert study(weights, folder, "--set", "n_steps=7") == 0
+    assert len(runs) == 8
+    assert all(("n_steps=7" in argv) == ("ttt_unet" in argv) for argv in runs)
+    for argv in runs:
+        assert (argv[argv.index("--eps") + 1], argv[argv.index("--phantom") + 1]) == ("0", "brain")
+    out = capsys.readouterr().out
+    assert "+0.3000 before test-time training and +0.1500 after: 50 % of it is closed" in out
+    assert "published (anatomy, unet, one image of the code's notebooks): 97 %" in out
+    assert "trained on the source, supervised: 0.6100 to 0.5050, -0.1050" in out
+    assert (folder / "ttt.png").read_bytes().startswith(b"\x89PNG")
+    record = json.loads((folder / "ttt.json").read_text())
+
+    # Nothing is left to do; then one was stopped, and one's network was trained anew.
+    assert study(weights, folder, "--set", "n_steps=7") == 0
+    assert len(runs) == 8
+    stopped = folder / "source-sup-before" / "run" / "run.json"
+    stopped.write_text(json.dumps(json.loads(stopped.read_text()) | {"status": "interrupted"}))
+    assert study(weights, folder, "--set", "n_steps=7") == 0
+    assert runs[8:] == [["--resume", str(stopped.parent)]]
+    assert json.loads((folder / "ttt.json").read_text()) == record
+    assert ttt.main(["--redraw", "--output", str(folder)]) == 0
+    assert len(runs) == 9
+
+
+def test_runs_of_other_weights_are_not_taken(weights, tmp_path):
+    config = RunConfig(weights=weights["source-sup"])
+    record = {"methods": {"unet_complex": {"weights": {"sha256": "other"}}}}
+    assert not ttt._same_weights(record, config.weights)
+
+
+def test_the_interval_is_by_volume():
+    before, after = np.array([0.2, 0.2, 0.1, 0.1]), np.array([0.1, 0.1, 0.0, 0.0])
+    found = gap.closed(before, after, ["a", "a", "b", "b"])
+    np.testing.assert_allclose(found.fraction, 1 - 0.2 / 0.6)
+    np.testing.assert_allclose((found.low, found.high), (0.5, 1.0))  # of the draws a quarter each is all a or all b
+    assert gap.closed(before, after, ["a"] * 4).low is None
+    assert gap.closed(-before, after, ["a", "a", "b", "b"]).fraction is None
+    assert gap.closed(np.array([0.5, -0.4]), after[:2], ["a", "b"]).low is None
+
+
+def test_published_fractions_follow_from_the_published_scores():
+    np.testing.assert_allclose(gap.published("anatomy", "unet"), 1 - (0.9263 - 0.9216) / (0.9077 - 0.7218))
+    assert gap.published("acceleration", "varnet") is None  # where the source was ahead
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "problem"),
+    [
+        (["--network", "varnet"], 2, "--source-self: no such weights are shipped; train them by bench.train"),
+        (["--shift", "dataset"], 2, "--source-sup: no such weights"),
+        (["--redraw", "--output", "nowhere"], 3, "nowhere/source-sup-before: holds no run that is done"),
+        (["--shift", "anatom"], 2, "did you mean 'anatomy'?"),
+    ],
+)
+def test_mistakes_are_one_line(flags, code, problem, capsys):
+    assert ttt.main(flags) == code
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert problem in error[0]
+
+
+def test_test_time_training_is_attacked_end_to_end(weights, tmp_path, capsys):
+    path = tmp_path / "volume.h5"
+    with h5py.File(path, "w") as file:
+        file["kspace"] = phantom.case("knee", "train", 0, (40, 32)).kspace[None]
+    flags = ["--weights", weights["source-sup"], "--data", str(path), "--steps", "2", "--eps", "0.1", *SAMPLING]
+    settings = ["--set", "n_steps=3", "window=1", "gradient_steps=1", "learning_rate=0.001"]
+    common = ["--method", "ttt_unet", "--json", "--output", str(tmp_path / "runs"), *flags, *settings]
+    assert attack.main(common) == 0, capsys.readouterr().err
+    output = capsys.readouterr()
+    assert "the weights were trained without the loss that is fitted" in output.err
+    record = json.loads(output.out)
+    told = record["methods"]["ttt_unet"]
+    assert (told["config"]["channels"], told["config"]["n_steps"]) == (4, 3)
+    assert told["weights"]["card"]["method"] == "unet_complex"
+    assert record["threat_model"]["knowledge"].endswith("and the random seed of the samples withheld")
+    assert all(row["attacked"] < row["clean"] for row in record["summary"] if row["metric"] == "psnr")
