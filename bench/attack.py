@@ -26,12 +26,13 @@ from bench.harness.like import LIKE
 from bench.harness.shards import WHOLE
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
-NETWORKS = ("unet", "unet_complex", "varnet")
+NETWORKS = ("unet", "unet_complex", "varnet", "irim")
 TEST_TIME = ("ttt_unet", "ttt_varnet")
 UNTRAINED = ("convdecoder", "deepdecoder", "dip")
 METHODS = ("zero_filled", "sense", "l1", "tv", *NETWORKS, *TEST_TIME, *UNTRAINED)
 # What two cores do in a minute or a few, where an image takes long.
-_EPSILONS = {"varnet": [0.01, 0.02, 0.05], "all": [0.02, 0.05]} | {name: [0.05] for name in TEST_TIME + UNTRAINED}
+_EPSILONS = {"all": [0.02, 0.05]} | {name: [0.01, 0.02, 0.05] for name in ("varnet", "irim")}
+_EPSILONS |= {name: [0.05] for name in TEST_TIME + UNTRAINED}
 PRESETS = ("rc2021", "published", "paper", "attack2021", "pathology2021", "feature2021", "brain2021", "original")
 SEVERAL = ("all", "basis")
 # Besides those of the registry: default = what suits the method, rotation = the worst angle of a grid.
@@ -142,8 +143,8 @@ def parser() -> Parser:
         nargs="+",
         metavar="E",
         help="sizes of the perturbation: of noise relative to what --norm names [-], 0.01 0.02 0.03 0.05 0.08 if not "
-        "given, but 0.01 0.02 0.05 for varnet and 0.05 for what fits a network; of shift and deformation in pixels, of "
-        "rotation in degrees, of bias and maps relative [-], of phase in radians",
+        "given, but 0.01 0.02 0.05 for varnet and irim, and 0.05 for what fits a network; of shift and deformation "
+        "in pixels, of rotation in degrees, of bias and maps relative [-], of phase in radians",
     )
     attack.add_argument(
         "--norm",

@@ -17,7 +17,7 @@ from bench.training.config import TrainConfig
 METHODS = NETWORKS
 VARIANTS = ("small", "paper", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
 LOSSES = ("l1", "l2", "ssim")
-_PUBLISHED_LOSS = {"unet": "l1", "unet_complex": "l1", "varnet": "ssim"}
+_PUBLISHED_LOSS = {"unet": "l1", "unet_complex": "l1", "varnet": "ssim", "irim": "ssim"}
 
 
 def parser() -> Parser:
@@ -38,7 +38,8 @@ def parser() -> Parser:
         default="small",
         metavar="NAME",
         help="small, half (of Morshuis et al., unet and varnet), u1 to u5 (unet) or v1 to v5 (varnet) of the ICML 2021 "
-        "paper, paper (unet_complex, of the width that test-time training was published with)",
+        "paper, paper (unet_complex, of the width that test-time training was published with; irim, the submission to "
+        "fastMRI 2019)",
     )
     what.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
     data = top.add_argument_group("data")
@@ -55,7 +56,7 @@ def parser() -> Parser:
         "--loss",
         type=one_of(LOSSES),
         metavar="NAME",
-        help="l1, l2 or ssim; if not given ssim for varnet, else l1",
+        help="l1, l2 or ssim; if not given ssim for varnet and irim, else l1",
     )
     training.add_argument("--steps", type=integer(1), default=3000, metavar="N", help="optimiser steps")
     training.add_argument("--batch", type=integer(1), default=1, metavar="N", help="examples at once")
@@ -112,7 +113,8 @@ def configuration(arguments: Namespace) -> TrainConfig:
         raise UsageError("--rows: a poisson mask under-samples rows too, so that they cannot be taken apart")
     if arguments.self_supervised and arguments.method == "unet":
         raise UsageError(
-            "--self-supervised: unet gives a magnitude, of which no data follow; use --method unet_complex or varnet"
+            "--self-supervised: unet gives a magnitude, of which no data follow; use --method unet_complex, varnet or "
+            "irim"
         )
     return TrainConfig(**config)
 

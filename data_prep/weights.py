@@ -20,7 +20,7 @@ from jaxcs.weights.torch_file import read_torch_file
 _SHIPPED = Path(__file__).parent / "shipped"
 _LARGEST = 4_000_000_000
 # Of a configuration: its networks are built to compare their shapes, and each pool doubles the channels.
-_MOST, _MOST_POOLS = 4096, 10
+_MOST, _MOST_POOLS, _MOST_LAYERS = 4096, 10, 64
 
 
 class Weights(NamedTuple):
@@ -107,6 +107,8 @@ def _check_settings(settings: Any) -> None:
         raise WeightsError("its card has no configuration; export it again")
     for name, value in settings.items():
         most = _MOST_POOLS if name.endswith("pools") else _MOST
+        if isinstance(value, list) and len(value) > _MOST_LAYERS:
+            raise WeightsError(f"its configuration's '{name}' has over {_MOST_LAYERS} numbers")
         for number in value if isinstance(value, list) else [value]:
             if number is not None and not (isinstance(number, int) and 0 <= number <= most):
                 raise WeightsError(f"its configuration's '{name}' is no whole number from 0 to {most}")

@@ -21,6 +21,8 @@ _COLOURS = {
     "un-trained": "#3b8f4c",
     "unet": "#b8791e",
     "varnet": "#c8382b",
+    "irim": "#7b5aa6",
+    "test-time training": "#c2539b",
 }
 _MARKERS = "osD^vP*X<>"
 _GREY = "#4c566a"

@@ -80,6 +80,7 @@ def _network(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, s
     passes = scored + 2 * sum(gradients(search.config) * sizes for search, sizes in attacks)
     multiplications = sum(_multiplications(subject.method_config, shape) for shape in shapes)
     live = max(_activations(subject.method_config, shape) for shape in shapes) * workers() * work.batch
+    live += sum(leaf.nbytes for leaf in jax.tree.leaves(subject.params))
     return live, multiplications * passes / _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
 
 
@@ -137,8 +138,13 @@ def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:
 
 
 def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
-    """Of one forward pass: 40.5 channels^2 a pixel and level, as each has twice the channels on a quarter."""
+    """Of one forward pass.  U-Nets: 40.5 channels^2 a pixel and level, as each has twice the channels on a quarter."""
     coils, ny, nx = shape
+    if hasattr(config, "strides"):
+        # The mixing, the two strided convolutions with half of the channels each and a gate, and the 3 x 3 convolution.
+        layers = zip(config.hidden, config.strides, strict=True)
+        each = [config.width * (config.width + 1.5 * hidden) + 9 * hidden**2 / stride**2 for hidden, stride in layers]
+        return config.steps * sum(each) * ny * nx
 
     def unet(channels: int, pools: int) -> float:
         return 40.5 * channels**2 * (pools + 1 / 3) * ny * nx
@@ -150,8 +156,12 @@ def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
 
 
 def _activations(config: Any, shape: tuple[int, int, int]) -> float:
-    """Bytes kept for a gradient: some ten float32 images a channel and U-Net, all levels together."""
+    """Bytes kept for a gradient.  U-Nets: some ten float32 images a channel, all levels together."""
     coils, ny, nx = shape
+    if hasattr(config, "strides"):
+        # Of a network whose layers are undone: a few latent images, and what one branch keeps.
+        kept = max(4 * hidden / stride**2 for hidden, stride in zip(config.hidden, config.strides, strict=True))
+        return 4 * ny * nx * (8 * config.width + kept) + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
     images = config.channels * getattr(config, "cascades", 1) + coils * getattr(config, "sens_channels", 0)
     return 10 * 4 * ny * nx * images + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
 

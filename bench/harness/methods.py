@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from bench.harness.arguments import did_you_mean
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
 from data_prep.cases import InputError
-from data_prep.weights import Weights, read_weights
+from data_prep.weights import Weights, read_weights, shipped
 from jaxcs.recon import METHODS, Method
 from jaxcs.types import Reconstructor
 from jaxcs.weights import archive
@@ -52,9 +53,13 @@ def weights(config: RunConfig) -> Weights | None:
             raise UsageError(f"--weights: {config.method} is not trained; leave the flag out")
         return None
     wanted = method.weights_of or config.method
-    suits = "brain-t2" if config.data is not None else f"phantom-{config.phantom}"
+    suits = f"{wanted}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
+    if config.weights is None and suits not in shipped():
+        raise UsageError(
+            f"--weights: {suits} do not come with the project; name a file of python -m bench.train --method {wanted}"
+        )
     try:
-        found = read_weights(config.weights or f"{wanted}-{suits}")
+        found = read_weights(config.weights or suits)
     except InputError as error:
         raise InputFileError(f"--weights {error}") from error
     if found.method != wanted:
@@ -128,6 +133,19 @@ def fitted(method_config: Any, matrix: tuple[int, ...], target: tuple[int, ...])
     return replace(method_config, crop=None if target == matrix else target)
 
 
+def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int, int]]) -> None:
+    """Raise UsageError where data have more coils than the network has channels for.
+
+    shapes: (coil, ny, nx) of the slices.
+    """
+    most, found = getattr(method_config, "most_coils", None), max((shape[0] for shape in shapes), default=0)
+    if most is not None and found > most:
+        raise UsageError(
+            f"--method {method}: this network is for {most} coils at most, the data has {found}; "
+            f"compress them, python -m data_prep with --coils {most}, or train one for more"
+        )
+
+
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
     """What to know of a network: its size if un-trained, else what it was trained on, and sizes it has not seen."""
     method = entry(config.method)
@@ -142,6 +160,9 @@ def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, in
     if seen and unseen:
         sizes = ", ".join(f"{ny} x {nx}" for ny, nx in unseen)
         found.append(f"the weights were not trained on images of {sizes}")
+    if hasattr(trained.config, "most_coils"):
+        coils = sorted({shape[0] for shape in shapes} - {shape[0] for shape in trained.card.get("shapes", [])})
+        found += [f"the weights were not trained on scans of {n} coils" for n in coils]
     if method.fitted and not trained.card.get("training", {}).get("self_supervised"):
         found.append("the weights were trained without the loss that is fitted; bench.train --self-supervised adds it")
     return found

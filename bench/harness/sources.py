@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from bench.harness import methods
 from bench.harness.case_list import listed, phantom_numbers
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
@@ -25,7 +26,7 @@ from jaxcs.recon import METHODS
 
 # Images of the phantom where no number is given: as many as two cores attack in about a minute.
 _PHANTOM_IMAGES, _FEW_IMAGES = 10, 2
-_SLOW = {"varnet"} | {name for name, method in METHODS.items() if method.fitted}
+_SLOW = {"varnet", "irim"} | {name for name, method in METHODS.items() if method.fitted}
 
 
 class Source(NamedTuple):
@@ -65,9 +66,17 @@ class Source(NamedTuple):
 def open_source(config: RunConfig, subjects: list[Subject], shard: Shard = WHOLE) -> Source:
     """The source that the configuration names, for these methods, or a part of it.
 
-    Raises InputFileError where none can be read, UsageError where there are fewer cases than parts.
+    Raises InputFileError where none can be read, UsageError where there are fewer cases than parts or more coils than a
+    network has channels for.
     """
     check_shift(config)
+    source = _open(config, subjects, shard)
+    for one in subjects:
+        methods.check_coils(one.config.method, one.method_config, source.shapes)
+    return source
+
+
+def _open(config: RunConfig, subjects: list[Subject], shard: Shard) -> Source:
     if config.data is None:
         slow = len(subjects) == 1 and subjects[0].config.method in _SLOW
         count = config.limit or (_FEW_IMAGES if slow else _PHANTOM_IMAGES)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.attack import NETWORKS
+from bench.attack import NETWORKS, TEST_TIME
 from bench.harness.case_list import as_csv
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
@@ -78,8 +78,8 @@ def _models(arguments: Namespace, base: Base, others: list[Base]) -> list[Model]
     shipped = [read_tuned(path) for path in sorted(_TUNED.glob("*.json"))]
     used: set[int] = set()
     methods = list(dict.fromkeys(arguments.methods or DEFAULT_VARIANTS))
-    networks = [name for name in methods if name in NETWORKS]
-    rest = [name for name in methods if name not in NETWORKS]
+    networks = [name for name in methods if name in NETWORKS + TEST_TIME]
+    rest = [name for name in methods if name not in networks]
     given = {
         base.name: method_of(arguments.weights, "--weights"),
         **{one.name: method_of(arguments.other_weights, "--other-weights") for one in others[:1]},
@@ -109,9 +109,12 @@ def _place(model: Model) -> tuple[int, str]:
 
 def _shipped(home: Base, is_base: bool, networks: list[str]) -> dict[str, tuple[str, str]]:
     """Networks that come with the project: of a phantom those trained on it, for data those of T2 brains."""
-    if home.config.data is None:
-        return {name: (name, f"{name}-phantom-{home.name}") for name in networks}
-    return {name: (name, f"{name}-{_SHIPPED_FOR_DATA}") for name in networks} if is_base else {}
+    from jaxcs.recon import METHODS  # imports JAX, as the runs do
+
+    data = f"phantom-{home.name}" if home.config.data is None else _SHIPPED_FOR_DATA
+    if home.config.data is not None and not is_base:
+        return {}
+    return {name: (name, f"{METHODS[name].weights_of or name}-{data}") for name in networks}
 
 
 def _choice(path: str) -> dict[str, Any]:

@@ -31,6 +31,10 @@ VARIANTS: dict[str, Variant] = {
     "tv": Variant("tv", "sparsity"),
     "unet": Variant("unet", "unet"),
     "varnet": Variant("varnet", "varnet"),
+    "irim": Variant("irim", "irim"),
+    "unet_complex": Variant("unet_complex", "unet"),
+    "ttt_unet": Variant("ttt_unet", "test-time training"),
+    "ttt_varnet": Variant("ttt_varnet", "test-time training"),
     # As in --method all of bench.attack: a third of the default's steps, 0.5 dB less accurate.
     "convdecoder": Variant("convdecoder", "un-trained", (("n_steps", "200"),)),
     "deepdecoder": Variant("deepdecoder", "un-trained", (("n_steps", "200"),)),

@@ -39,6 +39,8 @@ class Training:
         self.training, self.validation, self.description = data.open_examples(
             config.data, config.validation, config.phantom, config.images, config.validation_images
         )
+        shapes = [*self.training.shapes, *self.validation.shapes]
+        methods.check_coils(config.method, entry.presets[config.variant], shapes)
         case = self.training.case(0)
         self.method_config = methods.fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
         self.method = entry.build(self.method_config)

@@ -18,11 +18,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.complex import magnitude
+from jaxcs.complex import abs2, magnitude, safe_sqrt
 from jaxcs.nets.varnet import calibration_region, norm_unet
 from jaxcs.operators import Sense
 from jaxcs.recon.checks import check_at_least
 from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Prediction, Reconstructor
+
+# Of the root mean square [-]: what counts as faint.
+_FAINT = 0.3
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,18 @@ def predict(config: Config) -> Predict:
     def of(params: Params, measurement: Measurement) -> Prediction:
         kspace, mask, maps = measurement
         seen = Sense(maps, mask).adjoint(kspace)
-        phase = _unit(Sense(maps, calibration_region(mask, 0)).adjoint(kspace))
+        phase = phase_of(Sense(maps, calibration_region(mask, 0)).adjoint(kspace))
         image = phase * net.apply(params, jnp.conj(phase) * seen)
         return Prediction(magnitude(image), maps * image)
 
     return of
 
 
-def _unit(image: Array) -> Array:
-    """The phase of an image, 1 where it is 0."""
-    size = magnitude(image)
-    return jnp.where(size > 0, image / jnp.where(size > 0, size, 1), 1)
+def phase_of(image: Array) -> Array:
+    """The phase of an image, smooth in it: where it is faint beside its root mean square it tends to 1.
+
+    A phase itself turns without bound where the image is near 0, and an attack's gradient would be of little else.
+    """
+    moved = image + _FAINT * safe_sqrt(jnp.mean(abs2(image)))
+    size = magnitude(moved)
+    return jnp.where(size > 0, moved / jnp.where(size > 0, size, 1), 1)

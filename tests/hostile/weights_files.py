@@ -115,6 +115,9 @@ WEIGHTS = {
     "card pools": _card("a million pools", config={"channels": 1, "pools": 10**6}),
     "card channels": _card("channels without number", config={"channels": 10**40, "pools": 1}),
     "card half a pool": _card("half a pool", config={"channels": 1, "pools": 0.5}),
+    "card layers": _card(
+        "200 000 layers", method="irim", config={"hidden": [1] * 200_000, "strides": [1] * 200_000, "most_coils": 1}
+    ),
     "card other network": _card("another network than the tensors'", config={"channels": 2, "pools": 1}),
     "weights a pipe": Hostile("weights", "a pipe", ".pt", place=pipe),
     "weights a device": Hostile("weights", "/dev/zero", ".pt", place=device),

@@ -1,0 +1,98 @@
+"""The invertible recurrent inference machine (Putzky & Welling 2019); all coil images, no coil maps.
+
+With it the ICML 2021 paper chose its hard images, fastMRI-A.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxcs.complex import root_sum_of_squares, safe_sqrt
+from jaxcs.fourier import centre_crop, ifft2c
+from jaxcs.nets.irim import irim
+from jaxcs.nets.net import Net
+from jaxcs.recon.checks import check_at_least
+from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Prediction, Reconstructor
+
+# Of the image that the scale is taken from, at most; and what the published code adds to it.
+_CENTRE, _EPSILON = 320, 1e-6
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network.
+
+    steps: unrolled.  width: channels of the latent image.
+    hidden: channels in the branch of each layer of a step.  strides: of each branch, powers of two.
+    most_coils: for which the latent has channels, 4 each.
+    """
+
+    steps: int = 8
+    width: int = 96
+    hidden: tuple[int, ...] = (64, 64, 128, 128, 256, 1024, 1024, 256, 128, 128, 64, 64)
+    strides: tuple[int, ...] = (1, 1, 2, 2, 4, 8, 8, 4, 2, 2, 1, 1)
+    most_coils: int = 15
+
+    def __post_init__(self) -> None:
+        check_at_least("steps", self.steps, 1)
+        check_at_least("most_coils", self.most_coils, 1)
+        check_at_least("width", self.width, 4 * self.most_coils)
+        for name in ("hidden", "strides"):
+            values = getattr(self, name)
+            if not values or not all(isinstance(value, int) and value > 0 for value in values):
+                raise ValueError(f"{name} is {values}; it must be a positive whole number for each layer")
+        if len(self.hidden) != len(self.strides):
+            raise ValueError(f"hidden has {len(self.hidden)} layers and strides {len(self.strides)}; both need as many")
+        if any(stride & (stride - 1) for stride in self.strides):
+            raise ValueError(f"strides are {self.strides}; each must be a power of two")
+
+
+PRESETS = {
+    # The submission to fastMRI 2019, multi-coil.
+    "paper": Config(),
+    # What is trained on two CPU cores in minutes, and shipped.
+    "small": Config(5, 40, (16, 12, 16), (1, 2, 1), 8),
+}
+
+
+def build(config: Config) -> Reconstructor:
+    """Root sum of squares of the coil images after the last step; `measurement.maps` is not used."""
+    predicted = predict(config)
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        del key
+        return predicted(params, measurement).image
+
+    return Reconstructor(init=_net(config).init, apply=jax.jit(apply))
+
+
+def predict(config: Config) -> Predict:
+    """The image, and the coil images that it combines."""
+    net = _net(config)
+
+    def of(params: Params, measurement: Measurement) -> Prediction:
+        zero_filled = ifft2c(jnp.where(measurement.mask, measurement.kspace, 0))
+        size = scale(zero_filled)
+        coils = size * net.apply(params, zero_filled / size, measurement.mask)
+        return Prediction(root_sum_of_squares(coils), coils)
+
+    return of
+
+
+def scale(coils: Array) -> Float[Array, ""]:
+    """The standard deviation (unbiased) of all real and imaginary parts in the centre, plus 1e-6, in the image's units.
+
+    coils: (coil, ny, nx).
+    """
+    ny, nx = coils.shape[-2:]
+    centre = centre_crop(coils, (min(ny, _CENTRE), min(nx, _CENTRE)))
+    parts = jnp.stack([jnp.real(centre), jnp.imag(centre)])
+    return safe_sqrt(jnp.sum((parts - jnp.mean(parts)) ** 2) / (parts.size - 1)) + _EPSILON
+
+
+def _net(config: Config) -> Net:
+    return irim(config.steps, config.width, config.hidden, config.strides, config.most_coils)
