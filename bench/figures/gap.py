@@ -20,9 +20,7 @@ def draw(record: dict[str, Any]) -> bytes:
         figure = Figure(figsize=(9.6, 4.2), dpi=110)
         for axes, kind in zip(figure.subplots(1, 2, sharey=True), _NAMES, strict=True):
             _panel(axes, record, kind)
-        part = record["closed"]["fraction"]
-        told = "no gap to close" if part is None else f"{100 * part:.0f} % of the gap closed"
-        title = f"Test-time training, {record['shift']} shift, {record['network']}: {told}"
+        title = f"Test-time training, {record['shift']} shift, {record['network']}"
         figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
         figure.subplots_adjust(left=0.075, right=0.985, top=0.84, bottom=0.09, wspace=0.08)
         content = io.BytesIO()
@@ -46,7 +44,9 @@ def _panel(axes: Axes, record: dict[str, Any], kind: str) -> None:
             )  # fmt: skip
     axes.set_xticks([0, 1], ["before", "after test-time training"])
     axes.set_xlim(-0.3, 1.3)
-    axes.set_title(f"trained {_NAMES[kind]}", pad=5)
+    part = record["gaps"][kind]["closed"]["fraction"]
+    told = "no gap to close" if part is None else f"{100 * part:.0f} % of the gap closed"
+    axes.set_title(f"trained {_NAMES[kind]}: {told}", pad=5)
     if kind == "sup":
         axes.set_ylabel(f"{record['metric'].upper()} on {len(record['cases'])} images of the target")
     axes.legend(frameon=False, loc="lower right" if kind == "self" else "lower left")
