@@ -103,8 +103,9 @@ def analyse(shift: str, network: str, folders: dict[tuple[str, str], Path], metr
     gaps = {}
     for kind in KINDS:
         before, after = (values[f"target-{kind}", state] - values[f"source-{kind}", state] for state in STATES)
-        gaps[kind] = {"before": float(before.mean()), "after": float(after.mean())}
-        gaps[kind] |= {
+        gaps[kind] = {
+            "before": float(before.mean()),
+            "after": float(after.mean()),
             "closed": closed(before, after, clusters)._asdict(),
             "published": published(shift, network, kind),
         }
