@@ -15,3 +15,16 @@ atexit.register(shutil.rmtree, KEPT, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = KEPT
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "1"
+
+# Files that take longest begin first, so that none is left to one process while the others have nothing to do.
+LONG = {
+    f"test_{name}"
+    for name in (
+        "untrained", "distributed_train", "acceptance", "bench_matrix", "recon", "train", "bench_attack", "espirit",
+        "distributed", "export", "checkpoints", "survival", "jobs", "irim", "ttt", "ttt_study", "compiled",
+    )
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONG)
