@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -16,7 +15,8 @@ from jaxcs.fourier import centre_crop, ifft2c
 from jaxcs.nets.irim import irim
 from jaxcs.nets.net import Net
 from jaxcs.recon.checks import check_at_least
-from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Prediction, Reconstructor
+from jaxcs.recon.predicted import reconstructor
+from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
 # Of the image that the scale is taken from, at most; and what the published code adds to it.
 _CENTRE, _EPSILON = 320, 1e-6
@@ -61,13 +61,7 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """Root sum of squares of the coil images after the last step; `measurement.maps` is not used."""
-    predicted = predict(config)
-
-    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
-        del key
-        return predicted(params, measurement).image
-
-    return Reconstructor(init=_net(config).init, apply=jax.jit(apply))
+    return reconstructor(_net(config).init, predict(config))
 
 
 def predict(config: Config) -> Predict:

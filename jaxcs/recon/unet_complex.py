@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -22,7 +21,8 @@ from jaxcs.complex import abs2, magnitude, safe_sqrt
 from jaxcs.nets.varnet import calibration_region, norm_unet
 from jaxcs.operators import Sense
 from jaxcs.recon.checks import check_at_least
-from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Prediction, Reconstructor
+from jaxcs.recon.predicted import reconstructor
+from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
 # Of the root mean square [-]: what counts as faint.
 _FAINT = 0.3
@@ -50,13 +50,7 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """The magnitude of the network's image, in the units of the measurement."""
-    predicted = predict(config)
-
-    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
-        del key
-        return predicted(params, measurement).image
-
-    return Reconstructor(init=norm_unet(config.channels, config.pools).init, apply=jax.jit(apply))
+    return reconstructor(norm_unet(config.channels, config.pools).init, predict(config))
 
 
 def predict(config: Config) -> Predict:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax
-
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.nets.net import Net
 from jaxcs.nets.varnet import varnet_coils
 from jaxcs.recon.checks import check_at_least
-from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Prediction, Reconstructor
+from jaxcs.recon.predicted import reconstructor
+from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,7 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """Root sum of squares of the coil images after the last cascade; `measurement.maps` is not used."""
-    predicted = predict(config)
-
-    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
-        del key
-        return predicted(params, measurement).image
-
-    return Reconstructor(init=_net(config).init, apply=jax.jit(apply))
+    return reconstructor(_net(config).init, predict(config))
 
 
 def predict(config: Config) -> Predict:

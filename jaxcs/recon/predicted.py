@@ -1,0 +1,19 @@
+"""A network that gives image and coil images, as a method, which gives the image alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+
+from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Reconstructor
+
+
+def reconstructor(init: Callable[[Key], Params], predict: Predict) -> Reconstructor:
+    """The image of `predict`, in the units of the measurement; nothing is drawn."""
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        del key
+        return predict(params, measurement).image
+
+    return Reconstructor(init=init, apply=jax.jit(apply))
