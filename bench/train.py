@@ -10,7 +10,7 @@ from bench.harness.arguments import Parser, integer, number, one_of
 from bench.harness.command import execute
 from bench.harness.distributed import connected
 from bench.harness.errors import UsageError
-from bench.harness.flags import add_data, add_device, add_processes, add_sampling
+from bench.harness.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_order
 from bench.training.config import TrainConfig
 
 # Names only, as in bench.attack; a test holds them equal to the registries.
@@ -50,6 +50,7 @@ def parser() -> Parser:
     data.add_argument(
         "--rows", type=integer(0), default=0, metavar="N", help="image rows of an example, at random; 0 for all"
     )
+    add_shift(data)
     add_sampling(data)
     training = top.add_argument_group("training")
     training.add_argument(
@@ -108,7 +109,10 @@ def configuration(arguments: Namespace) -> TrainConfig:
     """The arguments that decide the losses."""
     values = vars(arguments)
     names = TrainConfig.__dataclass_fields__
-    config = {name: values[name] for name in names} | {"loss": arguments.loss or _PUBLISHED_LOSS[arguments.method]}
+    config = {name: values[name] for name in names}
+    config |= {"loss": arguments.loss or _PUBLISHED_LOSS[arguments.method], "shift": in_order(arguments.shift)}
+    if "thickness" in dict(arguments.shift):
+        raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")
     if arguments.rows and arguments.mask == "poisson":
         raise UsageError("--rows: a poisson mask under-samples rows too, so that they cannot be taken apart")
     if arguments.self_supervised and arguments.method == "unet":

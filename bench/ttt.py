@@ -24,7 +24,16 @@ from bench.harness.records import RunFolder
 
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
-# Weights that are shipped, of the phantom's knee and brain, by model.
+# What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
+# Published are knees to brains, fastMRI to Stanford, T2 to T1, and 4 to 2 times accelerated.
+_KNEES: dict[str, Any] = {"phantom": "knee", "acceleration": 4.0}
+_TARGETS: dict[str, dict[str, Any]] = {
+    "anatomy": _KNEES | {"phantom": "brain"},
+    "dataset": _KNEES | {"scans": ["contrast=2", "resolution=0.5", "noise=4"]},
+    "modality": _KNEES | {"scans": ["contrast=2"]},
+    "acceleration": _KNEES | {"acceleration": 2.0},
+}
+# Weights that are shipped, of the phantom's knee and brain, by model; the target's are of the anatomy shift.
 _SHIPPED = {
     "unet": {
         "source-sup": "unet_complex-sup-phantom-knee",
@@ -45,21 +54,22 @@ def parser() -> Parser:
         type=one_of(SHIFTS),
         default="anatomy",
         metavar="NAME",
-        help=f"whose published number stands beside: one of {', '.join(SHIFTS)}; anatomy if not given, which needs no "
-        "further flag",
+        help="of the phantom's knees, and whose published number stands beside: anatomy = to brains; dataset = in "
+        "contrast, resolution and noise; modality = in contrast; acceleration = from 4 to 2; anatomy if not given, "
+        "which needs no further flag",
     )
     what.add_argument("--network", type=one_of(tuple(_METHODS)), default="unet", metavar="NAME", help="unet or varnet")
     for model in MODELS:
         what.add_argument(
             f"--{model}",
             metavar="WEIGHTS",
-            help=f"the network {WORDS[model]}; for the anatomy shift shipped ones, where there are",
+            help=f"the network {WORDS[model]}; shipped ones on the phantom, where there are",
         )
     add_settings(what, "change the fit, such as n_steps=500, learning_rate=1e-4 or holdout=published")
-    target = top.add_argument_group("data of the target")
+    target = top.add_argument_group("data of the target; if not given, what --shift makes of the phantom's knees")
     add_data(target)
-    target.set_defaults(phantom="brain")
     add_sampling(target)
+    target.set_defaults(phantom=None, acceleration=None)
     target.add_argument("--limit", type=integer(1), default=10, metavar="N", help="slices to use; 10 if not given")
     run = top.add_argument_group("run")
     run.add_argument("--output", metavar="DIR", help="folder of the study; runs/ttt-SHIFT-NETWORK if not given")
@@ -101,21 +111,33 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 def _weights(arguments: Namespace, model: str) -> str:
     given = getattr(arguments, model.replace("-", "_"))
-    shipped = _SHIPPED[arguments.network].get(model) if arguments.shift == "anatomy" else None
+    on_phantom = arguments.shift == "anatomy" or (arguments.data is None and model.startswith("source"))
+    shipped = _SHIPPED[arguments.network].get(model) if on_phantom else None
     if given is None and shipped is None:
-        joint = " --self-supervised 1" if model.endswith("self") else ""
-        method, _ = _METHODS[arguments.network]
-        raise UsageError(f"--{model}: no such weights are shipped; train them by bench.train --method {method}{joint}")
+        data = _target(arguments) if model.startswith("target") else []
+        joint = ["--self-supervised", "0.2"] if model.endswith("self") else []
+        how = " ".join(["bench.train --method", _METHODS[arguments.network][0], *data, *joint])
+        raise UsageError(f"--{model}: no such weights are shipped; train them by {how}")
     return str(given or shipped)
+
+
+def _target(arguments: Namespace) -> list[str]:
+    """What is scanned and how, as bench.train and bench.attack are told."""
+    target = _TARGETS[arguments.shift]
+    found = ["--data", arguments.data] if arguments.data else ["--phantom", arguments.phantom or target["phantom"]]
+    if arguments.data is None and "scans" in target:
+        found += ["--shift", *target["scans"]]
+    sampling = vars(arguments) | {"acceleration": arguments.acceleration or target["acceleration"]}
+    for name in ("mask", "acceleration", "center_fraction"):
+        found += [f"--{name.replace('_', '-')}", str(sampling[name])]
+    return found
 
 
 def _arguments_of(arguments: Namespace, weights: str, state: str) -> list[str]:
     """Of bench.attack, but for --output."""
     before, after = _METHODS[arguments.network]
     found = ["--method", before if state == "before" else after, "--weights", weights, "--eps", "0"]
-    found += ["--data", arguments.data] if arguments.data is not None else ["--phantom", arguments.phantom]
-    for name in ("mask", "acceleration", "center_fraction", "limit", "device"):
-        found += [f"--{name.replace('_', '-')}", str(getattr(arguments, name))]
+    found += [*_target(arguments), "--limit", str(arguments.limit), "--device", arguments.device]
     if state == "after" and arguments.set:
         found += ["--set", *(f"{name}={value}" for name, value in arguments.set)]
     return found

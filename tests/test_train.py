@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from bench import attack, train
-from bench.training import loop, step
+from bench.training import data, loop, step
 from bench.training.config import TrainConfig
 from bench.training.examples import Batch
+from data_prep.files import list_cases
+from data_prep.shifts import shifted
 from data_prep.weights import read_weights
 from jaxcs.recon import METHODS
 from jaxcs.weights import archive
@@ -93,6 +95,7 @@ def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
 
 def configuration(**changes):
     names = vars(train.parser().parse_args(["--method", "unet", "--variant", "u5", "--loss", "l2"]))
+    names |= {"shift": ()}
     return TrainConfig(**{name: names[name] for name in TrainConfig.__dataclass_fields__} | changes)
 
 
@@ -154,6 +157,8 @@ def test_data_that_do_not_say_what_to_validate_on_are_refused(tmp_path, capsys):
         (["--variant", "v1"], 2, "--variant v1 is not one of unet's, which are: u1, u2"),
         (["--rows", "8", "--mask", "poisson"], 2, "--rows: a poisson mask"),
         (["--data", "nowhere.h5"], 3, "nowhere.h5"),
+        (["--shift", "thickness=3"], 2, "--shift thickness: a training reads no neighbouring slices"),
+        (["--shift", "noise=0.5"], 2, "--shift noise=0.5: noise is 0.5, must lie in 1 to 1000"),
         (["--initial", "nowhere.safetensors"], 3, "nowhere.safetensors"),
         (["--resume", "nowhere"], 3, "--resume nowhere/train.json: is not the record of a training"),
         (["--loss", "sim"], 2, "did you mean 'ssim'?"),
@@ -165,6 +170,25 @@ def test_mistakes_are_one_line(flags, code, problem, tmp_path, capsys):
     assert len(error) == 1
     assert problem in error[0]
     assert not (tmp_path / "runs").exists()
+
+
+def test_every_scan_of_a_training_is_shifted_as_in_an_attack(images):
+    shift = (("resolution", 0.5), ("noise", 4.0))
+    opened = data.open_examples(str(images), None, "knee", None, None, shift)
+    assert opened.description.endswith(
+        "shifted: resolution 0.5 (share of k-space's rows and columns), noise 4 (times the noise's standard deviation)"
+    )
+    for examples, validation in ((opened.training, False), (opened.validation, True)):
+        found = list_cases(str(images), validation)
+        for index, one in enumerate(found.slices):
+            expected = shifted(found.read(one), shift)
+            np.testing.assert_array_equal(examples.case(index).kspace, expected.kspace)
+            assert examples.case(index).kspace.shape == examples.shapes[index]
+
+
+def test_the_configuration_survives_the_round_trip():
+    config = configuration(shift=(("contrast", 2.0),))
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 # ---- The format of weights.

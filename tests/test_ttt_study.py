@@ -106,6 +106,23 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
     assert len(runs) == 9
 
 
+@pytest.mark.parametrize(
+    ("shift", "differs"),
+    [
+        ("anatomy", {"phantom": "brain"}),
+        ("acceleration", {"acceleration": 2.0}),
+        ("modality", {"shift": (("contrast", 2.0),)}),
+        ("dataset", {"shift": (("contrast", 2.0), ("resolution", 0.5), ("noise", 4.0))}),
+    ],
+)
+def test_the_target_differs_from_the_source_in_what_the_shift_says(shift, differs, weights, runs, tmp_path):
+    assert study(weights, tmp_path / "study", "--shift", shift) == 0
+    for argv in runs:
+        config = attack.configuration(attack.parser().parse_args(argv))
+        usual = {"phantom": "knee", "acceleration": 4.0, "shift": ()}
+        assert {name: getattr(config, name) for name in usual} == usual | differs
+
+
 def test_runs_of_other_weights_are_not_taken(weights, tmp_path):
     config = RunConfig(weights=weights["source-sup"])
     record = {"methods": {"unet_complex": {"weights": {"sha256": "other"}}}}
@@ -132,7 +149,12 @@ def test_published_fractions_follow_from_the_published_scores():
     ("flags", "code", "problem"),
     [
         (["--network", "varnet"], 2, "--source-self: no such weights are shipped; train them by bench.train"),
-        (["--shift", "dataset"], 2, "--source-sup: no such weights"),
+        (["--shift", "dataset", "--data", "x.h5"], 2, "--source-sup: no such weights"),
+        (
+            ["--shift", "modality"],
+            2,
+            "train them by bench.train --method unet_complex --phantom knee --shift contrast=2",
+        ),
         (["--redraw", "--output", "nowhere"], 3, "nowhere/source-sup-before: holds no run that is done"),
         (["--shift", "anatom"], 2, "did you mean 'anatomy'?"),
     ],

@@ -15,7 +15,7 @@ from bench.harness.errors import UsageError
 from jaxcs.attacks import apgd
 from jaxcs.complex import l2_norm
 from jaxcs.features import insert, scores
-from jaxcs.features.worst import Visible, energy_lost, worst_place, worst_profile
+from jaxcs.features.worst import Visible, share_lost, worst_place, worst_profile
 from jaxcs.fourier import centre_crop
 
 _PLACE_STEPS, _PROFILE_STEPS, _RESTARTS = 20, 30, 3
@@ -75,7 +75,7 @@ def search(
     # From the plain feature or from one of the random ones, whichever loses most, so that the search ends behind none.
     profiles = [feature, *(allowed.random(k) for k in jax.random.split(random_key, _RANDOM))]
     tried = [differences(one) for one in profiles]
-    first_profile = profiles[int(np.argmax([float(energy_lost(*one)) for one in tried]))]
+    first_profile = profiles[int(np.argmax([float(share_lost(*one)) for one in tried]))]
     drawn = [float(_kept(*one)) for one in tried[1:]]
     result = jax.jit(lambda key, start: worst_profile(strong, key, differences, allowed, start))(
         profile_key, first_profile
@@ -109,7 +109,7 @@ def search(
 
 def _kept(found: Any, inserted: Any) -> Any:
     """The share of the inserted feature's energy that is found again."""
-    return 1 - energy_lost(found, inserted) / jnp.sum(inserted**2)
+    return 1 - share_lost(found, inserted)
 
 
 def _strength(plain: Any) -> float:

@@ -11,18 +11,20 @@ from data_prep.fastmri import SliceInfo
 from data_prep.files import Found
 from data_prep.shifts import SHIFTS, check, reach, shifted
 
+# By name and size, in the order in which they happen.
+Shifts = Sequence[tuple[str, float]]
 # position -> the slices about it, read; raises InputError.
 Neighbours = Callable[[int], list[Case]]
 
 
-def check_shift(config: RunConfig) -> None:
-    """Raise UsageError where a shift cannot be what was asked for."""
-    for name, size in config.shift:
+def check_shift(shift: Shifts, data: str | None) -> None:
+    """Raise UsageError where a shift of `data`, or of the phantom where None, cannot be what was asked for."""
+    for name, size in shift:
         try:
             check(name, size)
         except ValueError as error:
             raise UsageError(f"--shift {name}={size:g}: {error}") from error
-    if config.data is None and reach(config.shift):
+    if data is None and reach(shift):
         raise UsageError("--shift thickness: images of the phantom have no neighbours; give volumes by --data")
 
 
@@ -65,6 +67,6 @@ def neighbours_among(config: RunConfig, found: Found, slices: Sequence[SliceInfo
     return about
 
 
-def in_words(config: RunConfig) -> str:
+def in_words(shift: Shifts) -> str:
     """What was shifted, and by how much."""
-    return ", ".join(f"{name} {size:g} ({SHIFTS[name].unit})" for name, size in config.shift)
+    return ", ".join(f"{name} {size:g} ({SHIFTS[name].unit})" for name, size in shift)

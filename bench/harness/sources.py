@@ -69,7 +69,7 @@ def open_source(config: RunConfig, subjects: list[Subject], shard: Shard = WHOLE
     Raises InputFileError where none can be read, UsageError where there are fewer cases than parts or more coils than a
     network has channels for.
     """
-    check_shift(config)
+    check_shift(config.shift, config.data)
     source = _open(config, subjects, shard)
     for one in subjects:
         methods.check_coils(one.config.method, one.method_config, source.shapes)
@@ -155,7 +155,7 @@ def _only(config: RunConfig) -> str:
 
 
 def _shift(config: RunConfig) -> str:
-    return f", shifted: {in_words(config)}" if config.shift else ""
+    return f", shifted: {in_words(config.shift)}" if config.shift else ""
 
 
 def _list_sha256(config: RunConfig) -> dict[str, str]:

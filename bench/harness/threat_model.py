@@ -35,7 +35,7 @@ def threat_model(work: Work) -> dict[str, str]:
 
 def _shift(config: RunConfig) -> dict[str, str]:
     """No threat, but what the scans are that are attacked."""
-    return {"shift": f"every scan is shifted before all else: {in_words(config)}"} if config.shift else {}
+    return {"shift": f"every scan is shifted before all else: {in_words(config.shift)}"} if config.shift else {}
 
 
 def _region(config: RunConfig) -> str:

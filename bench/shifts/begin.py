@@ -42,7 +42,7 @@ def planned(axes: list[str], arguments: Namespace, study: Path, argv: list[str])
     if not made.cells():
         raise UsageError("--methods: none is left to compare, because its scores chose the hard images; name others")
     for config in made.tests.values():
-        check_shift(config)  # before the first run, and not when its turn comes
+        check_shift(config.shift, config.data)  # before the first run, and not when its turn comes
     return made
 
 

@@ -16,6 +16,7 @@ class TrainConfig:
     data: path of fastMRI or image files, or None for the phantom of `phantom`; validation: path, or None for a part of
         the same source.  images, validation_images: how many are used, None for all.
     rows: rows of the image that an example keeps, 0 for all; exact, because rows are fully sampled.
+    shift: (name, size) of each shift of the scans, named in `data_prep.shifts`, in the order they happen.
     mask, acceleration, center_fraction: the sampling, drawn anew for every example of every step.
     loss: "l1", "l2" or "ssim".  steps, batch, accumulate: optimiser steps, examples at once, batches per step.
     learning_rate: of Adam at its peak.  precision: "float32" or "bfloat16", of the convolutions.
@@ -52,10 +53,16 @@ class TrainConfig:
     seed: int
     licence: str
     self_supervised: float = 0.0
+    shift: tuple[tuple[str, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""
-        return asdict(self)
+        return asdict(self) | {"shift": dict(self.shift)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> TrainConfig:
+        """The configuration of which `to_dict` made this, read again.  Raises TypeError for any other."""
+        return cls(**content | {"shift": tuple(content.get("shift", {}).items())})
 
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that change with any field."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 from bench.harness.errors import InputFileError, UsageError
+from bench.harness.shifting import Shifts, in_words
 from bench.training.examples import Examples
 from data_prep import phantom
-from data_prep.cases import InputError
+from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
+from data_prep.shifts import shape_after, shifted
 
 # Phantoms are drawn, so that there is no end to them; these are as many as are used where no number is given.
 _PHANTOMS, _VALIDATION_PHANTOMS = 300, 16
@@ -24,45 +27,57 @@ class Opened(NamedTuple):
 
 
 def open_examples(
-    data: str | None, validation: str | None, family: str, images: int | None, validation_images: int | None
+    data: str | None,
+    validation: str | None,
+    family: str,
+    images: int | None,
+    validation_images: int | None,
+    shift: Shifts = (),
 ) -> Opened:
     """Those of the phantom `family` where `data` is None, else those of the files.
 
-    images, validation_images: how many, None for all.  Raises InputFileError where there are none, UsageError where
-    it would be validated on what is trained on.
+    images, validation_images: how many, None for all.  shift: of every scan.  Raises InputFileError where there are
+    none, UsageError where it would be validated on what is trained on.
     """
-    training, description = training_examples(data, family, images)
+    training, description = training_examples(data, family, images, shift)
     if data is None:
-        held_out = _phantoms(family, "validation", validation_images or _VALIDATION_PHANTOMS)
+        held_out = _phantoms(family, "validation", validation_images or _VALIDATION_PHANTOMS, shift)
         return Opened(training, held_out, description)
-    held_out, _ = _files("--validation", validation or data, validation_images, validation=True)
+    held_out, _ = _files("--validation", validation or data, validation_images, shift, validation=True)
     if validation is None and set(training.names) & set(held_out.names):
         raise UsageError(f"--data {data}: does not say which slices are for validation; name others by --validation")
     return Opened(training, held_out, description)
 
 
-def training_examples(data: str | None, family: str, images: int | None) -> tuple[Examples, str]:
+def training_examples(data: str | None, family: str, images: int | None, shift: Shifts = ()) -> tuple[Examples, str]:
     """Those to train on, and what they are, in words."""
     if data is None:
-        training = _phantoms(family, "train", images or _PHANTOMS)
-        return training, f"built-in phantom ({family}), {len(training)} training images"
-    training, simulated = _files("--data", data, images, validation=False)
-    name = data.rstrip("/").rsplit("/", 1)[-1]
-    note = ", coils and added noise simulated" if simulated else ""
-    return training, f"{name}, {len(training)} training images{note}"
+        training = _phantoms(family, "train", images or _PHANTOMS, shift)
+        source, note = f"built-in phantom ({family})", ""
+    else:
+        training, simulated = _files("--data", data, images, shift, validation=False)
+        source = data.rstrip("/").rsplit("/", 1)[-1]
+        note = ", coils and added noise simulated" if simulated else ""
+    note += f", shifted: {in_words(shift)}" if shift else ""
+    return training, f"{source}, {len(training)} training images{note}"
 
 
-def _phantoms(family: str, split: str, count: int) -> Examples:
-    readers = {str(index): partial(phantom.case, family, split, index) for index in range(count)}
-    return Examples(readers, [(phantom.COILS, *phantom.SHAPE)] * count)
+def _phantoms(family: str, split: str, count: int, shift: Shifts) -> Examples:
+    readers = {str(index): _shifting(partial(phantom.case, family, split, index), shift) for index in range(count)}
+    return Examples(readers, [shape_after(shift, (phantom.COILS, *phantom.SHAPE))] * count)
 
 
-def _files(flag: str, path: str, count: int | None, validation: bool) -> tuple[Examples, bool]:
+def _shifting(read: Callable[[], Case], shift: Shifts) -> Callable[[], Case]:
+    """A reader whose case is then shifted."""
+    return (lambda: shifted(read(), shift)) if shift else read
+
+
+def _files(flag: str, path: str, count: int | None, shift: Shifts, validation: bool) -> tuple[Examples, bool]:
     """Examples, and whether their coils are simulated."""
     try:
         found = list_cases(path, validation)
     except InputError as error:
         raise InputFileError(f"{flag} {error}") from error
     slices = found.slices[:count]
-    readers = {one.name: partial(found.read, one) for one in slices}
-    return Examples(readers, [one.shape for one in slices]), found.simulated
+    readers = {one.name: _shifting(partial(found.read, one), shift) for one in slices}
+    return Examples(readers, [shape_after(shift, one.shape) for one in slices]), found.simulated

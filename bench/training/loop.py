@@ -37,7 +37,7 @@ class Training:
         self.config, self.command = config, command
         entry = METHODS[config.method]
         self.training, self.validation, self.description = data.open_examples(
-            config.data, config.validation, config.phantom, config.images, config.validation_images
+            config.data, config.validation, config.phantom, config.images, config.validation_images, config.shift
         )
         shapes = [*self.training.shapes, *self.validation.shapes]
         methods.check_coils(config.method, entry.presets[config.variant], shapes)

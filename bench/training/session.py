@@ -16,6 +16,7 @@ from bench.harness import provenance
 from bench.harness.distributed import Team
 from bench.harness.errors import Advice, InputFileError, Interrupted, RunError, UsageError
 from bench.harness.records import RunFolder
+from bench.harness.shifting import check_shift
 from bench.harness.sources import check_device
 from bench.train import configuration
 from bench.training.config import TrainConfig
@@ -34,6 +35,7 @@ def run(arguments: Namespace, argv: list[str], team: Team) -> int:
     if config.variant not in METHODS[config.method].presets:
         known = ", ".join(METHODS[config.method].presets)
         raise UsageError(f"--variant {config.variant} is not one of {config.method}'s, which are: {known}")
+    check_shift(config.shift, config.data)
     # The data are opened before the folder is made, so that a mistake leaves nothing behind.
     opened = Training(config, argv)
     device = provenance.device() | {"used": opened.devices, "processes": team.processes}
@@ -93,8 +95,8 @@ def _stored(folder: RunFolder) -> tuple[TrainConfig, list[str]]:
     path = folder.path / "train.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return TrainConfig(**content["config"]), content["argv"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return TrainConfig.from_dict(content["config"]), content["argv"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputFileError(
             f"--resume {path}: is not the record of a training; name a folder of bench.train"
         ) from error

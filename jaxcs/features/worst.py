@@ -1,7 +1,8 @@
 """The feature that a method loses most easily, by gradients through the method.
 
-All features of a search have the same energy, lie in the same window, and are visible in the fully sampled image: their
-mean there is at least a given multiple of its noise.  So what is lost is no matter of how faint they are.
+All features of a search lie in the same window and are visible in the fully sampled image: their mean there is at
+least a given multiple of its noise.  What is maximised is the share of a feature's energy that is lost, so that it is
+no matter of how faint they are.
 """
 
 from __future__ import annotations
@@ -52,17 +53,17 @@ class Visible(Threat):
         return self.project(Threat.random(self, key))
 
 
-def energy_lost(found: Array, inserted: Array) -> Float[Array, ""]:
-    """<inserted, inserted - found>: what a template of the feature itself no longer finds.
+def share_lost(found: Array, inserted: Array) -> Float[Array, ""]:
+    """<inserted, inserted - found> / |inserted|^2: what a template of the feature itself no longer finds [-].
 
-    For a method that is linear, and at fixed energy, the largest is an eigenvalue problem.
+    For a method that is linear the largest is an eigenvalue problem.
     """
-    return jnp.sum(inserted * (inserted - found))
+    return jnp.sum(inserted * (inserted - found)) / jnp.sum(inserted**2)
 
 
 def worst_profile(attack: Attack, key: Key, differences: Differences, allowed: Visible, start: Array) -> AttackResult:
-    """The profile in the set of which the most energy is lost, climbing from `start`."""
-    return attack(key, lambda feature: energy_lost(*differences(feature)), allowed, start)
+    """The profile in the set of whose energy the largest share is lost, climbing from `start`."""
+    return attack(key, lambda feature: share_lost(*differences(feature)), allowed, start)
 
 
 def worst_place(attack: Attack, key: Key, differences: Differences, reach: float) -> AttackResult:
@@ -70,9 +71,5 @@ def worst_place(attack: Attack, key: Key, differences: Differences, reach: float
 
     differences: a shift -> those of the feature moved by it.
     """
-
-    def loss(shift: Array) -> Array:
-        found, inserted = differences(shift)
-        return energy_lost(found, inserted) / jnp.sum(inserted**2)
-
-    return attack(key, loss, Threat(jnp.asarray(reach, jnp.float32), jnp.ones(2, bool), real=True))
+    allowed = Threat(jnp.asarray(reach, jnp.float32), jnp.ones(2, bool), real=True)
+    return attack(key, lambda shift: share_lost(*differences(shift)), allowed)
