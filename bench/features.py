@@ -37,7 +37,7 @@ def parser() -> Parser:
         metavar="NAME",
         help="map = all places of one slice; sizes = places drawn at random, several images and sizes; boxes = real "
         "findings that radiologists drew boxes around; worst = the feature that is lost most easily, by gradients; "
-        "optimisers = a coarse map of convdecoder with three optimisers",
+        "optimisers = a coarse map of convdecoder with three optimisers, and with one of them from another start",
     )
     what.add_argument(
         "--method",

@@ -143,6 +143,30 @@ def test_the_search_is_no_better_for_the_method_than_the_map(data, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("smooth", "told"),
+    [
+        (
+            lambda x: x[::-1],
+            "adam, again, the last from another start; the paper's Figure 16 has the optimiser change "
+            "where the error is, which agrees for smooth_adam",
+        ),
+        (lambda x: x, "which these numbers do not show"),
+    ],
+)
+def test_an_optimiser_changes_the_places_if_it_does_so_more_than_another_start(smooth, told):
+    mse = np.arange(1, 13.0)
+    by_method = {"adam": mse, "smooth_adam": smooth(mse), "rising_descent": mse, f"adam{findings.AGAIN}": mse}
+    rows = [
+        {"kind": "feature", "method": name, "kept": 0.5, "mse": value, "background": place % 3}
+        for name, values in by_method.items()
+        for place, value in enumerate(values)
+    ]
+    assert findings.findings("optimisers", rows)[-1].endswith(told)
+    few = [row for row in rows if row["mse"] < 4]
+    assert findings.findings("optimisers", few)[-1].startswith("3 places are too few to tell")
+
+
+@pytest.mark.parametrize(
     ("flags", "code", "problem"),
     [
         (["--study", "mapp"], 2, "did you mean 'map'"),

@@ -67,7 +67,7 @@ def prepare_slice(
         compiled[kind] = build(subject, method_config, config.insertion)
     functions = compiled[kind]
     # From the name, so that a slice's numbers do not depend on what else is run.
-    seed = jax.random.fold_in(jax.random.key(config.base.seed), zlib.crc32(prepared.name.encode()))
+    seed = jax.random.fold_in(jax.random.key(subject.config.seed), zlib.crc32(prepared.name.encode()))
     key, noise_key = jax.random.split(seed)
     back = functions.background(data)
     image, scores = functions.clean(data, key)

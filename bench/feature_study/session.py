@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.feature_study.config import FeatureConfig, configuration
+from bench.feature_study.findings import AGAIN
 from bench.feature_study.finish import finish, tell
 from bench.feature_study.units import Slice, count, record_all
 from bench.harness import provenance, sources, subjects
@@ -116,10 +117,12 @@ def subjects_of(config: FeatureConfig) -> list[Subject]:
     if config.study != "optimisers":
         return found
     (only,) = found
-    return [
+    optimisers = [
         only._replace(label=name, method_config=replace(only.method_config, optimiser=name, learning_rate=rate))
         for name, rate in LEARNING_RATES.items()
     ]
+    again = replace(only.config, seed=only.config.seed + 1)
+    return [*optimisers, optimisers[0]._replace(label=f"{optimisers[0].label}{AGAIN}", config=again)]
 
 
 def _slices(config: FeatureConfig, source: Source) -> Iterator[Slice]:
