@@ -33,6 +33,9 @@ def parser() -> Parser:
     made.add_argument(
         "--middle", type=integer(0), default=0, metavar="N", help="middle slices of each volume; all if not given"
     )
+    made.add_argument(
+        "--others", nargs="+", default=[], metavar="RUN", help="runs of other methods: whether it is hard for them, too"
+    )
     made.add_argument("--output", required=True, metavar="FILE.csv", help="the list")
     made.add_argument("--debug", action="store_true", help="show where an error came from")
     # Energies are summed on the host; there is no device to choose.
@@ -47,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
     from bench.figures import low_frequency
-    from bench.harness import spectra, subset
+    from bench.harness import hard_for_others, spectra, subset
     from bench.harness.case_list import as_csv
     from bench.harness.records import RunFolder
     from bench.page.record import read, understanding
@@ -55,10 +58,12 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     output = Path(arguments.output)
     if output.suffix.lower() != ".csv":
         raise UsageError(f"--output {output}: the list is a .csv file; .json and .png are written beside it")
-    records = [read(Path(run)) for run in arguments.runs]
+    records, others = ([read(Path(run)) for run in runs] for runs in (arguments.runs, arguments.others))
     method = subset.method_of(records, arguments.method)
     scored = subset.scored(records, method, arguments.metric, arguments.middle)
     chosen = subset.hardest(scored, arguments.count)
+    names = {one.case for one in chosen}
+    beside = hard_for_others.hard_for_others(scored, names, records[0], others, arguments.metric)
     folder = RunFolder(output.parent)
     folder.write(output.name, as_csv((one.case, one.volume, one.score) for one in chosen))
     print(
@@ -67,12 +72,12 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     )
     with understanding(records[0].folder / "run.json"):
         fraction = float(records[0].run["config"]["center_fraction"])
-    found, partial = spectra.spectra(scored, {one.case for one in chosen}, fraction)
+    found, partial = spectra.spectra(scored, names, fraction)
     if partial:
         print(f"{partial} images hold no whole k-space and are left out of what follows")
     choice = {"runs": arguments.runs, "method": method, "metric": arguments.metric, "middle": arguments.middle}
-    record = choice | spectra.low_frequency(found, fraction)
-    record["findings"] = spectra.sentences(record)
+    record = choice | spectra.low_frequency(found, fraction) | {"others": beside}
+    record["findings"] = spectra.sentences(record) + hard_for_others.sentences(beside, arguments.metric)
     print(*record["findings"], sep="\n")
     table = output.with_suffix(".json")
     folder.write_json(table.name, record)

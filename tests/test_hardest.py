@@ -13,7 +13,7 @@ from bench.harness import sources
 from bench.harness.case_list import as_csv, listed
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError
-from bench.harness.records import half_interval
+from bench.harness.records import half_interval, half_of_difference
 from bench.harness.spectra import Spectrum, low_frequency, sentences
 from data_prep import phantom
 from tests.run_folder import write_run
@@ -110,6 +110,36 @@ def test_the_middle_is_that_of_the_volume_not_of_what_the_run_has_seen(capsys, t
     code, _, error = run(capsys, edge, "--middle", 1, "--output", tmp_path / "hard.csv")
     assert code == 3
     assert error.endswith("holds no ssim of unet among the 1 middle slices of any volume; name other runs")
+
+
+def test_what_is_hard_for_one_is_set_beside_what_is_hard_for_others(capsys, tmp_path, data):
+    names = [f"{volume}:{index}" for volume in ("a.h5", "b.h5") for index in range(4)]
+    score = dict(zip(names, (0.1, 0.2, 0.6, 0.7, 0.15, 0.25, 0.8, 0.9), strict=True))
+    mine = record(tmp_path / "mine", data, score)
+    same = record(tmp_path / "same", data, {case: value / 2 for case, value in score.items()}, labels=("l1",))
+    other = record(tmp_path / "other", data, {case: 1 - value for case, value in score.items()}, labels=("tv",))
+    flags = (mine, "--count", 4, "--output", tmp_path / "hard.csv", "--others")
+    code, out, error = run(capsys, *flags, same, other)
+    assert code == 0, error
+    assert out[-2].startswith("for l1 the subset is harder: ssim 0.0875, the rest 0.375, a difference of -0.287 ± ")
+    assert out[-2].endswith("(8 images, rank correlation of the scores 1.00)")
+    assert "for tv the subset is easier: ssim 0.825, the rest 0.25, a difference of +0.575" in out[-1]
+    assert out[-1].endswith("-1.00)")
+    stored = json.loads((tmp_path / "hard.json").read_text())["others"]
+    assert [one["method"] for one in stored] == ["l1", "tv"]
+    for name, settings, problem in (("r", {"acceleration": 8.0}, "its acceleration"), ("n", {}, "shares no images")):
+        with_one = record(tmp_path / name, data, {"a.h5:0": 0.5}, **settings)
+        code, _, error = run(capsys, *flags, with_one)
+        assert (code, problem in error) == (3, True), error
+
+
+def test_the_interval_of_a_difference_is_that_of_two_means():
+    values = np.random.RandomState(0).normal(size=40)
+    chosen = np.arange(40) < 10
+    # Of volumes of one slice each: Welch's standard error, but for the divisors' small differences.
+    half = half_of_difference(values.tolist(), list(map(str, range(40))), chosen.tolist())
+    expected = 1.96 * np.sqrt(values[chosen].var() / 10 + values[~chosen].var() / 30)
+    assert half == pytest.approx(expected, rel=0.02)
 
 
 def test_several_runs_are_one(capsys, tmp_path, data):

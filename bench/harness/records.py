@@ -161,6 +161,19 @@ def half_interval(values: list[float], volumes: list[str]) -> float | None:
     return 1.96 * math.sqrt(variance)
 
 
+def half_of_difference(values: list[float], volumes: list[str], chosen: list[bool]) -> float | None:
+    """Half of the 95 % interval of the mean of the chosen values less that of the others, slices of a volume in both.
+
+    Each value's pull on the difference, summed by volume: the cluster-robust standard error of `half_interval`.
+    """
+    value, mine = np.asarray(values), np.asarray(chosen)
+    groups = [(mine, 1), (~mine, -1)]
+    pulls = sum(
+        sign * np.where(group, value - value[group].mean(), 0) * (mine.size / group.sum()) for group, sign in groups
+    )
+    return half_interval(list(pulls), volumes)
+
+
 def _finite(value: Any) -> Any:
     """JSON knows neither NaN nor infinity: they become null."""
     if isinstance(value, dict):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.harness.errors import InputFileError
-from bench.harness.records import half_interval
+from bench.harness.records import half_interval, half_of_difference
 from bench.harness.subset import Scored
 from data_prep.cases import InputError
 from data_prep.progress import Progress
@@ -79,7 +79,12 @@ def low_frequency(found: list[Spectrum], center_fraction: float) -> dict[str, An
     record["cases"] = [{"case": one.case, "chosen": one.chosen, "share": one.share} for one in found]
     if len(groups) == 2:
         mean = groups["subset"]["share"] - groups["rest"]["share"]
-        record["difference"] = {"mean": mean, "half": _half_of_difference(found, groups)}
+        record["difference"] = {
+            "mean": mean,
+            "half": half_of_difference(
+                [one.share for one in found], [one.volume for one in found], [one.chosen for one in found]
+            ),
+        }
         cross = crossing(*(np.array(groups[name]["profile"]) for name in ("subset", "rest")))
         record["crossing"] = None if cross is None else cross._asdict()
     return record
@@ -129,19 +134,6 @@ def _groups(found: list[Spectrum]) -> dict[str, list[Spectrum]]:
     """Those that have members."""
     both = {"subset": [one for one in found if one.chosen], "rest": [one for one in found if not one.chosen]}
     return {name: members for name, members in both.items() if members}
-
-
-def _half_of_difference(found: list[Spectrum], groups: dict[str, dict[str, Any]]) -> float | None:
-    """Half of the 95 % interval of the difference of the means, where both groups have slices of the same volumes.
-
-    Each case's pull on the difference, summed by volume: the cluster-robust standard error of `half_interval`.
-    """
-    pulls = []
-    for one in found:
-        group = groups["subset" if one.chosen else "rest"]
-        sign = 1 if one.chosen else -1
-        pulls.append(sign * (one.share - group["share"]) * len(found) / group["n"])
-    return half_interval(pulls, [one.volume for one in found])
 
 
 def _count(group: dict[str, Any]) -> str:

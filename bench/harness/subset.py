@@ -17,7 +17,7 @@ from data_prep.safe_hdf5 import printable
 from jaxcs.fourier import centre_slice
 
 # What a clean score depends on, besides the method and the data.
-_SAMPLING = ("mask", "acceleration", "center_fraction", "region")
+SAMPLING = ("mask", "acceleration", "center_fraction", "region")
 # Further than this apart, relative, scores are not of one computation on two machines.
 _SAME_SCORE = 1e-3
 
@@ -123,6 +123,6 @@ def _conditions(record: Record, label: str) -> dict[str, Any]:
     """What has to be equal for scores to be compared."""
     with understanding(record.folder / "run.json"):
         config, described = record.run["config"], record.methods[label]
-        return {name: config.get(name) for name in _SAMPLING} | {
+        return {name: config.get(name) for name in SAMPLING} | {
             "method": {name: described.get(name) for name in ("method", "config", "weights")}
         }
