@@ -42,7 +42,7 @@ def parser() -> Parser:
         metavar="NAME",
         help=f"of {', '.join(VARIANTS)}; if not given, {' '.join(DEFAULT_VARIANTS)}",
     )
-    for flag, words in (("--weights", "--data"), ("--other-weights", "--other-data")):
+    for flag, words in (("--weights", "--data"), ("--other-weights", "--other-data, or the phantom's other family")):
         what.add_argument(
             flag,
             type=setting,
@@ -50,8 +50,8 @@ def parser() -> Parser:
             action="extend",
             default=[],
             metavar="NAME=FILE",
-            help=f"networks that were trained on data like {words}, each with a name for the tables; if not given, the "
-            "shipped ones that suit",
+            help=f"networks that were trained on data like {words}, each with a name for the tables, files or shipped "
+            "ones; if not given, the shipped ones that suit",
         )
     what.add_argument(
         "--tuned",
@@ -100,8 +100,8 @@ def _axes(arguments: Namespace) -> list[str]:
 
 
 def _study(arguments: Namespace, argv: list[str]) -> int:
-    if arguments.data is None and (arguments.other_data or arguments.weights or arguments.other_weights):
-        raise UsageError("--data: --other-data and weights of your own belong to data of your own; give it too")
+    if arguments.data is None and arguments.other_data:
+        raise UsageError("--data: --other-data belongs to data of your own; give it too")
     from bench.harness.sources import check_device  # these import JAX
     from bench.shifts import begin, runs
 

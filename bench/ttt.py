@@ -18,7 +18,7 @@ from bench import attack
 from bench.harness.arguments import Parser, integer, one_of
 from bench.harness.command import execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
-from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
 from bench.harness.records import RunFolder
 
@@ -26,10 +26,11 @@ from bench.harness.records import RunFolder
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
 # What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
 # Published are knees to brains, fastMRI to Stanford, T2 to T1, and 4 to 2 times accelerated.
-_KNEES: dict[str, Any] = {"phantom": "knee", "acceleration": 4.0}
+_KNEES: dict[str, Any] = {"phantom": "knee", "acceleration": 4.0, "center_fraction": CENTER_FRACTION}
 _TARGETS: dict[str, dict[str, Any]] = {
     "anatomy": _KNEES | {"phantom": "brain"},
-    "dataset": _KNEES | {"scans": ["contrast=2", "resolution=0.5", "noise=4"]},
+    # Of half as many columns twice the share, so that as many calibrate.
+    "dataset": _KNEES | {"scans": ["contrast=2", "resolution=0.5", "noise=4"], "center_fraction": 2 * CENTER_FRACTION},
     "modality": _KNEES | {"scans": ["contrast=2"]},
     "acceleration": _KNEES | {"acceleration": 2.0},
 }
@@ -69,7 +70,7 @@ def parser() -> Parser:
     target = top.add_argument_group("data of the target; if not given, what --shift makes of the phantom's knees")
     add_data(target)
     add_sampling(target)
-    target.set_defaults(phantom=None, acceleration=None)
+    target.set_defaults(phantom=None, acceleration=None, center_fraction=None)
     target.add_argument("--limit", type=integer(1), default=10, metavar="N", help="slices to use; 10 if not given")
     run = top.add_argument_group("run")
     run.add_argument("--output", metavar="DIR", help="folder of the study; runs/ttt-SHIFT-NETWORK if not given")
@@ -124,12 +125,12 @@ def _weights(arguments: Namespace, model: str) -> str:
 def _target(arguments: Namespace) -> list[str]:
     """What is scanned and how, as bench.train and bench.attack are told."""
     target = _TARGETS[arguments.shift]
-    found = ["--data", arguments.data] if arguments.data else ["--phantom", arguments.phantom or target["phantom"]]
+    chosen = target | {name: value for name, value in vars(arguments).items() if value is not None}
+    found = ["--data", arguments.data] if arguments.data else ["--phantom", chosen["phantom"]]
     if arguments.data is None and "scans" in target:
         found += ["--shift", *target["scans"]]
-    sampling = vars(arguments) | {"acceleration": arguments.acceleration or target["acceleration"]}
     for name in ("mask", "acceleration", "center_fraction"):
-        found += [f"--{name.replace('_', '-')}", str(sampling[name])]
+        found += [f"--{name.replace('_', '-')}", str(chosen[name])]
     return found
 
 

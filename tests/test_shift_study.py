@@ -219,6 +219,20 @@ def test_networks_of_the_phantom_are_those_trained_on_it():
     }
 
 
+def test_networks_of_ones_own_stand_beside_shipped_ones_on_the_phantom():
+    flags = ["--weights", "wide=unet-phantom-knee", "deep=varnet-phantom-knee"]
+    flags += ["--other-weights", "wide=unet-phantom-brain"]
+    arguments = shift.parser().parse_args(["anatomy", "--methods", "l1", "unet", *flags])
+    made = begin.planned(["anatomy"], arguments, Path("nowhere"), [])
+    assert [(one.label, one.group) for one in made.models] == [
+        ("l1 (knee)", "sparsity"),
+        ("wide (knee)", "unet"),
+        ("deep (knee)", "varnet"),
+        ("l1 (brain)", "sparsity"),
+        ("wide (brain)", "unet"),
+    ]
+
+
 def best(path):
     return json.loads(path.read_text())["best"]
 
@@ -276,7 +290,7 @@ def test_the_hard_images_of_the_phantom_are_those_of_lowest_score(tmp_path, monk
     [
         (["anatmy"], 2, "did you mean 'anatomy'?"),
         (["noise", "--methods", "l2"], 2, "unknown name 'l2'; did you mean 'l1'?"),
-        (["noise", "--other-data", "x.h5"], 2, "--data: --other-data and weights of your own belong to data"),
+        (["noise", "--other-data", "x.h5"], 2, "--data: --other-data belongs to data of your own"),
         (["hard", "--data", "x.h5", "--hard", "x.csv", "--other-data", "y.h5"], 2, "--other-data: none of the shifts"),
         (["noise", "--tuned", "nowhere.json"], 3, "nowhere.json: cannot be read"),
         (["thickness", "--methods", "sense", "--limit", "1"], 2, "--shift thickness: images of the phantom have no"),

@@ -112,14 +112,14 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
         ("anatomy", {"phantom": "brain"}),
         ("acceleration", {"acceleration": 2.0}),
         ("modality", {"shift": (("contrast", 2.0),)}),
-        ("dataset", {"shift": (("contrast", 2.0), ("resolution", 0.5), ("noise", 4.0))}),
+        ("dataset", {"shift": (("contrast", 2.0), ("resolution", 0.5), ("noise", 4.0)), "center_fraction": 0.16}),
     ],
 )
 def test_the_target_differs_from_the_source_in_what_the_shift_says(shift, differs, weights, runs, tmp_path):
     assert study(weights, tmp_path / "study", "--shift", shift) == 0
     for argv in runs:
         config = attack.configuration(attack.parser().parse_args(argv))
-        usual = {"phantom": "knee", "acceleration": 4.0, "shift": ()}
+        usual = {"phantom": "knee", "acceleration": 4.0, "shift": (), "center_fraction": 0.08}
         assert {name: getattr(config, name) for name in usual} == usual | differs
 
 
