@@ -16,6 +16,9 @@ from bench.harness.errors import InputFileError
 from bench.harness.records import half_interval, half_of_difference
 from bench.harness.spectra import Spectrum, low_frequency, sentences
 from data_prep import phantom
+from data_prep.files import list_cases
+from data_prep.shifts import shifted
+from jaxcs.spectrum import centre_energy
 from tests.run_folder import write_run
 
 SHAPE = (40, 32)
@@ -140,6 +143,19 @@ def test_the_interval_of_a_difference_is_that_of_two_means():
     half = half_of_difference(values.tolist(), list(map(str, range(40))), chosen.tolist())
     expected = 1.96 * np.sqrt(values[chosen].var() / 10 + values[~chosen].var() / 30)
     assert half == pytest.approx(expected, rel=0.02)
+
+
+def test_of_shifted_runs_the_spectra_are_those_of_shifted_scans(capsys, tmp_path, data):
+    shares = []
+    for name, shift in (("plain", {}), ("shifted", {"contrast": 2.0})):
+        folder = record(tmp_path / name, data, {"a.h5:0": 0.9, "a.h5:1": 0.2}, shift=shift)
+        assert run(capsys, folder, "--count", 1, "--output", tmp_path / f"{name}.csv")[0] == 0
+        shares.append([one["share"] for one in json.loads((tmp_path / f"{name}.json").read_text())["cases"]])
+    found = list_cases(str(data), validation=True)
+    scans = [found.read(info) for info in found.slices if info.name in ("a.h5:0", "a.h5:1")]
+    for changes, share in zip(((), (("contrast", 2.0),)), shares, strict=True):
+        np.testing.assert_allclose([centre_energy(shifted(scan, changes).kspace, 4) for scan in scans], share)
+    assert shares[0] != pytest.approx(shares[1], rel=1e-2)
 
 
 def test_several_runs_are_one(capsys, tmp_path, data):

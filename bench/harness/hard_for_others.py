@@ -26,7 +26,7 @@ def hard_for_others(
     found = []
     for other in others:
         with understanding(other.folder / "run.json"):
-            for name in (*SAMPLING, "shift"):
+            for name in SAMPLING:
                 if other.run["config"].get(name) != record.run["config"].get(name):
                     raise InputFileError(f"{other.folder}: its {name} is not that of {record.folder}; name runs alike")
         for label in other.names("victim"):

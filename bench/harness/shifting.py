@@ -52,6 +52,11 @@ def shifting(
     return all_of
 
 
+def shifted_reader(read: Callable[[], Case], shift: Shifts) -> Callable[[], Case]:
+    """A case's own reader, whose case is then shifted; not by thickness, which needs the slices about it."""
+    return (lambda: shifted(read(), shift)) if shift else read
+
+
 def neighbours_among(config: RunConfig, found: Found, slices: Sequence[SliceInfo]) -> Neighbours:
     """Of `slices`, by position; neighbours may be any slices that were found, also those beyond --limit."""
     far = reach(config.shift)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.harness.case_list import phantom_numbers
 from bench.harness.errors import InputFileError, UsageError
+from bench.harness.shifting import shifted_reader
 from bench.page.record import Record, understanding
 from data_prep import phantom
 from data_prep.cases import Case, InputError
@@ -17,7 +18,7 @@ from data_prep.safe_hdf5 import printable
 from jaxcs.fourier import centre_slice
 
 # What a clean score depends on, besides the method and the data.
-SAMPLING = ("mask", "acceleration", "center_fraction", "region")
+SAMPLING = ("mask", "acceleration", "center_fraction", "region", "shift")
 # Further than this apart, relative, scores are not of one computation on two machines.
 _SAME_SCORE = 1e-3
 
@@ -93,14 +94,16 @@ def _readers(record: Record) -> dict[str, _Reader]:
     with understanding(record.folder / "run.json"):
         config = record.run["config"]
         data, family = config["data"], str(config["phantom"])
-        shift = config.get("shift")
-    if shift:
-        raise InputFileError(f"{record.folder}: is of shifted scans, which are no files; name runs without --shift")
+        shift = tuple((str(name), float(size)) for name, size in (config.get("shift") or {}).items())
+    if "thickness" in dict(shift):
+        raise InputFileError(f"{record.folder}: is of thicker slices, which are no files; name runs without that")
     if data is None:
         # Every case is a volume of its own, so that only those of the run matter.
         numbers = phantom_numbers(family)
         return {
-            case: _Reader(case.rsplit(":", 1)[0], partial(phantom.case, family, "test", numbers[case]))
+            case: _Reader(
+                case.rsplit(":", 1)[0], shifted_reader(partial(phantom.case, family, "test", numbers[case]), shift)
+            )
             for case in record.names("case")
             if case in numbers
         }
@@ -108,7 +111,7 @@ def _readers(record: Record) -> dict[str, _Reader]:
         found = list_cases(str(data), validation=True)
     except InputError as error:
         raise InputFileError(f"{record.folder}: the data of this run cannot be read: {error}") from error
-    return {info.name: _Reader(info.volume, partial(found.read, info)) for info in found.slices}
+    return {info.name: _Reader(info.volume, shifted_reader(partial(found.read, info), shift)) for info in found.slices}
 
 
 def _middle(readers: dict[str, _Reader], count: int) -> set[str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 from bench.harness.errors import InputFileError, UsageError
-from bench.harness.shifting import Shifts, in_words
+from bench.harness.shifting import Shifts, in_words, shifted_reader
 from bench.training.examples import Examples
 from data_prep import phantom
-from data_prep.cases import Case, InputError
+from data_prep.cases import InputError
 from data_prep.files import list_cases
-from data_prep.shifts import shape_after, shifted
+from data_prep.shifts import shape_after
 
 # Phantoms are drawn, so that there is no end to them; these are as many as are used where no number is given.
 _PHANTOMS, _VALIDATION_PHANTOMS = 300, 16
@@ -63,13 +62,8 @@ def training_examples(data: str | None, family: str, images: int | None, shift: 
 
 
 def _phantoms(family: str, split: str, count: int, shift: Shifts) -> Examples:
-    readers = {str(index): _shifting(partial(phantom.case, family, split, index), shift) for index in range(count)}
+    readers = {str(i): shifted_reader(partial(phantom.case, family, split, i), shift) for i in range(count)}
     return Examples(readers, [shape_after(shift, (phantom.COILS, *phantom.SHAPE))] * count)
-
-
-def _shifting(read: Callable[[], Case], shift: Shifts) -> Callable[[], Case]:
-    """A reader whose case is then shifted."""
-    return (lambda: shifted(read(), shift)) if shift else read
 
 
 def _files(flag: str, path: str, count: int | None, shift: Shifts, validation: bool) -> tuple[Examples, bool]:
@@ -79,5 +73,5 @@ def _files(flag: str, path: str, count: int | None, shift: Shifts, validation: b
     except InputError as error:
         raise InputFileError(f"{flag} {error}") from error
     slices = found.slices[:count]
-    readers = {one.name: _shifting(partial(found.read, one), shift) for one in slices}
+    readers = {one.name: shifted_reader(partial(found.read, one), shift) for one in slices}
     return Examples(readers, [shape_after(shift, one.shape) for one in slices]), found.simulated
