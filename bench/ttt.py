@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import attack
 from bench.harness.arguments import Parser, integer, one_of
-from bench.harness.command import execute
+from bench.harness.command import as_process, execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
@@ -195,4 +195,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -1,5 +1,8 @@
 """What every command prints when its work fails."""
 
+import os
+import sys
+
 import pytest
 
 from bench.harness.arguments import Parser
@@ -21,3 +24,15 @@ def test_below_the_error_stands_our_advice_and_no_library_s(error, code, line, c
     first, second = capsys.readouterr().err.splitlines()
     assert line in first
     assert second == "python -m bench.attack --resume runs/one"
+
+
+@pytest.mark.parametrize("length", [1, 1_000_000])
+def test_a_reader_that_has_seen_enough_is_no_error(length, capsys, monkeypatch):
+    reads, writes = os.pipe()
+    os.close(reads)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(writes, "w"))
+    parser = Parser(prog="bench.test")
+    parser.set_defaults(device="auto")
+    assert execute(parser, "bench.test", "", lambda arguments, argv: print("x" * length) or 0, []) == 141
+    sys.stdout.close()
+    assert capsys.readouterr().err == ""

@@ -90,6 +90,10 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
     assert "+0.3000 before test-time training and +0.1500 after: 50 % of it is closed" in out
     assert "published (anatomy, unet, one image of the code's notebooks): 97 %" in out
     assert "both supervised, is +0.2050 before test-time training and +0.2000 after: 2 % of it is closed" in out
+    above = (
+        "it closes from above, and nothing is gained: the target's network changes by -0.1100, the source's by -0.1050"
+    )
+    assert out.count("it closes from above") == out.count(above) == 1
     assert "trained on the source, supervised: 0.6100 to 0.5050, -0.1050" in out
     assert (folder / "ttt.png").read_bytes().startswith(b"\x89PNG")
     record = json.loads((folder / "ttt.json").read_text())

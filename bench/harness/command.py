@@ -43,7 +43,13 @@ def execute(
             # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
             os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
         keep_compiled()
-        return work(arguments, argv)
+        code = work(arguments, argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Who read the output, as `head` does, has seen enough; what was computed is on the disk.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exception(error)
