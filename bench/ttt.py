@@ -26,7 +26,7 @@ from bench.harness.records import RunFolder
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
 # What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
 # Published are knees to brains, fastMRI to Stanford, T2 to T1, and 4 to 2 times accelerated.
-_KNEES: dict[str, Any] = {"phantom": "knee", "acceleration": 4.0, "center_fraction": CENTER_FRACTION}
+_KNEES: dict[str, Any] = {"phantom": "knee", "acceleration": 4.0, "center_fraction": CENTER_FRACTION, "scans": []}
 _TARGETS: dict[str, dict[str, Any]] = {
     "anatomy": _KNEES | {"phantom": "brain"},
     # Of half as many columns twice the share, so that as many calibrate.
@@ -125,10 +125,11 @@ def _weights(arguments: Namespace, model: str) -> str:
 def _target(arguments: Namespace) -> list[str]:
     """What is scanned and how, as bench.train and bench.attack are told."""
     target = _TARGETS[arguments.shift]
+    if arguments.data is not None:  # which differ by themselves
+        target = target | {"scans": [], "center_fraction": CENTER_FRACTION}
     chosen = target | {name: value for name, value in vars(arguments).items() if value is not None}
     found = ["--data", arguments.data] if arguments.data else ["--phantom", chosen["phantom"]]
-    if arguments.data is None and "scans" in target:
-        found += ["--shift", *target["scans"]]
+    found += ["--shift", *target["scans"]] if target["scans"] else []
     for name in ("mask", "acceleration", "center_fraction"):
         found += [f"--{name.replace('_', '-')}", str(chosen[name])]
     return found

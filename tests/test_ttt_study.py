@@ -127,6 +127,12 @@ def test_the_target_differs_from_the_source_in_what_the_shift_says(shift, differ
         assert {name: getattr(config, name) for name in usual} == usual | differs
 
 
+def test_data_of_ones_own_are_taken_as_they_are(weights, runs, tmp_path):
+    assert study(weights, tmp_path / "study", "--shift", "dataset", "--data", "x.h5") == 0
+    config = attack.configuration(attack.parser().parse_args(runs[0]))
+    assert (config.data, config.shift, config.center_fraction) == ("x.h5", (), 0.08)
+
+
 def test_runs_of_other_weights_are_not_taken(weights, tmp_path):
     config = RunConfig(weights=weights["source-sup"])
     record = {"methods": {"unet_complex": {"weights": {"sha256": "other"}}}}

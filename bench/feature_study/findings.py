@@ -80,12 +80,12 @@ def _moved(rows: Rows, names: list[str]) -> list[str]:
     first, *others = names
     mse = {name: scored(rows, "feature", name, "mse")[:, 0].tolist() for name in names}
     count = min(map(len, mse.values()))
-    # Rank correlation's standard deviation where there is no order is 1 / sqrt(n - 1).
     if count < _PLACES:
         return [f"{count} places are too few to tell whether the optimiser decides where features are lost"]
     beside = {name: rank_correlation(mse[first], mse[name]) for name in others}
     listed = ", ".join(f"{beside[name]:+.2f} with {name}" for name in others)
     control = f"{first}{AGAIN}"
+    # Where there is no order, the rank correlation's standard deviation is 1 / sqrt(n - 1).
     changed = [name for name in others if name != control and beside[name] < beside[control] - 1 / np.sqrt(count - 1)]
     agrees = f"which agrees for {' and '.join(changed)}" if changed else "which these numbers do not show"
     return [
