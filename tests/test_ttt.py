@@ -1,6 +1,7 @@
 """Test-time training: the loss, what is withheld, when it stops, its gradient, and the joint loss in training."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -91,7 +92,7 @@ def test_the_published_split_is_drawn_with_replacement():
 def test_what_the_network_sees_of_withheld_samples(holdout):
     """Nothing, but for the published split, which leaves them in its input; the loss never does."""
     m, config = measurement(), replace(UNET, holdout=holdout, share=0.3)
-    predict, params = unet_complex.predict(config), unet_complex.build(config).init(KEY)
+    predict, params = unet_complex.predict(config), jax.jit(unet_complex.build(config).init)(KEY)
     problem = ttt.problem(config, m, KEY)
     held, fitted = (np.broadcast_to(x, m.kspace.shape) for x in (problem.held, problem.fitted))
     assert not np.any(held & fitted)
@@ -103,10 +104,10 @@ def test_what_the_network_sees_of_withheld_samples(holdout):
     def loss(kspace):
         return ttt.losses(predict)(problem._replace(kspace=kspace), params)[0]
 
-    gradient = np.abs(jax.grad(seen)(m.kspace))
+    gradient = np.abs(jax.jit(jax.grad(seen))(m.kspace))
     assert np.any(gradient[fitted])
     assert np.any(gradient[held]) == (holdout == "published")
-    assert not np.any(np.abs(jax.grad(loss)(m.kspace))[held])
+    assert not np.any(np.abs(jax.jit(jax.grad(loss))(m.kspace))[held])
 
 
 def stopped_at(scores, window):
@@ -148,13 +149,18 @@ def test_the_gradient_through_the_fit_is_that_of_finite_differences():
 def test_a_warm_start_goes_on_where_the_clean_fit_stopped():
     config = replace(UNET, gradient="warm", gradient_steps=2)
     surrogate, m = ttt.surrogate(unet_complex, config), measurement()
-    params = unet_complex.build(config).init(KEY)
-    start = surrogate.start(params, m, KEY)
-    fitted = ttt.run(config, unet_complex.predict(config), params, m, KEY)
-    jax.tree.map(np.testing.assert_array_equal, start, fitted.last)
+    predict = unet_complex.predict(config)
+
+    @partial(jax.jit, static_argnums=0)
+    def run(config, start):
+        return ttt.run(config, predict, start, m, KEY).last
+
+    params = jax.jit(unet_complex.build(config).init)(KEY)
+    start = jax.jit(lambda params: surrogate.start(params, m, KEY))(params)
+    jax.tree.map(np.testing.assert_array_equal, start, run(config, params))
     image = surrogate.method.apply(start, m, KEY)
-    longer = ttt.run(replace(config, n_steps=2, window=2), unet_complex.predict(config), start, m, KEY)
-    assert relative_error(image, unet_complex.predict(config)(longer.last.params, m).image) < 1e-5
+    longer = run(replace(config, n_steps=2, window=2), start)
+    assert relative_error(image, jax.jit(predict)(longer.params, m).image) < 1e-5
     assert ttt.surrogate(unet_complex, UNET) is None
 
 
@@ -189,7 +195,6 @@ def test_the_joint_loss_is_the_sum_of_both():
     supervised = np.abs(image - target).mean()
     error = np.abs(np.where(m.mask, centred_fft(f) - m.kspace, 0)).sum() / np.abs(m.kspace).sum()
     config = configuration(method="unet_complex", variant="small", loss="l1")
-    for w, expected in ((0.0, supervised), (weight, supervised + weight * error)):
-        functions = step.build(replace(config, self_supervised=w), method.build(network), method.predict(network))
-        _, loss = functions.step(functions.init(params), batch, KEY)
-        np.testing.assert_allclose(loss, expected, rtol=1e-4)
+    functions = step.build(replace(config, self_supervised=weight), method.build(network), method.predict(network))
+    _, loss = functions.step(functions.init(params), batch, KEY)
+    np.testing.assert_allclose(loss, supervised + weight * error, rtol=1e-4)

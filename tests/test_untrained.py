@@ -17,6 +17,7 @@ from jaxcs.recon import METHODS, convdecoder, l1, untrained
 from jaxcs.solvers.fit import fit
 from jaxcs.types import Measurement
 from tests.asserts import relative_error
+from tests.cheap_run import write_volume
 from tests.test_recon import measurement
 
 KEY = jax.random.key(0)
@@ -222,7 +223,9 @@ TINY = ["n_steps=3", "gradient_steps=1", "channels=8", "layers=2", "in_rows=4", 
 def test_the_command_attacks_a_fit(flags, tmp_path, capsys, monkeypatch):
     short = {"untrained": replace(two_step.PRESETS["untrained"], n_steps=5, warm_up=2)}
     monkeypatch.setitem(ATTACKS, "two_step", ATTACKS["two_step"]._replace(presets=short))
+    write_volume(tmp_path / "volume.h5")
     common = ["--method", "convdecoder", "--limit", "1", "--json", "--output", str(tmp_path), "--set", *TINY]
+    common += ["--data", str(tmp_path / "volume.h5"), "--center-fraction", "0.25", "--acceleration", "2.5"]
     assert attack.main([*common, *flags]) == 0, capsys.readouterr().err
     output = capsys.readouterr()
     assert "the default network is a small one" in output.err
