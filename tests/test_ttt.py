@@ -195,6 +195,7 @@ def test_the_joint_loss_is_the_sum_of_both():
     supervised = np.abs(image - target).mean()
     error = np.abs(np.where(m.mask, centred_fft(f) - m.kspace, 0)).sum() / np.abs(m.kspace).sum()
     config = configuration(method="unet_complex", variant="small", loss="l1")
-    functions = step.build(replace(config, self_supervised=weight), method.build(network), method.predict(network))
-    _, loss = functions.step(functions.init(params), batch, KEY)
-    np.testing.assert_allclose(loss, supervised + weight * error, rtol=1e-4)
+    for w, expected in ((0.0, supervised), (weight, supervised + weight * error)):
+        functions = step.build(replace(config, self_supervised=w), method.build(network), method.predict(network))
+        _, loss = functions.step(functions.init(params), batch, KEY)
+        np.testing.assert_allclose(loss, expected, rtol=1e-4)

@@ -180,19 +180,7 @@ def test_test_time_training_is_attacked_end_to_end(weights, tmp_path, capsys):
     path = tmp_path / "volume.h5"
     with h5py.File(path, "w") as file:
         file["kspace"] = phantom.case("knee", "train", 0, (40, 32)).kspace[None]
-    flags = [
-        "--weights",
-        weights["source-sup"],
-        "--data",
-        str(path),
-        "--attack",
-        "pgd",
-        "--steps",
-        "2",
-        "--eps",
-        "0.1",
-        *SAMPLING,
-    ]
+    flags = ["--weights", weights["source-sup"], "--data", str(path), "--steps", "2", "--eps", "0.1", *SAMPLING]
     settings = ["--set", "n_steps=3", "window=1", "gradient_steps=1", "learning_rate=0.001"]
     common = ["--method", "ttt_unet", "--json", "--output", str(tmp_path / "runs"), *flags, *settings]
     assert attack.main(common) == 0, capsys.readouterr().err

@@ -21,7 +21,7 @@ from tests.cheap_run import write_volume
 from tests.test_recon import measurement
 
 KEY = jax.random.key(0)
-SMALL = convdecoder.Config(n_steps=6, channels=8, layers=2, in_rows=4, in_columns=3, gradient="unroll")
+SMALL = convdecoder.Config(n_steps=6, channels=8, layers=3, in_rows=4, in_columns=3, gradient="unroll")
 
 
 def least_squares(theta, params):
@@ -216,7 +216,7 @@ def test_a_descent_that_runs_away_leaves_its_last_finite_perturbation():
 
 # ---- The command.
 
-TINY = ["n_steps=3", "gradient_steps=1", "channels=8", "layers=2", "in_rows=4", "in_columns=3"]
+TINY = ["n_steps=3", "gradient_steps=1", "channels=8", "layers=3", "in_rows=4", "in_columns=3"]
 
 
 @pytest.mark.parametrize("flags", [["--steps", "2"], ["--attack", "two_step", "--method-seed", "fresh"]])

@@ -147,11 +147,8 @@ def sentences(record: dict[str, Any]) -> list[str]:
         # A gap also closes where the target's own network gets worse.
         source, target = (record["models"][f"{side}-{kind}"]["change"] for side in ("source", "target"))
         if gap["after"] < gap["before"] and source < -target:
-            none = "and nothing is gained: " if source <= 0 else ""
-            found[-1] += (
-                f"; it closes from above, {none}the target's network changes by {target:+.4f}, the source's by "
-            )
-            found[-1] += f"{source:+.4f}"
+            found[-1] += f"; it closes from above, {'and nothing is gained: ' if source <= 0 else ''}the target's "
+            found[-1] += f"network changes by {target:+.4f}, the source's by {source:+.4f}"
     for model, one in record["models"].items():
         half = "" if one["half"] is None else f" ± {one['half']:.4f}"
         found.append(f"{WORDS[model]}: {one['before']:.4f} to {one['after']:.4f}, {one['change']:+.4f}{half}")

@@ -83,6 +83,18 @@ def _test_time(config: type[Any], presets: dict[str, Any], network: Any, weights
     )
 
 
+def _predicting(module: Any, uses_maps: bool) -> Method:
+    """The method of a file whose network gives image and coil images."""
+    return Method(
+        module.Config,
+        module.build,
+        module.PRESETS,
+        trained=True,
+        uses_maps=lambda config: uses_maps,
+        predict=module.predict,
+    )
+
+
 METHODS = {
     "zero_filled": Method(zero_filled.Config, zero_filled.build, {}),
     "sense": Method(sense.Config, sense.build, {}),
@@ -96,25 +108,9 @@ METHODS = {
         clamped=unet.clamped_fraction,
         uses_maps=lambda config: False,
     ),
-    "unet_complex": Method(
-        unet_complex.Config, unet_complex.build, unet_complex.PRESETS, trained=True, predict=unet_complex.predict
-    ),
-    "varnet": Method(
-        varnet.Config,
-        varnet.build,
-        varnet.PRESETS,
-        trained=True,
-        uses_maps=lambda config: False,
-        predict=varnet.predict,
-    ),
-    "irim": Method(
-        irim.Config,
-        irim.build,
-        irim.PRESETS,
-        trained=True,
-        uses_maps=lambda config: False,
-        predict=irim.predict,
-    ),
+    "unet_complex": _predicting(unet_complex, uses_maps=True),
+    "varnet": _predicting(varnet, uses_maps=False),
+    "irim": _predicting(irim, uses_maps=False),
     "ttt_unet": _test_time(ttt.UnetConfig, ttt.UNET_PRESETS, unet_complex, "unet_complex", uses_maps=True),
     "ttt_varnet": _test_time(ttt.VarnetConfig, ttt.VARNET_PRESETS, varnet, "varnet", uses_maps=False),
     "convdecoder": _untrained(convdecoder),
