@@ -18,7 +18,7 @@ from data_prep.fastmri_layout import OpenVolume, open_volume, require_truth, vol
 from data_prep.fourier import root_sum_of_squares
 from data_prep.layout import Volume
 from data_prep.safe_hdf5 import open_file, read, refusal
-from jaxcs.fourier import centre_slice
+from jaxcs.fourier import image_slice
 
 
 class SliceInfo(NamedTuple):
@@ -186,7 +186,7 @@ def _target(volume: OpenVolume, index: int, kspace: np.ndarray | None = None) ->
         else:
             target = root_sum_of_squares(_kspace(volume, index) if kspace is None else kspace).astype(np.float32)
     # fastMRI crops inside the image, never in k-space.
-    rows, columns = (centre_slice(size, width) for size, width in zip(target.shape, volume.crop, strict=True))
+    rows, columns = (image_slice(size, width) for size, width in zip(target.shape, volume.crop, strict=True))
     target = target[rows, columns]
     if not (target.min() >= 0 and 0 < target.max() < np.inf):  # NaN compares false
         problem = f"the target of slice {index} is all zero, or has NaN, infinite or negative values"

@@ -23,7 +23,7 @@ from data_prep.ismrmrd_lines import Lines, open_lines, read_lines
 from data_prep.layout import Volume
 from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, refusal
 from jaxcs.coils.whiten import estimate_covariance, whiten
-from jaxcs.fourier import centre_slice
+from jaxcs.fourier import image_slice
 
 _NOISE, _REVERSE = 19, 22
 # Separate calibration, navigators, phase correction, feedback, dummies, surface-coil correction, phase stabilisation.
@@ -254,12 +254,12 @@ def _sampling(path: Path, measured: np.ndarray) -> tuple[np.ndarray | None, tupl
 
 def _cut_partitions(kspace: np.ndarray, slices: int) -> np.ndarray:
     """(slab, partition, ...) -> (slab, slice, ...): the transform along the partitions, without slice oversampling."""
-    kept = centre_slice(kspace.shape[1], min(slices, kspace.shape[1]))
+    kept = image_slice(kspace.shape[1], min(slices, kspace.shape[1]))
     return np.stack([inverse(slab, axes=(0,))[kept].astype(np.complex64) for slab in kspace])
 
 
 def _cut_readout(kspace: np.ndarray, rows: int) -> np.ndarray:
     """(slice, coil, ny, nx) -> (slice, coil, rows, nx): the image cut about its centre, and back to k-space."""
-    kept = centre_slice(kspace.shape[2], rows)
+    kept = image_slice(kspace.shape[2], rows)
     images = (inverse(coils, axes=(1,))[:, kept].astype(np.complex64) for coils in kspace)
     return np.stack([forward(image, axes=(1,)).astype(np.complex64) for image in images])

@@ -18,7 +18,7 @@ import numpy as np
 from data_prep.cases import Box, InputError
 from data_prep.fourier import root_sum_of_squares
 from data_prep.whole import whole_file
-from jaxcs.fourier import centre_slice
+from jaxcs.fourier import image_slice
 
 
 class Volume(NamedTuple):
@@ -114,5 +114,5 @@ def _header(volume: Volume) -> str:
 def _target(kspace: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
     """(coil, ny, nx) -> (ty, tx) float32, fastMRI's: cut in the image, never in k-space, and to no more than it has."""
     image = root_sum_of_squares(kspace)
-    rows, columns = (centre_slice(size, min(size, width)) for size, width in zip(image.shape, crop, strict=True))
+    rows, columns = (image_slice(size, min(size, width)) for size, width in zip(image.shape, crop, strict=True))
     return image[rows, columns].astype(np.float32)

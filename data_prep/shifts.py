@@ -19,7 +19,7 @@ from data_prep.cases import Box, Case, InputError
 from data_prep.fourier import forward, inverse, root_sum_of_squares
 from jaxcs.attacks.changes import rotate
 from jaxcs.coils.background import noise_covariance
-from jaxcs.fourier import centre_slice, fft2c, ifft2c
+from jaxcs.fourier import centre_slice, fft2c, ifft2c, image_slice
 
 # Of single precision, relative.
 _ROUNDING = 1e-6
@@ -218,7 +218,7 @@ def _with_target(changed: Case, before: Case, shape: tuple[int, ...]) -> Case:
 
 
 def _cropped(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    rows, columns = (centre_slice(size, width) for size, width in zip(image.shape, shape, strict=True))
+    rows, columns = (image_slice(size, width) for size, width in zip(image.shape, shape, strict=True))
     return image[rows, columns]
 
 

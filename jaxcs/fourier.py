@@ -1,7 +1,10 @@
-"""Centred orthonormal Fourier transforms over the last two axes, and centred crop and pad.
+"""Centred orthonormal Fourier transforms over the last two axes, and crops of k-space and of images.
 
 The convention of fastMRI and BART: X = fftshift(fft2(ifftshift(x), norm="ortho")).  The zero frequency and the image
 centre sit at index n // 2 for odd and even n alike.
+
+K-space is cropped about that centre, by `centre_crop`.  Images are cropped to a target by `image_crop`, whose first
+pixel is the one that fastMRI's own crop takes.  The two differ by a pixel if the axis is even and the crop is odd.
 """
 
 from __future__ import annotations
@@ -40,3 +43,20 @@ def centre_pad(x: Inexact[Array, "*batch ny nx"], shape: tuple[int, int]) -> Ine
     rows, columns = (centre_slice(large, small) for large, small in zip(shape, x.shape[-2:], strict=True))
     widths = ((rows.start, shape[0] - rows.stop), (columns.start, shape[1] - columns.stop))
     return jnp.pad(x, ((0, 0),) * (x.ndim - 2) + widths)
+
+
+def image_slice(size: int, width: int) -> slice:
+    """The `width` indices of an image axis of length `size` that fastMRI's crop keeps.
+
+    They begin at (size - width) // 2, as in `center_crop` of the reference package
+    (https://github.com/facebookresearch/fastMRI, fastmri/data/transforms.py).  Raises ValueError if they do not fit.
+    """
+    if not 0 < width <= size:
+        raise ValueError(f"image_slice: width {width} does not fit into an axis of length {size}")
+    start = (size - width) // 2
+    return slice(start, start + width)
+
+
+def image_crop(image: Inexact[Array, "*batch ny nx"], shape: tuple[int, int]) -> Inexact[Array, "*batch my mx"]:
+    """The part of an image that fastMRI compares: the last two axes by `image_slice`."""
+    return image[..., image_slice(image.shape[-2], shape[0]), image_slice(image.shape[-1], shape[1])]

@@ -10,7 +10,7 @@ import pytest
 
 from data_prep.cases import InputError
 from data_prep.fastmri import list_slices, read_slice
-from jaxcs.fourier import centre_crop, ifft2c
+from jaxcs.fourier import ifft2c, image_crop
 from tests.asserts import complex_normal, refused, relative_error
 
 MEASURED = Path(__file__).resolve().parents[2] / "shared" / "data" / "multicoil"
@@ -32,7 +32,7 @@ def random_kspace(shape=(3, 2, 32, 24), scale=1e-5):
 
 def root_sum_of_squares(kspace, crop):
     images = np.asarray(ifft2c(jnp.asarray(kspace)), np.complex128)
-    return np.asarray(centre_crop(np.sqrt(np.sum(np.abs(images) ** 2, axis=-3)), crop), np.float32)
+    return np.asarray(image_crop(np.sqrt(np.sum(np.abs(images) ** 2, axis=-3)), crop), np.float32)
 
 
 def write(path, attributes=None, **datasets):

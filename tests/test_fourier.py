@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxcs.fourier import centre_crop, centre_pad, centre_slice, fft2c, ifft2c
+from jaxcs.fourier import centre_crop, centre_pad, centre_slice, fft2c, ifft2c, image_crop, image_slice
 from tests.asserts import assert_adjoint, complex_normal, relative_error
 
 SHAPES = [(6, 8), (7, 4), (31, 37)]
@@ -82,3 +82,17 @@ def test_a_width_that_does_not_fit_is_refused(width):
 def test_padding_to_less_is_refused():
     with pytest.raises(ValueError, match="width 5 does not fit into an axis of length 4"):
         jax.jit(lambda x: centre_pad(x, (6, 4)))(jnp.zeros((5, 5)))
+
+
+@pytest.mark.parametrize(("size", "width"), [(640, 320), (372, 320), (48, 33), (130, 65), (47, 32), (47, 33)])
+def test_an_image_is_cropped_as_fastmri_crops_it(size, width):
+    first = (size - width) // 2  # `center_crop` of the package
+    assert image_slice(size, width) == slice(first, first + width)
+    image = jnp.arange(size)[:, None] * jnp.ones(5)
+    np.testing.assert_array_equal(image_crop(image, (width, 5))[:, 0], np.arange(first, first + width))
+
+
+@pytest.mark.parametrize("width", [0, 6, -1])
+def test_an_image_is_not_cropped_to_more_than_it_has(width):
+    with pytest.raises(ValueError, match=f"width {width} does not fit"):
+        image_crop(jnp.zeros((5, 5)), (5, width))

@@ -14,7 +14,7 @@ from bench.harness.subjects import Subject
 from jaxcs.complex import l2_norm
 from jaxcs.features import insert, scores
 from jaxcs.features.insert import Background, Insertion
-from jaxcs.fourier import centre_crop
+from jaxcs.fourier import image_crop
 from jaxcs.metrics import METRICS
 from jaxcs.types import Key, Measurement
 
@@ -60,7 +60,7 @@ def build(subject: Subject, method_config: Any, insertion: Insertion) -> Functio
 
     def reconstruct(data: SliceData, kspace: Array, key: Key) -> Array:
         measurement = Measurement(jnp.where(data.mask, kspace, 0), data.mask, data.maps)
-        return centre_crop(method.apply(params, measurement, key), shape_of(data))
+        return image_crop(method.apply(params, measurement, key), shape_of(data))
 
     def background(data: SliceData) -> Background:
         return insert.background(data.kspace, data.maps, shape_of(data))
@@ -83,7 +83,7 @@ def build(subject: Subject, method_config: Any, insertion: Insertion) -> Functio
     def one(data: SliceData, back: Background, centre: Array, size: Array, key: Key) -> tuple[Array, Array, Array]:
         shape = insert.profile(insertion, back, centre, size)
         added = insert.coil_images(insertion, back, shape)
-        return *with_added(data, back, added, key), centre_crop(shape, shape_of(data))
+        return *with_added(data, back, added, key), image_crop(shape, shape_of(data))
 
     def difference(
         data: SliceData, back: Background, image: Array, centre: Array, size: Array, key: Key

@@ -10,7 +10,7 @@ import numpy as np
 from bench.feature_study.config import FeatureConfig
 from bench.harness.errors import InputFileError
 from bench.harness.prepare import Prepared
-from jaxcs.fourier import centre_slice
+from jaxcs.fourier import image_slice
 
 # Share of a feature's pixels that coil maps have to see.
 _INSIDE = 0.99
@@ -25,7 +25,7 @@ class Place(NamedTuple):
 
     def centre(self, matrix: tuple[int, ...], target: tuple[int, ...]) -> tuple[float, float]:
         """Its centre in the whole image, of which the target is the middle."""
-        first = [centre_slice(whole, part).start for whole, part in zip(matrix, target, strict=True)]
+        first = [image_slice(whole, part).start for whole, part in zip(matrix, target, strict=True)]
         half = (self.size - 1) / 2
         return self.row + first[0] + half, self.column + first[1] + half
 
@@ -70,7 +70,7 @@ def _inside(config: FeatureConfig, prepared: Prepared) -> np.ndarray:
     if config.insertion.how == "coils":
         return np.ones(shape)
     energy = np.sum(np.abs(np.asarray(prepared.data.maps)) ** 2, axis=0)
-    rows, columns = (centre_slice(whole, part) for whole, part in zip(energy.shape, shape, strict=True))
+    rows, columns = (image_slice(whole, part) for whole, part in zip(energy.shape, shape, strict=True))
     return (energy[rows, columns] > 0.5).astype(float)
 
 

@@ -16,7 +16,7 @@ from jaxcs.attacks import apgd
 from jaxcs.complex import l2_norm
 from jaxcs.features import insert, scores
 from jaxcs.features.worst import Visible, share_lost, worst_place, worst_profile
-from jaxcs.fourier import centre_crop
+from jaxcs.fourier import image_crop
 
 _PLACE_STEPS, _PROFILE_STEPS, _RESTARTS = 20, 30, 3
 # Profiles drawn at random, which the worst is set beside.
@@ -102,7 +102,7 @@ def search(
     }
     around = _around(place, data.target.shape)
     pictures = {"plain": inserted, "plain found": found, "worst": worst[1], "worst found": worst[0]}
-    pictures["window"] = centre_crop(window, (data.target.shape[0], data.target.shape[1]))
+    pictures["window"] = image_crop(window, (data.target.shape[0], data.target.shape[1]))
     pictures["truth"] = data.target
     return row, {name: np.asarray(picture)[around] for name, picture in pictures.items()}
 

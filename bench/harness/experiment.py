@@ -17,7 +17,7 @@ from bench.harness.scan import Scan
 from jaxcs.attacks import ATTACKS
 from jaxcs.attacks.base import AttackResult, squared_norm
 from jaxcs.complex import l2_norm, magnitude
-from jaxcs.fourier import centre_crop, ifft2c
+from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.metrics import METRICS
 from jaxcs.operators import Sense
 from jaxcs.recon import Method
@@ -35,7 +35,8 @@ class Found(NamedTuple):
     delta and noise: the perturbations, both in the threat set and of one size.
     norm: the size of `delta` in the units of epsilon; norm_kspace: the change of M y, relative to it; both measured.
     share: size of delta over the largest allowed.  overshoot: that of the attack's own result, before its projection.
-    picture: (ny, nx) magnitude of A^H of the change of M y.  gradient_norm: at the attack's first point.
+    picture: (ty, tx) magnitude of A^H of the change of M y, cropped as images are.
+    gradient_norm: at the attack's first point.
     loss, trace, restarts: as in `AttackResult`, relative to the squared norm of the reference.
     """
 
@@ -99,7 +100,7 @@ def build(
 
     def reconstruct(method: Reconstructor, params: Any, data: SliceData, delta: Array, key: Key) -> Array:
         image = method.apply(params, scan.measure(data, delta), key)
-        return centre_crop(image, (data.target.shape[0], data.target.shape[1]))
+        return image_crop(image, _shape(data))
 
     def prepare(data: SliceData, key: Key) -> Any:
         return params if surrogate is None else surrogate.start(params, scan.measure(data, scan.nothing(data)), key)
@@ -164,6 +165,11 @@ def build(
     )
 
 
+def _shape(data: SliceData) -> tuple[int, int]:
+    """(ty, tx) of the target, to which images are cropped."""
+    return data.target.shape[0], data.target.shape[1]
+
+
 def _found(scan: Scan, data: SliceData, epsilon: Array, found: AttackResult, noise_key: Key, reference: Array) -> Found:
     """Measure what an attack returned; it is not trusted to have stayed inside the set, so that it is projected."""
     allowed = scan.allowed(data, epsilon)
@@ -183,7 +189,7 @@ def _found(scan: Scan, data: SliceData, epsilon: Array, found: AttackResult, noi
         norm_kspace=l2_norm(change) / l2_norm(clean),
         share=share,
         overshoot=largest(allowed.norm(found.delta), allowed.radius),
-        picture=magnitude(Sense(data.maps, data.mask).adjoint(change)),
+        picture=image_crop(magnitude(Sense(data.maps, data.mask).adjoint(change)), _shape(data)),
         gradient_norm=found.gradient_norm,
         loss=found.loss / reference,
         trace=found.trace / reference,

@@ -14,7 +14,7 @@ from jaxcs.attacks import Threat, threat
 from jaxcs.attacks.changes import CHANGES
 from jaxcs.coils.espirit import EspiritConfig, espirit
 from jaxcs.complex import l2_norm, root_sum_of_squares
-from jaxcs.fourier import centre_crop, ifft2c
+from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.operators import Sense
 from jaxcs.types import Measurement
 
@@ -74,7 +74,7 @@ def build(config: RunConfig, calibration: tuple[int, int] | None) -> Scan:
             return data.target
         # What the whole scan of the changed object gives: resampling is then no error of the method's.
         image = root_sum_of_squares(ifft2c(changed(data, delta)[0]))
-        return centre_crop(image, (data.target.shape[0], data.target.shape[1]))
+        return image_crop(image, (data.target.shape[0], data.target.shape[1]))
 
     return Scan(allowed, nothing, measure, truth)
 

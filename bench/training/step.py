@@ -13,7 +13,7 @@ from jaxtyping import Array
 from bench.training.config import TrainConfig
 from bench.training.examples import Batch
 from jaxcs.attacks import pgd, threat
-from jaxcs.fourier import centre_crop
+from jaxcs.fourier import image_crop
 from jaxcs.metrics import METRICS, ssim
 from jaxcs.recon.self_supervision import misfit
 from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
@@ -65,7 +65,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
     def reconstruct(params: Params, one: Batch) -> Array:
         params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
         image = method.apply(params, measurement_of(one), jax.random.key(0))
-        return centre_crop(image, (one.target.shape[0], one.target.shape[1]))
+        return image_crop(image, (one.target.shape[0], one.target.shape[1]))
 
     def worst(params: Params, one: Batch, key: Key) -> Array:
         def distance(delta: Array) -> Array:
@@ -92,7 +92,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
         assert predict is not None
         measured = measurement_of(one)
         image, coils = predict(jax.tree.map(lambda leaf: leaf.astype(dtype), params), measured)
-        supervised = LOSSES[config.loss](centre_crop(image, (one.target.shape[0], one.target.shape[1])), one.target)
+        supervised = LOSSES[config.loss](image_crop(image, (one.target.shape[0], one.target.shape[1])), one.target)
         return supervised + config.self_supervised * misfit(coils, measured.kspace, measured.mask)
 
     def loss(params: Params, batch: Batch, key: Key) -> Array:

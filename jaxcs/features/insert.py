@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex, Float
 
 from jaxcs.complex import abs2, magnitude, root_sum_of_squares
 from jaxcs.features.shapes import SHAPES, Profile
-from jaxcs.fourier import centre_crop, fft2c, ifft2c
+from jaxcs.fourier import fft2c, ifft2c, image_crop
 from jaxcs.types import Image, Kspace, Maps
 
 # Standard deviation [pixels] of the Gaussian that an image is smoothed by before its phase is taken: where there is
@@ -67,7 +67,7 @@ def background(kspace: Kspace, maps: Maps, target: tuple[int, int]) -> Backgroun
     coils = ifft2c(kspace)
     combined = jnp.sum(jnp.conj(maps) * coils, axis=0)
     truth = root_sum_of_squares(coils)
-    return Background(kspace, maps, combined, _phase(combined), truth, jnp.max(centre_crop(truth, target)))
+    return Background(kspace, maps, combined, _phase(combined), truth, jnp.max(image_crop(truth, target)))
 
 
 def profile(insertion: Insertion, back: Background, centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
@@ -104,7 +104,7 @@ def inserted(back: Background, added: Complex[Array, "coil ny nx"]) -> Kspace:
 def truth_with(back: Background, target: Float[Array, "ty tx"], kspace: Kspace) -> Float[Array, "ty tx"]:
     """The target as it is with the feature: what the feature changes in the root sum of squares is added to it."""
     change = root_sum_of_squares(ifft2c(kspace)) - back.truth
-    return target + centre_crop(change, (target.shape[0], target.shape[1]))
+    return target + image_crop(change, (target.shape[0], target.shape[1]))
 
 
 def _phase(image: Image) -> Image:

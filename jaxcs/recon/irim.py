@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcs.complex import root_sum_of_squares, safe_sqrt
-from jaxcs.fourier import centre_crop, ifft2c
+from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.nets.irim import irim
 from jaxcs.nets.net import Net
 from jaxcs.recon.checks import check_at_least
@@ -83,7 +83,7 @@ def scale(coils: Array) -> Float[Array, ""]:
     coils: (coil, ny, nx).
     """
     ny, nx = coils.shape[-2:]
-    centre = centre_crop(coils, (min(ny, _CENTRE), min(nx, _CENTRE)))
+    centre = image_crop(coils, (min(ny, _CENTRE), min(nx, _CENTRE)))
     parts = jnp.stack([jnp.real(centre), jnp.imag(centre)])
     return safe_sqrt(jnp.sum((parts - jnp.mean(parts)) ** 2) / (parts.size - 1)) + _EPSILON
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcs.complex import root_sum_of_squares, safe_sqrt
-from jaxcs.fourier import centre_crop, ifft2c
+from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.nets.unet import unet
 from jaxcs.recon.checks import check_at_least
 from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
@@ -64,7 +64,7 @@ def build(config: Config) -> Reconstructor:
 def network_input(config: Config, measurement: Measurement) -> tuple[Magnitude, Array, Array]:
     """The zero-filled image with mean 0 and standard deviation 1 (unbiased), before the clamp; and both that it had."""
     coils = ifft2c(jnp.where(measurement.mask, measurement.kspace, 0))
-    image = root_sum_of_squares(coils if config.crop is None else centre_crop(coils, config.crop))
+    image = root_sum_of_squares(coils if config.crop is None else image_crop(coils, config.crop))
     mean = jnp.mean(image)
     variance = jnp.sum((image - mean) ** 2) / (image.size - 1)
     std = safe_sqrt(variance) + _EPSILON  # so that a constant image keeps a finite gradient
