@@ -18,6 +18,7 @@ import numpy as np
 from data_prep.cases import Box
 from data_prep.header import parse
 from data_prep.safe_hdf5 import find_dataset, number_attribute, printable, read, read_text, refusal
+from data_prep.text import decoded
 
 # Between which the attribute `max` must lie, because metrics take it as float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -139,7 +140,7 @@ def _boxes(path: Path, file: h5py.File) -> list[Box]:
         problem = f"'boxes' has {dataset.shape[1]} columns"
         raise refusal(path, problem, "store slice, row, column, rows and columns")
     rows = read(dataset).tolist()
-    labels = (read_text(file, "box_labels") or b"").decode(errors="replace").split("\n")
+    labels = decoded(read_text(file, "box_labels") or b"").split("\n")
     pairs = zip_longest(rows, labels[: len(rows)], fillvalue="")
     return [Box(path.stem, *row)._replace(label=printable(label)) for row, label in pairs]
 

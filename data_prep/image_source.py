@@ -15,6 +15,7 @@ from data_prep.combine import unit_maps
 from data_prep.layout import Volume
 from data_prep.nifti import read_nifti
 from data_prep.safe_hdf5 import dataset_names, find_dataset, holds, open_file, printable, read, refusal
+from data_prep.text import decoded
 
 _LONGEST_NAME = 100  # characters of a dataset's name in that of a volume
 _ENDINGS = (".h5", ".nii", ".nii.gz")
@@ -88,7 +89,8 @@ def _of_datasets(path: Path, names: list[str], coils: _Coils | None, snr: float 
             images.require_usable(path, f"image {index} of '{name}'", image)
         kspace = [_scan(path, image, first + index, coils, snr) for index, image in enumerate(stack)]
         first += len(stack)
-        yield _volume(f"{path.stem}-{printable(name)[:_LONGEST_NAME]}", kspace, coils, snr)
+        words = printable(decoded(name.encode(errors="surrogateescape")))[:_LONGEST_NAME]
+        yield _volume(f"{path.stem}-{words}", kspace, coils, snr)
 
 
 def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[Volume]:

@@ -128,13 +128,14 @@ def find_compound(group: h5py.Group, name: str) -> h5py.Dataset | None:
 def dataset_names(file: h5py.File, kinds: str) -> list[str]:
     """The names, in order, of the root group's datasets whose numpy kind is in `kinds`; links to elsewhere are passed.
 
-    Raises InputError where the group is damaged.
+    A name that is not UTF-8 has its bytes as surrogates.  Raises InputError where the group is damaged.
     """
     with damaged(file.filename, "the root group"):
-        hard = [name for name in sorted(file) if file.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
+        names = sorted(file.id)
+        hard = [name for name in names if file.id.links.get_info(name).type == h5py.h5l.TYPE_HARD]
         # Groups are not opened: what is in them may be damaged.
-        datasets = [name for name in hard if h5py.h5o.get_info(file.id, name.encode()).type == h5py.h5o.TYPE_DATASET]
-        return [name for name in datasets if file[name].dtype.kind in kinds]
+        datasets = [name for name in hard if h5py.h5o.get_info(file.id, name).type == h5py.h5o.TYPE_DATASET]
+        return [name.decode(errors="surrogateescape") for name in datasets if file[name].dtype.kind in kinds]
 
 
 def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) -> h5py.Dataset | None:
@@ -250,12 +251,12 @@ def number_attribute(file: h5py.File, name: str) -> float | None:
 def _linked(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | h5py.Datatype | None:
     """What is behind a hard link of the group, or None where absent."""
     # `name in group` and `group.get(name)` would follow an external link and so open the file that it names.
-    links = group.id.links
-    if not links.exists(name.encode()):
+    links, stored = group.id.links, name.encode(errors="surrogateescape")
+    if not links.exists(stored):
         return None
-    if links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+    if links.get_info(stored).type != h5py.h5l.TYPE_HARD:
         raise refusal(group.file.filename, f"'{name}' is a soft or external link", "store the data in the file itself")
-    return group[name]
+    return group[stored]
 
 
 def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:

@@ -18,7 +18,10 @@ _BLOCK = 2**20  # bytes
 
 def decoded(content: bytes) -> str:
     """The text, without its byte order mark; bytes that mean nothing become a replacement character."""
-    return content.decode(_marked(content) or ("utf-8" if _is_utf8([content]) else _OLDER), errors="replace")
+    encoding = _marked(content) or ("utf-8" if _is_utf8([content]) else _OLDER)
+    if encoding == "utf-16" and len(content) % 2:
+        content += b"\0"  # as HDF5 cuts a last zero off
+    return content.decode(encoding, errors="replace")
 
 
 def encoding_of(path: Path) -> str:

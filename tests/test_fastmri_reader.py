@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from data_prep.acquisition import acquisition_of
 from data_prep.cases import InputError
 from data_prep.fastmri import list_slices, read_slice
 from jaxcs.fourier import centre_crop, ifft2c
@@ -110,6 +111,21 @@ def test_the_header_may_be_stored_as_any_kind_of_string(tmp_path, store, userblo
     with h5py.File(tmp_path / "a.h5", "w", userblock_size=userblock_size) as file:
         file["kspace"], file["before"], file["ismrmrd_header"] = random_kspace(), "odd", store(HEADER)
     assert next(cases(tmp_path / "a.h5")).padding == (3, 22)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("declared", ["utf-8", "iso-8859-1", "utf-16"])
+def test_the_header_may_have_any_usual_encoding_whatever_it_declares(tmp_path, encoding, declared):
+    header = HEADER.replace("utf-8", declared).replace("<encoding>", "<site>Universität</site><encoding>", 1)
+    assert "Universität" in header
+    path = write_knee(tmp_path / "a.h5", ismrmrd_header=np.bytes_(header.encode(encoding)))
+    assert next(cases(path)).padding == (3, 22)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_the_acquisition_may_have_any_usual_encoding(tmp_path, encoding):
+    path = write_knee(tmp_path / "a.h5", {"acquisition": np.bytes_("T1 gemäß".encode(encoding))})
+    assert acquisition_of(path) == "T1 gemäß"
 
 
 def test_a_header_in_a_damaged_heap_is_read_or_refused_and_never_trusted(tmp_path):
@@ -314,8 +330,12 @@ ADDITIONS = {
     "header in chunks": (stored(["<a/>"], XML, chunks=(1,)), "not stored contiguously"),
     "header link": (linked(ismrmrd_header=h5py.SoftLink("/x")), "'ismrmrd_header' is a soft"),
     "header no XML": (stored("<a>", XML), "is not an XML text"),
-    "header not UTF-8": (stored(np.bytes_(HEADER.encode("utf-16")), XML), "is not an XML text of UTF-8"),
-    "header no number": (stored(HEADER.replace("<y>24<", "<y>many<"), XML), "with whole numbers"),
+    "header unmarked UTF-16": (stored(np.bytes_(HEADER.encode("utf-16-le")), XML), "is not an XML text"),
+    "header UTF-16 entity": (
+        stored(np.bytes_(HEADER.replace("?>", "?><!ENTITY b 'bbbb'>", 1).encode("utf-16")), XML),
+        "declares XML entities",
+    ),
+    "header no number": (stored(HEADER.replace("<y>24<", "<y>many<"), XML), "'many' at 'encodedSpace/matrixSize/y'"),
     "header type": (stored("<!DOCTYPE a SYSTEM 'a.dtd'><a/>", XML), "declares XML entities"),
     "header entity": (stored(HEADER.replace("?>", "?><!ENTITY b 'bbbb'>", 1), XML), "declares XML entities"),
     "header long": (stored("<a>" + " " * 2**20 + "</a>", XML), "'ismrmrd_header' has 1048583 bytes"),

@@ -107,6 +107,15 @@ def test_complex_datasets_of_any_name_are_volumes(tmp_path):
     assert found == {"body-heart": (1, 8, 24, 20), "body-liver": (2, 8, 20, 20)}
 
 
+def test_a_dataset_whose_name_is_not_utf8_is_read(tmp_path):
+    path = write(tmp_path / "body.h5", heart=brain(1)[0])
+    with h5py.File(path, "r+") as file:
+        h5py.h5o.link(file["heart"].id, file.id, "Köpfe".encode("latin-1"))
+        del file["heart"]
+    (found,) = volumes(path, None, None)
+    assert found.name == "body-Köpfe"
+
+
 @pytest.mark.parametrize(
     ("raw", "coils", "words"),
     [
