@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.file_kinds import kind_of
 from data_prep.fourier import inverse
 from data_prep.layout import Volume
 from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, check_regular, refusal
@@ -37,6 +38,9 @@ def volumes(path: Path) -> Iterator[Volume]:
             raise refusal(path, "no .hdr file in this folder", "give a folder of BART's pairs, or one of them")
     else:
         headers = [path.with_suffix(".hdr") if path.suffix in (".cfl", ".hdr") else path.with_name(path.name + ".hdr")]
+        known = kind_of(path) if path.is_file() and not headers[0].exists() else None
+        if known is not None:
+            raise refusal(path, f"no pair of BART, but {known.words}", known.remedy)
     for header in headers:
         yield _volume(header)
 

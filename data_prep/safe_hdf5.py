@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from data_prep.cases import InputError
+from data_prep.file_kinds import kind_of
 from data_prep.hdf5_chunks import check_chunks
 from data_prep.hdf5_filters import filter_words, filters, repacked
 from data_prep.hdf5_structure import check_group, check_superblock
@@ -80,6 +81,9 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
     check_regular(path)
     with damaged(path, "the HDF5 structure"):
         if not h5py.is_hdf5(path):
+            known = kind_of(Path(path))
+            if known is not None:
+                raise refusal(path, f"not an HDF5 file, but {known.words}", known.remedy)
             raise refusal(path, "not an HDF5 file", "check that it was downloaded whole and unpacked")
         with open(path, "rb") as raw:
             check_superblock(raw)
@@ -168,7 +172,11 @@ def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) 
             return None
         if dataset.dtype.kind not in kinds:
             wanted = " or ".join(dict.fromkeys(_KINDS[kind] for kind in kinds))
-            raise refusal(path, f"'{name}' has type {dataset.dtype}", f"store {wanted} numbers")
+            remedy = f"store {wanted} numbers"
+            if "c" in kinds and len(dataset.dtype.names or ()) == 2:
+                real, imaginary = dataset.dtype.names
+                remedy += f", which are k['{real}'] + 1j * k['{imaginary}'] in Python if k is what h5py reads"
+            raise refusal(path, f"'{name}' has type {dataset.dtype}", remedy)
         shape = dataset.shape
         if shape is None or len(shape) not in axes:
             found = 0 if shape is None else len(shape)
