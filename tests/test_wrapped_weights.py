@@ -1,4 +1,4 @@
-"""Checkpoints as trainings wrap them: the network in them is found by its structure, or the line says what was found."""
+"""Checkpoints as trainings wrap them: the network in them is found by structure, or the line says what was found."""
 
 import io
 import pickle
