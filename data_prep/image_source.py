@@ -96,19 +96,25 @@ def _of_datasets(path: Path, names: list[str], coils: _Coils | None, snr: float 
 def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[Volume]:
     found = read_nifti(path)
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    for number, slices in enumerate(found.images):
+    for number, stored in enumerate(found.images):
+        # Programs that cut the object out write NaN around it.
+        with np.errstate(invalid="ignore"):  # of signalling NaNs
+            undefined = np.isnan(stored)
+        slices = np.where(undefined, stored.dtype.type(0), stored) if undefined.any() else stored
         # Slices above and below the object are empty.
-        with np.errstate(invalid="ignore"):  # of signalling NaNs, which are refused below
-            kept = [index for index, image in enumerate(slices) if image.any()]
+        kept = [index for index, image in enumerate(slices) if image.any()]
         if not kept:
-            raise refusal(path, f"volume {number} is zero", "leave it out")
+            raise refusal(path, f"volume {number} is zero{' or NaN' if undefined.any() else ''}", "leave it out")
         for index in kept:
             images.require_usable(path, f"slice {index} of volume {number}", slices[index])
         first = number * len(slices)
         kspace = [_scan(path, slices[index], first + index, coils, snr, found.extent) for index in kept]
         volume = _volume(f"{stem}-{number}" if len(found.images) > 1 else stem, kspace, coils, snr)
         left_out = len(slices) - len(kept)
-        yield volume._replace(notes=(*volume.notes, f"{left_out} empty slices left out")) if left_out else volume
+        notes = [f"{left_out} empty slices left out"] if left_out else []
+        if undefined.any():
+            notes.append(f"{undefined.sum()} voxels of {undefined.size} are NaN, and count as zero")
+        yield volume._replace(notes=(*volume.notes, *notes))
 
 
 def _scan(

@@ -10,7 +10,7 @@ from data_prep.__main__ import main
 from data_prep.files import list_cases
 from data_prep.fourier import inverse
 from data_prep.image_source import volumes
-from tests.asserts import complex_normal, relative_error
+from tests.asserts import complex_normal, refused, relative_error
 
 RNG = np.random.default_rng(7)
 SHAPE = (24, 20)
@@ -91,6 +91,26 @@ def test_nifti_volumes_become_files_without_their_empty_slices(tmp_path):
         brightest = np.unravel_index(np.argmax(file["reconstruction_rss"][0]), (24, 20))
         assert brightest == (12, 20 - 1 - 8)
     assert (tmp_path / "out" / "run-0.h5").exists()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.complex64])
+def test_nifti_voxels_that_are_nan_count_as_zero(tmp_path, kind):
+    """As FSL and SPM write them around the object."""
+    body = np.full((10, 12, 3, 2), np.nan, kind)
+    body[2:8, 3:9, 1] = 1 + np.arange(36).reshape(6, 6, 1)
+    paths = []
+    for name, values in (("nan", body), ("zero", np.nan_to_num(body))):
+        paths.append(tmp_path / name / "run.nii")
+        paths[-1].parent.mkdir()
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), paths[-1])
+    read, expected = (list(volumes(path, None, None)) for path in paths)
+    assert len(read) == 2
+    for one, other in zip(read, expected, strict=True):
+        np.testing.assert_array_equal(one.kspace, other.kspace)
+        assert one.notes == (*other.notes, "324 voxels of 360 are NaN, and count as zero")
+    for value, words in ((np.nan, "volume 0 is zero or NaN"), (np.inf, "slice 1 of volume 0 is zero or not finite")):
+        nibabel.save(nibabel.Nifti1Image(np.where(body == 1, kind(value), np.nan).astype(kind), np.eye(4)), paths[0])
+        refused(lambda path: volumes(path, None, None), paths[0], words)
 
 
 def test_two_volumes_of_one_name_are_refused(tmp_path, capsys):
