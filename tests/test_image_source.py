@@ -108,9 +108,16 @@ def test_nifti_voxels_that_are_nan_count_as_zero(tmp_path, kind):
     for one, other in zip(read, expected, strict=True):
         np.testing.assert_array_equal(one.kspace, other.kspace)
         assert one.notes == (*other.notes, "324 voxels of 360 are NaN, and count as zero")
-    for value, words in ((np.nan, "volume 0 is zero or NaN"), (np.inf, "slice 1 of volume 0 is zero or not finite")):
-        nibabel.save(nibabel.Nifti1Image(np.where(body == 1, kind(value), np.nan).astype(kind), np.eye(4)), paths[0])
-        refused(lambda path: volumes(path, None, None), paths[0], words)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(np.nan, "volume 0 is zero or NaN"), (np.inf, "slice 0 of volume 0 is zero or not finite")]
+)
+def test_nifti_voxels_that_are_nan_alone_or_infinite_are_refused(tmp_path, value, words):
+    body = np.full((8, 9, 1), np.nan, np.float32)
+    body[3, 3] = value
+    nibabel.save(nibabel.Nifti1Image(body, np.eye(4)), tmp_path / "run.nii")
+    refused(lambda path: volumes(path, None, None), tmp_path / "run.nii", words)
 
 
 def test_two_volumes_of_one_name_are_refused(tmp_path, capsys):
