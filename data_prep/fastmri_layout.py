@@ -24,6 +24,8 @@ from data_prep.text import decoded
 # Between which the attribute `max` must lie, because metrics take it as float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
+_LARGEST_PLACE = 2**31 - 1  # of a box
+
 
 class OpenVolume(NamedTuple):
     """An open file whose layout has been checked.
@@ -149,6 +151,10 @@ def _boxes(path: Path, file: h5py.File) -> list[Box]:
         problem = f"'boxes' has {dataset.shape[1]} columns"
         raise refusal(path, problem, "store slice, row, column, rows and columns")
     rows = read(dataset).tolist()
+    largest = max(max(map(abs, row)) for row in rows)
+    if largest > _LARGEST_PLACE:
+        problem = f"'boxes' has the number {largest}"
+        raise refusal(path, problem, f"store slice, row, column, rows and columns, of at most {_LARGEST_PLACE}")
     labels = decoded(read_text(file, "box_labels") or b"").split("\n")
     pairs = zip_longest(rows, labels[: len(rows)], fillvalue="")
     return [Box(path.stem, *row)._replace(label=printable(label)) for row, label in pairs]

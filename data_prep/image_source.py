@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -10,11 +11,20 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep import images
-from data_prep.coil_array import Receiver, measure, sensitivities
+from data_prep.coil_array import COILS, Receiver, measure, sensitivities
 from data_prep.combine import unit_maps
 from data_prep.layout import Volume
 from data_prep.nifti import read_nifti
-from data_prep.safe_hdf5 import dataset_names, find_dataset, holds, open_file, printable, read, refusal
+from data_prep.safe_hdf5 import (
+    LARGEST_DATASET,
+    dataset_names,
+    find_dataset,
+    holds,
+    open_file,
+    printable,
+    read,
+    refusal,
+)
 from data_prep.text import decoded
 
 _LONGEST_NAME = 100  # characters of a dataset's name in that of a volume
@@ -74,6 +84,7 @@ def _of_hdf5(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[Vo
         return
     for name, slices in groupby(images.list_images(path, validation=None), lambda info: info.volume):
         infos = list(slices)
+        _check_size(path, len(infos), infos[0].shape[1:], coils)
         kspace = [_scan(path, images.read_pixels(info), info.slice_index, coils, snr) for info in infos]
         yield _volume(name.replace(".h5", "", 1), kspace, coils, snr)
 
@@ -84,6 +95,7 @@ def _of_datasets(path: Path, names: list[str], coils: _Coils | None, snr: float 
         with open_file(path) as file:
             dataset = find_dataset(file, name, "c", (2, 3))
             assert dataset is not None
+            _check_size(path, math.prod(dataset.shape[:-2]), dataset.shape[-2:], coils)
             stack = read(dataset).reshape(-1, *dataset.shape[-2:])
         for index, image in enumerate(stack):
             images.require_usable(path, f"image {index} of '{name}'", image)
@@ -105,6 +117,7 @@ def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[V
         kept = [index for index, image in enumerate(slices) if image.any()]
         if not kept:
             raise refusal(path, f"volume {number} is zero{' or NaN' if undefined.any() else ''}", "leave it out")
+        _check_size(path, len(kept), slices.shape[1:], coils)
         for index in kept:
             images.require_usable(path, f"slice {index} of volume {number}", slices[index])
         first = number * len(slices)
@@ -115,6 +128,15 @@ def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[V
         if undefined.any():
             notes.append(f"{undefined.sum()} voxels of {undefined.size} are NaN, and count as zero")
         yield volume._replace(notes=(*volume.notes, *notes))
+
+
+def _check_size(path: Path, count: int, shape: tuple[int, ...], coils: _Coils | None) -> None:
+    """Raise InputError where so many images of (ny, nx) would become more k-space than is written."""
+    number = COILS if coils is None else len(coils.maps)
+    size = 8 * number * count * math.prod(shape)
+    if size > LARGEST_DATASET:
+        problem = f"its {count} images become {size} bytes of k-space of {number} coils"
+        raise refusal(path, problem, f"give fewer images in a file, for at most {LARGEST_DATASET} bytes")
 
 
 def _scan(

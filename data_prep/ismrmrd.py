@@ -126,6 +126,9 @@ def _whitening(lines: Lines, noise: np.ndarray, coils: int, notes: list[str]) ->
     noise = noise[lines.heads["active_channels"][noise] == coils]
     if not len(noise):
         return None
+    size = 8 * coils * int(np.sum(lines.heads["number_of_samples"][noise], dtype=np.int64))
+    if size > LARGEST_DATASET:
+        raise refusal(lines.path, f"noise scans of {size} bytes", f"keep them to at most {LARGEST_DATASET}")
     samples = np.concatenate(list(_samples(lines, noise)), axis=1)
     scale = np.abs(samples).max()  # squares of raw values would fall below float32
     matrix = np.full((coils, coils), np.nan, np.complex64)

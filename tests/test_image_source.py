@@ -120,6 +120,19 @@ def test_nifti_voxels_that_are_nan_alone_or_infinite_are_refused(tmp_path, value
     refused(lambda path: volumes(path, None, None), tmp_path / "run.nii", words)
 
 
+def test_more_kspace_than_is_written_is_refused_before_it_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_prep.image_source.LARGEST_DATASET", 8 * 8 * 24 * 20 * 2 - 1)
+    monkeypatch.setattr("data_prep.image_source._scan", None)
+    body = np.ones((20, 24, 2), np.float32)
+    nibabel.save(nibabel.Nifti1Image(body, np.eye(4)), tmp_path / "run.nii")
+    for path in (
+        write(tmp_path / "a.h5", image=brain(2), block=[0, 0]),
+        write(tmp_path / "b.h5", heart=brain(2)),
+        tmp_path / "run.nii",
+    ):
+        refused(lambda path: volumes(path, None, None), path, "its 2 images become 61440 bytes", "of 8 coils")
+
+
 def test_two_volumes_of_one_name_are_refused(tmp_path, capsys):
     (tmp_path / "raw").mkdir()
     for name in ("one.nii", "one.nii.gz"):

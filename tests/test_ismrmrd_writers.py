@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from data_prep import stanford
 from data_prep.ismrmrd import volumes
 from data_prep.ismrmrd_lines import _COUNTERS, _NUMBERS
 from tests.asserts import refused
@@ -133,12 +134,12 @@ def test_the_header_may_be_in_latin_1(path):
 def test_numbers_too_wide_to_be_counted_with_are_refused(path, name):
     """2^62 + 16 samples times 2 coils times 2 numbers are 64 in 64 bits, as many as a line has."""
     write(path, slices())
-    wide = np.dtype([(field, "<u8") for field in ("flags", *_NUMBERS[1:])] + [("idx", [(n, "<u8") for n in _COUNTERS])])
+    head = np.dtype([*((field, "<u8") for field in _NUMBERS), ("idx", [(counter, "<u8") for counter in _COUNTERS])])
     with h5py.File(path, "a") as file:
         records = file["dataset/data"][()]
-        kind = np.dtype([("head", wide), ("traj", records.dtype["traj"]), ("data", records.dtype["data"])])
-        copy = np.zeros(len(records), kind)
-        for field in ("flags", *_NUMBERS[1:]):
+        kinds = [("head", head), *((field, records.dtype[field]) for field in ("traj", "data"))]
+        copy = np.zeros(len(records), kinds)
+        for field in _NUMBERS:
             copy["head"][field] = records["head"][field]
         for field in _COUNTERS:
             copy["head"]["idx"][field] = records["head"]["idx"][field]
@@ -156,3 +157,13 @@ def test_stored_with_a_filter_the_remedy_is_a_command(path):
         del file["dataset/data"]
         file.create_dataset("dataset/data", data=records, chunks=(4,), compression="gzip", shuffle=True)
     refused(volumes, path, "stored with the filters shuffle (2), gzip (1)", "h5repack -f NONE FILE NEW.h5")
+
+
+def test_more_than_fits_is_refused_before_it_is_read(path, monkeypatch):
+    noise = line(np.ones((2, 1000)), ismrmrd.ACQ_IS_NOISE_MEASUREMENT)
+    write(path, [noise, noise, *slices()])
+    monkeypatch.setattr("data_prep.ismrmrd.LARGEST_DATASET", KSPACE.nbytes)
+    refused(volumes, path, "noise scans of 32000 bytes", f"at most {KSPACE.nbytes}")
+    write(path, slices())
+    monkeypatch.setattr("data_prep.stanford.LARGEST_DATASET", 4 * KSPACE.nbytes - 1)
+    refused(lambda path: stanford.volumes(path, "published"), path, f"makes {4 * KSPACE.nbytes} bytes of k-space")
