@@ -10,11 +10,13 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from bench.harness.arguments import HelpFormatter, Parser, integer, one_of, setting
+from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, one_of, setting
 from bench.harness.command import as_process, execute
 from bench.harness.errors import DONE, SOME_FAILED, UsageError
 from bench.harness.flags import add_data, add_device, add_sampling
 from bench.shifts.named import AXES, DATA_AXES, DEFAULT_VARIANTS, PHANTOM_AXES, VARIANTS
+
+_BESIDE_REDRAW = ("--redraw", "--json", "--debug")
 
 
 def parser() -> Parser:
@@ -138,6 +140,9 @@ def main(argv: list[str] | None = None) -> int:
     def work(arguments: Namespace, argv: list[str]) -> int:
         if arguments.redraw is None:
             return _study(arguments, argv)
+        others = arguments.axes + flags_besides(argv, _BESIDE_REDRAW)
+        if others:
+            raise UsageError(f"{others[0]}: the study in {arguments.redraw} is drawn as it is; leave that out")
         from bench.shifts.study import stored
 
         return _tell(Path(arguments.redraw), stored(Path(arguments.redraw)), arguments)

@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 
 from bench.attack import NETWORKS
-from bench.harness.arguments import Parser, integer, number, one_of
+from bench.harness.arguments import Parser, flags_besides, integer, number, one_of
 from bench.harness.command import execute
 from bench.harness.distributed import connected
 from bench.harness.errors import UsageError
@@ -17,6 +17,7 @@ from bench.training.config import TrainConfig
 METHODS = NETWORKS
 VARIANTS = ("small", "paper", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
 LOSSES = ("l1", "l2", "ssim")
+_BESIDE_RESUME = ("--resume", "--device", "--distributed", "--coordinator", "--processes", "--process", "--debug")
 _PUBLISHED_LOSS = {"unet": "l1", "unet_complex": "l1", "varnet": "ssim", "irim": "ssim"}
 
 
@@ -95,7 +96,9 @@ def parser() -> Parser:
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of weights, order, masks and noise")
     add_device(run)
     run.add_argument(
-        "--resume", metavar="RUN", help="go on with the training in this folder; flags of what is trained are ignored"
+        "--resume",
+        metavar="RUN",
+        help=f"go on with the training in this folder; beside it only {', '.join(_BESIDE_RESUME[1:])}",
     )
     add_processes(run, "each a part of every batch, with one --output for all")
     output = top.add_argument_group("output")
@@ -127,6 +130,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
+        others = [] if arguments.resume is None else flags_besides(argv, _BESIDE_RESUME)
+        if others:
+            raise UsageError(
+                f"{others[0]}: the training in {arguments.resume} goes on as it was begun; leave the flag out, or "
+                f"begin another from its weights, with --initial {arguments.resume}/weights.safetensors"
+            )
         with connected(arguments) as team:
             from bench.training.session import run  # imports JAX
 

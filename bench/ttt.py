@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from bench import attack
-from bench.harness.arguments import Parser, integer, one_of
+from bench.harness.arguments import Parser, flags_besides, integer, one_of
 from bench.harness.command import as_process, execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
 from bench.harness.records import RunFolder
 
+_BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
 # What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
@@ -86,7 +87,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    del argv
+    others = flags_besides(argv, _BESIDE_REDRAW) if arguments.redraw else []
+    if others:
+        raise UsageError(f"{others[0]}: --redraw takes the study's runs as they are; leave the flag out")
     study = Path(arguments.output or f"runs/ttt-{arguments.shift}-{arguments.network}")
     code = DONE
     if not arguments.redraw:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from data_prep.safe_hdf5 import printable
+from data_prep.text import decoded
 
 _SECONDS = 10
 _LONGEST = 100  # characters
@@ -20,8 +21,8 @@ import resource, sys, h5py
 resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
 with h5py.File(sys.argv[1], "r") as file:
     value = file.attrs["acquisition"]
-value = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-sys.stdout.buffer.write(value[:1000].encode(errors="replace"))
+value = value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape")
+sys.stdout.buffer.write(value[:1000])
 """
 
 
@@ -32,4 +33,4 @@ def acquisition_of(path: Path) -> str:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=True)
     except (subprocess.SubprocessError, OSError):
         return "unknown"
-    return printable(done.stdout.decode(errors="replace")).strip()[:_LONGEST] or "unknown"
+    return printable(decoded(done.stdout)).strip()[:_LONGEST] or "unknown"

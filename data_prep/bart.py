@@ -8,14 +8,16 @@ BART's centred unitary Fourier transform is that of `jaxcs.fourier`.
 from __future__ import annotations
 
 import math
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from data_prep.file_kinds import kind_of
 from data_prep.fourier import inverse
 from data_prep.layout import Volume
-from data_prep.safe_hdf5 import LARGEST_AXIS, check_regular, refusal
+from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, check_regular, refusal
 
 _DIMENSIONS, _COILS, _SLICES = 16, 3, 13
 _LARGEST_HEADER = 65536  # bytes
@@ -36,6 +38,9 @@ def volumes(path: Path) -> Iterator[Volume]:
             raise refusal(path, "no .hdr file in this folder", "give a folder of BART's pairs, or one of them")
     else:
         headers = [path.with_suffix(".hdr") if path.suffix in (".cfl", ".hdr") else path.with_name(path.name + ".hdr")]
+        known = kind_of(path) if path.is_file() and not headers[0].exists() else None
+        if known is not None:
+            raise refusal(path, f"no pair of BART, but {known.words}", known.remedy)
     for header in headers:
         yield _volume(header)
 
@@ -48,6 +53,9 @@ def _volume(header: Path) -> Volume:
     found, declared = data.stat().st_size, 8 * math.prod(sizes)
     if found != declared:
         raise refusal(data, f"has {found} bytes, its header says {declared}", "copy both files again")
+    if declared > LARGEST_DATASET:
+        problem = f"declares {declared / 2**30:.1f} GiB, and at most {LARGEST_DATASET / 2**30:g} GiB are read"
+        raise refusal(header, problem, "extract a part of it by BART's slice or extract")
     others = [axis for axis, size in enumerate(sizes) if size > 1 and axis not in (0, 1, 2, _COILS, _SLICES)]
     if others:
         raise refusal(header, f"dimensions {others} have more than one entry", "extract one by BART's slice")
@@ -79,11 +87,11 @@ def _sizes(header: Path) -> list[int]:
     """All 16 sizes."""
     check_regular(header)
     with header.open("rb") as file:
-        text = file.read(_LARGEST_HEADER)
+        # As bytes: BART keeps its command line below, in whatever encoding the names in it have.
+        lines = file.read(_LARGEST_HEADER).removeprefix(BOM_UTF8).splitlines()
     try:
-        lines = text.decode("ascii").splitlines()
-        sizes = [int(word) for word in lines[lines.index("# Dimensions") + 1].split()]
-    except (UnicodeDecodeError, ValueError, IndexError):
+        sizes = [int(word) for word in lines[lines.index(b"# Dimensions") + 1].split()]
+    except (ValueError, IndexError):
         sizes = []
     if not 0 < len(sizes) <= _DIMENSIONS or not all(0 < size <= LARGEST_AXIS for size in sizes):
         problem = f"'# Dimensions' is not followed by up to 16 sizes from 1 to {LARGEST_AXIS}"

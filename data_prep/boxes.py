@@ -70,7 +70,8 @@ def read_boxes(
         raise ValueError(f"read_boxes: minimum_side is {minimum_side}, it must be at least 1")
     boxes: list[Box] = []
     count: Counter[str] = Counter()
-    for row in rows_of(Path(path), ("file", "slice", *_NUMBER_COLUMNS), {"filename": "file"}):
+    needed = ("file", "slice", *_NUMBER_COLUMNS)
+    for row in rows_of(Path(path), needed, {"filename": "file"}, _NUMBER_COLUMNS):
         count["total"] += 1
         try:
             kinds, box = _place(row, image_shape, minimum_side)

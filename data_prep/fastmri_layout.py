@@ -16,11 +16,15 @@ import h5py
 import numpy as np
 
 from data_prep.cases import Box
+from data_prep.file_kinds import kind_in, kind_of
 from data_prep.header import parse
-from data_prep.safe_hdf5 import find_dataset, number_attribute, printable, read, read_text, refusal
+from data_prep.safe_hdf5 import find_dataset, holds, number_attribute, printable, read, read_text, refusal
+from data_prep.text import decoded
 
 # Between which the attribute `max` must lie, because metrics take it as float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
+_LARGEST_PLACE = 2**31 - 1  # of a box
 
 
 class OpenVolume(NamedTuple):
@@ -68,9 +72,13 @@ def volume_files(path: Path) -> list[Path]:
         return [path]
     try:
         files = sorted(file for file in path.iterdir() if file.suffix == ".h5" and not file.name.startswith("."))
+        known = None if files else kind_in(path)
     except OSError as error:
         raise refusal(path, error.strerror or "cannot be listed", "check the folder's permissions") from error
     if not files:
+        if known is not None:
+            problem = f"no .h5 file in this folder, but {known[0].name}, {known[1].words}"
+            raise refusal(path, problem, known[1].remedy)
         raise refusal(path, "no .h5 file in this folder", "give a folder of fastMRI files, or one file")
     return files
 
@@ -79,9 +87,13 @@ def open_volume(path: Path, file: h5py.File) -> OpenVolume:
     """Check the layout of an open file; of the values only the header and the mask are read."""
     kspace = find_dataset(file, "kspace", kinds="c", axes=(3, 4))
     if kspace is None:
-        raise refusal(
-            path, "no dataset 'kspace'", "convert it by python -m data_prep, or give a file of fastMRI's layout"
-        )
+        known = kind_of(path)
+        remedy = "convert it by python -m data_prep, or give a file of fastMRI's layout"
+        if known is not None:
+            remedy = known.remedy
+        elif holds(file, "dataset"):
+            remedy = "if it is an ISMRMRD raw file, convert it by python -m data_prep ismrmrd"
+        raise refusal(path, f"no dataset 'kspace'{f', it is {known.words}' if known else ''}", remedy)
     slices, (ny, nx) = kspace.shape[0], kspace.shape[-2:]
     target_name = "reconstruction_esc" if kspace.ndim == 3 else "reconstruction_rss"
     target = find_dataset(file, target_name, kinds="f", axes=(3,))
@@ -139,7 +151,11 @@ def _boxes(path: Path, file: h5py.File) -> list[Box]:
         problem = f"'boxes' has {dataset.shape[1]} columns"
         raise refusal(path, problem, "store slice, row, column, rows and columns")
     rows = read(dataset).tolist()
-    labels = (read_text(file, "box_labels") or b"").decode(errors="replace").split("\n")
+    largest = max(max(map(abs, row)) for row in rows)
+    if largest > _LARGEST_PLACE:
+        problem = f"'boxes' has the number {largest}"
+        raise refusal(path, problem, f"store slice, row, column, rows and columns, of at most {_LARGEST_PLACE}")
+    labels = decoded(read_text(file, "box_labels") or b"").split("\n")
     pairs = zip_longest(rows, labels[: len(rows)], fillvalue="")
     return [Box(path.stem, *row)._replace(label=printable(label)) for row, label in pairs]
 

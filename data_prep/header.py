@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from data_prep.safe_hdf5 import LARGEST_TEXT, printable, refusal
+from data_prep.text import decoded
 
 _LONGEST_WORDS = 200  # characters of a name that is passed on
 
@@ -33,7 +34,7 @@ class Header:
         try:
             return int(text)
         except ValueError as error:
-            problem = f"'{self._name}' is not an XML text of UTF-8 with whole numbers, see its '{place}'"
+            problem = f"'{self._name}' has {text[:_LONGEST_WORDS]!r} at '{place}', where whole numbers belong"
             raise refusal(self._path, problem, f"correct or delete '{self._name}'") from error
 
     def words(self, place: str) -> str | None:
@@ -46,19 +47,20 @@ def parse(path: str | Path, name: str, text: bytes) -> Header:
     """The root element of the header `text`, read from the dataset `name` of the file `path`.
 
     Entities cannot be declared, so that a short text cannot expand into a long one.  Raises InputError where they
-    are, and where it is over LARGEST_TEXT bytes or not XML in UTF-8.
+    are, and where it is over LARGEST_TEXT bytes or not XML.  Whatever encoding it declares, it is that of
+    `data_prep.text`.
     """
     remedy = f"correct or delete '{name}'"
     if len(text) > LARGEST_TEXT:
         raise refusal(path, f"'{name}' has {len(text)} bytes", f"store at most {LARGEST_TEXT}")
     try:
         # As a str: then the parser ignores the declared encoding, which could hide the declarations looked for here.
-        xml = text.decode("utf-8")
+        xml = decoded(text)
         if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
             raise refusal(path, f"'{name}' declares XML entities or a document type", remedy)
         return Header(path, name, ElementTree.fromstring(xml))
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
-        raise refusal(path, f"'{name}' is not an XML text of UTF-8 with whole numbers", remedy) from error
+    except ElementTree.ParseError as error:
+        raise refusal(path, f"'{name}' is not an XML text ({error})", remedy) from error
 
 
 def _expanded(place: str) -> str:

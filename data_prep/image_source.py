@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -10,11 +11,21 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep import images
-from data_prep.coil_array import Receiver, measure, sensitivities
+from data_prep.coil_array import COILS, Receiver, measure, sensitivities
 from data_prep.combine import unit_maps
 from data_prep.layout import Volume
 from data_prep.nifti import read_nifti
-from data_prep.safe_hdf5 import dataset_names, find_dataset, holds, open_file, printable, read, refusal
+from data_prep.safe_hdf5 import (
+    LARGEST_DATASET,
+    dataset_names,
+    find_dataset,
+    holds,
+    open_file,
+    printable,
+    read,
+    refusal,
+)
+from data_prep.text import decoded
 
 _LONGEST_NAME = 100  # characters of a dataset's name in that of a volume
 _ENDINGS = (".h5", ".nii", ".nii.gz")
@@ -73,6 +84,7 @@ def _of_hdf5(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[Vo
         return
     for name, slices in groupby(images.list_images(path, validation=None), lambda info: info.volume):
         infos = list(slices)
+        _check_size(path, len(infos), infos[0].shape[1:], coils)
         kspace = [_scan(path, images.read_pixels(info), info.slice_index, coils, snr) for info in infos]
         yield _volume(name.replace(".h5", "", 1), kspace, coils, snr)
 
@@ -83,30 +95,48 @@ def _of_datasets(path: Path, names: list[str], coils: _Coils | None, snr: float 
         with open_file(path) as file:
             dataset = find_dataset(file, name, "c", (2, 3))
             assert dataset is not None
+            _check_size(path, math.prod(dataset.shape[:-2]), dataset.shape[-2:], coils)
             stack = read(dataset).reshape(-1, *dataset.shape[-2:])
         for index, image in enumerate(stack):
             images.require_usable(path, f"image {index} of '{name}'", image)
         kspace = [_scan(path, image, first + index, coils, snr) for index, image in enumerate(stack)]
         first += len(stack)
-        yield _volume(f"{path.stem}-{printable(name)[:_LONGEST_NAME]}", kspace, coils, snr)
+        words = printable(decoded(name.encode(errors="surrogateescape")))[:_LONGEST_NAME]
+        yield _volume(f"{path.stem}-{words}", kspace, coils, snr)
 
 
 def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[Volume]:
     found = read_nifti(path)
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    for number, slices in enumerate(found.images):
+    for number, stored in enumerate(found.images):
+        # Programs that cut the object out write NaN around it.
+        with np.errstate(invalid="ignore"):  # of signalling NaNs
+            undefined = np.isnan(stored)
+        slices = np.where(undefined, stored.dtype.type(0), stored) if undefined.any() else stored
         # Slices above and below the object are empty.
-        with np.errstate(invalid="ignore"):  # of signalling NaNs, which are refused below
-            kept = [index for index, image in enumerate(slices) if image.any()]
+        kept = [index for index, image in enumerate(slices) if image.any()]
         if not kept:
-            raise refusal(path, f"volume {number} is zero", "leave it out")
+            raise refusal(path, f"volume {number} is zero{' or NaN' if undefined.any() else ''}", "leave it out")
+        _check_size(path, len(kept), slices.shape[1:], coils)
         for index in kept:
             images.require_usable(path, f"slice {index} of volume {number}", slices[index])
         first = number * len(slices)
         kspace = [_scan(path, slices[index], first + index, coils, snr, found.extent) for index in kept]
         volume = _volume(f"{stem}-{number}" if len(found.images) > 1 else stem, kspace, coils, snr)
         left_out = len(slices) - len(kept)
-        yield volume._replace(notes=(*volume.notes, f"{left_out} empty slices left out")) if left_out else volume
+        notes = [f"{left_out} empty slices left out"] if left_out else []
+        if undefined.any():
+            notes.append(f"{undefined.sum()} voxels of {undefined.size} are NaN, and count as zero")
+        yield volume._replace(notes=(*volume.notes, *notes))
+
+
+def _check_size(path: Path, count: int, shape: tuple[int, ...], coils: _Coils | None) -> None:
+    """Raise InputError where so many images of (ny, nx) would become more k-space than is written."""
+    number = COILS if coils is None else len(coils.maps)
+    size = 8 * number * count * math.prod(shape)
+    if size > LARGEST_DATASET:
+        problem = f"its {count} images become {size} bytes of k-space of {number} coils"
+        raise refusal(path, problem, f"give fewer images in a file, for at most {LARGEST_DATASET} bytes")
 
 
 def _scan(

@@ -12,39 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from data_prep.fourier import forward, inverse
-from data_prep.header import Header
-from data_prep.ismrmrd_lines import Lines, open_lines, read_lines
+from data_prep.ismrmrd_geometry import Geometry, Places, places, read_geometry
+from data_prep.ismrmrd_lines import GROUP, Lines, open_lines, read_lines
+from data_prep.ismrmrd_sorting import SERIES, reversed_lines, sort
 from data_prep.layout import Volume
-from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, refusal
+from data_prep.safe_hdf5 import LARGEST_DATASET, refusal
 from jaxcs.coils.whiten import estimate_covariance, whiten
 from jaxcs.fourier import image_slice
 
-_NOISE, _REVERSE = 19, 22
-# Separate calibration, navigators, phase correction, feedback, dummies, surface-coil correction, phase stabilisation.
-_NO_IMAGE = (20, 23, 24, 26, 27, 28, 29, 30, 31)
-_SERIES = ("contrast", "phase", "repetition", "set")
 _MOST_COILS = 256
 # The k-space array may be this many times larger than the samples in it: acceleration, partial Fourier, ellipses.
 _LARGEST_FILLING = 64
-
-
-class _Geometry(NamedTuple):
-    """What the header says of the sampling.
-
-    matrix: samples along readout, phase encoding and partitions.
-    centre: the counters of the phase-encoding line and of the partition that hold the centre of k-space.
-    image: (x, y, z) of the scanner's own image.
-    """
-
-    matrix: tuple[int, int, int]
-    centre: tuple[int, int]
-    image: tuple[int, int, int]
 
 
 def volumes(path: Path) -> Iterator[Volume]:
@@ -55,43 +38,47 @@ def volumes(path: Path) -> Iterator[Volume]:
 
     Noise scans whiten the coils, so that noise of the noise scan's bandwidth has the covariance 1.  Samples of Siemens
     scanners are conjugated: their images are the forward transform of k-space, and would come out rotated by half a
-    turn.  `center_sample` is taken to count in the order of a readout that is not reversed.
+    turn.  The scan's own calibration lines are used as measured ones (`data_prep.ismrmrd_sorting`).
 
     Raises InputError where the file is damaged, has no header or lines, is not Cartesian, is under-sampled other than
     by whole columns that all slices lack, or is too large.
     """
     path = Path(path)
     lines = open_lines(path)
-    geometry = _geometry(path, lines.header)
-    notes = ["complex conjugate of Siemens k-space"] if _is_of_siemens(lines) else []
-    imaging, noise = _sort(lines, notes)
+    notes = [] if lines.group == GROUP else [f"from the group '{lines.group}'"]
+    notes += ["complex conjugate of Siemens k-space"] if _is_of_siemens(lines) else []
+    geometry = read_geometry(path, lines.header, notes)
+    imaging, noise = sort(lines, notes)
     coils = np.unique(lines.heads["active_channels"][imaging])
     if len(coils) != 1:
         raise refusal(path, f"imaging lines of {coils.tolist()} coils", "give a file whose lines agree")
     # Whitening takes the square of them in memory.
     if coils[0] > _MOST_COILS:
         raise refusal(path, f"lines of {coils[0]} coils", f"give a scan of at most {_MOST_COILS}")
+    placed = places(lines, geometry, imaging, notes)
     whitening = _whitening(lines, noise, int(coils[0]), notes)
-    counters = np.stack([lines.heads["idx"][name][imaging] for name in _SERIES], axis=1)
+    counters = np.stack([lines.heads["idx"][name][imaging] for name in SERIES], axis=1)
     found, which, sizes = np.unique(counters, axis=0, return_inverse=True, return_counts=True)
-    by_series = np.split(imaging[np.argsort(which.reshape(-1), kind="stable")], np.cumsum(sizes)[:-1])
-    for series, chosen in zip(found, by_series, strict=True):
+    by_series = np.split(np.argsort(which.reshape(-1), kind="stable"), np.cumsum(sizes)[:-1])
+    for series, part in zip(found, by_series, strict=True):
+        there = Places(*(numbers[part] for numbers in placed))
         # Sums may overflow where numbers are no measurements; what is not finite is refused in the end.
         with np.errstate(over="ignore", invalid="ignore"):
-            volume = _volume(lines, geometry, chosen, whitening, series, tuple(notes))
+            volume = _volume(lines, geometry, imaging[part], there, whitening, series, tuple(notes))
         yield volume
 
 
 def _volume(
     lines: Lines,
-    geometry: _Geometry,
+    geometry: Geometry,
     chosen: np.ndarray,
+    there: Places,
     whitening: np.ndarray | None,
     series: np.ndarray,
     notes: tuple[str, ...],
 ) -> Volume:
-    """One volume from its lines; `series` are its counters in the order of _SERIES."""
-    kspace, counts = _place(lines, geometry, chosen)
+    """One volume from its lines; `series` are its counters in the order of SERIES."""
+    kspace, counts = _fill(lines, geometry, chosen, there)
     mask, padding = _sampling(lines.path, counts.max(axis=2) > 0)
     if counts.max() > 1:
         notes += (f"mean over up to {counts.max()} measurements of a sample",)
@@ -111,7 +98,7 @@ def _volume(
         kspace = _cut_readout(kspace, geometry.image[0])
     if not np.isfinite(kspace).all():
         raise refusal(lines.path, "lines hold NaN, infinity or too large numbers", "repair the file or leave it out")
-    suffix = "".join(f"-{name}{counter}" for name, counter in zip(_SERIES, series, strict=True) if counter)
+    suffix = "".join(f"-{name}{counter}" for name, counter in zip(SERIES, series, strict=True) if counter)
     return Volume(
         name=lines.path.stem + suffix,
         kspace=kspace,
@@ -122,48 +109,6 @@ def _volume(
         patient=lines.header.words("subjectInformation/patientID") or "unknown",
         notes=notes,
     )
-
-
-def _geometry(path: Path, header: Header) -> _Geometry:
-    """Check the first encoding of the header."""
-    encoding = header.find("encoding")
-    if encoding is None:
-        raise refusal(path, "the header has no 'encoding'", "give an ISMRMRD raw file with its header")
-    trajectory = (encoding.words("trajectory") or "cartesian").lower()
-    if trajectory != "cartesian":
-        raise refusal(path, f"trajectory '{trajectory}'", "give a Cartesian scan")
-
-    def matrix(space: str) -> tuple[int, int, int]:
-        x, y, z = (encoding.number(f"{space}/matrixSize/{axis}") for axis in "xyz")
-        if x is None or y is None or not all(1 <= size <= LARGEST_AXIS for size in (x, y, z or 1)):
-            raise refusal(path, f"the header gives '{space}' the matrix {(x, y, z)}", "correct the header")
-        return x, y, z or 1
-
-    encoded, image = matrix("encodedSpace"), matrix("reconSpace")
-    centres = [encoding.number(f"encodingLimits/kspace_encoding_step_{step}/center") for step in (1, 2)]
-    middles = [size // 2 if centre is None else centre for size, centre in zip(encoded[1:], centres, strict=True)]
-    if not all(0 <= middle <= LARGEST_AXIS for middle in middles):
-        raise refusal(path, f"the header has the k-space centre at line {middles}", "correct its encoding limits")
-    return _Geometry(encoded, (middles[0], middles[1]), image)
-
-
-def _sort(lines: Lines, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the imaging and of the noise lines; what is left out is noted."""
-    flags, encodings = lines.heads["flags"], lines.heads["encoding_space_ref"]
-    noise = _flagged(flags, _NOISE)
-    other = np.any([_flagged(flags, bit) for bit in _NO_IMAGE], axis=0)
-    imaging = ~noise & ~other & (encodings == 0)
-    left_out = int(np.sum(~noise & ~imaging))
-    if left_out:
-        notes.append(f"{left_out} lines of navigation, correction, calibration or another encoding left out")
-    if not imaging.any():
-        raise refusal(lines.path, "no imaging lines", "give a file with an image's k-space")
-    return np.flatnonzero(imaging), np.flatnonzero(noise)
-
-
-def _flagged(flags: np.ndarray, bit: int) -> np.ndarray:
-    """Where the flag is set; ISMRMRD counts its bits from 1."""
-    return (flags >> np.uint64(bit - 1)) & np.uint64(1) != 0
 
 
 def _is_of_siemens(lines: Lines) -> bool:
@@ -181,6 +126,9 @@ def _whitening(lines: Lines, noise: np.ndarray, coils: int, notes: list[str]) ->
     noise = noise[lines.heads["active_channels"][noise] == coils]
     if not len(noise):
         return None
+    size = 8 * coils * int(np.sum(lines.heads["number_of_samples"][noise], dtype=np.int64))
+    if size > LARGEST_DATASET:
+        raise refusal(lines.path, f"noise scans of {size} bytes", f"keep them to at most {LARGEST_DATASET}")
     samples = np.concatenate(list(_samples(lines, noise)), axis=1)
     scale = np.abs(samples).max()  # squares of raw values would fall below float32
     matrix = np.full((coils, coils), np.nan, np.complex64)
@@ -194,41 +142,27 @@ def _whitening(lines: Lines, noise: np.ndarray, coils: int, notes: list[str]) ->
     return matrix
 
 
-def _place(lines: Lines, geometry: _Geometry, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fill(lines: Lines, geometry: Geometry, chosen: np.ndarray, there: Places) -> tuple[np.ndarray, np.ndarray]:
     """Lines put where they belong: k-space (slab, partition, coil, ny, nx), and how often each sample was measured.
 
     The latter is (slab, partition, ny, nx) int32; k-space is the mean over its measurements, and zero where none is.
     """
     heads, (rows, columns, partitions) = lines.heads[chosen], geometry.matrix
     slabs, slab = np.unique(heads["idx"]["slice"], return_inverse=True)
-    column = heads["idx"]["kspace_encode_step_1"].astype(int) - geometry.centre[0] + columns // 2
-    partition = np.zeros_like(column)
-    if partitions > 1:
-        partition = heads["idx"]["kspace_encode_step_2"].astype(int) - geometry.centre[1] + partitions // 2
-    before, after = heads["discard_pre"].astype(int), heads["discard_post"].astype(int)
-    samples, reverse = heads["number_of_samples"].astype(int), _flagged(heads["flags"], _REVERSE)
-    # The first sample's row, once what is to be discarded is gone and a reversed line is turned round.
-    first = np.where(reverse, after, before) - heads["center_sample"].astype(int) + rows // 2
-    length = samples - before - after
-    outside = (length < 1) | (first < 0) | (first + length > rows)
-    for place, size in ((column, columns), (partition, partitions)):
-        outside |= (place < 0) | (place >= size)
-    if outside.any():
-        problem = f"line {chosen[np.argmax(outside)]} lies outside the header's matrix {geometry.matrix}"
-        raise refusal(lines.path, problem, "correct the header's matrix and encoding limits")
+    before, reverse = heads["discard_pre"].astype(int), reversed_lines(heads)
     coils = int(heads["active_channels"][0])
     places = len(slabs) * partitions * rows * columns
-    if 8 * coils * places > LARGEST_DATASET or places > _LARGEST_FILLING * int(length.sum()):
+    if 8 * coils * places > LARGEST_DATASET or places > _LARGEST_FILLING * int(there.length.sum()):
         problem = f"{len(slabs)} slices of the header's matrix {geometry.matrix}, for {len(chosen)} lines"
         raise refusal(lines.path, problem, "correct the header, or give a smaller or more completely sampled scan")
     kspace = np.zeros((len(slabs), partitions, coils, rows, columns), np.complex64)
     counts = np.zeros((len(slabs), partitions, rows, columns), np.int32)
     for index, line in enumerate(_samples(lines, chosen)):
-        line = line[:, before[index] : samples[index] - after[index]]
+        column, partition, first, length = (numbers[index] for numbers in there)
+        line = line[:, before[index] : before[index] + length]
         line = line[:, ::-1] if reverse[index] else line
-        place = slice(first[index], first[index] + length[index])
-        kspace[slab[index], partition[index], :, place, column[index]] += line
-        counts[slab[index], partition[index], place, column[index]] += 1
+        kspace[slab[index], partition, :, first : first + length, column] += line
+        counts[slab[index], partition, first : first + length, column] += 1
     if counts.max() > 1:
         kspace /= np.maximum(counts, 1)[:, :, None].astype(np.float32)
     return kspace, counts

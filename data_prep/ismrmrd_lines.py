@@ -1,10 +1,10 @@
 """The lines of an ISMRMRD raw file, read without the HDF5 library's support for values of variable length.
 
-`dataset/data` is a row of records, each a `head` of plain numbers, a trajectory and the samples.  The last two have
-variable length: on disk, a record holds "length, heap, object" in their place.  The library takes these on trust, so
-that a wrong byte can make it allocate gigabytes or loop for ever (see `data_prep.safe_hdf5`).  Here they are followed
-by hand, each only to bytes within the file, and all lines together to no more bytes than the file has.  What the
-library is still trusted with is the file's structure: groups, types, and the index of chunks.
+`data`, in the group `dataset` or another one, is a row of records, each a `head` of plain numbers, a trajectory and the
+samples.  The last two have variable length: on disk, a record holds "length, heap, object" in their place.  The library
+takes these on trust, so that a wrong byte can make it allocate gigabytes or loop for ever (see `data_prep.safe_hdf5`).
+Here they are followed by hand, each only to bytes within the file, and all lines together to no more bytes than the
+file has.  What the library is still trusted with is the file's structure: groups, types, and the index of chunks.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import BinaryIO, NamedTuple
 import h5py
 import numpy as np
 
+from data_prep.hdf5_filters import filter_words, filters, repacked
 from data_prep.header import Header, parse
-from data_prep.safe_hdf5 import damaged, filters, find_compound, find_group, open_file, read_text, refusal
+from data_prep.safe_hdf5 import damaged, find_compound, find_group, group_names, holds, open_file, read_text, refusal
 
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("object", "<u4")])
 _NUMBERS = (
@@ -32,17 +33,22 @@ _NUMBERS = (
 )
 _COUNTERS = ("kspace_encode_step_1", "kspace_encode_step_2", "slice", "contrast", "phase", "repetition", "set")
 _LAYOUT = "give a file as the ISMRMRD library writes it"
+GROUP = "dataset"
+_MOST_GROUPS = 100
+_LARGEST_NUMBER = 2**16 - 1  # of a head, whose numbers but the flags have 16 bits in ISMRMRD
 
 
 class Lines(NamedTuple):
     """A file's header and lines; their samples stay in the file.
 
+    group: the one that they are in.
     header: the XML header's root.
     heads: (line,) records of ISMRMRD's AcquisitionHeader.
     positions: (line,) where in the file a line's samples begin.
     """
 
     path: Path
+    group: str
     header: Header
     heads: np.ndarray
     positions: np.ndarray
@@ -51,22 +57,42 @@ class Lines(NamedTuple):
 def open_lines(path: Path) -> Lines:
     """The header and the lines of a file.  Raises InputError where it has none, or is damaged, or of another layout."""
     with open_file(path) as file:
-        group = find_group(file, "dataset")
-        if group is None:
-            raise refusal(path, "no group 'dataset'", "give an ISMRMRD raw file")
+        name = _group_name(path, file)
+        group = find_group(file, name)
+        assert group is not None
         text = read_text(group, "xml")
         if text is None:
-            raise refusal(path, "no header 'dataset/xml'", "give an ISMRMRD raw file with its header")
-        header = parse(path, "dataset/xml", text)
+            raise refusal(path, f"no header '{name}/xml'", "give an ISMRMRD raw file with its header")
+        header = parse(path, f"{name}/xml", text)
         dataset = find_compound(group, "data")
         if dataset is None:
-            raise refusal(path, "no lines 'dataset/data'", "give an ISMRMRD raw file, not images")
-        with damaged(path, "dataset 'dataset/data'"), open(path, "rb") as raw:
-            records = _records(path, file, dataset, raw)
+            raise refusal(path, f"no lines '{name}/data'", "give an ISMRMRD raw file, not images")
+        what = f"'{name}/data'"
+        with damaged(path, f"dataset {what}"), open(path, "rb") as raw:
+            records = _records(path, what, file, dataset, raw)
             heads, references = np.ascontiguousarray(records["head"]), records["data"]
             _check_lengths(path, file, heads, references)
             positions = _follow(path, raw, references)
-    return Lines(path, header, heads, positions)
+    return Lines(path, name, header, heads, positions)
+
+
+def _group_name(path: Path, file: h5py.File) -> str:
+    """That of the group with the scan: the usual one, or the only one that holds data and header."""
+    if holds(file, GROUP):
+        return GROUP
+    names = [name for name in group_names(file)[:_MOST_GROUPS] if _is_scan(file, name)]
+    if not names:
+        raise refusal(path, f"no group '{GROUP}', nor another one with 'data' and 'xml'", "give an ISMRMRD raw file")
+    if len(names) > 1:
+        words = ", ".join(f"'{name}'" for name in names)
+        remedy = f"copy one to a file of its own: h5copy -i FILE -o NEW.h5 -s {names[0]} -d {GROUP}"
+        raise refusal(path, f"{len(names)} groups with a scan, {words}", remedy)
+    return names[0]
+
+
+def _is_scan(file: h5py.File, name: str) -> bool:
+    group = find_group(file, name)
+    return group is not None and holds(group, "data") and holds(group, "xml")
 
 
 def read_lines(lines: Lines, chosen: np.ndarray) -> Iterator[np.ndarray]:
@@ -85,7 +111,7 @@ def read_lines(lines: Lines, chosen: np.ndarray) -> Iterator[np.ndarray]:
             yield np.frombuffer(content, "<c8").reshape(coils, samples)
 
 
-def _records(path: Path, file: h5py.File, dataset: h5py.Dataset, raw: BinaryIO) -> np.ndarray:
+def _records(path: Path, what: str, file: h5py.File, dataset: h5py.Dataset, raw: BinaryIO) -> np.ndarray:
     """The records as they lie on disk, with references in the place of values of variable length."""
     creation, kind = file.id.get_create_plist(), dataset.dtype
     fields = dict(kind.fields or {})
@@ -93,9 +119,11 @@ def _records(path: Path, file: h5py.File, dataset: h5py.Dataset, raw: BinaryIO) 
     numbers = [head.get(name) for name in _NUMBERS] + [counters.get(name) for name in _COUNTERS]
     usual = all(number is not None and number[0].kind == "u" for number in numbers)
     if not usual or "data" not in fields or h5py.check_vlen_dtype(fields["data"][0]) != np.dtype("<f4"):
-        raise refusal(path, f"'dataset/data' has records of {kind.names}, not ISMRMRD's", _LAYOUT)
-    if creation.get_sizes() != (8, 8) or creation.get_userblock() or filters(dataset) or dataset.chunks is None:
-        raise refusal(path, "'dataset/data' is compressed, not in chunks, or behind a user block", _LAYOUT)
+        raise refusal(path, f"{what} has records of {kind.names}, not ISMRMRD's", _LAYOUT)
+    if used := filters(dataset):
+        raise refusal(path, f"{what} is stored with {filter_words(used)}", repacked("NONE"))
+    if creation.get_sizes() != (8, 8) or creation.get_userblock() or dataset.chunks is None:
+        raise refusal(path, f"{what} is not in chunks, or behind a user block", f"{_LAYOUT}, in chunks")
     record = np.dtype(
         {
             "names": ["head", "data"],
@@ -112,7 +140,7 @@ def _records(path: Path, file: h5py.File, dataset: h5py.Dataset, raw: BinaryIO) 
     for first in range(0, len(dataset), chunk):
         info = found.get((first, *[0] * len(others)))
         if info is None or max(others, default=1) > 1 or info.size != chunk * record.itemsize:
-            raise refusal(path, f"'dataset/data' has no lines from {first} on", "copy or download it again")
+            raise refusal(path, f"{what} has no lines from {first} on", "copy or download it again")
         raw.seek(info.byte_offset)
         part = records[first : first + chunk]
         part[:] = np.frombuffer(raw.read(part.nbytes), record)
@@ -125,7 +153,15 @@ def _fields(fields: dict, name: str) -> dict:
 
 
 def _check_lengths(path: Path, file: h5py.File, heads: np.ndarray, references: np.ndarray) -> None:
-    """Raise InputError where a line is not as long as its head says, or all are longer than the file."""
+    """Raise InputError where a line is not as long as its head says, or all are longer than the file.
+
+    Heads of wider numbers than ISMRMRD's are read as long as these are no larger, so that no sum or product overflows.
+    """
+    for fields, names in ((heads, _NUMBERS[1:]), (heads["idx"], _COUNTERS)):
+        for name in names:
+            if (largest := int(fields[name].max())) > _LARGEST_NUMBER:
+                problem = f"the heads of its lines have numbers up to {largest} as '{name}'"
+                raise refusal(path, problem, f"correct it, ISMRMRD has at most {_LARGEST_NUMBER}")
     samples, coils = heads["number_of_samples"].astype(np.int64), heads["active_channels"].astype(np.int64)
     wrong = np.flatnonzero((references["length"] != 2 * samples * coils) | (samples * coils == 0))
     if len(wrong):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data_prep.file_kinds import kind_of
 from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, LARGEST_EXPANSION, check_regular, damaged, refusal
 
 _LENGTHS = {348: b"n+1\0", 540: b"n+2\0"}  # bytes of a header of version 1 and 2, and what a single file is marked by
@@ -61,6 +62,9 @@ def _header(path: Path, stream: Any, nibabel: Any) -> Any:
     start = stream.read(540)
     length = next((n for n in _LENGTHS for order in "<>" if start[:4] == struct.pack(order + "i", n)), None)
     if length is None or len(start) < length:
+        known = kind_of(path)
+        if known is not None and "NIfTI" not in known.words:
+            raise refusal(path, f"not a NIfTI file, but {known.words}", known.remedy)
         raise refusal(path, "not a NIfTI file", "give a .nii or .nii.gz file")
     if _LENGTHS[length] not in (start[344:348], start[4:8]):
         raise refusal(path, "a header without its images", "give a single .nii file, not a pair of .hdr and .img")

@@ -1,58 +1,114 @@
-"""Read CSV tables that strangers wrote: bounded in bytes, in rows and in the length of a line."""
+"""Read CSV tables that strangers wrote: bounded in bytes, in rows and in the length of a row.
+
+Columns are separated by commas, by tabs, or by semicolons, as spreadsheets write them in most of Europe; a table
+without commas between its columns may have decimal commas.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from data_prep.safe_hdf5 import check_regular, refusal
+from data_prep.text import encoding_of
 
 _LARGEST_FILE = 50 * 2**20  # bytes
-_LONGEST_LINE = 2**14  # characters
+_LONGEST_ROW = 2**14  # characters
 _MOST_ROWS = 500_000
 _MOST_COLUMNS = 100
+_SEPARATORS = (",", ";", "\t")
+_DECLARATION = "sep="  # a first line of Excel's, with the separator behind
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
+_SAVE = "save it as CSV in UTF-8, with commas, semicolons or tabs between the columns"
 
 
-def rows_of(path: Path, needed: tuple[str, ...], synonyms: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def rows_of(
+    path: Path, needed: tuple[str, ...], synonyms: Mapping[str, str], numbers: tuple[str, ...] = ()
+) -> Iterator[dict[str, str]]:
     """Column's name -> stripped text, of each row below the header; empty lines are skipped.
 
     needed: the columns that there must be, each once.  synonyms: other names of a column -> its name.  Names are lower
     case here, and in any case in the file.  A row that is too short has "?" in the columns that it lacks.
+    numbers: the columns in which a decimal comma becomes a point.
 
     Raises InputError where the file cannot be read, is over 50 MiB, 500 000 rows or 100 columns, or lacks a column.
     """
     size = check_regular(path).st_size
     if size > _LARGEST_FILE:
         raise refusal(path, f"it has {size} bytes", f"give a CSV file of at most {_LARGEST_FILE}")
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        records = _records(path, file)
-        header = [synonyms.get(name.lower(), name.lower()) for name in next(records, [])]
+    with path.open(encoding=encoding_of(path), errors="replace", newline="") as file:
+        separator = _separator(path, _first_line(file), needed, synonyms)
+        file.seek(0)
+        records = _records(path, file, separator)
+        header = _names(next(records, []), synonyms)
+        if header[:1] == [_DECLARATION]:
+            header = _names(next(records, []), synonyms)
         # Each row becomes a dictionary of all of them: thousands would make a small table take minutes.
         if len(header) > _MOST_COLUMNS:
             raise refusal(path, f"its first line names {len(header)} columns", f"keep at most {_MOST_COLUMNS}")
         for name in needed:
             if header.count(name) != 1:
                 problem = f"its first line names the column '{name}' {header.count(name)} times"
-                raise refusal(path, problem, f"name each of {', '.join(needed)} once")
+                raise refusal(path, problem, f"name each of {', '.join(needed)} once, and {_SAVE}")
         for number, fields in enumerate(records, start=1):
             if number > _MOST_ROWS:
                 raise refusal(path, f"it has more than {_MOST_ROWS} rows", "split it")
-            yield dict.fromkeys(header, "?") | dict(zip(header, fields, strict=False))
+            row = dict.fromkeys(header, "?") | dict(zip(header, fields, strict=False))
+            if separator != ",":
+                row |= {name: row[name].replace(",", ".") for name in numbers if _DECIMAL_COMMA.fullmatch(row[name])}
+            yield row
 
 
-def _records(path: Path, file: TextIO) -> Iterator[list[str]]:
-    """The stripped fields of each line that is not empty; a line is a record, so that a record is bounded too."""
+def _first_line(file: TextIO) -> str:
+    """The first line that is not blank."""
+    return next((line for line in iter(lambda: file.readline(_LONGEST_ROW + 1), "") if line.strip()), "")
+
+
+def _separator(path: Path, line: str, needed: tuple[str, ...], synonyms: Mapping[str, str]) -> str:
+    """With which the first line names the columns that there must be; a comma where it does so with none."""
+    if "\0" in line:
+        raise refusal(path, "its first line has null characters, so that it is no text in UTF-8", _SAVE)
+    if line.startswith(_DECLARATION) and line.removeprefix(_DECLARATION)[:1] in _SEPARATORS:
+        return line.removeprefix(_DECLARATION)[0]
+    for separator in _SEPARATORS:
+        names = _names(_fields(line, separator) or [], synonyms)
+        if all(name in names for name in needed):
+            return separator
+    return ","
+
+
+def _names(fields: list[str], synonyms: Mapping[str, str]) -> list[str]:
+    return [synonyms.get(name.lower(), name.lower()) for name in fields]
+
+
+def _records(path: Path, file: TextIO, separator: str) -> Iterator[list[str]]:
+    """The stripped fields of each row that is not empty."""
     number = 0
-    while line := file.readline(_LONGEST_LINE + 1):
+    while row := file.readline(_LONGEST_ROW + 1):
         number += 1
-        try:
-            if len(line) > _LONGEST_LINE:
-                raise csv.Error
-            fields = [field.strip() for field in next(csv.reader([line], strict=True), [])]
-        except csv.Error as error:
-            problem = f"line {number} is no row of a CSV file, or longer than {_LONGEST_LINE} characters"
-            raise refusal(path, problem, "save it as comma-separated values") from error
+        first, fields = number, _fields(row, separator)
+        # A quoted field may go on in the lines below, up to the next one with an odd number of quotes.
+        while fields is None and len(row) <= _LONGEST_ROW and (line := file.readline(_LONGEST_ROW + 1)):
+            number += 1
+            row += line
+            if line.count('"') % 2:
+                fields = _fields(row, separator)
+                break
+        if fields is None:
+            problem = f"line {first} is no row of a CSV file, or longer than {_LONGEST_ROW} characters"
+            raise refusal(path, problem, _SAVE)
         if any(fields):
             yield fields
+
+
+def _fields(row: str, separator: str) -> list[str] | None:
+    """The stripped fields of a row, or None where it is none."""
+    if len(row) > _LONGEST_ROW:
+        return None
+    try:
+        return [field.strip() for field in next(csv.reader([row], delimiter=separator, strict=True), [])]
+    except csv.Error:
+        return None

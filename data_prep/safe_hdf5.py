@@ -18,7 +18,9 @@ import h5py
 import numpy as np
 
 from data_prep.cases import InputError
+from data_prep.file_kinds import kind_of
 from data_prep.hdf5_chunks import check_chunks
+from data_prep.hdf5_filters import filter_words, filters, repacked
 from data_prep.hdf5_structure import check_group, check_superblock
 
 LARGEST_AXIS = 4096
@@ -79,6 +81,9 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
     check_regular(path)
     with damaged(path, "the HDF5 structure"):
         if not h5py.is_hdf5(path):
+            known = kind_of(Path(path))
+            if known is not None:
+                raise refusal(path, f"not an HDF5 file, but {known.words}", known.remedy)
             raise refusal(path, "not an HDF5 file", "check that it was downloaded whole and unpacked")
         with open(path, "rb") as raw:
             check_superblock(raw)
@@ -87,10 +92,10 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
-def holds(file: h5py.File, name: str) -> bool:
-    """Whether the root group has a link of that name, which is not followed."""
-    with damaged(file.filename, "the root group"):
-        return bool(file.id.links.exists(name.encode()))
+def holds(group: h5py.Group, name: str) -> bool:
+    """Whether a group, or a file's root group, has a link of that name, which is not followed."""
+    with damaged(group.file.filename, f"the group '{group.name}'"):
+        return bool(group.id.links.exists(name.encode()))
 
 
 def find_group(file: h5py.File, name: str) -> h5py.Group | None:
@@ -128,13 +133,27 @@ def find_compound(group: h5py.Group, name: str) -> h5py.Dataset | None:
 def dataset_names(file: h5py.File, kinds: str) -> list[str]:
     """The names, in order, of the root group's datasets whose numpy kind is in `kinds`; links to elsewhere are passed.
 
-    Raises InputError where the group is damaged.
+    A name that is not UTF-8 has its bytes as surrogates.  Raises InputError where the group is damaged.
     """
     with damaged(file.filename, "the root group"):
-        hard = [name for name in sorted(file) if file.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
-        # Groups are not opened: what is in them may be damaged.
-        datasets = [name for name in hard if h5py.h5o.get_info(file.id, name.encode()).type == h5py.h5o.TYPE_DATASET]
-        return [name for name in datasets if file[name].dtype.kind in kinds]
+        return [name for name in _names(file, h5py.h5o.TYPE_DATASET) if file[_stored(name)].dtype.kind in kinds]
+
+
+def group_names(file: h5py.File) -> list[str]:
+    """The names, in order, of the groups in the root group, as `dataset_names`."""
+    with damaged(file.filename, "the root group"):
+        return _names(file, h5py.h5o.TYPE_GROUP)
+
+
+def _names(file: h5py.File, kind: int) -> list[str]:
+    hard = [name for name in sorted(file.id) if file.id.links.get_info(name).type == h5py.h5l.TYPE_HARD]
+    # Groups are not opened: what is in them may be damaged.
+    of_kind = [name for name in hard if h5py.h5o.get_info(file.id, name).type == kind]
+    return [name.decode(errors="surrogateescape") for name in of_kind]
+
+
+def _stored(name: str) -> bytes:
+    return name.encode(errors="surrogateescape")
 
 
 def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) -> h5py.Dataset | None:
@@ -153,7 +172,11 @@ def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) 
             return None
         if dataset.dtype.kind not in kinds:
             wanted = " or ".join(dict.fromkeys(_KINDS[kind] for kind in kinds))
-            raise refusal(path, f"'{name}' has type {dataset.dtype}", f"store {wanted} numbers")
+            remedy = f"store {wanted} numbers"
+            if "c" in kinds and len(dataset.dtype.names or ()) == 2:
+                real, imaginary = dataset.dtype.names
+                remedy += f", which are k['{real}'] + 1j * k['{imaginary}'] in Python if k is what h5py reads"
+            raise refusal(path, f"'{name}' has type {dataset.dtype}", remedy)
         shape = dataset.shape
         if shape is None or len(shape) not in axes:
             found = 0 if shape is None else len(shape)
@@ -250,12 +273,12 @@ def number_attribute(file: h5py.File, name: str) -> float | None:
 def _linked(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | h5py.Datatype | None:
     """What is behind a hard link of the group, or None where absent."""
     # `name in group` and `group.get(name)` would follow an external link and so open the file that it names.
-    links = group.id.links
-    if not links.exists(name.encode()):
+    links, stored = group.id.links, _stored(name)
+    if not links.exists(stored):
         return None
-    if links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+    if links.get_info(stored).type != h5py.h5l.TYPE_HARD:
         raise refusal(group.file.filename, f"'{name}' is a soft or external link", "store the data in the file itself")
-    return group[name]
+    return group[stored]
 
 
 def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
@@ -273,14 +296,9 @@ def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
     used = filters(dataset)
     # A filter used twice multiplies the expansion, so that no chunk's size could be trusted.
     if not set(used) <= _FILTERS or len(used) != len(set(used)):
-        raise refusal(path, f"'{name}' is stored with the filters {used}", "use none, or gzip, or lzf")
+        remedy = f"use none, or gzip, or lzf; {repacked('GZIP=4')}"
+        raise refusal(path, f"'{name}' is stored with {filter_words(used)}", remedy)
     return dataset
-
-
-def filters(dataset: h5py.Dataset) -> list[int]:
-    """The numbers of the dataset's HDF5 filters, in order."""
-    creation = dataset.id.get_create_plist()
-    return [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
 
 
 def _check_size(group: h5py.Group, name: str, dataset: h5py.Dataset) -> None:

@@ -14,8 +14,10 @@ import numpy as np
 from data_prep import ismrmrd
 from data_prep.fourier import forward, inverse
 from data_prep.layout import Volume
-from data_prep.safe_hdf5 import refusal
+from data_prep.safe_hdf5 import LARGEST_DATASET, refusal
 from jaxcs.fourier import centre_slice
+
+_GROWTH = 4  # of k-space by a fix: twice the rows and twice the columns
 
 
 def volumes(path: Path, fix: str) -> Iterator[Volume]:
@@ -30,6 +32,9 @@ def volumes(path: Path, fix: str) -> Iterator[Volume]:
     for volume in ismrmrd.volumes(path):
         if fix != "none" and volume.mask is not None:
             raise refusal(path, "under-sampled, its resolution cannot be fixed", "give a fully sampled scan")
+        if fix != "none" and _GROWTH * volume.kspace.nbytes > LARGEST_DATASET:
+            problem = f"--fix {fix} makes {_GROWTH * volume.kspace.nbytes} bytes of k-space, over {LARGEST_DATASET}"
+            raise refusal(path, problem, "leave it out, or give a smaller scan")
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
             fixed = FIXES[fix](volume)
         if not np.isfinite(fixed.kspace).all():

@@ -14,6 +14,7 @@ from data_prep.safe_hdf5 import check_regular, printable, refusal
 from jaxcs.recon import METHODS, Method
 from jaxcs.types import Params
 from jaxcs.weights import archive, fastmri
+from jaxcs.weights.card import check_card
 from jaxcs.weights.errors import WeightsError
 from jaxcs.weights.torch_file import read_torch_file
 
@@ -67,10 +68,11 @@ _Read = tuple[str, Any, Params, dict[str, Any]]
 
 def _safetensors(content: bytes) -> _Read:
     params, card = archive.decode(content)
-    method = card.get("method")
-    if not isinstance(method, str) or method not in METHODS or not _is_network(METHODS[method]):
+    card = check_card(card)
+    method = card["method"]
+    if method not in METHODS or not _is_network(METHODS[method]):
         raise WeightsError(f"its card names the method {method!r}, which is no trained one; use another version")
-    return _checked(method, card.get("config"), params, card)
+    return _checked(method, card["config"], params, card)
 
 
 def _is_network(method: Method) -> bool:
@@ -89,7 +91,7 @@ def _torch(content: bytes) -> _Read:
     return _checked("unet", settings, params, {})
 
 
-def _checked(method: str, settings: Any, params: Params, card: dict[str, Any]) -> _Read:
+def _checked(method: str, settings: dict[str, Any], params: Params, card: dict[str, Any]) -> _Read:
     entry = METHODS[method]
     _check_settings(settings)
     try:
@@ -101,10 +103,8 @@ def _checked(method: str, settings: Any, params: Params, card: dict[str, Any]) -
     return method, config, params, card
 
 
-def _check_settings(settings: Any) -> None:
+def _check_settings(settings: dict[str, Any]) -> None:
     """Raise WeightsError where a card describes a network that is too large to be looked at."""
-    if not isinstance(settings, dict):
-        raise WeightsError("its card has no configuration; export it again")
     for name, value in settings.items():
         most = _MOST_POOLS if name.endswith("pools") else _MOST
         if isinstance(value, list) and len(value) > _MOST_LAYERS:

@@ -51,6 +51,23 @@ def test_headers_vary_in_names_order_and_case(tmp_path, header, line, label):
     assert read(table(tmp_path, line, header=header)).boxes == [Box("file1", 2, 33, 5, 4, 7, label)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_are_read_as_spreadsheets_save_them(tmp_path, separator, encoding):
+    """Numbers have decimal commas if columns are not separated by commas; a cell may have two lines."""
+    first, number = ("", "3.5") if separator == "," else (f"sep={separator}\r\n", "3,5")
+    rows = (HEADER.split(","), ["Müller", "2", "No", "5", number, "7", "4", '"tear\n""ü"" medial"'], [""] * 8)
+    path = tmp_path / "boxes.csv"
+    path.write_bytes((first + "".join(separator.join(row) + "\r\n" for row in rows)).encode(encoding))
+    found = read(path)
+    assert found.boxes == [Box("Müller", 2, 32, 5, 5, 7, 'tear?"ü" medial')]
+    assert found.total == 1
+
+
+def test_a_comma_in_a_number_is_no_decimal_comma_in_a_table_with_commas(tmp_path):
+    assert read(table(tmp_path, 'a,0,No,5,"1,234",7,4,x')).unusable == 1
+
+
 def test_degenerate_boxes_are_dropped_or_widened_inside_the_image(tmp_path):
     path = table(tmp_path, "a,0,No,5,10,6,0,flat", "a,0,No,32,0,0,0,point", "a,0,No,1,1,2,2,whole")
     dropped = read(path)
@@ -88,7 +105,9 @@ def test_rows_without_a_usable_box_are_counted(tmp_path):
         (b"file,slice,x,y,width\n", "column 'height' 0 times"),
         (HEADER.encode() + b'\na,0,No,1,1,1,1,"open\n', "line 2"),
         (HEADER.encode() + b"\n" + b"," * 20_000, "line 2"),
-        (b"\x00\x01\x02\xff" * 100, "column 'file' 0 times"),
+        (b"\x00\x01\x02\xff" * 100, "null characters"),
+        (HEADER.encode("utf-16-le"), "null characters"),
+        (HEADER.replace(",", ":").encode(), "once, and save it as CSV in UTF-8, with commas, semicolons or tabs"),
     ],
 )
 def test_tables_that_are_none_are_refused_in_one_line(tmp_path, content, words):

@@ -1,5 +1,6 @@
 """Sources become files of fastMRI's layout, which the readers give back; mistakes are one line."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from data_prep.cases import Box, InputError
 from data_prep.files import list_cases
 from data_prep.layout import Volume, write_volume
 from data_prep.stanford import FIXES
-from tests.asserts import relative_error
+from tests.asserts import refused, relative_error
 
 RNG = np.random.default_rng(0)
 KSPACE = (RNG.normal(size=(2, 3, 12, 10, 2)) @ [1, 1j]).astype(np.complex64)
@@ -112,6 +113,21 @@ def test_the_phantom_is_written_as_it_is_drawn(tmp_path, monkeypatch):
     np.testing.assert_array_equal(case.kspace, drawn.kspace)
     assert relative_error(case.target, drawn.target) < 1e-6
     assert case.data_range == pytest.approx(drawn.data_range)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+def test_the_command_line_in_a_header_of_bart_may_be_in_any_encoding(tmp_path, encoding):
+    path = write_pair(tmp_path / "raw", [12, 10, 1, 3], KSPACE[0].transpose(1, 2, 0))
+    path.with_suffix(".hdr").write_text('# Dimensions\n12 10 1 3\n# Command\nfft "Données été/k"\n', encoding)
+    (volume,) = bart.volumes(path)
+    np.testing.assert_array_equal(volume.kspace, KSPACE[:1])
+
+
+def test_a_pair_that_is_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = write_pair(tmp_path / "raw", [4096, 4096, 1, 128], np.zeros(0))
+    os.truncate(path.with_suffix(".cfl"), 2**34)  # sparse, no byte on the disk
+    monkeypatch.setattr(np, "fromfile", None)
+    refused(bart.volumes, path.with_suffix(".hdr"), "declares 16.0 GiB", "at most 8 GiB", "BART's slice or extract")
 
 
 @pytest.mark.parametrize(

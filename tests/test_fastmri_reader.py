@@ -206,7 +206,7 @@ def test_a_bad_file_in_a_folder_is_named(tmp_path):
 def test_paths_that_are_no_hdf5_files_are_refused(tmp_path, read):
     refused(read, tmp_path / "missing.h5", "No such file", "check the path")
     refused(read, tmp_path, "no .h5 file in this folder")
-    (tmp_path / "text.h5").write_text("version https://git-lfs.github.com/spec/v1")
+    (tmp_path / "text.h5").write_text("notes")
     refused(read, tmp_path / "text.h5", "not an HDF5 file", "downloaded whole")
     (tmp_path / "empty.h5").touch()
     refused(read, tmp_path / "empty.h5", "not an HDF5 file")
@@ -288,10 +288,14 @@ LAYOUTS = {
     "external link": (linked(kspace=h5py.ExternalLink("other.h5", "/kspace")), "soft or external link"),
     "group": (lambda file: file.create_group("kspace/kspace"), "'kspace' is not a dataset"),
     "cycle": (lambda file: file.update(kspace=file["/"]), "'kspace' is not a dataset"),
-    "filtered twice": (filtered_twice, "filters [1, 1]", "use none, or gzip, or lzf"),
+    "filtered twice": (filtered_twice, "filters gzip (1), gzip (1)", "use none, or gzip, or lzf"),
 }
 ADDITIONS = {
-    "unknown filter": (stored(np.ones((3, 16, 16), "f4"), RSS, scaleoffset=3), "_rss' is stored with the filters [6]"),
+    "unknown filter": (
+        stored(np.ones((3, 16, 16), "f4"), RSS, scaleoffset=3),
+        "_rss' is stored with the filter scale-offset (6)",
+        "h5repack -f GZIP=4",
+    ),
     "target slices": (stored(np.ones((2, 16, 16)), RSS), "has 2 slices, 'kspace' 3"),
     "target type": (stored(random_kspace((3, 16, 16)), RSS), "complex64: store real"),
     "target link": (linked(reconstruction_rss=h5py.ExternalLink("b.h5", "/x")), "_rss' is a soft or external link"),
@@ -314,8 +318,12 @@ ADDITIONS = {
     "header in chunks": (stored(["<a/>"], XML, chunks=(1,)), "not stored contiguously"),
     "header link": (linked(ismrmrd_header=h5py.SoftLink("/x")), "'ismrmrd_header' is a soft"),
     "header no XML": (stored("<a>", XML), "is not an XML text"),
-    "header not UTF-8": (stored(np.bytes_(HEADER.encode("utf-16")), XML), "is not an XML text of UTF-8"),
-    "header no number": (stored(HEADER.replace("<y>24<", "<y>many<"), XML), "with whole numbers"),
+    "header unmarked UTF-16": (stored(np.bytes_(HEADER.encode("utf-16-le")), XML), "is not an XML text"),
+    "header UTF-16 entity": (
+        stored(np.bytes_(HEADER.replace("?>", "?><!ENTITY b 'bbbb'>", 1).encode("utf-16")), XML),
+        "declares XML entities",
+    ),
+    "header no number": (stored(HEADER.replace("<y>24<", "<y>many<"), XML), "'many' at 'encodedSpace/matrixSize/y'"),
     "header type": (stored("<!DOCTYPE a SYSTEM 'a.dtd'><a/>", XML), "declares XML entities"),
     "header entity": (stored(HEADER.replace("?>", "?><!ENTITY b 'bbbb'>", 1), XML), "declares XML entities"),
     "header long": (stored("<a>" + " " * 2**20 + "</a>", XML), "'ismrmrd_header' has 1048583 bytes"),

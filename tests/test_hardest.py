@@ -288,7 +288,7 @@ def test_the_figure_is_drawn_of_two_groups_and_of_one(chosen):
 
 def test_a_list_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "list.csv"
-    names = {'a, "b".h5:3': 0.1, "é.h5:0": 0.2}
+    names = {'a, "b".h5:3': 0.1, "é.h5:0": 0.2, 'new\nline".h5:0': 0.3}
     path.write_bytes(as_csv((case, case.rsplit(":", 1)[0], score) for case, score in names.items()))
     assert listed(str(path), [*names, "c"], "here") == set(names)
     path.write_text("Case\nx\nx\ny\n")
@@ -329,6 +329,7 @@ def test_a_list_makes_another_run():
         ("volume,slice\na,1\n", "names the column 'case' 0 times"),
         ("case\n", "names no case"),
         ("case\na.h5:0\nc.h5:0\n", "1 of its 2 cases are not in"),
+        ("case\né.h5:0\n", "the data that the list was made of, and save the list as CSV in UTF-8"),
         ("case\nc.h5:0\n", "such as 'c.h5:0'; give the data that the list was made of"),
     ],
 )

@@ -10,7 +10,7 @@ from data_prep.__main__ import main
 from data_prep.files import list_cases
 from data_prep.fourier import inverse
 from data_prep.image_source import volumes
-from tests.asserts import complex_normal, relative_error
+from tests.asserts import complex_normal, refused, relative_error
 
 RNG = np.random.default_rng(7)
 SHAPE = (24, 20)
@@ -93,6 +93,46 @@ def test_nifti_volumes_become_files_without_their_empty_slices(tmp_path):
     assert (tmp_path / "out" / "run-0.h5").exists()
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.complex64])
+def test_nifti_voxels_that_are_nan_count_as_zero(tmp_path, kind):
+    """As FSL and SPM write them around the object."""
+    body = np.full((10, 12, 3, 2), np.nan, kind)
+    body[2:8, 3:9, 1] = 1 + np.arange(36).reshape(6, 6, 1)
+    paths = []
+    for name, values in (("nan", body), ("zero", np.nan_to_num(body))):
+        paths.append(tmp_path / name / "run.nii")
+        paths[-1].parent.mkdir()
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), paths[-1])
+    read, expected = (list(volumes(path, None, None)) for path in paths)
+    assert len(read) == 2
+    for one, other in zip(read, expected, strict=True):
+        np.testing.assert_array_equal(one.kspace, other.kspace)
+        assert one.notes == (*other.notes, "324 voxels of 360 are NaN, and count as zero")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(np.nan, "volume 0 is zero or NaN"), (np.inf, "slice 0 of volume 0 is zero or not finite")]
+)
+def test_nifti_voxels_that_are_nan_alone_or_infinite_are_refused(tmp_path, value, words):
+    body = np.full((8, 9, 1), np.nan, np.float32)
+    body[3, 3] = value
+    nibabel.save(nibabel.Nifti1Image(body, np.eye(4)), tmp_path / "run.nii")
+    refused(lambda path: volumes(path, None, None), tmp_path / "run.nii", words)
+
+
+def test_more_kspace_than_is_written_is_refused_before_it_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_prep.image_source.LARGEST_DATASET", 8 * 8 * 24 * 20 * 2 - 1)
+    monkeypatch.setattr("data_prep.image_source._scan", None)
+    body = np.ones((20, 24, 2), np.float32)
+    nibabel.save(nibabel.Nifti1Image(body, np.eye(4)), tmp_path / "run.nii")
+    for path in (
+        write(tmp_path / "a.h5", image=brain(2), block=[0, 0]),
+        write(tmp_path / "b.h5", heart=brain(2)),
+        tmp_path / "run.nii",
+    ):
+        refused(lambda path: volumes(path, None, None), path, "its 2 images become 61440 bytes", "of 8 coils")
+
+
 def test_two_volumes_of_one_name_are_refused(tmp_path, capsys):
     (tmp_path / "raw").mkdir()
     for name in ("one.nii", "one.nii.gz"):
@@ -105,6 +145,15 @@ def test_complex_datasets_of_any_name_are_volumes(tmp_path):
     path = write(tmp_path / "body.h5", heart=brain(1)[0], liver=brain(2)[:, :20], label=[1, 2])
     found = {volume.name: volume.kspace.shape for volume in volumes(path, None, None)}
     assert found == {"body-heart": (1, 8, 24, 20), "body-liver": (2, 8, 20, 20)}
+
+
+def test_a_dataset_whose_name_is_not_utf8_is_read(tmp_path):
+    path = write(tmp_path / "body.h5", heart=brain(1)[0])
+    with h5py.File(path, "r+") as file:
+        h5py.h5o.link(file["heart"].id, file.id, "Köpfe".encode("latin-1"))
+        del file["heart"]
+    (found,) = volumes(path, None, None)
+    assert found.name == "body-Köpfe"
 
 
 @pytest.mark.parametrize(

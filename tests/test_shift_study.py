@@ -298,6 +298,8 @@ def test_the_hard_images_of_the_phantom_are_those_of_lowest_score(tmp_path, monk
         (["anatomy", "--data", "x.h5"], 2, "anatomy: needs another data set; give --other-data PATH"),
         (["noise", "--data", "x.h5", "--weights", "a=nowhere.pt"], 3, "--weights nowhere.pt"),
         (["--redraw", "nowhere"], 3, "nowhere/study.json: is missing"),
+        (["--redraw", "nowhere", "--limit", "3"], 2, "--limit: the study in nowhere is drawn as it is; leave that out"),
+        (["noise", "--redraw", "nowhere"], 2, "noise: the study in nowhere is drawn as it is; leave that out"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, code, problem, capsys, tmp_path):

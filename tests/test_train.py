@@ -160,7 +160,6 @@ def test_data_that_do_not_say_what_to_validate_on_are_refused(tmp_path, capsys):
         (["--shift", "thickness=3"], 2, "--shift thickness: a training reads no neighbouring slices"),
         (["--shift", "noise=0.5"], 2, "--shift noise=0.5: noise is 0.5, must lie in 1 to 1000"),
         (["--initial", "nowhere.safetensors"], 3, "nowhere.safetensors"),
-        (["--resume", "nowhere"], 3, "--resume nowhere/train.json: is not the record of a training"),
         (["--loss", "sim"], 2, "did you mean 'ssim'?"),
     ],
 )
@@ -170,6 +169,21 @@ def test_mistakes_are_one_line(flags, code, problem, tmp_path, capsys):
     assert len(error) == 1
     assert problem in error[0]
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "problem"),
+    [
+        ([], 3, "--resume nowhere/train.json: is not the record of a training"),
+        (["--device", "cpu"], 3, "--resume nowhere/train.json: is not the record of a training"),
+        (["--steps", "4"], 2, "--steps: the training in nowhere goes on as it was begun; leave the flag out, or begin"),
+        (["--output=elsewhere"], 2, "--output: the training in nowhere goes on as it was begun"),
+    ],
+)
+def test_beside_resume_there_is_no_flag_of_what_is_trained(flags, code, problem, capsys):
+    assert train.main(["--resume", "nowhere", *flags]) == code
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert problem in line
 
 
 def test_every_scan_of_a_training_is_shifted_as_in_an_attack(images):

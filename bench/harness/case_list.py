@@ -46,6 +46,7 @@ def listed(path: str, known: Iterable[str], where: str) -> set[str]:
         raise InputFileError(
             f"--only {path}: {len(missing)} of its {len(names)} cases are not in {where}, such as "
             f"'{printable(missing[0])[:_SHOWN]}'; give the data that the list was made of"
+            f"{'' if missing[0].isascii() else ', and save the list as CSV in UTF-8'}"
         )
     return set(names)
 

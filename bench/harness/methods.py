@@ -13,6 +13,7 @@ from bench.harness.arguments import did_you_mean
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
 from data_prep.cases import InputError
+from data_prep.safe_hdf5 import printable
 from data_prep.weights import Weights, read_weights, shipped
 from jaxcs.recon import METHODS, Method
 from jaxcs.types import Reconstructor
@@ -154,7 +155,7 @@ def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, in
     if trained is None:
         return []
     told = trained.card.get("data")
-    found = [f"weights of {config.method} trained on: {told}"] if told else []
+    found = [f"weights of {config.method} trained on: {printable(told)}"] if told else []
     seen = {tuple(shape)[1:] for shape in trained.card.get("shapes", [])}
     unseen = sorted({shape[1:] for shape in shapes} - seen)
     if seen and unseen:

@@ -19,6 +19,7 @@ from safetensors import numpy as tensors
 from jaxcs.types import Params
 from jaxcs.weights.errors import WeightsError
 
+_LARGEST_CARD = 2**20  # characters
 _DEEPEST = 50  # steps of a path: JAX walks through nested dictionaries by recursion
 
 
@@ -37,7 +38,12 @@ def decode(content: bytes) -> tuple[Params, dict[str, Any]]:
     try:
         flat = tensors.load(content)
         length = int.from_bytes(content[:8], "little")
-        card = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["card"])
+        text = json.loads(content[8 : 8 + length])["__metadata__"]["card"]
+        if len(text) > _LARGEST_CARD:
+            raise WeightsError(f"its card has {len(text)} characters, more than the limit of {_LARGEST_CARD}")
+        card = json.loads(text)
+    except WeightsError:
+        raise
     # RecursionError: a card of nothing but brackets.
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError("is no safetensors file of this project, or is damaged; export it again") from error

@@ -20,9 +20,11 @@ from jaxcs.nets.unet import unet
 from jaxcs.types import Params
 from jaxcs.weights.checks import checked
 from jaxcs.weights.errors import WeightsError
+from jaxcs.weights.nested import State, holds, network_state, plain_entries, reading
 
-# Around the network: data parallelism, compilation, and the Lightning modules' names for it.
-_PREFIXES = ("module.", "_orig_mod.", "unet.", "varnet.", "model.")
+_FIRST = "down_sample_layers.0.layers.0.weight"  # of a U-Net
+_VARNET = "variational network"
+_SENSITIVITY = "sens_net.norm_unet.unet."
 # The window of the SSIM loss, the sums of Lightning's metrics, and a constant that old cascades kept.
 _IGNORED = re.compile(
     r"((.*\.)?(loss|ssim_loss)\.w|(NMSE|SSIM|PSNR|ValLoss|TotExamples|TotSliceExamples)\.quantity"
@@ -31,24 +33,26 @@ _IGNORED = re.compile(
 # fastMRI's largest has 256 channels and 4 pools.  The limits keep the shapes of a made-up file within bounds.
 _MOST_POOLS = 10
 _MOST_CHANNELS = 4096
-_LONGEST_NAME = 500
 
 
 def is_varnet(state: Mapping[str, Any]) -> bool:
-    """Whether its names are those of a variational network.  Raises WeightsError where it holds no weights."""
-    return any("sens_net." in name for name in _tensors(state))
+    """Whether it holds the weights of a variational network, however they are wrapped."""
+    return holds(state, _SENSITIVITY + _FIRST)
 
 
 def import_unet(state: Mapping[str, Any]) -> tuple[dict[str, int], Params]:
     """The arguments of `jaxcs.nets.unet.unet` and the parameters, of what `read_torch_file` gave.
 
-    state: a state_dict, a Lightning checkpoint, or a dictionary whose entry "model" is a state_dict.
+    state: a state_dict, or a checkpoint with one in it, see `jaxcs.weights.nested`.
 
     Raises WeightsError where it is not the whole of one U-Net.
     """
-    tensors = _tensors(state)
-    config, params = _unet(tensors, "", "U-Net")
-    _check_nothing_left(tensors)
+    what = "U-Net"
+    found = network_state(state, _FIRST, what)
+    with reading(found):
+        tensors = _tensors(found)
+        config, params = _unet(tensors, "", what)
+        _check_nothing_left(tensors)
     return config, jax.tree.map(jnp.asarray, params)
 
 
@@ -57,15 +61,20 @@ def import_varnet(state: Mapping[str, Any]) -> tuple[dict[str, int], Params]:
 
     Raises WeightsError where it is not the whole of one variational network with cascades of one size.
     """
-    tensors = _tensors(state)
-    what = "variational network"
-    sens_config, sensitivity = _unet(tensors, "sens_net.norm_unet.unet.", what)
+    found = network_state(state, _SENSITIVITY + _FIRST, _VARNET)
+    with reading(found):
+        return _varnet(_tensors(found))
+
+
+def _varnet(tensors: dict[str, Any]) -> tuple[dict[str, int], Params]:
+    """Take a variational network out of the tensors, which must hold nothing else."""
+    sens_config, sensitivity = _unet(tensors, _SENSITIVITY, _VARNET)
     configs: list[dict[str, int]] = []
     networks: list[Params] = []
     weights: list[np.ndarray] = []
     while not networks or any(name.startswith(f"cascades.{len(networks)}.") for name in tensors):
         prefix = f"cascades.{len(networks)}."
-        config, network = _unet(tensors, f"{prefix}model.unet.", what)
+        config, network = _unet(tensors, f"{prefix}model.unet.", _VARNET)
         configs.append(config)
         networks.append(network)
         weights.append(_take(tensors, f"{prefix}dc_weight", (1,))[0])
@@ -90,27 +99,15 @@ def import_varnet(state: Mapping[str, Any]) -> tuple[dict[str, int], Params]:
     return config, jax.tree.map(jnp.asarray, params)
 
 
-def _tensors(state: Mapping[str, Any]) -> dict[str, Any]:
+def _tensors(state: State) -> dict[str, Any]:
     """The network's entries by their names in the plain network."""
-    for key in ("state_dict", "model"):
-        if isinstance(state.get(key), dict):
-            state = state[key]
-            break
-    if not all(isinstance(name, str) for name in state):
-        raise WeightsError("its weights have names that are not text")
-    tensors = {name: value for name, value in state.items() if not _IGNORED.fullmatch(name)}
-    if not tensors:
-        raise WeightsError("it holds no weights")
-    if any(len(name) > _LONGEST_NAME for name in tensors):  # a name may be prefixes alone, megabytes of them
-        raise WeightsError(f"it holds a tensor whose name is longer than {_LONGEST_NAME} characters")
-    while prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in tensors)), ""):
-        tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
-    return tensors
+    entries = {name: value for name, value in state.entries.items() if not _IGNORED.fullmatch(str(name))}
+    return plain_entries(state._replace(entries=entries))
 
 
 def _unet(tensors: dict[str, Any], prefix: str, what: str) -> tuple[dict[str, int], Params]:
     """Take the U-Net whose names begin with the prefix out of the tensors: its arguments and its parameters."""
-    first = f"{prefix}down_sample_layers.0.layers.0.weight"
+    first = f"{prefix}{_FIRST}"
     kernel = tensors.get(first)
     if not isinstance(kernel, np.ndarray) or kernel.ndim != 4:
         raise WeightsError(f"it is no {what} of fastMRI: it lacks the kernel '{first}'")

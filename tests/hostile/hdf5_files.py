@@ -192,6 +192,7 @@ DATA = {
     "references": _instead("kspace", "object references", shape=(2, 2, 16, 12), dtype=h5py.ref_dtype),
     "region references": _instead("mask", "region references", shape=(12,), dtype=h5py.regionref_dtype),
     "variable length": _instead("kspace", "lengths to trust", shape=(2, 2, 16, 12), dtype=h5py.vlen_dtype("c8")),
+    "boxes beyond 64 bits": _instead("boxes", "a box at 2^63", np.full((1, 5), 2**63, np.uint64)),
     "unknown filter": _bytes("a filter that would load a plugin", _unknown_filter),
     "filter of bits": _instead("reconstruction_rss", "scale-offset filter", np.ones((2, 8, 10), "f4"), scaleoffset=3),
     "filter twice": _file("gzip twice, 1000 times 1000", _twice),

@@ -21,7 +21,14 @@ def _without_values(path: Path) -> None:
     path.write_text("# Dimensions\n4 4\n")
 
 
+def _sparse(path: Path) -> None:
+    path.write_text("# Dimensions\n4096 4096 1 128\n")
+    path.with_suffix(".cfl").touch()
+    os.truncate(path.with_suffix(".cfl"), 2**34)
+
+
 PAIRS = {
+    "bart sparse": Hostile("bart", "16 GiB that take no byte on the disk", ".hdr", place=_sparse),
     "bart lies": _pair("more values than there are", b"# Dimensions\n64 64 1 8\n", bytes(64)),
     "bart too long": _pair("fewer values than there are", b"# Dimensions\n2 2\n", bytes(64)),
     "bart no values": Hostile("bart", "no .cfl", ".hdr", place=_without_values),
@@ -53,6 +60,10 @@ TABLES = {
     "table empty": _table("nothing", b""),
     "table endless line": _table("a line of 1 MB", _COLUMNS + b"a" * 2**20),
     "table endless quote": _table("a quote that never ends", _COLUMNS + b'a,0,No,1,1,1,1,"' + b"\na" * 1000),
+    "table UTF-16": _table("UTF-16 without its mark", _COLUMNS.decode().encode("utf-16-le")),
+    "table endless quote of lines": _table(
+        "a quoted field of 200 000 lines", _COLUMNS.replace(b",", b";") + b'a;0;No;1;1;1;1;"\n' + b'""\n' * 200_000
+    ),
     "table NUL": _table("NUL bytes in the first line", b"file,slice,\0x,y,width,height\n"),
     "table bytes": _table("no text", bytes(range(256)) * 16),
     "table column": _table("a missing column", b"file,slice,x,y,width\na,0,1,1,1\n"),

@@ -78,6 +78,28 @@ def _elsewhere(file: h5py.File) -> None:
     file["dataset/data"] = h5py.ExternalLink(CANARY_NAME, "/dataset/data")
 
 
+def _wide(name: str) -> Callable[[h5py.File], None]:
+    """Numbers of 64 bits in the heads; one of them is larger by 2^62, which a product with 4 or 8 hides."""
+
+    def change(file: h5py.File) -> None:
+        rows, counters = file["dataset/data"][()], HEAD["idx"].names or ()
+        kinds = [(field, "<u8") for field in HEAD.names or () if field != "idx"]
+        head = np.dtype([*kinds, ("idx", [(counter, "<u8") for counter in counters])])
+        wide = np.zeros(len(rows), [("head", head), ("traj", LINE["traj"]), ("data", LINE["data"])])
+        wide["head"], wide["traj"], wide["data"] = rows["head"].astype(head), rows["traj"], rows["data"]
+        (wide["head"]["idx"] if name in counters else wide["head"])[name][5] += np.uint64(2**62)
+        del file["dataset/data"]
+        file.create_dataset("dataset/data", data=wide, chunks=(4,))
+
+    return change
+
+
+def _groups(file: h5py.File) -> None:
+    file.move("dataset", "scan0")
+    for number in range(1, 2000):
+        file[f"scan{number}"] = file["scan0"]
+
+
 def _other_records(file: h5py.File) -> None:
     del file["dataset/data"]
     file["dataset/data"] = np.zeros(12, [("head", "u2"), ("data", "f4")])
@@ -109,6 +131,12 @@ SCANS = {
     "raw object": _reference("an object that the heap lacks", 12, 60_000, 4),
     "raw samples": _heads("more samples than the line has", "number_of_samples", 60_000),
     "raw all samples": _heads("more samples than the file has", "active_channels", 60_000, slice(None)),
+    "raw wide samples": _scan("2^62 + 16 samples", _wide("number_of_samples")),
+    "raw wide coils": _scan("2^62 + 2 coils", _wide("active_channels")),
+    "raw wide centre": _scan("a centre at 2^62 + 8", _wide("center_sample")),
+    "raw wide counter": _scan("column 2^62 + 5", _wide("kspace_encode_step_1")),
+    "raw wide in Stanford's": _scan("2^62 + 16 samples", _wide("number_of_samples"), "stanford"),
+    "raw groups": _scan("the scan by 2000 names", _groups),
     "raw no samples": _heads("no samples", "number_of_samples", 0),
     "raw outside": _heads("a line beyond the matrix", "kspace_encode_step_1", 4000),
     "raw centre": _heads("samples beyond the matrix", "center_sample", 60_000),

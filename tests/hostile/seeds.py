@@ -163,6 +163,7 @@ def seeds() -> dict[str, Seed]:
         "ismrmrd 3-D": Seed("stanford", ".h5", hdf5(lambda file: lines(file, partitions=2))),
         "bart": Seed("bart", ".hdr", _bart(1, 2)),
         "bart 3-D": Seed("bart", ".hdr", _bart(2, 1)),
+        "boxes of a spreadsheet": Seed("boxes", ".csv", _TABLE.replace(",", ";").encode("utf-16")),
         "boxes": Seed("boxes", ".csv", _TABLE.encode()),
         "safetensors": Seed("weights", ".safetensors", network()),
         "torch": Seed("weights", ".pt", (PARITY / "unet.pt").read_bytes()),
