@@ -20,8 +20,10 @@ from bench.harness.command import as_process, execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
+from bench.harness.holding import held_beside
 from bench.harness.records import RunFolder
 
+_RECORD = "ttt.json"
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
 # What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
@@ -88,6 +90,11 @@ def main(argv: list[str] | None = None) -> int:
 def _work(arguments: Namespace, argv: list[str]) -> int:
     del argv
     study = Path(arguments.output or f"runs/ttt-{arguments.shift}-{arguments.network}")
+    with held_beside(study / _RECORD, "study"):
+        return _study(study, arguments)
+
+
+def _study(study: Path, arguments: Namespace) -> int:
     code = DONE
     if not arguments.redraw:
         weights = {model: _weights(arguments, model) for model in MODELS}
@@ -103,8 +110,8 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     from bench.figures import gap  # imports matplotlib
 
     folder = RunFolder(study)
-    folder.write_json("ttt.json", record)
-    folder.write("ttt.png", gap.draw(json.loads((study / "ttt.json").read_text(encoding="utf-8"))))
+    folder.write_json(_RECORD, record)
+    folder.write("ttt.png", gap.draw(json.loads((study / _RECORD).read_text(encoding="utf-8"))))
     print(*record["findings"], sep="\n")
     print(f"record and figure in {study}", file=sys.stderr)
     return code
