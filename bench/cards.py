@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.harness.arguments import Parser, setting
 from bench.harness.errors import InputFileError, OutputError, RunError
+from data_prep.whole import whole_file
 
 _SHIPPED = Path(__file__).resolve().parents[1] / "data_prep" / "shipped"
 _HEAD = """# Shipped weights
@@ -68,8 +69,8 @@ def cards() -> str:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
+        with whole_file(path) as part:
+            part.write_bytes(content)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
 

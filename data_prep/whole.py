@@ -41,6 +41,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     with _naming(path), _partial(path, folder=True) as (part, _):
         yield part
+        for file in part.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as content:
+                    os.fsync(content.fileno())
         part.rename(path)
 
 
@@ -120,10 +124,10 @@ def _remove(part: Path) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Let errors of the system that name no file name this one, instead of the file beside it."""
+    """Let errors of the system name this file or folder, if they name none or what is beside it."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None and (error.filename is None or _PARTIAL.fullmatch(Path(error.filename).name)):
+        if error.errno is not None and (error.filename is None or _PARTIAL.search(str(error.filename))):
             error.filename, error.filename2 = str(path), None
         raise
