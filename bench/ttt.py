@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import attack
+from bench.figures.drawing import draw_into
 from bench.harness.arguments import Parser, integer, one_of
 from bench.harness.command import as_process, execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
@@ -107,11 +108,10 @@ def _study(study: Path, arguments: Namespace) -> int:
                 code = max(code, ended)
     folders = {(model, state): _newest(study / f"{model}-{state}") for model in MODELS for state in STATES}
     record = analyse(arguments.shift, arguments.network, folders)
-    from bench.figures import gap  # imports matplotlib
-
     folder = RunFolder(study)
     folder.write_json(_RECORD, record)
-    folder.write("ttt.png", gap.draw(json.loads((study / _RECORD).read_text(encoding="utf-8"))))
+    drawn = json.loads((study / _RECORD).read_text(encoding="utf-8"))
+    draw_into(folder, "ttt.png", "gap", drawn, again="the same command with --redraw")
     print(*record["findings"], sep="\n")
     print(f"record and figure in {study}", file=sys.stderr)
     return code
