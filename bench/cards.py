@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bench.figures.drawing import draw_into
 from bench.harness.arguments import Parser, setting
 from bench.harness.errors import InputFileError, OutputError, RunError
+from bench.harness.records import RunFolder
+from data_prep.whole import whole_file
 
 _SHIPPED = Path(__file__).resolve().parents[1] / "data_prep" / "shipped"
 _HEAD = """# Shipped weights
@@ -21,15 +24,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = Parser(prog="python -m bench.cards", description=__doc__)
     parser.add_argument("runs", type=setting, nargs="*", metavar="NAME=RUN", help="weights to ship, of bench.train")
     try:
-        from bench.figures import training_curve
-
         for name, run in parser.parse_args(argv).runs:
             try:
-                content, curve = (Path(run) / "weights.safetensors").read_bytes(), training_curve.draw(Path(run))
+                content = (Path(run) / "weights.safetensors").read_bytes()
+                (Path(run) / "log.jsonl").read_bytes()
             except OSError as error:
                 raise InputFileError(f"{run}: {error.strerror}; name a folder of bench.train") from error
             _write(_SHIPPED / f"{name}.safetensors", content)
-            _write(_SHIPPED / f"{name}.png", curve)
+            draw_into(RunFolder(_SHIPPED), f"{name}.png", "training_curve", Path(run), again="the same command")
         _write(_SHIPPED / "README.md", cards().encode())
     except RunError as error:
         print(f"bench.cards: error: {error}", file=sys.stderr)
@@ -68,8 +70,8 @@ def cards() -> str:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
+        with whole_file(path) as part:
+            part.write_bytes(content)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
 

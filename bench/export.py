@@ -6,6 +6,9 @@ loads, and manifest.json, which says what goes in and what comes out.
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from dataclasses import asdict
@@ -17,9 +20,11 @@ from bench.harness.command import execute
 from bench.harness.config import RunConfig
 from bench.harness.errors import UsageError
 from bench.harness.flags import add_settings
+from data_prep.whole import remove_left, whole_folder
 
 # Un-trained networks fit for minutes to each measurement, and are not deployed.
 METHODS = ("l1", "unet", "varnet")
+_MANIFEST = "manifest.json"
 
 
 def parser() -> Parser:
@@ -65,7 +70,7 @@ def run(arguments: Namespace) -> None:
     from bench.harness import methods  # imports JAX
     from bench.harness.artefacts import artefacts, file_name, lower, manifest
     from bench.harness.provenance import versions
-    from bench.harness.records import RunFolder, writing
+    from bench.harness.records import writing
 
     config = RunConfig(
         arguments.method, preset=arguments.preset, settings=tuple(arguments.set), weights=arguments.weights
@@ -78,25 +83,29 @@ def run(arguments: Namespace) -> None:
         found = artefacts(methods.entry(config.method).build(method_config), params, shape)
     except ValueError as error:
         raise UsageError(f"--shape {' '.join(map(str, shape))}: {error}; {config.method} needs larger ones") from error
-    # Before the minute that lowering may take; and a folder that is there already is refused.
-    with writing(arguments.output):
-        arguments.output.mkdir(parents=True)
-    lowered = {name: lower(one) for name, one in found.items()}
-    files = {name: bytes(one.serialize()) for name, one in lowered.items()}
-    folder = RunFolder(arguments.output)
+    output: Path = arguments.output
+    # Before the minute that lowering may take.
+    with writing(output):
+        if os.path.lexists(output):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        remove_left(output.parent)
+    with writing(output), whole_folder(output) as folder:
+        lowered = {name: lower(one) for name, one in found.items()}
+        files = {name: bytes(one.serialize()) for name, one in lowered.items()}
+        for name, content in files.items():
+            (folder / file_name(name)).write_bytes(content)
+        about = {
+            "method": config.method,
+            "config": asdict(method_config),
+            "maps": methods.without_maps(config, method_config) or "used",
+            "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
+            "versions": {name: version for name, version in versions().items() if name in ("jaxcs", "jax", "jaxlib")},
+        }
+        text = json.dumps(about | manifest(found, lowered, files), indent=2) + "\n"
+        (folder / _MANIFEST).write_text(text, encoding="utf-8")
     for name, content in files.items():
-        folder.write(file_name(name), content)
-        print(f"{folder.path / file_name(name)}: {len(content) / 1e6:.2f} MB for {', '.join(lowered[name].platforms)}")
-    about = {
-        "method": config.method,
-        "config": asdict(method_config),
-        "maps": methods.without_maps(config, method_config) or "used",
-        "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
-        "versions": {name: version for name, version in versions().items() if name in ("jaxcs", "jax", "jaxlib")},
-    }
-    # Last, so that a folder with a manifest is a whole one.
-    folder.write_json("manifest.json", about | manifest(found, lowered, files))
-    print(f"{folder.path / 'manifest.json'}: arguments, results, scaling and hashes")
+        print(f"{output / file_name(name)}: {len(content) / 1e6:.2f} MB for {', '.join(lowered[name].platforms)}")
+    print(f"{output / _MANIFEST}: arguments, results, scaling and hashes")
 
 
 def main(argv: list[str] | None = None) -> int:

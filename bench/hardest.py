@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.figures import low_frequency
+    from bench.figures.drawing import draw_into
     from bench.harness import hard_for_others, spectra, subset
     from bench.harness.case_list import as_csv
     from bench.harness.records import RunFolder
@@ -82,7 +82,8 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     table = output.with_suffix(".json")
     folder.write_json(table.name, record)
     if record["groups"]:
-        folder.write(output.with_suffix(".png").name, low_frequency.draw(json.loads(table.read_text(encoding="utf-8"))))
+        drawn = json.loads(table.read_text(encoding="utf-8"))
+        draw_into(folder, output.with_suffix(".png").name, "low_frequency", drawn, again="the same command")
     return DONE
 
 

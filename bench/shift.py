@@ -101,14 +101,13 @@ def _axes(arguments: Namespace) -> list[str]:
     return [*(["dataset"] if arguments.other_data else []), *(["hard"] if arguments.hard else []), *DATA_AXES]
 
 
-def _study(arguments: Namespace, argv: list[str]) -> int:
+def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     if arguments.data is None and arguments.other_data:
         raise UsageError("--data: --other-data belongs to data of your own; give it too")
     from bench.harness.sources import check_device  # these import JAX
     from bench.shifts import begin, runs
 
     check_device(arguments.device)
-    study = Path(arguments.output)
     plan = begin.planned(_axes(arguments), arguments, study, argv)
     done, failed = runs.run_all(plan, study, argv)
     from bench.shifts.study import described
@@ -138,14 +137,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        if arguments.redraw is None:
-            return _study(arguments, argv)
-        others = arguments.axes + flags_besides(argv, _BESIDE_REDRAW)
+        others = arguments.axes + flags_besides(argv, _BESIDE_REDRAW) if arguments.redraw is not None else []
         if others:
             raise UsageError(f"{others[0]}: the study in {arguments.redraw} is drawn as it is; leave that out")
-        from bench.shifts.study import stored
+        from bench.harness.holding import held_beside
+        from bench.shifts.study import NAME, stored
 
-        return _tell(Path(arguments.redraw), stored(Path(arguments.redraw)), arguments)
+        study = Path(arguments.output if arguments.redraw is None else arguments.redraw)
+        before = None if arguments.redraw is None else stored(study)
+        with held_beside(study / NAME, "study"):
+            return _study(study, arguments, argv) if before is None else _tell(study, before, arguments)
 
     advice = "use fewer coils or a smaller matrix"
     return execute(parser(), "bench.shift", advice, work, sys.argv[1:] if argv is None else argv)

@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         _check(arguments)
         found = _curves(arguments) if arguments.curves else _rows(arguments)
         if arguments.json:
-            arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+            _write(arguments.json, json.dumps(found, indent=2) + "\n")
     except RunError as error:
         print(f"bench.speed: error: {error}", file=sys.stderr)
         return error.exit_code
@@ -64,6 +64,13 @@ def _check(arguments: Namespace) -> None:
     path: Path | None = arguments.json
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise OutputError(f"--json {path}: not a file in a folder that exists")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"--json {path}: {error.strerror}; give a file that can be written to") from error
 
 
 def _rows(arguments: Namespace) -> dict[str, Any]:

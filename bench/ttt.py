@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from bench import attack
+from bench.figures.drawing import draw_into
 from bench.harness.arguments import Parser, flags_besides, integer, one_of
 from bench.harness.command import as_process, execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
+from bench.harness.holding import held_beside
 from bench.harness.records import RunFolder
 
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
+_RECORD = "ttt.json"
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
 # What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
@@ -91,6 +94,11 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     if others:
         raise UsageError(f"{others[0]}: --redraw takes the study's runs as they are; leave the flag out")
     study = Path(arguments.output or f"runs/ttt-{arguments.shift}-{arguments.network}")
+    with held_beside(study / _RECORD, "study"):
+        return _study(study, arguments)
+
+
+def _study(study: Path, arguments: Namespace) -> int:
     code = DONE
     if not arguments.redraw:
         weights = {model: _weights(arguments, model) for model in MODELS}
@@ -103,11 +111,10 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
                 code = max(code, ended)
     folders = {(model, state): _newest(study / f"{model}-{state}") for model in MODELS for state in STATES}
     record = analyse(arguments.shift, arguments.network, folders)
-    from bench.figures import gap  # imports matplotlib
-
     folder = RunFolder(study)
-    folder.write_json("ttt.json", record)
-    folder.write("ttt.png", gap.draw(json.loads((study / "ttt.json").read_text(encoding="utf-8"))))
+    folder.write_json(_RECORD, record)
+    drawn = json.loads((study / _RECORD).read_text(encoding="utf-8"))
+    draw_into(folder, "ttt.png", "gap", drawn, again="the same command with --redraw")
     print(*record["findings"], sep="\n")
     print(f"record and figure in {study}", file=sys.stderr)
     return code

@@ -17,7 +17,8 @@ import numpy as np
 
 from data_prep.cases import Box, InputError
 from data_prep.fourier import root_sum_of_squares
-from data_prep.whole import whole_file
+from data_prep.hdf5_writing import new_file
+from data_prep.whole import remove_left, whole_file
 from jaxcs.fourier import image_slice
 
 
@@ -51,6 +52,8 @@ class Volume(NamedTuple):
 def write_volume(folder: Path, volume: Volume) -> Path:
     """Write `folder`/name.h5, whole or not at all; an older file of the name is replaced.
 
+    What killed processes have left unfinished in the folder is removed.
+
     Raises InputError where the volume cannot be used, and OSError where the folder cannot be written to.
     """
     if not np.isfinite(volume.kspace).all():
@@ -58,7 +61,8 @@ def write_volume(folder: Path, volume: Volume) -> Path:
     if not volume.kspace.any():
         raise InputError(f"{volume.name}: k-space is all zero; leave it out")
     path = folder / f"{volume.name}.h5"
-    with whole_file(path) as part, h5py.File(part, "w") as file:
+    remove_left(folder)
+    with whole_file(path) as part, new_file(part) as file:
         _fill(file, volume)
     return path
 

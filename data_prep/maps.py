@@ -2,13 +2,19 @@
 
 An entry is named by the SHA-256 of all that maps depend on, the calibration region's values and the parameters.  So
 neither a file's new name nor another mask with the same centre needs new maps, and changed data never get old ones.
+It holds the SHA-256 of its name and values, 32 bytes, and then the values.  One that was damaged, or that another user
+may have written, is not used: its maps are estimated anew, with a note on stderr.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
+import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,16 +24,17 @@ from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
 from data_prep.progress import Progress
 from data_prep.safe_hdf5 import printable
-from data_prep.user_cache import user_cache
-from data_prep.whole import whole_file
+from data_prep.user_cache import check_own, make_own, user_cache
+from data_prep.whole import remove_left, whole_file
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
 from jaxcs.fourier import centre_slice
 from jaxcs.masks.report import acs_width
 from jaxcs.masks.request import centre_lines
 
-# Part of every name: count it up when `espirit` gives other maps for the same parameters.
-_VERSION = 1
+# Part of every name: count it up when `espirit` gives other maps for the same parameters, or entries another form.
+_VERSION = 2
 _CONFIG = EspiritConfig()
+_TYPE = np.dtype("<c8")
 
 
 class Filled(NamedTuple):
@@ -42,7 +49,7 @@ class Filled(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Where maps are kept.  Raises OSError where the user has no home."""
+    """Where maps are kept, for this user alone.  Raises OSError where the user has no home."""
     return user_cache("maps")
 
 
@@ -55,9 +62,11 @@ def fill(folder: str | Path, center_fraction: float) -> Filled:
     center_fraction: share of the columns that the masks to come sample fully about the centre.
 
     Raises InputError where a file is missing, damaged or not of fastMRI's layout, OSError where the cache cannot be
-    written to.
+    written to or is not the user's own.
     """
-    found, cache = list_cases(folder, validation=None), cache_folder()
+    found, kept_in = list_cases(folder, validation=None), cache_folder()
+    make_own(kept_in)
+    remove_left(kept_in)
     progress = Progress(len(found.slices), "slices")
     written, kept, problems = 0, 0, []
     for info, case in zip(found.slices, found.read_all(found.slices), strict=True):
@@ -66,9 +75,7 @@ def fill(folder: str | Path, center_fraction: float) -> Filled:
                 raise case
             calibration = _calibration(case, center_fraction)
             if _cached(case.kspace, calibration) is None:
-                maps = _estimated(case, calibration)
-                with whole_file(_entry(cache, case.kspace, calibration)) as part, part.open("wb") as file:
-                    np.save(file, maps, allow_pickle=False)
+                _keep(_entry(kept_in, case.kspace, calibration), _estimated(case, calibration))
                 written += 1
             else:
                 kept += 1
@@ -125,16 +132,52 @@ def _estimated(case: Case, calibration: tuple[int, int]) -> np.ndarray:
 
 
 def _cached(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray | None:
-    """The maps of a slice, or None where the cache holds none that are whole."""
+    """The maps of a slice, or None where the cache holds none; and none that can be relied on, which is said."""
     try:
-        # Mapped: a damaged header that declares more than the file holds takes no memory, and nothing is unpickled.
-        stored = np.lib.format.open_memmap(_entry(cache_folder(), kspace, calibration), mode="r")
-        if stored.shape != kspace.shape or stored.dtype != np.complex64:
-            return None
-        maps = np.array(stored)
-    except Exception:  # absent, or damaged in any of the ways that a header can be: estimated anew
+        path = _entry(cache_folder(), kspace, calibration)
+        check_own(path.parent)
+        check_own(path)
+        with path.open("rb") as file:
+            # Before it is read: a wrong file may be of any size.
+            if (
+                os.fstat(file.fileno()).st_size
+                != hashlib.sha256().digest_size + math.prod(kspace.shape) * _TYPE.itemsize
+            ):
+                raise ValueError("damaged")
+            digest, values = file.read(hashlib.sha256().digest_size), np.fromfile(file, _TYPE)
+        if digest != _digest(path, values):
+            raise ValueError("damaged")
+    except FileNotFoundError:
         return None
-    return maps if np.isfinite(maps).all() else None
+    except PermissionError as error:
+        _say_once(f"maps in the cache are not used: {error.filename}: {error.strerror}")
+        return None
+    except ValueError:
+        _say_once(f"{path} is damaged; its maps are estimated anew, and python -m data_prep maps replaces it")
+        return None
+    except OSError:  # no cache can be there
+        return None
+    return values.reshape(kspace.shape).astype(np.complex64, copy=False)
+
+
+def _keep(path: Path, maps: np.ndarray) -> None:
+    values = np.ascontiguousarray(maps, _TYPE)
+    with whole_file(path) as part, part.open("wb") as file:
+        part.chmod(0o600)  # `check_own` refuses what the user's umask may allow
+        file.write(_digest(path, values))
+        file.write(values.data)
+
+
+def _digest(path: Path, values: np.ndarray) -> bytes:
+    """With the name, so that no entry can stand for another."""
+    found = hashlib.sha256(path.name.encode())
+    found.update(values.data)
+    return found.digest()
+
+
+@cache
+def _say_once(note: str) -> None:
+    print(f"note: {note}", file=sys.stderr, flush=True)
 
 
 def _centre(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray:
@@ -142,8 +185,8 @@ def _centre(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray:
     return kspace[:, rows, columns]
 
 
-def _entry(cache: Path, kspace: np.ndarray, calibration: tuple[int, int]) -> Path:
+def _entry(folder: Path, kspace: np.ndarray, calibration: tuple[int, int]) -> Path:
     words = [_VERSION, kspace.shape, calibration, asdict(_CONFIG)]
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(_centre(kspace, calibration), "<c8").data)
-    return cache / f"{digest.hexdigest()}.npy"
+    digest.update(np.ascontiguousarray(_centre(kspace, calibration), _TYPE).data)
+    return folder / f"{digest.hexdigest()}.maps"

@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.harness.errors import InputFileError
+from bench.harness.errors import InputFileError, OutputError
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.step import State
 from data_prep.weights import read_weights
 from tests.faults import ROOT, environment
+from tests.test_survival import largest_file
 from tests.test_train import arguments, lines, write_images
 
 # The training that is killed at a random moment of writing its second checkpoint; how long that takes the first tells.
@@ -149,6 +150,43 @@ def test_where_none_can_be_read_it_says_so(written, tmp_path):
         restored(folder)
     assert len(list(folder.glob("checkpoints/*"))) == 2
     assert restored(tmp_path / "nothing") is None
+
+
+def test_a_full_disk_is_one_line_and_leaves_those_before(written, tmp_path, capfd):
+    folder = tmp_path / "full"
+    shutil.copytree(written, folder)
+    checkpoints = Checkpoints(folder)
+    with largest_file(1000), pytest.raises(OutputError, match=f"^cannot write {folder}/checkpoints: File too large; "):
+        checkpoints.save(state(6), Progress(6, 0.5, 6, 0))
+    checkpoints.close()
+    assert capfd.readouterr().err == ""
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["2", "4"]
+    assert restored(folder)[1].step == 4
+
+
+@pytest.mark.parametrize("words", ["[os_error_code='28']", "[OS error 28: ENOSPC No space left on device]"])
+def test_a_disk_that_fills_up_meanwhile_is_one_line_too(written, tmp_path, monkeypatch, words):
+    """As TensorStore says it, in versions that we take."""
+    folder = tmp_path / "full"
+    shutil.copytree(written, folder)
+    checkpoints = Checkpoints(folder)
+
+    def fill_up(step, **_):
+        (folder / "checkpoints" / f"{step}.orbax-checkpoint-tmp").mkdir()
+        raise ValueError(f"RESOURCE_EXHAUSTED: Error writing local file: {words}")
+
+    monkeypatch.setattr(checkpoints._manager, "save", fill_up)
+    with pytest.raises(OutputError, match=r"No space left on device; make room there, and go on with --resume$"):
+        checkpoints.save(state(6), Progress(6, 0.5, 6, 0))
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["2", "4"]
+
+
+def test_what_a_killed_training_left_of_a_checkpoint_goes(written, tmp_path):
+    folder = tmp_path / "killed"
+    shutil.copytree(written, folder)
+    (folder / "checkpoints" / "6.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+    assert restored(folder)[1].step == 4
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["2", "4"]
 
 
 def test_a_training_goes_on_from_the_one_before(whole, tmp_path):

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from jax import export as jax_export
 
 import jaxcs
 from bench import attack, export
+from bench.harness import artefacts as artefacts_module
 from bench.harness.artefacts import PLATFORMS, artefacts, lower
 from jaxcs.attacks import threat
 from jaxcs.complex import value_and_ascent
@@ -21,6 +24,7 @@ from jaxcs.recon import METHODS, l1, normalise, unet, varnet
 from jaxcs.types import Measurement
 from jaxcs.weights import archive
 from tests.asserts import complex_normal, relative_error
+from tests.test_survival import largest_file
 
 SHAPE = (4, 32, 32)
 SLICES = 3
@@ -228,3 +232,29 @@ def test_a_missing_flatbuffers_is_one_line(tmp_path, monkeypatch, capsys):
 
 def test_the_names_are_those_of_methods_that_fit_nothing():
     assert set(export.METHODS) <= set(attack.METHODS) - set(attack.UNTRAINED)
+
+
+@pytest.mark.skipif(not find_spec("flatbuffers"), reason="without flatbuffers nothing is exported")
+def test_a_folder_appears_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
+    file = SimpleNamespace(serialize=lambda: bytes(1000), platforms=("cpu",))
+    monkeypatch.setattr(artefacts_module, "artefacts", lambda *_: {"reconstruct": None})
+    monkeypatch.setattr(artefacts_module, "manifest", lambda *_: {})
+    command = ["--method", "l1", "--shape", "4", "32", "32", "--output", str(tmp_path / "new")]
+
+    def interrupt(_):
+        assert len(list(tmp_path.glob(".*.partial"))) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(artefacts_module, "lower", interrupt)
+    assert export.main(command) == 130
+    assert os.listdir(tmp_path) == []
+    monkeypatch.setattr(artefacts_module, "lower", lambda _: file)
+    with largest_file(500):
+        assert export.main(command) == 4
+    assert "cannot write " + str(tmp_path / "new") + ": File too large; " in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+    # As one that was killed leaves it; the same command goes.
+    (tmp_path / ".0123456789abcdef.partial").mkdir()
+    assert export.main(command) == 0
+    assert os.listdir(tmp_path) == ["new"]
+    assert sorted(os.listdir(tmp_path / "new")) == ["manifest.json", "reconstruct.stablehlo"]

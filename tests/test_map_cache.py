@@ -1,5 +1,6 @@
 """The cache of coil maps: right maps, found again by content, resumed, never half written."""
 
+import os
 from pathlib import Path
 
 import h5py
@@ -33,6 +34,18 @@ def folder(tmp_path_factory):
     return found
 
 
+@pytest.fixture
+def filled(folder, cache, monkeypatch):
+    """The folder, with invented maps of it in the cache, written under a generous umask."""
+    monkeypatch.setattr(map_cache, "espirit", lambda kspace, *_: np.asarray(kspace) + 1)
+    before = os.umask(0)
+    try:
+        assert fill(folder, 1.0) == Filled(4, 0, [])
+    finally:
+        os.umask(before)
+    return folder
+
+
 def entry(case, calibration=WHOLE):
     return map_cache._entry(cache_folder(), case.kspace, calibration)
 
@@ -62,7 +75,7 @@ def test_a_second_run_keeps_what_is_there_and_mends_what_is_damaged(folder, cach
     first, second, third, _ = sorted(cache.iterdir())
     content, stamp = first.read_bytes(), first.stat().st_mtime_ns
     second.write_bytes(content[:-8])
-    np.save(third, np.array([{}], object), allow_pickle=True)
+    third.write_bytes(content)  # another's
     assert fill(folder, 1.0) == Filled(2, 2, [])
     assert first.stat().st_mtime_ns == stamp
     assert all(path.stat().st_size == len(content) for path in cache.iterdir())
@@ -80,23 +93,57 @@ def test_other_data_or_parameters_find_nothing(folder, cache, monkeypatch):
     assert map_cache._cached(case.kspace, WHOLE) is None
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<c8'\n\n", b"PK\x03\x04", b"x" * 500]
-)
-def test_damaged_entries_count_as_absent(folder, cache, content):
-    case = cases(folder)[0]
-    cache.mkdir(parents=True)
-    entry(case).write_bytes(content)
-    assert map_cache._cached(case.kspace, WHOLE) is None
+@pytest.mark.parametrize("damage", ["empty", "text", "short", "long", "a flipped bit", "another's name"])
+def test_a_damaged_entry_is_not_used_and_that_is_said_once(filled, cache, capsys, damage):
+    first, second = cases(filled)[:2]
+    content = entry(first).read_bytes()
+    entry(first).write_bytes(
+        {
+            "empty": b"",
+            "text": b"x" * len(content),
+            "short": content[:-1],
+            "long": content + b"x",
+            "a flipped bit": content[:5000] + bytes([content[5000] ^ 1]) + content[5001:],
+            "another's name": entry(second).read_bytes(),
+        }[damage]
+    )
+    for _ in range(2):
+        assert map_cache._cached(first.kspace, WHOLE) is None
+    assert map_cache._cached(second.kspace, WHOLE) is not None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"note: {entry(first)} is damaged; its maps are estimated anew")
 
 
-def test_an_entry_that_declares_more_than_it_holds_takes_no_memory(folder, cache):
-    case = cases(folder)[0]
-    cache.mkdir(parents=True)
-    with entry(case).open("wb") as file:
-        shape = {"descr": "<c8", "fortran_order": False, "shape": (10**6, 10**6)}
-        np.lib.format.write_array_header_1_0(file, shape)
+def test_entries_are_the_users_own_whatever_the_umask(filled, cache):
+    for path in (cache, *cache.iterdir()):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("changed", ["folder", "entry"])
+def test_what_others_can_write_to_is_neither_used_nor_filled(filled, cache, capsys, changed):
+    case = cases(filled)[0]
+    path = {"folder": cache, "entry": entry(case)}[changed]
+    path.chmod(path.stat().st_mode | 0o020)
     assert map_cache._cached(case.kspace, WHOLE) is None
+    line = f"note: maps in the cache are not used: {path}: others can write to it; forbid that by chmod go-w\n"
+    assert capsys.readouterr().err == line
+    if changed == "folder":
+        with pytest.raises(PermissionError, match="others can write to it"):
+            fill(filled, 1.0)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give a file away")
+def test_what_is_another_users_is_not_used(filled, cache, capsys):
+    case = cases(filled)[0]
+    os.chown(entry(case), 65534, -1)
+    assert map_cache._cached(case.kspace, WHOLE) is None
+    assert "is another user's; name another folder by XDG_CACHE_HOME" in capsys.readouterr().err
+
+
+def test_what_a_killed_run_left_goes(filled, cache):
+    (cache / ".0123456789abcdef.partial").write_bytes(b"half")
+    assert fill(filled, 1.0) == Filled(0, 4, [])
+    assert all(path.suffix == ".maps" for path in cache.iterdir())
 
 
 def test_the_calibration_region_is_the_one_that_masks_will_have(folder, cache, tmp_path):

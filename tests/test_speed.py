@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench import speed
+from bench.harness.errors import OutputError
 from bench.timing import counts, curves, peers, rows, table, work
 from bench.timing.ceilings import Ceilings
 from bench.timing.converge import nrmse, smallest
@@ -14,6 +15,7 @@ from bench.timing.measure import shares, summarise
 from bench.timing.process import Worker, WorkerError
 from bench.timing.programs import cfl
 from jaxcs.types import Measurement
+from tests.test_survival import largest_file
 
 TINY = ["--shape", "4", "32", "112", "--repetitions", "1"]
 
@@ -38,6 +40,11 @@ def test_our_side_alone(alone, capsys, tmp_path):
     assert all(row["median_s"] > 0 and row["peak_memory_bytes"] > 1e7 for row in found["rows"])
     assert found["shape"] == {"coils": 4, "rows": 32, "columns": 112}
     assert found["absent"]
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    with largest_file(1), pytest.raises(OutputError, match=r"^--json .*/a\.json: File too large; give a file that"):
+        speed._write(tmp_path / "a.json", "{}")
 
 
 def test_curves(capsys, monkeypatch):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import sys
 from typing import Any
 
 import numpy as np
 
 from bench.feature_study.findings import findings
+from bench.figures.drawing import draw_into
 from bench.harness import arrays
 from bench.harness.finish import exit_code
 from bench.harness.journal import Journal, rewrite
@@ -44,11 +46,10 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
     folder.write("summary.csv", text.getvalue().encode())
     folder.write_json("run.json", record)
     if rows:
-        # Matplotlib takes a quarter of a second to import.
-        from bench.figures import feature_map, feature_methods, feature_search
-
-        draw = {"sizes": feature_methods.draw, "boxes": feature_methods.draw, "worst": feature_search.draw}
-        folder.write("figure.png", draw.get(record["config"]["study"], feature_map.draw)(folder.path))
+        figures = {"sizes": "feature_methods", "boxes": "feature_methods", "worst": "feature_search"}
+        figure = figures.get(record["config"]["study"], "feature_map")
+        again = f"python -m bench.features --resume {shlex.quote(str(folder.path))}"
+        draw_into(folder, "figure.png", figure, folder.path, again=again)
     return record
 
 

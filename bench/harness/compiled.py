@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import stat
 import sys
 import warnings
 import zlib
 from pathlib import Path
 
-from data_prep.user_cache import user_cache
+from data_prep.user_cache import make_own, user_cache
 
 # Of all that is kept [bytes]; the main command's functions take 1.2 MB.  JAX bounds its cache only where `filelock` is
 # installed.
@@ -54,13 +53,9 @@ def keep_compiled() -> None:
 
 
 def _folder() -> Path:
-    """That of this kind of processor.  Raises OSError where it can be neither read nor made."""
+    """That of this kind of processor.  Raises OSError where it can be neither read nor made, or is not the user's."""
     folder = user_cache("compiled") / _processor()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
-    # What is in there is run as code.
-    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        raise PermissionError(f"others can write to {folder}")
+    make_own(folder)
     return folder
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import Any
 
+from bench.figures.drawing import draw_into
 from bench.harness import arrays
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.findings import findings
@@ -44,12 +46,10 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
     folder.write_summary(record["summary"])
     folder.write_json("run.json", record)
     if rows:
-        # Matplotlib takes a quarter of a second to import, which no image need wait for.
-        from bench.figures import overview, transfer
-
-        folder.write("figure.png", overview.draw(folder.path))
+        again = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
+        draw_into(folder, "figure.png", "overview", folder.path, again=again)
         if record["config"]["victims"]:
-            folder.write("transfer.png", transfer.draw(folder.path))
+            draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", write_report(folder.path))
     return record
 

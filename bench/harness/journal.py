@@ -15,14 +15,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.harness import arrays
-from bench.harness.errors import InputFileError, OutputError
+from bench.harness import arrays, holding
+from bench.harness.errors import InputFileError
 from bench.harness.records import PART, RunFolder, writing
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where nothing is held
-    fcntl = None  # type: ignore[assignment]
 
 NAME = "journal.jsonl"
 RECORDS = ("images.jsonl", "searches.jsonl")
@@ -84,16 +79,7 @@ def held(folder: RunFolder, begun: float) -> Iterator[Journal]:
     Raises OutputError where another process holds it, InputFileError where its records are damaged.
     """
     path = folder.path / NAME
-    with writing(path):
-        file = path.open("ab")
-    with file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise OutputError(f"{folder.path}: another process is at this run; let it end, or stop it") from error
-            except OSError:
-                pass  # a file system without locks is no reason not to run
+    with holding.held(path, "run", folder.path):
         yield _recovered(folder, begun)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from bench.harness import experiment, methods, scan
 from bench.harness.config import RunConfig, unattacked
 from bench.harness.errors import InputFileError, UsageError
+from bench.harness.holding import held_beside
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.provenance import versions
@@ -25,6 +26,7 @@ from bench.harness.records import RunFolder
 from bench.harness.sources import check_device
 from bench.harness.tuned_file import SCHEMA_VERSION, read_tuned
 from bench.training.data import training_examples
+from bench.training.examples import Examples
 from data_prep.progress import Progress
 from jaxcs.recon import METHODS
 
@@ -35,7 +37,7 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
     """The content of the file of --output: a candidate for each combination, and the best of all that it holds.
 
     The best is that of the largest mean SSIM.  What the file holds already is not computed again; it is written after
-    every candidate.  Raises UsageError or InputFileError.
+    every candidate, and held until the end.  Raises UsageError, InputFileError or OutputError.
     """
     check_device(arguments.device)
     wanted = combinations(arguments.grid, arguments.random, arguments.seed)
@@ -60,7 +62,22 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
         "candidates": [],
         "best": {},
     }
-    output = None if arguments.output is None else Path(arguments.output)
+    if arguments.output is None:
+        return _completed(found, None, examples, wanted, configs, method_configs)
+    output = Path(arguments.output)
+    with held_beside(output, "file"):
+        return _completed(found, output, examples, wanted, configs, method_configs)
+
+
+def _completed(
+    found: dict[str, Any],
+    output: Path | None,
+    examples: Examples,
+    wanted: list[Settings],
+    configs: list[RunConfig],
+    method_configs: list[Any],
+) -> dict[str, Any]:
+    """With what the file holds, and a candidate for each of the settings that are wanted."""
     if output is not None and output.exists():
         before = read_tuned(output)
         for name, value in found.items():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
+from bench.figures.drawing import draw_into
 from bench.harness.errors import InputFileError
 from bench.harness.records import RunFolder
 from bench.page.record import Record, read, understanding
@@ -71,12 +73,11 @@ def completed(study: Path, content: dict[str, Any]) -> dict[str, Any]:
 
 def write(study: Path, content: dict[str, Any]) -> None:
     """study.json and the figures."""
-    from bench.figures import shift, shift_examples
-
     folder = RunFolder(study)
     folder.write_json(NAME, content)
-    folder.write("figure.png", shift.draw(content))
-    folder.write("examples.png", shift_examples.draw(study, content))
+    again = f"python -m bench.shift --redraw {shlex.quote(str(study))}"
+    draw_into(folder, "figure.png", "shift", content, again=again)
+    draw_into(folder, "examples.png", "shift_examples", study, content, again=again)
 
 
 def _analysed(name: str, points: list[Point]) -> dict[str, Any]:

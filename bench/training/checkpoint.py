@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import re
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
 
-from bench.harness.errors import InputFileError, RunError
+from bench.harness.errors import InputFileError, OutputError, RunError
 from bench.harness.records import RunFolder
 from bench.training.step import State
 
 _SUMS = "sums.json"
+# What a checkpoint takes beside its arrays, about [bytes].
+_MORE = 2**20
 
 
 class Progress(NamedTuple):
@@ -40,19 +48,31 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "checkpoints"
-        self._manager = ocp.CheckpointManager(
-            self._folder.resolve(), options=ocp.CheckpointManagerOptions(max_to_keep=2)
-        )
+        with _writing(self._folder):
+            self._remove_unfinished()
+            self._manager = ocp.CheckpointManager(
+                self._folder.resolve(), options=ocp.CheckpointManagerOptions(max_to_keep=2)
+            )
 
     def save(self, state: State, progress: Progress) -> None:
-        """Write, unless that step's is there; on disk when this returns."""
+        """Write, unless that step's is there; on disk when this returns.
+
+        Raises OutputError if the disk is full; the checkpoints before it are then as they were.
+        """
         if progress.step in self._manager.all_steps():
             return
         content: Any = ocp.args.Composite(
             state=ocp.args.StandardSave(state._asdict()), progress=ocp.args.JsonSave(progress._asdict())
         )
-        self._manager.save(progress.step, args=content, force=True)
-        self._manager.wait_until_finished()
+        try:
+            with _writing(self._folder):
+                self._reserve(sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+                self._manager.save(progress.step, args=content, force=True)
+                self._manager.wait_until_finished()
+        except OutputError:
+            self.close()  # which waits for threads that are still at it
+            self._remove_unfinished()
+            raise
         if jax.process_index() == 0:
             RunFolder(self._folder / str(progress.step)).write_json(_SUMS, self._sums(progress.step))
 
@@ -108,6 +128,45 @@ class Checkpoints:
         found = self._manager.restore(step, args=content)
         return State(**found["state"]), Progress(**found["progress"])
 
+    def _reserve(self, size: int) -> None:
+        """Raise OSError if the disk has no room for so many bytes: Orbax's threads fail one by one, and at length."""
+        if jax.process_index() == 0 and hasattr(os, "posix_fallocate"):
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                os.posix_fallocate(file.fileno(), 0, size + _MORE)
+
+    def _remove_unfinished(self) -> None:
+        """What Orbax leaves if it is killed, or if the disk is full."""
+        if jax.process_index() == 0:
+            for path in self._folder.glob("*.orbax-checkpoint-tmp*"):
+                shutil.rmtree(path, ignore_errors=True)
+
     def close(self) -> None:
         """Let go of the folder."""
-        self._manager.close()
+        with suppress(Exception), _writing(self._folder):  # that of a failed `save`, which Orbax raises again
+            self._manager.close()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn what Orbax and TensorStore make of the operating system's refusals into one line."""
+    log = logging.getLogger("absl")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # Orbax prints the traceback of each thread that fails
+    try:
+        yield
+    except Exception as error:
+        code = _system_error(error)
+        if code is None:
+            raise
+        reason = os.strerror(code)
+        raise OutputError(f"cannot write {folder}: {reason}; make room there, and go on with --resume") from error
+    finally:
+        log.setLevel(level)
+
+
+def _system_error(error: Exception) -> int | None:
+    """The operating system's number of an error, of which TensorStore's have it in their text."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"(?:os_error_code='|OS error )(\d+)", str(error))
+    return None if found is None else int(found[1])

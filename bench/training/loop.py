@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from bench.figures import training_curve
+from bench.figures.drawing import draw_into
 from bench.harness import methods, provenance
 from bench.harness.errors import DONE, InputFileError, Interrupted, OutputError, UsageError
 from bench.harness.records import RunFolder
@@ -93,7 +94,8 @@ class Training:
         finally:
             checkpoints.close()
         if self.placement.process == 0:
-            self.folder.write("curve.png", training_curve.draw(self.folder.path))
+            again = f"python -m bench.train --resume {shlex.quote(str(self.folder.path))}"
+            draw_into(self.folder, "curve.png", "training_curve", self.folder.path, again=again)
         why = "validation stopped getting better" if progress.stale >= config.patience else "all steps done"
         path = self.folder.path / "weights.safetensors"
         self._say(f"{why}; best validation SSIM {progress.best:.4f} at step {progress.best_step}, in {path}")

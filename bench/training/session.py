@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from argparse import Namespace
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import jax
 from bench.harness import provenance
 from bench.harness.distributed import Team
 from bench.harness.errors import Advice, InputFileError, Interrupted, RunError, UsageError
+from bench.harness.holding import held
 from bench.harness.records import RunFolder
 from bench.harness.shifting import check_shift
 from bench.harness.sources import check_device
@@ -22,6 +24,8 @@ from bench.train import configuration
 from bench.training.config import TrainConfig
 from bench.training.loop import Training
 from jaxcs.recon import METHODS
+
+_RECORD = "train.json"
 
 
 def run(arguments: Namespace, argv: list[str], team: Team) -> int:
@@ -62,7 +66,7 @@ def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict
         return RunFolder(RunFolder.path_of(parent, name, fingerprint, now))
     folder = RunFolder.create(parent, name, fingerprint, now)
     content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
-    folder.write_json("train.json", content | {"git": provenance.git_state(), "device": device})
+    folder.write_json(_RECORD, content | {"git": provenance.git_state(), "device": device})
     return folder
 
 
@@ -72,8 +76,11 @@ def _of(team: Team) -> str:
 
 def _train(opened: Training, folder: RunFolder, team: Team) -> int:
     how = f"python -m bench.train --resume {shlex.quote(str(folder.path))}"
+    # By the process that writes; the record is never replaced.
+    hold = held(folder.path / _RECORD, "training", folder.path) if team.process == 0 else nullcontext()
     try:
-        code = opened.run(folder)
+        with hold:
+            code = opened.run(folder)
     except (KeyboardInterrupt, Interrupted):
         print(f"go on with: {how}", file=sys.stderr)
         raise
@@ -92,7 +99,7 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
 
 
 def _stored(folder: RunFolder) -> tuple[TrainConfig, list[str]]:
-    path = folder.path / "train.json"
+    path = folder.path / _RECORD
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return TrainConfig.from_dict(content["config"]), content["argv"]
