@@ -29,6 +29,10 @@ class InputFileError(RunError):
     exit_code = 3
 
 
+class UnsuitedError(InputFileError):
+    """Flags that do not fit one slice, which then fails; where they fit none at all, they cannot be carried out."""
+
+
 class OutputError(RunError):
     """A folder or disk that cannot be written."""
 
