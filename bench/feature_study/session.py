@@ -21,6 +21,7 @@ from bench.feature_study.units import Slice, count, record_all
 from bench.harness import provenance, sources, subjects
 from bench.harness.errors import Advice, InputFileError, Interrupted, OutputError, UsageError
 from bench.harness.journal import held
+from bench.harness.own_mask import settled
 from bench.harness.prepare import prepare
 from bench.harness.records import RunFolder
 from bench.harness.sources import Source
@@ -48,7 +49,8 @@ def run(arguments: Namespace, argv: list[str]) -> int:
     """Carry out a study, or go on with one; returns the exit code."""
     sources.check_device(arguments.device)
     if arguments.resume is None:
-        return _carry_out(configuration(arguments), arguments, argv, None)
+        config = configuration(arguments)
+        return _carry_out(replace(config, base=settled(config.base, argv)), arguments, argv, None)
     before, config = _stored(Path(arguments.resume))
     return _carry_out(config, arguments, before.record["argv"], before)
 

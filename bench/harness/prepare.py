@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Complex, Float
 from bench.harness import coverage
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UnsuitedError
+from bench.harness.own_mask import FLAGS, OF_THE_FILE
 from bench.training.config import TrainConfig
 from data_prep.cases import Case, Doubt
 from data_prep.maps import coil_maps
@@ -23,8 +24,6 @@ from jaxcs.coils.espirit import EspiritConfig, check_calibration
 from jaxcs.recon import normalise
 from jaxcs.types import Measurement
 
-# In place of the name of a mask: the file's own is used.
-OF_THE_FILE = "of the file"
 NO_BACKGROUND = "no background to measure noise in"
 
 
@@ -131,7 +130,12 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         calibration=calibration,
         thermal=thermal,
         left_out=share,
-        doubts=(*case.doubts, *coverage.doubts(case, share, centre), *_noise_doubts(own, thermal)),
+        doubts=(
+            *case.doubts,
+            *coverage.doubts(case, share, centre),
+            *_noise_doubts(own, thermal),
+            *_mask_doubts(own, config),
+        ),
     )
 
 
@@ -158,6 +162,15 @@ def _noise_doubts(own: bool, thermal: float | None) -> list[Doubt]:
     if own or thermal is not None:
         return []
     return [Doubt(NO_BACKGROUND, f"{NO_BACKGROUND}: the epsilon that its own noise amounts to is not known")]
+
+
+def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
+    """Of a file that lies among others without a mask."""
+    if not own or config.mask == OF_THE_FILE:
+        return []
+    return [
+        Doubt("a mask of its own", f"is already under-sampled by its own mask, so that {', '.join(FLAGS)} are not its")
+    ]
 
 
 def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]:
@@ -192,6 +205,8 @@ def draw_mask(
     config: RunConfig | TrainConfig, shape: tuple[int, int], padding: tuple[int, int], seed: tuple[int, ...]
 ) -> np.ndarray:
     """The mask that the configuration asks for, of k-space of `shape`.  Raises ValueError where it cannot be drawn."""
+    if config.acceleration is None or config.center_fraction is None:
+        raise ValueError("the data had masks of their own when the run began, and now have none")
     mask = masks.make(config.mask, shape, config.acceleration, config.center_fraction, seed).copy()
     left, right = padding
     # Columns that the scanner never acquired hold zeros: nothing is measured there, and nothing can be perturbed.

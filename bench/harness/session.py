@@ -32,6 +32,7 @@ from bench.harness.evidence import not_checked
 from bench.harness.finish import count, finish, tell
 from bench.harness.journal import held
 from bench.harness.like import LIKE
+from bench.harness.own_mask import settled
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.records import SCHEMA_VERSION, RunFolder
 from bench.harness.shards import WHOLE, Shard
@@ -52,7 +53,8 @@ class Done(NamedTuple):
 def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> int:
     """Carry out a run; returns the exit code."""
     sources.check_device(arguments.device)
-    return _tell(carry_out(plan_of(config, arguments, arguments.shard), arguments, argv, datetime.now()), arguments)
+    plan = plan_of(settled(config, argv), arguments, arguments.shard)
+    return _tell(carry_out(plan, arguments, argv, datetime.now()), arguments)
 
 
 def plan_of(config: RunConfig, arguments: Namespace, shard: Shard) -> Plan:
