@@ -24,8 +24,8 @@ from bench.harness.errors import (
     Interrupted,
     OutOfMemoryError,
     OutputError,
-    UnsuitedError,
     UsageError,
+    of_none,
 )
 from bench.harness.estimate import estimate
 from bench.harness.evidence import not_checked
@@ -217,11 +217,7 @@ def _first_usable(source: sources.Source, config: RunConfig, positions: Sequence
             return prepare(case, config)
         except InputFileError as error:
             reasons.append(error)
-    # A flag that fits no slice is the more general reason.
-    unsuited = [error for error in reasons if isinstance(error, UnsuitedError)]
-    if unsuited:
-        raise UsageError(str(unsuited[0]))
-    raise reasons[0]
+    raise of_none(reasons)
 
 
 def _sampling(prepared: Prepared) -> str:
