@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.harness.arguments import Parser, integer, one_of
 from bench.harness.command import execute
 from bench.harness.errors import DONE, UsageError
+from bench.harness.flags import CENTER_FRACTION
 
 _METRICS = ("ssim", "psnr")
 
@@ -71,7 +72,8 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         f"{chosen[-1].score:.4g}, of all {chosen[0].score:.4g} to {max(one.score for one in scored):.4g}"
     )
     with understanding(records[0].folder / "run.json"):
-        fraction = float(records[0].run["config"]["center_fraction"])
+        # None where the data have masks of their own.
+        fraction = float(records[0].run["config"]["center_fraction"] or CENTER_FRACTION)
     found, partial = spectra.spectra(scored, names, fraction)
     if partial:
         print(f"{partial} images hold no whole k-space and are left out of what follows")

@@ -15,6 +15,7 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from bench.attack import METHODS, NETWORKS, TEST_TIME
 from bench.harness.arguments import Parser, integer, one_of, setting
 from bench.harness.command import execute
+from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.flags import add_data, add_device, add_sampling, add_settings
 
 
@@ -72,16 +73,19 @@ def main(argv: list[str] | None = None) -> int:
         from bench.harness.tuning import tuned  # imports JAX
 
         found = tuned(arguments)
+        for reason in found["failed"].values():
+            print(f"failed: {reason}", file=sys.stderr)
+        code = SOME_FAILED if found["failed"] else DONE
         if arguments.json:
             print(json.dumps(found))
-            return 0
+            return code
         labels = [_label(one["settings"]) for one in found["candidates"]]
         width = max(map(len, labels))
         print(f"{'settings':>{width}}    SSIM     PSNR  ({found['images']} training images)")
         for label, one in zip(labels, found["candidates"], strict=True):
             mark = "  best" if one["settings"] == found["best"] else ""
             print(f"{label:>{width}}  {one['ssim']:.4f}  {one['psnr']:7.3f}{mark}")
-        return 0
+        return code
 
     advice = "use fewer coils or a smaller matrix"
     return execute(parser(), "bench.tune", advice, work, sys.argv[1:] if argv is None else argv)

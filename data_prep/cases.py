@@ -26,6 +26,16 @@ class Box(NamedTuple):
     label: str = ""
 
 
+class Doubt(NamedTuple):
+    """Something about data that cannot be right, though they can be used.
+
+    kind: in a few words, the same for all data of which it is true.  text: one line with numbers and what to do.
+    """
+
+    kind: str
+    text: str
+
+
 class Case(NamedTuple):
     """A slice in raw units, as host arrays.
 
@@ -38,6 +48,7 @@ class Case(NamedTuple):
     mask: (nx,) bool where the file comes already under-sampled, else None.
     maps: (coil, ny, nx) complex64 coil maps where the source knows them, else None.
     boxes: those around pathology in this slice, of which the source knows.
+    doubts: what its source says about the slice that cannot be right.
     """
 
     name: str
@@ -49,3 +60,4 @@ class Case(NamedTuple):
     mask: np.ndarray | None = None
     maps: np.ndarray | None = None
     boxes: tuple[Box, ...] = ()
+    doubts: tuple[Doubt, ...] = ()

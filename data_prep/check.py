@@ -5,23 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from data_prep.acquisition import acquisition_of
-from data_prep.cases import Case, InputError
-from data_prep.fastmri import SliceInfo, list_slices, read_slices
+from data_prep.cases import InputError
+from data_prep.fastmri import list_slices
 from data_prep.fastmri_layout import open_volume, volume_files
 from data_prep.images import is_image_file, list_images, read_pixels
+from data_prep.look import Seen, look, sampling_in_words
 from data_prep.safe_hdf5 import damaged, open_file, printable
-from jaxcs.coils.background import noise_covariance, thermal_level
-from jaxcs.masks.report import describe
-from jaxcs.types import Kspace
 
 # A target may exceed the volume's maximum by what rounding to float32 loses, not by more.
 _TOLERANCE = 1e-3
@@ -32,21 +27,6 @@ class Line(NamedTuple):
 
     text: str
     problem: bool
-
-
-class _Seen(NamedTuple):
-    """What the slices of a volume that could be read showed.
-
-    sampling: of the mask, or "fully sampled", in words.  noise: its root mean square over k-space's.  silent: (coil,)
-    whether each is zero.  largest: of a target; shape: of the last one.  data_range: the maximum that the file gives.
-    """
-
-    sampling: str
-    noise: float | None
-    silent: np.ndarray
-    largest: float
-    shape: tuple[int, int]
-    data_range: float
 
 
 def check(folder: str | Path) -> Iterator[Line]:
@@ -77,10 +57,10 @@ def _check_volume(path: Path) -> Iterator[Line]:
         yield Line(str(error), problem=True)
         return
     problems: list[str] = []
-    seen = _look(slices, problems)
+    seen = look(slices, problems)
     words = [_shape(len(slices), slices[0].shape)]
     if seen is not None:
-        words += [seen.sampling, "noise unknown" if seen.noise is None else f"noise {seen.noise:.2%} of k-space"]
+        words += [seen.sampling, seen.noise]
         problems += [*_problems(path, seen), *_box_problems(path, len(slices), seen.shape)]
     yield _describe(path, words, digest)
     for problem in problems:
@@ -116,63 +96,11 @@ def _outline(path: Path) -> list[str]:
     """Shape and sampling, in words, of a volume without ground truth; empty where it cannot be told."""
     with suppress(InputError, ValueError), open_file(path) as file:  # ValueError: padding that leaves nothing measured
         volume = open_volume(path, file)
-        return [_shape(volume.kspace.shape[0], volume.shape), _sampling(volume.mask, volume.padding)]
+        return [_shape(volume.kspace.shape[0], volume.shape), sampling_in_words(volume.mask, volume.padding)]
     return []
 
 
-def _look(slices: list[SliceInfo], problems: list[str]) -> _Seen | None:
-    """Read every slice, adding what refuses to be read to `problems`; None where none can be."""
-    levels: list[float] = []
-    silent, largest, last = np.ones(slices[0].shape[0], bool), 0.0, None
-    for case in read_slices(slices):
-        if isinstance(case, InputError):
-            # What is wrong with all slices alike, such as a missing maximum, is said once.
-            if str(case) not in problems:
-                problems.append(str(case))
-            continue
-        last = case
-        silent &= ~last.kspace.any(axis=(1, 2))
-        largest = max(largest, float(last.target.max()))
-        if last.mask is None:
-            levels.append(_noise(last))
-    if last is None:
-        return None
-    try:
-        sampling = _sampling(last.mask, last.padding)
-    except ValueError as error:
-        sampling = "under-sampled"
-        problems.append(f"{slices[0].path}: {error}: correct the file's mask or padding")
-    return _Seen(
-        sampling=sampling,
-        noise=float(np.median(levels)) if levels else None,
-        silent=silent,
-        largest=largest,
-        shape=(last.target.shape[0], last.target.shape[1]),
-        data_range=last.data_range,
-    )
-
-
-def _sampling(mask: np.ndarray | None, padding: tuple[int, int]) -> str:
-    """In words.  Raises ValueError as `describe` does."""
-    if mask is None:
-        return "fully sampled"
-    return f"under-sampled {describe(mask, padding).acceleration:.2f}x"
-
-
-def _noise(case: Case) -> float:
-    """The share of thermal noise in the root mean square of the measured k-space."""
-    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
-    return float(_level(jnp.asarray(case.kspace / np.abs(case.kspace).max()), case.padding))
-
-
-@partial(jax.jit, static_argnames="padding")
-def _level(kspace: Kspace, padding: tuple[int, int]) -> jax.Array:
-    columns = np.arange(kspace.shape[-1])
-    measured = (columns >= padding[0]) & (columns < padding[1])
-    return thermal_level(noise_covariance(kspace, padding), kspace, jnp.asarray(measured))
-
-
-def _problems(path: Path, seen: _Seen) -> Iterator[str]:
+def _problems(path: Path, seen: Seen) -> Iterator[str]:
     for coil in np.flatnonzero(seen.silent):
         yield f"{path}: coil {coil} is zero in all slices: leave it out"
     if seen.largest > seen.data_range * (1 + _TOLERANCE):

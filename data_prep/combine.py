@@ -8,10 +8,11 @@ import numpy as np
 from data_prep.cases import InputError
 from data_prep.layout import Volume, targets_of
 from data_prep.safe_hdf5 import printable
-from jaxcs.coils.background import noise_covariance
+from jaxcs.coils.background import has_background, noise_covariance
 from jaxcs.coils.compress import compression_matrix
 from jaxcs.coils.whiten import whiten
 from jaxcs.fourier import centre_slice
+from jaxcs.types import Kspace
 
 # Columns and rows about the centre of k-space, where nearly all of its energy is.
 _CENTRE = 32
@@ -23,16 +24,21 @@ def whitened(volume: Volume) -> Volume:
     The noise is that of the images' background, of all slices together (`jaxcs.coils.background`).  Targets are the
     root sum of squares of the new coils, and maps become theirs, of unit root sum of squares where they are not zero.
 
-    Raises InputError where the volume is under-sampled, so that its background cannot be seen, or where a coil has no
-    noise of its own.
+    Raises InputError where the volume is under-sampled or fills the field of view, so that its background cannot be
+    seen, or where a coil has no noise of its own.
     """
     if volume.mask is not None:
         raise _refused(volume, "is under-sampled: its noise cannot be seen, leave --whiten out")
     padding = volume.padding or (0, volume.kspace.shape[-1])
     # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
     largest = np.abs(volume.kspace).max()
-    each = [np.asarray(noise_covariance(jnp.asarray(coils / largest), padding)) for coils in volume.kspace]
-    covariance = np.mean(each, axis=0)
+    each = [_noise(jnp.asarray(coils / largest), padding) for coils in volume.kspace]
+    seen = [covariance for covariance in each if covariance is not None]
+    if not seen:
+        raise _refused(
+            volume, "its images fill the field of view, no background to measure noise in: leave --whiten out"
+        )
+    covariance = np.mean(seen, axis=0)
     level = np.trace(covariance).real / len(covariance)
     inverse = np.asarray(whiten(jnp.eye(len(covariance), dtype=jnp.complex64), jnp.asarray(covariance / level)))
     if not np.isfinite(inverse).all():
@@ -73,6 +79,12 @@ def _combined(volume: Volume, matrix: np.ndarray) -> Volume:
         return np.stack([np.tensordot(matrix, coils, 1) for coils in slices])
 
     return volume._replace(kspace=combined(volume.kspace), maps=None if volume.maps is None else combined(volume.maps))
+
+
+def _noise(kspace: Kspace, padding: tuple[int, int]) -> np.ndarray | None:
+    """The noise covariance of a slice; None where it has no background."""
+    covariance = noise_covariance(kspace, padding)
+    return np.asarray(covariance) if has_background(covariance, kspace, padding) else None
 
 
 def _energy(kspace: np.ndarray) -> float:

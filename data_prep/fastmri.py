@@ -17,6 +17,7 @@ from data_prep.cases import Case, InputError
 from data_prep.fastmri_layout import OpenVolume, open_volume, require_truth, volume_files
 from data_prep.fourier import root_sum_of_squares
 from data_prep.layout import Volume
+from data_prep.plausible import doubts_of
 from data_prep.safe_hdf5 import open_file, read, refusal
 from jaxcs.fourier import image_slice
 
@@ -99,6 +100,7 @@ def _case(volume: OpenVolume, info: SliceInfo) -> Case | InputError:
             mask=volume.mask,
             maps=None if volume.maps is None else _complex(volume, volume.maps, info.slice_index),
             boxes=tuple(box for box in volume.boxes if box.slice_index == info.slice_index),
+            doubts=(*volume.doubts, *doubts_of((info.path, info.slice_index), kspace, volume.mask, volume.padding)),
         )
     except InputError as error:
         return error
@@ -117,7 +119,7 @@ def volumes(path: Path) -> Iterator[Volume]:
             slices = range(volume.kspace.shape[0])
             yield Volume(
                 name=file_path.stem,
-                kspace=np.stack([_kspace(volume, index) for index in slices]),
+                kspace=np.stack([_plausible(volume, index) for index in slices]),
                 crop=volume.crop,
                 targets=None if volume.target is None else np.stack([_target(volume, index) for index in slices]),
                 mask=volume.mask,
@@ -175,6 +177,13 @@ def _kspace(volume: OpenVolume, index: int) -> np.ndarray:
         kspace = np.where(volume.mask, kspace, np.complex64(0))
     if not any(coil.any() for coil in kspace):  # stops at the first coil that is not
         raise refusal(volume.path, f"'kspace' of slice {index} is all zero", "repair the file or leave it out")
+    return kspace
+
+
+def _plausible(volume: OpenVolume, index: int) -> np.ndarray:
+    """The same, which holds no images; what else cannot be right is `data_prep.check`'s to say."""
+    kspace = _kspace(volume, index)
+    doubts_of((volume.path, index), kspace, volume.mask, volume.padding)
     return kspace
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from data_prep.cases import Box
+from data_prep.cases import Box, Doubt
 from data_prep.file_kinds import kind_in, kind_of
 from data_prep.header import parse
 from data_prep.safe_hdf5 import find_dataset, holds, number_attribute, printable, read, read_text, refusal
@@ -33,6 +33,7 @@ class OpenVolume(NamedTuple):
     target: None where the file has none.  crop: its (ty, tx), also where it must be computed.
     mask: (nx,) bool of a file that is already under-sampled, else None.  padding: columns [left, right) were measured.
     maximum: of the volume's targets, None where the file does not say.
+    doubts: what the header says otherwise than the array.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class OpenVolume(NamedTuple):
     padding: tuple[int, int]
     crop: tuple[int, int]
     maximum: float | None
+    doubts: tuple[Doubt, ...]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -55,11 +57,12 @@ class OpenVolume(NamedTuple):
 class _Header(NamedTuple):
     """The numbers of an ISMRMRD header that are used, None where it lacks them.
 
-    columns: width of the encoded matrix.
+    rows, columns: of the encoded matrix.
     centre, maximum: the phase-encode lines that hold the k-space centre and that were measured last.
     recon: (rows, columns) of the scanner's own image.
     """
 
+    rows: int | None = None
     columns: int | None = None
     centre: int | None = None
     maximum: int | None = None
@@ -120,6 +123,7 @@ def open_volume(path: Path, file: h5py.File) -> OpenVolume:
         # A volume like the FLAIR one of 203 columns has a target wider than its k-space.
         crop=(min(ty, ny), min(tx, nx)),
         maximum=maximum,
+        doubts=_exchanged(header, (ny, nx)),
     )
 
 
@@ -190,6 +194,7 @@ def _header(path: Path, file: h5py.File) -> _Header:
         return _Header()
     rows, columns = encoding.number("reconSpace/matrixSize/x"), encoding.number("reconSpace/matrixSize/y")
     header = _Header(
+        rows=encoding.number("encodedSpace/matrixSize/x"),
         columns=encoding.number("encodedSpace/matrixSize/y"),
         centre=encoding.number("encodingLimits/kspace_encoding_step_1/center"),
         maximum=encoding.number("encodingLimits/kspace_encoding_step_1/maximum"),
@@ -198,3 +203,15 @@ def _header(path: Path, file: h5py.File) -> _Header:
     if header.recon is not None and min(header.recon) < 1:
         raise refusal(path, f"'ismrmrd_header' gives the image size {header.recon}", "correct or delete it")
     return header
+
+
+def _exchanged(header: _Header, shape: tuple[int, int]) -> tuple[Doubt, ...]:
+    """Whether k-space of `shape` has the header's matrix with rows and columns exchanged."""
+    if shape == (header.rows, header.columns) or shape != (header.columns, header.rows):
+        return ()
+    text = (
+        f"'kspace' has {shape[0]} rows and {shape[1]} columns, but the header encodes {header.rows} rows (readout) and "
+        f"{header.columns} columns (phase encoding): exchange the last two axes of 'kspace' and of all that has its "
+        "shape, or correct the header"
+    )
+    return (Doubt("the axes of k-space are those of the header exchanged", text),)

@@ -18,7 +18,7 @@ from jaxtyping import Array, Complex, Float
 from data_prep.cases import Box, Case, InputError
 from data_prep.fourier import forward, inverse, root_sum_of_squares
 from jaxcs.attacks.changes import rotate
-from jaxcs.coils.background import noise_covariance
+from jaxcs.coils.background import has_background, noise_covariance
 from jaxcs.fourier import centre_slice, fft2c, ifft2c, image_slice
 
 # Of single precision, relative.
@@ -92,7 +92,11 @@ def _noise(case: Case, factor: float, rng: np.random.RandomState, slices: Sequen
     # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
     scan = slices[0]
     largest = np.abs(scan.kspace).max()
-    covariance = np.asarray(noise_covariance(jnp.asarray(scan.kspace / largest), scan.padding), np.complex128)
+    kspace = jnp.asarray(scan.kspace / largest)
+    estimated = noise_covariance(kspace, scan.padding)
+    if not has_background(estimated, kspace, scan.padding):
+        raise InputError(f"{case.name}: no background to measure noise in, that could be multiplied; leave noise out")
+    covariance = np.asarray(estimated, np.complex128)
     level = np.trace(covariance).real / len(covariance)
     # Of an object on nothing the transforms leave their rounding.
     if not level > _ROUNDING**2 * np.mean(np.abs(scan.kspace / largest) ** 2):

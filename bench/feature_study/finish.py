@@ -23,8 +23,11 @@ SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_n
 COLUMNS = ("method", "size", "score", "mean", "ci95", "least", "largest", "n")
 
 
-def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[str, Any]:
-    """Write all that is made of the rows together; returns run.json completed."""
+def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable: dict[str, str]) -> dict[str, Any]:
+    """Write all that is made of the rows together; returns run.json completed.
+
+    unusable: why slices could not be used at all, by name.
+    """
     entries = journal.in_order()
     order = {entry.case: entry.position for entry in entries}
     rewrite(folder, "images.jsonl", lambda cases: sorted(cases, key=order.__getitem__))
@@ -35,7 +38,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
     record = record | {
         "status": "done",
         "folder": str(folder.path),
-        "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
+        "failed": unusable | {entry.case: entry.failed for entry in entries if entry.failed is not None},
         "summary": summarise(rows),
         "findings": findings(record["config"]["study"], rows),
     }

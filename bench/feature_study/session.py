@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -19,15 +18,16 @@ from bench.feature_study.findings import AGAIN
 from bench.feature_study.finish import finish, tell
 from bench.feature_study.units import Slice, count, record_all
 from bench.harness import provenance, sources, subjects
-from bench.harness.errors import Advice, InputFileError, Interrupted, OutputError, UsageError
+from bench.harness.errors import Advice, InputFileError, Interrupted, OutputError, UsageError, of_none
 from bench.harness.journal import held
+from bench.harness.own_mask import settled
 from bench.harness.prepare import prepare
 from bench.harness.records import RunFolder
 from bench.harness.sources import Source
 from bench.harness.stored import also_on, difference
 from bench.harness.subjects import Subject
 from bench.page.record import understanding
-from data_prep.cases import InputError
+from data_prep.cases import Case, InputError
 
 SCHEMA_VERSION = 1
 COMMAND = "bench.features"
@@ -48,7 +48,8 @@ def run(arguments: Namespace, argv: list[str]) -> int:
     """Carry out a study, or go on with one; returns the exit code."""
     sources.check_device(arguments.device)
     if arguments.resume is None:
-        return _carry_out(configuration(arguments), arguments, argv, None)
+        config = configuration(arguments)
+        return _carry_out(replace(config, base=settled(config.base, argv)), arguments, argv, None)
     before, config = _stored(Path(arguments.resume))
     return _carry_out(config, arguments, before.record["argv"], before)
 
@@ -57,7 +58,8 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
     begun = time.monotonic()
     methods = subjects_of(config)
     source = sources.open_source(config.base, methods)
-    slices = list(_slices(config, source))
+    failed: dict[str, str] = {}
+    slices = _slices(config, source, failed)
     device = provenance.device()
     names = ", ".join(one.label for one in methods)
     print(
@@ -81,7 +83,7 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
         "images": len(slices),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "status": "running",
-        "notes": list(source.notes),
+        "notes": [*source.notes, *_doubts(slices)],
     }
     for note in record["notes"]:
         print(f"note: {note}", file=sys.stderr)
@@ -98,7 +100,7 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
         folder.write_json("run.json", record)
         try:
             record_all(config, methods, slices, folder, journal)
-            record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal)
+            record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal, failed)
         except BaseException as error:
             stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
             with suppress(OutputError):  # where it cannot be written, the last status is as good
@@ -125,27 +127,53 @@ def subjects_of(config: FeatureConfig) -> list[Subject]:
     return [*optimisers, optimisers[0]._replace(label=f"{optimisers[0].label}{AGAIN}", config=again)]
 
 
-def _slices(config: FeatureConfig, source: Source) -> Iterator[Slice]:
-    """The slices of a study, prepared.  Raises InputFileError or UsageError where one cannot be used."""
-    wanted = source.positions
+def _slices(config: FeatureConfig, source: Source, failed: dict[str, str]) -> list[Slice]:
+    """The slices of a study, prepared; why others cannot be used goes to `failed`, by name.
+
+    Raises InputFileError or UsageError where none can be used.
+    """
+    positions = source.positions
     if config.study in ("map", "worst", "optimisers"):
         if config.image >= source.total:
             raise UsageError(f"--image {config.image}: {source.description} has {source.total} images, from 0 on")
-        wanted = [config.image]
-    found = 0
-    for case in source.read(wanted):
-        if isinstance(case, InputError):
-            raise InputFileError(str(case)) from case
-        if config.study == "boxes" and not case.boxes:
+        positions = [config.image]
+    names = dict(zip(source.positions, source.names, strict=True))
+    found, reasons = [], []
+    for position, case in zip(positions, source.read(positions), strict=True):
+        try:
+            one = _slice(config, case)
+        except InputFileError as error:
+            failed[names[position]] = str(error)
+            reasons.append(error)
             continue
-        if config.study != "boxes" and case.mask is not None:
-            raise InputFileError(
-                f"{case.name}: is already under-sampled, so that no feature can be put into it; give whole k-space"
-            )
-        found += 1
-        yield Slice(prepare(case, config.base), case.boxes)
+        found += [one] if one is not None else []
+    if not found and reasons:
+        raise of_none(reasons)
     if not found:
         raise InputFileError(f"--data {config.base.data}: no slice has a box; data_prep fastmri --boxes joins them")
+    return found
+
+
+def _slice(config: FeatureConfig, case: Case | InputError) -> Slice | None:
+    """A slice of the study, None where it has no box and needs one.  Raises InputFileError."""
+    if isinstance(case, InputError):
+        raise InputFileError(str(case)) from case
+    if config.study == "boxes" and not case.boxes:
+        return None
+    if config.study != "boxes" and case.mask is not None:
+        raise InputFileError(
+            f"{case.name}: is already under-sampled, so that no feature can be put into it; give whole k-space"
+        )
+    return Slice(prepare(case, config.base), case.boxes)
+
+
+def _doubts(slices: list[Slice]) -> list[str]:
+    """What cannot be right about the data, of each kind the first."""
+    first: dict[str, str] = {}
+    for one in slices:
+        for doubt in one.prepared.doubts:
+            first.setdefault(doubt.kind, f"{one.prepared.name}: {doubt.text}")
+    return list(first.values())
 
 
 def _described(one: Subject) -> dict[str, Any]:

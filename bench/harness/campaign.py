@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -60,13 +60,17 @@ class Work(NamedTuple):
         return sum(one.gradients_per_epsilon() for one in self.sources) * sum(eps > 0 for eps in self.config.eps)
 
 
-def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal) -> None:
-    """Attack every case and record each as soon as it and those before it are done."""
+def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal, said: Collection[str] = ()) -> None:
+    """Attack every case and record each as soon as it and those before it are done.
+
+    said: kinds of doubts about the data that the user has read; of each other kind the first is said.
+    """
     compiled: dict[Any, Functions] = {}
     positions = dict(zip(source.names, source.positions, strict=True))
     progress = Progress(len(source.names), "images")
     pixels = arrays.pixels(folder)
     worst = 0.0
+    heard = set(said)
 
     def attack(batch: int, group: list[Prepared]) -> list[Result]:
         return _attack_batch(work, batch, partial(functions_for, compiled, work.mesh), group)
@@ -83,10 +87,11 @@ def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal) 
     def keep(prepared: Prepared, found: Result) -> Entry:
         nonlocal pixels, worst
         name, position = prepared.name, positions[prepared.name]
-        known: dict[str, Any] = {
-            "sampling": prepared.sampling._asdict() | {"scale": prepared.scale},
-            "thermal": prepared.thermal,
-        }
+        known: dict[str, Any] = {"sampling": prepared.described(), "thermal": prepared.thermal}
+        for doubt in prepared.doubts:
+            if doubt.kind not in heard:
+                heard.add(doubt.kind)
+                print(f"note: {name}: {doubt.text}", file=sys.stderr)
         if found.failure:
             return replace(fail(name, f"{name}: {found.failure}"), **known)
         kinds = []

@@ -31,7 +31,8 @@ class RunConfig:
     data: path of fastMRI files, or None for the phantom of `phantom`.
     only: a list of cases, of which alone the data are used, or None for all.
     shift: (name, size) of each shift of the scans, named in `data_prep.shifts`, in the order they happen.
-    mask, acceleration, center_fraction: the sampling, where the files are fully sampled.
+    mask, acceleration, center_fraction: the sampling, where the files are fully sampled; "of the file", None and None
+        where each has a mask of its own.
     limit: number of slices.  seed: of starts and noise.
     """
 
@@ -60,8 +61,8 @@ class RunConfig:
     only: str | None = None
     shift: tuple[tuple[str, float], ...] = ()
     mask: str = "random"
-    acceleration: float = 4.0
-    center_fraction: float = 0.08
+    acceleration: float | None = 4.0
+    center_fraction: float | None = 0.08
     limit: int | None = None
     seed: int = 0
 

@@ -29,6 +29,16 @@ class InputFileError(RunError):
     exit_code = 3
 
 
+class UnsuitedError(InputFileError):
+    """Flags that do not fit one slice, which then fails; where they fit none at all, they cannot be carried out."""
+
+
+def of_none(reasons: list[InputFileError]) -> RunError:
+    """The error of data of which nothing can be used, for these reasons: flags that do not fit come first."""
+    unsuited = [error for error in reasons if isinstance(error, UnsuitedError)]
+    return UsageError(str(unsuited[0])) if unsuited else reasons[0]
+
+
 class OutputError(RunError):
     """A folder or disk that cannot be written."""
 

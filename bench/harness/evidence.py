@@ -30,11 +30,18 @@ def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, 
     }
 
 
-def victim_flags(eps: float, attacked: float, noise: float, clamped: float, randomised: bool) -> dict[str, bool]:
+def victim_flags(
+    eps: float, attacked: float, noise: float, clamped: float, randomised: bool, maps_leave_out: bool = False
+) -> dict[str, bool]:
     """Of one reconstruction; attacked and noise: its distances from the reference."""
     if eps == 0:
         return {}
-    return {"below noise": attacked <= noise, "input clamped": clamped > _CLAMPED, "randomised": randomised}
+    return {
+        "below noise": attacked <= noise,
+        "input clamped": clamped > _CLAMPED,
+        "randomised": randomised,
+        "maps leave out": maps_leave_out,
+    }
 
 
 def raised(flags: dict[str, bool]) -> list[str]:

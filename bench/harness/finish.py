@@ -11,7 +11,7 @@ from bench.figures.drawing import draw_into
 from bench.harness import arrays
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.findings import findings
-from bench.harness.journal import Journal, rewrite
+from bench.harness.journal import Entry, Journal, rewrite
 from bench.harness.records import FLAGS, RunFolder, summarise
 from bench.harness.table import render
 from bench.report import write_report
@@ -35,7 +35,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
     record = record | {
         "status": "done",
         "folder": str(folder.path),
-        "notes": list(dict.fromkeys([*record["notes"], *journal.notes])),
+        "notes": list(dict.fromkeys([*record["notes"], *journal.notes, *doubtful(entries)])),
         "sampling": {entry.case: entry.sampling for entry in entries if entry.sampling is not None},
         "thermal": {entry.case: entry.thermal for entry in entries if entry.sampling is not None},
         "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
@@ -52,6 +52,16 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", write_report(folder.path))
     return record
+
+
+def doubtful(entries: list[Entry]) -> list[str]:
+    """What cannot be right about the data, a sentence for each kind with its first image and their number."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        for kind, text in (entry.sampling or {}).get("doubts", []):
+            found.setdefault(kind, []).append(f"{entry.case}: {text}")
+    total = sum(entry.sampling is not None for entry in entries)
+    return [f"{said[0]} ({kind}, in {len(said)} of {count(total)})" for kind, said in found.items()]
 
 
 def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.harness.config import RunConfig
 from bench.harness.conventions import crop
+from bench.harness.coverage import MOST_LEFT_OUT
 from bench.harness.evidence import flag_across, raised, search_flags, victim_flags
 from bench.harness.experiment import Evaluated, Found
 from bench.harness.prepare import Prepared
@@ -74,7 +75,7 @@ def result(
             distances[source, victim, eps] = far
             clamped = float(attacked.scores.get("clamped", 0.0))
             randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
-            holds = victim_flags(eps, far, near, clamped, randomised)
+            holds = victim_flags(eps, far, near, clamped, randomised, _maps_leave_out(prepared, by_label[victim]))
             flags = raised(holds | (searched if source == victim else {}))
             common: dict[str, Any] = {"case": name, "volume": prepared.volume, "source": source, "victim": victim}
             common |= {"attack": attack, "eps": eps}
@@ -97,6 +98,12 @@ def result(
     }
     pictures = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}
     return Result(rows, searches, failure, pictures, perturbations)
+
+
+def _maps_leave_out(prepared: Prepared, victim: Subject) -> bool:
+    """Whether a method's images are of maps that leave out too much of the object."""
+    left_out = prepared.left_out
+    return left_out is not None and left_out > MOST_LEFT_OUT and victim.method.uses_maps(victim.method_config)
 
 
 def _distance(config: RunConfig, clean: Evaluated, scored: Evaluated) -> float:

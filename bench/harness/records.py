@@ -36,6 +36,8 @@ FLAGS = {
     "not monotone": "a smaller epsilon did more harm, so that the attack missed a perturbation that it was allowed",
     "input clamped": "over a hundredth of the network's input was cut off at its bounds, where the gradient is blind",
     "randomised": "the method drew at random what the attack did not know: its gradients are of another draw",
+    "maps leave out": "the coil maps leave out over a tenth of the energy of the measured centre, which an image "
+    "through them cannot show",
     "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
 }
 # The epsilon nearest to this one is shown as pictures.

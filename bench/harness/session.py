@@ -17,12 +17,22 @@ from typing import Any, NamedTuple
 from bench.harness import batch_size, methods, provenance, sources, subjects
 from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
-from bench.harness.errors import DONE, Advice, InputFileError, Interrupted, OutOfMemoryError, OutputError
+from bench.harness.errors import (
+    DONE,
+    Advice,
+    InputFileError,
+    Interrupted,
+    OutOfMemoryError,
+    OutputError,
+    UsageError,
+    of_none,
+)
 from bench.harness.estimate import estimate
 from bench.harness.evidence import not_checked
 from bench.harness.finish import count, finish, tell
 from bench.harness.journal import held
 from bench.harness.like import LIKE
+from bench.harness.own_mask import settled
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.records import SCHEMA_VERSION, RunFolder
 from bench.harness.shards import WHOLE, Shard
@@ -43,7 +53,8 @@ class Done(NamedTuple):
 def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> int:
     """Carry out a run; returns the exit code."""
     sources.check_device(arguments.device)
-    return _tell(carry_out(plan_of(config, arguments, arguments.shard), arguments, argv, datetime.now()), arguments)
+    plan = plan_of(settled(config, argv), arguments, arguments.shard)
+    return _tell(carry_out(plan, arguments, argv, datetime.now()), arguments)
 
 
 def plan_of(config: RunConfig, arguments: Namespace, shard: Shard) -> Plan:
@@ -85,8 +96,8 @@ def carry_out(
     print(_headline(plan, source, work, memory, seconds), file=sys.stderr)
     # Before a folder is made, so that flags that do not fit the data leave nothing behind.
     first = _first_usable(source, config, range(source.total))
-    print(f"mask {config.mask}: {_sampling(first)}", file=sys.stderr)
-    for note in notes:
+    print(f"mask {first.mask}: {_sampling(first)}", file=sys.stderr)
+    for note in [*notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)]:
         print(f"note: {note}", file=sys.stderr)
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -123,7 +134,7 @@ def carry_out(
             print(f"{len(journal.entries)} of {count(len(source.names))} were done", file=sys.stderr)
         folder.write_json("run.json", record)
         try:
-            attack_all(work, source.without(journal.entries), folder, journal)
+            attack_all(work, source.without(journal.entries), folder, journal, {doubt.kind for doubt in first.doubts})
             record |= {
                 "gradient_evaluations": sum(one.sampling is not None for one in journal.in_order())
                 * work.gradient_evaluations(),
@@ -188,29 +199,35 @@ def _largest(source: sources.Source, config: RunConfig, first: Prepared) -> Prep
     largest = max(range(len(source.shapes)), key=lambda index: math.prod(source.shapes[index]))
     try:
         return _first_usable(source, config, [source.positions[largest]])
-    except InputFileError:
+    except (InputFileError, UsageError):
         return first
 
 
 def _first_usable(source: sources.Source, config: RunConfig, positions: Sequence[int]) -> Prepared:
-    """The first slice of these that can be used, prepared; raises InputFileError where there is none."""
-    reasons = []
+    """The first slice of these that can be used, prepared.
+
+    Raises UsageError where there is none because of the flags, InputFileError where it is because of the data.
+    """
+    reasons: list[InputFileError] = []
     for case in source.read(positions):
         if isinstance(case, InputError):
-            reasons.append(str(case))
+            reasons.append(InputFileError(str(case)))
             continue
         try:
             return prepare(case, config)
         except InputFileError as error:
-            reasons.append(str(error))
-    raise InputFileError(reasons[0])
+            reasons.append(error)
+    raise of_none(reasons)
 
 
 def _sampling(prepared: Prepared) -> str:
     samples, acceleration, centre = prepared.sampling
     total = prepared.data.mask.size
     unit = "lines" if prepared.data.mask.ndim == 1 else "samples"
-    return f"{samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a full centre"
+    maps = "" if prepared.left_out is None else f"; the coil maps leave out {prepared.left_out:.1%} of its energy"
+    return (
+        f"{samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a full centre{maps}"
+    )
 
 
 def _wavelet_notes(config: RunConfig, method_config: Any, shapes: list[tuple[int, int, int]]) -> list[str]:

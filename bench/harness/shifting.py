@@ -42,8 +42,6 @@ def shifting(
             if isinstance(case, InputError):
                 yield case
                 continue
-            if case.mask is not None:
-                raise UsageError(f"--shift: {case.name} is already under-sampled; give fully sampled data")
             try:
                 yield shifted(case, config.shift, neighbours(position))
             except InputError as error:

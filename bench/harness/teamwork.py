@@ -14,6 +14,7 @@ from bench.harness.distributed import Team
 from bench.harness.errors import DONE, Advice, InputFileError, Interrupted
 from bench.harness.finish import exit_code, tell
 from bench.harness.merging import in_one_part, merge
+from bench.harness.own_mask import settled
 from bench.harness.records import RunFolder
 from bench.harness.session import carry_out, folder_name, plan_of
 from bench.harness.shards import Shard
@@ -26,6 +27,7 @@ def run_together(config: RunConfig, arguments: Namespace, argv: list[str], team:
     Raises InputFileError in the first one where a part is not done: it and what is done go on by themselves.
     """
     check_device(arguments.device)
+    config = settled(config, argv)
     now = datetime.fromisoformat(team.of_first("now", datetime.now().isoformat()))
     plans = [plan_of(config, arguments, Shard(part + 1, team.processes)) for part in range(team.processes)]
     output = Path(arguments.output)

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import statistics
+import sys
 import zlib
 from argparse import Namespace
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from bench.harness import experiment, methods, scan
 from bench.harness.config import RunConfig, unattacked
-from bench.harness.errors import InputFileError, UsageError
+from bench.harness.errors import InputFileError, UsageError, of_none
 from bench.harness.holding import held_beside
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
@@ -61,6 +62,7 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
         "versions": versions(),
         "candidates": [],
         "best": {},
+        "failed": {},
     }
     if arguments.output is None:
         return _completed(found, None, examples, wanted, configs, method_configs)
@@ -81,12 +83,12 @@ def _completed(
     if output is not None and output.exists():
         before = read_tuned(output)
         for name, value in found.items():
-            if name not in ("candidates", "best") and before[name] != json.loads(json.dumps(value)):
+            if name not in ("candidates", "best", "failed") and before[name] != json.loads(json.dumps(value)):
                 raise InputFileError(f"--output {output}: its {name} is not that of this command; choose another file")
-        found = before
+        found = before | {"failed": before.get("failed", {})}
     done = [one["settings"] for one in found["candidates"]]
     left = [one for one in zip(wanted, configs, method_configs, strict=True) if one[0] not in done]
-    slices = [prepare(examples.case(index), configs[0]) for index in range(len(examples))] if left else []
+    slices = _prepared(examples, configs[0], found["failed"]) if left else []
     progress = Progress(len(slices) * len(left), "reconstructions")
     for settings, config, method_config in left:
         label = " ".join(f"{name}={value}" for name, value in settings.items())
@@ -96,6 +98,29 @@ def _completed(
         if output is not None:
             RunFolder(output.parent).write_json(output.name, found)
     return found
+
+
+def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str]) -> list[Prepared]:
+    """The images that can be used; why the others cannot goes to `failed`, by name.
+
+    Raises UsageError or InputFileError where none can.
+    """
+    slices, heard, reasons = [], set(), []
+    for index, name in enumerate(examples.names):
+        try:
+            one = prepare(examples.case(index), config)
+        except InputFileError as error:
+            failed[name] = str(error)
+            reasons.append(error)
+            continue
+        slices.append(one)
+        for doubt in one.doubts:
+            if doubt.kind not in heard:
+                heard.add(doubt.kind)
+                print(f"note: {one.name}: {doubt.text}", file=sys.stderr)
+    if not slices:
+        raise of_none(reasons)
+    return slices
 
 
 def combinations(grid: list[tuple[str, tuple[str, ...]]], count: int | None, seed: int) -> list[Settings]:

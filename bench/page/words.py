@@ -71,11 +71,13 @@ def setting(record: Record) -> str:
     span = f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
     counts = sorted({sampling["samples"] for sampling in run["sampling"].values()})
     lines = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    # Records of before have no mask of their own images.
+    drawn = list(dict.fromkeys(sampling.get("mask", config["mask"]) for sampling in run["sampling"].values()))
     labels = list(record.methods)
     attacks = listed(record.names("attack"))
     return (
-        f"Data: {run['data']}. Mask: {config['mask']}, {span} times accelerated, {lines} "
-        f"{'samples' if config['mask'] == 'poisson' else 'lines'}. "
+        f"Data: {run['data']}. Mask: {listed(drawn)}, {span} times accelerated, {lines} "
+        f"{'samples' if 'poisson' in drawn else 'lines'}. "
         f"Method{'s' * (len(labels) > 1)}: {listed(labels)}. Attack{'s' * (', ' in attacks)}: {attacks}."
     )
 

@@ -14,6 +14,7 @@ from bench.harness.case_list import as_csv
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
 from bench.harness.flags import FAMILIES
+from bench.harness.own_mask import settled
 from bench.harness.records import RunFolder
 from bench.harness.shifting import check_shift
 from bench.harness.subset import hardest, scored
@@ -31,7 +32,7 @@ _TUNED = Path(__file__).parent / "tuned"
 
 def planned(axes: list[str], arguments: Namespace, study: Path, argv: list[str]) -> Plan:
     """The plan; where hard images of the phantom are to be found, after a run of the method that chooses them."""
-    base, others = _bases(arguments)
+    base, others = _bases(arguments, argv)
     if not any(AXES[name].other for name in axes):
         if arguments.other_data or arguments.other_weights:
             raise UsageError("--other-data: none of the shifts needs it; name anatomy or dataset")
@@ -46,7 +47,7 @@ def planned(axes: list[str], arguments: Namespace, study: Path, argv: list[str])
     return made
 
 
-def _bases(arguments: Namespace) -> tuple[Base, list[Base]]:
+def _bases(arguments: Namespace, argv: list[str]) -> tuple[Base, list[Base]]:
     """The data set of the study, and the others."""
 
     def base(name: str, data: str | None, family: str) -> Base:
@@ -58,7 +59,7 @@ def _bases(arguments: Namespace) -> tuple[Base, list[Base]]:
             center_fraction=arguments.center_fraction,
             limit=arguments.limit or (None if data is not None else _IMAGES),
         )
-        return Base(name, config)
+        return Base(name, settled(config, argv))
 
     if arguments.data is None:
         own, *rest = sorted(FAMILIES, key=lambda family: family != arguments.phantom)

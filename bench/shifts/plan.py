@@ -128,9 +128,13 @@ def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
 
     Of a lower resolution the calibrating columns stay what they were: coil maps from fewer are another shift.
     """
+    if config.center_fraction is None:
+        raise UsageError(
+            f"{config.data}: is already under-sampled, so that its scans cannot be changed; give whole k-space"
+        )
     changed = replace(config, **changes)
     share = dict(changed.shift).get("resolution", 1.0)
-    return replace(changed, center_fraction=min(changed.center_fraction / share, 1.0))
+    return replace(changed, center_fraction=min(config.center_fraction / share, 1.0))
 
 
 def variant_fields(name: str) -> dict[str, Any]:

@@ -89,8 +89,10 @@ def command_line(config: RunConfig) -> list[str]:
         words += [] if value is None else [f"--{flag}", value]
     for flag, pairs in (("set", config.settings), ("shift", config.shift)):
         words += [f"--{flag}", *(f"{name}={value}" for name, value in pairs)] if pairs else []
-    words += ["--mask", config.mask, "--acceleration", f"{config.acceleration:g}"]
-    words += ["--center-fraction", f"{config.center_fraction:g}"]
+    # Without them each file has a mask of its own.
+    if config.acceleration is not None and config.center_fraction is not None:
+        words += ["--mask", config.mask, "--acceleration", f"{config.acceleration:g}"]
+        words += ["--center-fraction", f"{config.center_fraction:g}"]
     return words + ([] if config.limit is None else ["--limit", str(config.limit)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -35,7 +36,10 @@ class Batch(NamedTuple):
 
 
 class Examples:
-    """Cases by index, read when they are first needed."""
+    """Cases by index, read when they are first needed.
+
+    failed: why those that were needed and cannot be used cannot, by name; each is said once, on stderr.
+    """
 
     def __init__(self, readers: Mapping[str, Callable[[], Case]], shapes: list[tuple[int, int, int]]) -> None:
         self.names, self.readers = list(readers), list(readers.values())
@@ -43,6 +47,8 @@ class Examples:
         self._cache: dict[int, Case] = {}
         self._maps: dict[int, np.ndarray] = {}
         self._bytes = 0
+        self.failed: dict[str, str] = {}
+        self._heard: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.readers)
@@ -57,6 +63,10 @@ class Examples:
             raise InputFileError(str(error)) from error
         if case.mask is not None:
             raise InputFileError(f"{case.name}: is already under-sampled; training needs fully sampled k-space")
+        for doubt in case.doubts:
+            if doubt.kind not in self._heard:
+                self._heard.add(doubt.kind)
+                print(f"note: {case.name}: {doubt.text}", file=sys.stderr)
         if self._bytes < _CACHE_BYTES:
             self._cache[index] = case
             self._bytes += case.kspace.nbytes + case.target.nbytes
@@ -79,6 +89,30 @@ class Examples:
             self._maps[index] = found
             self._bytes += found.nbytes
         return found
+
+    def usable(self, index: int, config: TrainConfig) -> tuple[Case, np.ndarray]:
+        """A case and its maps; where it cannot be used, those of the next of its shape that can.
+
+        Raises InputFileError where none of that shape can.
+        """
+        alike = [other for other, shape in enumerate(self.shapes) if shape == self.shapes[index]]
+        start = alike.index(index)
+        for other in alike[start:] + alike[:start]:
+            if (found := self.attempt(other, config)) is not None:
+                return found
+        raise InputFileError(self.failed[self.names[index]])
+
+    def attempt(self, index: int, config: TrainConfig) -> tuple[Case, np.ndarray] | None:
+        """A case and its maps; None where it cannot be used, which is then known by `failed`."""
+        name = self.names[index]
+        if name in self.failed:
+            return None
+        try:
+            return self.case(index), self.maps(index, config)
+        except InputFileError as error:
+            self.failed[name] = str(error)
+            print(f"note: left out: {error}", file=sys.stderr)
+            return None
 
 
 def needs_maps(config: TrainConfig) -> bool:
@@ -109,7 +143,7 @@ def _batch(examples: Examples, config: TrainConfig, size: int, step: int, own: r
     members = _epoch(examples, config.seed, epoch, size)[position]
     # An example's draws are those of its place in the whole batch, whoever makes it.
     slots = [slot for slot in range(size) if slot % config.batch in own]
-    cases = [(examples.case(members[slot]), examples.maps(members[slot], config)) for slot in slots]
+    cases = [examples.usable(members[slot], config) for slot in slots]
     flat = _stack([_example(*case, config, (step, slot)) for case, slot in zip(cases, slots, strict=True)])
     return Batch(*(leaf.reshape(config.accumulate, len(own), *leaf.shape[1:]) for leaf in flat))
 
@@ -171,9 +205,12 @@ def _stack(examples: list[Batch]) -> Batch:
     )
 
 
-def fixed_example(examples: Examples, index: int, config: TrainConfig) -> Batch:
-    """The whole case with the mask that its volume's name gives, as in an attack: for validation."""
-    case = examples.case(index)
+def fixed_example(examples: Examples, index: int, config: TrainConfig) -> Batch | None:
+    """The whole case with the mask that its volume's name gives, as in an attack, for validation; None if unusable."""
+    found = examples.attempt(index, config)
+    if found is None:
+        return None
+    case, maps = found
     mask = draw_mask(config, case.kspace.shape[-2:], case.padding, masks.seed_from_name(case.volume))
     kspace, target = case.kspace / case.data_range, case.target / case.data_range
-    return _stack([Batch(kspace, mask, target, examples.maps(index, config))])
+    return _stack([Batch(kspace, mask, target, maps)])

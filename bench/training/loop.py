@@ -15,7 +15,8 @@ import numpy as np
 
 from bench.figures.drawing import draw_into
 from bench.harness import methods, provenance
-from bench.harness.errors import DONE, InputFileError, Interrupted, OutputError, UsageError
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, OutputError, UsageError
+from bench.harness.prepare import draw_mask
 from bench.harness.records import RunFolder
 from bench.training import data, step
 from bench.training.checkpoint import Checkpoints, Progress
@@ -42,7 +43,8 @@ class Training:
         )
         shapes = [*self.training.shapes, *self.validation.shapes]
         methods.check_coils(config.method, entry.presets[config.variant], shapes)
-        case = self.training.case(0)
+        self._check_masks(shapes)
+        case, _ = self.training.usable(0, config)
         self.method_config = methods.fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
         self.method = entry.build(self.method_config)
         self.first_params = self._first_params()
@@ -99,7 +101,18 @@ class Training:
         why = "validation stopped getting better" if progress.stale >= config.patience else "all steps done"
         path = self.folder.path / "weights.safetensors"
         self._say(f"{why}; best validation SSIM {progress.best:.4f} at step {progress.best_step}, in {path}")
-        return DONE
+        failed = self.training.failed | self.validation.failed
+        if failed:
+            self._say(f"{len(failed)} images were left out, as the notes say")
+        return SOME_FAILED if failed else DONE
+
+    def _check_masks(self, shapes: list[tuple[int, int, int]]) -> None:
+        """Raise UsageError where no mask can be drawn as the flags say."""
+        for _, ny, nx in sorted(set(shapes)):
+            try:
+                draw_mask(self.config, (self.config.rows or ny, nx), (0, nx), (0,))
+            except ValueError as error:
+                raise UsageError(f"{error}; change --mask, --acceleration or --center-fraction") from error
 
     def _first_params(self) -> Params:
         if self.config.initial is None:
@@ -116,11 +129,18 @@ class Training:
 
     def _validate(self, params: Params, progress: Progress, begun: float, begun_step: int) -> Progress:
         params = self.placement.here(params)
-        scores = np.zeros((len(self.validation), len(_METRICS)), np.float32)
+        # The last column says which could be used.
+        scores = np.zeros((len(self.validation), len(_METRICS) + 1), np.float32)
         for index in range(self.placement.process, len(self.validation), self.placement.processes):
-            found = self.functions.evaluate(params, fixed_example(self.validation, index, self.config))
-            scores[index] = [found[name] for name in _METRICS]
+            example = fixed_example(self.validation, index, self.config)
+            if example is not None:
+                found = self.functions.evaluate(params, example)
+                scores[index, :-1] = [found[name] for name in _METRICS]
+                scores[index, -1] = 1
         scores = self.placement.total(scores)
+        scores = scores[scores[:, -1] > 0]
+        if not len(scores):
+            raise InputFileError("none of the validation images can be used, as the notes say; name others")
         means = {name: float(np.mean(scores[:, column])) for column, name in enumerate(_METRICS)}
         self._log({"step": progress.step, "validation": means})
         elapsed, done = time.monotonic() - begun, progress.step - begun_step

@@ -7,7 +7,7 @@ background), and needs a correction; it also hides the coils' correlation, which
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
 from jaxcs.coils.whiten import estimate_covariance
 from jaxcs.complex import abs2, safe_sqrt
@@ -19,6 +19,10 @@ _PATCH = 8
 # Corners of up to this many times the darkest one's energy are background too.  The darkest alone would be biased low,
 # and on small images of few pixels.
 _ALIKE = 1.25
+# The noise of k-space's corners may be this many times smaller than that of the background: it is white, so that both
+# are alike, and what the object adds is in the corners of k-space.  On 7 measured slices of three scanners the
+# background has 0.19 to 0.67 of the energy of those corners, on phantoms 0.6 to 0.9.
+_MOST = 2.0
 
 
 def noise_covariance(kspace: Kspace, padding: tuple[int, int]) -> Complex[Array, "coil coil"]:
@@ -44,3 +48,25 @@ def thermal_level(covariance: Complex[Array, "coil coil"], kspace: Kspace, mask:
     sampled = jnp.broadcast_to(mask, kspace.shape[-2:])
     noise = jnp.trace(covariance).real * jnp.sum(sampled)
     return safe_sqrt(noise / jnp.sum(abs2(jnp.where(sampled, kspace, 0))))
+
+
+def has_background(
+    covariance: Complex[Array, "coil coil"], kspace: Kspace, padding: tuple[int, int]
+) -> Bool[Array, ""]:
+    """Whether the `noise_covariance` of this k-space can be that of noise, and is not of an object in all four corners.
+
+    White noise is as strong in the corners of k-space, where an object has the least energy, as anywhere.  Samples that
+    are zero were not acquired, as in elliptical scanning, and say nothing.
+    """
+    left, right = padding
+    ny = kspace.shape[-2]
+    height, width = max(ny // _PATCH, 2), max((right - left) // _PATCH, 1)
+    acquired = kspace[..., left:right]
+    ends = [(slice(n), slice(-n, None)) for n in (height, width)]
+    corners = [jnp.sum(abs2(acquired[:, rows, columns]), axis=0) for rows in ends[0] for columns in ends[1]]
+    energy = jnp.stack(corners)
+    outermost = jnp.mean(energy, where=energy > 0)
+    noise = jnp.trace(covariance).real
+    # The mean of none is NaN.
+    alike = ~(noise > _MOST * outermost)
+    return alike & (noise * ny * (right - left) <= jnp.sum(abs2(acquired)))

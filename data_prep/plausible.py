@@ -1,0 +1,142 @@
+"""What cannot be right about k-space, seen from where its energy lies.
+
+The energy of a scan lies about the zero frequency, whatever the object: of 7 measured brain slices of three scanners 61
+to 86 % is within the central tenth of the rows and columns, of 8 phantoms 79 to 89 %, and its peak is up to 2 samples
+off n // 2, because an echo is never quite where the scanner expects it.  Coil images have at most 21 % of their energy
+in a hundredth of their pixels.  Noise has 1 % in each such part, so that of slices without an object nothing is said.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from data_prep.cases import Doubt
+from data_prep.fourier import inverse
+from data_prep.safe_hdf5 import refusal
+
+# The part of the rows and columns about a peak, and the share of the energy in it from which on there is a peak.
+_PART, _PEAK = 0.1, 0.2
+# The same of the Fourier transform of coil images, from which on it is taken for their k-space.
+_SURE = 0.4
+# Samples that a peak may be off the centre, or this part of the samples of an axis.
+_OFF, _OFF_PART = 3, 0.01
+# The peak is looked for in this part of the rows and columns about the centre first.
+_NEAR, _NEAR_PART = 8, 0.07
+# Of columns that are said to be unmeasured: less is rounding.
+_NOTHING = 1e-6
+
+
+class _Peak:
+    """Where the energy (ny, nx) of k-space is largest, averaged over 3 x 3 samples.
+
+    offset: (rows, columns) from (ny // 2, nx // 2).  share: of the energy, in `_PART` of the rows and columns about it.
+    """
+
+    def __init__(self, energy: Float[np.ndarray, "rows columns"], shape: tuple[int, int], total: float) -> None:
+        # A part of an array of `shape` about its centre, or all of it.
+        rows, columns = energy.shape
+        padded = np.pad(energy, 1, mode="wrap")
+        near = np.sum([padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
+        row, column = np.unravel_index(np.argmax(near), near.shape)
+        self.offset = (int(row) - rows // 2, int(column) - columns // 2)
+        halves = [max(1, round(size * _PART / 2)) for size in shape]
+        about = [np.arange(at - half, at + half + 1) for at, half in zip((row, column), halves, strict=True)]
+        # Around the edges, where the zero frequency of an array that is not shifted is.
+        self.share = float(energy[np.ix_(about[0] % rows, about[1] % columns)].sum()) / total
+
+
+def doubts_of(
+    where: tuple[Path, int], kspace: np.ndarray, mask: Bool[np.ndarray, "nx"] | None, padding: tuple[int, int]
+) -> tuple[Doubt, ...]:
+    """What cannot be right about the k-space (coil, ny, nx) of a slice, which must not be all zero.
+
+    where: its file, and its index in it.  mask: of columns, where k-space is already under-sampled, else None.
+    padding: columns [left, right) were measured.
+
+    Raises InputError where the array holds coil images, and no k-space.
+    """
+    total = _total(kspace)
+    shape = (kspace.shape[-2], kspace.shape[-1])
+    peak = _near_peak(kspace, total)
+    if peak.share < _PEAK or _is_off(peak, shape):
+        peak = _Peak(_energy(kspace), shape, total)
+    if peak.share < _PEAK:
+        _require_no_images(where, kspace)
+    found = []
+    # A mask without the zero frequency measures no peak.
+    if peak.share >= _PEAK and _is_off(peak, shape) and (mask is None or mask[shape[1] // 2]):
+        found.append(_off_centre(peak, shape))
+    return (*found, *_unmeasured(kspace, padding, total))
+
+
+def _require_no_images(where: tuple[Path, int], kspace: np.ndarray) -> None:
+    coil = max(kspace, key=lambda one: float(np.abs(one).max())).astype(np.complex128)
+    transformed = _energy(inverse(coil / np.abs(coil).max())[None])
+    if _Peak(transformed, transformed.shape, float(transformed.sum())).share >= _SURE:
+        path, index = where
+        problem = f"'kspace' of slice {index} holds images: it is their Fourier transform that looks like k-space"
+        raise refusal(path, problem, "store k-space, or images as 'image', which python -m data_prep images converts")
+
+
+def _off_centre(peak: _Peak, shape: tuple[int, int]) -> Doubt:
+    (rows, columns), (ny, nx) = peak.offset, shape
+    text = (
+        f"k-space has the peak of its energy at row {ny // 2 + rows}, column {nx // 2 + columns}, but its zero "
+        f"frequency belongs to row {ny // 2}, column {nx // 2}: move it there by numpy.roll(kspace, "
+        f"({-rows}, {-columns}), (-2, -1))"
+    )
+    return Doubt("k-space is not centred", text)
+
+
+def _is_off(peak: _Peak, shape: tuple[int, int]) -> bool:
+    return any(abs(off) > max(_OFF, _OFF_PART * size) for off, size in zip(peak.offset, shape, strict=True))
+
+
+def _unmeasured(kspace: np.ndarray, padding: tuple[int, int], total: float) -> list[Doubt]:
+    """Whether there are data in columns that the file says were not measured."""
+    nx = kspace.shape[-1]
+    left, right = padding
+    if (left, right) == (0, nx):
+        return []
+    outside = [kspace[..., :left], kspace[..., right:]]
+    share = sum(_total(part) for part in outside) / total
+    if share <= _NOTHING:
+        return []
+    said = [f"{first} to {last - 1}" for first, last in ((0, left), (right, nx)) if first < last]
+    text = (
+        f"{nx - right + left} of {nx} columns, {' and '.join(said)}, hold {share:.2%} of k-space's energy, but the "
+        "file says that they were not measured, so that no mask samples them: if they were measured, set the "
+        f"attributes padding_left to 0 and padding_right to {nx}, or correct the encoding limits of the header"
+    )
+    return [Doubt("columns that were not measured hold data", text)]
+
+
+def _near_peak(kspace: np.ndarray, total: float) -> _Peak:
+    """The peak among the samples about the centre, which takes a hundredth of the time of all."""
+    ny, nx = kspace.shape[-2:]
+    rows, columns = (
+        slice(max(0, size // 2 - half), size // 2 + half + 1)
+        for size, half in ((size, max(_NEAR, round(_NEAR_PART * size))) for size in (ny, nx))
+    )
+    return _Peak(_energy(kspace[:, rows, columns]), (ny, nx), total)
+
+
+def _energy(kspace: np.ndarray) -> Float[np.ndarray, "rows columns"]:
+    """Sum over coils of |k|^2 in float64, because raw values of 1e-25 have squares below float32."""
+    found = np.zeros(kspace.shape[1:])
+    for coil in kspace:
+        found += np.square(np.abs(coil), dtype=np.float64)
+    return found
+
+
+def _total(kspace: np.ndarray) -> float:
+    """The sum of that, which is five times as fast without the map."""
+    total = 0.0
+    for coil in kspace:
+        magnitude = np.abs(coil).astype(np.float64)
+        # Not by a product of vectors, whose threads would wait for each other on cores that others use.
+        total += float(np.einsum("ij,ij->", magnitude, magnitude))
+    return total
