@@ -14,6 +14,8 @@ from bench.feature_study.findings import findings
 from bench.harness import arrays
 from bench.harness.finish import exit_code
 from bench.harness.journal import Journal, rewrite
+from bench.harness.lines import rows_of
+from bench.harness.reading import understanding
 from bench.harness.records import RunFolder, half_interval
 
 # Scores of features, of boxes and of whole images, in the order of the table.
@@ -28,15 +30,15 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
     rewrite(folder, "images.jsonl", lambda cases: sorted(cases, key=order.__getitem__))
     arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
     arrays.remove(folder, arrays.PICTURES)
-    lines = (folder.path / "images.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if "failed" not in row]
-    record = record | {
-        "status": "done",
-        "folder": str(folder.path),
-        "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
-        "summary": summarise(rows),
-        "findings": findings(record["config"]["study"], rows),
-    }
+    rows = rows_of(folder.path / "images.jsonl")
+    with understanding(folder.path / "images.jsonl", "bench.features"):
+        record = record | {
+            "status": "done",
+            "folder": str(folder.path),
+            "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
+            "summary": summarise(rows),
+            "findings": findings(record["config"]["study"], rows),
+        }
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -48,7 +50,9 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
         from bench.figures import feature_map, feature_methods, feature_search
 
         draw = {"sizes": feature_methods.draw, "boxes": feature_methods.draw, "worst": feature_search.draw}
-        folder.write("figure.png", draw.get(record["config"]["study"], feature_map.draw)(folder.path))
+        with understanding(folder.path / "images.jsonl", "bench.features"):
+            figure = draw.get(record["config"]["study"], feature_map.draw)(folder.path)
+        folder.write("figure.png", figure)
     return record
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.errors import InputFileError
+from bench.harness.reading import understanding
 from bench.harness.records import RunFolder
-from bench.page.record import Record, read, understanding
+from bench.page.record import Record, read
 from bench.shifts.analysis import Point, Scores, analyse
 from bench.shifts.findings import findings
 from bench.shifts.named import AXES
