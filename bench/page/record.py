@@ -77,9 +77,15 @@ def estimate(rows: list[Row], value: Callable[[Row], float]) -> Estimate:
     return Estimate(statistics.fmean(values), half_interval(values, [row["volume"] for row in rows]))
 
 
+def read_run(folder: Path) -> dict[str, Any]:
+    """The run.json of a run, finished or not.  Raises InputFileError where there is none."""
+    found: dict[str, Any] = read_json(folder / "run.json", RUN)
+    return found
+
+
 def read(folder: Path) -> Record:
     """The record of a finished run.  Raises InputFileError, one line, where there is none or it is not whole."""
-    run = read_json(folder / "run.json", RUN)
+    run = read_run(folder)
     if run["status"] != "done":
         raise InputFileError(
             f"{folder}: the run has not finished ({printable(run['status'])}); bench.attack --resume goes on with it"
