@@ -7,7 +7,6 @@ and the next, image by image, with their intervals: what one method is better by
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 import sys
 from argparse import RawDescriptionHelpFormatter
@@ -17,6 +16,8 @@ from typing import NamedTuple
 from bench.harness.arguments import Parser, number
 from bench.harness.errors import InputFileError, RunError
 from bench.harness.records import half_interval
+from bench.page.record import Record, read
+from data_prep.names import printable
 
 _STATES = ("clean", "noise", "attacked")
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
@@ -47,30 +48,24 @@ def main(argv: list[str] | None = None) -> int:
     )
     try:
         arguments = parser.parse_args(argv)
-        print(compare([run for path in arguments.runs for run in read(Path(path))], arguments.eps))
+        print(compare([run for path in arguments.runs for run in runs_of(read(Path(path)))], arguments.eps))
     except RunError as error:
         print(f"bench.compare: error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def read(folder: Path) -> list[Run]:
-    """The records of a run folder, a Run for each method.  Raises InputFileError where there are none."""
-    try:
-        config = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
-        lines = (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = [row for row in map(json.loads, lines) if "failed" not in row and row["source"] == row["victim"]]
-        keyed: dict[str, dict[tuple[str, float, str], dict[str, float]]] = {}
-        for row in rows:
-            at = (row["case"], row["eps"], row["metric"])
-            keyed.setdefault(row["victim"], {})[at] = {name: row[name] for name in _STATES}
-        volumes = {row["case"]: row["volume"] for row in rows}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputFileError(f"{folder}: is no record of bench.attack ({error}); name a run folder") from error
-    if not keyed:
-        raise InputFileError(f"{folder}: holds no image; name a run that finished")
-    settings = " ".join(f"{name}={value}" for name, value in config["settings"].items()) if len(keyed) == 1 else ""
-    return [Run(f"{label} {settings}".strip(), found, volumes) for label, found in keyed.items()]
+def runs_of(record: Record) -> list[Run]:
+    """A Run for each method of a record, under its own attack."""
+    rows = [row for row in record.rows if row["source"] == row["victim"]]
+    keyed: dict[str, dict[tuple[str, float, str], dict[str, float]]] = {}
+    for row in rows:
+        at = (row["case"], row["eps"], row["metric"])
+        keyed.setdefault(row["victim"], {})[at] = {name: row[name] for name in _STATES}
+    volumes = {row["case"]: row["volume"] for row in rows}
+    chosen = record.run["config"].get("settings", {}) if len(keyed) == 1 else {}
+    settings = " ".join(f"{name}={value}" for name, value in chosen.items())
+    return [Run(printable(f"{label} {settings}".strip()), found, volumes) for label, found in keyed.items()]
 
 
 def compare(runs: list[Run], eps: list[float]) -> str:

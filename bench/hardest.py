@@ -53,8 +53,9 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     from bench.figures.drawing import draw_into
     from bench.harness import hard_for_others, spectra, subset
     from bench.harness.case_list import as_csv
+    from bench.harness.reading import understanding
     from bench.harness.records import RunFolder
-    from bench.page.record import read, understanding
+    from bench.page.record import read
 
     output = Path(arguments.output)
     if output.suffix.lower() != ".csv":

@@ -23,6 +23,7 @@ from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampl
 from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
 from bench.harness.holding import held_beside
 from bench.harness.records import RunFolder
+from bench.page.record import read_run
 
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
 _RECORD = "ttt.json"
@@ -163,10 +164,10 @@ def _carry_out(folder: Path, argv: list[str]) -> int:
 
     wanted = settled(attack.configuration(attack.parser().parse_args(argv)), argv)
     for path in _runs(folder):
-        record = _read(path)
+        record = read_run(path)
         if record.get("fingerprint") == wanted.fingerprint() and _same_weights(record, wanted.weights):
             if record["status"] == "done":
-                return SOME_FAILED if record["failed"] else DONE
+                return SOME_FAILED if record.get("failed") else DONE
             argv = ["--resume", str(path)]
             break
     else:
@@ -181,9 +182,9 @@ def _same_weights(record: dict[str, Any], source: str | None) -> bool:
     from data_prep.cases import InputError
     from data_prep.weights import read_weights  # imports JAX, as the runs do
 
-    (method,) = record["methods"].values()
+    weights = [one.get("weights") for one in record.get("methods", {}).values()]
     try:
-        return bool(method["weights"]["sha256"] == read_weights(str(source)).sha256)
+        return [one and one["sha256"] for one in weights] == [read_weights(str(source)).sha256]
     except InputError:
         return False  # the run itself will say why
 
@@ -191,7 +192,7 @@ def _same_weights(record: dict[str, Any], source: str | None) -> bool:
 def _newest(folder: Path) -> Path:
     """The newest run that is done."""
     for path in _runs(folder):
-        if _read(path).get("status") == "done":
+        if read_run(path)["status"] == "done":
             return path
     raise InputFileError(f"{folder}: holds no run that is done; leave --redraw out")
 
@@ -199,14 +200,6 @@ def _newest(folder: Path) -> Path:
 def _runs(folder: Path) -> list[Path]:
     """Run folders, the newest first."""
     return sorted((path.parent for path in folder.glob("*/run.json")), reverse=True)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
-        return {}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ Fourier sampling on the image's own grid.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from data_prep.cases import Case, InputError
 from data_prep.coil_array import COILS, Receiver, measure, sensitivities
 from data_prep.fastmri import SliceInfo
 from data_prep.fourier import root_sum_of_squares
+from data_prep.names import checksum
 from data_prep.safe_hdf5 import find_dataset, holds, open_file, read, refusal
 
 _MOST_PIXELS = 1024 * 1024
@@ -109,7 +109,7 @@ def square_pixels(shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[float,
 
 def noise_seed(path: Path, index: int) -> np.random.RandomState:
     """The random numbers of an image's noise, the same each time."""
-    return np.random.RandomState([zlib.crc32(path.name.encode()), index])
+    return np.random.RandomState([checksum(path.name), index])
 
 
 def read_images(slices: Iterable[SliceInfo]) -> Iterator[Case | InputError]:

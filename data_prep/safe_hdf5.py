@@ -22,6 +22,7 @@ from data_prep.file_kinds import kind_of
 from data_prep.hdf5_chunks import check_chunks
 from data_prep.hdf5_filters import filter_words, filters, repacked
 from data_prep.hdf5_structure import check_group, check_superblock
+from data_prep.names import printable
 
 LARGEST_AXIS = 4096
 LARGEST_DATASET = 8 * 2**30  # bytes
@@ -35,11 +36,6 @@ _KINDS = {"b": "boolean", "i": "integer", "u": "integer", "f": "real", "c": "com
 def refusal(path: str | Path, problem: str, remedy: str) -> InputError:
     """The error "path: problem: remedy", made one printable line whatever is in the file's name."""
     return InputError(printable(f"{path}: {problem}: {remedy}"))
-
-
-def printable(text: str) -> str:
-    """The text with a question mark in the place of each line break, control character and broken code point."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ RandomState's, seeded by the case's name, so that a case is shifted alike in eve
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from jaxtyping import Array, Complex, Float
 
 from data_prep.cases import Box, Case, InputError
 from data_prep.fourier import forward, inverse, root_sum_of_squares
+from data_prep.names import checksum
 from jaxcs.attacks.changes import rotate
 from jaxcs.coils.background import has_background, noise_covariance
 from jaxcs.fourier import centre_slice, fft2c, ifft2c, image_slice
@@ -52,7 +52,7 @@ def shifted(case: Case, shifts: Sequence[tuple[str, float]], neighbours: Sequenc
     slices = (case, *neighbours)
     for name, size in shifts:
         check(name, size)
-        seed = [zlib.crc32(name.encode()), zlib.crc32(case.name.encode())]
+        seed = [checksum(name), checksum(case.name)]
         case = SHIFTS[name].apply(case, size, np.random.RandomState(seed), slices)
     return case
 

@@ -46,7 +46,13 @@ def _result(prepared):
         for metric in ("psnr", "ssim")
     ]
     picture = np.full((2, 2), random.uniform(), np.float16)
-    return Result(rows, [common], None, {f"{prepared.name}|truth": picture}, {f"{prepared.name}|0.05": picture})
+    return Result(
+        rows,
+        [common | {"trace": [0.1], "restarts": [0.1]}],
+        None,
+        {f"{prepared.name}|truth": picture},
+        {f"{prepared.name}|0.05": picture},
+    )
 
 
 def cheapen(monkeypatch):

@@ -16,6 +16,8 @@ from bench.figures.drawing import draw_into
 from bench.harness import arrays
 from bench.harness.finish import exit_code
 from bench.harness.journal import Journal, rewrite
+from bench.harness.lines import rows_of
+from bench.harness.reading import understanding
 from bench.harness.records import RunFolder, half_interval
 
 # Scores of features, of boxes and of whole images, in the order of the table.
@@ -33,15 +35,15 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable
     rewrite(folder, "images.jsonl", lambda cases: sorted(cases, key=order.__getitem__))
     arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
     arrays.remove(folder, arrays.PICTURES)
-    lines = (folder.path / "images.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if "failed" not in row]
-    record = record | {
-        "status": "done",
-        "folder": str(folder.path),
-        "failed": unusable | {entry.case: entry.failed for entry in entries if entry.failed is not None},
-        "summary": summarise(rows),
-        "findings": findings(record["config"]["study"], rows),
-    }
+    rows = rows_of(folder.path / "images.jsonl")
+    with understanding(folder.path / "images.jsonl", "bench.features"):
+        record = record | {
+            "status": "done",
+            "folder": str(folder.path),
+            "failed": unusable | {entry.case: entry.failed for entry in entries if entry.failed is not None},
+            "summary": summarise(rows),
+            "findings": findings(record["config"]["study"], rows),
+        }
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -52,7 +54,8 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable
         figures = {"sizes": "feature_methods", "boxes": "feature_methods", "worst": "feature_search"}
         figure = figures.get(record["config"]["study"], "feature_map")
         again = f"python -m bench.features --resume {shlex.quote(str(folder.path))}"
-        draw_into(folder, "figure.png", figure, folder.path, again=again)
+        with understanding(folder.path / "images.jsonl", "bench.features"):
+            draw_into(folder, "figure.png", figure, folder.path, again=again)
     return record
 
 

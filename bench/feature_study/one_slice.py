@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from bench.harness import methods
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared
 from bench.harness.subjects import Subject
+from data_prep.names import checksum
 from jaxcs.features.insert import Background
 
 # Places that are recorded together, so that the disk is not waited for at each.
@@ -67,7 +67,7 @@ def prepare_slice(
         compiled[kind] = build(subject, method_config, config.insertion)
     functions = compiled[kind]
     # From the name, so that a slice's numbers do not depend on what else is run.
-    seed = jax.random.fold_in(jax.random.key(subject.config.seed), zlib.crc32(prepared.name.encode()))
+    seed = jax.random.fold_in(jax.random.key(subject.config.seed), checksum(prepared.name))
     key, noise_key = jax.random.split(seed)
     back = functions.background(data)
     image, scores = functions.clean(data, key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from bench.feature_study.config import FeatureConfig
 from bench.harness.errors import InputFileError
 from bench.harness.prepare import Prepared
+from data_prep.names import checksum
 from jaxcs.fourier import image_slice
 
 # Share of a feature's pixels that coil maps have to see.
@@ -36,7 +36,7 @@ def places(config: FeatureConfig, prepared: Prepared) -> list[Place]:
     Raises InputFileError where the object holds no place for a feature.
     """
     if config.study == "sizes":
-        seed = [config.base.seed, zlib.crc32(prepared.name.encode())]
+        seed = [config.base.seed, checksum(prepared.name)]
         return [
             place
             for index, size in enumerate(config.sizes)

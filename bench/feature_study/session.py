@@ -16,17 +16,19 @@ from typing import Any, NamedTuple
 from bench.feature_study.config import FeatureConfig, configuration
 from bench.feature_study.findings import AGAIN
 from bench.feature_study.finish import finish, tell
+from bench.feature_study.row_forms import LINES, RUN
 from bench.feature_study.units import Slice, count, record_all
 from bench.harness import provenance, sources, subjects
 from bench.harness.errors import Advice, InputFileError, Interrupted, OutputError, UsageError, of_none
+from bench.harness.forms import plain
 from bench.harness.journal import held
 from bench.harness.own_mask import settled
 from bench.harness.prepare import prepare
+from bench.harness.reading import read_json, understanding
 from bench.harness.records import RunFolder
 from bench.harness.sources import Source
 from bench.harness.stored import also_on, difference
 from bench.harness.subjects import Subject
-from bench.page.record import understanding
 from data_prep.cases import Case, InputError
 
 SCHEMA_VERSION = 1
@@ -94,7 +96,7 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
         folder = RunFolder.create(
             Path(arguments.output), f"features-{config.study}", config.fingerprint(), datetime.now()
         )
-    with held(folder, begun) as journal:
+    with held(folder, begun, LINES) as journal:
         if before is not None:
             print(f"{len(journal.entries)} groups of places were done", file=sys.stderr)
         folder.write_json("run.json", record)
@@ -186,12 +188,12 @@ def _described(one: Subject) -> dict[str, Any]:
 def _stored(path: Path) -> tuple[Before, FeatureConfig]:
     """The study in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
     file = path / "run.json"
-    with understanding(file):
-        record = json.loads(file.read_text(encoding="utf-8"))
-        if record.get("command") != COMMAND:
-            raise InputFileError(f"{file}: is no record of {COMMAND}; name a folder that it made")
+    record = read_json(file, plain, COMMAND)
+    if not isinstance(record, dict) or record.get("command") != COMMAND:
+        raise InputFileError(f"{file}: is no record of {COMMAND}; name a folder that it made")
+    with understanding(file, COMMAND):
+        RUN(record)
         config = FeatureConfig.from_dict(record["config"])
-        record["argv"], record["notes"], record["images"], record["device"], record["git"]
     if record["fingerprint"] != config.fingerprint():
         raise InputFileError(f"{file}: its configuration was changed; put it back, or begin anew")
     return Before(path, record), config

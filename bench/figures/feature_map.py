@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.overview import pictures, show
+from data_prep.names import printable
 
 _PANELS = (
     ("mse", "MSE of the feature / largest", "inferno"),
@@ -52,10 +53,11 @@ def draw(folder: Path) -> bytes:
                 axes = figure.add_subplot(grid[index, column + 2])
                 _panel(figure, axes, score, words, colours, own, stride, truth, peak)
         figure.suptitle(
-            f"{case}: {feature['shape']} of {feature['size']:g} pixels, contrast {feature['contrast']:g} of the "
-            f"{feature['reference']}, every {stride} pixels",
+            f"{printable(case)}: {feature['shape']} of {feature['size']:g} pixels, contrast {feature['contrast']:g} "
+            f"of the {feature['reference']}, every {stride} pixels",
             y=1 - 0.12 / figure.get_figheight(),
             fontsize=11,
+            parse_math=False,
         )
         figure.subplots_adjust(left=0.01, right=0.97, top=1 - 0.62 / figure.get_figheight(), bottom=0.02)
         content = io.BytesIO()

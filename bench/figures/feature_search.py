@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.overview import pictures, show
+from data_prep.names import printable
 
 
 def draw(folder: Path) -> bytes:
@@ -40,7 +41,8 @@ def draw(folder: Path) -> bytes:
                 axes.set_title(title, pad=3)
                 axes.set_xticks([])
                 axes.set_yticks([])
-        figure.suptitle(f"{case}: images with less images without the feature; red brighter, blue darker", fontsize=11)
+        title = f"{printable(case)}: images with less images without the feature; red brighter, blue darker"
+        figure.suptitle(title, fontsize=11, parse_math=False)
         figure.subplots_adjust(left=0.01, right=0.99, top=1 - 0.6 / figure.get_figheight(), bottom=0.02)
         content = io.BytesIO()
         figure.savefig(content, format="png")

@@ -6,7 +6,6 @@ Of several methods, the first.  Drawn from a run's records only (pictures.npz, i
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.harness.archives import damaged
+from bench.harness.errors import InputFileError
+from bench.harness.forms import shown
+from bench.harness.lines import rows_of
 from bench.harness.records import shown_epsilon
+from bench.page.pictures import Pictures
+from data_prep.names import printable
 
 _ERROR_GAIN = 5
 _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
@@ -23,8 +28,7 @@ _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 def draw(folder: Path) -> bytes:
     """The PNG of a run folder."""
-    rows = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in rows if row.get("metric") == "psnr"]
+    rows = [row for row in rows_of(folder / "images.jsonl") if row["metric"] == "psnr"]
     label = rows[0]["source"]
     rows = [row for row in rows if row["source"] == row["victim"] == label]
     found, case = pictures(folder)
@@ -40,19 +44,36 @@ def draw(folder: Path) -> bytes:
         grid = figure.add_gridspec(2, 6, width_ratios=[1, 1, 1, 1, 0.32, 1.55], wspace=0.06, hspace=0.16)
         _pictures(figure, grid, example, {name: scores[name] for name in ("clean", "noise", "attacked")})
         _curve(figure.add_subplot(grid[:, 5]), rows)
-        figure.suptitle(f"{label} under {rows[0]['attack']}: {case}, epsilon {eps:g}", x=0.5, y=0.985, fontsize=11)
+        title = f"{label} under {rows[0]['attack']}: {printable(case)}, epsilon {eps:g}"
+        figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
         figure.subplots_adjust(left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.12)
         content = io.BytesIO()
         figure.savefig(content, format="png")
     return content.getvalue()
 
 
+class Found(dict[str, np.ndarray]):
+    """Pictures of one image by name; one that is missing is an InputFileError."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise InputFileError(
+            f"{self._path}: lacks the picture {shown(name)}; delete it, and --resume computes again what was in it"
+        )
+
+
 def pictures(folder: Path) -> tuple[dict[str, np.ndarray], str]:
     """The pictures of a run's first image, by what follows the image's name in their keys; and that name."""
-    with np.load(folder / "pictures.npz", allow_pickle=False) as file:
-        case = next(key for key in file.files if key.endswith("|truth")).removesuffix("|truth")
-        own = [key for key in file.files if key.startswith(f"{case}|")]
-        return {key.removeprefix(f"{case}|"): file[key].astype(np.float32) for key in own}, case
+    path = folder / "pictures.npz"
+    with Pictures(path) as file, damaged(path):
+        case = next((key for key in file.keys if key.endswith("|truth")), "no image").removesuffix("|truth")
+        own = {key.removeprefix(f"{case}|"): key for key in file.keys if key.startswith(f"{case}|")}
+        found = Found(path)
+        found.update({name: file.read(key).astype(np.float32) for name, key in own.items()})
+        return found, case
 
 
 def _pictures(figure: Figure, grid: Any, example: dict[str, np.ndarray], psnr: dict[str, float]) -> None:

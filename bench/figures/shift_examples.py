@@ -7,7 +7,7 @@ Drawn from the records of a study's runs only, without JAX.
 from __future__ import annotations
 
 import io
-import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.overview import show
+from bench.harness.lines import rows_of
+from bench.page.pictures import Pictures
 
 # Besides the truth; more would be too small to see.
 _MOST = 8
@@ -39,7 +41,8 @@ def draw(study: Path, content: dict[str, Any]) -> bytes:
         figure = Figure(figsize=(1.75 * columns + 0.5, 2.35 * len(rows) + 0.4), dpi=100)
         axes = figure.subplots(len(rows), columns, squeeze=False)
         for line, (words, variants, cells) in zip(axes, rows, strict=True):
-            _row(line, words, variants, [runs[cell] for cell in cells])
+            with ExitStack() as stack:
+                _row(stack, line, words, variants, [runs[cell] for cell in cells])
         height = figure.get_figheight()
         figure.suptitle("Shifted images, SSIM of each method", fontsize=11, y=1 - 0.06 / height, va="top")
         figure.subplots_adjust(left=0.06, right=0.995, top=1 - 0.5 / height, bottom=0.01, wspace=0.04, hspace=0.16)
@@ -48,30 +51,27 @@ def draw(study: Path, content: dict[str, Any]) -> bytes:
     return content_of_file.getvalue()
 
 
-def _row(line: Any, words: str, variants: list[str], folders: list[Path]) -> None:
+def _row(stack: ExitStack, line: Any, words: str, variants: list[str], folders: list[Path]) -> None:
     scores = [_scores(folder) for folder in folders]
-    pictures = [np.load(folder / "pictures.npz", allow_pickle=False) for folder in folders]
-    kept = [{key.removesuffix("|truth") for key in one.files if key.endswith("|truth")} for one in pictures]
+    pictures = [stack.enter_context(Pictures(folder / "pictures.npz")) for folder in folders]
+    kept = [{key.removesuffix("|truth") for key in one.keys if key.endswith("|truth")} for one in pictures]
     cases = sorted(set.intersection(*kept, *(set(one) for one in scores)))
     for axes in line:
         axes.set_visible(False)
     if cases:
         case = sorted(cases, key=lambda one: np.mean([score[one] for score in scores]))[len(cases) // 2]
-        truth = pictures[0][f"{case}|truth"].astype(np.float32)
+        truth = pictures[0].read(f"{case}|truth").astype(np.float32)
         peak = float(np.quantile(truth, 0.999))
         images = [("truth", truth)]
         for name, score, one in zip(variants, scores, pictures, strict=True):
-            key = next(key for key in one.files if key.startswith(f"{case}|") and key.endswith("|clean"))
-            images.append((f"{name} {score[case]:.3f}", one[key].astype(np.float32)))
+            key = next((key for key in one.keys if key.startswith(f"{case}|") and key.endswith("|clean")), "clean")
+            images.append((f"{name} {score[case]:.3f}", one.read(key).astype(np.float32)))
         for axes, (title, image) in zip(line, images, strict=False):
             axes.set_visible(True)
             show(axes, image, peak, title, "gray", None)
         line[0].set_ylabel(words, fontsize=8, parse_math=False)
-    for one in pictures:
-        one.close()
 
 
 def _scores(folder: Path) -> dict[str, float]:
-    lines = (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if row.get("metric") == "ssim" and row["source"] == row["victim"]]
-    return {row["case"]: row["clean"] for row in rows}
+    rows = [row for row in rows_of(folder / "images.jsonl") if row["metric"] == "ssim"]
+    return {row["case"]: row["clean"] for row in rows if row["source"] == row["victim"]}

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from bench.figures.overview import pictures, show
 from bench.harness.records import shown_epsilon
+from data_prep.names import printable
 
 _COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
 
@@ -42,7 +43,8 @@ def draw(folder: Path) -> bytes:
             ):
                 axes = figure.add_subplot(grid[2 + row, column])
                 show(axes, found[key], peak, f"{label}, {words}", "gray", None)
-        figure.suptitle(f"Every method under every method's perturbations; images: {case}", y=0.975, fontsize=11)
+        title = f"Every method under every method's perturbations; images: {printable(case)}"
+        figure.suptitle(title, y=0.975, fontsize=11, parse_math=False)
         figure.subplots_adjust(left=0.075, right=0.985, top=0.925, bottom=0.02)
         content = io.BytesIO()
         figure.savefig(content, format="png")

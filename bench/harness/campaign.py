@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,7 @@ from bench.harness.prepare import Prepared
 from bench.harness.records import RunFolder
 from bench.harness.sources import Source
 from bench.harness.subjects import Subject
+from data_prep.names import checksum
 from data_prep.progress import Progress
 
 # Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
@@ -131,7 +131,7 @@ def _attack_batch(
     data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
     seed = jax.random.key(config.seed)
-    keys = jnp.stack([jax.random.fold_in(seed, zlib.crc32(member.name.encode())) for member in members])
+    keys = jnp.stack([jax.random.fold_in(seed, checksum(member.name)) for member in members])
     # Only its shape is asked for: computing the threat set would be a dozen small functions to load.
     shape = jax.eval_shape(jax.vmap(scan.build(config, None).nothing), data)
     nothing = jnp.zeros(shape.shape, shape.dtype)

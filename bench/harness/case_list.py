@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.harness.errors import InputFileError
+from bench.harness.names import in_list
 from data_prep import phantom
 from data_prep.cases import InputError
 from data_prep.safe_csv import rows_of
@@ -24,7 +25,9 @@ def as_csv(rows: Iterable[tuple[str, str, float]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows((volume, case.rsplit(":", 1)[-1], case, f"{score:.6g}") for case, volume, score in rows)
+    writer.writerows(
+        (in_list(volume), case.rsplit(":", 1)[-1], in_list(case), f"{score:.6g}") for case, volume, score in rows
+    )
     return text.getvalue().encode()
 
 
@@ -40,7 +43,8 @@ def listed(path: str, known: Iterable[str], where: str) -> set[str]:
         raise InputFileError(f"--only {error}") from error
     if not names:
         raise InputFileError(f"--only {path}: names no case; give a list of bench.hardest")
-    there = set(known)
+    there = {in_list(name): name for name in known}
+    there |= {name: name for name in there.values()}
     missing = [name for name in names if name not in there]
     if missing:
         raise InputFileError(
@@ -48,7 +52,7 @@ def listed(path: str, known: Iterable[str], where: str) -> set[str]:
             f"'{printable(missing[0])[:_SHOWN]}'; give the data that the list was made of"
             f"{'' if missing[0].isascii() else ', and save the list as CSV in UTF-8'}"
         )
-    return set(names)
+    return {there[name] for name in names}
 
 
 def phantom_numbers(family: str) -> dict[str, int]:

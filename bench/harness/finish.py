@@ -12,6 +12,7 @@ from bench.harness import arrays
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.findings import findings
 from bench.harness.journal import Entry, Journal, rewrite
+from bench.harness.lines import rows_of
 from bench.harness.records import FLAGS, RunFolder, summarise
 from bench.harness.table import render
 from bench.report import write_report
@@ -30,8 +31,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
     for kind in arrays.KINDS:
         arrays.pack(folder, kind, arrays.files_of(folder, kind).values(), order)
         arrays.remove(folder, kind)
-    lines = [json.loads(line) for line in (folder.path / "images.jsonl").read_text(encoding="utf-8").splitlines()]
-    rows = [line for line in lines if "failed" not in line]
+    rows = rows_of(folder.path / "images.jsonl")
     record = record | {
         "status": "done",
         "folder": str(folder.path),

@@ -8,9 +8,10 @@ import numpy as np
 
 from bench.harness.errors import InputFileError
 from bench.harness.ranks import rank_correlation
+from bench.harness.reading import understanding
 from bench.harness.records import half_of_difference
 from bench.harness.subset import SAMPLING, Scored
-from bench.page.record import Record, understanding
+from bench.page.record import Record
 
 
 def hard_for_others(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from bench.harness.errors import OutputError
 from bench.harness.records import writing
@@ -13,8 +14,8 @@ from data_prep import locks
 
 
 @contextmanager
-def held(path: Path, kind: str, of: Path) -> Iterator[None]:
-    """Hold the file `path`, which is made if it is not there and never replaced, while the block lasts.
+def held(path: Path, kind: str, of: Path) -> Iterator[BinaryIO]:
+    """Hold the file `path`, which is made if it is not there and never replaced, while the block lasts; yields it.
 
     kind, of: what it stands for, in words and by name.  Raises OutputError if another process holds it.
     """
@@ -22,7 +23,7 @@ def held(path: Path, kind: str, of: Path) -> Iterator[None]:
         file = path.open("ab")
     with file:
         _lock(file.fileno(), kind, of)
-        yield
+        yield file
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from datetime import datetime
@@ -12,31 +13,52 @@ from bench.harness import arrays, journal
 from bench.harness.distributed import FLAGS
 from bench.harness.errors import InputFileError
 from bench.harness.finish import finish
+from bench.harness.forms import shown
 from bench.harness.journal import Journal, held
+from bench.harness.lines import check_whole, read_lines
+from bench.harness.record_forms import LINES
 from bench.harness.records import RunFolder, writing
 from bench.harness.shards import WHOLE, Shard, positions_of
 from bench.harness.stored import Stored, also_on, difference, stored
-from bench.page.record import understanding
+from data_prep.names import printable
+
+# Parts that are named where many are missing.
+_MOST_NAMED = 8
 
 
 def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
     """Write the run whose parts these are into a folder in `output`; returns that and its run.json.
 
-    Raises InputFileError where they are not all parts of one run, each once.
+    It is made in a hidden folder, which takes the run's name when it is whole; the next merge of the same run clears
+    what a killed one has left there.
+    Raises InputFileError if they are not all parts of one run, each once and whole.
     """
     begun = time.monotonic()
     parts = _in_order([stored(path) for path in paths])
     journals = [_complete(part) for part in parts]
+    _check_disjoint(parts, journals)
     config = parts[0].plan.config
-    folder = RunFolder.create(output, config.method.replace(":", "-"), config.fingerprint(), datetime.now())
-    with held(folder, begun) as whole:
-        for part, one in zip(parts, journals, strict=True):
-            for name in journal.RECORDS:
-                _append(part.path / name, folder.path / name)
-            whole.add(one.in_order())
-        for kind in arrays.KINDS:
-            arrays.pack(folder, kind, [part.path / f"{kind}.npz" for part in parts], _order(whole))
-        record = finish(folder, _joined(parts), whole)
+    name, fingerprint, now = config.method.replace(":", "-"), config.fingerprint(), datetime.now()
+    hidden = RunFolder(output / f".{name}-{fingerprint}.merging")
+    with writing(hidden.path):
+        hidden.path.mkdir(parents=True, exist_ok=True)
+    with held(hidden, begun, anew=True) as whole:
+        try:
+            for part, one in zip(parts, journals, strict=True):
+                for record_name in journal.RECORDS:
+                    _append(part.path / record_name, hidden.path / record_name)
+                whole.add(one.in_order())
+            for kind in arrays.KINDS:
+                arrays.pack(hidden, kind, [part.path / f"{kind}.npz" for part in parts], _order(whole))
+            record = finish(hidden, _joined(parts), whole)
+            folder = RunFolder.create(output, name, fingerprint, now)
+            record["folder"] = str(folder.path)
+            hidden.write_json("run.json", record)
+            with writing(folder.path):
+                hidden.path.rename(folder.path)
+        except BaseException:
+            shutil.rmtree(hidden.path, ignore_errors=True)
+            raise
     return folder, record
 
 
@@ -49,9 +71,8 @@ def _in_order(runs: list[Stored]) -> list[Stored]:
         if shard == WHOLE:
             raise InputFileError(f"{run.path}: is no part of a run; name runs that were made with --shard")
         if run.record["status"] != "done":
-            raise InputFileError(
-                f"{run.path}: has not finished ({run.record['status']}); bench.attack --resume goes on with it"
-            )
+            status = printable(run.record["status"])
+            raise InputFileError(f"{run.path}: has not finished ({status}); bench.attack --resume goes on with it")
         reason = _of_another_run(first, run)
         if reason is not None:
             raise InputFileError(f"{run.path}: is no part of the run that {first.path} is of: {reason}")
@@ -59,9 +80,11 @@ def _in_order(runs: list[Stored]) -> list[Stored]:
         if there is not run:
             raise InputFileError(f"{run.path}: is part {shard}, as is {there.path}; name each part once")
     of = first.plan.shard.of
-    missing = [str(Shard(part, of)) for part in range(1, of + 1) if part not in by_part]
+    missing = [part for part in range(1, of + 1) if part not in by_part]
     if missing:
-        raise InputFileError(f"part{'s' * (len(missing) > 1)} {', '.join(missing)} missing; name the runs of all parts")
+        names = ", ".join(str(Shard(part, of)) for part in missing[:_MOST_NAMED])
+        more = f" and {len(missing) - _MOST_NAMED} others" if len(missing) > _MOST_NAMED else ""
+        raise InputFileError(f"part{'s' * (len(missing) > 1)} {names}{more} missing; name the runs of all parts")
     return [by_part[part] for part in sorted(by_part)]
 
 
@@ -77,13 +100,25 @@ def _of_another_run(first: Stored, run: Stored) -> str | None:
 
 
 def _complete(part: Stored) -> Journal:
-    """The journal of a part.  Raises InputFileError where it lacks an image."""
-    with understanding(part.path / journal.NAME):
-        found = journal.read(RunFolder(part.path), 0.0)
-        expected = positions_of(part.plan.shard, int(part.record["images"]))
-    if sorted(found.entries) != expected:
-        raise InputFileError(f"{part.path}: lacks images; python -m bench.attack --resume computes them")
+    """The journal of a part.  Raises InputFileError where it, or what is recorded of an image, is not whole."""
+    folder = RunFolder(part.path)
+    found = journal.read(folder, 0.0)
+    if sorted(found.entries) != positions_of(part.plan.shard, part.record["images"]):
+        how = f"python -m bench.attack --resume {shlex.quote(str(part.path))}"
+        raise InputFileError(f"{part.path}: lacks images; {how} computes them")
+    lines = {name: read_lines(part.path / name, form) for name, form in LINES.items()}
+    check_whole(part.path, lines, found.in_order(), arrays.Kept(folder))
     return found
+
+
+def _check_disjoint(parts: list[Stored], journals: list[Journal]) -> None:
+    """Raise InputFileError where an image is in two parts."""
+    found: set[str] = set()
+    for part, one in zip(parts, journals, strict=True):
+        cases = {entry.case for entry in one.in_order()}
+        if found & cases:
+            raise InputFileError(f"{part.path}: {shown(min(found & cases))} is in another part, too; begin it again")
+        found |= cases
 
 
 def _append(source: Path, target: Path) -> None:

@@ -134,6 +134,7 @@ def carry_out(
             print(f"{len(journal.entries)} of {count(len(source.names))} were done", file=sys.stderr)
         folder.write_json("run.json", record)
         try:
+            journal.check(dict(zip(source.positions, source.names, strict=True)))
             attack_all(work, source.without(journal.entries), folder, journal, {doubt.kind for doubt in first.doubts})
             record |= {
                 "gradient_evaluations": sum(one.sampling is not None for one in journal.in_order())

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError
+from bench.harness.forms import shown
+from bench.harness.reading import read_json, understanding
+from bench.harness.record_forms import BEGUN
 from bench.harness.shards import WHOLE, Shard
-from bench.page.record import understanding
 
 _VERSIONS, _METHODS, _FILES = "versions", "methods", "data_sha256"
 
@@ -42,20 +44,20 @@ class Stored(NamedTuple):
 def stored(path: Path) -> Stored:
     """The run in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
     file = path / "run.json"
+    record = read_json(file, BEGUN)
     with understanding(file):
-        record = json.loads(file.read_text(encoding="utf-8"))
         config = RunConfig.from_dict(record["config"])
         given, now = record["fingerprint"], config.fingerprint()
         runtime = record["runtime"]
-        shard = WHOLE if runtime["shard"] is None else Shard(*map(int, runtime["shard"]))
-        plan = Plan(config, int(runtime["batch"]), bool(runtime["save_perturbations"]), shard)
-        record["argv"], record["notes"], record["images"], record["device"], record["git"]
-        record[_VERSIONS].items(), record[_METHODS].items(), record[_FILES].items()
+        shard = WHOLE if runtime["shard"] is None else Shard(*runtime["shard"])
+        if not shard.part <= shard.of <= record["images"]:
+            raise ValueError(f"runtime: it cannot be part {shard} of {record['images']} images")
     if given != now:
         raise InputFileError(
-            f"{file}: its configuration was changed, from fingerprint {given} to {now}; put it back, or begin anew"
+            f"{file}: its configuration was changed, from fingerprint {shown(given)} to {now}; put it back, or begin "
+            "anew"
         )
-    return Stored(path, record, plan)
+    return Stored(path, record, Plan(config, runtime["batch"], runtime["save_perturbations"], shard))
 
 
 def continued(before: Stored, now: dict[str, Any]) -> dict[str, Any]:

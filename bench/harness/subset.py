@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from bench.harness.case_list import phantom_numbers
 from bench.harness.errors import InputFileError, UsageError
+from bench.harness.reading import understanding
 from bench.harness.shifting import shifted_reader
-from bench.page.record import Record, understanding
+from bench.page.record import Record
 from data_prep import phantom
 from data_prep.cases import Case, InputError
 from data_prep.files import list_cases

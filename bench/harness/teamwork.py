@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from argparse import Namespace
@@ -19,6 +18,7 @@ from bench.harness.records import RunFolder
 from bench.harness.session import carry_out, folder_name, plan_of
 from bench.harness.shards import Shard
 from bench.harness.sources import check_device
+from bench.page.record import read_run
 
 
 def run_together(config: RunConfig, arguments: Namespace, argv: list[str], team: Team) -> int:
@@ -85,6 +85,6 @@ def _how(paths: list[Path], argv: list[str], arguments: Namespace) -> list[Advic
 def _status(path: Path) -> str | None:
     """Of the run in this folder; None where there is none."""
     try:
-        return str(json.loads((path / "run.json").read_text(encoding="utf-8"))["status"])
-    except (OSError, ValueError, KeyError):
+        return str(read_run(path)["status"])
+    except InputFileError:
         return None

@@ -7,7 +7,6 @@ import json
 import math
 import statistics
 import sys
-import zlib
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from bench.harness.sources import check_device
 from bench.harness.tuned_file import SCHEMA_VERSION, read_tuned
 from bench.training.data import training_examples
 from bench.training.examples import Examples
+from data_prep.names import checksum
 from data_prep.progress import Progress
 from jaxcs.recon import METHODS
 
@@ -143,7 +143,7 @@ def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advan
 
     def evaluate(one: Prepared) -> dict[str, float]:
         data = jax.tree.map(lambda leaf: leaf[None], one.data)
-        key = jax.random.fold_in(jax.random.key(0), zlib.crc32(one.name.encode()))
+        key = jax.random.fold_in(jax.random.key(0), checksum(one.name))
         found = functions.evaluate(data, jnp.zeros_like(data.kspace), key[None])
         return {name: float(value[0]) for name, value in found.scores.items()}
 

@@ -25,8 +25,7 @@ _STATES = ("noise", "attacked")
 def comparison(folders: list[Path]) -> bytes:
     """The page, in the order of the folders.  Raises InputFileError where one is no finished run."""
     records = [read(folder) for folder in folders]
-    found = [compare.read(folder) for folder in folders]
-    runs = _named([(run, record) for record, some in zip(records, found, strict=True) for run in some])
+    runs = _named([(run, record) for record in records for run in compare.runs_of(record)])
     shared = sorted(set.intersection(*(run.cases for run in runs)))
     common = sorted(set.intersection(*({eps for _, eps, _ in run.rows} for run in runs)))
     eps = [value for value in common if value > 0]
@@ -177,7 +176,7 @@ def _over(run: Run, cases: list[str], values: list[float]) -> Estimate:
 
 def _flags(record: Record) -> str:
     found: list[Any] = words.flags(record)
-    failed = len(record.run["failed"])
+    failed = len(record.run.get("failed", {}))
     if failed:
         found.append(f"{words.count(failed, 'image')} failed.")
     name = escape(f"{', '.join(record.names('victim'))}: {record.folder.resolve().name}")

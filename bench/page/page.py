@@ -7,9 +7,10 @@ from html import escape
 from operator import itemgetter
 from typing import Any
 
+from bench.harness.reading import understanding
 from bench.page import pictures, plots, tables, words
 from bench.page.document import bullets, definitions, document, resource, section
-from bench.page.record import Record, estimate, understanding
+from bench.page.record import Record, estimate
 
 
 def page(record: Record) -> bytes:

@@ -7,16 +7,15 @@ base64.  8 bits a pixel would round away the very errors that the page is for.
 from __future__ import annotations
 
 import base64
-import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.harness.errors import InputFileError
+from bench.harness.archives import damaged, opened
+from bench.harness.names import key_of, member_of
 from bench.page.record import Record
 
 # Of all pictures on a page, in base64; what does not fit is left out, and the page says so.
@@ -30,24 +29,27 @@ class Pictures:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _understanding(path):
-            self._archive = zipfile.ZipFile(path)
-            names = self._archive.namelist()
-        if len(names) > _MOST_MEMBERS:
-            raise InputFileError(f"{path}: holds {len(names)} pictures, over {_MOST_MEMBERS}; no run makes so many")
-        self._names = set(names)
+        self._open = ExitStack()
+        self._archive = self._open.enter_context(opened(path))
+        with damaged(path):
+            self.keys = [key_of(name) for name in self._archive.namelist()]
+            if len(self.keys) > _MOST_MEMBERS:
+                raise ValueError(f"it holds {len(self.keys)} pictures, over {_MOST_MEMBERS}")
+        self._known = set(self.keys)
 
     def __contains__(self, key: str) -> bool:
-        return f"{key}.npy" in self._names
+        return key in self._known
 
-    def close(self) -> None:
-        """Close the file."""
-        self._archive.close()
+    def __enter__(self) -> Pictures:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
 
     def read(self, key: str, like: tuple[int, ...] | None = None) -> np.ndarray:
         """One picture, float16, of shape `like` if given.  Sizes are checked before anything is allocated for them."""
-        with _understanding(self._path), self._archive.open(f"{key}.npy") as file:
-            size = self._archive.getinfo(f"{key}.npy").file_size
+        with damaged(self._path), self._archive.open(member_of(key)) as file:
+            size = self._archive.getinfo(member_of(key)).file_size
             version = np.lib.format.read_magic(file)
             if version != (1, 0):
                 raise ValueError(f"array format {version}")
@@ -65,15 +67,6 @@ class Pictures:
             return np.frombuffer(content, np.float16).reshape(shape)
 
 
-@contextmanager
-def _understanding(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputFileError(f"{path}: is damaged ({reason}); run bench.attack again") from error
-
-
 def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
     """What the explorer shows, None where the run kept no pictures.
 
@@ -83,8 +76,7 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
     path = record.folder / "pictures.npz"
     if not path.exists():
         return None
-    kept = Pictures(path)
-    try:
+    with Pictures(path) as kept:
         found = [case for case in record.names("case") if f"{case}|truth" in kept]
         cases: list[dict[str, Any]] = []
         for case in found:
@@ -99,8 +91,6 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
                 break
             budget -= used
             cases.append(_case(record, case, truth, encoded))
-    finally:
-        kept.close()
     if not cases:
         return None
     return {

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import math
 import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.harness.errors import InputFileError
-from bench.harness.records import half_interval, shown_epsilon
-
-# Far above any run's; a larger file is none of ours, and would only fill the memory.
-_MOST_BYTES = 256_000_000
-_STATES = ("clean", "noise", "attacked")
-
-Row = dict[str, Any]
+from bench.harness.forms import shown
+from bench.harness.journal import NAME as JOURNAL
+from bench.harness.journal import read as read_journal
+from bench.harness.lines import Row, check_whole, read_lines
+from bench.harness.reading import read_json
+from bench.harness.record_forms import LINES, RUN
+from bench.harness.records import RunFolder, half_interval, shown_epsilon
+from data_prep.names import printable
 
 
 class Record(NamedTuple):
@@ -79,51 +77,31 @@ def estimate(rows: list[Row], value: Callable[[Row], float]) -> Estimate:
     return Estimate(statistics.fmean(values), half_interval(values, [row["volume"] for row in rows]))
 
 
+def read_run(folder: Path) -> dict[str, Any]:
+    """The run.json of a run, finished or not.  Raises InputFileError where there is none."""
+    found: dict[str, Any] = read_json(folder / "run.json", RUN)
+    return found
+
+
 def read(folder: Path) -> Record:
-    """The record of a finished run.  Raises InputFileError, one line, where there is none."""
-    with understanding(folder / "run.json"):
-        run = json.loads(_text(folder / "run.json"))
-        status = run["status"]
-        run["config"]["method"], run["threat_model"], run["argv"], run["data"]  # the least that makes it a run
-    if status != "done":
-        raise InputFileError(f"{folder}: the run has not finished ({status}); a report needs a finished run")
-    with understanding(folder / "images.jsonl"):
-        rows = [_checked(row) for row in _lines(folder / "images.jsonl") if "failed" not in row]
+    """The record of a finished run.  Raises InputFileError, one line, where there is none or it is not whole."""
+    run = read_run(folder)
+    if run["status"] != "done":
+        raise InputFileError(
+            f"{folder}: the run has not finished ({printable(run['status'])}); bench.attack --resume goes on with it"
+        )
+    lines = {name: read_lines(folder / name, form) for name, form in LINES.items()}
+    images, searches = lines.values()
+    if not (folder / "images.jsonl").exists():
+        raise InputFileError(f"{folder / 'images.jsonl'}: is missing; name the folder of a run of bench.attack")
+    journal = read_journal(RunFolder(folder), 0.0) if (folder / JOURNAL).exists() else None
+    check_whole(folder, lines, None if journal is None else journal.in_order())
+    rows = [row for some in images.rows.values() for row in some if "failed" not in row]
     if not rows:
         raise InputFileError(f"{folder}: every image of the run failed, so that there is nothing to report")
-    searches = folder / "searches.jsonl"
-    with understanding(searches):
-        return Record(folder, run, rows, _lines(searches) if searches.exists() else [])
-
-
-@contextmanager
-def understanding(path: Path) -> Iterator[None]:
-    """Turn what a missing or damaged record raises into one line."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise InputFileError(f"{path}: is missing; name the folder of a run of bench.attack") from error
-    except OSError as error:
-        raise InputFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputFileError(f"{path}: is damaged or no record of bench.attack ({reason})") from error
-
-
-def _text(path: Path) -> str:
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"over {_MOST_BYTES // 1_000_000} MB")
-    return path.read_text(encoding="utf-8")
-
-
-def _lines(path: Path) -> list[Row]:
-    return [json.loads(line) for line in _text(path).splitlines() if line.strip()]
-
-
-def _checked(row: Row) -> Row:
-    """A row whose numbers are numbers and whose names are text."""
-    names = {key: str(row[key]) for key in ("case", "volume", "source", "victim", "attack", "metric")}
-    numbers = {key: float(row[key]) for key in ("eps", *_STATES)}
-    if not all(map(math.isfinite, numbers.values())):
-        raise ValueError("a number that is not finite")
-    return row | names | numbers | {"flags": list(row["flags"])}
+    missing = run.get("sampling", {}).keys() - run.get("failed", {}).keys() - images.rows.keys()
+    if missing:
+        raise InputFileError(
+            f"{folder / 'images.jsonl'}: lacks {shown(min(missing))}, which is in run.json; run bench.attack again"
+        )
+    return Record(folder, run, rows, [row for some in searches.rows.values() for row in some])

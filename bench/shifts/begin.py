@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import Namespace
 from dataclasses import replace
@@ -14,7 +13,9 @@ from bench.harness.case_list import as_csv
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
 from bench.harness.flags import FAMILIES
+from bench.harness.forms import table, text
 from bench.harness.own_mask import settled
+from bench.harness.reading import read_json
 from bench.harness.records import RunFolder
 from bench.harness.shifting import check_shift
 from bench.harness.subset import hardest, scored
@@ -172,6 +173,6 @@ def _hard(arguments: Namespace, base: Base, study: Path, argv: list[str]) -> Har
 def _chooser(path: Path) -> str | None:
     """The method whose scores a list of bench.hardest is made of, as the file beside it has it."""
     try:
-        return str(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["method"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_json(path.with_suffix(".json"), table({"method": text}), "bench.hardest")["method"])
+    except InputFileError:
         return None

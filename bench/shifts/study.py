@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any
 
 from bench.figures.drawing import draw_into
 from bench.harness.errors import InputFileError
+from bench.harness.forms import list_of, mapping, one_of, optional, plain, table, text, whole
+from bench.harness.reading import read_json, understanding
 from bench.harness.records import RunFolder
-from bench.page.record import Record, read, understanding
+from bench.page.record import Record, read
 from bench.shifts.analysis import Point, Scores, analyse
 from bench.shifts.findings import findings
 from bench.shifts.named import AXES
@@ -20,6 +21,18 @@ from bench.shifts.plan import Comparison, Model, Plan
 SCHEMA_VERSION = 1
 METRIC = "ssim"
 NAME = "study.json"
+_STUDY = table(
+    {
+        "schema_version": whole(), "argv": list_of(text), "metric": text, "tests": mapping(plain),
+        "models": list_of(mapping(text)), "runs": list_of(mapping(text)),
+        "comparisons": list_of(
+            table(
+                {"name": text, "axis": text, "kind": one_of(("same model", "same images")), "inside": text}
+                | {"outside": text, "without": optional(text), "words": text, "paper": text, "parts": list_of(text)}
+            )
+        ),
+    }
+)  # fmt: skip
 
 
 def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: list[str]) -> dict[str, Any]:
@@ -48,18 +61,15 @@ def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: 
 def stored(study: Path) -> dict[str, Any]:
     """The content of a study's file.  Raises InputFileError where there is none."""
     path = study / NAME
-    with understanding(path):
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("argv", "models", "runs", "comparisons"):
-            found[name]
-        if found["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema version {found['schema_version']}, not {SCHEMA_VERSION}")
+    found: dict[str, Any] = read_json(path, _STUDY, "bench.shift")
+    if found["schema_version"] != SCHEMA_VERSION:
+        raise InputFileError(f"{path}: has schema version {found['schema_version']}, not {SCHEMA_VERSION}")
     return found
 
 
 def completed(study: Path, content: dict[str, Any]) -> dict[str, Any]:
     """With the results of each comparison and the findings, from the runs' records.  Raises InputFileError."""
-    with understanding(study / NAME):
+    with understanding(study / NAME, "bench.shift"):
         scores = {(one["model"], one["test"]): _scores(read(study / one["run"])) for one in content["runs"]}
         models = [Model(**one | {"fields": {"method": one.pop("method")}}) for one in map(dict, content["models"])]
         comparisons = []
@@ -76,8 +86,9 @@ def write(study: Path, content: dict[str, Any]) -> None:
     folder = RunFolder(study)
     folder.write_json(NAME, content)
     again = f"python -m bench.shift --redraw {shlex.quote(str(study))}"
-    draw_into(folder, "figure.png", "shift", content, again=again)
-    draw_into(folder, "examples.png", "shift_examples", study, content, again=again)
+    with understanding(study / NAME, "bench.shift"):
+        draw_into(folder, "figure.png", "shift", content, again=again)
+        draw_into(folder, "examples.png", "shift_examples", study, content, again=again)
 
 
 def _analysed(name: str, points: list[Point]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ Orbax has sums of its own, but on a damaged file it fills stderr with tracebacks
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
@@ -23,6 +22,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from bench.harness.errors import InputFileError, OutputError, RunError
+from bench.harness.reading import content_of, parsed
 from bench.harness.records import RunFolder
 from bench.training.step import State
 
@@ -119,7 +119,7 @@ class Checkpoints:
     def _whole(self, step: int) -> bool:
         """Whether the files are those that were written; True where the run was killed before it had the sums."""
         path = self._folder / str(step) / _SUMS
-        return not path.exists() or json.loads(path.read_text(encoding="utf-8")) == self._sums(step)
+        return not path.exists() or parsed(content_of(path).decode("utf-8")) == self._sums(step)
 
     def _read(self, step: int, like: State) -> tuple[State, Progress]:
         content: Any = ocp.args.Composite(

@@ -5,7 +5,31 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.attack import NETWORKS
 from bench.harness.config import fingerprint_of
+from bench.harness.flags import FAMILIES, MASKS, SHIFTS
+from bench.harness.forms import Form, mapping, number, one_of, optional, table, text, whole
+
+
+def _shifts(value: Any) -> None:
+    mapping(number)(value)
+    for name in value:
+        one_of(SHIFTS)(name)
+
+
+# What train.json holds of it.
+FORM: Form = table(
+    {
+        "method": one_of(NETWORKS), "variant": text, "data": optional(text), "validation": optional(text),
+        "phantom": one_of(FAMILIES), "images": optional(whole(1)), "validation_images": optional(whole(1)),
+        "rows": whole(), "mask": one_of(MASKS), "acceleration": number, "center_fraction": number,
+        "loss": one_of(("l1", "l2", "ssim")), "steps": whole(1), "batch": whole(1), "accumulate": whole(1),
+        "learning_rate": number, "precision": one_of(("float32", "bfloat16")), "adversarial_eps": number,
+        "adversarial_steps": whole(), "jitter": number, "every": whole(1), "patience": whole(1),
+        "initial": optional(text), "seed": whole(0, 2**64), "licence": text,
+    },
+    {"self_supervised": number, "shift": _shifts},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

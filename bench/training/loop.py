@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 import sys
@@ -16,7 +15,10 @@ import numpy as np
 from bench.figures.drawing import draw_into
 from bench.harness import methods, provenance
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, OutputError, UsageError
+from bench.harness.forms import mapping, number, optional, table, whole
+from bench.harness.lines import whole_lines
 from bench.harness.prepare import draw_mask
+from bench.harness.reading import parsed
 from bench.harness.records import RunFolder
 from bench.training import data, step
 from bench.training.checkpoint import Checkpoints, Progress
@@ -30,6 +32,8 @@ from jaxcs.types import Params
 from jaxcs.weights import archive
 
 _METRICS = ("ssim", "psnr", "nmse")
+# A line of log.jsonl.
+_LOGGED = table({"step": whole()}, {"loss": number, "validation": mapping(optional(number))})
 
 
 class Training:
@@ -183,14 +187,15 @@ class Training:
         path = self.folder.path / "log.jsonl"
         if self.placement.process == 0 and path.exists():
             lines = []
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+            for line in whole_lines(path):
                 try:
-                    if json.loads(line)["step"] > step:
-                        continue
-                except (ValueError, TypeError, KeyError):  # what a power failure left of the last line
+                    content = parsed(line.decode("utf-8"))
+                    _LOGGED(content)
+                except (ValueError, RecursionError):  # what a power failure left of the last line
                     break
-                lines.append(line)
-            self.folder.write("log.jsonl", "".join(lines).encode())
+                if content["step"] <= step:
+                    lines.append(line)
+            self.folder.write("log.jsonl", b"".join(lines))
 
 
 def _without_folder(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from argparse import Namespace
@@ -15,17 +14,20 @@ import jax
 
 from bench.harness import provenance
 from bench.harness.distributed import Team
-from bench.harness.errors import Advice, InputFileError, Interrupted, RunError, UsageError
+from bench.harness.errors import Advice, Interrupted, RunError, UsageError
+from bench.harness.forms import list_of, table, text
 from bench.harness.holding import held
+from bench.harness.reading import read_json, understanding
 from bench.harness.records import RunFolder
 from bench.harness.shifting import check_shift
 from bench.harness.sources import check_device
 from bench.train import configuration
-from bench.training.config import TrainConfig
+from bench.training.config import FORM, TrainConfig
 from bench.training.loop import Training
 from jaxcs.recon import METHODS
 
 _RECORD = "train.json"
+_FORM = table({"config": FORM, "argv": list_of(text)})
 
 
 def run(arguments: Namespace, argv: list[str], team: Team) -> int:
@@ -100,10 +102,6 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
 
 def _stored(folder: RunFolder) -> tuple[TrainConfig, list[str]]:
     path = folder.path / _RECORD
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path, _FORM, "bench.train")
+    with understanding(path, "bench.train"):
         return TrainConfig.from_dict(content["config"]), content["argv"]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputFileError(
-            f"--resume {path}: is not the record of a training; name a folder of bench.train"
-        ) from error
