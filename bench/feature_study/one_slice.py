@@ -36,8 +36,8 @@ class OneSlice(NamedTuple):
     def rows(self, places: list[Place]) -> list[dict[str, Any]]:
         """The scores of a feature at each place."""
         data = self.prepared.data
-        centres = jnp.asarray([place.centre(data.maps.shape[1:], data.target.shape) for place in places])
-        sizes = jnp.asarray([place.size for place in places])
+        centres = jnp.asarray([place.centre(data.maps.shape[1:], data.target.shape) for place in places], jnp.float32)
+        sizes = jnp.asarray([place.size for place in places], jnp.float32)
         # Several at once gain nothing on the CPU, and slow down fits of networks there.
         at_once = 1 if jax.default_backend() == "cpu" else len(places)
         parts = [

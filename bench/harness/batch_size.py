@@ -78,7 +78,7 @@ def _bytes(work: Work, index: int, prepared: Prepared) -> float:
     image = jax.eval_shape(functions.evaluate, data, begin, keys).image
     start = jax.eval_shape(functions.prepare, data, keys)
     search: Any = functions.searches["attack"]
-    used = search.lower(data, image, start, many(jnp.zeros(())), begin, keys).compile().memory_analysis()
+    used = search.lower(data, image, start, many(jnp.zeros((), jnp.float32)), begin, keys).compile().memory_analysis()
     # What was found at each epsilon stays there until the batch is done.
     kept = used.output_size_in_bytes * len(work.config.eps) * len(work.sources)
     return float(used.temp_size_in_bytes + used.argument_size_in_bytes + kept)

@@ -150,7 +150,7 @@ def _attack_batch(
         search_keys = keys if known else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
         image, start, begin = clean[source.label].image, own.prepare(data, search_keys), nothing
         for eps in config.eps:
-            arguments = (data, image, start, jnp.full(len(members), eps), begin, search_keys)
+            arguments = (data, image, start, jnp.full(len(members), eps, jnp.float32), begin, search_keys)
             if eps == 0:
                 outcomes[source.label, eps] = _nothing_found(work, source, own, arguments, clean)
                 continue

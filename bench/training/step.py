@@ -79,7 +79,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
     def loss_of_one(params: Params, one: Batch, key: Key) -> Array:
         jitter_key, size_key, attack_key = jax.random.split(key, 3)
         if config.jitter > 0:
-            size = config.jitter * jax.random.uniform(size_key)
+            size = config.jitter * jax.random.uniform(size_key, dtype=jnp.float32)
             noise = threat.measured(size, one.kspace, one.mask).random(jitter_key)
             one = one._replace(kspace=one.kspace + noise)
         if config.adversarial_eps > 0:
@@ -107,7 +107,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
         if config.accumulate == 1:
             total = jax.value_and_grad(loss)(state.params, jax.tree.map(lambda leaf: leaf[0], batch), keys[0])
         else:
-            nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params))
+            nothing = (jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, state.params))
             total, _ = jax.lax.scan(accumulate, nothing, (batch, keys))
         value, gradient = jax.tree.map(lambda leaf: leaf / config.accumulate, total)
         updates, optimiser_state = transform.update(gradient, state.optimiser, state.params)
