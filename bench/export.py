@@ -69,7 +69,7 @@ def run(arguments: Namespace) -> None:
         raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
     from bench.harness import methods  # imports JAX
     from bench.harness.artefacts import artefacts, file_name, lower, manifest
-    from bench.harness.provenance import versions
+    from bench.harness.provenance import settings, versions
     from bench.harness.records import writing
 
     config = RunConfig(
@@ -99,7 +99,7 @@ def run(arguments: Namespace) -> None:
             "config": asdict(method_config),
             "maps": methods.without_maps(config, method_config) or "used",
             "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
-            "versions": {name: version for name, version in versions().items() if name in ("jaxcs", "jax", "jaxlib")},
+            "versions": {name: versions()[name] for name in ("jaxcs", "jax", "jaxlib")} | settings(),
         }
         text = json.dumps(about | manifest(found, lowered, files), indent=2) + "\n"
         (folder / _MANIFEST).write_text(text, encoding="utf-8")

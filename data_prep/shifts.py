@@ -174,7 +174,9 @@ def _motion(case: Case, size: float, rng: np.random.RandomState, slices: Sequenc
     for columns in np.array_split(np.arange(left, right), _GROUPS):
         rows_by, columns_by, degrees = rng.uniform(-size, size, 3)
         if centre not in columns:
-            moved = _moved(jnp.asarray(case.kspace), jnp.asarray([rows_by, columns_by]), jnp.asarray(degrees))
+            moved = _moved(
+                jnp.asarray(case.kspace), jnp.asarray([rows_by, columns_by], jnp.float32), jnp.float32(degrees)
+            )
             kspace[..., columns] = np.asarray(moved)[..., columns]
     return case._replace(kspace=kspace)
 
@@ -185,7 +187,7 @@ def _moved(
 ) -> Complex[Array, "coil ny nx"]:
     """Turned about the centre, then moved down and to the right, by the Fourier shift theorem."""
     turned = fft2c(rotate(ifft2c(kspace), degrees))
-    rows, columns = ((jnp.arange(n) - n // 2) / n for n in kspace.shape[-2:])
+    rows, columns = ((jnp.arange(n, dtype=jnp.float32) - n // 2) / n for n in kspace.shape[-2:])
     return turned * jnp.exp(-2j * jnp.pi * (rows[:, None] * pixels[0] + columns * pixels[1]))
 
 

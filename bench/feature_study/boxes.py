@@ -42,7 +42,7 @@ def box_scores(box: Box, image: jax.Array, target: jax.Array, data_range: jax.Ar
     inside, wide = clipped(box, image.shape), clipped(box, image.shape, WINDOW)
     if inside is None or wide is None:
         return None
-    weight = jnp.zeros(image.shape).at[_slices(inside)].set(1.0)
+    weight = jnp.zeros(image.shape, jnp.float32).at[_slices(inside)].set(1.0)
     return {
         "box": list(inside),
         "label": box.label,

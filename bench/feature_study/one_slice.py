@@ -18,6 +18,7 @@ from bench.harness.prepare import Prepared
 from bench.harness.subjects import Subject
 from data_prep.names import checksum
 from jaxcs.features.insert import Background
+from jaxcs.keys import new_key
 
 # Places that are recorded together, so that the disk is not waited for at each.
 GROUP = 16
@@ -36,8 +37,8 @@ class OneSlice(NamedTuple):
     def rows(self, places: list[Place]) -> list[dict[str, Any]]:
         """The scores of a feature at each place."""
         data = self.prepared.data
-        centres = jnp.asarray([place.centre(data.maps.shape[1:], data.target.shape) for place in places])
-        sizes = jnp.asarray([place.size for place in places])
+        centres = jnp.asarray([place.centre(data.maps.shape[1:], data.target.shape) for place in places], jnp.float32)
+        sizes = jnp.asarray([place.size for place in places], jnp.float32)
         # Several at once gain nothing on the CPU, and slow down fits of networks there.
         at_once = 1 if jax.default_backend() == "cpu" else len(places)
         parts = [
@@ -67,7 +68,7 @@ def prepare_slice(
         compiled[kind] = build(subject, method_config, config.insertion)
     functions = compiled[kind]
     # From the name, so that a slice's numbers do not depend on what else is run.
-    seed = jax.random.fold_in(jax.random.key(subject.config.seed), checksum(prepared.name))
+    seed = jax.random.fold_in(new_key(subject.config.seed), checksum(prepared.name))
     key, noise_key = jax.random.split(seed)
     back = functions.background(data)
     image, scores = functions.clean(data, key)

@@ -37,7 +37,8 @@ def search(
     scored = [row for row in rows if np.isfinite(row["kept"] if row["kept"] is not None else np.nan)]
     lowest = min(scored, key=lambda row: row["kept"])
     place = Place(lowest["row"], lowest["column"], lowest["size"])
-    size, first = jnp.asarray(place.size), jnp.asarray(place.centre(data.maps.shape[1:], data.target.shape))
+    size = jnp.float32(place.size)
+    first = jnp.asarray(place.centre(data.maps.shape[1:], data.target.shape), jnp.float32)
     place_key, profile_key, random_key = jax.random.split(key, 3)
 
     def at(shift: Any) -> Any:
@@ -47,7 +48,7 @@ def search(
     moved = jax.jit(lambda key: worst_place(attack, key, lambda shift: at(shift)[:2], config.stride / 2).delta)(
         place_key
     )
-    candidates = [(shift, at(shift)) for shift in (jnp.zeros(2), moved)]
+    candidates = [(shift, at(shift)) for shift in (jnp.zeros(2, jnp.float32), moved)]
     faintest = 0.5 * _strength(candidates[0][1])
     # A feature that has been pushed out of the object is not one that the method has lost.
     shift, plain = min(
@@ -66,7 +67,7 @@ def search(
             f"--visibility {config.visibility:g}: a feature of this contrast is at most {largest:.1f} standard "
             "deviations above the noise here; raise --contrast, or ask for less"
         )
-    allowed = Visible(radius, window, floor=jnp.asarray(config.visibility * noise))
+    allowed = Visible(radius, window, floor=jnp.float32(config.visibility * noise))
 
     def differences(feature: Any) -> Any:
         return functions.free(data, back, image, feature, key)

@@ -85,7 +85,7 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
         "images": len(slices),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "status": "running",
-        "notes": [*source.notes, *_doubts(slices)],
+        "notes": [*source.notes, *provenance.about_settings(), *_doubts(slices)],
     }
     for note in record["notes"]:
         print(f"note: {note}", file=sys.stderr)

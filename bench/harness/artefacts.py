@@ -19,6 +19,7 @@ from jaxtyping import Array
 from jaxcs.attacks import pgd
 from jaxcs.attacks.base import squared_norm
 from jaxcs.attacks.threat import Threat
+from jaxcs.keys import new_key
 from jaxcs.types import Measurement, Params, Reconstructor
 
 SCHEMA_VERSION = 1
@@ -55,7 +56,7 @@ def artefacts(method: Reconstructor, params: Params, shape: tuple[int, int, int]
 
     def reconstruct(kspace: Array, mask: Array, maps: Array) -> Array:
         # Methods that draw nothing take any key.
-        return method.apply(params, Measurement(kspace, mask, maps), jax.random.key(0))
+        return method.apply(params, Measurement(kspace, mask, maps), new_key(0))
 
     def attack_step(
         kspace: Array, mask: Array, maps: Array, delta: Array, reference: Array, radius: Array, step: Array

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from bench.harness import scan
 from bench.harness.campaign import Work, functions_for
 from bench.harness.prepare import Prepared
+from jaxcs.keys import new_key
 
 # What --batch auto is until it is known.
 AUTO = 0
@@ -73,12 +74,12 @@ def _bytes(work: Work, index: int, prepared: Prepared) -> float:
         return jax.ShapeDtypeStruct((work.devices, *leaf.shape), leaf.dtype)
 
     data: Any = jax.tree.map(many, prepared.data)
-    keys: Any = many(jax.eval_shape(jax.random.key, 0))
+    keys: Any = many(jax.eval_shape(new_key, 0))
     begin = jax.eval_shape(jax.vmap(scan.build(work.config, None).nothing), data)
     image = jax.eval_shape(functions.evaluate, data, begin, keys).image
     start = jax.eval_shape(functions.prepare, data, keys)
     search: Any = functions.searches["attack"]
-    used = search.lower(data, image, start, many(jnp.zeros(())), begin, keys).compile().memory_analysis()
+    used = search.lower(data, image, start, many(jnp.zeros((), jnp.float32)), begin, keys).compile().memory_analysis()
     # What was found at each epsilon stays there until the batch is done.
     kept = used.output_size_in_bytes * len(work.config.eps) * len(work.sources)
     return float(used.temp_size_in_bytes + used.argument_size_in_bytes + kept)

@@ -27,6 +27,7 @@ from bench.harness.sources import Source
 from bench.harness.subjects import Subject
 from data_prep.names import checksum
 from data_prep.progress import Progress
+from jaxcs.keys import new_key
 
 # Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
 PICTURE_PIXELS = 5_000_000
@@ -130,7 +131,7 @@ def _attack_batch(
     members = group + [group[0]] * (size - len(group))
     data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
-    seed = jax.random.key(config.seed)
+    seed = new_key(config.seed)
     keys = jnp.stack([jax.random.fold_in(seed, checksum(member.name)) for member in members])
     # Only its shape is asked for: computing the threat set would be a dozen small functions to load.
     shape = jax.eval_shape(jax.vmap(scan.build(config, None).nothing), data)
@@ -155,7 +156,7 @@ def _attack_batch(
         search_keys = keys if known else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
         image, start, begin = clean[source.label].image, own.prepare(data, search_keys), nothing
         for eps in config.eps:
-            arguments = (data, image, start, jnp.full(len(members), eps), begin, search_keys)
+            arguments = (data, image, start, jnp.full(len(members), eps, jnp.float32), begin, search_keys)
             if eps == 0:
                 outcomes[source.label, eps] = _nothing_found(work, source, own, arguments, clean)
                 continue

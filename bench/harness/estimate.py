@@ -16,6 +16,7 @@ from bench.harness.experiment import Search
 from bench.harness.parallel import workers
 from bench.harness.subjects import Subject, gradients
 from jaxcs.attacks import ATTACKS
+from jaxcs.keys import new_key
 from jaxcs.recon import Method
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
 from jaxcs.types import Key, Measurement
@@ -133,7 +134,7 @@ def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:
     kspace: Any = jax.ShapeDtypeStruct(shape, jnp.complex64)
     mask: Any = jax.ShapeDtypeStruct(shape[-1:], bool)
     measurement = Measurement(kspace, mask, kspace)
-    costs: Any = jax.jit(step).lower(measurement, jax.eval_shape(jax.random.key, 0)).cost_analysis()
+    costs: Any = jax.jit(step).lower(measurement, jax.eval_shape(new_key, 0)).cost_analysis()
     return float(costs["flops"])
 
 

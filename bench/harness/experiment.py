@@ -185,7 +185,7 @@ def _found(scan: Scan, data: SliceData, epsilon: Array, found: AttackResult, noi
     return Found(
         delta=delta,
         noise=share * allowed.random(noise_key),
-        norm=largest(allowed.norm(delta), scan.allowed(data, jnp.ones(())).radius),
+        norm=largest(allowed.norm(delta), scan.allowed(data, jnp.ones((), jnp.float32)).radius),
         norm_kspace=l2_norm(change) / l2_norm(clean),
         share=share,
         overshoot=largest(allowed.norm(found.delta), allowed.radius),

@@ -189,7 +189,7 @@ def _noise_factor(kspace: Array, mask: Array, padding: tuple[int, int]) -> tuple
     coils = kspace.shape[0]
     # A dead coil has no noise, and noise-free images have none at all: a little of the mean keeps the factor finite.
     floor = jnp.maximum(1e-6 * jnp.trace(covariance).real / coils, jnp.finfo(jnp.float32).tiny)
-    factor = jnp.linalg.cholesky(covariance + floor * jnp.eye(coils))
+    factor = jnp.linalg.cholesky(covariance + floor * jnp.eye(coils, dtype=covariance.dtype))
     scale = jnp.sqrt(jnp.trace(covariance).real / coils)
     level = thermal_level(covariance, kspace, mask)
     return factor / jnp.where(scale > 0, scale, 1.0), level, has_background(covariance, kspace, padding)

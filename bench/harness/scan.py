@@ -47,7 +47,7 @@ def build(config: RunConfig, calibration: tuple[int, int] | None) -> Scan:
         return _BALLS[config.norm](epsilon, data.kspace, data.mask)
 
     def nothing(data: SliceData) -> Array:
-        ball = allowed(data, jnp.zeros(()))
+        ball = allowed(data, jnp.zeros((), jnp.float32))
         return jnp.zeros(ball.support.shape, jnp.float32 if ball.real else jnp.complex64)
 
     def changed(data: SliceData, delta: Array) -> tuple[Array, Array]:

@@ -186,7 +186,7 @@ def described(subject: Subject) -> dict[str, Any]:
 
 
 def _notes(config: RunConfig, work: Work, source: sources.Source) -> list[str]:
-    found = list(source.notes)
+    found = [*source.notes, *provenance.about_settings()]
     for one in work.victims:
         found += _wavelet_notes(one.config, one.method_config, source.shapes)
         found += methods.notes(one.config, one.trained, source.shapes)

@@ -21,7 +21,7 @@ from bench.harness.errors import InputFileError, UsageError, of_none
 from bench.harness.holding import held_beside
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
-from bench.harness.provenance import versions
+from bench.harness.provenance import about_settings, versions
 from bench.harness.records import RunFolder
 from bench.harness.sources import check_device
 from bench.harness.tuned_file import SCHEMA_VERSION, read_tuned
@@ -29,6 +29,7 @@ from bench.training.data import training_examples
 from bench.training.examples import Examples
 from data_prep.names import checksum
 from data_prep.progress import Progress
+from jaxcs.keys import new_key
 from jaxcs.recon import METHODS
 
 Settings = dict[str, str]
@@ -64,6 +65,8 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
         "best": {},
         "failed": {},
     }
+    for note in about_settings():
+        print(f"note: {note}", file=sys.stderr)
     if arguments.output is None:
         return _completed(found, None, examples, wanted, configs, method_configs)
     output = Path(arguments.output)
@@ -143,7 +146,7 @@ def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advan
 
     def evaluate(one: Prepared) -> dict[str, float]:
         data = jax.tree.map(lambda leaf: leaf[None], one.data)
-        key = jax.random.fold_in(jax.random.key(0), checksum(one.name))
+        key = jax.random.fold_in(new_key(0), checksum(one.name))
         found = functions.evaluate(data, jnp.zeros_like(data.kspace), key[None])
         return {name: float(value[0]) for name, value in found.scores.items()}
 

@@ -14,20 +14,21 @@ import jax
 
 from bench.harness import provenance
 from bench.harness.distributed import Team
-from bench.harness.errors import Advice, Interrupted, RunError, UsageError
-from bench.harness.forms import list_of, table, text
+from bench.harness.errors import Advice, InputFileError, Interrupted, RunError, UsageError
+from bench.harness.forms import list_of, mapping, table, text
 from bench.harness.holding import held
 from bench.harness.reading import read_json, understanding
 from bench.harness.records import RunFolder
 from bench.harness.shifting import check_shift
 from bench.harness.sources import check_device
+from bench.harness.stored import difference_of_versions
 from bench.train import configuration
 from bench.training.config import FORM, TrainConfig
 from bench.training.loop import Training
 from jaxcs.recon import METHODS
 
 _RECORD = "train.json"
-_FORM = table({"config": FORM, "argv": list_of(text)})
+_FORM = table({"config": FORM, "argv": list_of(text), "versions": mapping(text)})
 
 
 def run(arguments: Namespace, argv: list[str], team: Team) -> int:
@@ -49,6 +50,8 @@ def run(arguments: Namespace, argv: list[str], team: Team) -> int:
         folder = _new_folder(config, Path(arguments.output), argv, device, team)
     if team.process > 0:
         return _train(opened, folder, team)
+    for note in provenance.about_settings():
+        print(f"note: {note}", file=sys.stderr)
     joint = f" + {config.self_supervised:g} self-supervised" if config.self_supervised else ""
     parameters = sum(leaf.size for leaf in jax.tree.leaves(opened.first_params))
     print(
@@ -104,4 +107,9 @@ def _stored(folder: RunFolder) -> tuple[TrainConfig, list[str]]:
     path = folder.path / _RECORD
     content = read_json(path, _FORM, "bench.train")
     with understanding(path, "bench.train"):
-        return TrainConfig.from_dict(content["config"]), content["argv"]
+        config = TrainConfig.from_dict(content["config"])
+    was = {name: value for name, value in content["versions"].items() if name.isupper()}
+    reason = difference_of_versions(was, provenance.settings())
+    if reason is not None:
+        raise InputFileError(f"--resume {folder.path}: cannot go on: {reason}; put that back, or begin anew")
+    return config, content["argv"]

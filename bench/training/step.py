@@ -14,6 +14,7 @@ from bench.training.config import TrainConfig
 from bench.training.examples import Batch
 from jaxcs.attacks import pgd, threat
 from jaxcs.fourier import image_crop
+from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS, ssim
 from jaxcs.recon.self_supervision import misfit
 from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
@@ -64,7 +65,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
 
     def reconstruct(params: Params, one: Batch) -> Array:
         params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-        image = method.apply(params, measurement_of(one), jax.random.key(0))
+        image = method.apply(params, measurement_of(one), new_key(0))
         return image_crop(image, (one.target.shape[0], one.target.shape[1]))
 
     def worst(params: Params, one: Batch, key: Key) -> Array:
@@ -79,7 +80,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
     def loss_of_one(params: Params, one: Batch, key: Key) -> Array:
         jitter_key, size_key, attack_key = jax.random.split(key, 3)
         if config.jitter > 0:
-            size = config.jitter * jax.random.uniform(size_key)
+            size = config.jitter * jax.random.uniform(size_key, dtype=jnp.float32)
             noise = threat.measured(size, one.kspace, one.mask).random(jitter_key)
             one = one._replace(kspace=one.kspace + noise)
         if config.adversarial_eps > 0:
@@ -107,7 +108,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
         if config.accumulate == 1:
             total = jax.value_and_grad(loss)(state.params, jax.tree.map(lambda leaf: leaf[0], batch), keys[0])
         else:
-            nothing = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, state.params))
+            nothing = (jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, state.params))
             total, _ = jax.lax.scan(accumulate, nothing, (batch, keys))
         value, gradient = jax.tree.map(lambda leaf: leaf / config.accumulate, total)
         updates, optimiser_state = transform.update(gradient, state.optimiser, state.params)

@@ -78,7 +78,7 @@ def build(config: Config) -> Attack:
             n_rises = state.n_rises + (value > state.value)
             check = period > 0
             stuck = (state.step_size == state.checked_step) & (best.loss == state.checked_loss)
-            halve = check & ((n_rises < _RHO * period) | stuck)
+            halve = check & ((n_rises < jnp.float32(_RHO) * period) | stuck)
             delta, slope = jax.tree.map(lambda a, b: jnp.where(halve, a, b), best.point, (state.delta, gradient))
             step_size = jnp.where(halve, state.step_size / 2, state.step_size)
             moved = threat.project(delta + step_size * threat.boundary(slope))
@@ -95,9 +95,9 @@ def build(config: Config) -> Attack:
             )
             return state, (value, l2_norm(gradient))
 
-        infinity, size = jnp.asarray(jnp.inf), jnp.asarray(config.step_size, jnp.float32)
+        infinity, size = jnp.float32(jnp.inf), jnp.float32(config.step_size)
         best = Best((start, jnp.zeros_like(start)), -infinity)
-        first = _State(start, start, infinity, best, size, jnp.asarray(0), size, -infinity)
+        first = _State(start, start, infinity, best, size, jnp.int32(0), size, -infinity)
         last, (losses, norms) = jax.lax.scan(step, first, (jnp.asarray(alphas), jnp.asarray(periods)))
         return AttackResult(last.best.point[0], last.best.loss, losses, norms[0], last.best.loss)
 

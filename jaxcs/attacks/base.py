@@ -98,8 +98,9 @@ def restarted(
 def entry_size(threat: Threat) -> Float[Array, "*parts"]:
     """How large each real entry of a perturbation on the boundary is when all are equal, shaped like the radius."""
     axes = None if threat.radius.ndim == 0 else (-2, -1)
-    n_entries = jnp.sum(threat.support, axis=axes, keepdims=threat.radius.ndim > 0) * (1 if threat.real else 2)
-    return threat.radius / jnp.sqrt(jnp.maximum(n_entries, 1))
+    n_free = jnp.sum(threat.support, axes, jnp.int32, keepdims=threat.radius.ndim > 0)
+    n_entries = jnp.maximum(n_free * (1 if threat.real else 2), 1)
+    return threat.radius / jnp.sqrt(n_entries.astype(jnp.float32))
 
 
 def strongest(results: AttackResult) -> AttackResult:

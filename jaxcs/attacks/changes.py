@@ -55,7 +55,7 @@ def _moved(move: Callable[[Kspace], Kspace], kspace: Kspace, maps: Maps) -> tupl
 
 def shift(kspace: Kspace, maps: Maps, pixels: Float[Array, "2"]) -> tuple[Kspace, Maps]:
     """Move the coil images by `pixels` (rows, columns), down and to the right, by the Fourier shift theorem."""
-    rows, columns = (jnp.arange(n) / n - (n // 2) / n for n in kspace.shape[-2:])
+    rows, columns = (jnp.arange(n, dtype=jnp.float32) / n - (n // 2) / n for n in kspace.shape[-2:])
     phase = jnp.exp(-2j * jnp.pi * (rows[:, None] * pixels[0] + columns * pixels[1]))
     return _moved(lambda kspace: kspace * phase, kspace, maps)
 
@@ -77,7 +77,7 @@ def _shear(image: Array, slope: Array) -> Array:
     """Move each row to the right by slope * (its distance above the centre), in pixels."""
     ny, nx = image.shape[-2:]
     distance = slope * (jnp.arange(ny) - ny // 2)
-    turns = distance[:, None] * jnp.fft.fftfreq(nx)
+    turns = distance[:, None] * jnp.fft.fftfreq(nx, dtype=jnp.float32)
     return jnp.fft.ifft(jnp.fft.fft(image, axis=-1) * jnp.exp(-2j * jnp.pi * turns), axis=-1)
 
 
@@ -90,8 +90,9 @@ def smooth_modes(shape: tuple[int, int]) -> Float[Array, "modes modes ny nx"]:
     """Products of cosines of 0 to 3 half periods along each axis, orthogonal, each with a mean square of 1."""
     axes = []
     for n in shape:
-        order, points = jnp.arange(_MODES)[:, None], jnp.arange(n) + 0.5
-        axes.append(jnp.cos(jnp.pi * order * points / n) * jnp.where(order > 0, jnp.sqrt(2.0), 1.0))
+        order, points = (jnp.arange(k, dtype=jnp.float32) for k in (_MODES, n))
+        order, points = order[:, None], points + 0.5
+        axes.append(jnp.cos(jnp.pi * order * points / n) * jnp.where(order > 0, jnp.sqrt(jnp.float32(2)), 1.0))
     return axes[0][:, None, :, None] * axes[1][None, :, None, :]
 
 
@@ -105,7 +106,7 @@ def warp(kspace: Kspace, field: Float[Array, "2 ny nx"]) -> Kspace:
     """
     ny, nx = kspace.shape[-2:]
     # Of the cubic B-spline at the pixels, 1/6, 2/3 and 1/6, the Fourier transform.
-    rows, columns = ((2 + jnp.cos(jnp.pi * (jnp.arange(n) - n // 2) / n)) / 3 for n in (ny, nx))
+    rows, columns = ((2 + jnp.cos(jnp.pi * (jnp.arange(n, dtype=jnp.float32) - n // 2) / n)) / 3 for n in (ny, nx))
     fine = 2 * ifft2c(centre_pad(kspace / (rows[:, None] * columns), (2 * ny, 2 * nx)))
     moved = -2 * field
     whole = jnp.floor(moved)
@@ -113,7 +114,7 @@ def warp(kspace: Kspace, field: Float[Array, "2 ny nx"]) -> Kspace:
     weights = jnp.stack([(1 - t) ** 3, 4 - 6 * t**2 + 3 * t**3, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3]) / 6
     # The centre n // 2 of either grid is the same place.
     starts = jnp.meshgrid(*(2 * (jnp.arange(n) - n // 2) + n - 1 for n in (ny, nx)), indexing="ij")
-    row, column = whole.astype(int) + jnp.stack(starts)
+    row, column = whole.astype(jnp.int32) + jnp.stack(starts)
 
     # One coil after another, and again for the gradient: all neighbours of all pixels are too many to keep.
     @jax.checkpoint
@@ -173,7 +174,7 @@ def phase_drift(kspace: Kspace, maps: Maps, radians: Float[Array, "nx"]) -> tupl
 
 def _phase_threat(epsilon: Array, kspace: Kspace, maps: Maps, mask: Mask) -> Threat:
     measured = mask if mask.ndim == 1 else jnp.any(mask, axis=0)
-    return Threat(epsilon * jnp.sqrt(jnp.sum(measured)), measured, real=True)
+    return Threat(epsilon * jnp.sqrt(jnp.sum(measured, dtype=jnp.float32)), measured, real=True)
 
 
 CHANGES: dict[str, Change] = {

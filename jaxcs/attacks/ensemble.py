@@ -50,7 +50,7 @@ def build(config: Config) -> ResidualAttack:
             result._replace(
                 loss=loss(result.delta),
                 trace=jnp.pad(result.trace, (0, longest - result.trace.size), mode="edge"),
-                restarts=jnp.zeros(()),
+                restarts=jnp.zeros((), jnp.float32),
             )
             for result in results
         ]

@@ -28,7 +28,7 @@ def build(config: Config) -> Attack:
         if not threat.real or threat.support.size != 1:
             kind = "real" if threat.real else "complex"
             raise ValueError(f"grid: searches one real parameter, not {threat.support.size} {kind} ones; use pgd")
-        values = threat.radius * jnp.linspace(-1.0, 1.0, config.n_points)
+        values = threat.radius * jnp.linspace(-1.0, 1.0, config.n_points, dtype=jnp.float32)
         deltas = jnp.where(threat.support, values.reshape(-1, *(1,) * threat.support.ndim), 0.0)
         losses = jax.lax.map(loss, deltas)
         worst = jnp.argmax(losses)

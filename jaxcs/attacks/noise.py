@@ -25,6 +25,6 @@ def build(config: Config) -> Attack:
         del start
         delta = threat.random(key)
         value = loss(delta)
-        return AttackResult(delta, value, value[None], jnp.zeros(()), value[None])
+        return AttackResult(delta, value, value[None], jnp.zeros((), jnp.float32), value[None])
 
     return attack

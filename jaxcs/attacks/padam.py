@@ -68,7 +68,8 @@ def build(config: Config) -> Attack:
     def climb(loss: Loss, threat: Threat, start: Array) -> AttackResult:
         ascend = value_and_ascent(loss)
         unit = entry_size(threat)
-        root = jnp.sqrt(jnp.maximum(jnp.sum(threat.support), 1) * (1 if threat.real else 2))
+        n_entries = jnp.maximum(jnp.sum(threat.support, dtype=jnp.int32), 1) * (1 if threat.real else 2)
+        root = jnp.sqrt(n_entries.astype(jnp.float32))
 
         def step(state: _State, _: None) -> tuple[_State, tuple[Array, Array]]:
             value, gradient = ascend(state.delta)
@@ -81,7 +82,8 @@ def build(config: Config) -> Attack:
             moved = threat.project(state.delta + unit * _whole(updates))
             return _State(moved, keep_best(state.best, state.delta, value), optimiser_state, scale), (value, norm)
 
-        first = _State(start, Best(start, jnp.asarray(-jnp.inf)), optimiser.init(_parts(start)), jnp.zeros(()))
+        best = Best(start, jnp.float32(-jnp.inf))
+        first = _State(start, best, optimiser.init(_parts(start)), jnp.zeros((), jnp.float32))
         last, (losses, norms) = jax.lax.scan(step, first, None, length=config.n_steps)
         return AttackResult(last.best.point, last.best.loss, losses, norms[0], last.best.loss)
 

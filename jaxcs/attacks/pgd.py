@@ -51,7 +51,7 @@ def build(config: Config) -> Attack:
             best = keep_best(state.best, state.delta, value)
             return _State(moved, best), (value, l2_norm(gradient))
 
-        first = _State(start, Best(start, jnp.asarray(-jnp.inf)))
+        first = _State(start, Best(start, jnp.float32(-jnp.inf)))
         last, (losses, norms) = jax.lax.scan(step, first, None, length=config.n_steps)
         return AttackResult(last.best.point, last.best.loss, losses, norms[0], last.best.loss)
 

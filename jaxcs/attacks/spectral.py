@@ -42,7 +42,7 @@ def build(config: Config) -> ResidualAttack:
         delta, predicted, norm = _iterate(residual, threat, first, config.n_steps)
         loss = squared_norm(residual)
         # One after the other, so that memory is that of one.
-        losses = jax.lax.map(lambda sign: loss(sign * delta), jnp.asarray([1.0, -1.0]))
+        losses = jax.lax.map(lambda sign: loss(sign * delta), jnp.asarray([1.0, -1.0], jnp.float32))
         winner = jnp.argmax(losses)
         value = losses[winner]
         return AttackResult(jnp.where(winner == 0, delta, -delta), value, predicted, norm, value[None])

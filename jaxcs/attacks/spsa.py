@@ -49,7 +49,9 @@ def build(config: Config) -> Attack:
         per_distance = jnp.where(distance > 0, 1 / jnp.where(distance > 0, distance, 1.0), 0.0)
 
         def sample(delta: Array, key: Key) -> Array:
-            signs = jax.random.rademacher(key, (1 if threat.real else 2, *threat.support.shape), jnp.float32)
+            # Not `jax.random.rademacher`, whose draws depend on whether JAX has float64.
+            heads = jax.random.bernoulli(key, jnp.float32(0.5), (1 if threat.real else 2, *threat.support.shape))
+            signs = 2 * heads.astype(jnp.float32) - 1
             direction = jnp.where(threat.support, signs[0] if threat.real else jax.lax.complex(signs[0], signs[1]), 0)
             change = loss(delta + distance * direction) - loss(delta - distance * direction)
             return change / 2 * per_distance * direction
@@ -64,7 +66,7 @@ def build(config: Config) -> Attack:
 
         first_key, steps_key = jax.random.split(key)
         first = threat.random(first_key) if start is None else threat.boundary(start)
-        state = _State(first, Best(first, jnp.asarray(-jnp.inf)))
+        state = _State(first, Best(first, jnp.float32(-jnp.inf)))
         last, (losses, norms) = jax.lax.scan(step, state, jax.random.split(steps_key, config.n_steps))
         return AttackResult(last.best.point, last.best.loss, losses, norms[0], last.best.loss[None])
 

@@ -77,9 +77,11 @@ def build(config: Config) -> JointAttack:
         key: Key, problem: Variational, perturbed: Callable[[Array], Kspace], coils: Array, threat: Threat
     ) -> AttackResult:
         size = jnp.sum(abs2(coils))
-        unit = jnp.ones(())
+        unit = jnp.ones((), jnp.float32)
         if config.optimiser == "adam":
-            unit = jnp.mean(threat.radius) * jnp.sqrt(threat.radius.size / jnp.sum(threat.support))
+            unit = jnp.mean(threat.radius) * jnp.sqrt(
+                threat.radius.size / jnp.sum(threat.support, dtype=jnp.int32).astype(jnp.float32)
+            )
 
         def loss(x: Any, delta: Array) -> Array:
             distance = jnp.sum(abs2(problem.coils(x) - coils))

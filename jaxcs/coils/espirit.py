@@ -88,8 +88,8 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
     signals = calibration.reshape(n_coils, -1)
     energy = jnp.sum(abs2(signals), axis=1)
     principal = _principal(jnp.matmul(signals, jnp.conj(signals.T), precision=_HIGHEST))
-    first = jax.nn.one_hot(jnp.argmax(energy > 0), n_coils)
-    start = first if config.start == "first coil" else jnp.ones(n_coils)
+    first = jax.nn.one_hot(jnp.argmax(energy > 0), n_coils, dtype=jnp.float32)
+    start = first if config.start == "first coil" else jnp.ones(n_coils, jnp.float32)
 
     # G(r) = sum over lags of lags[d] exp(2 pi i r d / n): columns first, for all blocks of rows together.
     columns = jnp.einsum("abij,xj->abix", lags, _phases(nx, config.kernel_width), precision=_HIGHEST)

@@ -110,7 +110,8 @@ def truth_with(back: Background, target: Float[Array, "ty tx"], kspace: Kspace) 
 def _phase(image: Image) -> Image:
     """The phase of the image smoothed by a Gaussian, as a number of magnitude 1; 1 where the image is 0."""
     ny, nx = image.shape
-    frequency = ((jnp.arange(ny) - ny // 2) / ny)[:, None] ** 2 + ((jnp.arange(nx) - nx // 2) / nx)[None, :] ** 2
+    rows, columns = ((jnp.arange(n, dtype=jnp.float32) - n // 2) / n for n in (ny, nx))
+    frequency = rows[:, None] ** 2 + columns**2
     smooth = ifft2c(fft2c(image) * jnp.exp(-2 * (jnp.pi * _PHASE_WIDTH) ** 2 * frequency))
     there = abs2(smooth) > 0
     return jnp.where(there, smooth / jnp.where(there, magnitude(smooth), 1.0), 1.0)

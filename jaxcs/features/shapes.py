@@ -32,7 +32,7 @@ def square(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, 
 def line(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
     """A line along the readout, `size` long and one pixel wide, which is the direction that is under-sampled."""
     y, x = _offsets(grid, centre)
-    return _covered(y, size) * _covered(x, jnp.ones(()))
+    return _covered(y, size) * _covered(x, jnp.ones((), jnp.float32))
 
 
 def disc(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
@@ -44,7 +44,7 @@ def disc(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""
 def blob(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
     """A Gaussian that is `size` wide at half its height."""
     y, x = _offsets(grid, centre)
-    return jnp.exp(-4 * jnp.log(2.0) * (y**2 + x**2) / size**2)
+    return jnp.exp(-4 * jnp.log(jnp.float32(2)) * (y**2 + x**2) / size**2)
 
 
 def lesion(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:

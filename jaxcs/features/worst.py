@@ -40,8 +40,8 @@ class Visible(Threat):
         """The nearest feature in the set, which is a ball cut by a half-space."""
         inside = Threat.project(self, delta)
         # The half-space is <f, along> >= level.
-        along = self.support / jnp.sqrt(jnp.sum(self.support))
-        level = self.floor * jnp.sqrt(jnp.sum(self.support))
+        root = jnp.sqrt(jnp.sum(self.support, dtype=jnp.float32))
+        along, level = self.support / root, self.floor * root
         delta = jnp.where(self.support, delta, 0)
         rest = delta - jnp.sum(delta * along) * along
         allowed, size = safe_sqrt(self.radius**2 - level**2), l2_norm(rest)
@@ -71,5 +71,5 @@ def worst_place(attack: Attack, key: Key, differences: Differences, reach: float
 
     differences: a shift -> those of the feature moved by it.
     """
-    allowed = Threat(jnp.asarray(reach, jnp.float32), jnp.ones(2, bool), real=True)
+    allowed = Threat(jnp.float32(reach), jnp.ones(2, bool), real=True)
     return attack(key, lambda shift: share_lost(*differences(shift)), allowed)

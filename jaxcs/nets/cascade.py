@@ -50,8 +50,8 @@ def deep_cascade(cascades: int = 5, layers: int = 5, channels: int = 64) -> Net:
 
 def _layer(key: Key, inputs: int, outputs: int) -> Params:
     """He et al.'s initialisation (ICCV 2015): normal kernels of variance 2 / fan in, biases 0."""
-    kernel = jax.random.normal(key, (3, 3, inputs, outputs)) * (2 / (9 * inputs)) ** 0.5
-    return {"kernel": kernel, "bias": jnp.zeros(outputs)}
+    kernel = jax.random.normal(key, (3, 3, inputs, outputs), jnp.float32) * (2 / (9 * inputs)) ** 0.5
+    return {"kernel": kernel, "bias": jnp.zeros(outputs, jnp.float32)}
 
 
 def _correction(layers: list[Params], image: Image) -> Image:

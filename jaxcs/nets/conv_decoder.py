@@ -56,7 +56,7 @@ def decoder(module: nn.Module, in_size: Size) -> UntrainedNet:
         y: Array = module.apply({"params": params}, z)  # type: ignore[assignment]
         return y
 
-    return UntrainedNet(init, apply, lambda key: jax.random.uniform(key, shape))
+    return UntrainedNet(init, apply, lambda key: jax.random.uniform(key, shape, jnp.float32))
 
 
 class ConvDecoder(nn.Module):

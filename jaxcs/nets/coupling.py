@@ -42,7 +42,7 @@ def init(key: Key, width: int, hidden: int, stride: int) -> Params:
     down = torch_uniform(fan_down)(next(keys), (stride, stride, left, hidden))
     middle = torch_uniform(fan_middle)(next(keys), (3, 3, hidden, hidden))
     return {
-        "reflections": jax.random.normal(next(keys), (min(_REFLECTIONS, width), width)),
+        "reflections": jax.random.normal(next(keys), (min(_REFLECTIONS, width), width), jnp.float32),
         "down": down,
         "down_length": _length(down, (0, 1, 2)),
         "down_bias": torch_uniform(fan_down)(next(keys), (hidden,)),
@@ -50,7 +50,7 @@ def init(key: Key, width: int, hidden: int, stride: int) -> Params:
         "middle_length": _length(middle, (0, 1, 2)),
         "middle_bias": torch_uniform(fan_middle)(next(keys), (hidden,)),
         "up": torch_uniform(fan_up)(next(keys), (stride, stride, hidden, 2 * right)),
-        "up_length": jnp.zeros(hidden),
+        "up_length": jnp.zeros(hidden, jnp.float32),
     }
 
 
@@ -84,7 +84,7 @@ def backward(layer: Params, y: Latent, gradient: Latent) -> tuple[Latent, Params
 
 def mixing(reflections: Float[Array, "count width"]) -> Float[Array, "width width"]:
     """The orthogonal matrix that is the product of the Householder reflections I - 2 v v^T / |v|^2, always float32."""
-    matrix = jnp.eye(reflections.shape[1])
+    matrix = jnp.eye(reflections.shape[1], dtype=jnp.float32)
     for v in reflections.astype(jnp.float32):
         matrix = matrix - jnp.outer(matrix @ v, 2 * v / jnp.sum(v**2))
     return matrix

@@ -21,7 +21,7 @@ def torch_uniform(fan_in: int) -> Any:
     """PyTorch's default initialisation of kernels and biases, uniform in +-1 / sqrt(fan in)."""
 
     def init(key: Array, shape: tuple[int, ...]) -> Array:
-        return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0) / fan_in**0.5
+        return jax.random.uniform(key, shape, jnp.float32, minval=-1.0, maxval=1.0) / fan_in**0.5
 
     return init
 
@@ -114,8 +114,8 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """(..., ny, nx, channel) -> the same shape."""
-        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
-        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],), jnp.float32)
         return _batch_norm(x, scale, bias, self.rectify)
 
 

@@ -77,7 +77,7 @@ def _sum_runs(y: Array, axis: int, index: tuple[int, ...], inputs: int) -> Array
 
 def _take_forward(x: Array, axis: int, index: tuple[int, ...]) -> tuple[Array, Array]:
     # An empty array that remembers the size.
-    return _take(x, axis, index), jnp.zeros((x.shape[axis], 0))
+    return _take(x, axis, index), jnp.zeros((x.shape[axis], 0), x.dtype)
 
 
 def _take_backward(axis: int, index: tuple[int, ...], size: Array, gradient: Array) -> tuple[Array]:

@@ -21,7 +21,7 @@ def unet(inputs: int, outputs: int, channels: int, pools: int) -> Net:
 
     def init(key: Key) -> Params:
         # Compiled as one, without the forward pass that step by step it would run: 0.1 to 0.25 GB less at its peak.
-        return jax.jit(module.init)(key, jnp.zeros((2**pools, 2**pools, inputs)))["params"]
+        return jax.jit(module.init)(key, jnp.zeros((2**pools, 2**pools, inputs), jnp.float32))["params"]
 
     def apply(params: Params, x: Float[Array, "*batch ny nx inputs"]) -> Float[Array, "*batch ny nx outputs"]:
         y: Array = module.apply({"params": params}, x)  # type: ignore[assignment]

@@ -45,7 +45,7 @@ def varnet_coils(cascades: int, channels: int, pools: int, sens_channels: int, s
         return {
             "sensitivity": sensitivity.init(sens_key),
             "cascades": networks,
-            "data_consistency": jnp.ones(cascades),
+            "data_consistency": jnp.ones(cascades, jnp.float32),
         }
 
     def apply(params: Params, kspace: Kspace, mask: Mask) -> Complex[Array, "coil ny nx"]:

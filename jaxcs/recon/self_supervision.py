@@ -38,18 +38,18 @@ def withhold(key: Key, mask: Mask, share: float) -> Bool[Array, "..."]:
     there is no other sample.
     """
     free = mask & ~calibration_region(mask, 0)
-    count = jnp.clip(jnp.round(share * jnp.sum(mask)), 1, jnp.sum(free))
-    draws = jnp.where(free, jax.random.uniform(key, mask.shape), jnp.inf).ravel()
+    count = jnp.clip(jnp.round(share * jnp.sum(mask, dtype=jnp.float32)), 1, jnp.sum(free))
+    draws = jnp.where(free, jax.random.uniform(key, mask.shape, jnp.float32), jnp.inf).ravel()
     rank = jnp.argsort(jnp.argsort(draws)).reshape(mask.shape)
     return free & (rank < count)
 
 
 def withhold_as_published(key: Key, samples: Bool[Array, "ny nx"], share: float) -> Bool[Array, "ny nx"]:
     """Points drawn with replacement, as many as `share` of the sampled ones, so that fewer than that are withheld."""
-    count = jnp.sum(samples)
+    count = jnp.sum(samples, dtype=jnp.int32)
     most = math.ceil(share * samples.size)
     places = jnp.argsort(~samples.ravel())  # the sampled ones first
-    drawn = places[jax.random.randint(key, (most,), 0, jnp.maximum(count, 1))]
-    counts = jnp.arange(most) < jnp.round(share * count)
+    drawn = places[jax.random.randint(key, (most,), 0, jnp.maximum(count, 1), jnp.int32)]
+    counts = jnp.arange(most) < jnp.round(jnp.float32(share) * count)
     held = jnp.zeros(samples.size, bool).at[drawn].max(counts)
     return held.reshape(samples.shape) & samples

@@ -73,4 +73,4 @@ def network_input(config: Config, measurement: Measurement) -> tuple[Magnitude, 
 
 def clamped_fraction(config: Config, measurement: Measurement) -> Float[Array, ""]:
     """The fraction of pixels that the clamp cuts off, where the network is blind to changes [-]."""
-    return jnp.mean(jnp.abs(network_input(config, measurement)[0]) > _CLAMP)
+    return jnp.mean(jnp.abs(network_input(config, measurement)[0]) > _CLAMP, dtype=jnp.float32)

@@ -202,9 +202,10 @@ def _fitting(make: MakeNet, config: FitConfig, measurement: Measurement, key: Ke
 
     measured = jnp.where(measurement.mask, measurement.kspace, 0)
     sampled = jnp.broadcast_to(measurement.mask, (ny, nx))
-    held = sampled & (jax.random.uniform(held_key, (ny, nx)) < config.holdout)
+    held = sampled & (jax.random.uniform(held_key, (ny, nx), jnp.float32) < config.holdout)
     z, first = net.draw_input(input_key), net.init(net_key)
-    problem = _Problem(measured, (sampled & ~held) * 1.0, held * 1.0, measurement.maps, z)
+    fitted = (sampled & ~held).astype(jnp.float32)
+    problem = _Problem(measured, fitted, held.astype(jnp.float32), measurement.maps, z)
     # The network's first coil images and those of the zero-filled data get the same norm.
     unit = l2_norm(measured) / l2_norm(draw(problem, first))
     problem = problem._replace(measured=measured / jnp.where(unit > 0, unit, 1.0))

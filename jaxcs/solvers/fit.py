@@ -100,7 +100,7 @@ def fit(
 
 
 def _first(begin: Iterate, n_steps: int) -> _State:
-    score, step, nothing = jnp.asarray(jnp.inf), jnp.zeros((), jnp.int32), jnp.zeros(n_steps)
+    score, step, nothing = jnp.float32(jnp.inf), jnp.zeros((), jnp.int32), jnp.zeros(n_steps, jnp.float32)
     return _State(begin.params, begin.optimiser, begin.params, score, step, nothing, nothing, jnp.zeros((), bool))
 
 
@@ -175,4 +175,4 @@ def _implicit(
         x0=begin.params,
     )
     loss, score = losses(jax.lax.stop_gradient(theta), jax.lax.stop_gradient(best))
-    return Fit(best, score, loss[None], score[None], jnp.asarray(n_steps), begin._replace(params=best))
+    return Fit(best, score, loss[None], score[None], jnp.int32(n_steps), begin._replace(params=best))

@@ -79,7 +79,7 @@ def fista(
             momentum = jnp.where(restart, 0.0, jnp.minimum((state.t - 1) / t, _LARGEST_MOMENTUM))
             return _FistaState(x, x + momentum * (x - state.x), jnp.where(restart, 1.0, t))
 
-        return unrolled(body, _FistaState(x0, x0, jnp.ones(())), n_iters).x
+        return unrolled(body, _FistaState(x0, x0, jnp.ones((), jnp.float32)), n_iters).x
 
     return _differentiated(solve, gradient, prox, theta, x0, step, n_iters, differentiate, quicken)
 
