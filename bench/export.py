@@ -17,6 +17,7 @@ from bench.harness.command import execute
 from bench.harness.config import RunConfig
 from bench.harness.errors import UsageError
 from bench.harness.flags import add_settings
+from data_prep.process import as_process
 
 # Un-trained networks fit for minutes to each measurement, and are not deployed.
 METHODS = ("l1", "unet", "varnet")
@@ -112,4 +113,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.harness.arguments import Parser, integer, one_of
 from bench.harness.command import execute
 from bench.harness.errors import DONE, UsageError
+from data_prep.process import as_process
 
 _METRICS = ("ssim", "psnr")
 
@@ -87,4 +88,4 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -16,11 +16,12 @@ from typing import Any
 
 from bench import attack
 from bench.harness.arguments import Parser, integer, one_of
-from bench.harness.command import as_process, execute
+from bench.harness.command import execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
 from bench.harness.records import RunFolder
+from data_prep.process import as_process
 
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}

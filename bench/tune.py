@@ -16,6 +16,7 @@ from bench.attack import METHODS, NETWORKS, TEST_TIME
 from bench.harness.arguments import Parser, integer, one_of, setting
 from bench.harness.command import execute
 from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from data_prep.process import as_process
 
 
 def parser() -> Parser:
@@ -92,4 +93,4 @@ def _label(settings: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

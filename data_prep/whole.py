@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data_prep.process import at_stop
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -14,7 +16,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
-        yield part
-        part.replace(path)
+        with at_stop(lambda: part.unlink(missing_ok=True)):
+            yield part
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +18,11 @@ from bench.feature_study.findings import AGAIN
 from bench.feature_study.finish import finish, tell
 from bench.feature_study.units import Slice, count, record_all
 from bench.harness import provenance, sources, subjects
-from bench.harness.errors import Advice, InputFileError, Interrupted, OutputError, UsageError
+from bench.harness.errors import InputFileError, UsageError
 from bench.harness.journal import held
 from bench.harness.prepare import prepare
 from bench.harness.records import RunFolder
+from bench.harness.resumable import recorded
 from bench.harness.sources import Source
 from bench.harness.stored import also_on, difference
 from bench.harness.subjects import Subject
@@ -89,23 +89,14 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
         record = _continued(before, record)
         folder = RunFolder(before.path)
     else:
-        folder = RunFolder.create(
-            Path(arguments.output), f"features-{config.study}", config.fingerprint(), datetime.now()
-        )
-    with held(folder, begun) as journal:
+        folder = RunFolder.create(Path(arguments.output), f"features-{config.study}", config.fingerprint())
+    how = f"python -m {COMMAND} --resume {shlex.quote(str(folder.path))}"
+    with held(folder, begun) as journal, recorded(folder, record, how):
         if before is not None:
             print(f"{len(journal.entries)} groups of places were done", file=sys.stderr)
         folder.write_json("run.json", record)
-        try:
-            record_all(config, methods, slices, folder, journal)
-            record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal)
-        except BaseException as error:
-            stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
-            with suppress(OutputError):  # where it cannot be written, the last status is as good
-                folder.write_json("run.json", record | {"status": stopped})
-            if not isinstance(error, UsageError):
-                error.add_note(Advice(f"python -m {COMMAND} --resume {shlex.quote(str(folder.path))}"))
-            raise
+        record_all(config, methods, slices, folder, journal)
+        record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal)
     return tell(folder, record, arguments.json)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
     parts = _in_order([stored(path) for path in paths])
     journals = [_complete(part) for part in parts]
     config = parts[0].plan.config
-    folder = RunFolder.create(output, config.method.replace(":", "-"), config.fingerprint(), datetime.now())
+    folder = RunFolder.create(output, config.method.replace(":", "-"), config.fingerprint())
     with held(folder, begun) as whole:
         for part, one in zip(parts, journals, strict=True):
             for name in journal.RECORDS:

@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 from argparse import Namespace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,15 @@ import jax
 
 from bench.harness import provenance
 from bench.harness.distributed import Team
-from bench.harness.errors import Advice, InputFileError, Interrupted, RunError, UsageError
+from bench.harness.errors import InputFileError, RunError, UsageError
 from bench.harness.records import RunFolder
 from bench.harness.shifting import check_shift
 from bench.harness.sources import check_device
 from bench.train import configuration
 from bench.training.config import TrainConfig
 from bench.training.loop import Training
+from data_prep.ending import Advice
+from data_prep.process import at_stop, leaving
 from jaxcs.recon import METHODS
 
 
@@ -56,13 +57,13 @@ def run(arguments: Namespace, argv: list[str], team: Team) -> int:
 
 
 def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict[str, Any], team: Team) -> RunFolder:
-    now = datetime.fromisoformat(team.of_first("now", datetime.now().isoformat()))
-    name, fingerprint = f"train-{config.method}", config.fingerprint()
     if team.process > 0:
-        return RunFolder(RunFolder.path_of(parent, name, fingerprint, now))
-    folder = RunFolder.create(parent, name, fingerprint, now)
+        # Where that of the first is seen from here.
+        return RunFolder(parent / str(team.told("folder", wait=True)))
+    folder = RunFolder.create(parent, f"train-{config.method}", config.fingerprint())
     content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
     folder.write_json("train.json", content | {"git": provenance.git_state(), "device": device})
+    team.tell("folder", folder.path.name)
     return folder
 
 
@@ -73,9 +74,14 @@ def _of(team: Team) -> str:
 def _train(opened: Training, folder: RunFolder, team: Team) -> int:
     how = f"python -m bench.train --resume {shlex.quote(str(folder.path))}"
     try:
-        code = opened.run(folder)
-    except (KeyboardInterrupt, Interrupted):
-        print(f"go on with: {how}", file=sys.stderr)
+        with at_stop(lambda: how):
+            if team.processes > 1:  # others need not be told to leave, or not after the same step
+                code = opened.run(folder)
+            else:
+                with leaving() as told_to_leave:
+                    code = opened.run(folder, told_to_leave)
+    except KeyboardInterrupt as error:
+        error.add_note(Advice(how))
         raise
     except Exception as error:
         if team.processes == 1 or isinstance(error, RunError):
