@@ -1,0 +1,3 @@
+"""The commands."""
+
+import data_prep  # noqa: F401  begins the process of a command, before whatever that imports

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of, shard
-from bench.harness.command import as_process, execute
+from bench.harness.command import execute
 from bench.harness.config import RunConfig
 from bench.harness.distributed import ALONE, connected, wanted
 from bench.harness.errors import UsageError
@@ -24,6 +24,7 @@ from bench.harness.flags import (
 )
 from bench.harness.like import LIKE
 from bench.harness.shards import WHOLE
+from data_prep.process import as_process
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
 NETWORKS = ("unet", "unet_complex", "varnet", "irim")

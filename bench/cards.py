@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 from bench.figures.drawing import draw_into
 from bench.harness.arguments import Parser, setting
-from bench.harness.errors import InputFileError, OutputError, RunError
+from bench.harness.command import execute
+from bench.harness.errors import DONE, InputFileError, OutputError
 from bench.harness.records import RunFolder
+from data_prep.process import as_process
 from data_prep.whole import whole_file
 
 _SHIPPED = Path(__file__).resolve().parents[1] / "data_prep" / "shipped"
@@ -21,22 +24,28 @@ each with the mask that its name gives. Parameters are stored in float16 and com
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    parser = Parser(prog="python -m bench.cards", description=__doc__)
-    parser.add_argument("runs", type=setting, nargs="*", metavar="NAME=RUN", help="weights to ship, of bench.train")
-    try:
-        for name, run in parser.parse_args(argv).runs:
-            try:
-                content = (Path(run) / "weights.safetensors").read_bytes()
-                (Path(run) / "log.jsonl").read_bytes()
-            except OSError as error:
-                raise InputFileError(f"{run}: {error.strerror}; name a folder of bench.train") from error
-            _write(_SHIPPED / f"{name}.safetensors", content)
-            draw_into(RunFolder(_SHIPPED), f"{name}.png", "training_curve", Path(run), again="the same command")
-        _write(_SHIPPED / "README.md", cards().encode())
-    except RunError as error:
-        print(f"bench.cards: error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return execute(parser(), "bench.cards", "free some memory", _work, sys.argv[1:] if argv is None else argv)
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    made = Parser(prog="python -m bench.cards", description=__doc__)
+    made.add_argument("runs", type=setting, nargs="*", metavar="NAME=RUN", help="weights to ship, of bench.train")
+    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    return made
+
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    for name, run in arguments.runs:
+        try:
+            content = (Path(run) / "weights.safetensors").read_bytes()
+            (Path(run) / "log.jsonl").read_bytes()
+        except OSError as error:
+            raise InputFileError(f"{run}: {error.strerror}; name a folder of bench.train") from error
+        _write(_SHIPPED / f"{name}.safetensors", content)
+        draw_into(RunFolder(_SHIPPED), f"{name}.png", "training_curve", Path(run), again="the same command")
+    _write(_SHIPPED / "README.md", cards().encode())
+    return DONE
 
 
 def cards() -> str:
@@ -77,4 +86,4 @@ def _write(path: Path, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import itertools
 import statistics
 import sys
-from argparse import RawDescriptionHelpFormatter
+from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.harness.arguments import Parser, number
-from bench.harness.errors import InputFileError, RunError
+from bench.harness.command import execute
+from bench.harness.errors import DONE, InputFileError
 from bench.harness.records import half_interval
 from bench.page.record import Record, read
 from data_prep.names import printable
+from data_prep.process import as_process
 
 _STATES = ("clean", "noise", "attacked")
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
@@ -41,18 +43,23 @@ class Run(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    parser = Parser(prog="python -m bench.compare", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, the best method first")
-    parser.add_argument(
+    return execute(parser(), "bench.compare", "compare fewer runs", _work, sys.argv[1:] if argv is None else argv)
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    made = Parser(prog="python -m bench.compare", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, the best method first")
+    made.add_argument(
         "--eps", type=number(0), nargs="+", default=[0.02, 0.05], metavar="E", help="columns; default 0.02 0.05"
     )
-    try:
-        arguments = parser.parse_args(argv)
-        print(compare([run for path in arguments.runs for run in runs_of(read(Path(path)))], arguments.eps))
-    except RunError as error:
-        print(f"bench.compare: error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    return made
+
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    print(compare([run for path in arguments.runs for run in runs_of(read(Path(path)))], arguments.eps))
+    return DONE
 
 
 def runs_of(record: Record) -> list[Run]:
@@ -118,9 +125,10 @@ def differences(better: Run, worse: Run, cases: list[str], eps: float, metric: s
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:
+
     mean, half = statistics.fmean(found), half_interval(found, volumes)
     return f"{mean:+.3f}" if half is None else f"{mean:+.3f} ± {half:.3f}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -20,6 +20,7 @@ from bench.harness.command import execute
 from bench.harness.config import RunConfig
 from bench.harness.errors import UsageError
 from bench.harness.flags import add_settings
+from data_prep.process import as_process
 from data_prep.whole import remove_left, whole_folder
 
 # Un-trained networks fit for minutes to each measurement, and are not deployed.
@@ -121,4 +122,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -7,9 +7,10 @@ from argparse import Namespace
 
 from bench.attack import METHODS
 from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
-from bench.harness.command import as_process, execute
+from bench.harness.command import execute
 from bench.harness.errors import UsageError
 from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from data_prep.process import as_process
 
 # Names only: what they stand for imports JAX, which --help must not wait for.  A test holds them equal.
 STUDIES = ("map", "sizes", "boxes", "worst", "optimisers")

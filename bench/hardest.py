@@ -16,6 +16,7 @@ from bench.harness.arguments import Parser, integer, one_of
 from bench.harness.command import execute
 from bench.harness.errors import DONE, UsageError
 from bench.harness.flags import CENTER_FRACTION
+from data_prep.process import as_process
 
 _METRICS = ("ssim", "psnr")
 
@@ -91,4 +92,4 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -11,7 +11,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench.harness.arguments import HelpFormatter, Parser
-from bench.harness.command import as_process, execute
+from bench.harness.command import execute
+from data_prep.process import as_process
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,9 +13,7 @@ from pathlib import Path
 from bench.harness.arguments import HelpFormatter, Parser
 from bench.harness.command import execute
 from bench.harness.errors import DONE, UsageError
-from bench.harness.records import RunFolder
-from bench.page.page import page
-from bench.page.record import read
+from data_prep.process import as_process
 
 _COMPARISON = "comparison.html"
 
@@ -38,10 +36,15 @@ def parser() -> Parser:
 
 def write_report(folder: Path) -> bytes:
     """The page of a finished run's folder.  Raises InputFileError where its records cannot be used."""
+    from bench.page.page import page  # imports NumPy
+    from bench.page.record import read
+
     return page(read(folder))
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
+    from bench.harness.records import RunFolder  # imports NumPy
+
     folders = [Path(run) for run in arguments.runs]
     if arguments.output is not None and len(folders) == 1:
         raise UsageError("--output is the comparison of several runs; one run's page is report.html in its folder")
@@ -58,4 +61,4 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

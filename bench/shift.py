@@ -11,10 +11,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, one_of, setting
-from bench.harness.command import as_process, execute
+from bench.harness.command import execute
 from bench.harness.errors import DONE, SOME_FAILED, UsageError
 from bench.harness.flags import add_data, add_device, add_sampling
 from bench.shifts.named import AXES, DATA_AXES, DEFAULT_VARIANTS, PHANTOM_AXES, VARIANTS
+from data_prep.process import as_process
 
 _BESIDE_REDRAW = ("--redraw", "--json", "--debug")
 

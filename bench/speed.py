@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from argparse import Namespace
@@ -15,17 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.arguments import HelpFormatter, Parser, integer, one_of
-from bench.harness.errors import OutputError, RunError, UsageError
-from bench.timing.rows import DEFAULT, NAMES
+from bench.harness.command import execute
+from bench.harness.errors import DONE, OutputError, UsageError
+from bench.timing.names import DEFAULT, NAMES, ON_THE_SLICE
+from data_prep.process import as_process, at_stop
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    parser = Parser(prog="python -m bench.speed", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument(
+    return execute(parser(), "bench.speed", "use a smaller --shape", _work, sys.argv[1:] if argv is None else argv)
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    made = Parser(prog="python -m bench.speed", description=__doc__, formatter_class=HelpFormatter)
+    made.add_argument(
         "--shape", type=integer(4), nargs=3, default=[15, 640, 368], metavar="N", help="coils, rows, columns"
     )
-    parser.add_argument(
+    made.add_argument(
         "--only",
         type=one_of(NAMES),
         nargs="+",
@@ -33,28 +41,28 @@ def main(argv: list[str] | None = None) -> int:
         metavar="NAME",
         help="what is timed, of " + ", ".join(NAMES),
     )
-    parser.add_argument("--iterations", type=integer(1), default=60, metavar="N", help="of attack step and curves")
-    parser.add_argument("--repetitions", type=integer(1), default=5, metavar="N", help="counted runs of each")
-    parser.add_argument("--peers", type=Path, metavar="FOLDER", help="an environment that --set-up made")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    other = parser.add_mutually_exclusive_group()
+    made.add_argument("--iterations", type=integer(1), default=60, metavar="N", help="of attack step and curves")
+    made.add_argument("--repetitions", type=integer(1), default=5, metavar="N", help="counted runs of each")
+    made.add_argument("--peers", type=Path, metavar="FOLDER", help="an environment that --set-up made")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    other = made.add_mutually_exclusive_group()
     other.add_argument("--set-up", type=Path, metavar="FOLDER", help="only install PyTorch, fastmri and SigPy there")
     other.add_argument("--curves", action="store_true", help="time instead how the cost of l1 grows")
-    try:
-        arguments = parser.parse_args(argv)
-        if arguments.set_up:
-            from bench.timing import peers
+    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    return made
 
-            _say_all(peers.set_up(arguments.set_up))
-            return 0
-        _check(arguments)
-        found = _curves(arguments) if arguments.curves else _rows(arguments)
-        if arguments.json:
-            _write(arguments.json, json.dumps(found, indent=2) + "\n")
-    except RunError as error:
-        print(f"bench.speed: error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    if arguments.set_up:
+        from bench.timing import peers
+
+        _say_all(peers.set_up(arguments.set_up))
+        return DONE
+    _check(arguments)
+    found = _curves(arguments) if arguments.curves else _rows(arguments)
+    if arguments.json:
+        _write(arguments.json, json.dumps(found, indent=2) + "\n")
+    return DONE
 
 
 def _check(arguments: Namespace) -> None:
@@ -82,9 +90,9 @@ def _rows(arguments: Namespace) -> dict[str, Any]:
     load = os.getloadavg()
     limits = ceilings.measure()
     records: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, at_stop(lambda: shutil.rmtree(name, ignore_errors=True)):
         folder = Path(name)
-        if any(row in arguments.only for row in rows.ON_THE_SLICE):
+        if any(row in arguments.only for row in ON_THE_SLICE):
             work.write(work.slice_of(shape), folder)
         for row_name in dict.fromkeys(arguments.only):
             row = rows.build(row_name, shape, arguments.iterations, folder, present)
@@ -132,4 +140,4 @@ def _say_all(lines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -12,6 +12,7 @@ from bench.harness.distributed import connected
 from bench.harness.errors import UsageError
 from bench.harness.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_order
 from bench.training.config import TrainConfig
+from data_prep.process import as_process
 
 # Names only, as in bench.attack; a test holds them equal to the registries.
 METHODS = NETWORKS
@@ -145,4 +146,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -17,13 +17,14 @@ from typing import Any
 from bench import attack
 from bench.figures.drawing import draw_into
 from bench.harness.arguments import Parser, flags_besides, integer, one_of
-from bench.harness.command import as_process, execute
+from bench.harness.command import execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
 from bench.harness.holding import held_beside
 from bench.harness.records import RunFolder
 from bench.page.record import read_run
+from data_prep.process import as_process
 
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
 _RECORD = "ttt.json"

@@ -17,6 +17,7 @@ from bench.harness.arguments import Parser, integer, one_of, setting
 from bench.harness.command import execute
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from data_prep.process import as_process
 
 
 def parser() -> Parser:
@@ -96,4 +97,4 @@ def _label(settings: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

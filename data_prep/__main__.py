@@ -12,17 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from data_prep.cases import InputError
+from data_prep.ending import Failure, in_one_line
+from data_prep.process import EXIT_OUTPUT, as_process, reader_left
 
 if TYPE_CHECKING:
     from data_prep.layout import Volume
 
 _PHANTOMS = 10
-_EXIT_DONE, _EXIT_PROBLEMS, _EXIT_USAGE, _EXIT_INPUT, _EXIT_OUTPUT = 0, 1, 2, 3, 4
+_EXIT_DONE, _EXIT_PROBLEMS, _EXIT_USAGE, _EXIT_INPUT = 0, 1, 2, 3
+_ROOM = "give a folder that can be written to"
 _Arguments = argparse.Namespace
 
 
 class _UsageError(Exception):
     """A mistake on the command line."""
+
+
+class _OutputError(Exception):
+    """A folder or a disk that cannot be written."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -109,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, raw) in SOURCES.items():
         command = commands.add_parser(name, help=raw, description=f"RAW is {raw}.")
-        command.set_defaults(run=_convert)
+        command.set_defaults(run=_convert, writes="OUT")
         command.add_argument("raw", metavar="RAW", help=raw)
         command.add_argument("out", metavar="OUT", type=Path, help="folder to write to, one file a volume")
         words = "make the coils' noise uncorrelated and alike, by the noise of the images' background"
@@ -133,29 +140,44 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--widen-boxes", type=_positive, metavar="N", help=words)
     words = "list the volumes of a folder with everything that is wrong with them"
     command = commands.add_parser("check", help=words, description=words.capitalize() + ".")
-    command.set_defaults(run=_check)
+    command.set_defaults(run=_check, writes=None)
     command.add_argument("folder", metavar="DIR", help="a folder of fastMRI's layout, or one file")
     words = "estimate the coil maps of a folder and keep them for bench.attack"
     command = commands.add_parser("maps", help=words, description=words.capitalize() + ".")
-    command.set_defaults(run=_maps)
+    command.set_defaults(run=_maps, writes="the cache, $XDG_CACHE_HOME or ~/.cache")
     command.add_argument("folder", metavar="DIR", help="a folder of fastMRI's layout, or one file")
     words = "share of the columns that the masks to come sample fully [-]; default 0.08"
     command.add_argument("--center-fraction", type=_share, default=0.08, metavar="F", help=words)
+    for command in commands.choices.values():
+        command.add_argument("--debug", action="store_true", help="show where an error came from")
     return found
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0 done, 1 done with problems, 2 usage, 3 bad input, 4 output."""
+    """Run the command; returns its exit code, as bench.attack's but for 1: done with problems."""
+    words = sys.argv[1:] if argv is None else argv
+    advice = "give fewer slices at once, or use a machine with more memory"
+    return in_one_line("data_prep", lambda: _work(words), _explained, advice, debug="--debug" in words)
+
+
+def _work(argv: list[str]) -> int:
+    arguments = parser().parse_args(argv)
     try:
-        arguments = parser().parse_args(argv)
         code: int = arguments.run(arguments)
-    except _UsageError as error:
-        return _fail(str(error), _EXIT_USAGE)
-    except InputError as error:
-        return _fail(str(error), _EXIT_INPUT)
     except OSError as error:
-        return _fail(f"{error.filename or 'OUT'}: {error.strerror}; give a folder that can be written to", _EXIT_OUTPUT)
+        if arguments.writes is None:
+            raise
+        # Some errors of NumPy and HDF5 have neither a file nor more than words.
+        raise _OutputError(f"{error.filename or arguments.writes}: {error.strerror or error}; {_ROOM}") from error
     return code
+
+
+def _explained(error: BaseException) -> Failure | None:
+    if isinstance(error, _UsageError):
+        return Failure(str(error), _EXIT_USAGE)
+    if isinstance(error, InputError):
+        return Failure(str(error), _EXIT_INPUT)
+    return Failure(str(error), EXIT_OUTPUT) if isinstance(error, _OutputError) else None
 
 
 def _convert(arguments: _Arguments) -> int:
@@ -191,6 +213,8 @@ def _check(arguments: _Arguments) -> int:
 
     problems = 0
     for line in check(arguments.folder):
+        if reader_left():  # what it lists is all that it does
+            break
         problems += line.problem
         print(f"problem: {line.text}" if line.problem else line.text, flush=True)
     return _EXIT_PROBLEMS if problems else _EXIT_DONE
@@ -227,10 +251,5 @@ def _share(text: str) -> float:
     return value
 
 
-def _fail(message: str, code: int) -> int:
-    print(f"data_prep: error: {message}", file=sys.stderr)
-    return code
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -49,4 +49,6 @@ def prefetch(items: Iterator[_Item], ahead: int = 2) -> Iterator[_Item]:
             yield item
     finally:
         stopped.set()
-        thread.join()
+        # A generator that nobody closed ends wherever memory is collected.
+        if threading.current_thread() is not thread:
+            thread.join()

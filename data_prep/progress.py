@@ -11,7 +11,8 @@ class Progress:
 
     def __init__(self, total: int, unit: str, interval: float = 10.0) -> None:
         self._total, self._unit, self._interval = total, unit, interval
-        self._terminal = sys.stderr.isatty()
+        # There is none in a program without a console, where nothing is shown.
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._start = self._shown = time.monotonic()
         self._done = 0
 
@@ -19,7 +20,8 @@ class Progress:
         """One more unit is done; `note` says what is worth seeing, such as the worst result so far."""
         self._done += 1
         now = time.monotonic()
-        if not self._terminal and now - self._shown < self._interval and self._done < self._total:
+        due = self._terminal or now - self._shown >= self._interval or self._done >= self._total
+        if sys.stderr is None or not due:
             return
         self._shown = now
         rate = self._done / max(now - self._start, 1e-9)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from data_prep import locks
+from data_prep.process import at_stop
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
 
@@ -77,7 +78,8 @@ def _partial(path: Path, folder: bool) -> Iterator[tuple[Path, int | None]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part, descriptor = _made(path, folder)
     try:
-        yield part, descriptor
+        with at_stop(lambda: _remove(part)):
+            yield part, descriptor
     finally:
         with suppress(OSError):
             _remove(part)

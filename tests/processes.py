@@ -11,12 +11,13 @@ from typing import NamedTuple
 CHEAP_ATTACK = """
 import os, sys, pytest
 from bench import attack
-from bench.harness import campaign, command, distributed
+from bench.harness import campaign, distributed
+from data_prep.process import as_process
 from tests.cheap_run import cheapen
 with pytest.MonkeyPatch.context() as patch:
     cheapen(patch)
     {0}
-    command.as_process(attack.main)
+    as_process(attack.main)
 """
 
 
@@ -79,8 +80,9 @@ TRAIN = """
 import os, sys, signal
 from bench import train
 from bench.training import loop
+from data_prep.process import as_process
 {0}
-sys.exit(train.main())
+as_process(train.main)
 """
 
 

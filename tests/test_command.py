@@ -7,7 +7,8 @@ import pytest
 
 from bench.harness.arguments import Parser
 from bench.harness.command import execute
-from bench.harness.errors import Advice, UsageError
+from bench.harness.errors import UsageError
+from data_prep.ending import Advice
 
 
 @pytest.mark.parametrize(("error", "code", "line"), [(UsageError("no"), 2, "no"), (KeyboardInterrupt(), 130, "Ctrl-C")])

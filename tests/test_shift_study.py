@@ -99,7 +99,7 @@ def test_a_run_that_was_stopped_goes_on(study, capsys, monkeypatch):
     (path / "run.json").write_text(json.dumps(record | {"status": "interrupted"}))
     continued = []
 
-    def go_on(plan, arguments, words, now, before):
+    def go_on(plan, arguments, words, before):
         continued.append(before.path)
         (path / "run.json").write_text(json.dumps(record))
         return Namespace(folder=Namespace(path=path), record=record)

@@ -12,6 +12,7 @@ from bench.timing import counts, curves, peers, rows, table, work
 from bench.timing.ceilings import Ceilings
 from bench.timing.converge import nrmse, smallest
 from bench.timing.measure import shares, summarise
+from bench.timing.names import NAMES
 from bench.timing.process import Worker, WorkerError
 from bench.timing.programs import cfl
 from jaxcs.types import Measurement
@@ -64,7 +65,7 @@ def test_what_the_curves_time():
         assert image.shape == (32, 32) if batch == 1 else (2, 32, 32)
 
 
-@pytest.mark.parametrize("name", rows.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_row_can_be_built(name, tmp_path):
     everybody = peers.Peers(tmp_path, tmp_path, True, {}, [])
     kspace = np.ones((3, 32, 112), np.complex64)

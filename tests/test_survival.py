@@ -58,7 +58,7 @@ def test_stopped_while_compiled_code_holds_it_it_is_gone_within_5_s(tmp_path):
     """Python hears of a signal only between its own instructions."""
     code = (
         "import ctypes, sys\n"
-        "from bench.harness.command import as_process\n"
+        "from data_prep.process import as_process\n"
         "def main():\n"
         "    print('at work', flush=True)\n"
         "    while True: ctypes.CDLL(None).sleep(60)\n"

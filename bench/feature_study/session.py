@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,13 +18,14 @@ from bench.feature_study.finish import finish, tell
 from bench.feature_study.row_forms import LINES, RUN
 from bench.feature_study.units import Slice, count, record_all
 from bench.harness import provenance, sources, subjects
-from bench.harness.errors import Advice, InputFileError, Interrupted, OutputError, UsageError, of_none
+from bench.harness.errors import InputFileError, UsageError, of_none
 from bench.harness.forms import plain
 from bench.harness.journal import held
 from bench.harness.own_mask import settled
 from bench.harness.prepare import prepare
 from bench.harness.reading import read_json, understanding
 from bench.harness.records import RunFolder
+from bench.harness.resumable import recorded
 from bench.harness.sources import Source
 from bench.harness.stored import also_on, difference
 from bench.harness.subjects import Subject
@@ -93,23 +93,14 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
         record = _continued(before, record)
         folder = RunFolder(before.path)
     else:
-        folder = RunFolder.create(
-            Path(arguments.output), f"features-{config.study}", config.fingerprint(), datetime.now()
-        )
-    with held(folder, begun, LINES) as journal:
+        folder = RunFolder.create(Path(arguments.output), f"features-{config.study}", config.fingerprint())
+    how = f"python -m {COMMAND} --resume {shlex.quote(str(folder.path))}"
+    with held(folder, begun, LINES) as journal, recorded(folder, record, how):
         if before is not None:
             print(f"{len(journal.entries)} groups of places were done", file=sys.stderr)
         folder.write_json("run.json", record)
-        try:
-            record_all(config, methods, slices, folder, journal)
-            record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal, failed)
-        except BaseException as error:
-            stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
-            with suppress(OutputError):  # where it cannot be written, the last status is as good
-                folder.write_json("run.json", record | {"status": stopped})
-            if not isinstance(error, UsageError):
-                error.add_note(Advice(f"python -m {COMMAND} --resume {shlex.quote(str(folder.path))}"))
-            raise
+        record_all(config, methods, slices, folder, journal)
+        record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal, failed)
     return tell(folder, record, arguments.json)
 
 

@@ -6,52 +6,58 @@ A process that is lost takes no other with it, but for the first: with it goes t
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import sys
-import time
+import threading
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from bench.harness.errors import RunError, UsageError
+from bench.harness.meeting import Connections, Place, meet
+from data_prep.process import at_stop, end, hear_signals
 
 # The flags that ask for it, and how many words follow each.
 FLAGS = {"--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 1}
 # Seconds: for all to begin, and until one that is not heard of counts as lost.
 BEGIN, HEARTBEAT = 300, 100
-# Seconds that the first process stays after its work, for the others to take their leave.
+# Seconds that the first process, told to stop, gives the others to take their leave, twice.
 _GRACE = 1.0
+# Flags that each process may have of its own.
+_MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 _EXPLICIT = "--coordinator HOST:PORT --processes N --process I"
 
 
 class Team(NamedTuple):
-    """process: this one, from 0.  processes: how many there are."""
+    """process: this one, from 0.  processes: how many there are.  waited: whether it has waited for the others."""
 
     process: int
     processes: int
+    waited: threading.Event
 
-    def of_first(self, name: str, text: str) -> str:
-        """What the first process gives under this name; of the others' own `text` nothing is made.
+    def tell(self, name: str, text: str) -> None:
+        """Leave a text under this name for the others."""
+        if self.processes > 1:
+            _client().key_value_set(f"jaxcs/{name}", text)
 
-        Raises RunError where the first gives nothing in time.
+    def told(self, name: str, wait: bool = False) -> str | None:
+        """What a process has left under this name, None if nothing yet.
+
+        wait: until it is there.  Raises RunError if that takes too long.
         """
-        if self.processes == 1:
-            return text
-        client = _client()
-        if self.process == 0:
-            client.key_value_set(f"jaxcs/{name}", text)
-            return text
-        try:
-            return str(client.blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
-        except RuntimeError as error:
-            raise RunError(f"process 0 said nothing for {BEGIN} s; its own messages say why") from error
+        if wait:
+            try:
+                return str(_client().blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
+            except RuntimeError as error:
+                raise RunError(f"process 0 said nothing for {BEGIN} s; its own messages say why") from error
+        found = dict(_client().key_value_dir_get("jaxcs/"))
+        return found.get(f"jaxcs/{name}")
 
     def wait(self) -> None:
         """Until all processes that are left are here."""
         if self.processes > 1:
             _client().get_live_nodes(list(range(self.processes)))
+            self.waited.set()
 
 
 def _client() -> Any:
@@ -65,7 +71,7 @@ def _client() -> Any:
     return global_state.client
 
 
-ALONE = Team(0, 1)
+ALONE = Team(0, 1, threading.Event())
 
 
 def wanted(arguments: Namespace) -> bool:
@@ -88,7 +94,7 @@ def wanted(arguments: Namespace) -> bool:
 def connected(arguments: Namespace) -> Iterator[Team]:
     """The team that the flags ask for, `ALONE` where they ask for none; to be entered before JAX computes anything.
 
-    Raises UsageError where JAX finds no cluster, or the coordinator cannot be reached.
+    Raises UsageError where JAX finds no cluster, or the processes do not meet.
     """
     if not wanted(arguments):
         yield ALONE
@@ -101,62 +107,99 @@ def connected(arguments: Namespace) -> Iterator[Team]:
         raise UsageError(f"--distributed: JAX {jax.__version__} cannot do without a lost process; install a newer one")
     # The only way to ask for it, and of this process alone.
     jax.config.update("jax_enable_recoverability", True)
-    _initialize(arguments)
-    # JAX's preemption service has taken SIGTERM for itself.
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
-    team = Team(jax.process_index(), jax.process_count())
-    try:
+    place, devices = _place(arguments)
+    print(
+        f"process {place.process} of {place.processes}, meeting at {place.host}:{place.port}",
+        file=sys.stderr,
+        flush=True,
+    )
+    given = {f"--{name}": repr(value) for name, value in sorted(vars(arguments).items()) if name not in _MAY_DIFFER}
+    others = meet(place, given, BEGIN)
+    team = Team(place.process, place.processes, threading.Event())
+    with _together(team, others) as beginning:
+        _initialize(place, devices)
+        # JAX's preemption service has taken SIGTERM for itself.
+        hear_signals()
+        with suppress(RuntimeError):  # of a device that is not there, which whoever computes with it says
+            jax.devices()  # for which each waits for all
+        beginning.clear()
         yield team
+
+
+@contextmanager
+def _together(team: Team, others: Connections) -> Iterator[threading.Event]:
+    """Within the block a process ends if another is lost that it needs; the first one leaves the block last.
+
+    Gives what is set as long as each needs all others.
+    """
+    from jax import distributed
+
+    beginning = threading.Event()
+    beginning.set()
+
+    def lost(process: int) -> None:
+        if beginning.is_set() or (process == 0 and not team.waited.is_set()):
+            end(f"process {process} has ended; its own messages say why", RunError.exit_code)
+
+    def stopped() -> None:
+        if team.process > 0:
+            distributed.shutdown()
+            return
+        # They may have been told to stop as well, and then have words of their own.
+        others.wait_for_end(_GRACE)
+        others.end(done=False)
+        others.wait_for_end(_GRACE)
+
+    others.watch(lost)
+    try:
+        with at_stop(stopped):
+            yield beginning
     finally:
+        beginning.clear()
         if team.process == 0:
-            # What the others still print and return counts.
-            time.sleep(_GRACE)
-        jax.distributed.shutdown()
+            others.end(done=team.waited.is_set())
+            others.wait_for_end(HEARTBEAT)
+        distributed.shutdown()
 
 
-def _initialize(arguments: Namespace) -> None:
+def _place(arguments: Namespace) -> tuple[Place, Sequence[int] | None]:
+    """Where this process is among all, and which devices of the machine are its own, all for None.
+
+    Raises UsageError where JAX finds no cluster.
+    """
+    if arguments.coordinator is not None:
+        address, processes, process, devices = arguments.coordinator, arguments.processes, arguments.process, None
+        flag = f"--coordinator {address}"
+    else:
+        from jax._src.clusters import ClusterEnv
+
+        # JAX's public function does not say what it has found, nor for whom it waits.
+        detected = ClusterEnv.auto_detect_unset_distributed_params(
+            os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, BEGIN
+        )
+        if None in detected[:3]:
+            raise UsageError(f"--distributed: JAX finds no cluster here; give {_EXPLICIT}")
+        address, processes, process, devices = detected
+        flag = f"--distributed ({address})"
+    host, _, port = address.rpartition(":")
+    return Place(flag, host.strip("[]"), int(port), process, processes), devices
+
+
+def _initialize(place: Place, devices: Sequence[int] | None) -> None:
     import jax
 
-    address = arguments.coordinator
-    if address is not None:
-        print(
-            f"process {arguments.process} of {arguments.processes}, meeting at {address}", file=sys.stderr, flush=True
-        )
-        if arguments.process > 0:
-            _reach(address)
+    host = f"[{place.host}]" if ":" in place.host else place.host
     try:
         jax.distributed.initialize(
-            address,
-            arguments.processes,
-            arguments.process,
+            f"{host}:{place.port}",
+            place.processes,
+            place.process,
+            local_device_ids=devices,
             initialization_timeout=BEGIN,
             heartbeat_timeout_seconds=HEARTBEAT,
             # Nobody is to look for a cluster where all is said.
-            cluster_detection_method=None if address is None else "deactivate",
+            cluster_detection_method="deactivate",
         )
-    except ValueError as error:
-        raise UsageError(f"--distributed: JAX finds no cluster here ({error}); give {_EXPLICIT}") from error
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        flag = "--distributed" if address is None else f"--coordinator {address}"
-        raise UsageError(f"{flag}: cannot connect ({reason}); name a free port of process 0's machine") from error
-
-
-def _reach(address: str) -> None:
-    """Wait until somebody listens there: JAX itself would end the process where nobody ever does.
-
-    Raises UsageError.
-    """
-    host, _, port = address.rpartition(":")
-    until = time.monotonic() + BEGIN
-    while True:
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-            return
-        except OSError as error:
-            if time.monotonic() > until:
-                reason = error.strerror or str(error)
-                raise UsageError(
-                    f"--coordinator {address}: nobody answers there ({reason}); name a free port of process 0's machine"
-                ) from error
-        time.sleep(0.2)
+        raise UsageError(f"{place.flag}: cannot connect ({reason}); name a free port of process 0's machine") from error

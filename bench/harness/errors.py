@@ -11,12 +11,6 @@ class RunError(Exception):
     exit_code = 1
 
 
-class Advice(str):
-    """A note on an exception (`add_note`) that the user sees below the error; notes of libraries stay unseen."""
-
-    __slots__ = ()
-
-
 class UsageError(RunError):
     """A flag, or a combination of flags, that cannot be carried out."""
 
@@ -49,11 +43,3 @@ class OutOfMemoryError(RunError):
     """The run needs more memory than there is."""
 
     exit_code = 5
-
-
-class Interrupted(RunError):
-    """The run was told to stop; the exit code is 128 + the signal's number."""
-
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + signal_number

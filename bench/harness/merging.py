@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
     journals = [_complete(part) for part in parts]
     _check_disjoint(parts, journals)
     config = parts[0].plan.config
-    name, fingerprint, now = config.method.replace(":", "-"), config.fingerprint(), datetime.now()
+    name, fingerprint = config.method.replace(":", "-"), config.fingerprint()
     hidden = RunFolder(output / f".{name}-{fingerprint}.merging")
     with writing(hidden.path):
         hidden.path.mkdir(parents=True, exist_ok=True)
@@ -51,7 +50,7 @@ def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
             for kind in arrays.KINDS:
                 arrays.pack(hidden, kind, [part.path / f"{kind}.npz" for part in parts], _order(whole))
             record = finish(hidden, _joined(parts), whole)
-            folder = RunFolder.create(output, name, fingerprint, now)
+            folder = RunFolder.create(output, name, fingerprint)
             record["folder"] = str(folder.path)
             hidden.write_json("run.json", record)
             with writing(folder.path):

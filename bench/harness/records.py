@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -20,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from bench.harness.errors import OutputError
+from data_prep.process import at_stop
 
 SCHEMA_VERSION = 1
 # The end of the name of a file that is not whole yet.
@@ -42,6 +45,8 @@ FLAGS = {
 }
 # The epsilon nearest to this one is shown as pictures.
 _SHOWN_EPSILON = 0.05
+# Held by the thread that replaces a file: a signal has that of a run replaced in another one.
+_REPLACING = threading.RLock()
 COLUMNS = ("source", "victim", "attack", "eps", "metric", "clean", "noise", "attacked", "ci95", "n")
 KEYS = ("source", "victim", "attack", "eps", "metric")
 
@@ -53,17 +58,17 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, parent: Path, name: str, fingerprint: str, now: datetime) -> RunFolder:
-        """Make a new one, named by date, method and configuration."""
-        path = cls.path_of(parent, name, fingerprint, now)
-        with writing(path):
-            path.mkdir(parents=True)
+    def create(cls, parent: Path, name: str, fingerprint: str) -> RunFolder:
+        """Make a new one, named by date, method and configuration, and by a number if others of its name are there."""
+        first = parent / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{name}-{fingerprint}"
+        with writing(first):
+            parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            path = first if number == 1 else first.with_name(f"{first.name}-{number}")
+            with writing(path), suppress(FileExistsError):
+                path.mkdir()
+                break
         return cls(path)
-
-    @staticmethod
-    def path_of(parent: Path, name: str, fingerprint: str, now: datetime) -> Path:
-        """Where `create` makes it."""
-        return parent / f"{now:%Y-%m-%dT%H-%M-%S}-{name}-{fingerprint}"
 
     def append(self, rows: Iterable[dict[str, Any]], name: str = "images.jsonl") -> None:
         """Add lines to a file of JSON lines, on disk before this returns."""
@@ -96,7 +101,7 @@ class RunFolder:
         """A new file that takes the place of the one of this name, at once, when the block has ended well."""
         path = self.path / name
         temporary = path.with_name(path.name + PART)
-        with writing(path):
+        with writing(path), _REPLACING, at_stop(lambda: temporary.unlink(missing_ok=True)):
             try:
                 with temporary.open("wb") as file:
                     yield file

@@ -7,8 +7,7 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -17,16 +16,7 @@ from typing import Any, NamedTuple
 from bench.harness import batch_size, methods, provenance, sources, subjects
 from bench.harness.campaign import Work, attack_all
 from bench.harness.config import RunConfig
-from bench.harness.errors import (
-    DONE,
-    Advice,
-    InputFileError,
-    Interrupted,
-    OutOfMemoryError,
-    OutputError,
-    UsageError,
-    of_none,
-)
+from bench.harness.errors import DONE, InputFileError, OutOfMemoryError, UsageError, of_none
 from bench.harness.estimate import estimate
 from bench.harness.evidence import not_checked
 from bench.harness.finish import count, finish, tell
@@ -35,6 +25,7 @@ from bench.harness.like import LIKE
 from bench.harness.own_mask import settled
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.records import SCHEMA_VERSION, RunFolder
+from bench.harness.resumable import recorded
 from bench.harness.shards import WHOLE, Shard
 from bench.harness.stored import Plan, Stored, continued, stored
 from bench.harness.subjects import Subject
@@ -54,7 +45,7 @@ def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> int:
     """Carry out a run; returns the exit code."""
     sources.check_device(arguments.device)
     plan = plan_of(settled(config, argv), arguments, arguments.shard)
-    return _tell(carry_out(plan, arguments, argv, datetime.now()), arguments)
+    return _tell(carry_out(plan, arguments, argv), arguments)
 
 
 def plan_of(config: RunConfig, arguments: Namespace, shard: Shard) -> Plan:
@@ -69,7 +60,7 @@ def go_on(arguments: Namespace) -> int:
     plan = before.plan
     if arguments.batch is not None:
         plan = plan._replace(batch=arguments.batch)
-    return _tell(carry_out(plan, arguments, before.record["argv"], datetime.now(), before), arguments)
+    return _tell(carry_out(plan, arguments, before.record["argv"], before), arguments)
 
 
 def _tell(done: Done | None, arguments: Namespace) -> int:
@@ -77,11 +68,15 @@ def _tell(done: Done | None, arguments: Namespace) -> int:
 
 
 def carry_out(
-    plan: Plan, arguments: Namespace, argv: list[str], now: datetime, before: Stored | None = None
+    plan: Plan,
+    arguments: Namespace,
+    argv: list[str],
+    before: Stored | None = None,
+    begun_in: Callable[[Path], None] = lambda path: None,
 ) -> Done | None:
     """Do what is planned, or go on with the run `before`; None where --dry-run asks for no more than what it would be.
 
-    now: what the folder is named by.
+    begun_in: is told the folder as soon as it is made.
     """
     begun = time.monotonic()
     config = plan.config
@@ -128,8 +123,10 @@ def carry_out(
         batch = batch_size.chosen(work, source.shapes, _largest(source, config, first))
         plan, work = plan._replace(batch=batch), work._replace(batch=batch)
         record["runtime"] = plan.runtime()
-    folder = RunFolder(before.path) if before is not None else _new_folder(plan, Path(arguments.output), now)
-    with held(folder, begun) as journal:
+    folder = RunFolder(before.path) if before is not None else _new_folder(plan, Path(arguments.output))
+    begun_in(folder.path)
+    how = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
+    with held(folder, begun) as journal, recorded(folder, record, how):
         if before is not None:
             print(f"{len(journal.entries)} of {count(len(source.names))} were done", file=sys.stderr)
         folder.write_json("run.json", record)
@@ -142,23 +139,13 @@ def carry_out(
                 "seconds": round(journal.elapsed(), 2),
             }
             record = finish(folder, record, journal)
-        except BaseException as error:
-            stopped = "interrupted" if isinstance(error, KeyboardInterrupt | Interrupted) else "failed"
-            with suppress(OutputError):  # where it cannot be written, the last status is as good
-                folder.write_json("run.json", record | {"status": stopped})
-            # execute prints it below the error.
-            how = Advice(f"python -m bench.attack --resume {shlex.quote(str(folder.path))}")
-            if isinstance(error, OutOfMemoryError | MemoryError):
-                failure = _with_need(error, memory)
-                failure.add_note(how)
-                raise failure from error
-            error.add_note(how)
-            raise
+        except (OutOfMemoryError, MemoryError) as error:
+            raise _with_need(error, memory) from error
     return Done(folder, record)
 
 
-def _new_folder(plan: Plan, parent: Path, now: datetime) -> RunFolder:
-    return RunFolder.create(parent, folder_name(plan), plan.config.fingerprint(), now)
+def _new_folder(plan: Plan, parent: Path) -> RunFolder:
+    return RunFolder.create(parent, folder_name(plan), plan.config.fingerprint())
 
 
 def folder_name(plan: Plan) -> str:

@@ -8,14 +8,14 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench.harness import methods, subjects
 from bench.harness.config import RunConfig
-from bench.harness.errors import Advice, InputFileError, UsageError
+from bench.harness.errors import InputFileError, UsageError
 from bench.harness.provenance import versions
+from bench.harness.resumable import resumable
 from bench.harness.session import carry_out, described
 from bench.harness.shards import WHOLE
 from bench.harness.stored import Plan as RunPlan
@@ -49,20 +49,16 @@ def one_run(config: RunConfig, study: Path, argv: list[str]) -> tuple[Path, dict
         return before.path, before.record
     plan = RunPlan(config, batch=0, save_perturbations=False, shard=WHOLE)
     arguments = Namespace(devices=None, dry_run=False, output=str(study / RUNS))
-    try:
-        done = carry_out(plan, arguments, command_line(config), datetime.now(), before)
-    except BaseException as error:
-        # Not the run goes on, which would leave the others.
-        notes = [note for note in getattr(error, "__notes__", []) if not isinstance(note, Advice)]
-        error.__notes__ = [*notes, Advice(shlex.join(["python", "-m", "bench.shift", *argv]))]
-        raise
+    # Not the run goes on, which would leave the others.
+    with resumable(shlex.join(["python", "-m", "bench.shift", *argv])):
+        done = carry_out(plan, arguments, command_line(config), before)
     assert done is not None
     return done.folder.path, done.record
 
 
 def _before(runs: Path, config: RunConfig) -> Stored | None:
     """The run of this configuration; of one that could not even write its run.json nothing is left to go on with."""
-    for path in sorted(runs.glob(f"*-{config.fingerprint()}"), reverse=True):
+    for path in sorted(runs.glob(f"*-{config.fingerprint()}*"), reverse=True):
         if (path / "run.json").exists():
             return stored(path)
     return None

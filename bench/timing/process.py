@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.errors import RunError
+from data_prep.process import at_stop
 
 _WORKER = Path(__file__).with_name("programs") / "worker.py"
 
@@ -42,6 +43,8 @@ class Worker:
             text=True,
             env=environment,
         )
+        # A run that is asked for may take minutes.
+        self._at_stop = at_stop(self._process.terminate)
         try:
             self._answer()
         except BaseException:
@@ -67,9 +70,11 @@ class Worker:
         self._words.close()
 
     def __enter__(self) -> Worker:
+        self._at_stop.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._at_stop.__exit__(None, None, None)
         self.close()
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:

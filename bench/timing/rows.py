@@ -14,9 +14,6 @@ from bench.timing.peers import Peers
 OURS = "jaxcs"
 # Relative to max|A^H y|, the project's default; SigPy and BART see the same data, and so the same lambda.
 LAM = 0.002
-ON_THE_SLICE = ("l1", "l1-db4", "l1-attack-step", "espirit", "normal", "wavelet")
-NAMES = (*ON_THE_SLICE, *CASES)
-DEFAULT = tuple(name for name in NAMES if name != "convdecoder-paper")  # half a minute a step
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import math
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from bench.figures.drawing import draw_into
 from bench.harness import methods, provenance
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, Interrupted, OutputError, UsageError
+from bench.harness.errors import DONE, SOME_FAILED, InputFileError, OutputError, UsageError
 from bench.harness.forms import mapping, number, optional, table, whole
 from bench.harness.lines import whole_lines
 from bench.harness.prepare import draw_mask
@@ -62,8 +63,11 @@ class Training:
         """How many share a batch."""
         return self.placement.mesh.size
 
-    def run(self, folder: RunFolder) -> int:
-        """Train until the steps are done or validation stops getting better; returns the exit code."""
+    def run(self, folder: RunFolder, told_to_leave: Callable[[], bool] = lambda: False) -> int:
+        """Train until the steps are done or validation stops getting better; returns the exit code.
+
+        Raises KeyboardInterrupt, with all steps in a checkpoint, as soon as `told_to_leave` says so.
+        """
         self.folder = folder
         config, checkpoints = self.config, Checkpoints(folder.path)
         state = self.placement.everywhere(self.functions.init(self.first_params))
@@ -78,6 +82,8 @@ class Training:
             if progress.best == -math.inf:  # not yet validated
                 progress = self._validate(state.params, progress, begun, begun_step)
             for batch in batches(self.training, config, progress.step, self.placement.own):
+                if told_to_leave():
+                    raise KeyboardInterrupt
                 if progress.step >= config.steps or progress.stale >= config.patience:
                     break
                 key = jax.random.fold_in(new_key(config.seed), progress.step)
@@ -94,7 +100,7 @@ class Training:
                 state, progress = after, done
                 if due:
                     checkpoints.save(state, progress)
-        except (KeyboardInterrupt, Interrupted):
+        except KeyboardInterrupt:
             if self.placement.processes == 1:  # others need not be told to stop, or not after the same step
                 checkpoints.save(state, progress)
             raise

@@ -6,7 +6,6 @@ import shlex
 import sys
 from argparse import Namespace
 from contextlib import nullcontext
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import jax
 
 from bench.harness import provenance
 from bench.harness.distributed import Team
-from bench.harness.errors import Advice, InputFileError, Interrupted, RunError, UsageError
+from bench.harness.errors import InputFileError, RunError, UsageError
 from bench.harness.forms import list_of, mapping, table, text
 from bench.harness.holding import held
 from bench.harness.reading import read_json, understanding
@@ -25,6 +24,8 @@ from bench.harness.stored import difference_of_versions
 from bench.train import configuration
 from bench.training.config import FORM, TrainConfig
 from bench.training.loop import Training
+from data_prep.ending import Advice
+from data_prep.process import at_stop, leaving
 from jaxcs.recon import METHODS
 
 _RECORD = "train.json"
@@ -65,13 +66,13 @@ def run(arguments: Namespace, argv: list[str], team: Team) -> int:
 
 
 def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict[str, Any], team: Team) -> RunFolder:
-    now = datetime.fromisoformat(team.of_first("now", datetime.now().isoformat()))
-    name, fingerprint = f"train-{config.method}", config.fingerprint()
     if team.process > 0:
-        return RunFolder(RunFolder.path_of(parent, name, fingerprint, now))
-    folder = RunFolder.create(parent, name, fingerprint, now)
+        # Where that of the first is seen from here.
+        return RunFolder(parent / str(team.told("folder", wait=True)))
+    folder = RunFolder.create(parent, f"train-{config.method}", config.fingerprint())
     content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
     folder.write_json(_RECORD, content | {"git": provenance.git_state(), "device": device})
+    team.tell("folder", folder.path.name)
     return folder
 
 
@@ -84,10 +85,14 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
     # By the process that writes; the record is never replaced.
     hold = held(folder.path / _RECORD, "training", folder.path) if team.process == 0 else nullcontext()
     try:
-        with hold:
-            code = opened.run(folder)
-    except (KeyboardInterrupt, Interrupted):
-        print(f"go on with: {how}", file=sys.stderr)
+        with hold, at_stop(lambda: how):
+            if team.processes > 1:  # others need not be told to leave, or not after the same step
+                code = opened.run(folder)
+            else:
+                with leaving() as told_to_leave:
+                    code = opened.run(folder, told_to_leave)
+    except KeyboardInterrupt as error:
+        error.add_note(Advice(how))
         raise
     except Exception as error:
         if team.processes == 1 or isinstance(error, RunError):

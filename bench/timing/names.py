@@ -1,0 +1,8 @@
+"""Names of what is timed, for --help, which must not wait for JAX; a test holds those of networks equal to `CASES`."""
+
+ON_THE_SLICE = ("l1", "l1-db4", "l1-attack-step", "espirit", "normal", "wavelet")
+_NETWORKS = (
+    "unet", "varnet-small", "varnet-full", "unet-training", "varnet-training", "convdecoder-small", "convdecoder-paper"
+)  # fmt: skip
+NAMES = (*ON_THE_SLICE, *_NETWORKS)
+DEFAULT = tuple(name for name in NAMES if name != "convdecoder-paper")  # half a minute a step

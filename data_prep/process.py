@@ -1,0 +1,238 @@
+"""What a command is as a process: its streams, the signals that end it, and its exit.
+
+A signal interrupts nothing.  A thread hears of it, does what is registered for this case (`at_stop`), says so in one
+line and ends the process, whatever the others are at: an exception, raised wherever Python happens to be, breaks
+imports, is swallowed by libraries and makes others abort.  What has been recorded is whole at any moment.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, NoReturn
+
+# Seconds from a signal to the end, whatever is left to do; 5 are promised.
+_PATIENCE = 3.5
+# Seconds of these for work that takes its leave itself.
+_LEAVE = 2.5
+EXIT_OUTPUT, EXIT_PIPE = 4, 128 + 13
+_SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+_names = ["python"]
+_at_stop: list[Callable[[], str | None]] = []
+_stopping = threading.Event()
+_ending = threading.Lock()
+# Where the thread hears of signals.
+_hears: list[socket.socket] = []
+
+
+class StreamError(Exception):
+    """Standard output that cannot be written to."""
+
+
+def begin(name: str = "python") -> None:
+    """Make the streams and the signals of this process those of a command of this name, if that was not done."""
+    if _hears:
+        return
+    _names[0] = name
+    _open_streams()
+    hears, tells = socket.socketpair()
+    tells.setblocking(False)
+    signal.set_wakeup_fd(tells.detach(), warn_on_full_buffer=False)
+    _hears.append(hears)
+    threading.Thread(target=_watch, args=(hears,), daemon=True).start()
+    hear_signals()
+
+
+def as_process(main: Callable[[], int]) -> NoReturn:
+    """Run a command as a process of its own, which is gone `_PATIENCE` seconds after a signal at the latest."""
+    begin()
+    try:
+        code = main()
+    except SystemExit as error:  # argparse, after it has shown the help
+        code = error.code if isinstance(error.code, int) else 0
+    hold()
+    try:
+        sys.stdout.flush()
+    except StreamError as error:
+        _say([f"{_names[-1]}: error: {error}"])
+        code = EXIT_OUTPUT
+    if code == 0 and reader_left():
+        code = EXIT_PIPE
+    if code == 0:
+        signal.set_wakeup_fd(-1)
+        _hears[0].close()
+        sys.exit(0)
+    # Threads may still be at work for what has failed; Python would wait for them, or break them and abort.
+    _leave(code)
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Within the block the process is at the work of this command."""
+    _names.append(name)
+    try:
+        yield
+    finally:
+        _names.pop()
+
+
+@contextmanager
+def at_stop(do: Callable[[], str | None]) -> Iterator[None]:
+    """Within the block, a signal has this done before the process ends, in another thread, the innermost first.
+
+    do: may return the command that goes on with the work; that of the outermost is printed.
+    """
+    _at_stop.append(do)
+    try:
+        yield
+    finally:
+        _at_stop.remove(do)
+
+
+@contextmanager
+def leaving() -> Iterator[Callable[[], bool]]:
+    """Within the block, a signal waits some seconds until the block has been left; the function says whether to."""
+    asked, left = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        asked.set()
+        left.wait(_LEAVE)
+
+    with at_stop(ask):
+        try:
+            yield asked.is_set
+        finally:
+            left.set()
+
+
+def hold() -> None:
+    """Wait here for the end of a process that a signal is about to end; else go on.
+
+    To be called before an error is recorded or said: it may be no more than what the ending has done.
+    """
+    if _stopping.is_set():
+        threading.Event().wait()
+
+
+def reader_left() -> bool:
+    """Whether nobody reads standard output any more, as after `head`."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return isinstance(raw, _Stdout) and raw.unread
+
+
+def hear_signals() -> None:
+    """Take the signals, also where a library has taken them since."""
+    for number in _SIGNALS:
+        # A shell starts background jobs deaf to Ctrl-C.
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            # The thread hears of it by Python's own handler in C, which this one stands for.
+            signal.signal(number, lambda *_: None)
+
+
+def end(message: str, code: int) -> NoReturn:
+    """End the process from a thread, whatever the others are at, after what is registered for this case."""
+    with _ending:  # never left
+        _stopping.set()
+        how = None
+        for do in reversed(_at_stop[:]):
+            with suppress(Exception):
+                how = do() or how
+        with suppress(Exception):
+            sys.stdout.flush()
+        line = f"{_names[-1]}: error: {message}"
+        _say([line] if how is None else [line, how])
+        _leave(code)
+
+
+def _watch(hears: socket.socket) -> None:
+    number = _next(hears)
+    words = f"stopped by {_SIGNALS[signal.Signals(number)]}"
+    with suppress(RuntimeError):  # no thread to be had: it ends without a word
+        threading.Thread(target=end, args=(words, 128 + number), daemon=True).start()
+        hears.settimeout(_PATIENCE)
+        with suppress(TimeoutError):
+            # Launchers send SIGTERM twice; a user who presses Ctrl-C again waits for nothing.
+            while _next(hears) != signal.SIGINT:
+                pass
+    os._exit(128 + number)
+
+
+def _next(hears: socket.socket) -> int:
+    """The next signal of ours."""
+    while (number := hears.recv(1)[0]) not in _SIGNALS:
+        pass
+    return number
+
+
+def _say(lines: list[str]) -> None:
+    with suppress(Exception):
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def _leave(code: int) -> NoReturn:
+    with suppress(Exception):
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _open_streams() -> None:
+    """Make the standard streams such that what is printed breaks nothing."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Takes the lowest number that is free, which is this one; else the next file of the run would be it.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = _stream(_Stdout, 1, sys.stdout)
+    sys.stderr = _stream(_Stderr, 2, sys.stderr)
+
+
+def _stream(kind: type[io.FileIO], number: int, before: Any) -> IO[str]:
+    options: dict[str, Any] = {"encoding": "utf-8", "line_buffering": number == 2}
+    if before is not None:
+        options = {name: getattr(before, name) for name in ("encoding", "line_buffering", "write_through")}
+    buffer = io.BufferedWriter(kind(number, "w", closefd=False))
+    # Names of files may hold what the terminal's encoding lacks.
+    return io.TextIOWrapper(buffer, errors="backslashreplace", **options)
+
+
+class _Stdout(io.FileIO):
+    """Standard output.  unread: whether nobody reads it any more.  full: whether it took nothing more."""
+
+    unread = full = False
+
+    def write(self, content: Any) -> Any:
+        """Raises StreamError, once, so that nobody takes it for an error of a file of the run."""
+        if self.full:
+            return memoryview(content).nbytes
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            # Who read has seen enough; the command goes on without a word, because its work are files.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            self.unread = True
+            return memoryview(content).nbytes
+        except OSError as error:
+            self.full = True
+            reason = error.strerror or str(error)
+            raise StreamError(f"cannot write to standard output: {reason}; direct it to where there is room") from error
+
+
+class _Stderr(io.FileIO):
+    """Standard error: what cannot be written is lost, and no reason to stop."""
+
+    def write(self, content: Any) -> Any:
+        """Never raises."""
+        try:
+            return super().write(content)
+        except OSError:
+            return memoryview(content).nbytes
