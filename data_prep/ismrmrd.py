@@ -21,7 +21,7 @@ from data_prep.ismrmrd_geometry import Geometry, Places, places, read_geometry
 from data_prep.ismrmrd_lines import GROUP, Lines, open_lines, read_lines
 from data_prep.ismrmrd_sorting import SERIES, reversed_lines, sort
 from data_prep.layout import Volume
-from data_prep.safe_hdf5 import LARGEST_DATASET, refusal
+from data_prep.safe_hdf5 import LARGEST_DATASET, printable, refusal
 from jaxcs.coils.whiten import estimate_covariance, whiten
 from jaxcs.fourier import image_slice
 
@@ -45,7 +45,7 @@ def volumes(path: Path) -> Iterator[Volume]:
     """
     path = Path(path)
     lines = open_lines(path)
-    notes = [] if lines.group == GROUP else [f"from the group '{lines.group}'"]
+    notes = [] if lines.group == GROUP else [f"from the group '{printable(lines.group)}'"]
     notes += ["complex conjugate of Siemens k-space"] if _is_of_siemens(lines) else []
     geometry = read_geometry(path, lines.header, notes)
     imaging, noise = sort(lines, notes)

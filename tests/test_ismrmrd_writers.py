@@ -7,6 +7,7 @@ import pytest
 from data_prep import stanford
 from data_prep.ismrmrd import volumes
 from data_prep.ismrmrd_lines import _COUNTERS, _NUMBERS
+from data_prep.layout import write_volume
 from tests.asserts import refused
 from tests.test_ismrmrd import COLUMNS, DEFAULTS, HEADER, KSPACE, ROWS, ismrmrd, line, only, path, slices, write
 
@@ -106,6 +107,13 @@ def test_a_scan_in_another_group_is_found_if_it_is_the_only_one(path):
     volume = only(path)
     np.testing.assert_array_equal(volume.kspace, KSPACE)
     assert volume.notes == ("from the group 'scan1'",)
+    with h5py.File(path, "r+") as file:
+        h5py.h5o.link(file["scan1"].id, file.id, "Köpfe".encode("latin-1"))
+        del file["scan1"]
+    volume = only(path)
+    assert volume.notes == ("from the group 'K?pfe'",)
+    write_volume(path.parent / "written", volume)
+    write(path, slices(), group="scan1")
     write(path, slices(), group="scan2", mode="r+")
     refused(volumes, path, "2 groups with a scan, 'scan1', 'scan2'", "-s scan1 -d dataset")
     np.testing.assert_array_equal(only(write(path, slices(2 * KSPACE), mode="r+")).kspace, 2 * KSPACE)
