@@ -9,7 +9,7 @@ import pytest
 from skimage.restoration import estimate_sigma
 
 from data_prep import phantom
-from jaxcs.coils.background import noise_covariance, thermal_level
+from jaxcs.coils.background import has_background, noise_covariance, thermal_level
 from jaxcs.fourier import ifft2c
 from tests.asserts import complex_normal, relative_error
 
@@ -71,3 +71,27 @@ def test_measured_scans_have_the_noise_that_others_see():
         assert 0.03 < level < 0.4, path.name
         theirs = [2 * estimate_sigma(coil) ** 2 for coil in np.real(ifft2c(kspace))]
         assert np.sqrt(np.trace(covariance).real / sum(theirs)) == pytest.approx(1, abs=0.3), path.name
+
+
+def test_an_object_in_all_four_corners_is_no_background():
+    kspace, _ = scan()
+    padding = (0, 80)
+    covariance = noise_covariance(jnp.asarray(kspace), padding)
+    assert has_background(covariance, jnp.asarray(kspace), padding)
+    # Samples that were never acquired say nothing of noise.
+    rows, columns = np.ogrid[-48:48, -40:40]
+    ellipse = np.where((rows / 48) ** 2 + (columns / 40) ** 2 < 1, kspace, 0)
+    assert has_background(noise_covariance(jnp.asarray(ellipse), padding), jnp.asarray(ellipse), padding)
+    full = jnp.asarray(kspace).at[:, 48, 40].add(2e5)
+    assert not has_background(noise_covariance(full, padding), full, padding)
+
+
+def test_measured_scans_have_a_background():
+    files = sorted(MEASURED.glob("*.h5"))
+    if not files:
+        pytest.skip(f"the measured scans are not in {MEASURED}")
+    for path in files:
+        with h5py.File(path) as file:
+            kspace = jnp.asarray(file["kspace"][-1] / np.abs(file["kspace"][-1]).max())
+        padding = (0, kspace.shape[-1])
+        assert has_background(noise_covariance(kspace, padding), kspace, padding), path.name

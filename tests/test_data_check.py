@@ -141,8 +141,9 @@ def test_a_folder_without_volumes_is_refused(tmp_path):
 def test_a_mask_that_measures_only_padding_is_a_problem(tmp_path):
     path = write_volume(tmp_path, volume(padding=(4, 30)))
     change(path, mask=np.arange(32) < 4)
-    (problem,) = texts(path, problem=True)
-    assert "the mask measures nothing" in problem
+    unmeasured, nothing = texts(path, problem=True)
+    assert "hold 100.00% of k-space's energy" in unmeasured
+    assert "the mask measures nothing" in nothing
 
 
 def test_a_contrast_that_cannot_be_read_is_unknown(tmp_path, monkeypatch):
