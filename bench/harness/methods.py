@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import jax
 
+from bench.harness import brought
 from bench.harness.arguments import did_you_mean
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
@@ -17,34 +17,13 @@ from data_prep.safe_hdf5 import printable
 from data_prep.weights import Weights, read_weights, shipped
 from jaxcs.keys import new_key
 from jaxcs.recon import METHODS, Method
-from jaxcs.types import Reconstructor
 from jaxcs.weights import archive
 from jaxcs.weights.errors import WeightsError
 
 
 def entry(name: str) -> Method:
     """The method of a name: one of the registry, or a function of one's own as MODULE:FUNCTION.  Raises UsageError."""
-    return METHODS[name] if name in METHODS else _brought(name)
-
-
-@dataclass(frozen=True)
-class _NoSettings:
-    """Of a function that is brought along."""
-
-
-def _brought(name: str) -> Method:
-    """A pure function (kspace, mask, maps) -> magnitude image, imported from the user's own module."""
-    module, _, function = name.partition(":")
-    try:
-        reconstruct = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"--method {name}: {error}; name MODULE:FUNCTION, importable from this folder") from error
-
-    def build(config: _NoSettings) -> Reconstructor:
-        del config
-        return Reconstructor(lambda key: {}, lambda params, m, key: reconstruct(m.kspace, m.mask, m.maps))
-
-    return Method(_NoSettings, build, {})
+    return METHODS[name] if name in METHODS else brought.method(name)
 
 
 def weights(config: RunConfig) -> Weights | None:

@@ -91,6 +91,7 @@ def carry_out(
     print(_headline(plan, source, work, memory, seconds), file=sys.stderr)
     # Before a folder is made, so that flags that do not fit the data leave nothing behind.
     first = _first_usable(source, config, range(source.total))
+    subjects.check_brought(work.sources, work.victims, first.data)
     print(f"mask {first.mask}: {_sampling(first)}", file=sys.stderr)
     for note in [*notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)]:
         print(f"note: {note}", file=sys.stderr)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
-from bench.harness import methods
+from bench.harness import brought, methods
 from bench.harness.config import RunConfig
 from bench.harness.errors import UsageError
 from bench.harness.experiment import Search
 from bench.harness.like import LIKE
+from bench.harness.prepare import SliceData
 from data_prep.weights import Weights
 from jaxcs.attacks import ATTACKS, apgd, pgd, spsa
 from jaxcs.recon import METHODS, Method
@@ -63,6 +64,15 @@ def victims(config: RunConfig, attacked: list[Subject]) -> list[Subject]:
     """The methods that are scored: those attacked, and those named by --victims."""
     names = dict.fromkeys(name for given in config.victims for name in (FAMILIES if given == "all" else (given,)))
     return attacked + [_subject(config, name, name) for name in names if name not in {one.label for one in attacked}]
+
+
+def check_brought(attacked: list[Subject], scored: list[Subject], data: SliceData) -> None:
+    """Raise UsageError if a function of one's own cannot be used on a slice like this one."""
+    labels = {one.label for one in attacked}
+    for one in scored:
+        if one.config.method not in METHODS:
+            searched = one.label in labels and any(one.config.eps)
+            brought.check(one.config.method, data, one.attack.name if searched else "noise")
 
 
 def _subject(config: RunConfig, label: str, name: str, given: tuple[tuple[str, str], ...] = ()) -> Subject:
