@@ -9,6 +9,7 @@ from __future__ import annotations
 # What the name of such an array begins with in an archive; no name of a file has a slash.
 _ESCAPED = "escaped/"
 _END = ".npy"
+_BLANK = r"\x20"
 
 
 def member_of(key: str) -> str:
@@ -30,7 +31,11 @@ def key_of(member: str) -> str:
 
 def in_list(name: str) -> str:
     """A name as a list has it: in one line, without blanks at its ends, and in Unicode."""
-    return name if name.isprintable() and name == name.strip() else _escaped(name)
+    if name.isprintable() and name == name.strip():
+        return name
+    inner = name.strip(" ")
+    before, _, after = name.partition(inner)
+    return _BLANK * len(before) + _escaped(inner) + _BLANK * len(after)
 
 
 def _escaped(name: str) -> str:
