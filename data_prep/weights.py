@@ -11,6 +11,7 @@ import jax
 
 from data_prep.cases import InputError
 from data_prep.safe_hdf5 import check_regular, printable, refusal
+from jaxcs.keys import new_key
 from jaxcs.recon import METHODS, Method
 from jaxcs.types import Params
 from jaxcs.weights import archive, fastmri
@@ -94,7 +95,7 @@ def _checked(method: str, settings: Any, params: Params, card: dict[str, Any]) -
     _check_settings(settings)
     try:
         config = entry.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
-        like = jax.eval_shape(entry.build(config).init, jax.random.key(0))
+        like = jax.eval_shape(entry.build(config).init, new_key(0))
     except (TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"its configuration is not one of {method}: {error}; use another version") from error
     archive.check(params, like)

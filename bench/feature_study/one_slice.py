@@ -18,6 +18,7 @@ from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared
 from bench.harness.subjects import Subject
 from jaxcs.features.insert import Background
+from jaxcs.keys import new_key
 
 # Places that are recorded together, so that the disk is not waited for at each.
 GROUP = 16
@@ -67,7 +68,7 @@ def prepare_slice(
         compiled[kind] = build(subject, method_config, config.insertion)
     functions = compiled[kind]
     # From the name, so that a slice's numbers do not depend on what else is run.
-    seed = jax.random.fold_in(jax.random.key(subject.config.seed), zlib.crc32(prepared.name.encode()))
+    seed = jax.random.fold_in(new_key(subject.config.seed), zlib.crc32(prepared.name.encode()))
     key, noise_key = jax.random.split(seed)
     back = functions.background(data)
     image, scores = functions.clean(data, key)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from bench.harness import scan
 from bench.harness.campaign import Work, functions_for
 from bench.harness.prepare import Prepared
+from jaxcs.keys import new_key
 
 # What --batch auto is until it is known.
 AUTO = 0
@@ -73,7 +74,7 @@ def _bytes(work: Work, index: int, prepared: Prepared) -> float:
         return jax.ShapeDtypeStruct((work.devices, *leaf.shape), leaf.dtype)
 
     data: Any = jax.tree.map(many, prepared.data)
-    keys: Any = many(jax.eval_shape(jax.random.key, 0))
+    keys: Any = many(jax.eval_shape(new_key, 0))
     begin = jax.eval_shape(jax.vmap(scan.build(work.config, None).nothing), data)
     image = jax.eval_shape(functions.evaluate, data, begin, keys).image
     start = jax.eval_shape(functions.prepare, data, keys)

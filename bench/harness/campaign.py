@@ -27,6 +27,7 @@ from bench.harness.records import RunFolder
 from bench.harness.sources import Source
 from bench.harness.subjects import Subject
 from data_prep.progress import Progress
+from jaxcs.keys import new_key
 
 # Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
 PICTURE_PIXELS = 5_000_000
@@ -125,7 +126,7 @@ def _attack_batch(
     members = group + [group[0]] * (size - len(group))
     data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
     # From the name, so that a slice's numbers depend neither on the order nor on the batch.
-    seed = jax.random.key(config.seed)
+    seed = new_key(config.seed)
     keys = jnp.stack([jax.random.fold_in(seed, zlib.crc32(member.name.encode())) for member in members])
     # Only its shape is asked for: computing the threat set would be a dozen small functions to load.
     shape = jax.eval_shape(jax.vmap(scan.build(config, None).nothing), data)

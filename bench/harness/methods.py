@@ -14,6 +14,7 @@ from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
 from data_prep.cases import InputError
 from data_prep.weights import Weights, read_weights, shipped
+from jaxcs.keys import new_key
 from jaxcs.recon import METHODS, Method
 from jaxcs.types import Reconstructor
 from jaxcs.weights import archive
@@ -91,7 +92,7 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
         raise UsageError(f"--maps reestimated: {config.method} uses no coil maps from outside; leave the flag out")
     if trained is not None:
         try:
-            archive.check(trained.params, jax.eval_shape(method.build(changed).init, jax.random.key(0)))
+            archive.check(trained.params, jax.eval_shape(method.build(changed).init, new_key(0)))
         except WeightsError as error:
             raise UsageError(f"--set: {error}") from error
     return changed

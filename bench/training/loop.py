@@ -23,6 +23,7 @@ from bench.training.examples import batches, fixed_example
 from bench.training.placement import Placement
 from data_prep.cases import InputError
 from data_prep.weights import read_weights
+from jaxcs.keys import new_key
 from jaxcs.recon import METHODS
 from jaxcs.types import Params
 from jaxcs.weights import archive
@@ -72,7 +73,7 @@ class Training:
             for batch in batches(self.training, config, progress.step, self.placement.own):
                 if progress.step >= config.steps or progress.stale >= config.patience:
                     break
-                key = jax.random.fold_in(jax.random.key(config.seed), progress.step)
+                key = jax.random.fold_in(new_key(config.seed), progress.step)
                 after, loss = self.functions.step(state, self.placement.spread(batch), key)
                 value = float(loss)
                 if not math.isfinite(value):
@@ -101,7 +102,7 @@ class Training:
 
     def _first_params(self) -> Params:
         if self.config.initial is None:
-            return self.method.init(jax.random.key(self.config.seed))
+            return self.method.init(new_key(self.config.seed))
         try:
             weights = read_weights(self.config.initial)
         except InputError as error:

@@ -14,6 +14,7 @@ from bench.training.config import TrainConfig
 from bench.training.examples import Batch
 from jaxcs.attacks import pgd, threat
 from jaxcs.fourier import centre_crop
+from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS, ssim
 from jaxcs.recon.self_supervision import misfit
 from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
@@ -64,7 +65,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
 
     def reconstruct(params: Params, one: Batch) -> Array:
         params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-        image = method.apply(params, measurement_of(one), jax.random.key(0))
+        image = method.apply(params, measurement_of(one), new_key(0))
         return centre_crop(image, (one.target.shape[0], one.target.shape[1]))
 
     def worst(params: Params, one: Batch, key: Key) -> Array:

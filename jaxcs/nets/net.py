@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 from jaxtyping import Array
 
+from jaxcs.keys import new_key
 from jaxcs.types import Key, Params
 
 
@@ -38,4 +39,4 @@ class UntrainedNet(NamedTuple):
 
 def count_parameters(net: Net | UntrainedNet) -> int:
     """The number of parameters, without making them."""
-    return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(net.init, jax.random.key(0))))
+    return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(net.init, new_key(0))))

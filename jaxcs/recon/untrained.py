@@ -204,7 +204,8 @@ def _fitting(make: MakeNet, config: FitConfig, measurement: Measurement, key: Ke
     sampled = jnp.broadcast_to(measurement.mask, (ny, nx))
     held = sampled & (jax.random.uniform(held_key, (ny, nx), jnp.float32) < config.holdout)
     z, first = net.draw_input(input_key), net.init(net_key)
-    problem = _Problem(measured, *(one.astype(jnp.float32) for one in (sampled & ~held, held)), measurement.maps, z)
+    fitted = (sampled & ~held).astype(jnp.float32)
+    problem = _Problem(measured, fitted, held.astype(jnp.float32), measurement.maps, z)
     # The network's first coil images and those of the zero-filled data get the same norm.
     unit = l2_norm(measured) / l2_norm(draw(problem, first))
     problem = problem._replace(measured=measured / jnp.where(unit > 0, unit, 1.0))

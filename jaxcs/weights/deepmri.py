@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcs.keys import new_key
 from jaxcs.nets.cascade import deep_cascade
 from jaxcs.types import Params
 from jaxcs.weights.checks import checked
@@ -36,7 +37,7 @@ def import_d5_c5(arrays: Mapping[str, np.ndarray]) -> Params:
 
     Raises WeightsError where one is missing, superfluous, of another shape or not finite.
     """
-    shapes = jax.eval_shape(deep_cascade().init, jax.random.key(0))
+    shapes = jax.eval_shape(deep_cascade().init, new_key(0))
     names = [f"arr_{number}" for number in range(len(jax.tree.leaves(shapes)) * 5)]
     for name in names:
         if name not in arrays:

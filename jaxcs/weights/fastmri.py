@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcs.keys import new_key
 from jaxcs.nets.unet import unet
 from jaxcs.types import Params
 from jaxcs.weights.checks import checked
@@ -140,7 +141,7 @@ def _unet(tensors: dict[str, Any], prefix: str, what: str) -> tuple[dict[str, in
 
 @lru_cache(maxsize=8)
 def _shapes(**config: int) -> Any:
-    return jax.eval_shape(unet(**config).init, jax.random.key(0))
+    return jax.eval_shape(unet(**config).init, new_key(0))
 
 
 def _name(path: list[str], pools: int) -> str:
