@@ -64,9 +64,13 @@ def run(arguments: Namespace) -> None:
         raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
     from bench.harness import methods  # imports JAX
     from bench.harness.artefacts import artefacts, file_name, lower, manifest
-    from bench.harness.provenance import versions
+    from bench.harness.provenance import about_settings, settings, versions
     from bench.harness.records import RunFolder, writing
+    from bench.harness.sources import check_device
 
+    check_device(arguments.device)
+    for note in about_settings():
+        print(f"note: {note}", file=sys.stderr)
     config = RunConfig(
         arguments.method, preset=arguments.preset, settings=tuple(arguments.set), weights=arguments.weights
     )
@@ -92,7 +96,7 @@ def run(arguments: Namespace) -> None:
         "config": asdict(method_config),
         "maps": methods.without_maps(config, method_config) or "used",
         "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
-        "versions": {name: version for name, version in versions().items() if name in ("jaxcs", "jax", "jaxlib")},
+        "versions": {name: versions()[name] for name in ("jaxcs", "jax", "jaxlib")} | settings(),
     }
     # Last, so that a folder with a manifest is a whole one.
     folder.write_json("manifest.json", about | manifest(found, lowered, files))

@@ -48,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
             _say_all(peers.set_up(arguments.set_up))
             return 0
         _check(arguments)
+        from bench.harness.sources import check_device  # imports JAX
+
+        check_device("auto")
         found = _curves(arguments) if arguments.curves else _rows(arguments)
         if arguments.json:
             arguments.json.write_text(json.dumps(found, indent=2) + "\n")

@@ -81,7 +81,7 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
         "images": len(slices),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "status": "running",
-        "notes": list(source.notes),
+        "notes": [*source.notes, *provenance.about_settings()],
     }
     for note in record["notes"]:
         print(f"note: {note}", file=sys.stderr)

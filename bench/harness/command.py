@@ -17,6 +17,7 @@ from typing import NoReturn
 from bench.harness.arguments import Parser
 from bench.harness.compiled import keep_compiled
 from bench.harness.errors import Advice, Interrupted, OutOfMemoryError, RunError
+from data_prep.machine import is_of_memory
 
 # Seconds; 5 are promised.
 _PATIENCE = 3.5
@@ -42,6 +43,7 @@ def execute(
         if arguments.device != "auto":
             # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
             os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
+            os.environ.pop("JAX_PLATFORM_NAME", None)
         keep_compiled()
         code = work(arguments, argv)
         sys.stdout.flush()
@@ -67,7 +69,7 @@ def _as_run_error(error: BaseException, advice: str) -> RunError:
         return error
     if isinstance(error, KeyboardInterrupt):
         return Interrupted("stopped by Ctrl-C", signal.SIGINT)
-    if isinstance(error, MemoryError):
+    if is_of_memory(error):
         return OutOfMemoryError(f"out of memory; {advice}")
     reason = (str(error).splitlines() or [""])[0]
     return RunError(f"unexpected {type(error).__name__}: {reason}; --debug shows where")

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, commit, device."""
+"""Where a number comes from: versions, settings of JAX, commit, device."""
 
 from __future__ import annotations
 
@@ -12,17 +12,83 @@ from typing import Any
 import jax
 
 _PACKAGES = ("jaxcs", "jax", "jaxlib", "numpy", "h5py", "pywavelets")
+# Options of JAX that move numbers, and what they are if nobody sets them.  Not all versions of JAX have all of them.
+_OPTIONS: dict[str, Any] = {
+    "jax_allow_f16_reductions": True,
+    "jax_compiler_enable_remat_pass": True,
+    "jax_default_dtype_bits": "64",
+    "jax_default_matmul_precision": None,
+    "jax_disable_jit": False,
+    "jax_disable_most_optimizations": False,
+    "jax_enable_pgle": False,
+    "jax_enable_x64": False,
+    "jax_exec_time_optimization_effort": 0.0,
+    "jax_memory_fitting_effort": 0.0,
+    "jax_memory_fitting_level": "O2",
+    "jax_optimization_level": "UNKNOWN",
+    "jax_random_seed_offset": 0,
+    "jax_threefry_partitionable": True,
+    "jax_use_direct_linearize": True,
+}
+# Options for those who look for mistakes in programs: with these values JAX refuses what the methods do.
+_TRANSFERS = (("host", "device"), ("device", "host"), ("device", "device"))
+_FORBIDDING: dict[str, tuple[Any, ...]] = {
+    "jax_debug_key_reuse": (True,),
+    "jax_no_execution": (True,),
+    "jax_no_tracing": (True,),
+    "jax_numpy_dtype_promotion": ("strict",),
+    "jax_numpy_rank_promotion": ("raise",),
+    **dict.fromkeys(
+        ("jax_transfer_guard", *(f"jax_transfer_guard_{one}_to_{other}" for one, other in _TRANSFERS)),
+        ("disallow", "disallow_explicit"),
+    ),
+}
+# What compilers and libraries below JAX read themselves.
+_VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
+# Flags of these that move no number.
+_HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump_", "--xla_gpu_cuda_data_dir")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on."""
+    """Versions of Python and of the packages that a result depends on, and the `settings` under which it was made."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             found[package] = "not installed as a package"
+    return found | settings()
+
+
+def settings() -> dict[str, str]:
+    """What of JAX and XLA is not as it is by default and moves numbers, by the name of its environment variable."""
+    options = {name: getattr(jax.config, name, default) for name, default in _OPTIONS.items()}
+    found = {
+        name.upper(): str(getattr(value, "value", value))
+        for name, value in options.items()
+        if str(getattr(value, "value", value)) != str(_OPTIONS[name])
+    }
+    for name in _VARIABLES:
+        flags = [flag for flag in os.environ.get(name, "").split() if not flag.startswith(_HARMLESS)]
+        if flags:
+            found[name] = " ".join(flags)
     return found
+
+
+def forbidding() -> str | None:
+    """Why JAX, as it is set, refuses what the methods do, and what to do, in one line; None where it does not."""
+    for name, values in _FORBIDDING.items():
+        found = getattr(jax.config, name, None)
+        found = getattr(found, "value", found)
+        if found in values:
+            return f"{name.upper()}={found}: JAX then refuses what the methods do; unset {name.upper()}"
+    return None
+
+
+def about_settings() -> list[str]:
+    """A sentence for the user if there are such settings, else nothing."""
+    found = " and ".join(f"{name}={value}" for name, value in settings().items())
+    return [f"numbers can depend on {found}, so that only runs with the same go on or are merged"] if found else []
 
 
 def git_state() -> dict[str, Any]:

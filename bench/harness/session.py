@@ -30,6 +30,7 @@ from bench.harness.stored import Plan, Stored, continued, stored
 from bench.harness.subjects import Subject
 from bench.harness.threat_model import threat_model
 from data_prep.cases import InputError
+from data_prep.machine import is_of_memory
 from jaxcs.recon import l1
 
 
@@ -136,7 +137,7 @@ def carry_out(
                 folder.write_json("run.json", record | {"status": stopped})
             # execute prints it below the error.
             how = Advice(f"python -m bench.attack --resume {shlex.quote(str(folder.path))}")
-            if isinstance(error, OutOfMemoryError | MemoryError):
+            if isinstance(error, OutOfMemoryError) or is_of_memory(error):
                 failure = _with_need(error, memory)
                 failure.add_note(how)
                 raise failure from error
@@ -155,8 +156,8 @@ def folder_name(plan: Plan) -> str:
     return name if plan.shard == WHOLE else f"{name}-{plan.shard.part}of{plan.shard.of}"
 
 
-def _with_need(error: Exception, memory: float) -> OutOfMemoryError:
-    reason = str(error) or "out of memory"
+def _with_need(error: BaseException, memory: float) -> OutOfMemoryError:
+    reason = str(error) if isinstance(error, OutOfMemoryError) else "out of memory"
     return OutOfMemoryError(f"{reason}; the estimate was {memory / 1e9:.1f} GB; use a smaller --batch or fewer coils")
 
 
@@ -174,7 +175,7 @@ def described(subject: Subject) -> dict[str, Any]:
 
 
 def _notes(config: RunConfig, work: Work, source: sources.Source) -> list[str]:
-    found = list(source.notes)
+    found = [*source.notes, *provenance.about_settings()]
     for one in work.victims:
         found += _wavelet_notes(one.config, one.method_config, source.shapes)
         found += methods.notes(one.config, one.trained, source.shapes)

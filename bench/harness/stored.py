@@ -74,18 +74,30 @@ def difference(one: dict[str, Any], other: dict[str, Any], whole: bool = True) -
 
     whole: whether both are of the same files, else those count that both have.
     """
-    for kind, words in ((_VERSIONS, "the version of {}"), (_METHODS, "the method {}"), (_FILES, "the content of {}")):
+    reason = difference_of_versions(one[_VERSIONS], other[_VERSIONS])
+    if reason is not None:
+        return reason
+    for kind, words in ((_METHODS, "the method {}"), (_FILES, "the content of {}")):
         names = set(one[kind]) | set(other[kind])
         if kind == _FILES and not whole:
             names = set(one[kind]) & set(other[kind])
         for name in sorted(names):
-            was, found = one[kind].get(name), other[kind].get(name)
-            if was != found:
-                short = f" ({was} and {found})" if kind == _VERSIONS else ""
-                return f"{words.format(name)} is not the same{short}"
+            if one[kind].get(name) != other[kind].get(name):
+                return f"{words.format(name)} is not the same"
     for name, words in (("schema_version", "the form of the record"), ("images", "the number of images")):
         if one[name] != other[name]:
             return f"{words} is not the same ({one[name]} and {other[name]})"
+    return None
+
+
+def difference_of_versions(was: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """Why the numbers of two `provenance.versions` may differ, in words, None where they are equal."""
+    for name in sorted(set(was) | set(now)):
+        if was.get(name) != now.get(name):
+            # Settings have the names of their environment variables.
+            what = "the setting" if name.isupper() else "the version of"
+            one, other = (values.get(name, "not set") for values in (was, now))
+            return f"{what} {name} is not the same ({one} and {other})"
     return None
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import statistics
+import sys
 import zlib
 from argparse import Namespace
 from pathlib import Path
@@ -20,12 +21,13 @@ from bench.harness.config import RunConfig, unattacked
 from bench.harness.errors import InputFileError, UsageError
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
-from bench.harness.provenance import versions
+from bench.harness.provenance import about_settings, versions
 from bench.harness.records import RunFolder
 from bench.harness.sources import check_device
 from bench.harness.tuned_file import SCHEMA_VERSION, read_tuned
 from bench.training.data import training_examples
 from data_prep.progress import Progress
+from jaxcs.keys import new_key
 from jaxcs.recon import METHODS
 
 Settings = dict[str, str]
@@ -60,6 +62,8 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
         "candidates": [],
         "best": {},
     }
+    for note in about_settings():
+        print(f"note: {note}", file=sys.stderr)
     output = None if arguments.output is None else Path(arguments.output)
     if output is not None and output.exists():
         before = read_tuned(output)
@@ -101,7 +105,7 @@ def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advan
 
     def evaluate(one: Prepared) -> dict[str, float]:
         data = jax.tree.map(lambda leaf: leaf[None], one.data)
-        key = jax.random.fold_in(jax.random.key(0), zlib.crc32(one.name.encode()))
+        key = jax.random.fold_in(new_key(0), zlib.crc32(one.name.encode()))
         found = functions.evaluate(data, jnp.zeros_like(data.kspace), key[None])
         return {name: float(value[0]) for name, value in found.scores.items()}
 

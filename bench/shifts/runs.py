@@ -19,7 +19,7 @@ from bench.harness.provenance import versions
 from bench.harness.session import carry_out, described
 from bench.harness.shards import WHOLE
 from bench.harness.stored import Plan as RunPlan
-from bench.harness.stored import Stored, stored
+from bench.harness.stored import Stored, difference_of_versions, stored
 from bench.shifts.plan import Plan
 
 RUNS = "runs"
@@ -70,16 +70,11 @@ def _before(runs: Path, config: RunConfig) -> Stored | None:
 
 def _check_same(before: Stored, config: RunConfig) -> None:
     now = {one.label: described(one) for one in subjects.sources(config)}
-    for name, was, is_now in (
-        ("methods", before.record["methods"], now),
-        ("versions", before.record["versions"], versions()),
-    ):
-        if was != _as_read(is_now):
-            raise InputFileError(f"{before.path}: its {name} are not those of today; choose another --output")
-
-
-def _as_read(value: Any) -> Any:
-    return json.loads(json.dumps(value))
+    reason = difference_of_versions(before.record["versions"], versions())
+    if before.record["methods"] != json.loads(json.dumps(now)):
+        reason = "its methods are not those of today"
+    if reason is not None:
+        raise InputFileError(f"{before.path}: {reason}; choose another --output")
 
 
 def command_line(config: RunConfig) -> list[str]:

@@ -18,6 +18,7 @@ from bench.harness.errors import Advice, InputFileError, Interrupted, RunError, 
 from bench.harness.records import RunFolder
 from bench.harness.shifting import check_shift
 from bench.harness.sources import check_device
+from bench.harness.stored import difference_of_versions
 from bench.train import configuration
 from bench.training.config import TrainConfig
 from bench.training.loop import Training
@@ -43,6 +44,8 @@ def run(arguments: Namespace, argv: list[str], team: Team) -> int:
         folder = _new_folder(config, Path(arguments.output), argv, device, team)
     if team.process > 0:
         return _train(opened, folder, team)
+    for note in provenance.about_settings():
+        print(f"note: {note}", file=sys.stderr)
     joint = f" + {config.self_supervised:g} self-supervised" if config.self_supervised else ""
     parameters = sum(leaf.size for leaf in jax.tree.leaves(opened.first_params))
     print(
@@ -95,8 +98,13 @@ def _stored(folder: RunFolder) -> tuple[TrainConfig, list[str]]:
     path = folder.path / "train.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return TrainConfig.from_dict(content["config"]), content["argv"]
+        config, argv = TrainConfig.from_dict(content["config"]), content["argv"]
+        was = {name: value for name, value in content["versions"].items() if name.isupper()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputFileError(
             f"--resume {path}: is not the record of a training; name a folder of bench.train"
         ) from error
+    reason = difference_of_versions(was, provenance.settings())
+    if reason is not None:
+        raise InputFileError(f"--resume {folder.path}: cannot go on: {reason}; put that back, or begin anew")
+    return config, argv
