@@ -70,9 +70,13 @@ def run(arguments: Namespace) -> None:
         raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
     from bench.harness import methods  # imports JAX
     from bench.harness.artefacts import artefacts, file_name, lower, manifest
-    from bench.harness.provenance import settings, versions
+    from bench.harness.provenance import about_settings, settings, versions
     from bench.harness.records import writing
+    from bench.harness.sources import check_device
 
+    check_device(arguments.device)
+    for note in about_settings():
+        print(f"note: {note}", file=sys.stderr)
     config = RunConfig(
         arguments.method, preset=arguments.preset, settings=tuple(arguments.set), weights=arguments.weights
     )

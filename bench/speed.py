@@ -59,6 +59,9 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         _say_all(peers.set_up(arguments.set_up))
         return DONE
     _check(arguments)
+    from bench.harness.sources import check_device  # imports JAX
+
+    check_device("auto")
     found = _curves(arguments) if arguments.curves else _rows(arguments)
     if arguments.json:
         _write(arguments.json, json.dumps(found, indent=2) + "\n")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from data_prep import process
+from data_prep.machine import is_of_memory
 
 _EXIT_UNEXPECTED, _EXIT_MEMORY = 1, 5
 
@@ -61,7 +62,7 @@ def _explained(error: BaseException, advice: str) -> Failure:
         return Failure("stopped by Ctrl-C", 128 + signal.SIGINT)
     if isinstance(error, process.StreamError):
         return Failure(str(error), process.EXIT_OUTPUT)
-    if isinstance(error, MemoryError):
+    if is_of_memory(error):
         return Failure(f"out of memory; {advice}", _EXIT_MEMORY)
     reason = (str(error).splitlines() or [""])[0]
     return Failure(f"unexpected {type(error).__name__}: {reason}; --debug shows where", _EXIT_UNEXPECTED)

@@ -11,6 +11,9 @@ from data_prep.cases import Case, InputError
 from data_prep.fastmri import SliceInfo
 from data_prep.safe_hdf5 import refusal
 
+# Coil maps are estimated by way of a matrix of 36 rows and columns a coil: 0.7 GB for so many, of which five live.
+_MOST_COILS = 256
+
 
 class Found(NamedTuple):
     """Slices that have been found, but not read.
@@ -28,7 +31,7 @@ class Found(NamedTuple):
 def list_cases(path: str | Path, validation: bool | None) -> Found:
     """The slices of a file or folder; of images those for validation, those for training, or for None all.
 
-    Raises InputError where there is none to be read, or k-space and images lie together.
+    Raises InputError where there is none to be read, k-space and images lie together, or there are too many coils.
     """
     files = fastmri_layout.volume_files(Path(path))
     kinds = {images.is_image_file(file) for file in files}
@@ -37,4 +40,9 @@ def list_cases(path: str | Path, validation: bool | None) -> Found:
         return Found(slices, images.read_image, images.read_images, simulated=True)
     if True in kinds:
         raise refusal(path, "holds files of k-space and of images", "give a folder of either")
-    return Found(fastmri.list_slices(path), fastmri.read_slice, fastmri.read_slices, simulated=False)
+    slices = fastmri.list_slices(path)
+    for info in slices:
+        if info.shape[0] > _MOST_COILS:
+            remedy = f"compress them to fewer, at most {_MOST_COILS}: python -m data_prep fastmri RAW OUT --coils 16"
+            raise refusal(info.path, f"{info.shape[0]} coils, whose maps would not fit into memory", remedy)
+    return Found(slices, fastmri.read_slice, fastmri.read_slices, simulated=False)

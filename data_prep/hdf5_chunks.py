@@ -14,6 +14,7 @@ import h5py
 
 _GZIP, _LZF, _CHECKSUM = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_FLETCHER32
 _CHECKSUM_LENGTH = 4  # bytes
+_MOST_ONE_AT_A_TIME = 10_000
 
 
 def check_chunks(dataset: h5py.Dataset, row: int | None) -> None:
@@ -33,11 +34,28 @@ def check_chunks(dataset: h5py.Dataset, row: int | None) -> None:
     # LZF unpacks into a buffer of the size that stands here.
     if _LZF in used and pipeline[used.index(_LZF)][2][2:3] != (length,):
         raise ValueError("LZF for chunks of another size")
-    found: list[h5py.h5d.StoreInfo] = []
-    dataset.id.chunk_iter(found.append)
-    for info in found:
+    for info in _stored_chunks(dataset):
         if row is None or info.chunk_offset[0] // chunk[0] == row // chunk[0]:
             _check_chunk(dataset, info, used, length)
+
+
+def can_list_chunks(dataset: h5py.Dataset) -> bool:
+    """Whether the HDF5 library says where the chunks are, in reasonable time.
+
+    From 1.10.10 and 1.12.3 on it lists them.  From 1.10.5 on it tells one at a time, and goes through all to find it.
+    """
+    if hasattr(dataset.id, "chunk_iter"):
+        return True
+    pieces = [-(-size // length) for size, length in zip(dataset.shape, dataset.chunks or dataset.shape, strict=True)]
+    return hasattr(dataset.id, "get_chunk_info") and math.prod(pieces) <= _MOST_ONE_AT_A_TIME
+
+
+def _stored_chunks(dataset: h5py.Dataset) -> list[h5py.h5d.StoreInfo]:
+    if not hasattr(dataset.id, "chunk_iter"):
+        return [dataset.id.get_chunk_info(index) for index in range(dataset.id.get_num_chunks())]
+    found: list[h5py.h5d.StoreInfo] = []
+    dataset.id.chunk_iter(found.append)
+    return found
 
 
 def _check_chunk(dataset: h5py.Dataset, info: h5py.h5d.StoreInfo, used: list[int], length: int) -> None:

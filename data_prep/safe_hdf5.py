@@ -10,6 +10,7 @@ import math
 import os
 import stat
 import struct
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 
 from data_prep.cases import InputError
 from data_prep.file_kinds import kind_of
-from data_prep.hdf5_chunks import check_chunks
+from data_prep.hdf5_chunks import can_list_chunks, check_chunks
 from data_prep.hdf5_filters import filter_words, filters, repacked
 from data_prep.hdf5_structure import check_group, check_superblock
 from data_prep.names import printable
@@ -40,7 +41,10 @@ def refusal(path: str | Path, problem: str, remedy: str) -> InputError:
 
 @contextmanager
 def damaged(path: str | Path, what: str) -> Iterator[None]:
-    """While `what` is read, make whatever is raised an `InputError`: h5py raises nearly every built-in exception."""
+    """While `what` is read, make whatever is raised an `InputError`: h5py raises nearly every built-in exception.
+
+    Only what this package itself gets wrong, such as a function that a library does not have, stays what it is.
+    """
     try:
         yield
     except InputError:
@@ -48,8 +52,18 @@ def damaged(path: str | Path, what: str) -> Iterator[None]:
     except MemoryError as error:
         raise refusal(path, f"{what} does not fit into memory", "use a machine with more memory") from error
     except Exception as error:
+        if _is_own_mistake(error):
+            raise
         problem = f"{what} cannot be read, the file is damaged, cut short or still being written"
         raise refusal(path, problem, "copy or download it again") from error
+
+
+def _is_own_mistake(error: Exception) -> bool:
+    """Whether this package's own line, and no library, raised what no content of a file should make it raise."""
+    if not isinstance(error, AttributeError | ImportError | NameError | TypeError):
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return Path(frame.f_code.co_filename).parent == Path(__file__).parent
 
 
 def check_regular(path: str | Path) -> os.stat_result:
@@ -294,6 +308,9 @@ def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
     if not set(used) <= _FILTERS or len(used) != len(set(used)):
         remedy = f"use none, or gzip, or lzf; {repacked('GZIP=4')}"
         raise refusal(path, f"'{name}' is stored with {filter_words(used)}", remedy)
+    if used and dataset.shape is not None and not can_list_chunks(dataset):
+        problem = f"'{name}' is compressed, and the HDF5 library {h5py.version.hdf5_version} cannot list its chunks"
+        raise refusal(path, problem, "install an h5py that has HDF5 1.12.3 or newer")
     return dataset
 
 

@@ -7,7 +7,7 @@ of a network are constants of the artefact, so that one file is all that a scann
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ from jaxcs.types import Measurement, Params, Reconstructor
 
 SCHEMA_VERSION = 1
 PLATFORMS = ("cpu", "cuda", "tpu")
+# Rows and columns that every method takes.
+_LARGE = 256
 _SCALING = (
     "raw k-space is divided by max |A^H y| before it is passed, and images are multiplied by the same number after; "
     "A^H y is the sum over coils of conj(maps) * fftshift(ifft2(ifftshift(where(mask, kspace, 0)), norm='ortho')), "
@@ -96,11 +98,19 @@ def artefacts(method: Reconstructor, params: Params, shape: tuple[int, int, int]
 
 
 def _image(reconstruct: Callable[..., Array], scan: tuple[Value, ...]) -> tuple[int, ...]:
-    """The shape of the image."""
+    """The shape of the image.  Raises ValueError where the method cannot take this size, but larger ones."""
+
+    def of(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+        arguments = [jax.ShapeDtypeStruct(shape, one.dtype) for shape, one in zip(shapes, scan, strict=True)]
+        return jax.eval_shape(reconstruct, *arguments).shape
+
     try:
-        return jax.eval_shape(reconstruct, *(jax.ShapeDtypeStruct(one.shape, one.dtype) for one in scan)).shape
+        return of(one.shape for one in scan)
     # What is pooled to nothing divides by zero.
     except (TypeError, ValueError, ZeroDivisionError) as error:
+        coils = scan[0].shape[0]
+        # A method that fails here too has another reason, which this raises.
+        of([(coils, _LARGE, _LARGE), (_LARGE,), (coils, _LARGE, _LARGE)])
         raise ValueError("the method cannot take images of this size") from error
 
 

@@ -26,6 +26,7 @@ def execute(
             if arguments.device != "auto":
                 # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
                 os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
+                os.environ.pop("JAX_PLATFORM_NAME", None)
             keep_compiled()
         return work(arguments, argv)
 

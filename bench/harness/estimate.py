@@ -16,6 +16,7 @@ from bench.harness.experiment import Search
 from bench.harness.parallel import workers
 from bench.harness.subjects import Subject, gradients
 from jaxcs.attacks import ATTACKS
+from jaxcs.coils.espirit import EspiritConfig
 from jaxcs.keys import new_key
 from jaxcs.recon import Method
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
@@ -26,6 +27,8 @@ _COMPLEX_BYTES = 8
 _BASE_MEMORY = 800e6
 # k-space-sized arrays that live at once in an attack step: data, maps, perturbations, gradient, transforms.
 _LIVE_ARRAYS = 20
+# Matrices of ESPIRiT that live at once: XLA has three, and LAPACK needs room of its own.
+_LIVE_MATRICES = 5
 # One iteration of a solver, in units of the two Fourier transforms of all coils that it needs at least.
 _ITERATION_COST = 2.0
 _POINTS = 2**17
@@ -50,13 +53,18 @@ def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, flo
         cost_live, cost_time, cost_compile = cost(shapes, work, victim, [(one, sizes) for one in attacks], scored)
         live, computed, compiled = max(live, cost_live), computed + cost_time, compiled + cost_compile
     overhead = _FIXED_SECONDS + len(set(shapes)) * compiled + len(shapes) * _SECONDS_PER_IMAGE
-    return _BASE_MEMORY + live, computed + overhead
+    return _BASE_MEMORY + max(live, *map(_maps, shapes)), computed + overhead
 
 
 # Bytes, seconds of work, seconds of compilation for one shape.
 _Cost = tuple[float, float, float]
 _Attacks = list[tuple[Search, int]]
 _Shapes = list[tuple[int, int, int]]
+
+
+def _maps(shape: tuple[int, int, int]) -> float:
+    """Bytes while ESPIRiT estimates the maps of one slice, of many coils nearly all for one matrix and its vectors."""
+    return _LIVE_MATRICES * _COMPLEX_BYTES * (shape[0] * EspiritConfig().kernel_width ** 2) ** 2
 
 
 def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int], _Cost]:

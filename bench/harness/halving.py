@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import jax
-
 from bench.harness.errors import OutOfMemoryError
 from bench.harness.outcome import Result
 from bench.harness.prepare import Prepared
+from data_prep.machine import is_of_memory
 
 
 class Halving:
@@ -29,8 +28,8 @@ class Halving:
         """The group and its results.  Raises OutOfMemoryError where half the batch is still too large."""
         try:
             return group, self._pieces(group, self._batch)
-        except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            if not _is_of_memory(error):
+        except Exception as error:
+            if not is_of_memory(error):
                 raise
             if self._whole == 1:
                 raise OutOfMemoryError("out of memory") from error
@@ -38,8 +37,8 @@ class Halving:
         self._halve()
         try:
             return group, self._pieces(group, self._batch)
-        except (jax.errors.JaxRuntimeError, MemoryError) as error:
-            if not _is_of_memory(error):
+        except Exception as error:
+            if not is_of_memory(error):
                 raise
             raise OutOfMemoryError(f"out of memory, also with a batch of {self._batch}") from error
 
@@ -55,7 +54,3 @@ class Halving:
             if self._batch == self._whole:
                 self._batch = (self._whole + 1) // 2
                 self._note(f"out of memory with a batch of {self._whole}; went on with one of {self._batch}")
-
-
-def _is_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

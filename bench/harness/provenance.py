@@ -30,6 +30,19 @@ _OPTIONS: dict[str, Any] = {
     "jax_threefry_partitionable": True,
     "jax_use_direct_linearize": True,
 }
+# Options for those who look for mistakes in programs: with these values JAX refuses what the methods do.
+_TRANSFERS = (("host", "device"), ("device", "host"), ("device", "device"))
+_FORBIDDING: dict[str, tuple[Any, ...]] = {
+    "jax_debug_key_reuse": (True,),
+    "jax_no_execution": (True,),
+    "jax_no_tracing": (True,),
+    "jax_numpy_dtype_promotion": ("strict",),
+    "jax_numpy_rank_promotion": ("raise",),
+    **dict.fromkeys(
+        ("jax_transfer_guard", *(f"jax_transfer_guard_{one}_to_{other}" for one, other in _TRANSFERS)),
+        ("disallow", "disallow_explicit"),
+    ),
+}
 # What compilers and libraries below JAX read themselves.
 _VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
 # Flags of these that move no number.
@@ -60,6 +73,16 @@ def settings() -> dict[str, str]:
         if flags:
             found[name] = " ".join(flags)
     return found
+
+
+def forbidding() -> str | None:
+    """Why JAX, as it is set, refuses what the methods do, and what to do, in one line; None where it does not."""
+    for name, values in _FORBIDDING.items():
+        found = getattr(jax.config, name, None)
+        found = getattr(found, "value", found)
+        if found in values:
+            return f"{name.upper()}={found}: JAX then refuses what the methods do; unset {name.upper()}"
+    return None
 
 
 def about_settings() -> list[str]:

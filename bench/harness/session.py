@@ -31,6 +31,7 @@ from bench.harness.stored import Plan, Stored, continued, stored
 from bench.harness.subjects import Subject
 from bench.harness.threat_model import threat_model
 from data_prep.cases import InputError
+from data_prep.machine import is_of_memory
 from jaxcs.recon import l1
 
 
@@ -140,8 +141,10 @@ def carry_out(
                 "seconds": round(journal.elapsed(), 2),
             }
             record = finish(folder, record, journal)
-        except (OutOfMemoryError, MemoryError) as error:
-            raise _with_need(error, memory) from error
+        except Exception as error:
+            if isinstance(error, OutOfMemoryError) or is_of_memory(error):
+                raise _with_need(error, memory) from error
+            raise
     return Done(folder, record)
 
 
@@ -155,8 +158,8 @@ def folder_name(plan: Plan) -> str:
     return name if plan.shard == WHOLE else f"{name}-{plan.shard.part}of{plan.shard.of}"
 
 
-def _with_need(error: Exception, memory: float) -> OutOfMemoryError:
-    reason = str(error) or "out of memory"
+def _with_need(error: BaseException, memory: float) -> OutOfMemoryError:
+    reason = str(error) if isinstance(error, OutOfMemoryError) else "out of memory"
     return OutOfMemoryError(f"{reason}; the estimate was {memory / 1e9:.1f} GB; use a smaller --batch or fewer coils")
 
 

@@ -15,12 +15,14 @@ from bench.harness import methods
 from bench.harness.case_list import listed, phantom_numbers
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
+from bench.harness.provenance import forbidding
 from bench.harness.shards import WHOLE, Shard, positions_of
 from bench.harness.shifting import check_shift, in_words, neighbours_among, shifting
 from bench.harness.subjects import Subject
 from data_prep import phantom
 from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
+from data_prep.machine import missing_device
 from data_prep.shifts import shape_after
 from jaxcs.recon import METHODS
 
@@ -129,12 +131,10 @@ def _open(config: RunConfig, subjects: list[Subject], shard: Shard) -> Source:
 
 
 def check_device(device: str) -> None:
-    """Raise UsageError, naming the extra to install, where the device that was asked for is not there."""
-    try:
-        jax.devices()
-    except (RuntimeError, AssertionError) as error:  # the latter for a platform whose plugin is not installed
-        extra = {"gpu": "jaxcs[cuda12] or jaxcs[cuda13]", "tpu": "jaxcs[tpu]"}.get(device, "jax")
-        raise UsageError(f"--device {device}: JAX finds none here; install {extra}, or use --device cpu") from error
+    """Raise UsageError where the device that was asked for is not there, or JAX was told to forbid what methods do."""
+    reason = missing_device(device) or forbidding()
+    if reason is not None:
+        raise UsageError(reason)
 
 
 def mesh_of(devices: int | None) -> Mesh | None:
