@@ -160,7 +160,7 @@ def test_data_that_do_not_say_what_to_validate_on_are_refused(tmp_path, capsys):
         (["--shift", "thickness=3"], 2, "--shift thickness: a training reads no neighbouring slices"),
         (["--shift", "noise=0.5"], 2, "--shift noise=0.5: noise is 0.5, must lie in 1 to 1000"),
         (["--initial", "nowhere.safetensors"], 3, "nowhere.safetensors"),
-        (["--resume", "nowhere"], 3, "nowhere/train.json: is missing; name the folder of a run of bench.train"),
+        (["--resume", "nowhere"], 3, "nowhere/train.json: is missing; name what bench.train made"),
         (["--loss", "sim"], 2, "did you mean 'ssim'?"),
     ],
 )
