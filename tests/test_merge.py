@@ -6,7 +6,9 @@ import shutil
 import pytest
 
 from bench import merge
-from bench.harness.errors import UsageError
+from bench.figures import overview
+from bench.harness import merging
+from bench.harness.errors import OutputError, UsageError
 from bench.harness.shards import Shard, positions_of
 from tests.cheap_run import IMAGES, cheapen, contents, go_on, start, write_volume
 
@@ -110,6 +112,107 @@ def test_what_is_no_whole_run_is_one_line(capsys, tmp_path, made, parts, choose,
     assert (code, folder) == (3, None)
     assert line.startswith("bench.merge: error: ")
     assert words in line
+
+
+def lines(change, name="images.jsonl"):
+    def damage(part):
+        path = part / name
+        path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lines(lambda found: []), "images.jsonl has 0 of its 2 lines"),
+        (lines(lambda found: found + found), "images.jsonl has 4 of its 2 lines"),
+        (lines(lambda found: [*found[:-1], found[-1][:30]]), "images.jsonl: is damaged or no file of bench"),
+        (lines(lambda found: [found[0].replace("psnr", "ssim"), *found[1:]]), "has one of its results twice"),
+        (lines(lambda found: [], "searches.jsonl"), "searches.jsonl has 0 of its 1 lines"),
+        (lambda part: (part / "images.jsonl").unlink(), "images.jsonl has 0 of its 2 lines"),
+        (lambda part: (part / "pictures.npz").unlink(), "its pictures are missing"),
+        (lambda part: (part / "perturbations.npz").unlink(), "its perturbations are missing"),
+    ],
+)  # fmt: skip
+def test_a_part_that_lost_or_doubled_records_is_named_and_resuming_it_mends_it(
+    capsys, tmp_path, made, monkeypatch, damage, words
+):
+    whole, parts, *_ = made
+    cheapen(monkeypatch)
+    spoilt = shutil.copytree(parts[0], tmp_path / "part")
+    damage(spoilt)
+    code, line, folder = run(capsys, tmp_path, spoilt, *parts[1:])
+    assert (code, folder) == (3, None)
+    assert str(spoilt) in line
+    assert words in line
+    assert f"python -m bench.attack --resume {spoilt} computes what is missing" in line
+    assert go_on(spoilt) == 0
+    assert "computed again" in capsys.readouterr().err
+    assert run(capsys, tmp_path, spoilt, *parts[1:])[0] == 1
+    assert contents(next((tmp_path / "out").iterdir())) == contents(whole)
+
+
+def test_an_image_in_two_parts_is_refused(capsys, tmp_path, parts):
+    twice = shutil.copytree(parts[2], tmp_path / "part")
+    for name in ("images.jsonl", "searches.jsonl", "journal.jsonl"):
+        (twice / name).write_text((twice / name).read_text().replace("volume.h5:2", "volume.h5:0"))
+    for name in ("pictures", "perturbations"):
+        shutil.copy(parts[0] / f"{name}.npz", twice)
+    code, line, folder = run(capsys, tmp_path, *parts[:2], twice)
+    assert (code, folder) == (3, None)
+    assert "'volume.h5:0' is in another part, too" in line
+
+
+class Killed(BaseException):
+    """The end of a process, which nothing survives."""
+
+
+def test_a_merge_that_was_killed_leaves_no_run_and_nothing_in_the_way(capsys, tmp_path, made, monkeypatch):
+    whole, parts, *_ = made
+    cheapen(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            merging.shutil, "rmtree", lambda path, ignore_errors=False: None
+        )  # which a killed process does not
+        patch.setattr(overview, "draw", killed)
+        with pytest.raises(Killed):
+            run(capsys, tmp_path, *parts)
+    (left,) = (tmp_path / "out").iterdir()
+    assert left.name.startswith(".")
+    assert run(capsys, tmp_path, *parts)[0] == 1
+    (folder,) = (tmp_path / "out").iterdir()
+    assert not folder.name.startswith(".")
+    assert contents(folder) == contents(whole)
+    assert json.loads((folder / "run.json").read_text())["folder"] == str(folder)
+
+
+def killed(folder):
+    raise Killed
+
+
+def test_a_merge_that_fails_leaves_nothing(capsys, tmp_path, parts, monkeypatch):
+    cheapen(monkeypatch)
+
+    def full(folder):
+        raise OutputError("cannot write figure.png: No space left on device")
+
+    monkeypatch.setattr(overview, "draw", full)
+    assert run(capsys, tmp_path, *parts)[::2] == (4, None)
+
+
+def test_two_merges_of_one_run_never_write_one_folder(capsys, tmp_path, parts, monkeypatch):
+    cheapen(monkeypatch)
+    codes = []
+
+    def meanwhile(folder):
+        codes.append(merge.main([*map(str, parts), "--output", str(tmp_path / "out")]))
+        return b"figure"
+
+    monkeypatch.setattr(overview, "draw", meanwhile)
+    assert run(capsys, tmp_path, *parts)[0] == 1
+    assert codes == [4]
+    assert len(list((tmp_path / "out").iterdir())) == 1
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/2"])

@@ -2,11 +2,13 @@
 
 import json
 import os
+import resource
 
 import jax
+import numpy as np
 import pytest
 
-from bench.harness import campaign
+from bench.harness import arrays, campaign
 from bench.harness.journal import held
 from bench.harness.records import RunFolder
 from tests.cheap_run import IMAGES, cheapen, contents, go_on, results, start, write_volume
@@ -157,6 +159,71 @@ def test_a_record_that_was_lost_is_made_again(tmp_path, volume, reference, name)
     (folder / name).unlink()
     assert go_on(folder) == 1
     assert contents(folder) == reference
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: [lines[0][:20] + "\n", *lines[1:]],
+        lambda lines: [*lines[:-1], lines[-1].replace("{", '{"eps": null, ')],
+        lambda lines: [lines[0].replace('"psnr"', '"x"'), *lines[1:]],
+        lambda lines: ["[]\n", *lines[1:]],
+        lambda lines: [*lines, *lines],
+    ],
+)
+def test_images_whose_lines_are_damaged_are_computed_again(capsys, tmp_path, volume, reference, change):
+    _, folder = start(volume, tmp_path / "out")
+    path = folder / "images.jsonl"
+    path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+    capsys.readouterr()
+    assert go_on(folder) == 1
+    assert "images were not whole (" in capsys.readouterr().err
+    assert contents(folder) == reference
+    assert "computed again" in json.loads((folder / "run.json").read_text())["notes"][-1]
+
+
+def test_a_damaged_archive_is_one_line_that_says_what_helps(capsys, tmp_path, volume, reference):
+    _, folder = start(volume, tmp_path / "out")
+    for name in ("pictures.npz", "perturbations.npz"):
+        (folder / name).write_bytes(b"PK" * 100)
+        capsys.readouterr()
+        assert go_on(folder) == 3
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert f"{folder / name}: is damaged (" in line
+        assert "delete it, and --resume computes again what was in it" in line
+        (folder / name).unlink()
+        assert go_on(folder) == 1
+        assert contents(folder) == reference
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "images.jsonl", "pictures"])
+def test_a_link_out_of_the_folder_is_refused_and_what_it_leads_to_stays(capsys, tmp_path, volume, monkeypatch, name):
+    cheapen(monkeypatch)
+    _, folder = start(volume, tmp_path / "out")
+    (tmp_path / "precious").mkdir()
+    precious = tmp_path / "precious" / "00000007.npz"
+    precious.write_text("no line")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(precious.parent if name == "pictures" else precious)
+    assert go_on(folder) == 3
+    assert f"{folder / name}: is a link" in capsys.readouterr().err.splitlines()[-1]
+    assert precious.read_text() == "no line"
+
+
+def test_a_run_of_many_images_opens_few_files_at_once(tmp_path):
+    folder, order = RunFolder(tmp_path), {}
+    for position in range(40):
+        order[f"a.h5:{position}"] = position
+        arrays.write(folder, arrays.PICTURES, position, {f"a.h5:{position}|truth": np.full((2, 2), position, "f2")})
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/proc/self/fd"))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 25, before[1]))
+        arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with np.load(tmp_path / "pictures.npz") as file:
+        assert list(file.files) == [f"{case}|truth" for case in order]
 
 
 def test_two_processes_never_write_one_run(capsys, tmp_path, volume, reference):

@@ -292,7 +292,7 @@ def test_the_hard_images_of_the_phantom_are_those_of_lowest_score(tmp_path, monk
         (["noise", "--methods", "l2"], 2, "unknown name 'l2'; did you mean 'l1'?"),
         (["noise", "--other-data", "x.h5"], 2, "--data: --other-data belongs to data of your own"),
         (["hard", "--data", "x.h5", "--hard", "x.csv", "--other-data", "y.h5"], 2, "--other-data: none of the shifts"),
-        (["noise", "--tuned", "nowhere.json"], 3, "nowhere.json: cannot be read"),
+        (["noise", "--tuned", "nowhere.json"], 3, "nowhere.json: is missing; name what bench.tune made"),
         (["thickness", "--methods", "sense", "--limit", "1"], 2, "--shift thickness: images of the phantom have no"),
         (["hard", "--data", "x.h5"], 2, "hard: needs --hard LIST.csv"),
         (["anatomy", "--data", "x.h5"], 2, "anatomy: needs another data set; give --other-data PATH"),
@@ -316,7 +316,7 @@ def test_tuned_files_that_cannot_be_used_are_one_line(capsys, tmp_path):
         ("a", {"phantom": "brain"}, 2, "is of no method and data of this study"),
         ("b", {"acceleration": 8.0}, 2, "is of no method and data of this study"),
         ("c", {"best": {}}, 3, "holds no choice yet"),
-        ("d", {"best": {"lam": 1}}, 3, "a setting is no text"),
+        ("d", {"best": {"lam": 1}}, 3, "'best': 'lam': 1 is no text"),
         ("e", {"schema_version": 9}, 3, "schema version 9"),
     ):
         found, _, err = run(capsys, *common, tuned(tmp_path / f"{name}.json", **changes))

@@ -16,6 +16,7 @@ from data_prep.weights import read_weights
 from jaxcs.recon import METHODS, unet_complex
 from jaxcs.weights import archive
 
+STATES = ("clean", "noise", "attacked")
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
 
 
@@ -58,14 +59,15 @@ def runs(weights, monkeypatch):
         model, _, state = output.name.rpartition("-")
         folder = output / "run"
         folder.mkdir(parents=True)
-        known = {"weights": {"sha256": read_weights(arguments.weights).sha256}}
+        known = {"method": config.method, "config": {}, "weights": {"sha256": read_weights(arguments.weights).sha256}}
         record = {"config": config.to_dict(), "fingerprint": config.fingerprint(), "status": "done", "failed": {}}
         record |= {"threat_model": {}, "argv": argv, "data": "", "methods": {config.method: known}}
         (folder / "run.json").write_text(json.dumps(record))
-        common = {"source": "x", "victim": "x", "attack": "apgd", "eps": 0.0, "metric": "ssim", "flags": []}
+        common = {"source": "x", "victim": "x", "attack": "apgd", "eps": 0.0, "flags": []}
         rows = [
-            common | {"case": f"{i}", "volume": f"{i}", "clean": score, "noise": score, "attacked": score}
+            common | {"case": f"{i}", "volume": f"{i}", "metric": metric} | dict.fromkeys(STATES, score)
             for i, score in enumerate(SCORES[model][state == "after"])
+            for metric in ("ssim", "psnr")
         ]
         (folder / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         return 0

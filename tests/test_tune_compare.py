@@ -12,14 +12,16 @@ from bench.harness import tuning
 def record(folder, method, offset, cases=("a", "b", "c"), settings=None):
     """A run folder with made-up numbers: SSIM 0.5 + offset + 0.01 i, lower by epsilon where attacked."""
     folder.mkdir()
-    (folder / "run.json").write_text(json.dumps({"config": {"method": method, "settings": settings or {}}}))
+    run = {"config": {"method": method, "settings": settings or {}}, "status": "done", "threat_model": {}}
+    run |= {"argv": [], "data": ""}
+    (folder / "run.json").write_text(json.dumps(run))
     rows = []
     for i, case in enumerate(cases):
         for eps in (0.02, 0.05):
             for metric, scale in (("ssim", 1.0), ("psnr", 50.0)):
                 value = scale * (0.5 + offset + 0.01 * i)
                 states = {"clean": value, "noise": value - scale * eps / 10, "attacked": value - scale * eps}
-                own = {"case": case, "volume": case, "source": method, "victim": method}
+                own = {"case": case, "volume": case, "source": method, "victim": method, "attack": "pgd", "flags": []}
                 rows.append({**own, "eps": eps, "metric": metric, **states})
     rows.append({"case": "broken", "failed": "zero"})
     (folder / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -54,7 +56,7 @@ def test_the_interval_is_that_of_the_differences():
         (lambda path: ["nowhere"], "nowhere/run.json: is missing"),
         (lambda path: [record(path / "a", "l1", 0, ("a",)), record(path / "b", "tv", 0, ("b",))], "share no image"),
         (lambda path: [record(path / "a", "l1", 0), "--eps", "0.3"], "l1: has no epsilon 0.3"),
-        (lambda path: [record(path / "a", "l1", 0, cases=())], "holds no image"),
+        (lambda path: [record(path / "a", "l1", 0, cases=())], "every image of the run failed"),
     ],
 )
 def test_runs_that_cannot_be_compared_are_one_line(change, problem, tmp_path, capsys):

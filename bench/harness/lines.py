@@ -110,9 +110,7 @@ def check_whole(
         remedy = f"python -m bench.attack --resume {shlex.quote(str(folder))} computes what is missing"
     for name, found in lines.items():
         if found.damaged is not None:
-            raise InputFileError(
-                f"{folder / name}: is damaged or no record of bench.attack ({found.damaged}); {remedy}"
-            )
+            raise InputFileError(f"{folder / name}: is damaged or no file of bench.attack ({found.damaged}); {remedy}")
     rows = lines["images.jsonl"].rows
     if entries is None:
         reasons = {case: problem_of(some) for case, some in rows.items() if "failed" not in some[0]}

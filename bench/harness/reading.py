@@ -59,11 +59,11 @@ def understanding(path: Path, made_by: str = "bench.attack") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputFileError(f"{path}: is missing; name the folder of a run of {made_by}") from error
+        raise InputFileError(f"{path}: is missing; name what {made_by} made") from error
     except OSError as error:
         raise InputFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, ArithmeticError) as error:
-        raise InputFileError(f"{path}: is damaged or no record of {made_by} ({reason_of(error)})") from error
+        raise InputFileError(f"{path}: is damaged or no file of {made_by} ({reason_of(error)})") from error
 
 
 def reason_of(error: BaseException) -> str:

@@ -103,7 +103,9 @@ class RunFolder:
         temporary = path.with_name(path.name + PART)
         with writing(path), _REPLACING, at_stop(lambda: temporary.unlink(missing_ok=True)):
             try:
-                with temporary.open("wb") as file:
+                # In a stranger's folder it may be a link to a file of ours, or a pipe.
+                temporary.unlink(missing_ok=True)
+                with temporary.open("xb") as file:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from bench.harness.case_list import phantom_numbers
 from bench.harness.errors import InputFileError, UsageError
+from bench.harness.flags import FAMILIES
+from bench.harness.forms import shown
 from bench.harness.reading import understanding
 from bench.harness.shifting import shifted_reader
 from bench.page.record import Record
@@ -96,6 +98,8 @@ def _readers(record: Record) -> dict[str, _Reader]:
         config = record.run["config"]
         data, family = config["data"], str(config["phantom"])
         shift = tuple((str(name), float(size)) for name, size in (config.get("shift") or {}).items())
+    if family not in FAMILIES:
+        raise InputFileError(f"{record.folder}: no phantom is called {shown(family)}; name runs of bench.attack")
     if "thickness" in dict(shift):
         raise InputFileError(f"{record.folder}: is of thicker slices, which are no files; name runs without that")
     if data is None:

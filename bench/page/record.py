@@ -93,7 +93,7 @@ def read(folder: Path) -> Record:
     lines = {name: read_lines(folder / name, form) for name, form in LINES.items()}
     images, searches = lines.values()
     if not (folder / "images.jsonl").exists():
-        raise InputFileError(f"{folder / 'images.jsonl'}: is missing; name the folder of a run of bench.attack")
+        raise InputFileError(f"{folder / 'images.jsonl'}: is missing; name what bench.attack made")
     journal = read_journal(RunFolder(folder), 0.0) if (folder / JOURNAL).exists() else None
     check_whole(folder, lines, None if journal is None else journal.in_order())
     rows = [row for some in images.rows.values() for row in some if "failed" not in row]

@@ -1,0 +1,86 @@
+"""Files may be called by any bytes: a run of them, its pictures, a list of its images, and going on with it."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from bench import hardest
+from bench.figures import overview
+from bench.harness import arrays
+from bench.harness.names import in_list, key_of, member_of
+from bench.harness.records import RunFolder
+from bench.page.pictures import Pictures
+from data_prep.names import checksum
+from tests.cheap_run import cheapen, contents, go_on, start, write_volume
+
+NAMES = (b"bad\xff\xfe.h5", b"new\nline.h5", b"bar|a|b.h5", b" blank .h5", b"$a$\\frac$.h5", "\u00fc\u2603.h5".encode())
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    volume = write_volume(tmp_path / "volume.h5", images=2)
+    for name in NAMES[:4]:
+        shutil.copy(volume, os.path.join(os.fsencode(folder), name))
+    return folder
+
+
+def test_images_of_any_name_are_attacked_listed_and_gone_on_with(tmp_path, data, monkeypatch, capsys):
+    cheapen(monkeypatch)
+    code, folder = start(data, tmp_path / "out")
+    assert code == 1  # the second slice of each cannot be used
+    before = contents(folder)
+    (folder / "images.jsonl").unlink()
+    assert go_on(folder) == 1
+    assert contents(folder) == before
+    flags = ["--count", "4", "--output", str(tmp_path / "list.csv")]
+    monkeypatch.setattr("bench.harness.spectra.spectra", lambda *arguments: ([], 0))
+    assert hardest.main([str(folder), *flags]) == 0
+    code, listed = start(data, tmp_path / "again", "--only", str(tmp_path / "list.csv"))
+    assert (code, len((listed / "images.jsonl").read_text().splitlines())) == (0, 2 * 4)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_names_in_archives_lead_back():
+    keys = [os.fsdecode(name) + ":0|l1|clean" for name in NAMES]
+    members = [member_of(key) for key in keys]
+    for member in members:
+        member.encode()
+    assert [key_of(member) for member in members] == keys
+    # What could be held already is called what it was.
+    assert members[1:] == [f"{key}.npy" for key in keys[1:]]
+
+
+def test_names_in_a_list_are_one_line_without_blanks_at_their_ends():
+    names = [os.fsdecode(name) for name in NAMES]
+    listed = [in_list(name) for name in names]
+    assert len(set(listed)) == len(names)
+    assert all(name.isprintable() and name == name.strip() for name in listed)
+    assert (listed[2], listed[5]) == (names[2], names[5])
+
+
+def test_the_seed_of_a_name_that_was_possible_is_what_it_was():
+    assert checksum("volume.h5:0") == 0x10F0AF0E
+    assert checksum("a\udcff") != checksum("a\udcfe")
+
+
+def test_pictures_stand_in_the_order_of_the_images_whatever_their_names(tmp_path):
+    folder = RunFolder(tmp_path)
+    order = {f"{os.fsdecode(name)}:0": index for index, name in enumerate(NAMES)}
+    for case, position in order.items():
+        arrays.write(folder, arrays.PICTURES, len(NAMES) - position, {f"{case}|truth": np.zeros((2, 2), np.float16)})
+    arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
+    with Pictures(tmp_path / "pictures.npz") as kept:
+        assert kept.keys == [f"{case}|truth" for case in order]
+        assert all(f"{case}|truth" in kept for case in order)
+
+
+def test_a_title_with_dollar_signs_or_broken_names_is_drawn(tmp_path):
+    from tests.run_folder import write_run
+
+    for index, name in enumerate(("$a$\\frac$:0", "new\nline:0")):
+        folder = write_run(tmp_path / str(index), cases=(name,), shape=(8, 7))
+        assert overview.draw(folder).startswith(b"\x89PNG")
