@@ -25,7 +25,7 @@ from data_prep.cases import InputError
 from data_prep.fourier import forward
 from data_prep.layout import Volume
 from data_prep.safe_hdf5 import find_dataset, open_file, read, refusal
-from data_prep.whole import whole_file
+from data_prep.whole import remove_left, whole_file
 
 _VERSION = "1.3.0"
 ARCHIVE = f"pyqmri-{_VERSION}.tar.gz"
@@ -75,6 +75,7 @@ def _numbers(file: h5py.File, name: str) -> np.ndarray:
 def _fetch(archive: Path) -> None:
     """Download the archive, whole and right or not at all."""
     address = _address(archive)
+    remove_left(archive.parent)
     try:
         with whole_file(archive) as part:
             with urllib.request.urlopen(address, timeout=_SECONDS) as answer, part.open("wb") as file:
