@@ -19,8 +19,7 @@ from bench.harness.arguments import Parser, integer, one_of
 from bench.harness.command import execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
-from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
-from bench.harness.records import RunFolder
+from bench.harness.gap_names import MODELS, SHIFTS, STATES, WORDS
 from data_prep.process import as_process
 
 # The method without and with test-time training.
@@ -88,6 +87,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
     del argv
+    from bench.harness.gap import analyse  # these import NumPy
+    from bench.harness.records import RunFolder
+
     study = Path(arguments.output or f"runs/ttt-{arguments.shift}-{arguments.network}")
     code = DONE
     if not arguments.redraw:
