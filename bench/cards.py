@@ -10,7 +10,6 @@ from bench.figures.drawing import draw_into
 from bench.harness.arguments import Parser, setting
 from bench.harness.command import execute
 from bench.harness.errors import DONE, InputFileError, OutputError
-from bench.harness.records import RunFolder
 from data_prep.process import as_process
 from data_prep.whole import whole_file
 
@@ -36,6 +35,8 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
+    from bench.harness.records import RunFolder  # imports NumPy
+
     for name, run in arguments.runs:
         try:
             content = (Path(run) / "weights.safetensors").read_bytes()

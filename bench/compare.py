@@ -11,15 +11,16 @@ import statistics
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.harness.arguments import Parser, number
 from bench.harness.command import execute
 from bench.harness.errors import DONE, InputFileError
-from bench.harness.records import half_interval
-from bench.page.record import Record, read
 from data_prep.names import printable
 from data_prep.process import as_process
+
+if TYPE_CHECKING:  # it imports NumPy, for which --help does not wait
+    from bench.page.record import Record
 
 _STATES = ("clean", "noise", "attacked")
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
@@ -58,6 +59,8 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
+    from bench.page.record import read
+
     print(compare([run for path in arguments.runs for run in runs_of(read(Path(path)))], arguments.eps))
     return DONE
 
@@ -125,6 +128,8 @@ def differences(better: Run, worse: Run, cases: list[str], eps: float, metric: s
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:
+
+    from bench.harness.records import half_interval
 
     mean, half = statistics.fmean(found), half_interval(found, volumes)
     return f"{mean:+.3f}" if half is None else f"{mean:+.3f} ± {half:.3f}"

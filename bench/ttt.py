@@ -20,10 +20,7 @@ from bench.harness.arguments import Parser, flags_besides, integer, one_of
 from bench.harness.command import execute
 from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
-from bench.harness.gap import MODELS, SHIFTS, STATES, WORDS, analyse
-from bench.harness.holding import held_beside
-from bench.harness.records import RunFolder
-from bench.page.record import read_run
+from bench.harness.gap_names import MODELS, SHIFTS, STATES, WORDS
 from data_prep.process import as_process
 
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
@@ -95,12 +92,17 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     others = flags_besides(argv, _BESIDE_REDRAW) if arguments.redraw else []
     if others:
         raise UsageError(f"{others[0]}: --redraw takes the study's runs as they are; leave the flag out")
+    from bench.harness.holding import held_beside  # imports NumPy
+
     study = Path(arguments.output or f"runs/ttt-{arguments.shift}-{arguments.network}")
     with held_beside(study / _RECORD, "study"):
         return _study(study, arguments)
 
 
 def _study(study: Path, arguments: Namespace) -> int:
+    from bench.harness.gap import analyse  # these import NumPy
+    from bench.harness.records import RunFolder
+
     code = DONE
     if not arguments.redraw:
         weights = {model: _weights(arguments, model) for model in MODELS}
@@ -162,6 +164,7 @@ def _arguments_of(arguments: Namespace, weights: str, state: str) -> list[str]:
 def _carry_out(folder: Path, argv: list[str]) -> int:
     """Begin a run, go on with it, or leave it where it is done; returns the exit code of bench.attack."""
     from bench.harness.own_mask import settled  # imports JAX, as the runs do
+    from bench.page.record import read_run
 
     wanted = settled(attack.configuration(attack.parser().parse_args(argv)), argv)
     for path in _runs(folder):
@@ -192,6 +195,8 @@ def _same_weights(record: dict[str, Any], source: str | None) -> bool:
 
 def _newest(folder: Path) -> Path:
     """The newest run that is done."""
+    from bench.page.record import read_run  # imports NumPy
+
     for path in _runs(folder):
         if read_run(path)["status"] == "done":
             return path

@@ -174,8 +174,8 @@ def test_mistakes_are_one_line(flags, code, problem, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "code", "problem"),
     [
-        ([], 3, "--resume nowhere/train.json: is not the record of a training"),
-        (["--device", "cpu"], 3, "--resume nowhere/train.json: is not the record of a training"),
+        ([], 3, "nowhere/train.json: is missing; name what bench.train made"),
+        (["--device", "cpu"], 3, "nowhere/train.json: is missing; name what bench.train made"),
         (["--steps", "4"], 2, "--steps: the training in nowhere goes on as it was begun; leave the flag out, or begin"),
         (["--output=elsewhere"], 2, "--output: the training in nowhere goes on as it was begun"),
     ],

@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.harness.records import RunFolder
+if TYPE_CHECKING:  # it imports NumPy, for which --help does not wait
+    from bench.harness.records import RunFolder
 
 
 def draw_into(folder: RunFolder, name: str, figure: str, *arguments: Any, again: str) -> None:

@@ -16,19 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.harness.errors import InputFileError
+from bench.harness.gap_names import MODELS, STATES, WORDS
 from bench.harness.records import half_interval
 from bench.page.record import read
 
-MODELS = ("source-sup", "source-self", "target-sup", "target-self")
-WORDS = {
-    "source-sup": "trained on the source, supervised",
-    "source-self": "trained on the source, jointly",
-    "target-sup": "trained on the target, supervised",
-    "target-self": "trained on the target, jointly",
-}
-STATES = ("before", "after")
 KINDS = {"self": "both jointly", "sup": "both supervised"}
-SHIFTS = ("anatomy", "dataset", "modality", "acceleration")
 # SSIM of one image before and after, in the order of MODELS, as the notebooks of the published code print it: knee to
 # brain, fastMRI to Stanford's knees, T2 to T1 before contrast, 4x to 2x.
 PUBLISHED = {

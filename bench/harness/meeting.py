@@ -7,6 +7,7 @@ for.  Their connections stay, by which each learns at once that another has ende
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 import sys
@@ -137,7 +138,7 @@ def _listening(place: Place, hello: dict[str, Any]) -> socket.socket:
             return socket.create_server(("", place.port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", place.port))
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
     # Perhaps one listens there that takes itself for the first, too, and then ends all.
     with suppress(OSError), socket.create_connection((place.host, place.port), _ANSWER) as connection:
         _send(connection, hello)
