@@ -21,6 +21,8 @@ from data_prep.safe_hdf5 import refusal
 _PART, _PEAK = 0.1, 0.2
 # The same of the Fourier transform of coil images, from which on it is taken for their k-space.
 _SURE = 0.4
+# A point that is scanned has k-space of one magnitude; no k-space has all its energy in one place.
+_POINT = 0.99
 # Samples that a peak may be off the centre, or this part of the samples of an axis.
 _OFF, _OFF_PART = 3, 0.01
 # The peak is looked for in this part of the rows and columns about the centre first.
@@ -33,6 +35,7 @@ class _Peak:
     """Where the energy (ny, nx) of k-space is largest, averaged over 3 x 3 samples.
 
     offset: (rows, columns) from (ny // 2, nx // 2).  share: of the energy, in `_PART` of the rows and columns about it.
+    point: share in these 3 x 3 samples alone.
     """
 
     def __init__(self, energy: Float[np.ndarray, "rows columns"], shape: tuple[int, int], total: float) -> None:
@@ -42,6 +45,7 @@ class _Peak:
         near = np.sum([padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
         row, column = np.unravel_index(np.argmax(near), near.shape)
         self.offset = (int(row) - rows // 2, int(column) - columns // 2)
+        self.point = float(near[row, column]) / total
         halves = [max(1, round(size * _PART / 2)) for size in shape]
         about = [np.arange(at - half, at + half + 1) for at, half in zip((row, column), halves, strict=True)]
         # Around the edges, where the zero frequency of an array that is not shifted is.
@@ -75,7 +79,8 @@ def doubts_of(
 def _require_no_images(where: tuple[Path, int], kspace: np.ndarray) -> None:
     coil = max(kspace, key=lambda one: float(np.abs(one).max())).astype(np.complex128)
     transformed = _energy(inverse(coil / np.abs(coil).max())[None])
-    if _Peak(transformed, transformed.shape, float(transformed.sum())).share >= _SURE:
+    peak = _Peak(transformed, transformed.shape, float(transformed.sum()))
+    if peak.share >= _SURE and peak.point <= _POINT:
         path, index = where
         problem = f"'kspace' of slice {index} holds images: it is their Fourier transform that looks like k-space"
         raise refusal(path, problem, "store k-space, or images as 'image', which python -m data_prep images converts")

@@ -1,6 +1,7 @@
 """bench.tune and bench.compare: what they choose and print, and their one-line errors."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def made_up(monkeypatch, scored):
         return float(scored[-1]["lam"]), 20.0
 
     monkeypatch.setattr(tuning, "_scores", score)
-    monkeypatch.setattr(tuning, "prepare", lambda case, config: None)
+    monkeypatch.setattr(tuning, "prepare", lambda case, config: SimpleNamespace(doubts=()))
 
 
 def test_what_the_file_holds_is_not_computed_again(tmp_path, monkeypatch, capsys):
