@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from bench import merge
@@ -151,6 +152,15 @@ def test_a_part_that_lost_or_doubled_records_is_named_and_resuming_it_mends_it(
     assert "computed again" in capsys.readouterr().err
     assert run(capsys, tmp_path, spoilt, *parts[1:])[0] == 1
     assert contents(next((tmp_path / "out").iterdir())) == contents(whole)
+
+
+def test_a_picture_that_is_none_is_that_of_the_part(capsys, tmp_path, parts):
+    spoilt = shutil.copytree(parts[0], tmp_path / "part")
+    np.savez(spoilt / "pictures.npz", **{"volume.h5:0|truth": np.array([{}], object)})
+    code, line, folder = run(capsys, tmp_path, spoilt, *parts[1:])
+    assert (code, folder) == (3, None)
+    assert f"{spoilt / 'pictures.npz'}: is damaged (" in line
+    assert "and no picture" in line
 
 
 def test_an_image_in_two_parts_is_refused(capsys, tmp_path, parts):

@@ -19,6 +19,7 @@ from bench.harness.record_forms import LINES
 from bench.harness.records import RunFolder, writing
 from bench.harness.shards import WHOLE, Shard, positions_of
 from bench.harness.stored import Stored, also_on, difference, stored
+from bench.page.pictures import Pictures
 from data_prep.names import printable
 
 # Parts that are named where many are missing.
@@ -107,6 +108,11 @@ def _complete(part: Stored) -> Journal:
         raise InputFileError(f"{part.path}: lacks images; {how} computes them")
     lines = {name: read_lines(part.path / name, form) for name, form in LINES.items()}
     check_whole(part.path, lines, found.in_order(), arrays.Kept(folder))
+    pictures = part.path / f"{arrays.PICTURES}.npz"
+    if pictures.exists():
+        with Pictures(pictures) as kept:
+            for key in kept.keys:
+                kept.read(key)
     return found
 
 
