@@ -126,8 +126,8 @@ def _calibration(case: Case, center_fraction: float) -> tuple[int, int]:
 def _estimated(case: Case, calibration: tuple[int, int]) -> np.ndarray:
     maps = coil_maps(case.kspace, calibration)
     if not maps.any() or not np.isfinite(maps).all():
-        problem = f"{case.name}: coil maps are zero everywhere or not finite: its calibration region holds no signal"
-        raise InputError(printable(problem))
+        problem = f"{case.name}: coil maps from the {calibration[1]} columns of its centre are zero or not finite"
+        raise InputError(printable(f"{problem}: raise --center-fraction, or leave it out"))
     return maps
 
 

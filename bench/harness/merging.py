@@ -11,7 +11,7 @@ from typing import Any
 from bench.harness import arrays, journal
 from bench.harness.distributed import FLAGS
 from bench.harness.errors import InputFileError
-from bench.harness.finish import finish
+from bench.harness.finish import doubtful, finish
 from bench.harness.forms import shown
 from bench.harness.journal import Journal, held
 from bench.harness.lines import check_whole, read_lines
@@ -50,7 +50,7 @@ def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
                 whole.add(one.in_order())
             for kind in arrays.KINDS:
                 arrays.pack(hidden, kind, [part.path / f"{kind}.npz" for part in parts], _order(whole))
-            record = finish(hidden, _joined(parts), whole)
+            record = finish(hidden, _joined(parts, journals), whole)
             folder = RunFolder.create(output, name, fingerprint)
             record["folder"] = str(folder.path)
             hidden.write_json("run.json", record)
@@ -137,11 +137,13 @@ def _order(whole: Journal) -> dict[str, int]:
     return {entry.case: entry.position for entry in whole.entries.values()}
 
 
-def _joined(parts: list[Stored]) -> dict[str, Any]:
+def _joined(parts: list[Stored], journals: list[Journal]) -> dict[str, Any]:
     """run.json of the whole, but for what is made of its images."""
     records = [part.record for part in parts]
     first = records[0]
-    notes = [note for record in records for note in record["notes"]]
+    # Doubts about the images count those of a part, and are counted anew.
+    counted = {note for one in journals for note in doubtful(one.in_order())}
+    notes = [note for record in records for note in record["notes"] if note not in counted]
     notes += [note for record in records for note in also_on(first, record)]
     return first | {
         "runtime": first["runtime"] | {"shard": None},
