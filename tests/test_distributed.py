@@ -125,8 +125,7 @@ def test_no_cluster_is_one_line(tmp_path):
     ):
         assert process.code == 2
         assert (
-            "--distributed: JAX finds no cluster here; give --coordinator HOST:PORT"
-            in (process.err.splitlines()[-1])
+            "--distributed: JAX finds no cluster here; give --coordinator HOST:PORT" in (process.err.splitlines()[-1])
         )
     assert list(tmp_path.iterdir()) == []
 
