@@ -88,6 +88,16 @@ def test_where_one_is_lost_all_end_and_can_go_on(tmp_path, one, number):
     assert_alike(run, whole)
 
 
+def test_a_mistake_of_one_ends_all_before_anything_is_written(tmp_path, one):
+    images, _ = one
+    mistake = "loop.Training.__init__ = lambda *all: exec('raise loop.UsageError(\"no\")')"
+    first, second = ended(train_together(2, arguments(images, tmp_path), {1: mistake}))
+    assert (first.code, second.code) == (1, 2)
+    assert first.err.splitlines()[-1] == "bench.train: error: process 1 has ended; its own messages say why"
+    assert second.err.splitlines()[-1] == "bench.train: error: no"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_batch_that_cannot_be_shared_is_one_line(tmp_path, one):
     images, _ = one
     for process in ended(train_together(2, arguments(images, tmp_path, "--batch", "3"))):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from bench.harness.errors import RunError, UsageError
@@ -23,16 +24,22 @@ FLAGS = {"--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 
 BEGIN, HEARTBEAT = 300, 100
 # Seconds that the first process, told to stop, gives the others to take their leave, twice.
 _GRACE = 1.0
+# Seconds in which processes that were begun alike make the same mistake, each with words of its own.
+_OWN = 5.0
 # Flags that each process may have of its own.
 _MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 _EXPLICIT = "--coordinator HOST:PORT --processes N --process I"
 
 
 class Team(NamedTuple):
-    """process: this one, from 0.  processes: how many there are.  waited: whether it has waited for the others."""
+    """process: this one, from 0.  processes: how many there are.
+
+    begins: whether each still needs all others.  waited: whether none needs another any more.
+    """
 
     process: int
     processes: int
+    begins: threading.Event
     waited: threading.Event
 
     def tell(self, name: str, text: str) -> None:
@@ -53,6 +60,15 @@ class Team(NamedTuple):
         found = dict(_client().key_value_dir_get("jaxcs/"))
         return found.get(f"jaxcs/{name}")
 
+    def begun(self) -> None:
+        """Wait until all processes have begun; raises RunError if one has ended instead."""
+        if self.processes > 1:
+            live = _client().get_live_nodes(list(range(self.processes)))
+            for process in range(self.processes):
+                if process not in live:
+                    raise RunError(_ended(process))
+            self.begins.clear()
+
     def wait(self) -> None:
         """Until all processes that are left are here."""
         if self.processes > 1:
@@ -71,7 +87,11 @@ def _client() -> Any:
     return global_state.client
 
 
-ALONE = Team(0, 1, threading.Event())
+def _ended(process: int) -> str:
+    return f"process {process} has ended; its own messages say why"
+
+
+ALONE = Team(0, 1, threading.Event(), threading.Event())
 
 
 def wanted(arguments: Namespace) -> bool:
@@ -115,31 +135,28 @@ def connected(arguments: Namespace) -> Iterator[Team]:
     )
     given = {f"--{name}": repr(value) for name, value in sorted(vars(arguments).items()) if name not in _MAY_DIFFER}
     others = meet(place, given, BEGIN)
-    team = Team(place.process, place.processes, threading.Event())
-    with _together(team, others) as beginning:
+    team = Team(place.process, place.processes, threading.Event(), threading.Event())
+    with _together(team, others):
         _initialize(place, devices)
         # JAX's preemption service has taken SIGTERM for itself.
         hear_signals()
-        with suppress(RuntimeError):  # of a device that is not there, which whoever computes with it says
-            jax.devices()  # for which each waits for all
-        beginning.clear()
         yield team
 
 
 @contextmanager
-def _together(team: Team, others: Connections) -> Iterator[threading.Event]:
-    """Within the block a process ends if another is lost that it needs; the first one leaves the block last.
-
-    Gives what is set as long as each needs all others.
-    """
+def _together(team: Team, others: Connections) -> Iterator[None]:
+    """Within the block a process ends if another is lost that it needs; the first one leaves the block last."""
     from jax import distributed
 
-    beginning = threading.Event()
-    beginning.set()
+    team.begins.set()
+    left = threading.Event()
 
     def lost(process: int) -> None:
-        if beginning.is_set() or (process == 0 and not team.waited.is_set()):
-            end(f"process {process} has ended; its own messages say why", RunError.exit_code)
+        if team.begins.is_set():
+            time.sleep(_OWN)
+        needed = team.begins.is_set() or (process == 0 and not team.waited.is_set())
+        if needed and not left.is_set():
+            end(_ended(process), RunError.exit_code)
 
     def stopped() -> None:
         if team.process > 0:
@@ -153,10 +170,12 @@ def _together(team: Team, others: Connections) -> Iterator[threading.Event]:
     others.watch(lost)
     try:
         with at_stop(stopped):
-            yield beginning
+            yield
     finally:
-        beginning.clear()
+        left.set()
         if team.process == 0:
+            if team.begins.is_set():
+                others.wait_for_end(_OWN)
             others.end(done=team.waited.is_set())
             others.wait_for_end(HEARTBEAT)
         distributed.shutdown()

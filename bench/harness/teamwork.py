@@ -26,6 +26,7 @@ def run_together(config: RunConfig, arguments: Namespace, argv: list[str], team:
     Raises InputFileError in the first one where a part is not done: it and what is done go on by themselves.
     """
     check_device(arguments.device)
+    team.begun()
     plan = plan_of(settled(config, argv), arguments, Shard(team.process + 1, team.processes))
     own: list[Path] = []
 

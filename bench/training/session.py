@@ -46,6 +46,7 @@ def run(arguments: Namespace, argv: list[str], team: Team) -> int:
     check_shift(config.shift, config.data)
     # The data are opened before the folder is made, so that a mistake leaves nothing behind.
     opened = Training(config, argv)
+    team.begun()
     device = provenance.device() | {"used": opened.devices, "processes": team.processes}
     if not arguments.resume:
         folder = _new_folder(config, Path(arguments.output), argv, device, team)
