@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from data_prep.cases import InputError
+from data_prep.names import let_out_any_name
 
 if TYPE_CHECKING:
     from data_prep.layout import Volume
@@ -146,6 +147,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 done with problems, 2 usage, 3 bad input, 4 output."""
+    let_out_any_name()
     try:
         arguments = parser().parse_args(argv)
         code: int = arguments.run(arguments)

@@ -245,6 +245,7 @@ def test_damaged_pictures_are_one_line(capsys, folder, spoil):
         (lambda lines: [lines[0].replace('"volume": "a.h5"', '"volume": "b.h5"'), *lines[1:]], "two volumes"),
         (lambda lines: [line.replace("0.05", "0.06") if "a.h5:0" in line else line for line in lines], "other results"),
         (lambda lines: [*lines[:-1], lines[-1][:40]], "images.jsonl: is damaged"),
+        (lambda lines: [line.replace('"pgd"', '"\\u001b[2J"') for line in lines], "is no name"),
     ],
 )
 def test_a_record_that_lacks_results_is_not_whole(folder, change, words):

@@ -17,6 +17,7 @@ from typing import NoReturn
 from bench.harness.arguments import Parser
 from bench.harness.compiled import keep_compiled
 from bench.harness.errors import Advice, Interrupted, OutOfMemoryError, RunError
+from data_prep.names import let_out_any_name
 
 # Seconds; 5 are promised.
 _PATIENCE = 3.5
@@ -30,6 +31,7 @@ def execute(
     name: of the command, before its errors.  advice: what to do where memory runs out.
     """
     debug = "--debug" in argv
+    let_out_any_name()
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
         # Once is enough: a second one would stop the stopping.
