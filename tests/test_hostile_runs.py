@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench import attack, compare, features, hardest, merge, report, train, tune
+from bench.feature_study import row_forms
 from bench.harness.errors import InputFileError
 from bench.harness.forms import list_of, number, optional, table, text, whole
 from bench.harness.reading import read_json
@@ -130,6 +131,20 @@ def test_a_form_takes_what_it_says_and_nothing_else(form, good, bad):
     for value in bad:
         with pytest.raises(ValueError, match=r"."):
             form(value)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ({"kind": "map"}, "'map' is none of image, feature, box, search"),
+        ({"kind": "image", "case": "a", "image": "a", "volume": "a", "method": "l1", "psnr": 1.0}, "'ssim' is missing"),
+        ({"case": "a", "failed": 1}, "'failed': 1 is no text"),
+        ([], "a list is no object"),
+    ],
+)
+def test_lines_of_a_study_have_their_forms(line, words):
+    with pytest.raises(ValueError, match=words):
+        row_forms.LINES["images.jsonl"](line)
 
 
 def fifo(path):
