@@ -5,12 +5,28 @@ A file may be called by any bytes.  Python holds those that are no UTF-8 as lone
 
 from __future__ import annotations
 
+import codecs
 import zlib
+from contextlib import suppress
 
 
 def printable(text: str) -> str:
     """The text with a question mark in the place of each line break, control character and broken code point."""
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _any_name(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A name's bytes that are no text leave as they are, characters that a stream lacks with a backslash."""
+    assert isinstance(error, UnicodeEncodeError)
+    for handler in ("surrogateescape", "backslashreplace"):
+        with suppress(UnicodeEncodeError):
+            return codecs.lookup_error(handler)(error)
+    raise error
+
+
+# How streams take what they cannot encode.
+ANY_NAME = "jaxcs.any_name"
+codecs.register_error(ANY_NAME, _any_name)
 
 
 def checksum(name: str) -> int:

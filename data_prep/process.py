@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, NoReturn
 
+from data_prep.names import ANY_NAME
+
 # Seconds from a signal to the end, whatever is left to do; 5 are promised.
 _PATIENCE = 3.5
 # Seconds of these for work that takes its leave itself.
@@ -201,8 +203,7 @@ def _stream(kind: type[io.FileIO], number: int, before: Any) -> IO[str]:
     if before is not None:
         options = {name: getattr(before, name) for name in ("encoding", "line_buffering", "write_through")}
     buffer = io.BufferedWriter(kind(number, "w", closefd=False))
-    # Names of files may hold what the terminal's encoding lacks.
-    return io.TextIOWrapper(buffer, errors="backslashreplace", **options)
+    return io.TextIOWrapper(buffer, errors=ANY_NAME, **options)
 
 
 class _Stdout(io.FileIO):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench import attack, compare, features, hardest, merge, report, train, tune
+from bench.feature_study import row_forms
 from bench.harness.errors import InputFileError
 from bench.harness.forms import list_of, number, optional, table, text, whole
 from bench.harness.reading import read_json
@@ -132,6 +133,20 @@ def test_a_form_takes_what_it_says_and_nothing_else(form, good, bad):
             form(value)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ({"kind": "map"}, "'map' is none of image, feature, box, search"),
+        ({"kind": "image", "case": "a", "image": "a", "volume": "a", "method": "l1", "psnr": 1.0}, "'ssim' is missing"),
+        ({"case": "a", "failed": 1}, "'failed': 1 is no text"),
+        ([], "a list is no object"),
+    ],
+)
+def test_lines_of_a_study_have_their_forms(line, words):
+    with pytest.raises(ValueError, match=words):
+        row_forms.LINES["images.jsonl"](line)
+
+
 def fifo(path):
     os.mkfifo(path)
 
@@ -245,6 +260,7 @@ def test_damaged_pictures_are_one_line(capsys, folder, spoil):
         (lambda lines: [lines[0].replace('"volume": "a.h5"', '"volume": "b.h5"'), *lines[1:]], "two volumes"),
         (lambda lines: [line.replace("0.05", "0.06") if "a.h5:0" in line else line for line in lines], "other results"),
         (lambda lines: [*lines[:-1], lines[-1][:40]], "images.jsonl: is damaged"),
+        (lambda lines: [line.replace('"pgd"', '"\\u001b[2J"') for line in lines], "is no name"),
     ],
 )
 def test_a_record_that_lacks_results_is_not_whole(folder, change, words):

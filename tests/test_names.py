@@ -1,19 +1,22 @@
 """Files may be called by any bytes: a run of them, its pictures, a list of its images, and going on with it."""
 
+import io
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
-from bench import hardest
+from bench import hardest, report
 from bench.figures import overview
 from bench.harness import arrays
 from bench.harness.names import in_list, key_of, member_of
 from bench.harness.records import RunFolder
 from bench.page.pictures import Pictures
-from data_prep.names import checksum
+from data_prep.names import ANY_NAME, checksum
 from tests.cheap_run import cheapen, contents, go_on, start, write_volume
+from tests.run_folder import write_run
 
 NAMES = (b"bad\xff\xfe.h5", b"new\nline.h5", b"bar|a|b.h5", b" blank .h5", b"$a$\\frac$.h5", "\u00fc\u2603.h5".encode())
 
@@ -78,9 +81,15 @@ def test_pictures_stand_in_the_order_of_the_images_whatever_their_names(tmp_path
         assert all(f"{case}|truth" in kept for case in order)
 
 
-def test_a_title_with_dollar_signs_or_broken_names_is_drawn(tmp_path):
-    from tests.run_folder import write_run
+def test_a_path_of_any_bytes_is_printed_as_it_is(tmp_path, monkeypatch):
+    folder = write_run(tmp_path / os.fsdecode(b"run\xff"), shape=(8, 7))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="utf-8", errors=ANY_NAME))
+    assert report.main([str(folder)]) == 0
+    assert written.getvalue() == os.fsencode(folder / "report.html") + b"\n"
 
+
+def test_a_title_with_dollar_signs_or_broken_names_is_drawn(tmp_path):
     for index, name in enumerate(("$a$\\frac$:0", "new\nline:0")):
         folder = write_run(tmp_path / str(index), cases=(name,), shape=(8, 7))
         assert overview.draw(folder).startswith(b"\x89PNG")

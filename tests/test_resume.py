@@ -182,6 +182,25 @@ def test_images_whose_lines_are_damaged_are_computed_again(capsys, tmp_path, vol
     assert "computed again" in json.loads((folder / "run.json").read_text())["notes"][-1]
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace('"position": 2', '"position": 7'), "'volume.h5:2' is not image 7 of the data"),
+        (lambda text: text.replace("volume.h5:2", "volume.h5:0"), "an image is there twice"),
+        (lambda text: text.replace('"lines": [2', '"lines": [-2'), "line 1: 'done': 'lines': -2 is no whole number"),
+        (lambda text: text.replace('"seconds": ', '"seconds": 1e999'), "its records are damaged (line 1"),
+    ],
+)
+def test_a_journal_that_was_edited_is_one_line(capsys, tmp_path, volume, monkeypatch, change, words):
+    cheapen(monkeypatch)
+    _, folder = start(volume, tmp_path / "out")
+    for name in ("journal.jsonl", "images.jsonl", "searches.jsonl"):
+        if name == "journal.jsonl" or "twice" in words:
+            (folder / name).write_text(change((folder / name).read_text()))
+    assert go_on(folder) == 3
+    assert words in capsys.readouterr().err.splitlines()[-2 if "image 7" in words else -1]
+
+
 def test_a_damaged_archive_is_one_line_that_says_what_helps(capsys, tmp_path, volume, reference):
     _, folder = start(volume, tmp_path / "out")
     for name in ("pictures.npz", "perturbations.npz"):

@@ -28,10 +28,17 @@ _COUNT = whole(0, 10**15)
 _SETTINGS = mapping(plain)
 
 
+def _label(value: Any) -> None:
+    """A name of ours, which is printed."""
+    text(value)
+    if not value.isprintable():
+        raise ValueError(f"{shown(value)} is no name")
+
+
 def _method(value: Any) -> None:
     """A method's name, which a run's folder is named by."""
-    text(value)
-    if not value.isprintable() or "/" in value:
+    _label(value)
+    if "/" in value:
         raise ValueError(f"{shown(value)} is no method")
 
 
@@ -83,14 +90,15 @@ BEGUN = table(GOING_ON | {"runtime": _RUNTIME, "config": table(CONFIG), "threat_
 
 FAILED = table({"case": text, "failed": text})
 _ROW = table(
-    dict.fromkeys(("case", "volume", "source", "victim", "attack", "metric"), text)
+    dict.fromkeys(("case", "volume"), text)
+    | dict.fromkeys(("source", "victim", "attack", "metric"), _label)
     | dict.fromkeys(("eps", "clean", "noise", "attacked"), number)
     | {"flags": list_of(text)},
     dict.fromkeys(("norm", "norm_kspace", "clamped", "clamped_clean"), optional(number)),
 )
 _LOSSES = list_of(optional(number))
 _SEARCH = table(
-    {"case": text, "source": text, "attack": text, "eps": number, "trace": _LOSSES},
+    {"case": text, "source": _label, "attack": _label, "eps": number, "trace": _LOSSES},
     {"restarts": _LOSSES} | dict.fromkeys(("doubled", "restarted", "gradient_free", "noise"), optional(number)),
 )
 
