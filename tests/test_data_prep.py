@@ -172,6 +172,28 @@ def test_mistakes_are_one_line(arguments, code, problem, capsys, tmp_path, monke
     assert problem in line
 
 
+def test_a_full_disk_is_of_the_cache_if_nothing_else_is_written(capsys, monkeypatch):
+    def fill(*_):
+        raise OSError("163840 requested and 51184 written")  # as NumPy says it
+
+    monkeypatch.setattr("data_prep.maps.fill", fill)
+    assert main(["maps", "somewhere"]) == 4
+    where = "the cache, $XDG_CACHE_HOME or ~/.cache: 163840 requested and 51184 written"
+    assert capsys.readouterr().err == f"data_prep: error: {where}; give a folder that can be written to\n"
+
+
+def test_what_nobody_thought_of_is_one_line_too(capsys, monkeypatch):
+    def fill(*_):
+        raise ZeroDivisionError("by zero\nand so on")
+
+    monkeypatch.setattr("data_prep.maps.fill", fill)
+    assert main(["maps", "somewhere"]) == 1
+    line = "data_prep: error: unexpected ZeroDivisionError: by zero; --debug shows where\n"
+    assert capsys.readouterr().err == line
+    assert main(["maps", "somewhere", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_the_command_offers_the_fixes_that_there_are():
     for name in FIXES:
         assert parser().parse_args(["stanford", "raw", "out", "--fix", name]).fix == name

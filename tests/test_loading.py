@@ -126,3 +126,25 @@ def test_batches_are_of_one_shape_and_full(folder, batch, sizes):
     ((name, reason),) = failures
     assert name == "c.h5:1"
     assert "all zero" in reason
+
+
+def test_reading_ahead_ends_in_whatever_thread_lets_go_of_it():
+    """Memory may be collected in the thread that reads ahead, which cannot wait for itself."""
+    ends = threading.Event()
+
+    def items():
+        yield 1
+        ends.wait(20)
+        read.close()
+        done.append(True)
+        yield 2
+
+    done: list[bool] = []
+    read = prefetch(items())
+    assert next(read) == 1
+    ends.set()
+    for _ in range(200):
+        if done:
+            break
+        time.sleep(0.05)
+    assert done == [True]

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from data_prep.progress import Progress
 from tests.signals import ROOT, hearing_ctrl_c, problem, stopped
 
 BEGIN = "import os, signal, sys, threading, time\nfrom data_prep.process import as_process, at_stop, leaving, named\n"
@@ -166,3 +167,11 @@ def test_every_command_is_a_process_of_this_kind_and_has_its_help_without_numpy(
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     for name in modules:
         assert (ROOT / f"{name.replace('.', '/')}.py").read_text().rstrip().endswith("    as_process(main)"), name
+
+
+def test_progress_needs_no_stream(monkeypatch):
+    """As in a program without a console."""
+    monkeypatch.setattr(sys, "stderr", None)
+    progress = Progress(2, "images", interval=0)
+    progress.advance("one")
+    progress.advance("two")

@@ -142,8 +142,9 @@ def _listening(place: Place, hello: dict[str, Any]) -> socket.socket:
     # Perhaps one listens there that takes itself for the first, too, and then ends all.
     with suppress(OSError), socket.create_connection((place.host, place.port), _ANSWER) as connection:
         _send(connection, hello)
-        if _readable(connection, _ANSWER):
-            reason = _receive(connection).get("refused", reason)
+        said = _receive(connection) if _readable(connection, _ANSWER) else {}
+        if "refused" in said:
+            raise UsageError(f"{place.flag}: {said['refused']}")
     raise UsageError(f"{place.flag}: cannot listen there ({reason}); name a free port of process 0's machine")
 
 
