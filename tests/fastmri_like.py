@@ -48,8 +48,12 @@ def volume(name, slices=2):
 
 def write(folder, name, slices=2):
     """A file of this geometry as fastMRI's are, without our own data sets."""
-    kspace, target = volume(name, slices)
-    (ny, nx), (ty, tx) = GEOMETRIES[name]
+    return store(folder / f"{name}.h5", GEOMETRIES[name], *volume(name, slices))
+
+
+def store(path, geometry, kspace, target):
+    """Write k-space (slice, coil, ny, nx) and targets (slice, ty, tx) with fastMRI's header and attributes."""
+    (ny, nx), (ty, tx) = geometry
     header = (
         '<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding>'
         f"<encodedSpace><matrixSize><x>{ny}</x><y>{nx}</y><z>1</z></matrixSize></encodedSpace>"
@@ -57,11 +61,9 @@ def write(folder, name, slices=2):
         f"<encodingLimits><kspace_encoding_step_1><minimum>0</minimum><maximum>{nx - 1}</maximum>"
         f"<center>{nx // 2}</center></kspace_encoding_step_1></encodingLimits></encoding></ismrmrdHeader>"
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.h5"
+    path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         file["kspace"], file["reconstruction_rss"], file["ismrmrd_header"] = kspace, target, np.bytes_(header)
-        file.attrs.update(
-            {"max": float(target.max()), "norm": float(np.linalg.norm(target)), "acquisition": "CORPD_FBK"}
-        )
+        file.attrs.update({"max": float(target.max()), "norm": float(np.linalg.norm(target))})
+        file.attrs["acquisition"] = "CORPD_FBK"
     return path
