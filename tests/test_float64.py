@@ -1,6 +1,5 @@
 """Where JAX has float64, the library still draws the same numbers and computes in float32: the values are the same."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import jax
@@ -35,13 +34,18 @@ SMALL = QUICK_TO_COMPILE | {
 FEW = {"n_steps": 2}
 
 
+def float64():
+    """JAX with float64; its oldest versions have that under another name."""
+    return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
+
+
 def traced(function, *arguments):
     """What `function` computes where JAX has float64, without computing it: every equation, those of loops too."""
-    with jax.enable_x64(True):
+    with float64():
         return jax.make_jaxpr(function)(*arguments).jaxpr
 
 
-def equations(program) -> Iterator[jax.extend.core.JaxprEqn]:
+def equations(program):
     for equation in program.eqns:
         yield equation
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda one: hasattr(one, "eqns")):
@@ -107,6 +111,19 @@ def test_an_attack(name):
     assert_float32(attacked, allowed, IMAGE)
 
 
+@pytest.mark.parametrize("name", ["pgd", "apgd", "padam", "spsa"])
+def test_an_attack_on_a_method_in_float64(name):
+    attack = ATTACKS[name].build(replace(ATTACKS[name].config(), **FEW))
+
+    def attacked(allowed, data):
+        return attack(KEY, lambda delta: jnp.sum(jnp.abs(data + delta[0]) ** 2), allowed)
+
+    with float64():
+        data = SHAPE((ROWS, COLUMNS), jnp.float64)
+        found = jax.eval_shape(attacked, Threat(NUMBER, SHAPE(KSPACE.shape, bool)), data)
+    assert (found.delta.dtype, found.loss.dtype) == (jnp.complex64, jnp.float32)
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_of_the_scan(name):
     change = CHANGES[name]
@@ -156,7 +173,7 @@ def test_values_are_the_same_to_the_last_bit():
         return threat.measured(0.1, kspace, mask).random(KEY), self_supervision.withhold(KEY, mask, 0.2)
 
     before = drawn()
-    with jax.enable_x64(True):
+    with float64():
         after = drawn()
     for one, other in zip(before, after, strict=True):
         assert one.dtype == other.dtype

@@ -21,6 +21,7 @@ from data_prep.machine import is_of_memory, missing_device
 from jaxcs.keys import new_key
 from jaxcs.types import Reconstructor
 from tests.asserts import refused
+from tests.test_float64 import float64
 
 EXHAUSTED = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 33634666288 bytes.")
 OF_MEMORY = [
@@ -91,7 +92,7 @@ def test_settings_that_move_numbers_are_of_the_versions(monkeypatch):
     before = provenance.versions()
     assert "XLA_FLAGS" not in before
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/tmp/there --xla_cpu_enable_fast_math=true")
-    with jax.enable_x64(True), jax.threefry_partitionable(False):
+    with float64(), jax.threefry_partitionable(False):
         after = provenance.versions()
         (sentence,) = provenance.about_settings()
     changed = {name: value for name, value in after.items() if name not in before}

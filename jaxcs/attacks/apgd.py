@@ -75,6 +75,7 @@ def build(config: Config) -> Attack:
             alpha, period = plan
             value, gradient = ascend(state.delta)
             best = keep_best(state.best, (state.delta, gradient), value)
+            value = value.astype(state.value.dtype)
             n_rises = state.n_rises + (value > state.value)
             check = period > 0
             stuck = (state.step_size == state.checked_step) & (best.loss == state.checked_loss)

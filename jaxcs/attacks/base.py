@@ -81,7 +81,9 @@ class Best(NamedTuple):
 def keep_best(best: Best, point: Any, loss: Array) -> Best:
     """Remember `point` where it is the best so far.  A loss of NaN is kept for good, so that it is seen."""
     better = ~(loss <= best.loss) & ~jnp.isnan(best.loss)
-    return jax.tree.map(lambda new, old: jnp.where(better, new, old), Best(point, loss), best)
+    # Of a method in float64 the loss has that type, and what a loop carries must keep its own.
+    now = Best(point, loss.astype(best.loss.dtype))
+    return jax.tree.map(lambda new, old: jnp.where(better, new, old), now, best)
 
 
 def restarted(

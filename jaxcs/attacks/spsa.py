@@ -54,7 +54,7 @@ def build(config: Config) -> Attack:
             signs = 2 * heads.astype(jnp.float32) - 1
             direction = jnp.where(threat.support, signs[0] if threat.real else jax.lax.complex(signs[0], signs[1]), 0)
             change = loss(delta + distance * direction) - loss(delta - distance * direction)
-            return change / 2 * per_distance * direction
+            return change.astype(jnp.float32) / 2 * per_distance * direction
 
         def step(state: _State, key: Key) -> tuple[_State, tuple[Array, Array]]:
             value = loss(state.delta)
