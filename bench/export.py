@@ -75,8 +75,6 @@ def run(arguments: Namespace) -> None:
     from bench.harness.sources import check_device
 
     check_device(arguments.device)
-    for note in about_settings():
-        print(f"note: {note}", file=sys.stderr)
     config = RunConfig(
         arguments.method, preset=arguments.preset, settings=tuple(arguments.set), weights=arguments.weights
     )
@@ -95,6 +93,8 @@ def run(arguments: Namespace) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         remove_left(output.parent)
     with writing(output), whole_folder(output) as folder:
+        for note in about_settings():
+            print(f"note: {note}", file=sys.stderr)
         lowered = {name: lower(one) for name, one in found.items()}
         files = {name: bytes(one.serialize()) for name, one in lowered.items()}
         for name, content in files.items():

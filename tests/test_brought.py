@@ -8,7 +8,7 @@ import pytest
 
 from bench import attack
 from bench.harness import brought
-from bench.harness.errors import Interrupted, UsageError
+from bench.harness.errors import UsageError
 from bench.harness.prepare import SliceData
 from tests.cheap_run import write_volume
 
@@ -110,7 +110,7 @@ def test_what_cannot_is_one_line(name, problem):
 
 def test_a_signal_and_memory_that_runs_out_are_no_faults_of_the_function(monkeypatch):
     brought.check("mine:good", data(), "noise")
-    for error in (Interrupted("stopped by SIGTERM", 15), MemoryError()):
+    for error in (KeyboardInterrupt(), MemoryError()):
 
         def stop(*_, error=error):
             raise error

@@ -65,8 +65,6 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
         "best": {},
         "failed": {},
     }
-    for note in about_settings():
-        print(f"note: {note}", file=sys.stderr)
     if arguments.output is None:
         return _completed(found, None, examples, wanted, configs, method_configs)
     output = Path(arguments.output)
@@ -89,6 +87,8 @@ def _completed(
             if name not in ("candidates", "best", "failed") and before[name] != json.loads(json.dumps(value)):
                 raise InputFileError(f"--output {output}: its {name} is not that of this command; choose another file")
         found = before | {"failed": before.get("failed", {})}
+    for note in about_settings():
+        print(f"note: {note}", file=sys.stderr)
     done = [one["settings"] for one in found["candidates"]]
     left = [one for one in zip(wanted, configs, method_configs, strict=True) if one[0] not in done]
     slices = _prepared(examples, configs[0], found["failed"]) if left else []
