@@ -14,7 +14,7 @@ import h5py
 
 _GZIP, _LZF, _CHECKSUM = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_FLETCHER32
 _CHECKSUM_LENGTH = 4  # bytes
-_MOST_ONE_AT_A_TIME = 10_000
+_MOST_ONE_AT_A_TIME = 5_000
 
 
 def check_chunks(dataset: h5py.Dataset, row: int | None) -> None:
@@ -34,7 +34,7 @@ def check_chunks(dataset: h5py.Dataset, row: int | None) -> None:
     # LZF unpacks into a buffer of the size that stands here.
     if _LZF in used and pipeline[used.index(_LZF)][2][2:3] != (length,):
         raise ValueError("LZF for chunks of another size")
-    for info in _stored_chunks(dataset):
+    for info in stored_chunks(dataset):
         if row is None or info.chunk_offset[0] // chunk[0] == row // chunk[0]:
             _check_chunk(dataset, info, used, length)
 
@@ -50,7 +50,8 @@ def can_list_chunks(dataset: h5py.Dataset) -> bool:
     return hasattr(dataset.id, "get_chunk_info") and math.prod(pieces) <= _MOST_ONE_AT_A_TIME
 
 
-def _stored_chunks(dataset: h5py.Dataset) -> list[h5py.h5d.StoreInfo]:
+def stored_chunks(dataset: h5py.Dataset) -> list[h5py.h5d.StoreInfo]:
+    """Place, size and filters of each chunk that the file holds; of a dataset of which `can_list_chunks` is true."""
     if not hasattr(dataset.id, "chunk_iter"):
         return [dataset.id.get_chunk_info(index) for index in range(dataset.id.get_num_chunks())]
     found: list[h5py.h5d.StoreInfo] = []

@@ -17,9 +17,20 @@ from typing import BinaryIO, NamedTuple
 import h5py
 import numpy as np
 
+from data_prep.hdf5_chunks import stored_chunks
 from data_prep.hdf5_filters import filter_words, filters, repacked
 from data_prep.header import Header, parse
-from data_prep.safe_hdf5 import damaged, find_compound, find_group, group_names, holds, open_file, read_text, refusal
+from data_prep.safe_hdf5 import (
+    check_listable,
+    damaged,
+    find_compound,
+    find_group,
+    group_names,
+    holds,
+    open_file,
+    read_text,
+    refusal,
+)
 
 _REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("object", "<u4")])
 _NUMBERS = (
@@ -135,8 +146,8 @@ def _records(path: Path, what: str, file: h5py.File, dataset: h5py.Dataset, raw:
     chunk, *others = dataset.chunks  # some writers store the row as a column, (line, 1)
     records = np.zeros(len(dataset), record)
     # All at once: the library looks through the whole index for each, hours for a long scan of one line a chunk.
-    found: dict[tuple[int, ...], h5py.h5d.StoreInfo] = {}
-    dataset.id.chunk_iter(lambda info: found.update({info.chunk_offset: info}))
+    check_listable(path, what.strip("'"), dataset)
+    found = {info.chunk_offset: info for info in stored_chunks(dataset)}
     for first in range(0, len(dataset), chunk):
         info = found.get((first, *[0] * len(others)))
         if info is None or max(others, default=1) > 1 or info.size != chunk * record.itemsize:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import errno
 import os
 
-# What XLA, Python and NumPy say if memory, or room for another thread, runs out below them.
-_OF_MEMORY = ("RESOURCE_EXHAUSTED", "can't start new thread", "Cannot allocate memory", "Out of memory")
+# What XLA, Python and the loader of libraries say if memory, or room for another thread, runs out.
+_OF_MEMORY = (
+    "RESOURCE_EXHAUSTED",
+    "can't start new thread",
+    "Cannot allocate memory",
+    "Out of memory",
+    "failed to map segment",
+)
 # JAX takes its platform from these, in this order.
 _VARIABLES = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
 _EXTRAS = {"gpu": "jaxcs[cuda12] or jaxcs[cuda13]", "cuda": "jaxcs[cuda12] or jaxcs[cuda13]", "tpu": "jaxcs[tpu]"}
@@ -19,7 +25,7 @@ def is_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     # XLA's errors are RuntimeErrors; libraries that write files say RESOURCE_EXHAUSTED of full disks, as a ValueError.
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OF_MEMORY)
+    return isinstance(error, RuntimeError | ImportError) and any(words in str(error) for words in _OF_MEMORY)
 
 
 def missing_device(asked: str = "auto") -> str | None:

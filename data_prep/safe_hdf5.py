@@ -291,6 +291,13 @@ def _linked(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | h5py.Da
     return group[stored]
 
 
+def check_listable(path: str | Path, name: str, dataset: h5py.Dataset) -> None:
+    """Raise InputError, naming the HDF5 library, if that cannot say where the chunks of the dataset are."""
+    if not can_list_chunks(dataset):
+        problem = f"'{name}' is in chunks, which the HDF5 library {h5py.version.hdf5_version} cannot list"
+        raise refusal(path, problem, "install an h5py that has HDF5 1.12.3 or newer")
+
+
 def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
     """The dataset behind a hard link of the group whose values are stored in this file, or None where absent."""
     path = group.file.filename
@@ -308,9 +315,8 @@ def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
     if not set(used) <= _FILTERS or len(used) != len(set(used)):
         remedy = f"use none, or gzip, or lzf; {repacked('GZIP=4')}"
         raise refusal(path, f"'{name}' is stored with {filter_words(used)}", remedy)
-    if used and dataset.shape is not None and not can_list_chunks(dataset):
-        problem = f"'{name}' is compressed, and the HDF5 library {h5py.version.hdf5_version} cannot list its chunks"
-        raise refusal(path, problem, "install an h5py that has HDF5 1.12.3 or newer")
+    if used and dataset.shape is not None:
+        check_listable(path, name, dataset)
     return dataset
 
 

@@ -7,10 +7,11 @@ import h5py
 import numpy as np
 import pytest
 
-from data_prep import hdf5_chunks, safe_hdf5
+from data_prep import hdf5_chunks, ismrmrd, safe_hdf5
 from data_prep.hdf5_chunks import can_list_chunks, check_chunks
 from data_prep.safe_hdf5 import damaged, find_dataset, open_file, read
 from tests.asserts import refused
+from tests.hostile.seeds import lines
 
 
 class Older:
@@ -41,7 +42,7 @@ def test_chunks_are_looked_at_whatever_the_library_can_list(tmp_path, compressio
     write(tmp_path / "v.h5", compression=compression)
     with h5py.File(tmp_path / "v.h5") as file:
         dataset = file["kspace"]
-        assert hdf5_chunks._stored_chunks(older(dataset)) == hdf5_chunks._stored_chunks(dataset)
+        assert hdf5_chunks.stored_chunks(older(dataset)) == hdf5_chunks.stored_chunks(dataset)
         check_chunks(older(dataset), 2)
         check_chunks(older(dataset), None)
     with h5py.File(tmp_path / "v.h5", "r+") as file:
@@ -67,6 +68,9 @@ def test_a_library_that_cannot_list_chunks_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(safe_hdf5, "can_list_chunks", lambda dataset: False)
     refused(find, tmp_path / "v.h5", f"the HDF5 library {h5py.version.hdf5_version} cannot list", "install an h5py")
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        lines(file)
+    refused(ismrmrd.volumes, tmp_path / "scan.h5", "'dataset/data' is in chunks", "install an h5py")
     write(tmp_path / "plain.h5")
     assert find(tmp_path / "plain.h5") == []
 

@@ -29,6 +29,7 @@ OF_MEMORY = [
     EXHAUSTED,
     RuntimeError("can't start new thread"),
     OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ImportError("libjax_common.so: failed to map segment from shared object"),
 ]
 
 

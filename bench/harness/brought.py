@@ -21,6 +21,7 @@ from jaxtyping import Array
 from bench.harness.errors import RunError, UsageError
 from bench.harness.prepare import SliceData
 from data_prep.safe_hdf5 import printable
+from jaxcs.keys import new_key
 from jaxcs.recon import Method
 from jaxcs.types import Measurement, Reconstructor
 
@@ -58,7 +59,7 @@ def check(name: str, data: SliceData, attack: str) -> None:
     reconstruct, target = method(name).build(_NoSettings()).apply, data.target.shape
 
     def image(kspace: Array) -> Array:
-        return reconstruct({}, Measurement(kspace, data.mask, data.maps), jax.random.key(0))
+        return reconstruct({}, Measurement(kspace, data.mask, data.maps), new_key(0))
 
     def gradient(kspace: Array) -> Array:
         return jax.grad(lambda kspace: jnp.sum(image(kspace) ** 2))(kspace)
