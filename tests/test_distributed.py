@@ -79,7 +79,12 @@ def test_who_is_lost_costs_the_others_nothing(tmp_path, whole, monkeypatch, faul
 
 def test_with_the_first_all_end_and_can_go_on(tmp_path, whole):
     volume, _ = whole
-    first, second = ended(attack_together(2, arguments(volume, tmp_path), {0: DIES, 1: HANGS}))
+    # Not before the other has its folder, which it says.
+    both = f"import glob, time; begun = lambda: len(glob.glob({str(tmp_path / '*' / 'run.json')!r})) == 2"
+    dies = (
+        "campaign._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(begun, True)], os.kill(os.getpid(), 9))"
+    )
+    first, second = ended(attack_together(2, arguments(volume, tmp_path), {0: f"{both}; {dies}", 1: HANGS}))
     assert first.code == -signal.SIGKILL
     assert second.code == -signal.SIGABRT  # JAX's own
     assert re.search(r"process 1 of 2 writes \S+-2of2-\S+; where it is stopped, bench.attack --resume", second.err)
