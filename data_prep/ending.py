@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from data_prep import process
-from data_prep.machine import is_of_memory
+from data_prep.machine import is_of_memory, missing_device
 
-_EXIT_UNEXPECTED, _EXIT_MEMORY = 1, 5
+_EXIT_UNEXPECTED, _EXIT_USAGE, _EXIT_MEMORY = 1, 2, 5
 
 
 class Advice(str):
@@ -64,5 +64,8 @@ def _explained(error: BaseException, advice: str) -> Failure:
         return Failure(str(error), process.EXIT_OUTPUT)
     if is_of_memory(error):
         return Failure(f"out of memory; {advice}", _EXIT_MEMORY)
+    # Commands that take no --device ask JAX for one when they first compute.
+    if "jax" in sys.modules and (absent := missing_device()) is not None:
+        return Failure(absent, _EXIT_USAGE)
     reason = (str(error).splitlines() or [""])[0]
     return Failure(f"unexpected {type(error).__name__}: {reason}; --debug shows where", _EXIT_UNEXPECTED)

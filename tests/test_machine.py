@@ -16,6 +16,7 @@ from bench.harness.errors import UsageError
 from bench.harness.estimate import _maps
 from bench.harness.sources import check_device
 from bench.harness.stored import difference_of_versions
+from data_prep.ending import in_one_line
 from data_prep.files import list_cases
 from data_prep.machine import is_of_memory, missing_device
 from jaxcs.keys import new_key
@@ -78,6 +79,21 @@ def test_the_cause_of_an_absent_device_is_named(asked, environment, error, line,
     assert line in missing_device(asked)
     with pytest.raises(UsageError, match="JAX finds no such device"):
         check_device(asked)
+
+
+def test_commands_without_a_flag_for_the_device_name_the_cause_too(monkeypatch, capsys):
+    def devices():
+        raise AssertionError
+
+    def work():
+        jax.devices()
+        return 0
+
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    monkeypatch.setattr(jax, "devices", devices)
+    assert in_one_line("data_prep", work, lambda error: None, "", debug=False) == 2
+    line = "JAX_PLATFORMS=tpu: JAX finds no such device here; install jaxcs[tpu], or unset JAX_PLATFORMS"
+    assert capsys.readouterr().err == f"data_prep: error: {line}\n"
 
 
 def test_settings_under_which_no_method_works_are_named():

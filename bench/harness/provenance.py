@@ -14,6 +14,7 @@ import jax
 _PACKAGES = ("jaxcs", "jax", "jaxlib", "numpy", "h5py", "pywavelets")
 # Options of JAX that move numbers, and what they are if nobody sets them.  Not all versions of JAX have all of them.
 _OPTIONS: dict[str, Any] = {
+    "jax_accurate_erf_inv": False,
     "jax_allow_f16_reductions": True,
     "jax_compiler_enable_remat_pass": True,
     "jax_default_dtype_bits": "64",
@@ -29,6 +30,7 @@ _OPTIONS: dict[str, Any] = {
     "jax_random_seed_offset": 0,
     "jax_threefry_partitionable": True,
     "jax_use_direct_linearize": True,
+    "jax_use_hlo_logistic_lowering": None,
 }
 # Options for those who look for mistakes in programs: with these values JAX refuses what the methods do.
 _TRANSFERS = (("host", "device"), ("device", "host"), ("device", "device"))
