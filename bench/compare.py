@@ -29,7 +29,8 @@ _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
 class Run(NamedTuple):
     """A method under its own attack, as a run's records have it.
 
-    rows: (case, eps, metric) -> clean, noise, attacked.  volumes: of each case.
+    rows: (case, eps, metric) -> clean, noise, attacked, and zero_filled unless the record is of before.
+    volumes: of each case.
     """
 
     label: str
@@ -71,7 +72,8 @@ def runs_of(record: Record) -> list[Run]:
     keyed: dict[str, dict[tuple[str, float, str], dict[str, float]]] = {}
     for row in rows:
         at = (row["case"], row["eps"], row["metric"])
-        keyed.setdefault(row["victim"], {})[at] = {name: row[name] for name in _STATES}
+        states = _STATES if row.get("zero_filled") is None else ("zero_filled", *_STATES)
+        keyed.setdefault(row["victim"], {})[at] = {name: row[name] for name in states}
     volumes = {row["case"]: row["volume"] for row in rows}
     chosen = record.run["config"].get("settings", {}) if len(keyed) == 1 else {}
     settings = " ".join(f"{name}={value}" for name, value in chosen.items())
@@ -89,7 +91,7 @@ def compare(runs: list[Run], eps: list[float]) -> str:
             raise InputFileError(f"{run.label}: has no epsilon {missing[0]:g}; choose others by --eps")
     heads = ["clean", *(f"{state} {value:g}" for value in eps for state in ("noise", "attacked"))]
     columns = [("clean", eps[0]), *((state, value) for value in eps for state in ("noise", "attacked"))]
-    lines = [f"Means over {len(cases)} images, PSNR [dB] / SSIM.", "", *_head(["method", *heads])]
+    lines = [f"Means over {len(cases)} images, PSNR [dB] / SSIM.", "", *_head(["method", "zero-filled", *heads])]
     for run in runs:
         cells = [
             " / ".join(
@@ -98,10 +100,14 @@ def compare(runs: list[Run], eps: list[float]) -> str:
             )
             for state, value in columns
         ]
-        lines.append("| " + " | ".join([run.label, *cells]) + " |")
+        least = [(zero_filled(run, cases, eps[0], metric), style) for metric, style in _FORMATS.items()]
+        told = " / ".join("-" if value is None else style.format(value) for value, style in least)
+        lines.append("| " + " | ".join([run.label, told, *cells]) + " |")
     if len(runs) == 1:
         return "\n".join(lines)
-    lines += ["", "SSIM by which each is above the next, image by image, with 95 % intervals.", ""]
+    from bench.harness.intervals import MEANING  # imports NumPy
+
+    lines += ["", f"SSIM by which each is above the next, image by image. {MEANING[0].upper()}{MEANING[1:]}.", ""]
     lines += _head(["", *heads])
     for better, worse in itertools.pairwise(runs):
         volumes = [better.volumes[case] for case in cases]
@@ -127,12 +133,17 @@ def differences(better: Run, worse: Run, cases: list[str], eps: float, metric: s
     return [one - other for one, other in pairs]
 
 
+def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
+    """The mean of the zero-filled images, None if the record has none."""
+    found = [run.rows[case, eps, metric].get("zero_filled") for case in cases]
+    known = [value for value in found if value is not None]
+    return statistics.fmean(known) if len(known) == len(cases) else None
+
+
 def _interval(found: list[float], volumes: list[str]) -> str:
+    from bench.harness.intervals import of_mean, told
 
-    from bench.harness.records import half_interval
-
-    mean, half = statistics.fmean(found), half_interval(found, volumes)
-    return f"{mean:+.3f}" if half is None else f"{mean:+.3f} ± {half:.3f}"
+    return told(statistics.fmean(found), of_mean(found, volumes), "{:+.3f}", brief=True)
 
 
 if __name__ == "__main__":

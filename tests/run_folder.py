@@ -61,9 +61,30 @@ def write_run(
                     common |= {"attack": "pgd", "eps": eps, "norm": eps, "norm_kspace": eps, "flags": raised}
                     clean = 30.0 + index
                     rows += [
-                        common | {"metric": "nmse", "clean": 0.01, "noise": 0.011, "attacked": 0.01 * harm},
-                        common | {"metric": "psnr", "clean": clean, "noise": clean - 0.5, "attacked": clean - harm},
-                        common | {"metric": "ssim", "clean": 0.9, "noise": 0.89, "attacked": 0.9 - harm / 20},
+                        common
+                        | {
+                            "metric": "nmse",
+                            "zero_filled": 0.02,
+                            "clean": 0.01,
+                            "noise": 0.011,
+                            "attacked": 0.01 * harm,
+                        },
+                        common
+                        | {
+                            "metric": "psnr",
+                            "zero_filled": 20.0 + index,
+                            "clean": clean,
+                            "noise": clean - 0.5,
+                            "attacked": clean - harm,
+                        },
+                        common
+                        | {
+                            "metric": "ssim",
+                            "zero_filled": 0.5,
+                            "clean": 0.9,
+                            "noise": 0.89,
+                            "attacked": 0.9 - harm / 20,
+                        },
                     ]
     several = len(labels) > 1
     run = {

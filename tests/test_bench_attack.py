@@ -92,7 +92,8 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     psnr = [row["attacked"] for row in rows if (row["metric"], row["eps"]) == ("psnr", 0.05)]
     at_005 = next(row for row in summary if (row["metric"], row["eps"]) == ("psnr", "0.05"))
     assert float(at_005["attacked"]) == pytest.approx(np.mean(psnr))
-    assert at_005["ci95"] == ""  # both slices are of one volume
+    # Both slices are of one volume.
+    assert [at_005[name] for name in ("ci95", "low", "high", "interval", "volumes")] == ["", "", "", "", "1"]
 
     with np.load(folder / "perturbations.npz") as file:
         delta = file["volume.h5:1|0.05"]
@@ -115,7 +116,10 @@ def test_the_built_in_phantom_needs_no_flags(capsys, tmp_path):
     assert code == 0, err
     assert "--data PATH takes fastMRI files" in err
     assert "phantom" in err.splitlines()[0]
-    assert re.sub(" +", " ", out.splitlines()[0]) == "method attack eps metric clean noise attacked 95 % CI images"
+    assert (
+        re.sub(" +", " ", out.splitlines()[0])
+        == "method attack eps metric zero-filled clean noise attacked 95 % CI images"
+    )
     assert folder is not None
 
 

@@ -60,6 +60,8 @@ def test_everyone_under_everyones_perturbations(capsys, tmp_path, volume):
     )
     assert all(own[at]["attacked"] < own[at]["noise"] for at in own if at[1] > 0)
     assert any(own[at]["clean"] != other[at]["clean"] for at in own)
+    least = {(row["case"], row["metric"]): row["clean"] for row in rows if row["victim"] == "zero_filled"}
+    assert all(row["zero_filled"] == least[row["case"], row["metric"]] for row in rows)
     assert all(own[at]["norm"] == other[at]["norm"] for at in own)
     assert "pgd on l1" in out
     record = json.loads((folder / "run.json").read_text())
@@ -188,5 +190,6 @@ def test_functions_are_compiled_once_for_each_method_and_shape(capsys, tmp_path,
         return sorted(name[1] for name in names if name and name[1] in ("run", "evaluate"))
 
     one = compilations("--limit", "1", "--eps", "0.05")
-    assert one == ["evaluate", "evaluate", "run"]
+    # The third is the zero-filled image, which every method is held against.
+    assert one == ["evaluate", "evaluate", "evaluate", "run"]
     assert compilations("--limit", "2", "--eps", "0.02", "0.05", "0.1") == one

@@ -1,13 +1,12 @@
-"""What speaks against a result: each flag, and intervals over images that belong together."""
+"""What speaks against a result: each flag, what was not checked, and the sentences of several methods."""
 
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
-from bench.harness.evidence import flag_across, not_checked, raised, search_flags, victim_flags
+from bench.harness.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
 from bench.harness.findings import findings
-from bench.harness.records import FLAGS, half_interval
+from bench.harness.records import FLAGS
 
 CONVERGED = np.array([1.0, 1.98, 2.0, 2.0])
 
@@ -66,39 +65,45 @@ def test_every_flag_is_explained_and_what_was_not_checked_is_said():
     assert len(not_checked(several=False, checked=False, restarts=3)) == 3
 
 
-def test_intervals_count_volumes_and_not_slices():
-    values = np.random.default_rng(0).normal(size=12)
-    alone = half_interval(list(values), [str(index) for index in range(12)])
-    assert alone == pytest.approx(1.96 * np.std(values, ddof=1) / np.sqrt(12))
-    # Each slice three times over tells no more than once.
-    thrice = half_interval(list(np.repeat(values, 3)), [str(index) for index in np.repeat(np.arange(12), 3)])
-    assert thrice == pytest.approx(alone)
-    assert half_interval(list(values), ["one"] * 12) is None
-    # Against a simulation: three slices share what their volume adds.
-    draws = np.random.default_rng(1).normal(size=(2000, 8, 1)) + 0.5 * np.random.default_rng(2).normal(
-        size=(2000, 8, 3)
-    )
-    names = [str(index) for index in np.repeat(np.arange(8), 3)]
-    halves = [half_interval(list(draw.ravel()), names) for draw in draws]
-    assert np.sqrt(np.mean(np.square(halves))) / 1.96 == pytest.approx(np.std(draws.mean(axis=(1, 2))), rel=0.05)
+def test_a_clean_image_below_the_zero_filled_one_is_flagged_by_either_metric():
+    zero_filled = {"psnr": 20.0, "ssim": 0.5, "nmse": 0.1}
+    assert raised(clean_flags({"psnr": 25.0, "ssim": 0.7}, zero_filled)) == []
+    # The same image by another program.
+    assert raised(clean_flags({"psnr": 19.9999, "ssim": 0.49999}, zero_filled)) == []
+    assert raised(clean_flags({"psnr": 25.0, "ssim": 0.4}, zero_filled)) == ["worse than zero-filled"]
+    assert raised(clean_flags({"psnr": 14.0, "ssim": 0.7}, zero_filled)) == ["worse than zero-filled"]
+
+
+def several(shifts):
+    psnr = {("a", "a"): 20.0, ("b", "a"): 25.0, ("a", "b"): 15.0, ("b", "b"): 18.0}
+    return [
+        {"case": case, "volume": case, "source": source, "victim": victim, "metric": "psnr", "eps": 0.05, "clean": 30.0}
+        | {"noise": 29.0, "attacked": value + shift * (1 if source == victim else 0.5)}
+        for case, shift in shifts.items()
+        for (source, victim), value in psnr.items()
+    ]
 
 
 def test_findings_say_who_is_hurt_by_whom():
-    psnr = {("a", "a"): 20.0, ("b", "a"): 25.0, ("a", "b"): 15.0, ("b", "b"): 18.0}
-    rows = [
-        {"case": case, "volume": case, "source": source, "victim": victim, "metric": "psnr", "eps": 0.05, "clean": 30.0}
-        | {"noise": 29.0, "attacked": value + shift}
-        for case, shift in (("one", 0.0), ("two", 1.0))
-        for (source, victim), value in psnr.items()
-    ]
+    rows = several(dict(zip("uvwxyz", (0.0, 1.0, 0.4, 0.6, 0.2, 0.8), strict=True)))
     told = findings(rows)
-    assert told[0].startswith("a is hurt most by its own attack: at epsilon 0.05 it loses 9.5 dB to it, and 4.5 dB")
+    assert told[0].startswith("a is hurt most by its own attack: at epsilon 0.05 it loses 9.5 dB to it, and 4.8 dB")
+    assert told[0].endswith("that on b, a difference of +4.8 ± 0.2 dB.")
     assert told[1].startswith(
-        "b is NOT hurt most by its own attack: at epsilon 0.05 it loses 11.5 dB to it, and 14.5 dB"
+        "b is NOT hurt most by its own attack: at epsilon 0.05 it loses 11.5 dB to it, and 14.8 dB"
     )
-    assert "loses 8.5 ± 1.0 dB more than to noise of equal norm" in told[2]
+    assert "loses 8.5 ± 0.4 dB more than to noise of equal norm" in told[2]
     assert "stronger on 100% of the results" in told[2]
+    assert told[-1] == "Published, that each method is hurt most by its own attack: in part."
     assert findings([row for row in rows if row["source"] == "a"]) == []
+
+
+def test_of_few_volumes_findings_name_ranges_and_of_one_image_there_are_none():
+    told = findings(several({"one": 0.0, "two": 1.0}))
+    assert told[0].startswith("a is not known to be hurt most by its own attack")
+    assert "loses 8.5 (8.0 to 9.0, range of 2 volumes) dB more than to noise" in told[2]
+    assert told[-1].endswith("cannot tell.")
+    assert findings(several({"one": 0.0})) == []
 
 
 def test_the_order_of_the_families_stands_beside_that_of_the_paper():
@@ -107,8 +112,9 @@ def test_the_order_of_the_families_stands_beside_that_of_the_paper():
     def sentence(lost):
         return findings(
             [
-                {"case": "one", "volume": "one", "source": source, "victim": victim, "metric": "psnr", "eps": 0.05}
+                {"case": case, "volume": case, "source": source, "victim": victim, "metric": "psnr", "eps": 0.05}
                 | {"clean": 30.0, "noise": 30.0, "attacked": 30.0 - (lost[victim] if source == victim else 0.5)}
+                for case in ("one", "two")
                 for source in lost
                 for victim in lost
             ]

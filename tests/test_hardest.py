@@ -9,11 +9,11 @@ import pytest
 
 from bench import attack, hardest
 from bench.figures import low_frequency as figure
-from bench.harness import sources
+from bench.harness import hard_for_others, sources
 from bench.harness.case_list import as_csv, listed
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError
-from bench.harness.records import half_interval, half_of_difference
+from bench.harness.intervals import of_difference
 from bench.harness.spectra import Spectrum, low_frequency, sentences
 from data_prep import phantom
 from data_prep.files import list_cases
@@ -124,10 +124,13 @@ def test_what_is_hard_for_one_is_set_beside_what_is_hard_for_others(capsys, tmp_
     flags = (mine, "--count", 4, "--output", tmp_path / "hard.csv", "--others")
     code, out, error = run(capsys, *flags, same, other)
     assert code == 0, error
-    assert out[-2].startswith("for l1 the subset is harder: ssim 0.0875, the rest 0.375, a difference of -0.287 ± ")
-    assert out[-2].endswith("(8 images, rank correlation of the scores 1.00)")
-    assert "for tv the subset is easier: ssim 0.825, the rest 0.25, a difference of +0.575" in out[-1]
-    assert out[-1].endswith("-1.00)")
+    assert out[-3].startswith("for l1 the subset is not known to be harder: ssim 0.0875, the rest 0.375, a difference")
+    assert out[-3].endswith(
+        "of -0.287 (-0.35 to -0.225, range of 2 volumes) (8 images, rank correlation of the scores 1.00 (too few to "
+        "tell))"
+    )
+    assert out[-2].startswith("for tv the subset is not known to be harder: ssim 0.825, the rest 0.25")
+    assert out[-1] == "published: images that are hard for one method are hard for all: cannot tell"
     stored = json.loads((tmp_path / "hard.json").read_text())["others"]
     assert [one["method"] for one in stored] == ["l1", "tv"]
     for name, settings, problem in (("r", {"acceleration": 8.0}, "its acceleration"), ("n", {}, "shares no images")):
@@ -136,13 +139,32 @@ def test_what_is_hard_for_one_is_set_beside_what_is_hard_for_others(capsys, tmp_
         assert (code, problem in error) == (3, True), error
 
 
+def test_images_are_hard_for_all_only_if_every_interval_says_so():
+    def method(name, low, high):
+        interval = {"low": low, "high": high, "kind": "95 %", "volumes": 20}
+        means = {"chosen": 0.7, "rest": 0.7 - (low + high) / 2, "difference": (low + high) / 2}
+        return means | {"method": name, "images": 20, "volumes": 20, "interval": interval, "correlation": 0.5}
+
+    lower, same, higher = method("l1", -0.2, -0.1), method("unet", -0.02, 0.01), method("tv", 0.1, 0.2)
+    said = hard_for_others.sentences([lower, same, higher], "ssim")
+    assert said[0].startswith("for l1 the subset is harder: ssim 0.7, the rest 0.85, a difference of -0.15 ± 0.05 (20")
+    assert said[0].endswith("rank correlation of the scores 0.50 (95 %: 0.05 to 0.78))")
+    assert said[1].startswith("for unet the subset is not clearly harder")
+    assert said[2].startswith("for tv the subset is easier")
+    assert said[3].endswith("are hard for all: in part")
+    assert hard_for_others.sentences([lower, lower], "ssim")[-1].endswith("are hard for all: yes")
+    assert hard_for_others.sentences([same], "ssim")[-1].endswith("are hard for all: not excluded")
+    assert hard_for_others.sentences([], "ssim") == []
+
+
 def test_the_interval_of_a_difference_is_that_of_two_means():
     values = np.random.RandomState(0).normal(size=40)
     chosen = np.arange(40) < 10
     # Of volumes of one slice each: Welch's standard error, but for the divisors' small differences.
-    half = half_of_difference(values.tolist(), list(map(str, range(40))), chosen.tolist())
-    expected = 1.96 * np.sqrt(values[chosen].var() / 10 + values[~chosen].var() / 30)
-    assert half == pytest.approx(expected, rel=0.02)
+    found = of_difference(values.tolist(), list(map(str, range(40))), chosen.tolist())
+    # Student's of the side that has fewer.
+    expected = 2.262157 * np.sqrt(10 / 9 * (values[chosen].var() / 10 + values[~chosen].var() / 30))
+    assert (found.high - found.low) / 2 == pytest.approx(expected)
 
 
 def test_of_shifted_runs_the_spectra_are_those_of_shifted_scans(capsys, tmp_path, data):
@@ -252,25 +274,30 @@ def test_the_finding_says_which_way_it_went():
     said = sentences(lower)
     assert "central 8 % of the columns" in said[0]
     assert said[1].startswith("the subset has a lower share of low-frequency energy, -0.")
-    assert said[1].endswith("as in the paper")
+    assert said[1].endswith("(published, that hard images have a lower share: yes)")
     assert said[2] == (
         "along the vertical line the curves cross at frequency 10 (the paper's at 45): the subset has less energy "
         "below it and more above, at 95 % of the frequencies"
     )
     # With one slice a volume: the standard errors of both means.
     subset, rest = (np.array(noise)[np.array(chosen) == wanted] for wanted in (True, False))
-    variance = 14 / 13 * sum(np.sum((one - one.mean()) ** 2) / one.size**2 for one in (subset, rest))
-    assert lower["difference"]["half"] == pytest.approx(1.96 * np.sqrt(variance))
+    variance = 6 / 5 * sum(np.sum((one - one.mean()) ** 2) / one.size**2 for one in (subset, rest))
+    interval = lower["difference"]["interval"]
+    assert (interval["high"] - interval["low"]) / 2 == pytest.approx(2.570582 * np.sqrt(variance))
     higher = low_frequency(spectra(0.8 + 0.1 * np.array(chosen) + noise, chosen, volumes, [flat] * 14), 0.08)
-    assert sentences(higher)[1].endswith("the opposite of the paper")
+    assert sentences(higher)[1].endswith("lower share: no)")
     assert "no one frequency parts the curves: the subset has less energy at 0 % of the freq" in sentences(higher)[2]
     same = low_frequency(spectra(0.8 + noise, chosen, volumes, profiles), 0.08)
     assert sentences(same)[1].startswith("no difference that could not be chance")
+    assert sentences(same)[1].endswith("lower share: not excluded)")
     single = low_frequency(spectra(0.8 + noise, chosen, ["a"] * 14, profiles), 0.08)
-    assert "of one volume alone it cannot be told from chance" in sentences(single)[1]
+    assert "5 volumes on either side are needed to tell it from chance, and there is 1" in sentences(single)[1]
     few = low_frequency(spectra(0.8 + noise, chosen, ["a", "b"] * 7, profiles), 0.08)
-    assert sentences(few)[2] == "of 2 volumes alone these intervals are too narrow"
-    assert few["groups"]["subset"]["half"] == half_interval(list(0.8 + noise[:6]), ["a", "b"] * 3)
+    assert "range of 2 volumes" in sentences(few)[0]
+    assert sentences(few)[1].endswith("and there are 2 (published, that hard images have a lower share: cannot tell)")
+    means = [np.mean(0.8 + noise[:6][start::2]) for start in (0, 1)]
+    found = few["groups"]["subset"]["interval"]
+    assert (found["low"], found["high"], found["kind"]) == (*map(pytest.approx, sorted(means)), "range")
 
 
 def test_of_matrices_of_several_sizes_the_shared_frequencies_are_compared():

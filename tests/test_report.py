@@ -90,8 +90,51 @@ def test_the_page_of_a_run_says_what_was_found_and_how_far_to_believe_it(ordinar
 
 def test_the_interval_of_a_curve_is_that_of_the_images(ordinary):
     page = report.write_report(ordinary).decode()
-    # Two volumes, 1 dB apart: 1.96 * std / sqrt(2).
-    assert f"attacked, 0.05: 25.50 ± {1.96 * np.std([25, 26], ddof=1) / np.sqrt(2):.2f}" in page
+    assert "attacked, 0.05: 25.50 (25.00 to 26.00, range of 2 volumes)" in page
+    assert "±" not in page
+    assert "fewer than 5 have no 95 % interval" in page
+    volumes = tuple(f"{name}.h5:{index}" for name in "abcde" for index in range(2))
+    page = report.write_report(write_run(ordinary.parent / "more", cases=volumes)).decode()
+    # Five volumes, the means of each 2 dB apart; Student's with 4 degrees of freedom.
+    half = 2.776445 * np.std([25.5, 27.5, 29.5, 31.5, 33.5], ddof=1) / np.sqrt(5)
+    assert f"attacked, 0.05: 29.50 ± {half:.2f}" in page
+    assert "Student's t of 5 volumes" in Page(page.encode()).text
+
+
+def test_zero_filled_stands_beside_the_method_and_its_absence_costs_the_tick(ordinary):
+    page = Page(report.write_report(ordinary))
+    assert re.search(r"zero-filled\s*clean\s*noise\s*attacked\s*range of volumes", page.text)
+    assert "Zero-filled, from clean data: 20.5 dB, SSIM 0.500" in page.text
+    path = ordinary / "images.jsonl"
+    sound = [json.loads(line) | {"flags": []} for line in path.read_text().splitlines()]
+
+    def classes(lines):
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        page = Page(report.write_report(ordinary))
+        return [values["class"] for tag, values in page.tags if tag == "ul" and "class" in values], page.text
+
+    assert "fine" in classes(sound)[0]
+    found, text = classes([line | {"flags": ["worse than zero-filled"]} for line in sound])
+    assert ("fine" in found, "flags" in found) == (False, True)
+    assert "Worse than zero-filled, in 2 of 2 images of l1 (100 %): " in text
+    assert "weights, scale or crop?" in text
+    # A record of before, which has no such scores.
+    old = [{key: value for key, value in line.items() if key != "zero_filled"} for line in sound]
+    found, text = classes(old)
+    assert "fine" not in found
+    assert "Whether the clean images are better than zero-filled ones was not looked at" in text
+    assert "Zero-filled, from clean data" not in text
+
+
+def test_a_network_below_its_card_gets_no_tick(tmp_path):
+    cases = tuple(f"v{index}.h5:0" for index in range(6))
+    config = {"method": "unet", "settings": {}, "threat": "noise", "mask": "random", "acceleration": 4.0}
+    config |= {"center_fraction": 0.08, "data": None, "phantom": "knee", "seed": 0, "region": None, "shift": {}}
+    card = {"method": "unet", "training": config, "validation": {"psnr": 60.0, "ssim": 0.9}}
+    methods = {"unet": {"method": "unet", "config": {}, "weights": {"sha256": "0", "card": card}}}
+    folder = write_run(tmp_path / "run", ("unet",), cases, config=config, methods=methods)
+    text = Page(report.write_report(folder)).text
+    assert "Below its card: unet has PSNR 32.50 dB on clean data, and by the card of its weights PSNR 60.00 dB" in text
 
 
 def test_a_matrix_shows_who_hurts_whom(matrix):
@@ -192,8 +235,10 @@ def test_an_old_run_still_has_a_page(ordinary):
 
 def test_one_image_has_no_interval(tmp_path):
     page = report.write_report(write_run(tmp_path / "run", cases=("a.h5:0",))).decode()
-    assert "(1 image)" in page
+    assert "<h1>One image, an example and no finding: l1 has 30.0 dB PSNR on clean data, 29.5 dB with noise" in page
+    assert "All images are of one volume, so that nothing tells how sure the means are." in page
     assert "±" not in page
+    assert "range" not in Page(page.encode()).text
 
 
 def test_the_command_renews_pages_and_compares(capsys, tmp_path, ordinary, matrix, monkeypatch):
@@ -202,7 +247,14 @@ def test_the_command_renews_pages_and_compares(capsys, tmp_path, ordinary, matri
     assert (code, err) == (0, "")
     assert out.split() == [str(ordinary / "report.html"), str(matrix / "report.html"), "comparison.html"]
     page = Page((tmp_path / "comparison.html").read_bytes())
-    for words in ("keeps the highest PSNR (25.5 dB)", "of 3.", "l1 (ordinary)", "l1 (matrix) − unet", "+0.00 ± 0.00"):
+    for words in (
+        "keeps the highest PSNR (25.5 dB)",
+        "of 3.",
+        "l1 (ordinary)",
+        "l1 (matrix) − unet",
+        "+0.00 (+0.00 to +0.00)",
+        "zero-filled",
+    ):
         assert words in page.text, words
     assert "Means over the 2 images that all runs share" in page.text
     assert re.search(r"victims\s*none\s*l1 unet", page.text)

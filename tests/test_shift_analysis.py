@@ -11,11 +11,15 @@ from bench.shifts.table import render
 from jaxcs.recon import METHODS
 
 
+def half(interval):
+    return (interval["high"] - interval["low"]) / 2
+
+
 def scores(values, first=0, per_volume=1):
     names = [f"image {first + index}" for index in range(len(values))]
     return Scores(
         dict(zip(names, map(float, values), strict=True)),
-        {name: f"volume {index // per_volume}" for index, name in enumerate(names)},
+        {name: f"volume {(first + index) // per_volume}" for index, name in enumerate(names)},
     )
 
 
@@ -79,18 +83,20 @@ def test_drops_of_the_same_images_are_paired():
     assert point["inside"] == pytest.approx(0.7)
     assert point["drop"] == pytest.approx(0.1)
     # However different the images are.
-    assert point["drop_half"] == pytest.approx(0, abs=1e-9)
-    assert point["inside_half"] == pytest.approx(1.96 * images.std(ddof=1) / 3)
+    assert half(point["drop_interval"]) == pytest.approx(0, abs=1e-9)
+    # Student's 97.5 % quantile with 8 degrees of freedom.
+    assert half(point["inside_interval"]) == pytest.approx(2.306004 * images.std(ddof=1) / 3)
     apart = analyse(points([0.5 + images], [0.4 + images], apart=50))["points"][0]
-    assert apart["drop_half"] == pytest.approx(np.sqrt(2) * point["inside_half"])
+    assert half(apart["drop_interval"]) == pytest.approx(np.sqrt(2) * half(point["inside_interval"]))
 
 
 def test_images_of_one_volume_are_no_independent_draws():
-    values = np.repeat(np.linspace(0.4, 0.8, 4), 5)
-    one = Point("a", "a", "unet", scores(values, per_volume=5), scores(values, per_volume=5))
+    values = np.repeat(np.linspace(0.4, 0.8, 5), 4)
+    one = Point("a", "a", "unet", scores(values, per_volume=4), scores(values, per_volume=4))
     found = analyse([one])
-    assert found["volumes"] == [4, 4]
-    assert found["points"][0]["inside_half"] == pytest.approx(1.96 * np.std(values[::5], ddof=1) / 2)
+    assert found["volumes"] == [5, 5]
+    expected = 2.776445 * np.std(values[::4], ddof=1) / np.sqrt(5)
+    assert half(found["points"][0]["inside_interval"]) == pytest.approx(expected)
 
 
 def test_only_images_that_all_methods_have_count():
@@ -105,18 +111,19 @@ def test_equal_drops_are_told_from_unequal_ones():
     hard = rng.normal(scale=0.05, size=20)
     insides = np.array([[0.6], [0.7], [0.8]]) + hard + rng.normal(scale=0.004, size=(3, 20))
     equal = analyse(points(insides, insides - 0.1 + rng.normal(scale=0.004, size=(3, 20))))["spread"]
-    assert equal["value"] <= equal["half"] < 0.01
+    assert equal["value"] <= half(equal["interval"]) < 0.01
     unequal = analyse(points(insides, insides - np.array([[0.1], [0.1], [0.2]])))["spread"]
     assert unequal["most"] == "method 2 (knee)"
     assert unequal["value"] == pytest.approx(0.1)
-    assert unequal["half"] < 0.01
+    assert half(unequal["interval"]) < 0.01
 
 
 def test_hard_images_are_hard_for_all_or_not():
     rng = np.random.RandomState(2)
     shared = rng.normal(size=30)
     alike = analyse(points([shared, 2 * shared + 1, shared**3], [shared] * 3))["hard"]
-    assert alike["inside"] == {"mean": pytest.approx(1), "least": pytest.approx(1)}
+    assert (alike["inside"]["mean"], alike["inside"]["least"]) == (pytest.approx(1), pytest.approx(1))
+    assert alike["inside"]["mean_interval"]["low"] > 0.9
     apart = analyse(points([rng.normal(size=30) for _ in range(4)], [shared] * 4))["hard"]["inside"]
     assert abs(apart["mean"]) < 0.3
 
@@ -136,17 +143,42 @@ def said(axis, found, **changes):
 def test_sentences_say_which_way_it_went():
     rng = np.random.RandomState(3)
     parallel = said("anatomy", drawn(1.0, rng))
-    assert "1, parallel to y = x, cannot be excluded, as in the paper" in parallel
-    assert "the order of the methods has a rank correlation of 1.00; method 7 (knee) stays the best" in parallel
+    assert "1, parallel to y = x, cannot be excluded (the paper's parallel line: not excluded)" in parallel
+    assert "has a rank correlation of 1.00 (95 %: 0.82 to 1.00); method 7 (knee) stays the best" in parallel
+    assert "published: another anatomy costs all methods alike, a line of slope 1: not excluded (slopes " in parallel
+    assert "published: a shift keeps the order of the methods: yes (rank correlations 1.00)." in parallel
     flat = said("anatomy", drawn(0.5, rng))
-    assert "not parallel to y = x but flatter, against the paper" in flat
+    assert "not parallel to y = x but flatter (the paper's parallel line: no)" in flat
+    assert "(the paper's equal drops: no)" in flat
+    assert "another anatomy costs all methods alike, a line of slope 1: no (slopes 0." in flat
     assert "the drops are not equal, method 7 (knee) loses" in flat
     # Of shifts that the paper did not look at there is nothing to agree with.
     assert "paper" not in said("noise", drawn(0.5, rng))
-    vague = said("noise", points(np.array([[0.5], [0.6], [0.7]]), np.array([[0.3], [0.6], [0.4]])))
+    images = np.array([0, 0.01, 0.02])
+    few = np.array([[0.5], [0.6], [0.7]]) + images, np.array([[0.3], [0.6], [0.4]]) + images
+    vague = said("noise", points(*few))
     assert "neither 1, parallel to y = x, nor 0, no relation, can be excluded" in vague
-    assert "of 1 volume alone" in vague
+    assert "3 volumes are too few for intervals of scores, so that ranges stand for them" in vague
+    assert "has a rank correlation of 0.50 (too few to tell)" in vague
+    assert "whether images hard for one are hard for the others cannot be told" in vague
+    assert "a shift keeps the order of the methods: cannot tell" in vague
+    assert said("noise", points(*(one[:, :1] for one in few))) == ""  # nothing is found of one image
     assert "images hard for one are mostly hard for the others" in parallel
+
+
+def test_published_claims_are_judged_over_all_comparisons_that_bear_on_them():
+    rng = np.random.RandomState(3)
+    lines = {"contrast": 1.0, "resolution": 0.5, "dataset-2021": 1.0, "acceleration": 1.0}
+    told = findings([comparison(axis, analyse(drawn(slope, rng))) for axis, slope in lines.items()])
+    assert any("another data set costs all methods alike, a line of slope 1: in part (slopes" in one for one in told)
+    assert any("acceleration and mask cost all methods alike, a line of slope 1: not excluded" in one for one in told)
+    # Five methods fall, and two do not move.
+    inside = np.linspace(0.6, 0.9, 7)[:, None] + rng.normal(scale=0.01, size=(7, 12))
+    falls = np.array([0.1] * 5 + [0.0] * 2)[:, None] + rng.normal(scale=0.001, size=(7, 12))
+    hard = findings([comparison("hard", analyse(points(inside, inside - falls + np.arange(12) % 2 * 1e-3)))])
+    assert hard[-1] == (
+        "published: hard images are hard for all methods, hard, knee: in part (5 of 7 fall beyond their intervals)."
+    )
 
 
 def test_a_confounded_shift_is_set_beside_its_parts():
@@ -154,9 +186,9 @@ def test_a_confounded_shift_is_set_beside_its_parts():
     both = analyse(points(inside, inside - 0.3))
     apart = [comparison(axis, analyse(points(inside, inside - 0.1))) for axis in AXES["dataset-2021"].parts]
     told = findings([comparison("dataset-2021", both), *apart])
-    assert told[-1] == (
+    assert (
         "dataset-2021, knee: together the parts change SSIM by -0.300, contrast alone by -0.100, resolution alone by "
-        "-0.100, noise alone by -0.100."
+        "-0.100, noise alone by -0.100." in told
     )
     assert any("confounded: contrast and resolution and noise change together" in one for one in told)
     assert not any("together the parts" in one for one in findings([comparison("dataset-2021", both)]))

@@ -145,10 +145,39 @@ def test_the_interval_is_by_volume():
     before, after = np.array([0.2, 0.2, 0.1, 0.1]), np.array([0.1, 0.1, 0.0, 0.0])
     found = gap.closed(before, after, ["a", "a", "b", "b"])
     np.testing.assert_allclose(found.fraction, 1 - 0.2 / 0.6)
-    np.testing.assert_allclose((found.low, found.high), (0.5, 1.0))  # of the draws a quarter each is all a or all b
-    assert gap.closed(before, after, ["a"] * 4).low is None
+    # Of two volumes a range: half of the gap of one is closed, all of the other's.
+    assert found.interval == (0.5, 1.0, "range", 2)
+    assert gap.closed(before, after, ["a"] * 4).interval is None
     assert gap.closed(-before, after, ["a", "a", "b", "b"]).fraction is None
-    assert gap.closed(np.array([0.5, -0.4]), after[:2], ["a", "b"]).low is None
+    assert gap.closed(np.array([0.5, -0.4]), after[:2], ["a", "b"]).interval is None
+    # Of more volumes Student's, of the ratio; slices of a volume tell no more than one.
+    rng = np.random.RandomState(0)
+    before, after = 0.2 + 0.05 * rng.normal(size=8), 0.1 + 0.05 * rng.normal(size=8)
+    once, twice = (
+        gap.closed(np.repeat(before, n), np.repeat(after, n), [*np.repeat(list("abcdefgh"), n)]) for n in (1, 2)
+    )
+    assert once.interval.low < once.fraction < once.interval.high < 1
+    assert twice.interval == (pytest.approx(once.interval.low), pytest.approx(once.interval.high), "95 %", 8)
+
+
+def test_a_published_share_is_judged_by_the_interval():
+    def said(low, high, cases=("a", "b")):
+        interval = {"low": low, "high": high, "kind": "95 %", "volumes": 9}
+        closed = {"fraction": (low + high) / 2, "interval": interval}
+        one = {"before": 0.2, "after": 0.1, "closed": closed, "published": 0.97}
+        model = {"before": 0.5, "after": 0.6, "change": 0.1, "interval": None}
+        record = {"shift": "anatomy", "network": "unet", "metric": "ssim", "cases": cases}
+        models = {f"{side}-{kind}": model for side in ("source", "target") for kind in ("self", "sup")}
+        return gap.sentences(record | {"gaps": {"self": one}, "models": models})
+
+    assert said(0.8, 1.06)[0].endswith("93 % of it is closed (95 %: 80 to 106); " + _PUBLISHED + "97 %, not excluded")
+    assert said(0.5, 0.76)[0].endswith("97 %, no")
+    alone = said(0.8, 1.06, ("a",))
+    assert alone[0] == "one image is an example and no finding"
+    assert not any("published" in one for one in alone)
+
+
+_PUBLISHED = "published (anatomy, unet, one image of the code's notebooks): "
 
 
 def test_published_fractions_follow_from_the_published_scores():
@@ -195,3 +224,5 @@ def test_test_time_training_is_attacked_end_to_end(weights, tmp_path, capsys):
     assert told["weights"]["card"]["method"] == "unet_complex"
     assert record["threat_model"]["knowledge"].endswith("and the random seed of the samples withheld")
     assert all(row["attacked"] < row["clean"] for row in record["summary"] if row["metric"] == "psnr")
+    # These weights are random ones.
+    assert record["flags"]["worse than zero-filled"] == 1

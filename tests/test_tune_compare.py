@@ -10,7 +10,7 @@ from bench import compare, tune
 from bench.harness import tuning
 
 
-def record(folder, method, offset, cases=("a", "b", "c"), settings=None):
+def record(folder, method, offset, cases=("a", "b", "c"), settings=None, zero_filled=None):
     """A run folder with made-up numbers: SSIM 0.5 + offset + 0.01 i, lower by epsilon where attacked."""
     folder.mkdir()
     run = {"config": {"method": method, "settings": settings or {}}, "status": "done", "threat_model": {}}
@@ -23,6 +23,8 @@ def record(folder, method, offset, cases=("a", "b", "c"), settings=None):
                 value = scale * (0.5 + offset + 0.01 * i)
                 states = {"clean": value, "noise": value - scale * eps / 10, "attacked": value - scale * eps}
                 own = {"case": case, "volume": case, "source": method, "victim": method, "attack": "pgd", "flags": []}
+                if zero_filled is not None:
+                    states["zero_filled"] = scale * zero_filled
                 rows.append({**own, "eps": eps, "metric": metric, **states})
     rows.append({"case": "broken", "failed": "zero"})
     (folder / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -31,23 +33,26 @@ def record(folder, method, offset, cases=("a", "b", "c"), settings=None):
 
 def test_runs_are_compared_on_the_images_they_share(tmp_path, capsys):
     runs = [
-        record(tmp_path / "one", "varnet", 0.2),
+        record(tmp_path / "one", "varnet", 0.2, zero_filled=0.4),
+        # As it was recorded before zero-filled images were scored.
         record(tmp_path / "two", "l1", 0.1, cases=("b", "c", "d"), settings={"lam": "0.1"}),
     ]
     assert compare.main(runs) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("Means over 2 images")
-    assert out[2] == "| method | clean | noise 0.02 | attacked 0.02 | noise 0.05 | attacked 0.05 |"
+    assert out[2] == "| method | zero-filled | clean | noise 0.02 | attacked 0.02 | noise 0.05 | attacked 0.05 |"
     # varnet on b and c: 0.71 and 0.72; l1: 0.60 and 0.61.
-    assert out[4].startswith("| varnet | 35.75 / 0.715 | 35.65 / 0.713 | 34.75 / 0.695 |")
-    assert out[5].startswith("| l1 lam=0.1 | 30.25 / 0.605 |")
-    assert out[-1].startswith("| varnet - l1 lam=0.1 | +0.110 ± 0.000 |")
+    assert out[4].startswith("| varnet | 20.00 / 0.400 | 35.75 / 0.715 | 35.65 / 0.713 | 34.75 / 0.695 |")
+    assert out[5].startswith("| l1 lam=0.1 | - / - | 30.25 / 0.605 |")
+    assert out[-1].startswith("| varnet - l1 lam=0.1 | +0.110 (+0.110 to +0.110) |")
+    assert "in brackets: range of the volumes' means, of fewer than 5" in out[-5]
 
 
 def test_the_interval_is_that_of_the_differences():
-    differences = [0.1, 0.3, 0.2]
-    half = 1.96 * np.std(differences, ddof=1) / np.sqrt(3)
-    assert compare._interval(differences, ["a", "b", "c"]) == f"+0.200 ± {half:.3f}"
+    differences = [0.1, 0.3, 0.2, 0.25, 0.15]
+    half = 2.776445 * np.std(differences, ddof=1) / np.sqrt(5)
+    assert compare._interval(differences, list("abcde")) == f"+0.200 ± {half:.3f}"
+    assert compare._interval(differences[:3], list("abc")) == "+0.200 (+0.100 to +0.300)"
     assert compare._interval([0.1], ["a"]) == "+0.100"
 
 

@@ -18,11 +18,11 @@ from bench.harness.finish import exit_code
 from bench.harness.journal import Journal, rewrite
 from bench.harness.lines import rows_of
 from bench.harness.reading import understanding
-from bench.harness.records import RunFolder, half_interval
+from bench.harness.records import RunFolder, interval_columns
 
 # Scores of features, of boxes and of whole images, in the order of the table.
 SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_ssim", "ssim", "psnr")
-COLUMNS = ("method", "size", "score", "mean", "ci95", "least", "largest", "n")
+COLUMNS = ("method", "size", "score", "mean", "ci95", "low", "high", "interval", "least", "largest", "n")
 
 
 def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable: dict[str, str]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable
 
 
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each method, size and score the mean with its 95 % interval over volumes, the least and the largest."""
+    """Of each method, size and score the mean with its interval over volumes, the least and the largest."""
     groups: dict[tuple[str, float | None, str], list[tuple[float, str]]] = {}
     for row in rows:
         for score in SCORES:
@@ -71,7 +71,7 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         values = [value for value, _ in found]
         summary.append(
             {"method": method, "size": size, "score": score, "mean": float(np.mean(values))}
-            | {"ci95": half_interval(values, [volume for _, volume in found])}
+            | interval_columns(values, [volume for _, volume in found])
             | {"least": min(values), "largest": max(values), "n": len(values)}
         )
     return summary

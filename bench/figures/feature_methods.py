@@ -16,6 +16,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.figures.bars import kind_of, reach_of
+from bench.harness.intervals import name_of
+
 _COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
 _SIZES = (("mse", "MSE of the feature, standardised"), ("kept", "contrast kept"))
 _BOXES = (("mse", "MSE of the box, standardised"), ("box_ssim", "SSIM of the box"))
@@ -34,9 +37,19 @@ def draw(folder: Path) -> bytes:
             for at, (name, colour) in enumerate(zip(names, _COLOURS, strict=False)):
                 own = [row for row in rows if (row["method"], row["score"]) == (name, score)]
                 x = [float(row["size"]) if row["size"] else at for row in own]
-                y, half = [float(row["mean"]) for row in own], [float(row["ci95"] or 0) for row in own]
-                panel.errorbar(x, y, yerr=half, color=colour, label=name, marker="o", markersize=4, capsize=2)
-            panel.set_title(words + " (95 % over volumes)", pad=4)
+                y, reach = [float(row["mean"]) for row in own], [reach_of(row, "mean") for row in own]
+                panel.errorbar(
+                    x,
+                    y,
+                    yerr=np.array(reach).reshape(-1, 2).T,
+                    color=colour,
+                    label=name,
+                    marker="o",
+                    markersize=4,
+                    capsize=2,
+                )
+            kinds = name_of({kind_of(row) for row in rows} - {""})
+            panel.set_title(words + (f" ({kinds})" if kinds else ""), pad=4)
             if study == "sizes":
                 panel.set_xlabel("size [pixels]")
                 panel.set_xticks(sorted({float(row["size"]) for row in rows if row["size"]}))

@@ -14,6 +14,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.harness.intervals import bars, name_of
+
 _COLOURS = {"rest": "#2f7ebc", "subset": "#c8382b"}
 _WORDS = {"rest": "the others", "subset": "hardest"}
 
@@ -40,29 +42,32 @@ def _shares(axes: Axes, record: dict[str, Any]) -> None:
         shares = sorted(one["share"] for one in record["cases"] if one["chosen"] == (name == "subset"))
         spread = np.random.RandomState(0).uniform(-0.22, 0.22, len(shares))
         axes.scatter(place + spread, shares, s=14, color=_COLOURS[name], alpha=0.45, linewidths=0)
+        below, above = bars(group["share"], group["interval"])
         axes.errorbar(
-            place + 0.34, group["share"], yerr=group["half"] or 0, color=_COLOURS[name], marker="o", markersize=4.5,
+            place + 0.34, group["share"], yerr=[[below], [above]], color=_COLOURS[name], marker="o", markersize=4.5,
             capsize=3, linewidth=1.8,
         )  # fmt: skip
     groups = _groups(record)
     axes.set_xticks(range(len(groups)), [f"{_WORDS[name]} ({group['n']})" for name, group in groups])
     axes.set_xlim(-0.5, len(groups) - 0.3)
-    axes.set_title(f"energy in the central {100 * record['center_fraction']:.3g} % of columns (bars: 95 %)", pad=5)
+    axes.set_title(
+        f"energy in the central {100 * record['center_fraction']:.3g} % of columns{_named(record, 'bars')}", pad=5
+    )
     axes.grid(alpha=0.25, axis="y")
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _profiles(axes: Axes, record: dict[str, Any]) -> None:
-    """The mean of each group with its 95 % interval, where that is known."""
-    known = any(group["half"] is not None for _, group in _groups(record))
+    """The mean of each group with its interval, where that is known."""
     for name, group in _groups(record):
         mean = np.array(group["profile"])
-        half = np.array([value or 0.0 for value in group["profile_half"]])
+        reach = [bars(value, one) for value, one in zip(mean, group["profile_interval"], strict=True)]
+        below, above = np.array(reach).T
         frequencies = np.arange(mean.size)
         axes.plot(frequencies, mean, color=_COLOURS[name], linewidth=1.6, label=_WORDS[name])
         # An interval that reaches 0 has no end on a logarithmic axis.
         axes.fill_between(
-            frequencies, np.maximum(mean - half, mean / 10), mean + half, color=_COLOURS[name], alpha=0.15
+            frequencies, np.maximum(mean - below, mean / 10), mean + above, color=_COLOURS[name], alpha=0.15
         )
     cross = record["crossing"]
     if cross is not None:
@@ -76,10 +81,16 @@ def _profiles(axes: Axes, record: dict[str, Any]) -> None:
     axes.set_yscale("log")
     axes.set_xlim(left=0)
     axes.set_xlabel("frequency along the vertical line [cycles per field of view]")
-    axes.set_title("energy of one sample / energy of k-space" + " (shaded: 95 %)" * known, pad=5)
+    axes.set_title("energy of one sample / energy of k-space" + _named(record, "shaded"), pad=5)
     axes.legend(frameon=False, loc="lower left")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _named(record: dict[str, Any], what: str) -> str:
+    """What the intervals are, for a title."""
+    kinds = {group["interval"]["kind"] for _, group in _groups(record) if group["interval"] is not None}
+    return f" ({what}: {name_of(kinds)})" if kinds else ""
 
 
 def _groups(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

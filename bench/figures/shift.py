@@ -1,6 +1,6 @@
 """In- against out-of-distribution SSIM, as Figures 2, 4, 6 and 13 of the ICML 2021 paper.
 
-A panel for each comparison, a point for each model with its 95 % intervals, the line through the points beside y = x.
+A panel for each comparison, a point for each model with its intervals, the line through the points beside y = x.
 Drawn from a study's record only, without JAX.
 """
 
@@ -14,6 +14,8 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from bench.harness.intervals import bars, name_of
 
 _COLOURS = {
     "linear": "#777777",
@@ -51,7 +53,10 @@ def draw(content: dict[str, Any]) -> bytes:
         ]
         figure.legend(handles=handles, loc="lower center", ncol=2 * columns, frameon=False, columnspacing=1.2)
         figure.suptitle(
-            "Mean SSIM in distribution (across) and out of it (up); bars: 95 %", fontsize=11, y=0.995, va="top"
+            f"Mean SSIM in distribution (across) and out of it (up){_named(comparisons)}",
+            fontsize=11,
+            y=0.995,
+            va="top",
         )
         height = figure.get_figheight()
         figure.subplots_adjust(
@@ -82,7 +87,7 @@ def _panel(axes: Axes, comparison: dict[str, Any], marks: dict[str, tuple[str, s
     for point in points:
         colour, marker = marks[point["variant"]]
         axes.errorbar(
-            point["inside"], point["outside"], xerr=point["inside_half"] or 0, yerr=point["outside_half"] or 0,
+            point["inside"], point["outside"], xerr=_bars(point, "inside"), yerr=_bars(point, "outside"),
             color=colour, marker=marker, markersize=5.5, linewidth=1, capsize=2, zorder=3,
         )  # fmt: skip
     sides = [_extent(points, side) for side in ("inside", "outside")]
@@ -111,8 +116,21 @@ def _panel(axes: Axes, comparison: dict[str, Any], marks: dict[str, tuple[str, s
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def _named(comparisons: list[dict[str, Any]]) -> str:
+    """What the bars are, for the title."""
+    points = [point for one in comparisons for point in one["results"]["points"]]
+    found = [point[f"{side}_interval"] for point in points for side in ("inside", "outside")]
+    kinds = {one["kind"] for one in found if one is not None}
+    return f"; bars: {name_of(kinds)}" if kinds else ""
+
+
+def _bars(point: dict[str, Any], side: str) -> list[list[float]]:
+    below, above = bars(point[side], point[f"{side}_interval"])
+    return [[below], [above]]
+
+
 def _extent(points: list[dict[str, Any]], side: str) -> tuple[float, float]:
     """From the lowest to the highest end of an interval, and some width where all are one."""
-    low = min(point[side] - (point[f"{side}_half"] or 0) for point in points)
-    high = max(point[side] + (point[f"{side}_half"] or 0) for point in points)
+    reach = [(point[side], *bars(point[side], point[f"{side}_interval"])) for point in points]
+    low, high = min(y - below for y, below, _ in reach), max(y + above for y, _, above in reach)
     return (low, high) if high - low > 1e-3 else (low - 0.05, high + 0.05)

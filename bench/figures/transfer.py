@@ -1,6 +1,6 @@
 """Every method under every method's perturbations, as Figures 3 and 9 of the ICML 2021 paper.
 
-Top: PSNR against epsilon, a panel for each source, a line for each victim with its 95 % interval.  Bottom: one image at
+Top: PSNR against epsilon, a panel for each source, a line for each victim with its interval.  Bottom: one image at
 the epsilon shown, each method's reconstruction of the clean and of the data that its own attack perturbed.
 Drawn from a run's records only (summary.csv, pictures.npz), without JAX.
 """
@@ -16,7 +16,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.figures.bars import kind_of, reach_of
 from bench.figures.overview import pictures, show
+from bench.harness.intervals import name_of
 from bench.harness.records import shown_epsilon
 from data_prep.names import printable
 
@@ -43,7 +45,10 @@ def draw(folder: Path) -> bytes:
             ):
                 axes = figure.add_subplot(grid[2 + row, column])
                 show(axes, found[key], peak, f"{label}, {words}", "gray", None)
-        title = f"Every method under every method's perturbations; images: {printable(case)}"
+        kinds = name_of({kind_of(row) for row in rows} - {""})
+        bars = f" (bars: {kinds})" if kinds else ""
+        title = f"Every method under every method's perturbations{bars}; images: "
+        title += printable(case)
         figure.suptitle(title, y=0.975, fontsize=11, parse_math=False)
         figure.subplots_adjust(left=0.075, right=0.985, top=0.925, bottom=0.02)
         content = io.BytesIO()
@@ -68,10 +73,10 @@ def _curves(
                 continue
             x = [0.0] * (float(line[0]["eps"]) > 0) + [float(row["eps"]) for row in line]
             y = [float(line[0]["clean"])] * (float(line[0]["eps"]) > 0) + [float(row["attacked"]) for row in line]
-            half = [0.0] * (len(x) - len(line)) + [float(row["ci95"] or 0) for row in line]
+            reach = [(0.0, 0.0)] * (len(x) - len(line)) + [reach_of(row, "attacked") for row in line]
             axes.errorbar(
-                x, y, yerr=half, color=colour, label=victim, marker="o", markersize=3, linewidth=1.6, capsize=2,
-                linestyle="-" if source == victim else "--",
+                x, y, yerr=np.array(reach).T, color=colour, label=victim, marker="o", markersize=3, linewidth=1.6,
+                capsize=2, linestyle="-" if source == victim else "--",
             )  # fmt: skip
         axes.set_title(f"made for {source}" if index == 0 else "", pad=4)
         axes.set_xlabel("epsilon", labelpad=1)

@@ -24,7 +24,7 @@ from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared
 from bench.harness.records import RunFolder
 from bench.harness.sources import Source
-from bench.harness.subjects import Subject
+from bench.harness.subjects import Subject, zero_filled
 from data_prep.names import checksum
 from data_prep.progress import Progress
 from jaxcs.keys import new_key
@@ -168,11 +168,14 @@ def _attack_batch(
                 for one in work.scored_under(source)
             }
             outcomes[source.label, eps] = Outcome(found, checks, scored)
-    clean, outcomes = jax.tree.map(np.asarray, (clean, outcomes))
+    least = zero_filled(config)
+    # Attacked itself, it has been scored already.
+    baseline = clean.get(least.label) or functions_of(least, group).evaluate(data, nothing, keys)
+    baseline, clean, outcomes = jax.tree.map(np.asarray, (baseline, clean, outcomes))
     results = []
     for index, prepared in enumerate(group):
-        own_clean, own = jax.tree.map(lambda leaf, i=index: leaf[i], (clean, outcomes))
-        results.append(result(config, prepared, own_clean, own, work.sources, work.victims))
+        of_slice = jax.tree.map(lambda leaf, i=index: leaf[i], (baseline, clean, outcomes))
+        results.append(result(config, prepared, of_slice[0], of_slice[1], of_slice[2], work.sources, work.victims))
     return results
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.harness.records import FLAGS
+from bench.harness.records import CLEAN_FLAGS, FLAGS
 
 # From this fraction of cut-off input pixels on, a record is flagged: there the gradient is blind.
 _CLAMPED = 0.01
 # A loss that grows by more than this by more work had not been found.
 _GROWTH = 1.02
+# Less than this is a tie: two programs that compute the same image differ by it.
+_TIE = {"psnr": 0.005, "ssim": 0.0005}
 # The attack's own arithmetic may leave its set by a rounding error.
 _ROUNDING = 1e-3
 
@@ -44,6 +46,11 @@ def victim_flags(
     }
 
 
+def clean_flags(clean: dict[str, float], zero_filled: dict[str, float]) -> dict[str, bool]:
+    """Of a reconstruction of clean data, beside the zero-filled one of the same data; both: scores by metric."""
+    return {CLEAN_FLAGS[0]: any(clean[name] < zero_filled[name] - tie for name, tie in _TIE.items())}
+
+
 def raised(flags: dict[str, bool]) -> list[str]:
     """The names of those that hold, in the order in which they are explained."""
     return [name for name in FLAGS if flags.get(name, False)]
@@ -51,7 +58,7 @@ def raised(flags: dict[str, bool]) -> list[str]:
 
 def not_checked(several: bool, checked: bool, restarts: int) -> list[str]:
     """Evidence that a run did not gather, a sentence each."""
-    missing = []
+    missing: list[str] = []
     if not checked:
         missing += [
             "whether more steps find worse was judged by the last half of those taken; --check runs twice as many",

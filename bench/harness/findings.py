@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.harness.records import half_interval
+from bench.harness.intervals import Interval, of_mean, told
+from bench.harness.verdict import ABOVE, CANNOT_TELL, NO, NOT_EXCLUDED, YES, verdict
 
 # (source, victim) -> PSNR lost [dB], by (case, epsilon)
 _Losses = dict[tuple[str, str], dict[tuple[str, float], float]]
@@ -14,12 +15,12 @@ _ORDER_OF_THE_PAPER = ("convdecoder", "unet", "l1", "varnet")
 
 
 def findings(rows: list[dict[str, Any]]) -> list[str]:
-    """Sentences, of PSNR and of the largest epsilon; none for a run of one method."""
+    """Sentences, of PSNR and of the largest epsilon; none for a run of one method, and none from one image."""
     rows = [row for row in rows if row["metric"] == "psnr" and row["eps"] > 0]
     labels = list(dict.fromkeys(row["source"] for row in rows))
-    if len(labels) < 2:
-        return []
     volumes = {row["case"]: row["volume"] for row in rows}
+    if len(labels) < 2 or len(volumes) < 2:
+        return []
     noise: _Losses = {}
     lost: _Losses = {}
     for row in rows:
@@ -28,22 +29,47 @@ def findings(rows: list[dict[str, Any]]) -> list[str]:
         noise.setdefault(pair, {})[at] = row["clean"] - row["noise"]
     largest = max(row["eps"] for row in rows)
     victims = [label for label in labels if any(victim == label for _, victim in lost)]
-    own = [_own_attack(label, labels, lost, largest) for label in victims if (labels[0], label) in lost]
+    margins = {label: _margin(label, labels, lost, volumes, largest) for label in victims if (labels[0], label) in lost}
+    own = [_own_attack(label, labels, lost, margin, largest) for label, margin in margins.items()]
     own += [_against_noise(label, lost, noise, volumes, largest) for label in victims]
+    compared = [interval for other, _, interval in margins.values() if other is not None]
+    if compared:
+        own.append(f"Published, that each method is hurt most by its own attack: {verdict(ABOVE, compared)}.")
     return own + ([_order(lost, largest)] if set(labels) == set(_ORDER_OF_THE_PAPER) else [])
 
 
-def _own_attack(victim: str, sources: list[str], lost: _Losses, eps: float) -> str:
-    """Whether a method is hurt most by its own attack."""
+# The strongest of the other attacks, by how much more the own one costs, and how sure that is.
+_Margin = tuple[str | None, float, Interval | None]
+_HOW = {
+    YES: "is hurt most by its own attack",
+    NO: "is NOT hurt most by its own attack",
+    NOT_EXCLUDED: "may be hurt most by its own attack",
+    CANNOT_TELL: "is not known to be hurt most by its own attack",
+}
+
+
+def _margin(victim: str, sources: list[str], lost: _Losses, volumes: dict[str, str], eps: float) -> _Margin:
     means = {source: _mean(_at(lost[source, victim], eps)) for source in sources if (source, victim) in lost}
     others = {source: mean for source, mean in means.items() if source != victim}
     worst = max(others, key=lambda source: others[source], default=None)
     if worst is None:
+        return None, 0.0, None
+    other = lost[worst, victim]
+    more = {case: value - other[case, e] for (case, e), value in lost[victim, victim].items() if e == eps}
+    interval = of_mean(list(more.values()), [volumes[case] for case in more])
+    return worst, _mean(list(more.values())), interval
+
+
+def _own_attack(victim: str, sources: list[str], lost: _Losses, margin: _Margin, eps: float) -> str:
+    """Whether a method is hurt most by its own attack."""
+    means = {source: _mean(_at(lost[source, victim], eps)) for source in sources if (source, victim) in lost}
+    worst, more, interval = margin
+    if worst is None:
         return f"{victim} loses {means[victim]:.1f} dB to its own attack at epsilon {eps:g}."
-    most = "is hurt most by its own attack" if means[victim] > others[worst] else "is NOT hurt most by its own attack"
     return (
-        f"{victim} {most}: at epsilon {eps:g} it loses {means[victim]:.1f} dB to it, and {others[worst]:.1f} dB to the "
-        f"strongest of the others, that on {worst}."
+        f"{victim} {_HOW[verdict(ABOVE, [interval])]}: at epsilon {eps:g} it loses {means[victim]:.1f} dB to it, and "
+        f"{means[worst]:.1f} dB to the strongest of the others, that on {worst}, a difference of "
+        f"{told(more, interval, '{:+.1f}')} dB."
     )
 
 
@@ -65,11 +91,11 @@ def _against_noise(label: str, lost: _Losses, noise: _Losses, volumes: dict[str,
     """Whether a method is robust to its own attack, beside noise of the same norm."""
     attacked, control = lost[label, label], noise[label, label]
     extra = {case: attacked[case, e] - control[case, e] for case, e in attacked if e == eps}
-    half = half_interval(list(extra.values()), [volumes[case] for case in extra])
+    interval = of_mean(list(extra.values()), [volumes[case] for case in extra])
     stronger = sum(attacked[at] > control[at] for at in attacked) / len(attacked)
-    interval = "" if half is None else f" ± {half:.1f}"
+    more = told(_mean(list(extra.values())), interval, "{:.1f}")
     return (
-        f"{label} under its own attack at epsilon {eps:g} loses {_mean(list(extra.values())):.1f}{interval} dB "
+        f"{label} under its own attack at epsilon {eps:g} loses {more} dB "
         f"more than to noise of equal norm; over all epsilons the attack is stronger on {stronger:.0%} of the results."
     )
 

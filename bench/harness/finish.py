@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Collection
 from typing import Any
 
 from bench.figures.drawing import draw_into
 from bench.harness import arrays
+from bench.harness.card_check import FLAG, below_card
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.findings import findings
 from bench.harness.journal import Entry, Journal, rewrite
@@ -32,6 +34,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
         arrays.pack(folder, kind, arrays.files_of(folder, kind).values(), order)
         arrays.remove(folder, kind)
     rows = rows_of(folder.path / "images.jsonl")
+    below = below_card(rows, record)
     record = record | {
         "status": "done",
         "folder": str(folder.path),
@@ -39,7 +42,8 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
         "sampling": {entry.case: entry.sampling for entry in entries if entry.sampling is not None},
         "thermal": {entry.case: entry.thermal for entry in entries if entry.sampling is not None},
         "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
-        "flags": _count_flags(rows),
+        "flags": _count_flags(rows, below),
+        "below_card": below,
         "summary": summarise(rows),
         "findings": findings(rows),
     }
@@ -69,7 +73,7 @@ def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
     if as_json:
         print(json.dumps(record))
     elif record["summary"]:
-        print(render(record["summary"]))
+        print(render(record["summary"], record["flags"], record["below_card"]))
         print(*record["findings"], sep="\n")
     print(
         f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {folder.path}",
@@ -90,8 +94,11 @@ def count(n: int) -> str:
     return f"{n} image{'' if n == 1 else 's'}"
 
 
-def _count_flags(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """How many (image, source, victim, epsilon) carry each flag."""
-    found = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in rows}
+def _count_flags(rows: list[dict[str, Any]], below: Collection[str]) -> dict[str, int]:
+    """How many (image, source, victim, epsilon) carry each flag; below: the victims that are below their cards."""
+    found = {
+        (row["case"], row["source"], row["victim"], row["eps"]): {*row["flags"], *[FLAG] * (row["victim"] in below)}
+        for row in rows
+    }
     names = {flag for flags in found.values() for flag in flags}
     return {name: sum(name in flags for flags in found.values()) for name in FLAGS if name in names}

@@ -17,7 +17,8 @@ import numpy as np
 
 from bench.harness.errors import InputFileError
 from bench.harness.gap_names import MODELS, STATES, WORDS
-from bench.harness.records import half_interval
+from bench.harness.intervals import Interval, as_json, beside, from_json, of_mean, of_ratio, told
+from bench.harness.verdict import verdict
 from bench.page.record import read
 
 KINDS = {"self": "both jointly", "sup": "both supervised"}
@@ -33,17 +34,13 @@ PUBLISHED = {
     ("acceleration", "unet"): ((0.8572, 0.7356), (0.87, 0.9102), (0.9122, 0.8574), (0.9123, 0.9121)),
     ("acceleration", "varnet"): ((0.8804, 0.7316), (0.9004, 0.9073), (0.9173, 0.7504), (0.8975, 0.9078)),
 }
-_DRAWS = 4000
-# Of the bootstrap's draws, that may show no gap before there is no interval to speak of.
-_WITHOUT = 0.025
 
 
 class Closed(NamedTuple):
-    """The closed fraction [-] and its 95 % interval; None where there was no gap, or where that cannot be told."""
+    """The closed fraction [-] and its interval; None where there was no gap, or where that cannot be told."""
 
     fraction: float | None
-    low: float | None
-    high: float | None
+    interval: Interval | None
 
 
 def fraction(before: float, after: float) -> float | None:
@@ -52,20 +49,12 @@ def fraction(before: float, after: float) -> float | None:
 
 
 def closed(before: np.ndarray, after: np.ndarray, volumes: list[str]) -> Closed:
-    """Of the gaps of each image; the interval by bootstrap over volumes, as slices are no independent draws."""
+    """Of the gaps of each image; the interval is that of the ratio of the gaps, with volumes as independent draws."""
     whole = fraction(float(before.mean()), float(after.mean()))
-    names = sorted(set(volumes))
-    if whole is None or len(names) < 2:
-        return Closed(whole, None, None)
-    of_volume = np.array([[volume == name for volume in volumes] for name in names], float)
-    totals = of_volume @ np.stack([before, after], axis=1)
-    random = np.random.RandomState(0)
-    draws = totals[random.randint(len(names), size=(_DRAWS, len(names)))].sum(axis=1)
-    usable = draws[draws[:, 0] > 0]
-    if len(usable) < (1 - _WITHOUT) * _DRAWS:
-        return Closed(whole, None, None)
-    low, high = np.percentile(1 - usable[:, 1] / usable[:, 0], [2.5, 97.5])
-    return Closed(whole, float(low), float(high))
+    ratio = None if whole is None else of_ratio(after.tolist(), before.tolist(), volumes)
+    if ratio is None:
+        return Closed(whole, None)
+    return Closed(whole, ratio._replace(low=1 - ratio.high, high=1 - ratio.low))
 
 
 def analyse(shift: str, network: str, folders: dict[tuple[str, str], Path], metric: str = "ssim") -> dict[str, Any]:
@@ -89,16 +78,17 @@ def analyse(shift: str, network: str, folders: dict[tuple[str, str], Path], metr
             "before": float(before.mean()),
             "after": float(after.mean()),
             "change": float(change.mean()),
-            "half": half_interval(change.tolist(), clusters),
+            "interval": as_json(of_mean(change.tolist(), clusters)),
             "images": {state: values[model, state].tolist() for state in STATES},
         }
     gaps = {}
     for kind in KINDS:
         before, after = (values[f"target-{kind}", state] - values[f"source-{kind}", state] for state in STATES)
+        share = closed(before, after, clusters)
         gaps[kind] = {
             "before": float(before.mean()),
             "after": float(after.mean()),
-            "closed": closed(before, after, clusters)._asdict(),
+            "closed": {"fraction": share.fraction, "interval": as_json(share.interval)},
             "published": published(shift, network, kind),
         }
     record = {
@@ -122,26 +112,37 @@ def published(shift: str, network: str, kind: str) -> float | None:
 
 
 def sentences(record: dict[str, Any]) -> list[str]:
-    """What the record says, beside what was published."""
-    found = []
-    for kind, gap in record["gaps"].items():
+    """What the record says, beside what was published; of one image no more than its numbers."""
+    alone = len(record["cases"]) == 1
+    found = ["one image is an example and no finding"] if alone else []
+    for kind, gap in record["gaps"].items() if not alone else ():
         size = f"the gap in {record['metric'].upper()} between training on the target and on the source, "
         size += f"{KINDS[kind]}, is {gap['before']:+.4f} before test-time training and {gap['after']:+.4f} after"
-        part, low, high = gap["closed"].values()
+        part, interval = gap["closed"]["fraction"], from_json(gap["closed"]["interval"])
+        percent = None
         if part is None:
             found.append(f"{size}: there was none to close")
         else:
-            sure = "" if low is None else f" (95 %: {100 * low:.0f} to {100 * high:.0f})"
+            if interval is not None:
+                percent = interval._replace(low=100 * interval.low, high=100 * interval.high)
+            sure = "" if percent is None else f" {_brackets(100 * part, percent)}"
             found.append(f"{size}: {100 * part:.0f} % of it is closed{sure}")
         if gap["published"] is not None:
             of = f"{record['shift']}, {record['network']}"
             found[-1] += f"; published ({of}, one image of the code's notebooks): {100 * gap['published']:.0f} %"
+            found[-1] += f", {verdict(gap['published'], [interval])}"
         # A gap also closes where the target's own network gets worse.
         source, target = (record["models"][f"{side}-{kind}"]["change"] for side in ("source", "target"))
         if gap["after"] < gap["before"] and source < -target:
             found[-1] += f"; it closes from above, {'and nothing is gained: ' if source <= 0 else ''}the target's "
             found[-1] += f"network changes by {target:+.4f}, the source's by {source:+.4f}"
     for model, one in record["models"].items():
-        half = "" if one["half"] is None else f" ± {one['half']:.4f}"
-        found.append(f"{WORDS[model]}: {one['before']:.4f} to {one['after']:.4f}, {one['change']:+.4f}{half}")
+        change = told(one["change"], from_json(one["interval"]), "{:+.4f}")
+        found.append(f"{WORDS[model]}: {one['before']:.4f} to {one['after']:.4f}, {change}")
     return found
+
+
+def _brackets(percent: float, interval: Interval) -> str:
+    """An interval of percents behind their mean, in brackets even where it is symmetric."""
+    sure = beside(percent, interval, "{:.0f}")
+    return sure if sure.startswith("(") else f"(95 %: {interval.low:.0f} to {interval.high:.0f})"

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from bench.harness import ranks
 from bench.harness.errors import InputFileError
-from bench.harness.ranks import rank_correlation
+from bench.harness.intervals import as_json, from_json, of_difference, told
 from bench.harness.reading import understanding
-from bench.harness.records import half_of_difference
 from bench.harness.subset import SAMPLING, Scored
+from bench.harness.verdict import BELOW, CANNOT_TELL, NO, NOT_EXCLUDED, YES, verdict
 from bench.page.record import Record
+
+_HOW = {YES: "harder", NO: "easier", NOT_EXCLUDED: "not clearly harder", CANNOT_TELL: "not known to be harder"}
 
 
 def hard_for_others(
@@ -19,8 +22,9 @@ def hard_for_others(
 ) -> list[dict[str, Any]]:
     """For each method of each other run, on the cases that it shares with `cases`: means, difference, correlation.
 
-    chosen, rest: the mean clean scores; difference: of them, half: of its 95 % interval, None where that cannot be
-    told.  correlation: the rank correlation of this method's scores with those of `cases`, None where it has none.
+    chosen, rest: the mean clean scores; difference: of them, interval: its `intervals.Interval`, None where that cannot
+    be told.  correlation: the rank correlation of this method's scores with those of `cases`, None where it has none.
+    volumes: of the images.
     Raises InputFileError for a run that was sampled otherwise, or shares too few cases.
     """
     scores = {one.case: one for one in cases}
@@ -38,26 +42,30 @@ def hard_for_others(
                 raise InputFileError(f"{other.folder}: shares no images with both the subset and the rest")
             values = np.array([own[case] for case in shared])
             means = {"chosen": float(values[hard].mean()), "rest": float(values[~hard].mean())}
-            half = half_of_difference(values.tolist(), [scores[case].volume for case in shared], hard.tolist())
-            correlation = rank_correlation(values.tolist(), [scores[case].score for case in shared])
+            volumes = [scores[case].volume for case in shared]
+            interval = of_difference(values.tolist(), volumes, hard.tolist())
+            correlation = ranks.rank_correlation(values.tolist(), [scores[case].score for case in shared])
             found.append(
-                {"method": label, "images": len(shared), **means, "difference": means["chosen"] - means["rest"]}
-                | {"half": half, "correlation": correlation}
+                {"method": label, "images": len(shared), "volumes": len(set(volumes)), **means}
+                | {"difference": means["chosen"] - means["rest"], "interval": as_json(interval)}
+                | {"correlation": correlation}
             )
     return found
 
 
 def sentences(found: list[dict[str, Any]], metric: str) -> list[str]:
-    """One for each method."""
+    """One for each method, and whether the chosen images are hard for all, which was published."""
     said = []
     for one in found:
-        half, correlation = one["half"], one["correlation"]
-        sure = half is not None and abs(one["difference"]) > half
-        how = ("harder" if one["difference"] < 0 else "easier") if sure else "not clearly harder"
-        interval = "" if half is None else f" ± {half:.2g}"
+        interval = from_json(one["interval"])
+        word = verdict(BELOW, [interval])
+        difference = told(one["difference"], interval, "{:+.3g}")
         said.append(
-            f"for {one['method']} the subset is {how}: {metric} {one['chosen']:.4g}, the rest {one['rest']:.4g}, a "
-            f"difference of {one['difference']:+.3g}{interval} ({one['images']} images, "
-            f"rank correlation of the scores {'none' if correlation is None else f'{correlation:.2f}'})"
+            f"for {one['method']} the subset is {_HOW[word]}: {metric} {one['chosen']:.4g}, the rest "
+            f"{one['rest']:.4g}, a difference of {difference} ({one['images']} images, "
+            f"rank correlation of the scores {ranks.told(one['correlation'], one['volumes'])})"
         )
+    if said:
+        word = verdict(BELOW, [from_json(one["interval"]) for one in found])
+        said.append(f"published: images that are hard for one method are hard for all: {word}")
     return said

@@ -9,7 +9,7 @@ import numpy as np
 from bench.harness.config import RunConfig
 from bench.harness.conventions import crop
 from bench.harness.coverage import MOST_LEFT_OUT
-from bench.harness.evidence import flag_across, raised, search_flags, victim_flags
+from bench.harness.evidence import clean_flags, flag_across, raised, search_flags, victim_flags
 from bench.harness.experiment import Evaluated, Found
 from bench.harness.prepare import Prepared
 from bench.harness.subjects import Subject
@@ -41,12 +41,17 @@ class Result(NamedTuple):
 def result(
     config: RunConfig,
     prepared: Prepared,
+    zero_filled: Evaluated,
     clean: dict[str, Evaluated],
     outcomes: dict[tuple[str, float], Outcome],
     sources: list[Subject],
     victims: list[Subject],
 ) -> Result:
-    """All that is recorded of one slice; clean: by victim; outcomes: by source and epsilon."""
+    """All that is recorded of one slice.
+
+    zero_filled: what every method is held against.  clean: by victim.  outcomes: by source and epsilon.
+    """
+    baseline = {metric: float(value) for metric, value in zero_filled.scores.items()}
     by_label = {one.label: one for one in victims}
     # In the order of the run: mappings that went through JAX are sorted by name.
     labels = [(source.label, eps) for source in sources for eps in config.eps]
@@ -76,6 +81,7 @@ def result(
             clamped = float(attacked.scores.get("clamped", 0.0))
             randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
             holds = victim_flags(eps, far, near, clamped, randomised, _maps_leave_out(prepared, by_label[victim]))
+            holds |= clean_flags({name: float(value) for name, value in clean[victim].scores.items()}, baseline)
             flags = raised(holds | (searched if source == victim else {}))
             common: dict[str, Any] = {"case": name, "volume": prepared.volume, "source": source, "victim": victim}
             common |= {"attack": attack, "eps": eps}
@@ -83,11 +89,12 @@ def result(
             if "clamped" in attacked.scores:
                 measured |= {"clamped_clean": float(clean[victim].scores["clamped"]), "clamped": clamped}
             rows += [
-                common | {"metric": metric} | values | measured
+                common | {"metric": metric, "zero_filled": baseline[metric]} | values | measured
                 for metric, values in _scores(clean[victim], noise, attacked).items()
             ]
     flag_across(rows, distances)
-    broken = [row["eps"] for row in rows if not np.isfinite([row["clean"], row["noise"], row["attacked"]]).all()]
+    states = ("zero_filled", "clean", "noise", "attacked")
+    broken = [row["eps"] for row in rows if not np.isfinite([row[state] for state in states]).all()]
     # A norm of NaN counts as 0, so that such a perturbation would pass for a small one.
     broken += [eps for (_, eps), one in outcomes.items() if not np.isfinite(one.found.delta).all()]
     failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None

@@ -94,7 +94,7 @@ _ROW = table(
     | dict.fromkeys(("source", "victim", "attack", "metric"), _label)
     | dict.fromkeys(("eps", "clean", "noise", "attacked"), number)
     | {"flags": list_of(text)},
-    dict.fromkeys(("norm", "norm_kspace", "clamped", "clamped_clean"), optional(number)),
+    dict.fromkeys(("norm", "norm_kspace", "clamped", "clamped_clean", "zero_filled"), optional(number)),
 )
 _LOSSES = list_of(optional(number))
 _SEARCH = table(

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from bench.harness.errors import OutputError
+from bench.harness.intervals import SURE, of_mean
 from data_prep.process import at_stop
 
 SCHEMA_VERSION = 1
@@ -42,13 +43,18 @@ FLAGS = {
     "maps leave out": "the coil maps leave out over a tenth of the energy of the measured centre, which an image "
     "through them cannot show",
     "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
+    "worse than zero-filled": "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
+    "below its card": "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
 }
+# Those that are about the clean image, whatever the attack.
+CLEAN_FLAGS = ("worse than zero-filled", "below its card")
 # The epsilon nearest to this one is shown as pictures.
 _SHOWN_EPSILON = 0.05
 # Held by the thread that replaces a file: a signal has that of a run replaced in another one.
 _REPLACING = threading.RLock()
-COLUMNS = ("source", "victim", "attack", "eps", "metric", "clean", "noise", "attacked", "ci95", "n")
 KEYS = ("source", "victim", "attack", "eps", "metric")
+_STATES = ("zero_filled", "clean", "noise", "attacked")
+COLUMNS = (*KEYS, *_STATES, "ci95", "low", "high", "interval", "volumes", "n")
 
 
 class RunFolder:
@@ -140,47 +146,34 @@ def shown_epsilon(eps: Iterable[float]) -> float:
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Means over the images of each (source, victim, attack, eps, metric), in order of first appearance.
 
-    ci95 is the `half_interval` of the attacked values.  Failed images have no rows.
+    Failed images have no rows.  zero_filled: None in records of before, which have none.  low, high: about the mean of
+    the attacked values, and interval what they are: "95 %", or of fewer than 5 volumes "range" (`intervals.Interval`).
+    ci95: half of the 95 % interval, and None where there is none.
     """
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(row[key] for key in KEYS), []).append(row)
     summary = []
     for key, members in groups.items():
-        means = {name: float(np.mean([row[name] for row in members])) for name in ("clean", "noise", "attacked")}
-        spread = half_interval([row["attacked"] for row in members], [row["volume"] for row in members])
-        summary.append(dict(zip(KEYS, key, strict=True)) | means | {"ci95": spread, "n": len(members)})
+        values = {name: [row[name] for row in members if row.get(name) is not None] for name in _STATES}
+        means = {name: float(np.mean(one)) if len(one) == len(members) else None for name, one in values.items()}
+        volumes = [row["volume"] for row in members]
+        summary.append(
+            dict(zip(KEYS, key, strict=True))
+            | means
+            | interval_columns([row["attacked"] for row in members], volumes)
+            | {"volumes": len(set(volumes)), "n": len(members)}
+        )
     return summary
 
 
-def half_interval(values: list[float], volumes: list[str]) -> float | None:
-    """Half of the 95 % interval of the mean, 1.96 standard errors; None if all values are from one volume.
-
-    Slices of one volume are no independent draws: the standard error is the cluster-robust one of Liang and Zeger
-    (Biometrika 73:13, 1986), which for one slice a volume is s / sqrt(n).
-    """
-    totals: dict[str, float] = {}
-    mean = float(np.mean(values))
-    for value, volume in zip(values, volumes, strict=True):
-        totals[volume] = totals.get(volume, 0.0) + value - mean
-    count = len(totals)
-    if count < 2:
-        return None
-    variance = count / (count - 1) * sum(total**2 for total in totals.values()) / len(values) ** 2
-    return 1.96 * math.sqrt(variance)
-
-
-def half_of_difference(values: list[float], volumes: list[str], chosen: list[bool]) -> float | None:
-    """Half of the 95 % interval of the mean of the chosen values less that of the others, slices of a volume in both.
-
-    Each value's pull on the difference, summed by volume: the cluster-robust standard error of `half_interval`.
-    """
-    value, mine = np.asarray(values), np.asarray(chosen)
-    groups = [(mine, 1), (~mine, -1)]
-    pulls = sum(
-        sign * np.where(group, value - value[group].mean(), 0) * (mine.size / group.sum()) for group, sign in groups
-    )
-    return half_interval(list(pulls), volumes)
+def interval_columns(values: list[float], volumes: list[str]) -> dict[str, Any]:
+    """The columns of a table that say how sure a mean is, None where that cannot be told."""
+    found = of_mean(values, volumes)
+    if found is None:
+        return dict.fromkeys(("ci95", "low", "high", "interval"))
+    half = (found.high - found.low) / 2 if found.kind == SURE else None
+    return {"ci95": half, "low": found.low, "high": found.high, "interval": found.kind}
 
 
 def _finite(value: Any) -> Any:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.harness.errors import InputFileError
-from bench.harness.records import half_interval, half_of_difference
+from bench.harness.intervals import FEWEST, as_json, from_json, of_difference, of_mean, told
 from bench.harness.subset import Scored
+from bench.harness.verdict import BELOW, CANNOT_TELL, NOT_EXCLUDED, verdict
 from data_prep.cases import InputError
 from data_prep.progress import Progress
 from data_prep.safe_hdf5 import printable
@@ -18,8 +19,6 @@ from jaxcs.spectrum import centre_energy, column_profile, crossing
 
 # Darestani et al., ICML 2021, Figure 14: fastMRI's knees against the 100 hardest of them.
 _PAPERS_CROSSING = 45
-# 1.96 standard errors are half of a 95 % interval where there are many volumes; of four it would take 3.2.
-_FEW_VOLUMES = 10
 
 
 class Spectrum(NamedTuple):
@@ -57,8 +56,8 @@ def spectra(cases: list[Scored], chosen: set[str], center_fraction: float) -> tu
 def low_frequency(found: list[Spectrum], center_fraction: float) -> dict[str, Any]:
     """What figure and sentences need, as JSON can hold it; of the frequencies those that all cases have.
 
-    share, half: mean and half of its 95 % interval, None where that cannot be told.  profile, profile_half: the same by
-    frequency.  difference: of the subset's mean share and the rest's.  crossing: see `jaxcs.spectrum.crossing`.
+    share, interval: mean and its `intervals.Interval`, None where that cannot be told.  profile, profile_interval: the
+    same by frequency.  difference: of the subset's mean share and the rest's.  crossing: see `jaxcs.spectrum.crossing`.
     """
     length = min((one.profile.size for one in found), default=0)
     groups: dict[str, dict[str, Any]] = {}
@@ -70,9 +69,9 @@ def low_frequency(found: list[Spectrum], center_fraction: float) -> dict[str, An
             "n": len(members),
             "volumes": len(set(volumes)),
             "share": statistics.fmean(shares),
-            "half": half_interval(shares, volumes),
+            "interval": as_json(of_mean(shares, volumes)),
             "profile": profiles.mean(axis=0).tolist(),
-            "profile_half": [half_interval(list(column), volumes) for column in profiles.T],
+            "profile_interval": [as_json(of_mean(list(column), volumes)) for column in profiles.T],
         }
     record: dict[str, Any] = {"center_fraction": center_fraction, "groups": groups, "difference": None}
     record |= {"crossing": None, "papers_crossing": _PAPERS_CROSSING, "volumes": len({one.volume for one in found})}
@@ -81,8 +80,10 @@ def low_frequency(found: list[Spectrum], center_fraction: float) -> dict[str, An
         mean = groups["subset"]["share"] - groups["rest"]["share"]
         record["difference"] = {
             "mean": mean,
-            "half": half_of_difference(
-                [one.share for one in found], [one.volume for one in found], [one.chosen for one in found]
+            "interval": as_json(
+                of_difference(
+                    [one.share for one in found], [one.volume for one in found], [one.chosen for one in found]
+                )
             ),
         }
         cross = crossing(*(np.array(groups[name]["profile"]) for name in ("subset", "rest")))
@@ -101,18 +102,19 @@ def sentences(record: dict[str, Any]) -> list[str]:
         f"low-frequency energy, the share of k-space energy in the central {percent:.3g} % of the columns: "
         f"{_interval(subset)} in the subset ({_count(subset)}), {_interval(rest)} in the rest ({_count(rest)})"
     ]
-    mean, half = difference["mean"], difference["half"]
-    if half is None:
-        found.append(f"the difference is {mean:+.4f}, and of one volume alone it cannot be told from chance")
-    elif abs(mean) <= half:
+    mean, interval = difference["mean"], from_json(difference["interval"])
+    word, text = verdict(BELOW, [interval]), told(mean, interval, "{:+.4f}")
+    if word == CANNOT_TELL:
+        least = min(group["volumes"] for group in groups.values())
         found.append(
-            f"no difference that could not be chance: {mean:+.4f} ± {half:.4f} (the paper's subset has a lower share)"
+            f"the difference is {text}; {FEWEST} volumes on either side are needed to tell it from chance, and there "
+            f"{'are' if least > 1 else 'is'} {least}"
         )
+    elif word == NOT_EXCLUDED:
+        found.append(f"no difference that could not be chance: {text}")
     else:
-        how, compared = ("lower", "as in the paper") if mean < 0 else ("higher", "the opposite of the paper")
-        found.append(f"the subset has a {how} share of low-frequency energy, {mean:+.4f} ± {half:.4f}, {compared}")
-    if half is not None and record["volumes"] < _FEW_VOLUMES:
-        found.append(f"of {record['volumes']} volumes alone these intervals are too narrow")
+        found.append(f"the subset has a {'lower' if mean < 0 else 'higher'} share of low-frequency energy, {text}")
+    found[-1] += f" (published, that hard images have a lower share: {word})"
     cross = record["crossing"]
     if cross is None:
         lower = np.array(subset["profile"]) < np.array(rest["profile"])
@@ -141,4 +143,4 @@ def _count(group: dict[str, Any]) -> str:
 
 
 def _interval(group: dict[str, Any]) -> str:
-    return f"{group['share']:.4f}" + ("" if group["half"] is None else f" ± {group['half']:.4f}")
+    return told(group["share"], from_json(group["interval"]), "{:.4f}")

@@ -66,6 +66,14 @@ def victims(config: RunConfig, attacked: list[Subject]) -> list[Subject]:
     return attacked + [_subject(config, name, name) for name in names if name not in {one.label for one in attacked}]
 
 
+def zero_filled(config: RunConfig) -> Subject:
+    """What every method is held against, on clean data only."""
+    name = "zero_filled"
+    own = replace(config, method=name, settings=(), preset=None, weights=None, maps="fixed")
+    method = METHODS[name]
+    return Subject(name, own, method, method.config(), None, default_attack(method), {})
+
+
 def check_brought(attacked: list[Subject], scored: list[Subject], data: SliceData) -> None:
     """Raise UsageError if a function of one's own cannot be used on a slice like this one."""
     labels = {one.label for one in attacked}

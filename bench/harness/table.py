@@ -4,29 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.harness.intervals import FEWEST, RANGE
+from bench.harness.records import CLEAN_FLAGS, FLAGS
+
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}", "nmse": "{:.4f}"}
 
 
-def render(summary: list[dict[str, Any]]) -> str:
-    """Aligned text: a line for each victim, attack, epsilon and metric; with the source where they differ."""
-    header = ["method", "attack", "eps", "metric", "clean", "noise", "attacked", "95 % CI", "images"]
+def render(summary: list[dict[str, Any]], flags: dict[str, int], below_card: dict[str, str]) -> str:
+    """Aligned text: a line for each victim, attack, epsilon and metric; with the source where they differ.
+
+    Lines below it say what a range is, if there is one, and which flags speak against the clean images.
+    flags: how many results carry each.  below_card: by method, a sentence of `card_check`.
+    """
+    ranges = {row["interval"] for row in summary} == {RANGE}
+    heads = ["zero-filled", "clean", "noise", "attacked", "range" if ranges else "95 % CI", "images"]
     across = any(row["source"] != row["victim"] for row in summary)
+    header = ["method", "attack", "eps", "metric", *heads]
     lines = [header]
     for row in summary:
         style = _FORMATS.get(row["metric"], "{:.4g}")
-        interval = "-" if row["ci95"] is None else "±" + style.format(row["ci95"])
-        values = [style.format(row[name]) for name in ("clean", "noise", "attacked")]
-        lines.append(
-            [row["victim"], _attack(row, across), f"{row['eps']:g}", row["metric"], *values, interval, str(row["n"])]
-        )
+        values = [
+            "-" if row[name] is None else style.format(row[name])
+            for name in ("zero_filled", "clean", "noise", "attacked")
+        ]
+        first = [row["victim"], _attack(row, across), f"{row['eps']:g}", row["metric"]]
+        lines.append([*first, *values, _interval(row, style), str(row["n"])])
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
+    text = "\n".join(
         "  ".join(
             cell.ljust(w) if i in (0, 1, 3) else cell.rjust(w)
             for i, (cell, w) in enumerate(zip(line, widths, strict=True))
         )
         for line in lines
     )
+    if any(row["interval"] == RANGE for row in summary):
+        text += f"\nrange: smallest and largest mean of a volume; fewer than {FEWEST} volumes have no 95 % interval"
+    for name in CLEAN_FLAGS:
+        if name in flags:
+            text += f"\nflag: {name}, in {flags[name]} result{'s' * (flags[name] != 1)}: {FLAGS[name]}"
+    return "\n".join([text, *(f"flag: {sentence}" for sentence in below_card.values())])
+
+
+def _interval(row: dict[str, Any], style: str) -> str:
+    if row["interval"] is None:
+        return "-"
+    if row["interval"] == RANGE:
+        return f"{style.format(row['low'])} to {style.format(row['high'])}"
+    return "±" + style.format(row["ci95"])
 
 
 def _attack(row: dict[str, Any], across: bool) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import compare
 from bench.compare import Run
-from bench.harness.records import half_interval
+from bench.harness.intervals import MEANING, of_mean
 from bench.page import plots, words
 from bench.page.curves import Line, Point, chart
 from bench.page.document import bullets, document, section
@@ -52,6 +52,9 @@ def _headline(runs: list[Run], eps: list[float]) -> str:
     if not eps:
         return f"{len(runs)} methods under attack; the runs share no epsilon"
     means = {run.label: _mean(run, sorted(run.cases), eps[-1], "psnr", "attacked").mean for run in runs}
+    if min(len(run.cases) for run in runs) == 1:
+        told = ", ".join(f"{label} {value:.1f} dB" for label, value in means.items())
+        return f"One image of a run is an example and no finding: PSNR under attack at epsilon {eps[-1]:g}: {told}"
     best, worst = max(means, key=lambda label: means[label]), min(means, key=lambda label: means[label])
     return (
         f"Under attack at epsilon {eps[-1]:g}, {best} keeps the highest PSNR ({means[best]:.1f} dB) and {worst} the "
@@ -85,7 +88,7 @@ def _plain(value: Any) -> str:
 def _means(runs: list[Run], shared: list[str], common: list[float]) -> str:
     """A row for each method, of the shared images, or of its own where none are shared."""
     text = (
-        f"Means over the {words.count(len(shared), 'image')} that all runs share, with 95 % intervals."
+        f"Means over the {words.count(len(shared), 'image')} that all runs share. {MEANING[0].upper()}{MEANING[1:]}."
         if shared
         else "The runs share no image, so that each is the mean over its own, and none of the differences is paired."
     )
@@ -97,6 +100,7 @@ def _means(runs: list[Run], shared: list[str], common: list[float]) -> str:
         rows = [
             [
                 f'<span class="run{index % _COLOURS}">■</span> {escape(run.label)}',
+                _zero_filled(run, shared or sorted(run.cases), columns[0][1], metric, digits),
                 *(
                     interval(_mean(run, shared or sorted(run.cases), value, metric, state), digits)
                     for state, value in columns
@@ -104,7 +108,7 @@ def _means(runs: list[Run], shared: list[str], common: list[float]) -> str:
             ]
             for index, run in enumerate(runs)
         ]
-        tables += table(["method", *head], rows, label)
+        tables += table(["method", "zero-filled", *head], rows, label)
     return f"<p>{text}</p>{tables}"
 
 
@@ -124,7 +128,8 @@ def _curves(runs: list[Run], records: list[Record]) -> str:
                 lines.append(Line(f"{run.label}, {state}", kind, points, run.label))
         figures += chart(label, lines, plots.axis(records[0]), digits=digits)
     about = (
-        "Solid: attacked, with the 95 % interval as area. Dashed: noise of the same norm. Over all images of each run."
+        "Solid: attacked, with the 95 % interval, or the range of few volumes, as area. Dashed: noise of the same "
+        "norm. Over all images of each run."
     )
     return f'<div class="charts">{figures}</div><p class="quiet">{about}</p>'
 
@@ -155,7 +160,7 @@ def _differences(runs: list[Run], shared: list[str], common: list[float]) -> str
         tables += table(["", *head], rows, f"{label}: by how much each is above the next")
     return (
         f"{tables}<p class='quiet'>The same image under both, so that what makes an image hard cancels. An interval "
-        "that holds 0 may be chance.</p>"
+        f"that holds 0 may be chance. {MEANING[0].upper()}{MEANING[1:]}.</p>"
     )
 
 
@@ -171,7 +176,12 @@ def _mean(run: Run, cases: list[str], eps: float, metric: str, state: str) -> Es
 
 
 def _over(run: Run, cases: list[str], values: list[float]) -> Estimate:
-    return Estimate(statistics.fmean(values), half_interval(values, [run.volumes[case] for case in cases]))
+    return Estimate(statistics.fmean(values), of_mean(values, [run.volumes[case] for case in cases]))
+
+
+def _zero_filled(run: Run, cases: list[str], eps: float, metric: str, digits: int) -> str:
+    found = compare.zero_filled(run, cases, eps, metric)
+    return "&ndash;" if found is None else f"{found:.{digits}f}"
 
 
 def _flags(record: Record) -> str:
@@ -180,4 +190,8 @@ def _flags(record: Record) -> str:
     if failed:
         found.append(f"{words.count(failed, 'image')} failed.")
     name = escape(f"{', '.join(record.names('victim'))}: {record.folder.resolve().name}")
-    return f"<h3>{name}</h3>" + bullets(found or ["No check failed."], "flags" if found else "fine")
+    if found:
+        return f"<h3>{name}</h3>" + bullets(found, "flags")
+    if not words.held_against_zero_filled(record):
+        return f"<h3>{name}</h3>" + bullets(["No check failed, but it was not held against zero-filled images."])
+    return f"<h3>{name}</h3>" + bullets(["No check failed."], "fine")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from html import escape
 from typing import NamedTuple
 
+from bench.harness.intervals import Interval, bars, told
+
 # Of the drawing, in its own units; the page scales it.
 _WIDTH, _HEIGHT = 440, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 16, 42
@@ -14,11 +16,11 @@ _Scale = Callable[[float], float]
 
 
 class Point(NamedTuple):
-    """half: of the 95 % interval of y, or None."""
+    """interval: about y, or None."""
 
     x: float
     y: float
-    half: float | None = None
+    interval: Interval | None = None
 
 
 class Line(NamedTuple):
@@ -89,8 +91,8 @@ def chart(
 
 def extent(lines: list[Line]) -> tuple[float, float]:
     """What the y axis must reach, with a margin."""
-    halves = [(point.y, point.half or 0.0) for line in lines for point in line.points]
-    low, high = min(y - half for y, half in halves), max(y + half for y, half in halves)
+    reach = [(point.y, *bars(point.y, point.interval)) for line in lines for point in line.points]
+    low, high = min(y - below for y, below, _ in reach), max(y + above for y, _, above in reach)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
     return low - margin, high + margin
 
@@ -107,12 +109,12 @@ def _line(line: Line, x_of: _Scale, y_of: _Scale, digits: int) -> str:
 
 
 def _band(line: Line, x_of: _Scale, y_of: _Scale) -> str:
-    """The 95 % interval as an area."""
-    known = [(point.x, point.y, point.half) for point in line.points if point.half is not None]
+    """The interval as an area."""
+    known = [(point.x, point.interval) for point in line.points if point.interval is not None]
     if len(known) < 2:
         return ""
-    path = [f"{x_of(x)},{y_of(y + half)}" for x, y, half in known]
-    path += [f"{x_of(x)},{y_of(y - half)}" for x, y, half in reversed(known)]
+    path = [f"{x_of(x)},{y_of(one.high)}" for x, one in known]
+    path += [f"{x_of(x)},{y_of(one.low)}" for x, one in reversed(known)]
     return f'<polygon class="band {line.kind}" points="{" ".join(path)}"/>'
 
 
@@ -126,7 +128,7 @@ def _spoken(lines: list[Line], digits: int) -> str:
 
 
 def _value(point: Point, digits: int) -> str:
-    return f"{point.y:.{digits}f}" + ("" if point.half is None else f" ± {point.half:.{digits}f}")
+    return told(point.y, point.interval, f"{{:.{digits}f}}")
 
 
 def _ticks(low: float, high: float) -> list[float]:

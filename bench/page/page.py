@@ -10,7 +10,7 @@ from typing import Any
 from bench.harness.reading import understanding
 from bench.page import pictures, plots, tables, words
 from bench.page.document import bullets, definitions, document, resource, section
-from bench.page.record import Record, estimate
+from bench.page.record import Record, estimate, zero_filled
 
 
 def page(record: Record) -> bytes:
@@ -51,7 +51,11 @@ def _three_numbers(record: Record) -> str:
             estimate(record.select(metric=metric, eps=record.shown), itemgetter(state)) for metric in plots.METRICS
         )
         items += f'<li class="{state}"><b>{psnr.mean:.1f} dB</b><span>{escape(text)}, SSIM {ssim.mean:.3f}</span></li>'
-    return f'<ul class="stats">{items}</ul>\n'
+    found = [zero_filled(record.select(metric=metric, eps=record.shown)) for metric in plots.METRICS]
+    least = ""
+    if None not in found:
+        least = f'<p class="quiet">Zero-filled, from clean data: {found[0]:.1f} dB, SSIM {found[1]:.3f}</p>\n'
+    return f'<ul class="stats">{items}</ul>\n{least}'
 
 
 def _explorer(record: Record, shown: dict[str, Any] | None) -> str:
@@ -84,7 +88,7 @@ def _static(record: Record) -> str:
 
 
 def _about_curves(record: Record) -> str:
-    level = words.thermal(record)
+    level, name = words.thermal(record), escape(words.interval_name(record))
     noise = (
         ""
         if level is None
@@ -92,7 +96,7 @@ def _about_curves(record: Record) -> str:
         "below it hides in what every scan has."
     )
     return (
-        '<p class="quiet">Means over images, with 95 % intervals as areas. '
+        f'<p class="quiet">Means over images{f", with {name} as area" * bool(name)}. '
         f"{escape(words.control(record).capitalize())} is the control: what an accident of that size does."
         f"{escape(noise)}</p>"
     )
@@ -105,6 +109,10 @@ _ABOUT_MATRIX = (
 )
 
 
+_FINE = "No check failed: every gradient was non-zero, and every attack was stronger than noise"
+_BETTER = "; no clean image was worse than the zero-filled one."
+
+
 def _belief(record: Record) -> str:
     """What speaks against the numbers, what was not looked at, and how the search went."""
     found = words.flags(record)
@@ -112,9 +120,9 @@ def _belief(record: Record) -> str:
     if found:
         text = "<h3>What speaks against it</h3>" + bullets(found, "flags")
     else:
-        text = bullets(
-            ["No check failed: every gradient was non-zero, and every attack was stronger than noise."], "fine"
-        )
+        # Of records of before it is not known, so that they get no tick.
+        known = words.held_against_zero_filled(record)
+        text = bullets([_FINE + _BETTER], "fine") if known else bullets([_FINE + "."])
     checks = plots.checks(record)
     if checks:
         text += "<h3>What further searches found</h3>" + bullets(checks)
@@ -133,6 +141,6 @@ def _belief(record: Record) -> str:
 
 def _about_numbers(record: Record) -> str:
     return (
-        f'<p class="quiet">The control is {escape(words.control(record))}, in the same threat set. The interval is '
-        "95 % (1.96 standard errors, by volume) of the attacked mean over images.</p>"
+        f'<p class="quiet">The control is {escape(words.control(record))}, in the same threat set. '
+        f"{escape(words.about_interval(record))} Zero-filled: the weakest method, on clean data.</p>"
     )

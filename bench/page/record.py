@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from bench.harness.errors import InputFileError
 from bench.harness.forms import shown
+from bench.harness.intervals import Interval, of_mean
 from bench.harness.journal import NAME as JOURNAL
 from bench.harness.journal import read as read_journal
 from bench.harness.lines import Row, check_whole, read_lines
 from bench.harness.reading import read_json
 from bench.harness.record_forms import LINES, RUN
-from bench.harness.records import RunFolder, half_interval, shown_epsilon
+from bench.harness.records import RunFolder, shown_epsilon
 from data_prep.names import printable
 
 
@@ -65,16 +66,23 @@ class Record(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean over images; half: of its 95 % interval, None where that cannot be told."""
+    """A mean over images, and how sure it is; None where that cannot be told."""
 
     mean: float
-    half: float | None
+    interval: Interval | None
 
 
 def estimate(rows: list[Row], value: Callable[[Row], float]) -> Estimate:
     """The mean of `value` over the rows, one for each image."""
     values = [value(row) for row in rows]
-    return Estimate(statistics.fmean(values), half_interval(values, [row["volume"] for row in rows]))
+    return Estimate(statistics.fmean(values), of_mean(values, [row["volume"] for row in rows]))
+
+
+def zero_filled(rows: list[Row]) -> float | None:
+    """The mean of the zero-filled images; None in records of before, which have none."""
+    values = [row.get("zero_filled") for row in rows]
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(values) else None
 
 
 def read_run(folder: Path) -> dict[str, Any]:

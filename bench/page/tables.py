@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from bench.harness.intervals import Interval, beside, name_of
 from bench.harness.records import summarise
 from bench.page import words
 from bench.page.record import Estimate, Record, estimate
@@ -39,29 +40,43 @@ def table(head: list[str], rows: list[list[str]], caption: str, kind: str = "") 
 def interval(value: Estimate, digits: int, *, signed: bool = False) -> str:
     """A mean with its interval."""
     # z: no minus before what rounds to zero.
-    mean = f"{value.mean:{'+' if signed else ''}z.{digits}f}"
-    return mean if value.half is None else f'{mean}&nbsp;<span class="half">±&nbsp;{value.half:.{digits}f}</span>'
+    style = f"{{:{'+' if signed else ''}z.{digits}f}}"
+    mean = style.format(value.mean)
+    if value.interval is None:
+        return mean
+    sure = beside(value.mean, value.interval, style, brief=True).replace(" ", "&nbsp;")
+    return f'{mean}&nbsp;<span class="half">{sure}</span>'
 
 
 def numbers(record: Record) -> str:
     """Every metric at every epsilon."""
     one = len({(row["source"], row["victim"]) for row in record.rows}) == 1
-    heads = [words.control_name(record), "attacked", "95 %", "images"]
-    head = ["metric", "epsilon", *([] if one else ["made for", "scored on"]), "clean", *heads]
+    summary = summarise(record.rows)
+    kinds = {row["interval"] for row in summary} - {None}
+    heads = [words.control_name(record), "attacked", name_of(kinds) or "interval", "images"]
+    head = ["metric", "epsilon", *([] if one else ["made for", "scored on"]), "zero-filled", "clean", *heads]
     known = list(dict.fromkeys([*_UNITS, *record.names("metric")]))
     rows = []
-    for row in sorted(summarise(record.rows), key=lambda row: (known.index(row["metric"]), row["eps"])):
+    for row in sorted(summary, key=lambda row: (known.index(row["metric"]), row["eps"])):
         digits = _DIGITS.get(row["metric"], 3)
-        clean, noise, attacked = (f"{row[name]:.{digits}f}" for name in ("clean", "noise", "attacked"))
+        style = f"{{:.{digits}f}}"
+        least, clean, noise, attacked = (
+            "&ndash;" if row[name] is None else style.format(row[name])
+            for name in ("zero_filled", "clean", "noise", "attacked")
+        )
+        sure = None
+        if row["interval"] is not None:
+            sure = Interval(row["low"], row["high"], row["interval"], row["volumes"])
         rows.append(
             [
                 escape(_UNITS.get(row["metric"], row["metric"])),
                 f"{row['eps']:g}",
                 *([] if one else [f'<td class="name">{escape(row[name])}</td>' for name in ("source", "victim")]),
+                least,
                 clean,
                 f'<td class="noise">{noise}</td>',
                 f'<td class="attacked">{attacked}</td>',
-                "&ndash;" if row["ci95"] is None else f"±{row['ci95']:.{digits}f}",
+                "&ndash;" if sure is None else beside(row["attacked"], sure, style, brief=True),
                 str(row["n"]),
             ]
         )
@@ -99,4 +114,7 @@ def matrix(record: Record) -> str:
     ]
     body.append([escape(words.control(record)), *(cell(noise[victim], False) for victim in victims)])
     head = ["", *(f"scored on {escape(victim)}" for victim in victims)]
-    return table(head, body, f"PSNR lost [dB] at epsilon {record.shown:g}, mean over images with 95 % interval")
+    sure = words.interval_name(record)
+    return table(
+        head, body, f"PSNR lost [dB] at epsilon {record.shown:g}, mean over images{f' with {sure}' * bool(sure)}"
+    )

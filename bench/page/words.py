@@ -7,7 +7,9 @@ import statistics
 from operator import itemgetter
 from typing import Any
 
-from bench.harness.records import FLAGS
+from bench.harness import card_check
+from bench.harness.intervals import FEWEST
+from bench.harness.records import CLEAN_FLAGS, FLAGS
 from bench.page.record import Record, estimate
 
 # Of more methods than this, only the least and the most harmed are named in a sentence.
@@ -32,10 +34,11 @@ def control_name(record: Record) -> str:
 
 
 def finding(record: Record) -> str:
-    """The result in one sentence, at the epsilon shown."""
+    """The result in one sentence, at the epsilon shown; of one image, which is an example, no finding."""
     rows = [row for row in record.select(metric="psnr", eps=record.shown) if row["source"] == row["victim"]]
     rows = rows or record.select(metric="psnr", eps=record.shown)
     kind = f"A {'perturbation' if _is_noise(record) else threat(record)} of {size(record, record.shown)}"
+    alone = len({row["case"] for row in rows}) == 1
     images = count(len({row["case"] for row in rows}), "image")
     victims = list(dict.fromkeys(row["victim"] for row in rows))
     means = {
@@ -47,6 +50,12 @@ def finding(record: Record) -> str:
     }
     if len(victims) == 1:
         one = means[victims[0]]
+        if alone:
+            return (
+                f"One image, an example and no finding: {victims[0]} has {one['clean']:.1f} dB PSNR on clean data, "
+                f"{one['noise']:.1f} dB with {control(record)}, and {one['attacked']:.1f} dB under "
+                f"{kind[:1].lower()}{kind[1:]}."
+            )
         return (
             f"{kind} takes {victims[0]} from {one['clean']:.1f} to {one['attacked']:.1f} dB PSNR; {control(record)}, "
             f"to {one['noise']:.1f} dB ({images})."
@@ -57,6 +66,11 @@ def finding(record: Record) -> str:
     costs = listed([f"{victim} {lost[victim]:.1f} dB" for victim in named])
     rest = "" if len(named) == len(order) else " and the others between these"
     noise = max(one["clean"] - one["noise"] for one in means.values())
+    if alone:
+        return (
+            f"One image, an example and no finding: {kind[:1].lower()}{kind[1:]} made for each method costs {costs}"
+            f"{rest} of PSNR; {control(record)}, at most {noise:.1f} dB."
+        )
     return (
         f"{kind} made for each method costs {costs}{rest} of PSNR; {control(record)}, at most {noise:.1f} dB "
         f"({images})."
@@ -99,9 +113,18 @@ def thermal(record: Record) -> float | None:
 def flags(record: Record) -> list[str]:
     """What speaks against the results, with counts and shares."""
     results = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in record.rows}
-    results = {at: found for at, found in results.items() if at[3] > 0}
+    images = {(row["victim"], row["case"]): row["flags"] for row in record.rows}
     sentences = []
-    for name in dict.fromkeys(flag for found in results.values() for flag in found):
+    for victim in record.names("victim"):
+        own = [found for at, found in images.items() if at[0] == victim]
+        worse = sum(CLEAN_FLAGS[0] in found for found in own)
+        if worse:
+            share = f"{worse} of {count(len(own), 'image')} of {victim} ({worse / len(own):.0%})".replace("%", " %")
+            sentences.append(f"{CLEAN_FLAGS[0].capitalize()}, in {share}: {FLAGS[CLEAN_FLAGS[0]]}")
+    for sentence in card_check.below_card(record.rows, record.run).values():
+        sentences.append(f"{card_check.FLAG.capitalize()}: {sentence}; {FLAGS[card_check.FLAG]}")
+    results = {at: found for at, found in results.items() if at[3] > 0}
+    for name in dict.fromkeys(flag for found in results.values() for flag in found if flag not in CLEAN_FLAGS):
         raised = [at for at, found in results.items() if name in found]
         # Checks of a search have no meaning for methods that it was not made for.
         own = record.several and all(at[1] == at[2] for at in raised)
@@ -116,7 +139,35 @@ def flags(record: Record) -> list[str]:
 def not_checked(record: Record) -> list[str]:
     """Evidence that the run did not gather, and what no run can."""
     known = [text[:1].upper() + text[1:].rstrip(".") + "." for text in record.run.get("not_checked", [])]
+    if not held_against_zero_filled(record):
+        known.append(
+            "Whether the clean images are better than zero-filled ones was not looked at when this was recorded."
+        )
     return [*known, "An attack bounds the worst case from one side only: a better one may exist."]
+
+
+def held_against_zero_filled(record: Record) -> bool:
+    """Whether the record has the scores of zero-filled images; those of before have not."""
+    return all(row.get("zero_filled") is not None for row in record.rows)
+
+
+def interval_name(record: Record) -> str:
+    """What the intervals of a run are; "" of one volume, which has none."""
+    volumes = len({row["volume"] for row in record.rows})
+    return "95 % interval" if volumes >= FEWEST else "the range of the volumes' means" if volumes > 1 else ""
+
+
+def about_interval(record: Record) -> str:
+    """The same as a sentence."""
+    volumes = len({row["volume"] for row in record.rows})
+    if volumes >= FEWEST:
+        return f"The interval of the attacked mean is 95 %, Student's t of {volumes} volumes."
+    if volumes > 1:
+        return (
+            f"The range is of the {volumes} volumes' attacked means, smallest and largest; fewer than {FEWEST} have no "
+            "95 % interval."
+        )
+    return "All images are of one volume, so that nothing tells how sure the means are."
 
 
 def provenance(record: Record) -> dict[str, str]:

@@ -6,16 +6,15 @@ Pure NumPy and SciPy on scores, so that a study is analysed again without JAX.
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from bench.harness.ranks import rank_correlation
-from bench.harness.records import half_interval
+from bench.harness.intervals import SURE, Interval, as_json, of_difference, of_mean
+from bench.harness.ranks import rank_correlation, rank_interval
 
-_CONFIDENCE = 0.975
+_CONFIDENCE = 0.95
 
 
 class Scores(NamedTuple):
@@ -39,9 +38,9 @@ def analyse(points: list[Point]) -> dict[str, Any]:
     """Everything that is made of a comparison, as JSON can hold it.
 
     Only cases that all points share count, on either side.  Of each point come the means and the drop, inside less
-    outside, with 95 % intervals clustered by volume; of the drop image by image where both sides are the same images.
-    line: see `line`.  ranks: Spearman's correlation of the means inside and outside.  spread: see `spread`.  hard: by
-    side, the mean over all pairs of points of Spearman's correlation of their scores of the images, and the smallest.
+    outside, each with its `intervals.Interval` by volume; of the drop image by image where both sides are the same
+    images.  line: see `line`.  ranks: Spearman's correlation of the means inside and outside, with its interval over
+    the points.  spread: see `spread`.  hard: see `_agreement`.
     """
     inside, outside = _shared([one.inside for one in points]), _shared([one.outside for one in points])
     rows: list[dict[str, Any]] = []
@@ -50,8 +49,8 @@ def analyse(points: list[Point]) -> dict[str, Any]:
         drop = _drop(one, inside, outside)
         rows.append(
             {"label": one.label, "variant": one.variant, "group": one.group}
-            | {"inside": x[0], "inside_half": x[1], "outside": y[0], "outside_half": y[1]}
-            | {"drop": drop[0], "drop_half": drop[1]}
+            | {"inside": x[0], "inside_interval": as_json(x[1]), "outside": y[0], "outside_interval": as_json(y[1])}
+            | {"drop": drop[0], "drop_interval": as_json(drop[1])}
         )
     means = [row["inside"] for row in rows], [row["outside"] for row in rows]
     return {
@@ -62,6 +61,7 @@ def analyse(points: list[Point]) -> dict[str, Any]:
         "points": rows,
         "line": line(*means),
         "ranks": correlation(*means),
+        "ranks_interval": as_json(rank_interval(correlation(*means), len(points))),
         "spread": spread(points, inside, outside),
         "hard": {
             "inside": _agreement([one.inside for one in points], inside),
@@ -82,7 +82,7 @@ def line(x: list[float], y: list[float]) -> dict[str, float] | None:
     if len(x) < 3 or np.ptp(x) < 1e-9:
         return None
     fitted = stats.linregress(x, y)
-    quantile = float(stats.t.ppf(_CONFIDENCE, len(x) - 2))
+    quantile = float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2))
     return {
         "slope": float(fitted.slope),
         "slope_half": quantile * float(fitted.stderr),
@@ -92,13 +92,19 @@ def line(x: list[float], y: list[float]) -> dict[str, float] | None:
     }
 
 
+def interval_of_slope(line: dict[str, float], count: int) -> Interval:
+    """Of the slope of a `line` through so many points."""
+    slope, half = line["slope"], line["slope_half"]
+    return Interval(slope - half, slope + half, SURE, count)
+
+
 def correlation(x: list[float], y: list[float]) -> float | None:
     """Spearman's, None of fewer than three values or where one side is constant."""
     return rank_correlation(x, y) if len(x) >= 3 else None
 
 
 def spread(points: list[Point], inside: list[str], outside: list[str]) -> dict[str, Any] | None:
-    """By how much the largest drop exceeds the smallest, with its 95 % interval; None of one point.
+    """By how much the largest drop exceeds the smallest, with its interval; None of one point.
 
     Image by image, so that what is common to all methods drops out.  Bonferroni's correction for the choice of the two
     among all pairs widens the interval.
@@ -113,10 +119,9 @@ def spread(points: list[Point], inside: list[str], outside: list[str]) -> dict[s
         for side, cases in (("inside", inside), ("outside", outside))
     ]
     both = Point("", "", "", *sides)
-    value, half = _drop(both, inside, outside)
     pairs = len(points) * (len(points) - 1) / 2
-    wider = float(stats.norm.ppf(1 - (1 - _CONFIDENCE) / pairs)) / 1.96
-    return {"most": most, "least": least, "value": value, "half": None if half is None else half * wider}
+    value, interval = _drop(both, inside, outside, 1 - (1 - _CONFIDENCE) / pairs)
+    return {"most": most, "least": least, "value": value, "interval": as_json(interval)}
 
 
 def _shared(scores: list[Scores]) -> list[str]:
@@ -128,27 +133,45 @@ def _sides(one: Point, inside: list[str], outside: list[str]) -> list[tuple[Scor
     return [(one.inside, inside), (one.outside, outside)]
 
 
-def _mean(scores: Scores, cases: list[str]) -> tuple[float, float | None]:
+def _mean(scores: Scores, cases: list[str], confidence: float = _CONFIDENCE) -> tuple[float, Interval | None]:
     values = [scores.values[case] for case in cases]
-    return float(np.mean(values)), half_interval(values, [scores.volumes[case] for case in cases])
+    return float(np.mean(values)), of_mean(values, [scores.volumes[case] for case in cases], confidence)
 
 
-def _drop(one: Point, inside: list[str], outside: list[str]) -> tuple[float, float | None]:
-    """Inside less outside, and half of its interval."""
+def _drop(
+    one: Point, inside: list[str], outside: list[str], confidence: float = _CONFIDENCE
+) -> tuple[float, Interval | None]:
+    """Inside less outside, and its interval."""
     if inside == outside:
-        values = {case: one.inside.values[case] - one.outside.values[case] for case in inside}
-        return _mean(Scores(values, one.inside.volumes), inside)
-    (x, x_half), (y, y_half) = (_mean(scores, cases) for scores, cases in _sides(one, inside, outside))
-    return x - y, None if x_half is None or y_half is None else math.hypot(x_half, y_half)
+        differences = {case: one.inside.values[case] - one.outside.values[case] for case in inside}
+        return _mean(Scores(differences, one.inside.volumes), inside, confidence)
+    sides = _sides(one, inside, outside)
+    values = [scores.values[case] for scores, cases in sides for case in cases]
+    volumes = [scores.volumes[case] for scores, cases in sides for case in cases]
+    chosen = [True] * len(inside) + [False] * len(outside)
+    drop = float(np.mean(values[: len(inside)]) - np.mean(values[len(inside) :]))
+    return drop, of_difference(values, volumes, chosen, confidence)
 
 
 def _difference(one: Scores, other: Scores, cases: list[str]) -> Scores:
     return Scores({case: one.values[case] - other.values[case] for case in cases}, one.volumes)
 
 
-def _agreement(scores: list[Scores], cases: list[str]) -> dict[str, float] | None:
-    """Whether images that are hard for one are hard for the others."""
+def _agreement(scores: list[Scores], cases: list[str]) -> dict[str, Any] | None:
+    """Whether images that are hard for one are hard for the others.
+
+    mean, least: over all pairs of points, of Spearman's correlation of their scores of the images.  volumes: how many
+    independent draws there are.  mean_interval, least_interval: of one pair with such a correlation, which is no
+    narrower than that of the mean of several.
+    """
     each = [[one.values[case] for case in cases] for one in scores]
     found = [correlation(x, y) for x, y in itertools.combinations(each, 2)]
     known = [value for value in found if value is not None]
-    return {"mean": float(np.mean(known)), "least": min(known)} if known else None
+    if not known:
+        return None
+    volumes = len({scores[0].volumes[case] for case in cases})
+    mean, least = float(np.mean(known)), min(known)
+    intervals = {name: as_json(rank_interval(one, volumes)) for name, one in (("mean", mean), ("least", least))}
+    return {"mean": mean, "least": least, "volumes": volumes} | {
+        f"{name}_interval": one for name, one in intervals.items()
+    }

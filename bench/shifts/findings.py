@@ -5,13 +5,19 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-_FEW_VOLUMES = 5
+from bench.harness import ranks
+from bench.harness.intervals import FEWEST, from_json, told
+from bench.harness.verdict import verdict
+from bench.shifts.analysis import interval_of_slope
+from bench.shifts.claims import claims
 
 
 def findings(comparisons: list[dict[str, Any]]) -> list[str]:
-    """Sentences of all comparisons of a study, each with its `results`."""
-    found = [sentence for one in comparisons for sentence in _of(one)]
-    return found + [sentence for one in comparisons for sentence in _parts(one, comparisons)]
+    """Sentences of all comparisons of a study, each with its `results`; none of a comparison of one image."""
+    told = [one for one in comparisons if min(one["results"]["n_inside"], one["results"]["n_outside"]) > 1]
+    found = [sentence for one in told for sentence in _of(one)]
+    found += [sentence for one in told for sentence in _parts(one, told)]
+    return found + claims(told)
 
 
 def _of(comparison: dict[str, Any]) -> list[str]:
@@ -19,15 +25,17 @@ def _of(comparison: dict[str, Any]) -> list[str]:
     found = [_drops(results)]
     if results["line"] is not None:
         found.append(_line(results["line"], len(results["points"]), bool(paper)))
-    if results["spread"] is not None and results["spread"]["half"] is not None:
+    if results["spread"] is not None and results["spread"]["interval"] is not None:
         found.append(_spread(results["spread"], bool(paper)))
     if results["ranks"] is not None:
         found.append(_ranks(results))
     if comparison["kind"] == "same model":
         found += _hard(comparison)
-    if min(results["volumes"]) < _FEW_VOLUMES:
+    if min(results["volumes"]) < FEWEST:
         count = min(results["volumes"])
-        found.append(f"of {count} volume{'s' * (count > 1)} alone these intervals are too narrow, or not known")
+        found.append(
+            f"{count} volume{'s' * (count > 1)} are too few for intervals of scores, so that ranges stand for them"
+        )
     if comparison["parts"]:
         found.append(f"confounded: {' and '.join(comparison['parts'])} change together")
     if paper:
@@ -38,9 +46,10 @@ def _of(comparison: dict[str, Any]) -> list[str]:
 def _drops(results: dict[str, Any]) -> str:
     points = results["points"]
     ordered = sorted(points, key=lambda one: one["drop"])
-    known = [one for one in points if one["drop_half"] is not None]
-    falls = sum(one["drop"] > one["drop_half"] for one in known)
-    rises = sum(-one["drop"] > one["drop_half"] for one in known)
+    drops = [from_json(one["drop_interval"]) for one in points]
+    sure = [drop for drop in drops if drop is not None and drop.excludes(0)]
+    known = any(drop is not None and drop.volumes >= FEWEST for drop in drops)
+    falls, rises = sum(drop.low > 0 for drop in sure), sum(drop.high < 0 for drop in sure)
     told = f"; it falls beyond its interval for {falls} and rises for {rises}" if known else ""
     mean = statistics.fmean(one["drop"] for one in points)
     ends = f"from {_signed(-ordered[-1]['drop'])} ({ordered[-1]['label']}) to {_signed(-ordered[0]['drop'])}"
@@ -53,9 +62,11 @@ def _line(line: dict[str, float], count: int, compared: bool) -> str:
     if one and none:
         words = "neither 1, parallel to y = x, nor 0, no relation, can be excluded"
     elif one:
-        words = "1, parallel to y = x, cannot be excluded" + ", as in the paper" * compared
+        words = "1, parallel to y = x, cannot be excluded"
     else:
-        words = f"not parallel to y = x but {'flatter' if slope < 1 else 'steeper'}" + ", against the paper" * compared
+        words = f"not parallel to y = x but {'flatter' if slope < 1 else 'steeper'}"
+    if compared:
+        words += f" (the paper's parallel line: {verdict(1.0, [interval_of_slope(line, count)])})"
     return (
         f"the line through {count} points has slope {slope:.2f} ± {half:.2f}, intercept {line['intercept']:+.2f} ± "
         f"{line['intercept_half']:.2f} and R^2 {line['r2']:.2f}: {words}"
@@ -63,17 +74,23 @@ def _line(line: dict[str, float], count: int, compared: bool) -> str:
 
 
 def _spread(spread: dict[str, Any], compared: bool) -> str:
-    value, half = spread["value"], spread["half"]
-    pair = f"{spread['most']} loses {value:.3f} ± {half:.3f} more than {spread['least']}"
-    if value > half:
-        return f"the drops are not equal, {pair}" + ", against the paper" * compared
-    return f"the drops may be equal, {pair}" + ", as in the paper" * compared
+    value, interval = spread["value"], from_json(spread["interval"])
+    word = verdict(0.0, [interval])
+    pair = f"{spread['most']} loses {told(value, interval, '{:.3f}')} more than {spread['least']}"
+    pair += f" (the paper's equal drops: {word})" * compared
+    assert interval is not None
+    if interval.excludes(0):
+        return f"the drops are not equal, {pair}"
+    return f"the drops may be equal, {pair}" if interval.volumes >= FEWEST else f"of so few volumes, {pair}"
 
 
 def _ranks(results: dict[str, Any]) -> str:
     first, then = (max(results["points"], key=lambda one: one[side])["label"] for side in ("inside", "outside"))
     best = f"{first} stays the best" if first == then else f"the best was {first} and is {then}"
-    return f"the order of the methods has a rank correlation of {results['ranks']:.2f}; {best}"
+    return (
+        f"the order of the methods has a rank correlation of "
+        f"{ranks.told(results['ranks'], len(results['points']))}; {best}"
+    )
 
 
 def _hard(comparison: dict[str, Any]) -> list[str]:
@@ -83,13 +100,15 @@ def _hard(comparison: dict[str, Any]) -> list[str]:
     if hard is None:
         return []
     found = [
-        f"{where} the methods' scores of the images have a rank correlation of {hard['mean']:.2f} on the mean of all "
-        f"pairs, {hard['least']:.2f} at least: images hard for one are {_how(hard)} hard for the others"
+        f"{where} the methods' scores of the images have a rank correlation of "
+        f"{ranks.told(hard['mean'], hard['volumes'])} on the mean of all pairs, "
+        f"{ranks.told(hard['least'], hard['volumes'])} at least: {_how(hard)}"
     ]
     if comparison["axis"] == "hard":
         points = comparison["results"]["points"]
         lower = sum(one["drop"] > 0 for one in points)
-        beyond = sum(one["drop"] > (one["drop_half"] or 0) for one in points)
+        drops = [from_json(one["drop_interval"]) for one in points]
+        beyond = sum(drop is not None and drop.excludes(0) and drop.low > 0 for drop in drops)
         found.append(
             f"{lower} of {len(points)} methods score lower on the images that were chosen by another one, {beyond} "
             "beyond their interval"
@@ -97,8 +116,14 @@ def _hard(comparison: dict[str, Any]) -> list[str]:
     return found
 
 
-def _how(hard: dict[str, float]) -> str:
-    return "mostly" if hard["mean"] > 0.5 else "partly" if hard["mean"] > 0.2 else "hardly"
+def _how(hard: dict[str, Any]) -> str:
+    interval = from_json(hard["mean_interval"])
+    if interval is None or not interval.excludes(0):
+        return "whether images hard for one are hard for the others cannot be told"
+    if interval.high < 0:
+        return "images hard for one are easy for the others"
+    how = "mostly" if hard["mean"] > 0.5 else "partly"
+    return f"images hard for one are {how} hard for the others"
 
 
 def _parts(comparison: dict[str, Any], comparisons: list[dict[str, Any]]) -> list[str]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.harness.intervals import MEANING, from_json, told
+
 _HEADER = ["model", "in distribution", "out of it", "drop"]
 
 
 def render(comparisons: list[dict[str, Any]]) -> str:
-    """A block for each comparison: mean SSIM with 95 % intervals by model, and the line."""
-    return "\n\n".join(_block(one) for one in comparisons)
+    """A block for each comparison: mean SSIM with its interval by model; and what the intervals are."""
+    return "\n\n".join([*(_block(one) for one in comparisons), f"Intervals: {MEANING}."])
 
 
 def _block(comparison: dict[str, Any]) -> str:
     results = comparison["results"]
     lines = [_HEADER]
     for point in results["points"]:
-        cells = [_interval(point[name], point[f"{name}_half"]) for name in ("inside", "outside", "drop")]
+        cells = [_interval(point[name], point[f"{name}_interval"]) for name in ("inside", "outside", "drop")]
         lines.append([point["label"], *cells])
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
     rows = [
@@ -27,5 +29,5 @@ def _block(comparison: dict[str, Any]) -> str:
     return "\n".join([title, *rows])
 
 
-def _interval(value: float, half: float | None) -> str:
-    return f"{value:.3f}" if half is None else f"{value:.3f} ± {half:.3f}"
+def _interval(value: float, interval: dict[str, Any] | None) -> str:
+    return told(value, from_json(interval), "{:.3f}", brief=True)

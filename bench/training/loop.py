@@ -164,10 +164,14 @@ class Training:
             return progress._replace(stale=progress.stale + 1)
         progress = progress._replace(best=means["ssim"], best_step=progress.step, stale=0)
         if self.placement.process == 0:
-            self.folder.write("weights.safetensors", archive.encode(params, self._card(progress, means)))
+            # So that a run can tell whether its scores are those of the card.
+            spread = scores[:, :-1].std(axis=0, ddof=min(1, len(scores) - 1)).tolist()
+            stated = means | {f"{name}_spread": one for name, one in zip(_METRICS, spread, strict=True)}
+            stated |= {"images": len(scores)}
+            self.folder.write("weights.safetensors", archive.encode(params, self._card(progress, stated)))
         return progress
 
-    def _card(self, progress: Progress, means: dict[str, float]) -> dict[str, Any]:
+    def _card(self, progress: Progress, stated: dict[str, float]) -> dict[str, Any]:
         return {
             "method": self.config.method,
             "config": asdict(self.method_config),
@@ -176,7 +180,7 @@ class Training:
             "data": self.description,
             "shapes": sorted({tuple(shape) for shape in self.training.shapes}),
             "step": progress.step,
-            "validation": means,
+            "validation": stated,
             "licence": self.config.licence,
             "versions": provenance.versions(),
         }
