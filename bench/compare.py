@@ -105,9 +105,10 @@ def compare(runs: list[Run], eps: list[float]) -> str:
         lines.append("| " + " | ".join([run.label, told, *cells]) + " |")
     if len(runs) == 1:
         return "\n".join(lines)
-    from bench.harness.intervals import MEANING  # imports NumPy
+    from bench.harness.intervals import meaning  # imports NumPy
 
-    lines += ["", f"SSIM by which each is above the next, image by image. {MEANING[0].upper()}{MEANING[1:]}.", ""]
+    sure = meaning(volumes_of(runs, cases))
+    lines += ["", f"SSIM by which each is above the next, image by image. {sure}", ""]
     lines += _head(["", *heads])
     for better, worse in itertools.pairwise(runs):
         volumes = [better.volumes[case] for case in cases]
@@ -131,6 +132,11 @@ def differences(better: Run, worse: Run, cases: list[str], eps: float, metric: s
     """By how much one run is above another, image by image."""
     pairs = zip(values(better, cases, eps, metric, state), values(worse, cases, eps, metric, state), strict=True)
     return [one - other for one, other in pairs]
+
+
+def volumes_of(runs: list[Run], cases: list[str]) -> set[int]:
+    """How many volumes the images are of, by each run."""
+    return {len({run.volumes[case] for case in cases}) for run in runs}
 
 
 def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:

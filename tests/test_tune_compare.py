@@ -45,7 +45,7 @@ def test_runs_are_compared_on_the_images_they_share(tmp_path, capsys):
     assert out[4].startswith("| varnet | 20.00 / 0.400 | 35.75 / 0.715 | 35.65 / 0.713 | 34.75 / 0.695 |")
     assert out[5].startswith("| l1 lam=0.1 | - / - | 30.25 / 0.605 |")
     assert out[-1].startswith("| varnet - l1 lam=0.1 | +0.110 (+0.110 to +0.110) |")
-    assert "in brackets: range of the volumes' means, of fewer than 5" in out[-5]
+    assert "In brackets: the range of the volumes' means, as fewer than 5 have no 95 % interval." in out[-5]
 
 
 def test_the_interval_is_that_of_the_differences():

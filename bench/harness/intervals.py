@@ -9,7 +9,7 @@ volumes hold the true mean in 88 % of cases.  For one slice a volume it is the t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +18,6 @@ from scipy.special import stdtrit  # scipy.stats has the same function and takes
 # Below, an interval would rest on a spread that is hardly known.
 FEWEST = 5
 SURE, RANGE = "95 %", "range"
-# What stands in tables; their captions say it with this.
-MEANING = f"± or 'to': 95 %, Student's t over volumes; in brackets: range of the volumes' means, of fewer than {FEWEST}"
 _CONFIDENCE = 0.95
 
 
@@ -109,7 +107,7 @@ def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[st
 def told(mean: float, interval: Interval | None, style: str, *, brief: bool = False) -> str:
     """A mean with its interval, as text: "0.70 ± 0.02", "0.70 (0.61 to 0.75, range of 3 volumes)" or "0.70".
 
-    style: such as "{:.2f}".  brief: as in a table, whose caption has `MEANING`.
+    style: such as "{:.2f}".  brief: as in a table, whose caption has the `meaning`.
     """
     text = style.format(mean)
     return text if interval is None else f"{text} {beside(mean, interval, style, brief=brief)}"
@@ -126,6 +124,17 @@ def beside(mean: float, interval: Interval, style: str, *, brief: bool = False) 
         return f"± {plain.format((high - low) / 2)}"
     ends = f"{style.format(low)} to {style.format(high)}"
     return ends if brief else f"(95 %: {ends})"
+
+
+def meaning(counts: Collection[int]) -> str:
+    """What stands behind the means of a table, as the sentence of its caption; counts: of volumes."""
+    parts = []
+    if any(count >= FEWEST for count in counts):
+        parts.append("±: 95 %, Student's t over volumes")
+    if any(1 < count < FEWEST for count in counts):
+        parts.append(f"in brackets: the range of the volumes' means, as fewer than {FEWEST} have no 95 % interval")
+    text = "; ".join(parts) or "one volume alone does not tell how sure a mean is"
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def bars(mean: float, interval: Interval | dict[str, Any] | None) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import compare
 from bench.compare import Run
-from bench.harness.intervals import MEANING, of_mean
+from bench.harness.intervals import meaning, of_mean
 from bench.page import plots, words
 from bench.page.curves import Line, Point, chart
 from bench.page.document import bullets, document, section
@@ -88,7 +88,8 @@ def _plain(value: Any) -> str:
 def _means(runs: list[Run], shared: list[str], common: list[float]) -> str:
     """A row for each method, of the shared images, or of its own where none are shared."""
     text = (
-        f"Means over the {words.count(len(shared), 'image')} that all runs share. {MEANING[0].upper()}{MEANING[1:]}."
+        f"Means over the {words.count(len(shared), 'image')} that all runs share. "
+        f"{meaning(compare.volumes_of(runs, shared))}"
         if shared
         else "The runs share no image, so that each is the mean over its own, and none of the differences is paired."
     )
@@ -160,7 +161,7 @@ def _differences(runs: list[Run], shared: list[str], common: list[float]) -> str
         tables += table(["", *head], rows, f"{label}: by how much each is above the next")
     return (
         f"{tables}<p class='quiet'>The same image under both, so that what makes an image hard cancels. An interval "
-        f"that holds 0 may be chance. {MEANING[0].upper()}{MEANING[1:]}.</p>"
+        f"that holds 0 may be chance. {meaning(compare.volumes_of(runs, shared))}</p>"
     )
 
 

@@ -7,6 +7,7 @@ from html import escape
 from operator import itemgetter
 from typing import Any
 
+from bench.harness.findings import findings
 from bench.harness.reading import understanding
 from bench.page import pictures, plots, tables, words
 from bench.page.document import bullets, definitions, document, resource, section
@@ -20,8 +21,9 @@ def page(record: Record) -> bytes:
         body = _head(record)
         body += section("Look at the images", _explorer(record, shown))
         if record.several:
-            findings = bullets([str(text) for text in record.run.get("findings", [])])
-            body += section("Whose perturbation hurts whom", tables.matrix(record) + _ABOUT_MATRIX + findings)
+            # Of the rows: those of an older record may be of intervals that were too narrow.
+            found = bullets(findings(record.rows))
+            body += section("Whose perturbation hurts whom", tables.matrix(record) + _ABOUT_MATRIX + found)
         body += section("How much is lost, and at which size", plots.quality(record) + _about_curves(record))
         body += section("Can it be believed?", _belief(record))
         body += section("Numbers", tables.numbers(record) + _about_numbers(record))
@@ -36,9 +38,13 @@ def page(record: Record) -> bytes:
 
 
 def _head(record: Record) -> str:
-    """The finding and the setting."""
-    return f'<h1>{escape(words.finding(record))}</h1>\n<p class="quiet">{escape(words.setting(record))}</p>\n' + (
-        "" if record.several else _three_numbers(record)
+    """The finding, what speaks against the methods before any attack, and the setting."""
+    doubts = words.clean_flags(record)
+    return (
+        f"<h1>{escape(words.finding(record))}</h1>\n"
+        + (bullets(doubts, "flags") if doubts else "")
+        + f'<p class="quiet">{escape(words.setting(record))}</p>\n'
+        + ("" if record.several else _three_numbers(record))
     )
 
 

@@ -110,9 +110,8 @@ def thermal(record: Record) -> float | None:
     return statistics.median(known) if known else None
 
 
-def flags(record: Record) -> list[str]:
-    """What speaks against the results, with counts and shares."""
-    results = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in record.rows}
+def clean_flags(record: Record) -> list[str]:
+    """What speaks against the methods before any attack."""
     images = {(row["victim"], row["case"]): row["flags"] for row in record.rows}
     sentences = []
     for victim in record.names("victim"):
@@ -123,6 +122,13 @@ def flags(record: Record) -> list[str]:
             sentences.append(f"{CLEAN_FLAGS[0].capitalize()}, in {share}: {FLAGS[CLEAN_FLAGS[0]]}")
     for sentence in card_check.below_card(record.rows, record.run).values():
         sentences.append(f"{card_check.FLAG.capitalize()}: {sentence}; {FLAGS[card_check.FLAG]}")
+    return sentences
+
+
+def flags(record: Record) -> list[str]:
+    """What speaks against the results, with counts and shares."""
+    sentences = clean_flags(record)
+    results = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in record.rows}
     results = {at: found for at, found in results.items() if at[3] > 0}
     for name in dict.fromkeys(flag for found in results.values() for flag in found if flag not in CLEAN_FLAGS):
         raised = [at for at, found in results.items() if name in found]

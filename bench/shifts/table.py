@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.harness.intervals import MEANING, from_json, told
+from bench.harness.intervals import from_json, meaning, told
 
 _HEADER = ["model", "in distribution", "out of it", "drop"]
 
 
 def render(comparisons: list[dict[str, Any]]) -> str:
     """A block for each comparison: mean SSIM with its interval by model; and what the intervals are."""
-    return "\n\n".join([*(_block(one) for one in comparisons), f"Intervals: {MEANING}."])
+    counts = {count for one in comparisons for count in one["results"]["volumes"]}
+    return "\n\n".join([*(_block(one) for one in comparisons), meaning(counts)])
 
 
 def _block(comparison: dict[str, Any]) -> str:
