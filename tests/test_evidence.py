@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from bench.harness.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
 from bench.harness.findings import findings
-from bench.harness.records import FLAGS
+from bench.harness.records import COLUMNS, FLAGS, summarise
+from bench.harness.table import render
 
 CONVERGED = np.array([1.0, 1.98, 2.0, 2.0])
 
@@ -127,3 +129,43 @@ def test_the_order_of_the_families_stands_beside_that_of_the_paper():
     assert "l1 stands higher here: the paper's was an early-stopped iteration" in told
     assert "stands higher" not in sentence(lost | {"l1": 3.5})
     assert "From the least" not in sentence({"l1": 1.0, "unet": 2.0})
+
+
+def summary_rows(volumes, zero_filled=0.5):
+    """Of one method, an image a volume; SSIM under attack 0.1, 0.2 and so on."""
+    common = {"source": "unet", "victim": "unet", "attack": "pgd", "eps": 0.05, "metric": "ssim"}
+    rows = [
+        common | {"case": f"{i}", "volume": f"{i}", "clean": 0.4, "noise": 0.4, "attacked": 0.1 * (i + 1)}
+        for i in range(volumes)
+    ]
+    return [row | ({} if zero_filled is None else {"zero_filled": zero_filled}) for row in rows]
+
+
+def test_a_summary_has_an_interval_or_a_range_or_nothing_and_says_which():
+    (one,), (few,), (many,) = (summarise(summary_rows(count)) for count in (1, 2, 5))
+    assert tuple(one) == tuple(few) == tuple(many) == COLUMNS
+    names = ("ci95", "low", "high", "interval", "volumes")
+    assert [one[name] for name in names] == [None, None, None, None, 1]
+    assert [few[name] for name in names] == [None, 0.1, 0.2, "range", 2]
+    half = 2.776445 * np.std([0.1, 0.2, 0.3, 0.4, 0.5], ddof=1) / np.sqrt(5)
+    assert many["interval"] == "95 %"
+    assert (many["ci95"], many["low"]) == (pytest.approx(half), pytest.approx(0.3 - half))
+    assert (few["zero_filled"], few["clean"]) == (0.5, 0.4)
+    # Of a record of before; and of one that a newer version went on with.
+    assert summarise(summary_rows(2, None))[0]["zero_filled"] is None
+    assert summarise([*summary_rows(1), *summary_rows(2, None)[1:]])[0]["zero_filled"] is None
+
+
+def test_the_printed_table_names_ranges_and_what_speaks_against_clean_images():
+    few = render(summarise(summary_rows(2)), {"worse than zero-filled": 2, "not converged": 1}, {"unet": "unet is low"})
+    lines = few.splitlines()
+    assert lines[0].split() == (
+        ["method", "attack", "eps", "metric", "zero-filled", "clean", "noise", "attacked", "range", "images"]
+    )
+    assert lines[1].split()[4:] == ["0.500", "0.400", "0.400", "0.150", "0.100", "to", "0.200", "2"]
+    assert lines[2] == "range: smallest and largest mean of a volume; fewer than 5 volumes have no 95 % interval"
+    assert lines[3] == f"flag: worse than zero-filled, in 2 results: {FLAGS['worse than zero-filled']}"
+    assert lines[4:] == ["flag: unet is low"]
+    many = render(summarise(summary_rows(5, None)), {}, {})
+    assert "95 % CI" in many.splitlines()[0]
+    assert many.splitlines()[1].split()[4:] == ["-", "0.400", "0.400", "0.300", "±0.196", "5"]
