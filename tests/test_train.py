@@ -82,7 +82,12 @@ def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
     assert "coils and the added noise are simulated" in output.err
     assert "weights of unet trained on: images.h5, 4 training images, coils and added noise simulated" in output.err
     record = json.loads(output.out)
-    assert record["methods"]["unet"]["weights"]["card"]["training"]["variant"] == "u5"
+    card = record["methods"]["unet"]["weights"]["card"]
+    assert card["training"]["variant"] == "u5"
+    # What a run is told to be below its card by.
+    assert (card["validation"]["images"], card["validation"]["ssim_spread"] > 0) == (2, True)
+    # After two steps it is no network yet.
+    assert record["flags"]["worse than zero-filled"] == 1
     assert record["methods"]["unet"]["weights"]["sha256"] == read_weights(folder / "weights.safetensors").sha256
     rows = [
         json.loads(line) for line in (next((tmp_path / "runs").iterdir()) / "images.jsonl").read_text().splitlines()
