@@ -178,8 +178,8 @@ def test_maps_that_cover_little_are_said_with_what_helps(case):
 def test_too_few_calibration_columns_are_named_with_the_flag(case, monkeypatch):
     monkeypatch.setattr("bench.harness.prepare.coil_maps", lambda kspace, calibration: np.zeros_like(kspace))
     with pytest.raises(UnsuitedError, match=r"the \d columns of .* too few; raise --center-fraction"):
-        prepare(case, RunConfig(acceleration=2.5, center_fraction=0.25))
-    mask = np.abs(np.arange(32) - 15.5) < 4
+        prepare(case, RunConfig(acceleration=4, center_fraction=0.19, mask="equispaced"))
+    mask = np.abs(np.arange(32) - 15.5) < 3
     with pytest.raises(InputFileError, match="give 'maps' in its file"):
         prepare(case._replace(mask=mask, kspace=np.where(mask, case.kspace, 0)), CONFIG)
 
