@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from bench.figures.drawing import draw_into
-from bench.harness import arrays
+from bench.harness import arrays, ceiling
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.findings import findings
 from bench.harness.journal import Entry, Journal, rewrite
@@ -70,7 +70,8 @@ def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
         print(json.dumps(record))
     elif record["summary"]:
         print(render(record["summary"]))
-        print(*record["findings"], sep="\n")
+        best = ceiling.sentence(record)
+        print(*([] if best is None else [best]), *record["findings"], sep="\n")
     print(
         f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {folder.path}",
         file=sys.stderr,

@@ -51,7 +51,11 @@ CONFIG: dict[str, Form] = {
     "shift": mapping(number), "mask": text, "acceleration": number, "center_fraction": number,
     "limit": optional(whole(1)), "seed": whole(0, 2**64),
 }  # fmt: skip
-_SAMPLING = table({"samples": whole(), "acceleration": number}, {"centre": plain, "scale": number})
+_CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
+_SAMPLING = table(
+    {"samples": whole(), "acceleration": number},
+    {"centre": plain, "scale": number, "maps_leave_out": optional(number), "ceiling": optional(_CEILING)},
+)
 _RUNTIME = table({"batch": whole(), "save_perturbations": truth, "shard": optional(list_of(whole(1), 2))})
 _MORE: dict[str, Form] = {
     "schema_version": whole(),

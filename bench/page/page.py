@@ -7,6 +7,7 @@ from html import escape
 from operator import itemgetter
 from typing import Any
 
+from bench.harness import ceiling
 from bench.harness.reading import understanding
 from bench.page import pictures, plots, tables, words
 from bench.page.document import bullets, definitions, document, resource, section
@@ -132,7 +133,9 @@ def _belief(record: Record) -> str:
 
 
 def _about_numbers(record: Record) -> str:
+    best = ceiling.sentence(record.run)
+    clean = "" if best is None else f"Beside the clean scores: {escape(best)}. "
     return (
-        f'<p class="quiet">The control is {escape(words.control(record))}, in the same threat set. The interval is '
-        "95 % (1.96 standard errors, by volume) of the attacked mean over images.</p>"
+        f'<p class="quiet">{clean}The control is {escape(words.control(record))}, in the same threat set. '
+        "The interval is 95 % (1.96 standard errors, by volume) of the attacked mean over images.</p>"
     )
