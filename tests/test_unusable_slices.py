@@ -13,6 +13,7 @@ from bench.harness.finish import doubtful
 from bench.harness.journal import Entry
 from bench.harness.prepare import prepare
 from bench.harness.tuning import _prepared
+from bench.page.record import read_run
 from bench.training.examples import Examples, fixed_example
 from data_prep import phantom
 from data_prep.cases import Case, Doubt, InputError
@@ -83,6 +84,10 @@ def test_a_slice_that_the_mask_misses_fails_alone(tmp_path, scans):
     assert (code, list(record["failed"])) == (1, ["v.h5:1"])
     assert (record["config"]["mask"], record["config"]["acceleration"]) == ("of the file", None)
     assert {one["mask"] for one in record["sampling"].values()} == {"of the file"}
+    # Pages read it, and the run goes on.
+    folder = next((tmp_path / "out").iterdir())
+    assert read_run(folder) == record
+    assert go_on(folder) == 1
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ CONFIG: dict[str, Form] = {
     "step_size": optional(number), "restarts": optional(whole(1)), "like": optional(text), "method_seed": text,
     "threat": text, "eps": list_of(number), "norm": text, "target": text, "region": optional(list_of(whole(), 4)),
     "aim": text, "maps": text, "check": truth, "data": optional(text), "phantom": text, "only": optional(text),
-    "shift": mapping(number), "mask": text, "acceleration": number, "center_fraction": number,
+    "shift": mapping(number), "mask": text, "acceleration": optional(number), "center_fraction": optional(number),
     "limit": optional(whole(1)), "seed": whole(0, 2**64),
 }  # fmt: skip
 _CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
