@@ -13,7 +13,7 @@ import json
 import math
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from data_prep.progress import Progress
 from data_prep.safe_hdf5 import printable
 from data_prep.user_cache import check_own, make_own, user_cache
 from data_prep.whole import remove_left, whole_file
-from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
+from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit, kernel_for
 from jaxcs.fourier import centre_slice
 from jaxcs.masks.report import acs_width
 from jaxcs.masks.request import centre_lines
@@ -186,7 +186,8 @@ def _centre(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray:
 
 
 def _entry(folder: Path, kspace: np.ndarray, calibration: tuple[int, int]) -> Path:
-    words = [_VERSION, kspace.shape, calibration, asdict(_CONFIG)]
+    config = replace(_CONFIG, kernel_width=kernel_for(calibration, _CONFIG))
+    words = [_VERSION, kspace.shape, calibration, asdict(config)]
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
     digest.update(np.ascontiguousarray(_centre(kspace, calibration), _TYPE).data)
     return folder / f"{digest.hexdigest()}.maps"

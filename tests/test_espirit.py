@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.coils.espirit import PRESETS, EspiritConfig, check_calibration, espirit
+from jaxcs.coils.coverage import left_out
+from jaxcs.coils.espirit import PRESETS, EspiritConfig, check_calibration, espirit, kernel_for
 from jaxcs.coils.simulate import loop_sensitivities
 from jaxcs.fourier import centre_crop, centre_pad, fft2c, ifft2c
 from tests.asserts import complex_normal, relative_error
@@ -237,21 +238,51 @@ def test_compiles_once_per_shape_and_configuration():
     assert espirit._cache_size() == before + 1
 
 
-def test_defaults_are_those_of_bart_but_for_the_convergence():
-    assert dataclasses.replace(PRESETS["bart"], n_iters=60, momentum=0.99) == EspiritConfig() == PRESETS["converged"]
+def test_defaults_are_those_of_bart_but_for_kernel_and_convergence():
+    changed = dataclasses.replace(PRESETS["bart"], kernel_width=None, n_iters=60, momentum=0.99)
+    assert changed == EspiritConfig() == PRESETS["converged"]
+    assert (PRESETS["bart"].kernel_width, PRESETS["sigpy"].kernel_width) == (6, 6)
     assert EspiritConfig().threshold == pytest.approx(0.001**0.5)
     assert (PRESETS["sigpy"].threshold, PRESETS["sigpy"].crop) == (0.02, 0.95)
 
 
 @pytest.mark.parametrize(
-    ("acs", "expected"), [((640, 29), (24, 24)), ((640, 15), (24, 15)), ((6, 400), (6, 24)), ((6, 6), (6, 6))]
+    ("columns", "kernel"), [(5, 3), (7, 3), (8, 4), (9, 4), (10, 5), (11, 5), (12, 6), (18, 6), (24, 6)]
+)
+def test_the_kernel_follows_the_smaller_side_of_the_calibration_region(columns, kernel):
+    assert kernel_for((24, columns), EspiritConfig()) == kernel_for((columns, 24), EspiritConfig()) == kernel
+    assert kernel_for((24, columns), PRESETS["bart"]) == 6
+
+
+def test_few_columns_of_many_coils_have_maps_of_the_object_by_that_kernel_alone():
+    shape, coils = (32, 28), 10
+    y, x = (np.linspace(-1, 1, n) for n in shape)
+    image = (np.hypot(y[:, None] / 0.8, x / 0.7) < 1) * (1 + 0.3 * np.cos(9 * x) * np.sin(7 * y[:, None]))
+    maps = loop_sensitivities(shape, (32.0, 28.0), coils, 24.0, 7.0)
+    kspace = fft2c(jnp.asarray(maps * image, jnp.complex64))
+    kspace += 1e-4 * jnp.abs(kspace).max() * complex_normal(np.random.default_rng(0), kspace.shape)
+    centre = jnp.abs(jnp.arange(28) - 14) < 3.5
+    shares = {
+        width: float(left_out(kspace, espirit(kspace, (24, 7), EspiritConfig(kernel_width=width)), centre))
+        for width in (None, 6)
+    }
+    assert shares[None] < 0.05
+    assert shares[6] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("acs", "expected"),
+    [((640, 29), (24, 24)), ((640, 15), (24, 15)), ((6, 400), (6, 24)), ((6, 6), (6, 6)), ((640, 5), (24, 5))],
 )
 def test_calibration_region(acs, expected):
     assert check_calibration(acs, EspiritConfig()) == expected
 
 
-@pytest.mark.parametrize("acs", [(640, 4), (5, 30), (0, 0)])
-def test_a_centre_smaller_than_the_kernel_is_refused(acs):
-    with pytest.raises(ValueError, match=rf"at least 6.*{min(acs)}.*centre fraction") as error:
-        check_calibration(acs, EspiritConfig())
+@pytest.mark.parametrize(
+    ("acs", "tool", "least"),
+    [((640, 4), "converged", 5), ((4, 30), "converged", 5), ((0, 0), "converged", 5), ((640, 5), "bart", 6)],
+)
+def test_a_centre_too_small_for_kernels_is_refused(acs, tool, least):
+    with pytest.raises(ValueError, match=rf"at least {least} x.*{min(acs)}.*centre fraction") as error:
+        check_calibration(acs, PRESETS[tool])
     assert "\n" not in str(error.value)

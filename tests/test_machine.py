@@ -136,7 +136,12 @@ def test_more_coils_than_maps_are_estimated_for_are_refused_before_anything_is_r
             file["kspace"] = np.ones((1, coils, 2, 2), np.complex64)
     assert list_cases(tmp_path / "256.h5", None).slices[0].shape == (256, 2, 2)
     refused(lambda path: list_cases(path, None), tmp_path / "257.h5", "257 coils", "data_prep fastmri RAW OUT --coils")
-    assert _maps((256, 2, 2)) > 3e9
+
+
+def test_the_memory_of_maps_follows_their_kernel():
+    assert _maps((256, 320, 320), None) > 3e9
+    # Of 80 columns 6 calibrate kernels of 3, of 256 columns 20 those of 6.
+    assert _maps((16, 80, 80), 0.08) * 2**4 == _maps((16, 256, 256), 0.08) == _maps((16, 256, 256), None)
 
 
 def test_only_what_larger_images_lack_is_a_matter_of_the_size():

@@ -13,6 +13,7 @@ from bench.harness.finish import doubtful
 from bench.harness.journal import Entry
 from bench.harness.prepare import prepare
 from bench.harness.tuning import _prepared
+from bench.page.record import read_run
 from bench.training.examples import Examples, fixed_example
 from data_prep import phantom
 from data_prep.cases import Case, Doubt, InputError
@@ -83,6 +84,10 @@ def test_a_slice_that_the_mask_misses_fails_alone(tmp_path, scans):
     assert (code, list(record["failed"])) == (1, ["v.h5:1"])
     assert (record["config"]["mask"], record["config"]["acceleration"]) == ("of the file", None)
     assert {one["mask"] for one in record["sampling"].values()} == {"of the file"}
+    # Pages read it, and the run goes on.
+    folder = next((tmp_path / "out").iterdir())
+    assert read_run(folder) == record
+    assert go_on(folder) == 1
 
 
 @pytest.mark.parametrize(
@@ -178,8 +183,8 @@ def test_maps_that_cover_little_are_said_with_what_helps(case):
 def test_too_few_calibration_columns_are_named_with_the_flag(case, monkeypatch):
     monkeypatch.setattr("bench.harness.prepare.coil_maps", lambda kspace, calibration: np.zeros_like(kspace))
     with pytest.raises(UnsuitedError, match=r"the \d columns of .* too few; raise --center-fraction"):
-        prepare(case, RunConfig(acceleration=2.5, center_fraction=0.25))
-    mask = np.abs(np.arange(32) - 15.5) < 4
+        prepare(case, RunConfig(acceleration=4, center_fraction=0.19, mask="equispaced"))
+    mask = np.abs(np.arange(32) - 15.5) < 3
     with pytest.raises(InputFileError, match="give 'maps' in its file"):
         prepare(case._replace(mask=mask, kspace=np.where(mask, case.kspace, 0)), CONFIG)
 

@@ -16,7 +16,7 @@ from bench.harness.experiment import Search
 from bench.harness.parallel import workers
 from bench.harness.subjects import Subject, gradients
 from jaxcs.attacks import ATTACKS
-from jaxcs.coils.espirit import EspiritConfig
+from jaxcs.coils.espirit import EspiritConfig, kernel_for
 from jaxcs.keys import new_key
 from jaxcs.recon import Method
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
@@ -53,7 +53,8 @@ def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, flo
         cost_live, cost_time, cost_compile = cost(shapes, work, victim, [(one, sizes) for one in attacks], scored)
         live, computed, compiled = max(live, cost_live), computed + cost_time, compiled + cost_compile
     overhead = _FIXED_SECONDS + len(set(shapes)) * compiled + len(shapes) * _SECONDS_PER_IMAGE
-    return _BASE_MEMORY + max(live, *map(_maps, shapes)), computed + overhead
+    maps = max(_maps(shape, work.config.center_fraction) for shape in shapes)
+    return _BASE_MEMORY + max(live, maps), computed + overhead
 
 
 # Bytes, seconds of work, seconds of compilation for one shape.
@@ -62,9 +63,15 @@ _Attacks = list[tuple[Search, int]]
 _Shapes = list[tuple[int, int, int]]
 
 
-def _maps(shape: tuple[int, int, int]) -> float:
-    """Bytes while ESPIRiT estimates the maps of one slice, of many coils nearly all for one matrix and its vectors."""
-    return _LIVE_MATRICES * _COMPLEX_BYTES * (shape[0] * EspiritConfig().kernel_width ** 2) ** 2
+def _maps(shape: tuple[int, int, int], center_fraction: float | None) -> float:
+    """Bytes while ESPIRiT estimates the maps of one slice, of many coils nearly all for one matrix and its vectors.
+
+    center_fraction: of the masks; None for those of the files, whose centre may be as large as the image.
+    """
+    coils, ny, nx = shape
+    columns = nx if center_fraction is None else round(nx * center_fraction)
+    kernel = kernel_for((ny, columns), EspiritConfig())
+    return _LIVE_MATRICES * _COMPLEX_BYTES * (coils * kernel**2) ** 2
 
 
 def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int], _Cost]:

@@ -49,6 +49,7 @@ class Prepared(NamedTuple):
     calibration: (rows, columns) that maps are estimated from, None where the source gave maps.
     thermal: the epsilon that the scan's own noise amounts to, None where it cannot be told.
     left_out: share of the energy of the fully sampled centre that the coil maps leave out, None where there is none.
+    ceiling: scores of the fully sampled data combined by the coil maps; None where the data are not fully sampled.
     doubts: what cannot be right about the slice, or about its maps.
     """
 
@@ -61,11 +62,13 @@ class Prepared(NamedTuple):
     calibration: tuple[int, int] | None
     thermal: float | None
     left_out: float | None
+    ceiling: dict[str, float | None] | None
     doubts: tuple[Doubt, ...]
 
     def described(self) -> dict[str, Any]:
         """The sampling as run.json has it."""
-        found = {"mask": self.mask} | self.sampling._asdict() | {"scale": self.scale, "maps_leave_out": self.left_out}
+        found: dict[str, Any] = {"mask": self.mask} | self.sampling._asdict() | {"scale": self.scale}
+        found |= {"maps_leave_out": self.left_out, "ceiling": self.ceiling}
         return found | ({"doubts": [list(one) for one in self.doubts]} if self.doubts else {})
 
 
@@ -130,6 +133,9 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         calibration=calibration,
         thermal=thermal,
         left_out=share,
+        ceiling=(
+            None if own else coverage.ceiling(data.kspace, data.maps, data.target, data.data_range, config.region)
+        ),
         doubts=(
             *case.doubts,
             *coverage.doubts(case, share, centre),

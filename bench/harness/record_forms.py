@@ -48,10 +48,14 @@ CONFIG: dict[str, Form] = {
     "step_size": optional(number), "restarts": optional(whole(1)), "like": optional(text), "method_seed": text,
     "threat": text, "eps": list_of(number), "norm": text, "target": text, "region": optional(list_of(whole(), 4)),
     "aim": text, "maps": text, "check": truth, "data": optional(text), "phantom": text, "only": optional(text),
-    "shift": mapping(number), "mask": text, "acceleration": number, "center_fraction": number,
+    "shift": mapping(number), "mask": text, "acceleration": optional(number), "center_fraction": optional(number),
     "limit": optional(whole(1)), "seed": whole(0, 2**64),
 }  # fmt: skip
-_SAMPLING = table({"samples": whole(), "acceleration": number}, {"centre": plain, "scale": number})
+_CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
+_SAMPLING = table(
+    {"samples": whole(), "acceleration": number},
+    {"centre": plain, "scale": number, "maps_leave_out": optional(number), "ceiling": optional(_CEILING)},
+)
 _RUNTIME = table({"batch": whole(), "save_perturbations": truth, "shard": optional(list_of(whole(1), 2))})
 _MORE: dict[str, Form] = {
     "schema_version": whole(),

@@ -171,7 +171,7 @@ def described(subject: Subject) -> dict[str, Any]:
         "config": asdict(subject.method_config),
         "attack": subject.attack.name,
         "attack_config": asdict(subject.attack.config),
-        "maps": subject.config.maps,
+        "maps": methods.without_maps(subject.config, subject.method_config) or subject.config.maps,
         "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
     }
 

@@ -1,4 +1,4 @@
-"""How much of what the coils see can be explained by their maps."""
+"""How much of what the coils see can be explained by their maps, and the image that is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxcs.complex import abs2
 from jaxcs.fourier import ifft2c
-from jaxcs.types import Kspace, Maps
+from jaxcs.types import Image, Kspace, Maps
 
 
 def left_out(kspace: Kspace, maps: Maps, centre: Bool[Array, "ny nx"]) -> Float[Array, ""]:
@@ -19,8 +19,16 @@ def left_out(kspace: Kspace, maps: Maps, centre: Bool[Array, "ny nx"]) -> Float[
 
     kspace: (coil, ny, nx), in units that keep squares within float32.  maps: of any norm.
     """
-    images = ifft2c(jnp.where(centre, kspace, 0))
+    kspace = jnp.where(centre, kspace, 0)
+    within = jnp.sum(jnp.sum(abs2(maps), axis=0) * abs2(combined(kspace, maps)))
+    energy = jnp.sum(abs2(ifft2c(kspace)))
+    return jnp.clip(1 - within / jnp.where(energy > 0, energy, 1.0), 0.0, 1.0)
+
+
+def combined(kspace: Kspace, maps: Maps) -> Image:
+    """The image that fits fully sampled k-space best, sum conj(m) x / sum |m|^2 at each pixel; 0 if all maps are.
+
+    kspace: (coil, ny, nx), in units that keep squares within float32.  maps: of any norm.
+    """
     power = jnp.sum(abs2(maps), axis=0)
-    within = abs2(jnp.sum(jnp.conj(maps) * images, axis=0)) / jnp.where(power > 0, power, 1.0)
-    energy = jnp.sum(abs2(images))
-    return jnp.clip(1 - jnp.sum(within) / jnp.where(energy > 0, energy, 1.0), 0.0, 1.0)
+    return jnp.sum(jnp.conj(maps) * ifft2c(kspace), axis=0) / jnp.where(power > 0, power, 1.0)

@@ -1,0 +1,34 @@
+"""The best that coil maps allow, as a sentence beside the clean scores."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from typing import Any
+
+# What run.json says of a method that takes coil maps from outside.
+_TAKES_MAPS = ("fixed", "reestimated")
+
+
+def sentence(run: dict[str, Any]) -> str | None:
+    """The means over the images of a run.json.
+
+    None if no method takes coil maps, or no image has such scores: the k-space of those with a mask of their own is
+    not whole, and records of version 0.1 have none.
+    """
+    if not any(one.get("maps") in _TAKES_MAPS for one in run.get("methods", {}).values()):
+        return None
+    found = [one.get("ceiling") for name, one in run["sampling"].items() if name not in run["failed"]]
+    psnr, ssim = (_mean(one[metric] for one in found if one is not None) for metric in ("psnr", "ssim"))
+    if psnr is None or ssim is None:
+        return None
+    return (
+        f"the best that these maps allow: {psnr:.2f} dB PSNR, SSIM {ssim:.3f} (the fully sampled data, combined by the "
+        "coil maps; mean over images)"
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Over those that are known; an image that equals its target has no finite PSNR."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
