@@ -50,6 +50,8 @@ def modules(tmp_path, monkeypatch):
         "quits": "import sys; sys.exit(9)", "prints": "print('imported')\ndef f(): pass",
     }.items():  # fmt: skip
         (tmp_path / f"{name}.py").write_text(text)
+        # Tests of other files have modules of these names, too.
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
     for name in ("mine", "prints"):

@@ -21,6 +21,7 @@ from bench.harness.forms import (
     truth,
     whole,
 )
+from bench.harness.own_mask import OF_THE_FILE
 
 # Far more images than a run has.
 _MOST_IMAGES = 10_000_000
@@ -89,8 +90,22 @@ _DECIDING = (
 # What decides whether a run goes on, or is a part of another.
 GOING_ON: dict[str, Form] = _LEAST | {name: _MORE[name] for name in _DECIDING}
 
-RUN = table(_LEAST | {"config": table({"method": _method}, CONFIG), "threat_model": mapping(text)}, _MORE)
-BEGUN = table(GOING_ON | {"runtime": _RUNTIME, "config": table(CONFIG), "threat_model": mapping(text)}, _MORE)
+
+def _sampled(form: Form) -> Form:
+    """A configuration of this form, whose acceleration and centre are null if its mask is the file's, and only then."""
+
+    def check(value: Any) -> None:
+        form(value)
+        for name in ("acceleration", "center_fraction"):
+            if {name, "mask"} <= set(value) and (value[name] is None) != (value["mask"] == OF_THE_FILE):
+                raise ValueError(f"its {name} does not suit its mask")
+
+    return check
+
+
+_RUN_CONFIG = _sampled(table({"method": _method}, CONFIG))
+RUN = table(_LEAST | {"config": _RUN_CONFIG, "threat_model": mapping(text)}, _MORE)
+BEGUN = table(GOING_ON | {"runtime": _RUNTIME, "config": _sampled(table(CONFIG)), "threat_model": mapping(text)}, _MORE)
 
 FAILED = table({"case": text, "failed": text})
 _ROW = table(
