@@ -29,7 +29,7 @@ _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
 class Run(NamedTuple):
     """A method under its own attack, as a run's records have it.
 
-    rows: (case, eps, metric) -> clean, noise, attacked, and zero_filled unless the record is of before.
+    rows: (case, eps, metric) -> clean, noise, attacked, and zero_filled unless the record is older.
     volumes: of each case.
     """
 
@@ -141,9 +141,9 @@ def volumes_of(runs: list[Run], cases: list[str]) -> set[int]:
 
 def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
     """The mean of the zero-filled images, None if the record has none."""
-    found = [run.rows[case, eps, metric].get("zero_filled") for case in cases]
-    known = [value for value in found if value is not None]
-    return statistics.fmean(known) if len(known) == len(cases) else None
+    from bench.page.record import zero_filled as mean_of
+
+    return mean_of([run.rows[case, eps, metric] for case in cases])
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:

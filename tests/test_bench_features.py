@@ -143,7 +143,7 @@ def test_the_search_is_no_better_for_the_method_than_the_map(data, tmp_path):
 
 
 def optimiser_rows(smooth, images):
-    """Of each image 12 places; the MSE by a smoother Adam is `smooth` of that by Adam."""
+    """Each image has 12 places; the MSE by a smoother Adam is `smooth` of that by Adam."""
     mse = np.arange(1, 13.0)
     by_method = {"adam": mse, "smooth_adam": smooth(mse), "rising_descent": mse, f"adam{findings.AGAIN}": mse}
     return [

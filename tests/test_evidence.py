@@ -132,7 +132,7 @@ def test_the_order_of_the_families_stands_beside_that_of_the_paper():
 
 
 def summary_rows(volumes, zero_filled=0.5):
-    """Of one method, an image a volume; SSIM under attack 0.1, 0.2 and so on."""
+    """Rows of one method, an image a volume; SSIM under attack 0.1, 0.2 and so on."""
     common = {"source": "unet", "victim": "unet", "attack": "pgd", "eps": 0.05, "metric": "ssim"}
     rows = [
         common | {"case": f"{i}", "volume": f"{i}", "clean": 0.4, "noise": 0.4, "attacked": 0.1 * (i + 1)}

@@ -60,7 +60,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable
 
 
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each method, size and score the mean with its interval over volumes, the least and the largest."""
+    """The mean of each method, size and score, with its interval over volumes, the least and the largest."""
     groups: dict[tuple[str, float | None, str], list[tuple[float, str]]] = {}
     for row in rows:
         for score in SCORES:

@@ -12,5 +12,5 @@ def reach_of(row: dict[str, str], mean: str) -> tuple[float, float]:
 
 
 def kind_of(row: dict[str, str]) -> str:
-    """What the bar is, "" without one."""
+    """The name of the bar's interval; "" if the row has none."""
     return row.get("interval") or ""

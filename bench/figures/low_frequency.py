@@ -88,7 +88,7 @@ def _profiles(axes: Axes, record: dict[str, Any]) -> None:
 
 
 def _named(record: dict[str, Any], what: str) -> str:
-    """What the intervals are, for a title."""
+    """The name of the intervals, for a title."""
     kinds = {group["interval"]["kind"] for _, group in _groups(record) if group["interval"] is not None}
     return f" ({what}: {name_of(kinds)})" if kinds else ""
 

@@ -117,7 +117,7 @@ def _panel(axes: Axes, comparison: dict[str, Any], marks: dict[str, tuple[str, s
 
 
 def _named(comparisons: list[dict[str, Any]]) -> str:
-    """What the bars are, for the title."""
+    """The name of the bars, for the title."""
     points = [point for one in comparisons for point in one["results"]["points"]]
     found = [point[f"{side}_interval"] for point in points for side in ("inside", "outside")]
     kinds = {one["kind"] for one in found if one is not None}

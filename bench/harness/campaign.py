@@ -174,8 +174,8 @@ def _attack_batch(
     baseline, clean, outcomes = jax.tree.map(np.asarray, (baseline, clean, outcomes))
     results = []
     for index, prepared in enumerate(group):
-        of_slice = jax.tree.map(lambda leaf, i=index: leaf[i], (baseline, clean, outcomes))
-        results.append(result(config, prepared, of_slice[0], of_slice[1], of_slice[2], work.sources, work.victims))
+        least_of, clean_of, outcomes_of = jax.tree.map(lambda leaf, i=index: leaf[i], (baseline, clean, outcomes))
+        results.append(result(config, prepared, least_of, clean_of, outcomes_of, work.sources, work.victims))
     return results
 
 

@@ -7,11 +7,9 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
-from bench.harness.intervals import FEWEST
+from bench.harness.intervals import FEWEST, means_by_volume, quantile
 
-FLAG = "below its card"
 # Both metrics of every network are looked at, so that 95 % would raise too many false alarms.
 _CONFIDENCE = 0.99
 _SAMPLING = ("mask", "acceleration", "center_fraction")
@@ -68,10 +66,7 @@ def _by_volume(rows: list[dict[str, Any]], victim: str, metric: str) -> list[flo
     cases = {
         (row["case"], row["volume"]): row["clean"] for row in rows if (row["victim"], row["metric"]) == (victim, metric)
     }
-    by_volume: dict[str, list[float]] = {}
-    for (_, volume), value in cases.items():
-        by_volume.setdefault(volume, []).append(value)
-    return [float(np.mean(values)) for values in by_volume.values()]
+    return means_by_volume(np.array(list(cases.values())), [volume for _, volume in cases])
 
 
 def _margin(values: list[float], spread: Any, images: Any) -> float | None:
@@ -84,7 +79,7 @@ def _margin(values: list[float], spread: Any, images: Any) -> float | None:
         spread, of_card, images = float(np.std(values, ddof=1)), count, count
     else:
         return None
-    return float(stdtrit(images - 1, (1 + _CONFIDENCE) / 2)) * spread * math.sqrt(1 / count + 1 / of_card)
+    return quantile(images, _CONFIDENCE) * spread * math.sqrt(1 / count + 1 / of_card)
 
 
 def _is_number(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.harness.records import CLEAN_FLAGS, FLAGS
+from bench.harness.records import FLAGS, WORSE_THAN_ZERO_FILLED
 
 # From this fraction of cut-off input pixels on, a record is flagged: there the gradient is blind.
 _CLAMPED = 0.01
@@ -47,8 +47,8 @@ def victim_flags(
 
 
 def clean_flags(clean: dict[str, float], zero_filled: dict[str, float]) -> dict[str, bool]:
-    """Of a reconstruction of clean data, beside the zero-filled one of the same data; both: scores by metric."""
-    return {CLEAN_FLAGS[0]: any(clean[name] < zero_filled[name] - tie for name, tie in _TIE.items())}
+    """Flags of a clean reconstruction, held against the zero-filled one of the same data; both: scores by metric."""
+    return {WORSE_THAN_ZERO_FILLED: any(clean[name] < zero_filled[name] - tie for name, tie in _TIE.items())}
 
 
 def raised(flags: dict[str, bool]) -> list[str]:
@@ -58,7 +58,7 @@ def raised(flags: dict[str, bool]) -> list[str]:
 
 def not_checked(several: bool, checked: bool, restarts: int) -> list[str]:
     """Evidence that a run did not gather, a sentence each."""
-    missing: list[str] = []
+    missing = []
     if not checked:
         missing += [
             "whether more steps find worse was judged by the last half of those taken; --check runs twice as many",

@@ -10,12 +10,12 @@ from typing import Any
 
 from bench.figures.drawing import draw_into
 from bench.harness import arrays, ceiling
-from bench.harness.card_check import FLAG, below_card
+from bench.harness.card_check import below_card
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.findings import findings
 from bench.harness.journal import Entry, Journal, rewrite
 from bench.harness.lines import rows_of
-from bench.harness.records import FLAGS, RunFolder, summarise
+from bench.harness.records import BELOW_ITS_CARD, FLAGS, RunFolder, summarise
 from bench.harness.table import render
 from bench.report import write_report
 
@@ -98,7 +98,10 @@ def count(n: int) -> str:
 def _count_flags(rows: list[dict[str, Any]], below: Collection[str]) -> dict[str, int]:
     """How many (image, source, victim, epsilon) carry each flag; below: the victims that are below their cards."""
     found = {
-        (row["case"], row["source"], row["victim"], row["eps"]): {*row["flags"], *[FLAG] * (row["victim"] in below)}
+        (row["case"], row["source"], row["victim"], row["eps"]): {
+            *row["flags"],
+            *[BELOW_ITS_CARD] * (row["victim"] in below),
+        }
         for row in rows
     }
     names = {flag for flags in found.values() for flag in flags}

@@ -49,7 +49,7 @@ def fraction(before: float, after: float) -> float | None:
 
 
 def closed(before: np.ndarray, after: np.ndarray, volumes: list[str]) -> Closed:
-    """Of the gaps of each image; the interval is that of the ratio of the gaps, with volumes as independent draws."""
+    """The closed fraction of the images' gaps; its interval is that of a ratio, with volumes as independent draws."""
     whole = fraction(float(before.mean()), float(after.mean()))
     ratio = None if whole is None else of_ratio(after.tolist(), before.tolist(), volumes)
     if ratio is None:
@@ -112,7 +112,7 @@ def published(shift: str, network: str, kind: str) -> float | None:
 
 
 def sentences(record: dict[str, Any]) -> list[str]:
-    """What the record says, beside what was published; of one image no more than its numbers."""
+    """Sentences of the record, beside what was published; one image has no more than its numbers."""
     alone = len(record["cases"]) == 1
     found = ["one image is an example and no finding"] if alone else []
     for kind, gap in record["gaps"].items() if not alone else ():

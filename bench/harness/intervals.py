@@ -2,8 +2,8 @@
 
 Slices of one volume are no independent draws.  So a standard error is the cluster-robust one of Liang and Zeger
 (Biometrika 73:13, 1986), with the volumes as clusters, and the quantile is Student's with one degree of freedom less
-than there are volumes (Cameron and Miller, Journal of Human Resources 50:317, 2015): 1.96 standard errors of five
-volumes hold the true mean in 88 % of cases.  For one slice a volume it is the textbook's t interval.
+than there are volumes (Cameron and Miller, Journal of Human Resources 50:317, 2015).  For one slice a volume it is the
+textbook's t interval.  Without Student, 1.96 standard errors of five volumes would hold the true mean in 88 % of cases.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def of_mean(values: Sequence[float], volumes: Sequence[str], confidence: float =
     if count < 2:
         return None
     if count < FEWEST:
-        means = _means(value, volumes)
+        means = means_by_volume(value, volumes)
         return Interval(min(means), max(means), RANGE, count)
     pulls = (value - value.mean()) / value.size
     return _student(float(value.mean()), _variance(pulls[:, None], volumes, count)[0, 0], count, confidence)
@@ -69,7 +69,9 @@ def of_difference(
     if count < 2:
         return None
     if count < FEWEST:
-        one, other = (_means(value[mine == side], names) for side, names in zip((True, False), sides, strict=True))
+        one, other = (
+            means_by_volume(value[mine == side], names) for side, names in zip((True, False), sides, strict=True)
+        )
         return Interval(min(one) - max(other), max(one) - min(other), RANGE, count)
     mean = value[mine].mean() - value[~mine].mean()
     pulls = sum(
@@ -88,14 +90,13 @@ def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[st
     if count < 2:
         return None
     if count < FEWEST:
-        tops, bottoms = (_means(column, volumes) for column in both.T)
+        tops, bottoms = (means_by_volume(column, volumes) for column in both.T)
         if min(bottoms) <= 0:
             return None
         ratios = [top / bottom for top, bottom in zip(tops, bottoms, strict=True)]
         return Interval(min(ratios), max(ratios), RANGE, count)
     top, bottom = both.mean(axis=0)
-    quantile = _quantile(count, _CONFIDENCE)
-    spread = quantile**2 * _variance((both - both.mean(axis=0)) / len(both), volumes, count)
+    spread = quantile(count, _CONFIDENCE) ** 2 * _variance((both - both.mean(axis=0)) / len(both), volumes, count)
     # The ratios r whose top - r bottom is within its interval of zero.
     a, b, c = bottom**2 - spread[1, 1], top * bottom - spread[0, 1], top**2 - spread[0, 0]
     if not a > 0:
@@ -114,7 +115,7 @@ def told(mean: float, interval: Interval | None, style: str, *, brief: bool = Fa
 
 
 def beside(mean: float, interval: Interval, style: str, *, brief: bool = False) -> str:
-    """What `told` puts behind a mean."""
+    """The interval as `told` puts it behind a mean."""
     low, high = interval.low, interval.high
     plain = style.replace("+", "")
     if interval.kind == RANGE:
@@ -127,7 +128,7 @@ def beside(mean: float, interval: Interval, style: str, *, brief: bool = False) 
 
 
 def meaning(counts: Collection[int]) -> str:
-    """What stands behind the means of a table, as the sentence of its caption; counts: of volumes."""
+    """The sentence of a table's caption that says what stands behind its means; counts: of volumes."""
     parts = []
     if any(count >= FEWEST for count in counts):
         parts.append("±: 95 %, Student's t over volumes")
@@ -151,20 +152,25 @@ def as_json(interval: Interval | None) -> dict[str, Any] | None:
 
 
 def from_json(found: dict[str, Any] | None) -> Interval | None:
-    """Of what `as_json` made."""
+    """The interval that `as_json` wrote."""
     return None if found is None else Interval(**found)
 
 
 def name_of(kinds: set[str]) -> str:
-    """What the bars of a figure are: one kind, or both."""
+    """The name of a figure's bars: one kind, or both."""
     words = {SURE: "95 %", RANGE: "range of volumes"}
     return " or ".join(words[kind] for kind in (SURE, RANGE) if kind in kinds)
 
 
-def _means(values: np.ndarray, volumes: Sequence[str]) -> list[float]:
-    """By volume, in order of first appearance."""
+def means_by_volume(values: np.ndarray, volumes: Sequence[str]) -> list[float]:
+    """The mean of each volume, in order of first appearance."""
     names = np.asarray(volumes)
     return [float(values[names == name].mean()) for name in dict.fromkeys(volumes)]
+
+
+def quantile(count: int, confidence: float) -> float:
+    """How many standard errors half of an interval over `count` volumes is, by Student's t."""
+    return float(stdtrit(count - 1, (1 + confidence) / 2))
 
 
 def _variance(pulls: np.ndarray, volumes: Sequence[str], count: int) -> np.ndarray:
@@ -176,9 +182,5 @@ def _variance(pulls: np.ndarray, volumes: Sequence[str], count: int) -> np.ndarr
 
 
 def _student(mean: float, variance: float, count: int, confidence: float) -> Interval:
-    half = _quantile(count, confidence) * math.sqrt(variance)
+    half = quantile(count, confidence) * math.sqrt(variance)
     return Interval(mean - half, mean + half, SURE, count)
-
-
-def _quantile(count: int, confidence: float) -> float:
-    return float(stdtrit(count - 1, (1 + confidence) / 2))

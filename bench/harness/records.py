@@ -28,6 +28,7 @@ from data_prep.process import at_stop
 SCHEMA_VERSION = 1
 # The end of the name of a file that is not whole yet.
 PART = ".part"
+WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD = "worse than zero-filled", "below its card"
 # What can be said against a result, and what it means.
 FLAGS = {
     "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
@@ -43,11 +44,11 @@ FLAGS = {
     "maps leave out": "the coil maps leave out over a tenth of the energy of the measured centre, which an image "
     "through them cannot show",
     "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
-    "worse than zero-filled": "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
-    "below its card": "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
+    WORSE_THAN_ZERO_FILLED: "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
+    BELOW_ITS_CARD: "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
 }
 # Those that are about the clean image, whatever the attack.
-CLEAN_FLAGS = ("worse than zero-filled", "below its card")
+CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 # The epsilon nearest to this one is shown as pictures.
 _SHOWN_EPSILON = 0.05
 # Held by the thread that replaces a file: a signal has that of a run replaced in another one.
@@ -146,7 +147,7 @@ def shown_epsilon(eps: Iterable[float]) -> float:
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Means over the images of each (source, victim, attack, eps, metric), in order of first appearance.
 
-    Failed images have no rows.  zero_filled: None in records of before, which have none.  low, high: about the mean of
+    Failed images have no rows.  zero_filled: None in older records, which have none.  low, high: about the mean of
     the attacked values, and interval what they are: "95 %", or of fewer than 5 volumes "range" (`intervals.Interval`).
     ci95: half of the 95 % interval, and None where there is none.
     """

@@ -67,7 +67,7 @@ def victims(config: RunConfig, attacked: list[Subject]) -> list[Subject]:
 
 
 def zero_filled(config: RunConfig) -> Subject:
-    """What every method is held against, on clean data only."""
+    """The method that every other is held against, on clean data only."""
     name = "zero_filled"
     own = replace(config, method=name, settings=(), preset=None, weights=None, maps="fixed")
     method = METHODS[name]

@@ -1,4 +1,4 @@
-"""What numbers say of a published claim, in one of five words."""
+"""The verdict of numbers on a published claim, in one of five words."""
 
 from __future__ import annotations
 

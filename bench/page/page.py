@@ -127,7 +127,7 @@ def _belief(record: Record) -> str:
     if found:
         text = "<h3>What speaks against it</h3>" + bullets(found, "flags")
     else:
-        # Of records of before it is not known, so that they get no tick.
+        # Older records do not say, so that they get no tick.
         known = words.held_against_zero_filled(record)
         text = bullets([_FINE + _BETTER], "fine") if known else bullets([_FINE + "."])
     checks = plots.checks(record)

@@ -79,7 +79,7 @@ def estimate(rows: list[Row], value: Callable[[Row], float]) -> Estimate:
 
 
 def zero_filled(rows: list[Row]) -> float | None:
-    """The mean of the zero-filled images; None in records of before, which have none."""
+    """The mean of the zero-filled images; None in older records, which have none."""
     values = [row.get("zero_filled") for row in rows]
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.harness import card_check
 from bench.harness.intervals import FEWEST
-from bench.harness.records import CLEAN_FLAGS, FLAGS
+from bench.harness.records import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
 from bench.page.record import Record, estimate
 
 # Of more methods than this, only the least and the most harmed are named in a sentence.
@@ -111,17 +111,17 @@ def thermal(record: Record) -> float | None:
 
 
 def clean_flags(record: Record) -> list[str]:
-    """What speaks against the methods before any attack."""
+    """Sentences that speak against the methods before any attack."""
     images = {(row["victim"], row["case"]): row["flags"] for row in record.rows}
     sentences = []
     for victim in record.names("victim"):
         own = [found for at, found in images.items() if at[0] == victim]
-        worse = sum(CLEAN_FLAGS[0] in found for found in own)
+        worse = sum(WORSE_THAN_ZERO_FILLED in found for found in own)
         if worse:
             share = f"{worse} of {count(len(own), 'image')} of {victim} ({worse / len(own):.0%})".replace("%", " %")
-            sentences.append(f"{CLEAN_FLAGS[0].capitalize()}, in {share}: {FLAGS[CLEAN_FLAGS[0]]}")
+            sentences.append(f"{WORSE_THAN_ZERO_FILLED.capitalize()}, in {share}: {FLAGS[WORSE_THAN_ZERO_FILLED]}")
     for sentence in card_check.below_card(record.rows, record.run).values():
-        sentences.append(f"{card_check.FLAG.capitalize()}: {sentence}; {FLAGS[card_check.FLAG]}")
+        sentences.append(f"{BELOW_ITS_CARD.capitalize()}: {sentence}; {FLAGS[BELOW_ITS_CARD]}")
     return sentences
 
 
@@ -158,7 +158,7 @@ def held_against_zero_filled(record: Record) -> bool:
 
 
 def interval_name(record: Record) -> str:
-    """What the intervals of a run are; "" of one volume, which has none."""
+    """The name of a run's intervals; "" for one volume, which has none."""
     volumes = len({row["volume"] for row in record.rows})
     return "95 % interval" if volumes >= FEWEST else "the range of the volumes' means" if volumes > 1 else ""
 

@@ -53,6 +53,7 @@ def analyse(points: list[Point]) -> dict[str, Any]:
             | {"drop": drop[0], "drop_interval": as_json(drop[1])}
         )
     means = [row["inside"] for row in rows], [row["outside"] for row in rows]
+    ranks = correlation(*means)
     return {
         "n_inside": len(inside),
         "n_outside": len(outside),
@@ -60,8 +61,8 @@ def analyse(points: list[Point]) -> dict[str, Any]:
         "paired": inside == outside,
         "points": rows,
         "line": line(*means),
-        "ranks": correlation(*means),
-        "ranks_interval": as_json(rank_interval(correlation(*means), len(points))),
+        "ranks": ranks,
+        "ranks_interval": as_json(rank_interval(ranks, len(points))),
         "spread": spread(points, inside, outside),
         "hard": {
             "inside": _agreement([one.inside for one in points], inside),
@@ -93,7 +94,7 @@ def line(x: list[float], y: list[float]) -> dict[str, float] | None:
 
 
 def interval_of_slope(line: dict[str, float], count: int) -> Interval:
-    """Of the slope of a `line` through so many points."""
+    """The interval of the slope of a `line` through so many points."""
     slope, half = line["slope"], line["slope_half"]
     return Interval(slope - half, slope + half, SURE, count)
 

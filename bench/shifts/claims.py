@@ -1,4 +1,4 @@
-"""What a study says of the published claims about shifts, each in the words of `bench.harness.verdict`."""
+"""The verdicts of a study on the published claims about shifts, in the words of `bench.harness.verdict`."""
 
 from __future__ import annotations
 
