@@ -34,11 +34,21 @@ METHODS = ("zero_filled", "sense", "l1", "tv", *NETWORKS, *TEST_TIME, *UNTRAINED
 # What two cores do in a minute or a few, where an image takes long.
 _EPSILONS = {"all": [0.02, 0.05]} | {name: [0.01, 0.02, 0.05] for name in ("varnet", "irim")}
 _EPSILONS |= {name: [0.05] for name in TEST_TIME + UNTRAINED}
-PRESETS = ("rc2021", "published", "paper", "attack2021", "pathology2021", "feature2021", "brain2021", "original")
+PRESETS = (
+    "rc2021",
+    "early_stopped",
+    "published",
+    "paper",
+    "attack2021",
+    "pathology2021",
+    "feature2021",
+    "brain2021",
+    "original",
+)
 SEVERAL = ("all", "basis")
 # Besides those of the registry: default = what suits the method, rotation = the worst angle of a grid.
 ATTACKS = (
-    "pgd", "apgd", "padam", "momentum", "two_step", "region", "spectral", "spsa", "grid", "ensemble", "noise"
+    "scout", "pgd", "apgd", "padam", "momentum", "two_step", "region", "spectral", "spsa", "grid", "ensemble", "noise"
 )  # fmt: skip
 # The smallest side of a region, SSIM's window.
 WINDOW = 7
@@ -98,8 +108,8 @@ def parser() -> Parser:
         "--preset",
         type=one_of(PRESETS),
         metavar="NAME",
-        help="named configuration of the method: rc2021 (l1); published (ttt_unet, ttt_varnet); paper, original "
-        "(convdecoder, deepdecoder, dip); attack2021, pathology2021, feature2021, brain2021 (convdecoder)",
+        help="named configuration of the method: rc2021, early_stopped (l1); published (ttt_unet, ttt_varnet); paper, "
+        "original (convdecoder, deepdecoder, dip); attack2021, pathology2021, feature2021, brain2021 (convdecoder)",
     )
     add_settings(
         what,
@@ -123,7 +133,8 @@ def parser() -> Parser:
         "--attack",
         type=one_of((*ATTACKS, "rotation")),
         metavar="NAME",
-        help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; apgd if not given",
+        help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; if not given, scout, or apgd for "
+        "networks, what fits a network, and --threat",
     )
     attack.add_argument(
         "--attack-preset",

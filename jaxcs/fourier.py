@@ -25,6 +25,23 @@ def ifft2c(kspace: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny 
     return jnp.fft.fftshift(jnp.fft.ifft2(jnp.fft.ifftshift(kspace, axes=_AXES), norm="ortho"), axes=_AXES)
 
 
+def to_rows(x: Inexact[Array, "*batch ny nx"], domain: str | None) -> Inexact[Array, "*batch ny nx"]:
+    """The rows of the image, of which k-space keeps the transform of each, and an image is made already.
+
+    domain: of x, "kspace" or "image".
+    """
+    if domain == "image":
+        return x
+    return jnp.fft.fftshift(jnp.fft.ifft(jnp.fft.ifftshift(x, axes=-2), axis=-2, norm="ortho"), axes=-2)
+
+
+def from_rows(rows: Inexact[Array, "*batch ny nx"], domain: str | None) -> Inexact[Array, "*batch ny nx"]:
+    """The inverse and adjoint of `to_rows`."""
+    if domain == "image":
+        return rows
+    return jnp.fft.fftshift(jnp.fft.fft(jnp.fft.ifftshift(rows, axes=-2), axis=-2, norm="ortho"), axes=-2)
+
+
 def centre_slice(size: int, width: int) -> slice:
     """The `width` indices of an axis of length `size` that keep the centre n // 2 on the centre."""
     if not 0 < width <= size:

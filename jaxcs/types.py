@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from jaxtyping import Array, Bool, Complex, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray
 
 Key = PRNGKeyArray
 Params = Any
@@ -34,15 +34,55 @@ class Measurement(NamedTuple):
     maps: Maps
 
 
+class Solution(NamedTuple):
+    """What a solver found, and how far that is from what it looks for.
+
+    image: (ny, nx).  iterations: how many were taken, 0 for what is not iterative.
+    error: estimated distance from the minimiser relative to its norm [-]; NaN for what minimises nothing.
+    """
+
+    image: Array
+    iterations: Int[Array, ""]
+    error: Float[Array, ""]
+
+
+class Follow(NamedTuple):
+    """A reconstruction of data that change little by little, which goes on where it ended for the last ones.
+
+    first: measurement -> what is remembered before anything has been reconstructed, a pytree.
+    advance: what `Stages.prepare` gives, measurement, memory -> the magnitude image, and `pull`.
+    pull: gradient in the image -> gradient in k-space, memory.  It goes on from the last gradient.
+    A few iterations are taken each time, so that image and gradient are those of the solution if the data rest.
+    """
+
+    first: Callable[[Measurement], Any]
+    advance: Callable[[Any, Measurement, Any], tuple[Magnitude, Callable[[Magnitude], tuple[Kspace, Any]]]]
+
+
+class Stages(NamedTuple):
+    """A reconstruction in two stages, of which the first is shared by all data with the same coil maps and mask.
+
+    prepare: parameters, maps, mask -> a pytree, such as factors of matrices.  It is not differentiated.
+    solve: parameters, that pytree, measurement, key -> the magnitude image, and how far it is from its solution.
+    follow: mask -> `Follow`, or None if the method has nothing to remember with such a mask.
+    """
+
+    prepare: Callable[[Params, Maps, Mask], Any]
+    solve: Callable[[Params, Any, Measurement, Key], Solution]
+    follow: Callable[[Mask], Follow | None] = lambda mask: None
+
+
 class Reconstructor(NamedTuple):
-    """A reconstruction method as two pure functions of one slice.
+    """A reconstruction method as pure functions of one slice.
 
     init: key -> parameters ({} where nothing is learnt).
     apply: (parameters, measurement, key) -> magnitude image (ny, nx), float32, in the units of the measurement.
+    stages: the same in two stages; None where nothing can be prepared.
     """
 
     init: Callable[[Key], Params]
     apply: Callable[[Params, Measurement, Key], Magnitude]
+    stages: Stages | None = None
 
 
 class Prediction(NamedTuple):

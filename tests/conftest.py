@@ -10,6 +10,7 @@ import tempfile
 # Tests compile much and compute little: without most of the compiler's optimisation the suite takes half the time.
 # In the environment, so that it holds in the processes that tests start, too.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # XLA's older way to write loops compiles in two thirds of the time.  A flag that a version does not know ends the
 # process, so that one is asked first; the others inherit what it said.
 OLDER_LOOPS = "--xla_cpu_use_fusion_emitters=false"

@@ -196,7 +196,7 @@ def test_attacks_of_a_batch_equal_attacks_one_by_one():
 def test_pgd_finds_the_exact_worst_case_of_sense():
     """The reconstruction is linear, so that its worst perturbation is its first right singular vector."""
     m, config = measurement((12, 10), 4), sense.Config(lam=0.05, n_iters=20)
-    solve = lambda kspace: sense.solve(config, m._replace(kspace=kspace))  # noqa: E731
+    solve = lambda kspace: sense.solve(config, m._replace(kspace=kspace)).image  # noqa: E731
     ball = threat.measured(0.05, m.kspace, m.mask)
 
     def gram(e):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.harness import session
+from bench.harness import batch_size, session
 from bench.harness.records import COLUMNS
 from data_prep import phantom
 from jaxcs.attacks import ATTACKS
@@ -24,7 +24,7 @@ from jaxcs.attacks import ATTACKS
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (40, 32)
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
-SMALL_L1 = ["--steps", "2", "--set", "n_iters=8", "levels=2", *SAMPLING]
+SMALL_L1 = ["--steps", "2", "--set", "tolerance=0.01", "levels=2", *SAMPLING]
 # The cheapest method and attack to compile, where they are not the point.
 FAST = ["--method", "zero_filled", "--attack", "pgd", "--steps", "2", *SAMPLING]
 
@@ -70,7 +70,7 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     assert record == json.loads(out)
     assert record["status"] == "done"
     assert record["failed"] == {}
-    assert record["gradient_evaluations"] == 2 * 2 * 2
+    assert record["gradient_evaluations"] == 2 * 2 * 2 * 2  # from bands of rows and from outside
     assert record["threat_model"]["epsilon"].startswith("relative to the norm of the measured entries")
     assert len(record["data_sha256"]["volume.h5"]) == 64
 
@@ -123,11 +123,21 @@ def test_the_built_in_phantom_needs_no_flags(capsys, tmp_path):
     assert folder is not None
 
 
+def test_where_inverses_do_not_fit_another_solver_takes_their_place(capsys, tmp_path, volume, monkeypatch):
+    monkeypatch.setattr(batch_size, "_OF_INVERSES", 0.0)
+    code, _, err, folder = run(capsys, tmp_path, "--data", volume, "--limit", "1", "--eps", "0.05", *SMALL_L1)
+    assert code == 0
+    record = json.loads((folder / "run.json").read_text())
+    assert record["methods"]["l1"]["config"]["solver"] == "pogm"
+    assert any("0.0 GB are for them; solver=pogm" in note for note in record["notes"])
+    assert "solver=pogm" in err
+
+
 def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(capsys, tmp_path, volume):
     code, out, err, folder = run(capsys, tmp_path, "--data", volume, "--dry-run", *SAMPLING)
     assert (code, out, folder) == (0, "", None)
     assert re.match(
-        r"cpu .* \| .*volume\.h5, 2 images \| l1 under apgd, eps 0\.01 .* \| about [\d.]+ GB and \d+ s", err
+        r"cpu .* \| .*volume\.h5, 2 images \| l1 under scout, eps 0\.01 .* \| about [\d.]+ GB and \d+ s", err
     )
     assert re.search(r"^mask random: \d+ of 32 lines \(\d\.\d\d times accelerated\)", err, re.MULTILINE)
 

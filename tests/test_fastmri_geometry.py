@@ -152,12 +152,13 @@ def test_methods_of_each_family_give_images_and_pictures_of_the_targets_size(nam
             {"attack": Search("noise", ATTACKS["noise"].config())},
             scan.build(config, None),
         )
-        delta, epsilon = data.kspace, jnp.zeros(1)
-        image = functions.evaluate(data, delta, keys).image
+        delta, epsilons = data.kspace[:, None], jnp.zeros((1, 2))
+        staged = functions.stage(data)
+        image = functions.evaluate(data, staged, delta, keys).image
         start = functions.prepare(data, keys)
-        return image, functions.searches["attack"](data, image, start, epsilon, delta, keys).picture
+        return image, functions.searches["attack"](data, staged, image[:, 0], start, epsilons, keys).picture
 
-    assert [one.shape for one in jax.eval_shape(made)] == [(1, *target)] * 2
+    assert [one.shape for one in jax.eval_shape(made)] == [(1, 1, *target), (1, 2, *target)]
 
 
 def test_settings_are_tuned_and_features_inserted(run, tmp_path, capsys):

@@ -165,7 +165,7 @@ def measurement(coils):
 
 def test_untrained_it_gives_the_zero_filled_image_of_as_many_coils_as_there_are():
     config = method.Config(2, 16, (4,), (2,), 4)
-    init, apply = method.build(config)
+    init, apply, _ = method.build(config)
     params = quick(init)(KEY)
     for coils in (3, 4):
         m = measurement(coils)
@@ -177,7 +177,7 @@ def test_untrained_it_gives_the_zero_filled_image_of_as_many_coils_as_there_are(
 
 def test_units_do_not_matter():
     config = method.Config(2, 16, (4, 4), (2, 1), 4)
-    init, apply = method.build(config)
+    init, apply, _ = method.build(config)
     params, m = drawn(init), measurement(4)
     image = apply(params, m, KEY)
     assert relative_error(image, root_sum_of_squares(ifft2c(m.kspace))) > 0.01

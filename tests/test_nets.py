@@ -61,7 +61,7 @@ def one_form(monkeypatch):
 @pytest.mark.parametrize(("method", "variant"), COUNTS)
 def test_numbers_of_parameters(method, variant):
     entry = METHODS[method]
-    init, _ = entry.build(entry.presets[variant])
+    init = entry.build(entry.presets[variant]).init
     shapes = jax.eval_shape(init, KEY)
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == COUNTS[method, variant]
 

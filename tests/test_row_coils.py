@@ -7,7 +7,7 @@ import pytest
 
 from jaxcs.coils.simulate import loop_sensitivities
 from jaxcs.operators import Sense, row_coils
-from jaxcs.recon import l1, tv
+from jaxcs.recon import l1
 from jaxcs.types import Measurement
 from tests.asserts import complex_normal, relative_error
 
@@ -56,31 +56,24 @@ def test_its_transpose_is_known_to_autodiff_and_vmap(sense):
     assert relative_error(jax.vmap(row_coils.RowCoils.normal)(both, x), each) < 1e-6
 
 
-@pytest.mark.parametrize(
-    ("solve", "config", "tolerance"),
-    [
-        # Wavelet coefficients that cross the threshold change the gradient by a jump.
-        (l1.solve, l1.Config(n_iters=100, levels=2), 0.05),
-        (tv.solve, tv.Config(n_iters=100), 1e-3),
-    ],
-)
-def test_minima_and_gradients_stay_what_they_are(sense, monkeypatch, solve, config, tolerance):
+def test_minima_and_gradients_stay_what_they_are(sense, monkeypatch):
+    config = l1.Config(solver="pogm", lam=0.1, tolerance=1e-5, levels=2)
     kspace = sense.forward(complex_normal(RNG, SHAPE))
     kspace = kspace / jnp.abs(sense.adjoint(kspace)).max()
     target = complex_normal(RNG, SHAPE)
 
     def loss(measurement):
-        return jnp.sum(jnp.abs(solve(config, measurement) - target) ** 2)
+        return jnp.sum(jnp.abs(l1.solve(config, measurement).image - target) ** 2)
 
     measurement = Measurement(kspace, sense.mask, sense.maps)
     allow = {"argnums": 0, "allow_int": True}
-    plain = solve(config, measurement), jax.grad(loss, **allow)(measurement)
+    plain = l1.solve(config, measurement).image, jax.grad(loss, **allow)(measurement)
     monkeypatch.setattr(row_coils, "_LEAST", 0)
-    quick = solve(config, measurement), jax.grad(loss, **allow)(measurement)
+    quick = l1.solve(config, measurement).image, jax.grad(loss, **allow)(measurement)
     assert 0 < relative_error(quick[0], plain[0]) < 1e-4
-    assert relative_error(quick[1].kspace, plain[1].kspace) < tolerance
+    assert relative_error(quick[1].kspace, plain[1].kspace) < 1e-3
     # In the maps it is the plain operator that is differentiated.
-    assert relative_error(quick[1].maps, plain[1].maps) < tolerance
+    assert relative_error(quick[1].maps, plain[1].maps) < 1e-3
 
 
 def test_what_is_small_or_sampled_otherwise_keeps_all_coils(sense, monkeypatch):

@@ -61,7 +61,7 @@ def test_curves(capsys, monkeypatch):
 
 def test_what_the_curves_time():
     for batch in (1, 2):
-        image = curves._run(coils=2, rows=32, columns=32, iterations=1, batch=batch, devices=1)()
+        image = curves._run(coils=2, rows=32, columns=32, iterations=1, batch=batch, devices=1)().image
         assert image.shape == (32, 32) if batch == 1 else (2, 32, 32)
 
 

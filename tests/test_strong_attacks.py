@@ -300,7 +300,7 @@ def test_spectral_finds_the_singular_pair_of_a_nonlinear_function():
 def test_spectral_is_exact_for_sense():
     """Its adjoint is an iteration that must not be differentiated once more; the matrix is its response to impulses."""
     m = measurement((6, 5), 2)
-    solve = lambda kspace: sense.solve(sense.Config(lam=0.05, n_iters=20), m._replace(kspace=kspace))  # noqa: E731
+    solve = lambda kspace: sense.solve(sense.Config(lam=0.05, n_iters=20), m._replace(kspace=kspace)).image  # noqa: E731
     size = m.kspace.size
     impulses = jnp.eye(size, dtype=jnp.complex64).reshape(size, *m.kspace.shape)
     columns = np.asarray(jax.jit(jax.vmap(solve))(impulses)).reshape(size, -1)

@@ -16,6 +16,7 @@ from jaxcs.features import insert, scores
 from jaxcs.features.insert import Background, Insertion
 from jaxcs.fourier import image_crop
 from jaxcs.metrics import METRICS
+from jaxcs.recon.staged import stages_of
 from jaxcs.types import Key, Measurement
 
 
@@ -31,10 +32,18 @@ class Without(NamedTuple):
     noisy_truth: Array
 
 
+class Staged(NamedTuple):
+    """A slice, and what the method makes of its coil maps and mask alone."""
+
+    data: SliceData
+    prepared: Any
+
+
 class Functions(NamedTuple):
     """Of one method.
 
-    background: slice -> what the feature is put into.
+    stage: data -> slice.
+    background: data -> what the feature is put into.
     clean: slice, key -> reconstruction and its scores.
     noisy: slice, background, level, noise key, key -> reconstruction and fully sampled image of noisier data.
     difference: slice, background, image without, centre, size, key -> what the feature makes in reconstruction and
@@ -43,6 +52,7 @@ class Functions(NamedTuple):
     free: slice, background, image without, feature (ny, nx), key -> like `difference`, of a real feature of any form.
     """
 
+    stage: Callable[[SliceData], Staged]
     background: Callable[..., Background]
     clean: Callable[..., tuple[Array, dict[str, Array]]]
     noisy: Callable[..., tuple[Array, Array]]
@@ -53,48 +63,55 @@ class Functions(NamedTuple):
 
 def build(subject: Subject, method_config: Any, insertion: Insertion) -> Functions:
     """Close over the method and the kind of feature.  Coil maps are those of the data without it."""
-    method, params = subject.method.build(method_config), subject.params
+    method, params = stages_of(subject.method.build(method_config)), subject.params
 
     def shape_of(data: SliceData) -> tuple[int, int]:
         return data.target.shape[0], data.target.shape[1]
 
-    def reconstruct(data: SliceData, kspace: Array, key: Key) -> Array:
+    def stage(data: SliceData) -> Staged:
+        return Staged(data, method.prepare(params, data.maps, data.mask))
+
+    def reconstruct(staged: Staged, kspace: Array, key: Key) -> Array:
+        data = staged.data
         measurement = Measurement(jnp.where(data.mask, kspace, 0), data.mask, data.maps)
-        return image_crop(method.apply(params, measurement, key), shape_of(data))
+        return image_crop(method.solve(params, staged.prepared, measurement, key).image, shape_of(data))
 
     def background(data: SliceData) -> Background:
         return insert.background(data.kspace, data.maps, shape_of(data))
 
-    def clean(data: SliceData, key: Key) -> tuple[Array, dict[str, Array]]:
-        image = reconstruct(data, data.kspace, key)
+    def clean(staged: Staged, key: Key) -> tuple[Array, dict[str, Array]]:
+        data = staged.data
+        image = reconstruct(staged, data.kspace, key)
         return image, {name: metric(image, data.target, data.data_range) for name, metric in METRICS.items()}
 
-    def noisy(data: SliceData, back: Background, level: Array, noise_key: Key, key: Key) -> tuple[Array, Array]:
+    def noisy(staged: Staged, back: Background, level: Array, noise_key: Key, key: Key) -> tuple[Array, Array]:
+        data = staged.data
         white = jax.random.normal(noise_key, data.kspace.shape, jnp.complex64)
         noise = jnp.einsum("ij,jyx->iyx", data.noise, white)
         measured = lambda kspace: l2_norm(jnp.where(data.mask, kspace, 0))  # noqa: E731
         kspace = data.kspace + noise * (level * measured(data.kspace) / measured(noise))
-        return reconstruct(data, kspace, key), insert.truth_with(back, data.target, kspace)
+        return reconstruct(staged, kspace, key), insert.truth_with(back, data.target, kspace)
 
-    def with_added(data: SliceData, back: Background, added: Array, key: Key) -> tuple[Array, Array]:
+    def with_added(staged: Staged, back: Background, added: Array, key: Key) -> tuple[Array, Array]:
         kspace = insert.inserted(back, added)
-        return reconstruct(data, kspace, key), insert.truth_with(back, data.target, kspace)
+        return reconstruct(staged, kspace, key), insert.truth_with(back, staged.data.target, kspace)
 
-    def one(data: SliceData, back: Background, centre: Array, size: Array, key: Key) -> tuple[Array, Array, Array]:
+    def one(staged: Staged, back: Background, centre: Array, size: Array, key: Key) -> tuple[Array, Array, Array]:
         shape = insert.profile(insertion, back, centre, size)
         added = insert.coil_images(insertion, back, shape)
-        return *with_added(data, back, added, key), image_crop(shape, shape_of(data))
+        return *with_added(staged, back, added, key), image_crop(shape, shape_of(staged.data))
 
     def difference(
-        data: SliceData, back: Background, image: Array, centre: Array, size: Array, key: Key
+        staged: Staged, back: Background, image: Array, centre: Array, size: Array, key: Key
     ) -> tuple[Array, Array, Array]:
-        found, truth, weight = one(data, back, centre, size, key)
-        return found - image, truth - data.target, weight
+        found, truth, weight = one(staged, back, centre, size, key)
+        return found - image, truth - staged.data.target, weight
 
     def place(
-        data: SliceData, back: Background, without: Without, centre: Array, size: Array, key: Key
+        staged: Staged, back: Background, without: Without, centre: Array, size: Array, key: Key
     ) -> dict[str, Array]:
-        image, truth, weight = one(data, back, centre, size, key)
+        data = staged.data
+        image, truth, weight = one(staged, back, centre, size, key)
         found, true = image - without.image, truth - data.target
         values = {
             "background": jnp.sum(weight * data.target) / jnp.sum(weight) / back.peak,
@@ -109,10 +126,10 @@ def build(subject: Subject, method_config: Any, insertion: Insertion) -> Functio
             values["detectability_whole"] = scores.detectability(true, true, without.noisy_truth)
         return values
 
-    def free(data: SliceData, back: Background, image: Array, feature: Array, key: Key) -> tuple[Array, Array]:
-        found, truth = with_added(data, back, back.maps * (feature * back.phase), key)
-        return found - image, truth - data.target
+    def free(staged: Staged, back: Background, image: Array, feature: Array, key: Key) -> tuple[Array, Array]:
+        found, truth = with_added(staged, back, back.maps * (feature * back.phase), key)
+        return found - image, truth - staged.data.target
 
     over_places = jax.vmap(place, in_axes=(None, None, None, 0, 0, None))
-    compiled = (jax.jit(function) for function in (background, clean, noisy, difference, over_places, free))
+    compiled = (jax.jit(function) for function in (stage, background, clean, noisy, difference, over_places, free))
     return Functions(*compiled)

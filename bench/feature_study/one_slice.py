@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.feature_study.config import FeatureConfig
-from bench.feature_study.functions import Functions, Without, build
+from bench.feature_study.functions import Functions, Staged, Without, build
 from bench.feature_study.places import Place
 from bench.harness import methods
 from bench.harness.parallel import side_by_side
@@ -29,6 +29,7 @@ class OneSlice(NamedTuple):
 
     prepared: Prepared
     functions: Functions
+    staged: Staged
     back: Background
     without: Without
     scores: dict[str, float]
@@ -43,7 +44,7 @@ class OneSlice(NamedTuple):
         at_once = 1 if jax.default_backend() == "cpu" else len(places)
         parts = [
             self.functions.place(
-                data, self.back, self.without, centres[i : i + at_once], sizes[i : i + at_once], self.key
+                self.staged, self.back, self.without, centres[i : i + at_once], sizes[i : i + at_once], self.key
             )
             for i in range(0, len(places), at_once)
         ]
@@ -71,11 +72,12 @@ def prepare_slice(
     seed = jax.random.fold_in(new_key(subject.config.seed), checksum(prepared.name))
     key, noise_key = jax.random.split(seed)
     back = functions.background(data)
-    image, scores = functions.clean(data, key)
+    staged = functions.stage(data)
+    image, scores = functions.clean(staged, key)
     level = prepared.thermal or 0.0
 
     def draw(index: int) -> tuple[np.ndarray, np.ndarray]:
-        found = functions.noisy(data, back, level, jax.random.fold_in(noise_key, index), key)
+        found = functions.noisy(staged, back, level, jax.random.fold_in(noise_key, index), key)
         return np.asarray(found[0]), np.asarray(found[1])
 
     draws = config.draws if level > 0 else 0
@@ -83,7 +85,8 @@ def prepare_slice(
     empty = np.zeros((0, *data.target.shape), np.float32)
     noisy, noisy_truth = (np.stack([one[i] for one in found]) if found else empty for i in (0, 1))
     without = Without(image, jnp.asarray(noisy), jnp.asarray(noisy_truth))
-    return OneSlice(prepared, functions, back, without, {name: float(value) for name, value in scores.items()}, key)
+    numbers = {name: float(value) for name, value in scores.items()}
+    return OneSlice(prepared, functions, staged, back, without, numbers, key)
 
 
 def groups(subject: Subject, found: list[Place]) -> Iterator[list[Place]]:

@@ -42,7 +42,7 @@ def search(
     place_key, profile_key, random_key = jax.random.split(key, 3)
 
     def at(shift: Any) -> Any:
-        return functions.difference(data, back, image, first + shift, size, key)
+        return functions.difference(one.staged, back, image, first + shift, size, key)
 
     attack = apgd.build(apgd.Config(n_steps=_PLACE_STEPS))
     moved = jax.jit(lambda key: worst_place(attack, key, lambda shift: at(shift)[:2], config.stride / 2).delta)(
@@ -70,7 +70,7 @@ def search(
     allowed = Visible(radius, window, floor=jnp.float32(config.visibility * noise))
 
     def differences(feature: Any) -> Any:
-        return functions.free(data, back, image, feature, key)
+        return functions.free(one.staged, back, image, feature, key)
 
     strong = apgd.build(apgd.Config(n_steps=_PROFILE_STEPS, restarts=_RESTARTS))
     # From the plain feature or from one of the random ones, whichever loses most, so that the search ends behind none.

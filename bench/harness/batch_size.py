@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from typing import Any
@@ -11,13 +12,18 @@ import jax.numpy as jnp
 
 from bench.harness import scan
 from bench.harness.campaign import Work, functions_for
+from bench.harness.parallel import workers
 from bench.harness.prepare import Prepared
+from bench.harness.subjects import Subject
 from jaxcs.keys import new_key
+from jaxcs.operators.row_inverse import inverse_bytes
 
 # What --batch auto is until it is known.
 AUTO = 0
 # Of the memory that is free; the rest is for what is computed beside the attack, and for pieces too small to be used.
 _SHARE = 0.8
+# And of all memory, for the inverses of solvers that keep them.
+_OF_INVERSES = 0.4
 # An interrupted run loses the batches that it was at, and larger ones are hardly faster.
 _MOST = 32
 
@@ -59,6 +65,23 @@ def fitting(need: float, room: float, shapes: list[tuple[int, int, int]], device
     return -(-count // -(-count // most))
 
 
+def within_memory(subject: Subject, shapes: list[tuple[int, int, int]], batch: int) -> tuple[Subject, list[str]]:
+    """The method by a solver whose matrices fit, and a note if that is another one.
+
+    shapes: (coil, ny, nx) of the slices.  batch: slices at once on each device.
+    """
+    otherwise = subject.method.without_inverse(subject.method_config)
+    need = workers() * batch * max((inverse_bytes(shape) for shape in shapes), default=0)
+    room = _room(jax.local_devices()[0]) or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if otherwise == subject.method_config or need <= _OF_INVERSES * room:
+        return subject, []
+    note = (
+        f"{subject.label}: the inverses of its rows need {need / 1e9:.1f} GB, and {_OF_INVERSES * room / 1e9:.1f} GB "
+        f"are for them; solver={otherwise.solver} takes their place, which is slower"
+    )
+    return subject._replace(method_config=otherwise), [note]
+
+
 def bytes_of_one(work: Work, prepared: Prepared) -> float:
     """What an attack on one slice on each device needs there: of several methods the one that needs the most.
 
@@ -75,13 +98,15 @@ def _bytes(work: Work, index: int, prepared: Prepared) -> float:
 
     data: Any = jax.tree.map(many, prepared.data)
     keys: Any = many(jax.eval_shape(new_key, 0))
-    begin = jax.eval_shape(jax.vmap(scan.build(work.config, None).nothing), data)
-    image = jax.eval_shape(functions.evaluate, data, begin, keys).image
+    deltas = jax.eval_shape(lambda data: jax.vmap(scan.build(work.config, None).nothing)(data)[:, None], data)
+    staged = jax.eval_shape(functions.stage, data)
+    image = jax.eval_shape(lambda *given: functions.evaluate(*given).image[:, 0], data, staged, deltas, keys)
     start = jax.eval_shape(functions.prepare, data, keys)
     search: Any = functions.searches["attack"]
-    used = search.lower(data, image, start, many(jnp.zeros((), jnp.float32)), begin, keys).compile().memory_analysis()
-    # What was found at each epsilon stays there until the batch is done.
-    kept = used.output_size_in_bytes * len(work.config.eps) * len(work.sources)
+    sizes = many(jnp.zeros(max(1, sum(eps > 0 for eps in work.config.eps)), jnp.float32))
+    used = search.lower(data, staged, image, start, sizes, keys).compile().memory_analysis()
+    # What was found for each method stays there until the batch is done.
+    kept = used.output_size_in_bytes * len(work.sources)
     return float(used.temp_size_in_bytes + used.argument_size_in_bytes + kept)
 
 

@@ -123,7 +123,7 @@ def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal, 
 def _attack_batch(
     work: Work, batch: int, functions_of: Callable[[Subject, list[Prepared]], Functions], group: list[Prepared]
 ) -> list[Result]:
-    """All methods and epsilons of at most `batch` slices, each epsilon warm-started from the one below."""
+    """All methods and epsilons of at most `batch` slices."""
     config = work.config
     # The last batch may be short; its first slice fills it up, so that nothing compiles again and each device has as
     # many.  What is computed of those is never looked at.
@@ -135,42 +135,50 @@ def _attack_batch(
     keys = jnp.stack([jax.random.fold_in(seed, checksum(member.name)) for member in members])
     # Only its shape is asked for: computing the threat set would be a dozen small functions to load.
     shape = jax.eval_shape(jax.vmap(scan.build(config, None).nothing), data)
-    nothing = jnp.zeros(shape.shape, shape.dtype)
+    nothing = jnp.zeros((shape.shape[0], 1, *shape.shape[1:]), shape.dtype)
     functions = {one.label: functions_of(one, group) for one in work.victims}
-    clean = {one.label: functions[one.label].evaluate(data, nothing, keys) for one in work.victims}
-    outcomes: dict[tuple[str, float], Outcome] = {}
-    noises: dict[tuple[str, float], Evaluated] = {}
+    staged = {one.label: functions[one.label].stage(data) for one in work.victims}
 
-    def noise_of(victim: Subject, eps: float, found: Found) -> Evaluated:
-        # Sources that use up their epsilon share one control, which for un-trained methods is a whole fit.
+    def evaluate(victim: Subject, deltas: Any) -> Evaluated:
+        """deltas: (slice, perturbation, ...)."""
+        return functions[victim.label].evaluate(data, staged[victim.label], deltas, keys)
+
+    clean = {one.label: _each(evaluate(one, nothing), 0) for one in work.victims}
+    sizes = [eps for eps in config.eps if eps > 0]
+    outcomes: dict[tuple[str, float], Outcome] = {}
+    noises: dict[str, Evaluated] = {}
+
+    def noise_of(victim: Subject, found: Found) -> Evaluated:
+        # Sources that use up their epsilons share one control, which for un-trained methods is a whole fit.
         if not np.all(found.share == 1):
-            return functions[victim.label].evaluate(data, found.noise, keys)
-        if (victim.label, eps) not in noises:
-            noises[victim.label, eps] = functions[victim.label].evaluate(data, found.noise, keys)
-        return noises[victim.label, eps]
+            return evaluate(victim, found.noise)
+        if victim.label not in noises:
+            noises[victim.label] = evaluate(victim, found.noise)
+        return noises[victim.label]
 
     for source in work.sources:
         own = functions[source.label]
         # What the attack takes for the seed of a method that draws its network.
         known = config.method_seed == "known"
         search_keys = keys if known else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
-        image, start, begin = clean[source.label].image, own.prepare(data, search_keys), nothing
-        for eps in config.eps:
-            arguments = (data, image, start, jnp.full(len(members), eps, jnp.float32), begin, search_keys)
-            if eps == 0:
-                outcomes[source.label, eps] = _nothing_found(work, source, own, arguments, clean)
-                continue
-            found = own.searches["attack"](*arguments)
-            begin = found.delta
-            checks = {name: search(*arguments).loss for name, search in own.searches.items() if name != "attack"}
-            scored = {
-                one.label: (functions[one.label].evaluate(data, found.delta, keys), noise_of(one, eps, found))
-                for one in work.scored_under(source)
-            }
-            outcomes[source.label, eps] = Outcome(found, checks, scored)
+        start = own.prepare(data, search_keys)
+        every = jnp.broadcast_to(jnp.asarray(sizes or [0.0], jnp.float32), (len(members), max(len(sizes), 1)))
+        arguments = (data, staged[source.label], clean[source.label].image, start, every, search_keys)
+        if len(sizes) < len(config.eps):
+            outcomes[source.label, 0.0] = _nothing_found(work, source, own, arguments, clean)
+        if not sizes:
+            continue
+        found = own.searches["attack"](*arguments)
+        checks = {name: search(*arguments).loss for name, search in own.searches.items() if name != "attack"}
+        scored = {one.label: (evaluate(one, found.delta), noise_of(one, found)) for one in work.scored_under(source)}
+        for index, eps in enumerate(sizes):
+            outcomes[source.label, eps] = Outcome(*_each((found, checks, scored), index))
     least = zero_filled(config)
     # Attacked itself, it has been scored already.
-    baseline = clean.get(least.label) or functions_of(least, group).evaluate(data, nothing, keys)
+    baseline = clean.get(least.label)
+    if baseline is None:
+        own = functions_of(least, group)
+        baseline = _each(own.evaluate(data, own.stage(data), nothing, keys), 0)
     baseline, clean, outcomes = jax.tree.map(np.asarray, (baseline, clean, outcomes))
     results = []
     for index, prepared in enumerate(group):
@@ -179,12 +187,17 @@ def _attack_batch(
     return results
 
 
+def _each(tree: Any, index: int) -> Any:
+    """One perturbation or epsilon of the second axis."""
+    return jax.tree.map(lambda leaf: leaf[:, index], tree)
+
+
 def _nothing_found(
     work: Work, source: Subject, functions: Functions, arguments: Any, clean: dict[str, Evaluated]
 ) -> Outcome:
     """At epsilon 0 there is nothing to search or to score again."""
     shapes = jax.eval_shape(functions.searches["attack"], *arguments)
-    found = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    found = jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0], *leaf.shape[2:]), leaf.dtype), shapes)
     return Outcome(found, {}, {one.label: (clean[one.label],) * 2 for one in work.scored_under(source)})
 
 

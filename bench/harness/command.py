@@ -27,6 +27,9 @@ def execute(
                 # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
                 os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
                 os.environ.pop("JAX_PLATFORM_NAME", None)
+            # Slices are computed side by side, and LAPACK's own threads, which wait by spinning, slow each other down:
+            # a factor of a hundred was seen on busy cores.
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             keep_compiled()
         return work(arguments, argv)
 

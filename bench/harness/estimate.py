@@ -18,6 +18,7 @@ from bench.harness.subjects import Subject, gradients
 from jaxcs.attacks import ATTACKS
 from jaxcs.coils.espirit import EspiritConfig, kernel_for
 from jaxcs.keys import new_key
+from jaxcs.operators.row_inverse import inverse_bytes
 from jaxcs.recon import Method
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
 from jaxcs.types import Key, Measurement
@@ -31,6 +32,10 @@ _LIVE_ARRAYS = 20
 _LIVE_MATRICES = 5
 # One iteration of a solver, in units of the two Fourier transforms of all coils that it needs at least.
 _ITERATION_COST = 2.0
+# Iterations that a converged solver takes under attack, and those of a gradient in a search that goes on from the last.
+_UNTIL_CONVERGED, _FOLLOWED = 250, 40
+# By rows: matrices are read once an iteration, and transforms and thresholds take so many seconds a pixel.
+_BYTES_PER_SECOND, _PER_PIXEL = 1.6e10, 5e-8
 _POINTS = 2**17
 # Of all cores together, where channels are few; compiling a network takes longer than running it.
 _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS = 1.0e10, 30.0
@@ -81,14 +86,25 @@ def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int]
 
 
 def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
-    iterations = getattr(subject.method_config, "n_iters", 1)
+    config = subject.method_config
+    stages = subject.method.build(config).stages
+    by_rows = stages is not None and stages.follow(jnp.zeros(1, bool)) is not None
+    iterations = getattr(config, "n_iters", 1)
+    if getattr(config, "tolerance", 0) > 0:
+        iterations = min(iterations, _UNTIL_CONVERGED)
     # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
-    gradient = 4 / 3 if getattr(subject.method_config, "differentiate", "implicit") == "implicit" else 3
-    reconstructions = scored + gradient * sum(gradients(search.config) * sizes for search, sizes in attacks)
-    points = sum(math.prod(shape) for shape in shapes)
-    computed = points * _seconds_per_point() * _ITERATION_COST * iterations * reconstructions / workers()
+    gradient = 4 / 3 if getattr(config, "differentiate", "implicit") == "implicit" else 3
+    evaluations = sum(gradients(search.config) * sizes for search, sizes in attacks)
+    taken = iterations * scored + (_FOLLOWED if by_rows else gradient * iterations) * evaluations
     live = workers() * work.batch * max(math.prod(shape) for shape in shapes) * _COMPLEX_BYTES * _LIVE_ARRAYS
-    return live, computed, _COMPILE_SECONDS * max(len(attacks), 1)
+    if by_rows:
+        each = sum(inverse_bytes(shape) / _BYTES_PER_SECOND + shape[1] * shape[2] * _PER_PIXEL for shape in shapes)
+        # All epsilons at once.
+        live *= max([1, *(sizes for _, sizes in attacks)])
+        live += workers() * work.batch * max(inverse_bytes(shape) for shape in shapes)
+    else:
+        each = sum(math.prod(shape) for shape in shapes) * _seconds_per_point() * _ITERATION_COST
+    return live, each * taken / workers(), _COMPILE_SECONDS * max(len(attacks), 1)
 
 
 def _network(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:

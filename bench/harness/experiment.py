@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, NamedTuple
 
 import jax
@@ -14,14 +15,15 @@ from bench.harness.config import RunConfig
 from bench.harness.conventions import CONVENTIONS, crop
 from bench.harness.prepare import SliceData
 from bench.harness.scan import Scan
-from jaxcs.attacks import ATTACKS
+from jaxcs.attacks import ATTACKS, Path
 from jaxcs.attacks.base import AttackResult, squared_norm
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.metrics import METRICS
 from jaxcs.operators import Sense
 from jaxcs.recon import Method
-from jaxcs.types import Key, Reconstructor
+from jaxcs.recon.staged import stages_of
+from jaxcs.types import Follow, Key, Measurement, Reconstructor, Solution
 
 Scores = dict[str, Array]
 # What is at least this share of its allowed size counts as all of it: the noise is then of the whole size, a little
@@ -54,25 +56,32 @@ class Found(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """One reconstruction: the image, what it should be, and how it scores."""
+    """One reconstruction: the image, what it should be, and how it scores.
+
+    solver_error: estimated distance of the solver's image from its minimiser, relative; NaN for what minimises nothing.
+    """
 
     image: Array
     truth: Array
     scores: Scores
+    solver_error: Array
 
 
 class Functions(NamedTuple):
     """Compiled functions of a batch of slices of one shape; each holds the method once, so that little is compiled.
 
+    stage: slices -> what the method makes of coil maps and mask alone, for all that follows.
     prepare: slices, keys -> parameters of the method that is searched on.
-    searches: by the attack's name; slices, clean images, those parameters, epsilons, where to begin (zeros: at random),
-        keys -> Found.
-    evaluate: slices, perturbations, keys -> Evaluated.
+    searches: by the attack's name; slices, that stage, clean images, those parameters, epsilons (slice, epsilon),
+        keys -> Found, with these two axes.
+    evaluate: slices, that stage, perturbations (slice, perturbation, ...), keys -> Evaluated, with these two axes.
+    What is found at an epsilon does not depend on the others beside it.
     """
 
+    stage: Callable[[SliceData], Any]
     prepare: Callable[[SliceData, Array], Any]
-    searches: dict[str, Callable[[SliceData, Array, Any, Array, Array, Array], Found]]
-    evaluate: Callable[[SliceData, Array, Array], Evaluated]
+    searches: dict[str, Callable[[SliceData, Any, Array, Any, Array, Array], Found]]
+    evaluate: Callable[[SliceData, Any, Array, Array], Evaluated]
 
 
 class Search(NamedTuple):
@@ -96,27 +105,42 @@ def build(
     mesh: devices among which the slices of a batch are dealt out evenly, or None for one.
     """
     method, surrogate = entry.build(method_config), entry.surrogate(method_config)
+    searching = entry.build(entry.searched(method_config)) if surrogate is None else surrogate.method
     aimed = config.region if config.aim == "region" else None
 
-    def reconstruct(method: Reconstructor, params: Any, data: SliceData, delta: Array, key: Key) -> Array:
-        image = method.apply(params, scan.measure(data, delta), key)
-        return image_crop(image, _shape(data))
+    def stage(data: SliceData) -> Any:
+        return stages_of(method).prepare(params, data.maps, data.mask) if scan.maps_stay else None
+
+    def reconstruct(
+        method: Reconstructor, params: Any, data: SliceData, staged: Any, delta: Array, key: Key
+    ) -> Solution:
+        measurement, stages = scan.measure(data, delta), stages_of(method)
+        if staged is None:
+            staged = stages.prepare(params, measurement.maps, measurement.mask)
+        found = stages.solve(params, staged, measurement, key)
+        return found._replace(image=image_crop(found.image, _shape(data)))
 
     def prepare(data: SliceData, key: Key) -> Any:
         return params if surrogate is None else surrogate.start(params, scan.measure(data, scan.nothing(data)), key)
 
     def search_by(search: Search) -> Callable[..., Found]:
         attack, kind = ATTACKS[search.name].build(search.config), ATTACKS[search.name]
-        searched = method if surrogate is None or not kind.searches else surrogate.method
+        searched = searching if kind.searches else method
 
-        def run(data: SliceData, clean: Array, start: Any, epsilon: Array, begin: Array, key: Key) -> Found:
-            start_key, attack_key, noise_key = jax.random.split(key, 3)
+        def run(data: SliceData, staged: Any, clean: Array, start: Any, epsilon: Array, key: Key) -> Found:
+            attack_key, noise_key = jax.random.split(key)
             allowed = scan.allowed(data, epsilon)
 
+            def reference(delta: Array) -> Array:
+                return scan.truth(data, delta) if config.target == "truth" else clean
+
             def residual(delta: Array) -> Array:
-                reference = scan.truth(data, delta) if config.target == "truth" else clean
-                image = reconstruct(searched, start if kind.searches else params, data, delta, key)
-                return crop(image - reference, aimed)
+                known = staged if surrogate is None or not kind.searches else None
+                found = reconstruct(searched, start if kind.searches else params, data, known, delta, key)
+                return found.image - reference(delta)
+
+            def cropped(delta: Array) -> Array:
+                return crop(residual(delta), aimed)
 
             if kind.sees == "objective":
                 assert entry.variational is not None
@@ -129,31 +153,75 @@ def build(
                     allowed,
                 )
             else:
-                # Published protocols begin as published.
-                warm = kind.warm_starts and config.like is None
-                begin = jnp.where(jnp.any(begin != 0), begin, allowed.random(start_key))
-                seen = residual if kind.sees == "residual" else squared_norm(residual)
-                found = attack(attack_key, seen, allowed, begin if warm else None)
-            reference = data.target if config.target == "truth" else clean
-            return _found(scan, data, epsilon, found, noise_key, jnp.sum(crop(reference, aimed) ** 2))
+                seen: Any = cropped
+                if kind.sees == "path":
+                    followed = followed_by(data.mask)
+                    seen = _path(residual, aimed) if followed is None else follow(followed, data, staged, reference)
+                elif kind.sees == "loss":
+                    seen = squared_norm(cropped)
+                found = attack(attack_key, seen, allowed)
+            size = data.target if config.target == "truth" else clean
+            return _found(scan, data, epsilon, found, noise_key, jnp.sum(crop(size, aimed) ** 2))
 
-        return run
+        return many_of(run, 4)
 
-    def evaluate(data: SliceData, delta: Array, key: Key) -> Evaluated:
-        image, truth = reconstruct(method, params, data, delta, key), scan.truth(data, delta)
+    def followed_by(mask: Array) -> Follow | None:
+        """How the method follows a search; only where neither coil maps nor what is right change with it."""
+        return stages_of(method).follow(mask) if scan.maps_stay and config.threat == "noise" else None
+
+    def follow(followed: Follow, data: SliceData, staged: Any, reference: Callable[[Array], Array]) -> Path:
+        def ascend(delta: Array, memory: Any) -> tuple[Array, Array, Any]:
+            kspace, back = jax.vjp(lambda delta: scan.measure(data, delta).kspace, delta)
+            image, pull = followed.advance(staged, Measurement(kspace, data.mask, data.maps), memory)
+            residual, to_image = jax.vjp(lambda image: image_crop(image, _shape(data)) - reference(delta), image)
+            rows, gradient = _rows_and_gradient(residual, aimed)
+            kspace_gradient, memory = pull(to_image(gradient)[0])
+            return rows, jnp.conj(back(kspace_gradient)[0]), memory
+
+        return Path(followed.first(scan.measure(data, scan.nothing(data))), ascend)
+
+    # What shares a factor is computed at once; networks have nothing to share, and memory would grow.
+    together = stages_of(method).follow(jnp.zeros(1, bool)) is not None
+
+    def many_of(function: Callable[..., Any], position: int) -> Callable[..., Any]:
+        """The function for several values of one argument."""
+
+        @wraps(function)
+        def over(*args: Any) -> Any:
+            def of(value: Any) -> Any:
+                return function(*args[:position], value, *args[position + 1 :])
+
+            values = args[position]
+            if values.shape[0] == 1:
+                return jax.tree.map(lambda leaf: leaf[None], of(values[0]))
+            return jax.vmap(of)(values) if together else jax.lax.map(of, values)
+
+        return over
+
+    def evaluate(data: SliceData, staged: Any, delta: Array, key: Key) -> Evaluated:
+        solution, truth = reconstruct(method, params, data, staged, delta, key), scan.truth(data, delta)
+        image = solution.image
         seen = crop(image, config.region), crop(truth, config.region)
         scores = {name: metric(*seen, data.data_range) for name, metric in METRICS.items()}
         for name, score in CONVENTIONS.get(config.like or "", {}).items():
             scores[name] = score(image, truth, config.region)
         if entry.clamped is not None:
             scores["clamped"] = entry.clamped(method_config, scan.measure(data, delta))
-        return Evaluated(image, truth, scores)
+        return Evaluated(image, truth, scores, solution.error)
 
     # A batch of networks with parameters of their own is a grouped convolution, which the CPU is slow at.
     one_by_one = entry.fitted and jax.default_backend() == "cpu"
 
     def batched(function: Callable[..., Any]) -> Callable[..., Any]:
-        many = (lambda *args: jax.lax.map(lambda one: function(*one), args)) if one_by_one else jax.vmap(function)
+        @wraps(function)
+        def many(*args: Any) -> Any:
+            if jax.tree.leaves(args)[0].shape[0] == 1:
+                # Without a batch's axis a loop of unknown length ends without selecting between old and new.
+                return jax.tree.map(lambda leaf: leaf[None], function(*jax.tree.map(lambda leaf: leaf[0], args)))
+            if one_by_one:
+                return jax.lax.map(lambda one: function(*one), args)
+            return jax.vmap(function)(*args)
+
         if mesh is None:
             return jax.jit(many)
         # Slices have nothing to do with each other: each device computes its own, and nothing is sent.
@@ -161,8 +229,31 @@ def build(
         return jax.jit(jax.shard_map(many, mesh=mesh, in_specs=slices, out_specs=slices, check_vma=False))
 
     return Functions(
-        batched(prepare), {name: batched(search_by(search)) for name, search in searches.items()}, batched(evaluate)
+        batched(stage),
+        batched(prepare),
+        {name: batched(search_by(search)) for name, search in searches.items()},
+        batched(many_of(evaluate, 2)),
     )
+
+
+def _rows_and_gradient(residual: Array, aimed: tuple[int, int, int, int] | None) -> tuple[Array, Array]:
+    """The squared norm of each row inside the region, and the gradient of their sum."""
+    if aimed is not None:
+        y, x, rows, columns = aimed
+        inside = (slice(y, y + rows), slice(x, x + columns))
+        residual = jnp.zeros_like(residual).at[inside].set(residual[inside])
+    return jnp.sum(residual**2, axis=-1), 2 * residual
+
+
+def _path(residual: Callable[[Array], Array], aimed: tuple[int, int, int, int] | None) -> Path:
+    """A residual that remembers nothing."""
+
+    def ascend(delta: Array, memory: Any) -> tuple[Array, Array, Any]:
+        found, pull = jax.vjp(residual, delta)
+        rows, gradient = _rows_and_gradient(found, aimed)
+        return rows, jnp.conj(pull(gradient)[0]), memory
+
+    return Path((), ascend)
 
 
 def _shape(data: SliceData) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from bench.harness.config import RunConfig
 from bench.harness.conventions import crop
 from bench.harness.coverage import MOST_LEFT_OUT
-from bench.harness.evidence import clean_flags, flag_across, raised, search_flags, victim_flags
+from bench.harness.evidence import CONVERGED, clean_flags, flag_across, raised, search_flags, victim_flags
 from bench.harness.experiment import Evaluated, Found
 from bench.harness.prepare import Prepared
 from bench.harness.subjects import Subject
@@ -80,12 +80,18 @@ def result(
             distances[source, victim, eps] = far
             clamped = float(attacked.scores.get("clamped", 0.0))
             randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
+            reconstructed = {"clean": clean[victim], "noise": noise, "attacked": attacked}
+            errors = {state: _solver_error(scored) for state, scored in reconstructed.items()}
             holds = victim_flags(eps, far, near, clamped, randomised, _maps_leave_out(prepared, by_label[victim]))
+            holds["solver not converged"] = any(
+                error is not None and not error <= CONVERGED for error in errors.values()
+            )
             holds |= clean_flags({name: float(value) for name, value in clean[victim].scores.items()}, baseline)
             flags = raised(holds | (searched if source == victim else {}))
             common: dict[str, Any] = {"case": name, "volume": prepared.volume, "source": source, "victim": victim}
             common |= {"attack": attack, "eps": eps}
             measured = {"norm": float(one.found.norm), "norm_kspace": float(one.found.norm_kspace), "flags": flags}
+            measured |= {f"solver_error_{state}": error for state, error in errors.items()}
             if "clamped" in attacked.scores:
                 measured |= {"clamped_clean": float(clean[victim].scores["clamped"]), "clamped": clamped}
             rows += [
@@ -105,6 +111,12 @@ def result(
     }
     pictures = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}
     return Result(rows, searches, failure, pictures, perturbations)
+
+
+def _solver_error(evaluated: Evaluated) -> float | None:
+    """Distance of a solver's image from its minimiser, None for what minimises nothing; infinity is not in JSON."""
+    error = float(evaluated.solver_error)
+    return None if np.isnan(error) else min(error, 1.0)
 
 
 def _maps_leave_out(prepared: Prepared, victim: Subject) -> bool:

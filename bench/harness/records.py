@@ -43,6 +43,8 @@ FLAGS = {
     "randomised": "the method drew at random what the attack did not know: its gradients are of another draw",
     "maps leave out": "the coil maps leave out over a tenth of the energy of the measured centre, which an image "
     "through them cannot show",
+    "solver not converged": "the method's solver stopped over a thousandth short of its minimum, so that the image is "
+    "that of an iteration and not of the method",
     "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
     WORSE_THAN_ZERO_FILLED: "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
     BELOW_ITS_CARD: "its clean score is clearly below that on the card of its weights: weights, scale or crop?",

@@ -24,12 +24,14 @@ class Scan(NamedTuple):
 
     allowed: data, epsilon -> the set of perturbations.  nothing: data -> the perturbation that changes nothing.
     measure: data, perturbation -> what the method is given.  truth: data, perturbation -> what it should return.
+    maps_stay: whether every perturbation leaves the coil maps that the method is given as they are.
     """
 
     allowed: Callable[[SliceData, Array], Threat]
     nothing: Callable[[SliceData], Array]
     measure: Callable[[SliceData, Array], Measurement]
     truth: Callable[[SliceData, Array], Array]
+    maps_stay: bool
 
 
 def build(config: RunConfig, calibration: tuple[int, int] | None) -> Scan:
@@ -76,7 +78,8 @@ def build(config: RunConfig, calibration: tuple[int, int] | None) -> Scan:
         image = root_sum_of_squares(ifft2c(changed(data, delta)[0]))
         return image_crop(image, (data.target.shape[0], data.target.shape[1]))
 
-    return Scan(allowed, nothing, measure, truth)
+    return Scan(allowed, nothing, measure, truth, config.maps == "fixed" and config.threat in _MAPS_STAY)
 
 
+_MAPS_STAY = ("noise", "bias", "phase")
 _BALLS = {"measured": threat.measured, "kspace": threat.whole_kspace, "per_coil": threat.per_coil}

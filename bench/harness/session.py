@@ -87,7 +87,8 @@ def carry_out(
     mesh = sources.mesh_of(arguments.devices)
     work = Work(config, attacked, subjects.victims(config, attacked), plan.batch or 1, plan.save_perturbations, mesh)
     source = sources.open_source(config, work.victims, plan.shard)
-    notes = _notes(config, work, source)
+    work, solved_otherwise = _within_memory(work, source.shapes)
+    notes = [*_notes(config, work, source), *solved_otherwise]
     memory, seconds = estimate(source.shapes, work)
     print(_headline(plan, source, work, memory, seconds), file=sys.stderr)
     # Before a folder is made, so that flags that do not fit the data leave nothing behind.
@@ -174,6 +175,14 @@ def described(subject: Subject) -> dict[str, Any]:
         "maps": methods.without_maps(subject.config, subject.method_config) or subject.config.maps,
         "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
     }
+
+
+def _within_memory(work: Work, shapes: list[tuple[int, int, int]]) -> tuple[Work, list[str]]:
+    """By solvers whose matrices fit, with a note for each that is another one."""
+    fitting = {one.label: batch_size.within_memory(one, shapes, work.batch) for one in work.victims}
+    found = [note for _, notes in fitting.values() for note in notes]
+    sources_now, victims = ([fitting[one.label][0] for one in group] for group in (work.sources, work.victims))
+    return work._replace(sources=sources_now, victims=victims), found
 
 
 def _notes(config: RunConfig, work: Work, source: sources.Source) -> list[str]:

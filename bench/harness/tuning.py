@@ -147,8 +147,8 @@ def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advan
     def evaluate(one: Prepared) -> dict[str, float]:
         data = jax.tree.map(lambda leaf: leaf[None], one.data)
         key = jax.random.fold_in(new_key(0), checksum(one.name))
-        found = functions.evaluate(data, jnp.zeros_like(data.kspace), key[None])
-        return {name: float(value[0]) for name, value in found.scores.items()}
+        found = functions.evaluate(data, functions.stage(data), jnp.zeros_like(data.kspace)[:, None], key[None])
+        return {name: float(value[0, 0]) for name, value in found.scores.items()}
 
     each = []
     for score in side_by_side(evaluate, iter(slices)):

@@ -80,7 +80,7 @@ def _run(coils: int, rows: int, columns: int, iterations: int, batch: int, devic
     maps /= jnp.linalg.norm(maps, axis=0)
     mask = jnp.asarray(masks.random(columns, 4, 0.08, 0))
     one, _ = normalise(Measurement(jnp.where(mask, kspace, 0), mask, maps))
-    config = l1.Config(n_iters=iterations)
+    config = l1.Config(n_iters=iterations, tolerance=0.0)
     if batch == 1:
         solve = jax.jit(lambda m: l1.solve(config, m))
         return lambda: jax.block_until_ready(solve(one))

@@ -6,36 +6,45 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from jaxcs.attacks import apgd, ensemble, grid, momentum, noise, padam, pgd, region, spectral, spsa, two_step
-from jaxcs.attacks.base import Attack, AttackResult, JointAttack, ResidualAttack
+from jaxcs.attacks import apgd, ensemble, grid, momentum, noise, padam, pgd, region, scout, spectral, spsa, two_step
+from jaxcs.attacks.base import Attack, AttackResult, JointAttack, Path, PathAttack, ResidualAttack
 from jaxcs.attacks.threat import Threat
 
-__all__ = ["ATTACKS", "Attack", "AttackEntry", "AttackResult", "JointAttack", "ResidualAttack", "Threat"]
+__all__ = [
+    "ATTACKS",
+    "Attack",
+    "AttackEntry",
+    "AttackResult",
+    "JointAttack",
+    "Path",
+    "PathAttack",
+    "ResidualAttack",
+    "Threat",
+]
 
 
 class AttackEntry(NamedTuple):
     """An attack's configuration class and its builder.
 
-    sees: what it asks of the method: its "loss", the "residual" whose squared norm that is, or the method's own
-        "objective", so that it needs a method that has one.
+    sees: what it asks of the method: its "loss"; that loss along a "path" of perturbations; the "residual" whose
+        squared norm it is; or the method's own "objective", so that it needs a method that has one.
     searches: whether it evaluates the method to find its perturbation, and so may search on a cheaper one.
     presets: named configurations.
-    warm_starts: whether it can begin from the perturbation of a smaller radius.
     """
 
     config: type[Any]
     build: Callable[[Any], Any]
     presets: Mapping[str, Any] = MappingProxyType({})
-    sees: Literal["loss", "residual", "objective"] = "loss"
+    sees: Literal["loss", "path", "residual", "objective"] = "loss"
     searches: bool = True
-    warm_starts: bool = True
 
 
 ATTACKS = {
+    "scout": AttackEntry(scout.Config, scout.build, sees="path"),
     "pgd": AttackEntry(pgd.Config, pgd.build),
-    "apgd": AttackEntry(apgd.Config, apgd.build),
+    "apgd": AttackEntry(apgd.Config, apgd.build, sees="path"),
     "padam": AttackEntry(padam.Config, padam.build, padam.PRESETS),
-    "momentum": AttackEntry(momentum.Config, momentum.build, momentum.PRESETS, sees="residual", warm_starts=False),
+    "momentum": AttackEntry(momentum.Config, momentum.build, momentum.PRESETS, sees="residual"),
     "spectral": AttackEntry(spectral.Config, spectral.build, sees="residual"),
     "spsa": AttackEntry(spsa.Config, spsa.build),
     "region": AttackEntry(region.Config, region.build, region.PRESETS),

@@ -6,16 +6,16 @@ Written for l2 balls and any loss: the gradient is normalised, as in the authors
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, keep_best, restarted
+from jaxcs.attacks.base import AttackResult, Best, Loss, Path, PathAttack, keep_best, path_of, restarted
 from jaxcs.attacks.threat import Threat
-from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.complex import l2_norm
 from jaxcs.types import Key
 
 # The paper's constants: the share of a step that is not momentum, and of the steps between two checkpoints that have to
@@ -48,6 +48,7 @@ class _State(NamedTuple):
     # At the last checkpoint.
     checked_step: Array
     checked_loss: Array
+    memory: Any
 
 
 def checkpoints(n_steps: int) -> list[int]:
@@ -60,49 +61,52 @@ def checkpoints(n_steps: int) -> list[int]:
     return sorted(set(found))
 
 
-def build(config: Config) -> Attack:
+def build(config: Config) -> PathAttack:
     """The attack; see `Config`."""
+
+    def attack(key: Key, loss: Loss | Path, threat: Threat, start: Array | None = None) -> AttackResult:
+        path = path_of(loss)
+        return restarted(lambda start: climb(config, path, threat, start), key, threat, start, config.restarts)
+
+    return attack
+
+
+def climb(config: Config, path: Path, threat: Threat, start: Array) -> AttackResult:
+    """The attack from `start`."""
     checked = checkpoints(config.n_steps)
     periods = np.zeros(config.n_steps, np.int32)
     periods[checked] = np.diff([0, *checked])
     # There is no momentum yet at the first step.
     alphas = np.where(np.arange(config.n_steps) > 0, _ALPHA, 1.0).astype(np.float32)
 
-    def climb(loss: Loss, threat: Threat, start: Array) -> AttackResult:
-        ascend = value_and_ascent(loss)
+    def step(state: _State, plan: tuple[Array, Array]) -> tuple[_State, tuple[Array, Array]]:
+        alpha, period = plan
+        rows, gradient, memory = path.ascend(state.delta, state.memory)
+        value = jnp.sum(rows).astype(state.value.dtype)
+        best = keep_best(state.best, (state.delta, gradient), value)
+        n_rises = state.n_rises + (value > state.value)
+        check = period > 0
+        stuck = (state.step_size == state.checked_step) & (best.loss == state.checked_loss)
+        halve = check & ((n_rises < jnp.float32(_RHO) * period) | stuck)
+        delta, slope = jax.tree.map(lambda a, b: jnp.where(halve, a, b), best.point, (state.delta, gradient))
+        step_size = jnp.where(halve, state.step_size / 2, state.step_size)
+        moved = threat.project(delta + step_size * threat.boundary(slope))
+        moved = threat.project(delta + alpha * (moved - delta) + (1 - alpha) * (delta - state.previous))
+        state = _State(
+            moved,
+            delta,
+            value,
+            best,
+            step_size,
+            jnp.where(check, 0, n_rises),
+            jnp.where(check, state.step_size, state.checked_step),
+            jnp.where(check, best.loss, state.checked_loss),
+            memory,
+        )
+        return state, (value, l2_norm(gradient))
 
-        def step(state: _State, plan: tuple[Array, Array]) -> tuple[_State, tuple[Array, Array]]:
-            alpha, period = plan
-            value, gradient = ascend(state.delta)
-            best = keep_best(state.best, (state.delta, gradient), value)
-            value = value.astype(state.value.dtype)
-            n_rises = state.n_rises + (value > state.value)
-            check = period > 0
-            stuck = (state.step_size == state.checked_step) & (best.loss == state.checked_loss)
-            halve = check & ((n_rises < jnp.float32(_RHO) * period) | stuck)
-            delta, slope = jax.tree.map(lambda a, b: jnp.where(halve, a, b), best.point, (state.delta, gradient))
-            step_size = jnp.where(halve, state.step_size / 2, state.step_size)
-            moved = threat.project(delta + step_size * threat.boundary(slope))
-            moved = threat.project(delta + alpha * (moved - delta) + (1 - alpha) * (delta - state.previous))
-            state = _State(
-                moved,
-                delta,
-                value,
-                best,
-                step_size,
-                jnp.where(check, 0, n_rises),
-                jnp.where(check, state.step_size, state.checked_step),
-                jnp.where(check, best.loss, state.checked_loss),
-            )
-            return state, (value, l2_norm(gradient))
-
-        infinity, size = jnp.float32(jnp.inf), jnp.float32(config.step_size)
-        best = Best((start, jnp.zeros_like(start)), -infinity)
-        first = _State(start, start, infinity, best, size, jnp.int32(0), size, -infinity)
-        last, (losses, norms) = jax.lax.scan(step, first, (jnp.asarray(alphas), jnp.asarray(periods)))
-        return AttackResult(last.best.point[0], last.best.loss, losses, norms[0], last.best.loss)
-
-    def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
-        return restarted(lambda start: climb(loss, threat, start), key, threat, start, config.restarts)
-
-    return attack
+    infinity, size = jnp.float32(jnp.inf), jnp.float32(config.step_size)
+    best = Best((start, jnp.zeros_like(start)), -infinity)
+    first = _State(start, start, infinity, best, size, jnp.int32(0), size, -infinity, path.first)
+    last, (losses, norms) = jax.lax.scan(step, first, (jnp.asarray(alphas), jnp.asarray(periods)))
+    return AttackResult(last.best.point[0], last.best.loss, losses, norms[0], last.best.loss)

@@ -10,11 +10,37 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from jaxcs.attacks.threat import Threat
+from jaxcs.complex import value_and_ascent
 from jaxcs.types import Key, Kspace, Variational
 
 Delta = Inexact[Array, "*axes"]
 Loss = Callable[[Delta], Float[Array, ""]]
 Residual = Callable[[Delta], Float[Array, "*axes"]]
+
+
+class Path(NamedTuple):
+    """A loss at perturbations that follow each other, whose evaluation may go on from where the last one ended.
+
+    first: what is remembered before the first evaluation, a pytree.
+    ascend: perturbation, memory -> the loss of each row of the image, whose sum is the loss; its direction of steepest
+        ascent; memory.
+    """
+
+    first: Any
+    ascend: Callable[[Delta, Any], tuple[Float[Array, "row"], Delta, Any]]
+
+
+def path_of(loss: Loss | Path) -> Path:
+    """A loss that remembers nothing, as a path; all of it counts as one row."""
+    if isinstance(loss, Path):
+        return loss
+    evaluate = value_and_ascent(loss)
+
+    def ascend(delta: Delta, memory: Any) -> tuple[Array, Delta, Any]:
+        value, direction = evaluate(delta)
+        return value[None], direction, memory
+
+    return Path((), ascend)
 
 
 class AttackResult(NamedTuple):
@@ -42,6 +68,14 @@ class Attack(Protocol):
         start: a perturbation to begin from, such as the one found for a smaller radius; scaled onto the boundary.
         None begins at a random point of it.
         """
+        ...
+
+
+class PathAttack(Protocol):
+    """The same, for attacks that go along a path."""
+
+    def __call__(self, key: Key, loss: Loss | Path, threat: Threat, start: Delta | None = None) -> AttackResult:
+        """Maximise the loss over `threat`; see `Attack`."""
         ...
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from jaxcs.complex import abs2, safe_sqrt
 from jaxcs.types import Key
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("radius", "support"), meta_fields=("real",))
+@partial(jax.tree_util.register_dataclass, data_fields=("radius", "support"), meta_fields=("real", "domain"))
 @dataclass(frozen=True)
 class Threat:
     """A ball of perturbations shaped like `support`.
@@ -24,11 +25,13 @@ class Threat:
     radius: () for one ball, or (coil, 1, 1) for one ball a coil, in the units of what is perturbed.
     support: bool, True where a perturbation may be non-zero: (coil, ny, nx) in k-space, (ny, nx) in the image domain.
     real: whether perturbations are real numbers, such as angles or pixels, and not complex ones.
+    domain: "kspace" or "image" if that is what is perturbed, so that a perturbation has rows; None if not.
     """
 
     radius: Float[Array, "*parts"]
     support: Bool[Array, "*axes"]
     real: bool = False
+    domain: Literal["kspace", "image"] | None = None
 
     def norm(self, delta: Inexact[Array, "*axes"]) -> Float[Array, "*parts"]:
         """The norm that `radius` bounds, shaped like it."""
@@ -57,7 +60,7 @@ class Threat:
 def measured(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
     """Perturbations of the measured entries with ||e|| <= epsilon ||M y||, all coils together (the default)."""
     support = jnp.broadcast_to(mask, kspace.shape)
-    return Threat(epsilon * _size(jnp.where(support, kspace, 0)), support)
+    return Threat(epsilon * _size(jnp.where(support, kspace, 0)), support, domain="kspace")
 
 
 def whole_kspace(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
@@ -66,7 +69,7 @@ def whole_kspace(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threa
     What falls on entries that are never measured is spent for nothing.  The ICML 2021 code measured epsilon so.
     """
     del mask
-    return Threat(epsilon * _size(kspace), jnp.ones(kspace.shape, bool))
+    return Threat(epsilon * _size(kspace), jnp.ones(kspace.shape, bool), domain="kspace")
 
 
 def per_coil(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
@@ -76,7 +79,7 @@ def per_coil(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
     """
     support = jnp.broadcast_to(mask, kspace.shape)
     size = safe_sqrt(jnp.sum(abs2(jnp.where(support, kspace, 0)), axis=(-2, -1), keepdims=True))
-    return Threat(epsilon * size, support)
+    return Threat(epsilon * size, support, domain="kspace")
 
 
 def whitened(epsilon: Float[Array, ""], kspace: Array, mask: Array, factor: Inexact[Array, "coil coil"]) -> Threat:
@@ -87,7 +90,8 @@ def whitened(epsilon: Float[Array, ""], kspace: Array, mask: Array, factor: Inex
     """
     support = jnp.broadcast_to(mask, kspace.shape)
     flat = jnp.where(support, kspace, 0).reshape(kspace.shape[0], -1)
-    return Threat(epsilon * _size(jax.scipy.linalg.solve_triangular(factor, flat, lower=True)), support)
+    size = _size(jax.scipy.linalg.solve_triangular(factor, flat, lower=True))
+    return Threat(epsilon * size, support, domain="kspace")
 
 
 def image(epsilon: Float[Array, ""], reference: Float[Array, ""], shape: tuple[int, ...]) -> Threat:
@@ -95,7 +99,7 @@ def image(epsilon: Float[Array, ""], reference: Float[Array, ""], shape: tuple[i
 
     reference: the norm of the image that epsilon is relative to.
     """
-    return Threat(epsilon * reference, jnp.ones(shape, bool))
+    return Threat(epsilon * reference, jnp.ones(shape, bool), domain="image")
 
 
 def _size(x: Array) -> Array:

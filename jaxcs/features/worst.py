@@ -24,7 +24,7 @@ from jaxcs.types import Key
 Differences = Callable[[Array], tuple[Array, Array]]
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("radius", "support", "floor"), meta_fields=("real",))
+@partial(jax.tree_util.register_dataclass, data_fields=("radius", "support", "floor"), meta_fields=("real", "domain"))
 @dataclass(frozen=True)
 class Visible(Threat):
     """Real features f on a window, ||f|| <= radius, whose mean over the window is at least `floor`.

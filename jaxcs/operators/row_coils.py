@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Int
 
 from jaxcs.complex import abs2
+from jaxcs.operators.matrices import eigh
 from jaxcs.operators.sense import Sense
 from jaxcs.types import Image
 
@@ -59,9 +60,9 @@ def quickest(sense: Sense) -> Sense | RowCoils:
 def row_coils(sense: Sense) -> RowCoils:
     """The virtual coils of an operator with a column mask."""
     coils, ny, nx = sense.maps.shape
-    by_row = jnp.pad(sense.maps.transpose(1, 0, 2), ((0, -ny % _ROWS), (0, 0), (0, 0)))
+    by_row = jnp.pad(jax.lax.stop_gradient(sense.maps).transpose(1, 0, 2), ((0, -ny % _ROWS), (0, 0), (0, 0)))
     gram = jnp.einsum("ycx,ydx->ycd", by_row, jnp.conj(by_row), precision=jax.lax.Precision.HIGHEST)
-    _, vectors = jnp.linalg.eigh(gram)  # in ascending order
+    _, vectors = eigh(gram)  # in ascending order
     strongest_first = jnp.conj(vectors[:, :, ::-1]).transpose(0, 2, 1)
     virtual = jnp.einsum("yvc,ycx->yvx", strongest_first, by_row, precision=jax.lax.Precision.HIGHEST)
     blocks = virtual.reshape(-1, _ROWS, coils, nx).transpose(0, 2, 1, 3)

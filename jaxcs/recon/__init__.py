@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -36,6 +37,8 @@ class Method(NamedTuple):
     trained: whether it needs weights, which then decide its configuration.
     clamped: (configuration, measurement) -> fraction of input pixels that it cuts off, where it does so.
     surrogate: configuration -> a cheaper method to search on, or None where there is none.
+    searched: configuration -> the method's own for searches, whose solver stops earlier, for the same prepared stage.
+    without_inverse: configuration -> the same method by a solver that keeps no inverse of each row in memory.
     variational: configuration -> the objective that it minimises, where it does so.
     fitted: whether it fits a network to each measurement, from random parameters or, if also trained, from its weights.
     weights_of: the method whose weights it begins with, where that is another; its own fields stay free.
@@ -49,6 +52,8 @@ class Method(NamedTuple):
     trained: bool = False
     clamped: Callable[[Any, Measurement], Array] | None = None
     surrogate: Callable[[Any], Surrogate | None] = lambda config: None
+    searched: Callable[[Any], Any] = lambda config: config
+    without_inverse: Callable[[Any], Any] = lambda config: config
     variational: Callable[[Any], MakeVariational] | None = None
     fitted: bool = False
     weights_of: str | None = None
@@ -95,11 +100,26 @@ def _predicting(module: Any, uses_maps: bool) -> Method:
     )
 
 
+# An attack that searches at this many times the tolerance takes half the time and finds as much, to the scatter of its
+# starts: on two phantom knees at epsilon 0.02 and 0.05 12.9 and -2.2 dB at 0.01, 12.5 and -2.8 dB at 0.001.
+_SEARCH_TOLERANCE = 30
+
+
+def _looser(config: Any) -> Any:
+    return replace(config, tolerance=_SEARCH_TOLERANCE * config.tolerance)
+
+
+def _by(solver: str) -> Callable[[Any], Any]:
+    return lambda config: replace(config, solver=solver) if config.solver == "rows" else config
+
+
 METHODS = {
     "zero_filled": Method(zero_filled.Config, zero_filled.build, {}),
-    "sense": Method(sense.Config, sense.build, {}),
-    "l1": Method(l1.Config, l1.build, l1.PRESETS, variational=l1.variational),
-    "tv": Method(tv.Config, tv.build, {}),
+    "sense": Method(sense.Config, sense.build, {}, without_inverse=_by("cg")),
+    "l1": Method(
+        l1.Config, l1.build, l1.PRESETS, searched=_looser, without_inverse=_by("pogm"), variational=l1.variational
+    ),
+    "tv": Method(tv.Config, tv.build, {}, searched=_looser, without_inverse=_by("primal_dual")),
     "unet": Method(
         unet.Config,
         unet.build,

@@ -3,51 +3,121 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
 
-import jax
-from jaxtyping import Array
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
 
-from jaxcs.complex import magnitude
+from jaxcs.complex import l2_norm
 from jaxcs.operators import Sense
+from jaxcs.operators.matrices import eigh
+from jaxcs.operators.row_inverse import RowInverse, row_inverse, row_matrices
 from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.recon.staged import staged
 from jaxcs.solvers import cg
-from jaxcs.solvers.fixed_point import DIFFERENTIATE, Differentiate
-from jaxcs.types import Image, Key, Magnitude, Measurement, Params, Reconstructor
+from jaxcs.solvers.fixed_point import implicit
+from jaxcs.types import Image, Kspace, Maps, Mask, Measurement, Reconstructor, Solution
+
+Prepared = RowInverse | Sense
 
 
 @dataclass(frozen=True)
 class Config:
     """min_x 1/2 ||A x - y||^2 + lam / 2 ||x||^2.
 
-    lam: Tikhonov weight, relative to ||A||^2 <= 1.  n_iters: CG iterations.
-    differentiate: "implicit" or "unroll", see `jaxcs.solvers.fixed_point`.
+    lam: Tikhonov weight, relative to ||A||^2 <= 1, above 0.
+    solver: "rows" is the closed form, by the exact inverse of each row; for masks of single samples, whose rows are not
+        apart, it is "cg", conjugate gradients, which need no inverse in memory.
+    n_iters: of conjugate gradients.
     """
 
     lam: float = 0.01
-    n_iters: int = 40
-    differentiate: Differentiate = "implicit"
+    solver: Literal["rows", "cg"] = "rows"
+    n_iters: int = 200
 
     def __post_init__(self) -> None:
-        check_choice("differentiate", self.differentiate, DIFFERENTIATE)
-        check_at_least("lam", self.lam, 0)
+        check_choice("solver", self.solver, ("rows", "cg"))
+        check_at_least("lam", self.lam, 1e-6)
         check_at_least("n_iters", self.n_iters, 1)
 
 
-def solve(config: Config, measurement: Measurement) -> Image:
-    """The complex image (A^H A + lam)^-1 A^H y.  It is linear in the k-space."""
+def prepare(config: Config, maps: Maps, mask: Mask) -> Prepared:
+    """What coil maps and mask decide alone: the inverse of each row, or A itself."""
+    by_rows = config.solver == "rows" and mask.ndim == 1
+    return row_inverse(maps, mask, config.lam) if by_rows else Sense(maps, mask)
+
+
+def solve(config: Config, measurement: Measurement, prepared: Prepared | None = None) -> Solution:
+    """The complex image (A^H A + lam)^-1 A^H y.  It is linear in the k-space.
+
+    Its error is a bound: a residual r leaves an error of ||r|| / lam at most.
+    prepared: of `prepare`, for the same maps and mask; computed if None.
+    """
+    if prepared is None:
+        prepared = prepare(config, measurement.maps, measurement.mask)
     a = Sense(measurement.maps, measurement.mask)
+    b = a.adjoint(measurement.kspace)
 
     def normal(a: Sense, x: Array) -> Array:
         return a.normal(x) + config.lam * x
 
-    return cg(normal, a, a.adjoint(measurement.kspace), config.n_iters, config.differentiate)
+    if isinstance(prepared, RowInverse):
+        x, iterations = _by_rows(config, a, b, prepared), 0
+    else:
+        x, iterations = cg(normal, a, b, config.n_iters), config.n_iters
+    size = l2_norm(x)
+    error = l2_norm(b - normal(a, x)) / config.lam / jnp.where(size > 0, size, 1.0)
+    return Solution(x, jnp.int32(iterations), error)
+
+
+def _by_rows(config: Config, sense: Sense, b: Image, inverse: RowInverse) -> Image:
+    """The closed form; differentiated as what it solves, so that the inverse need not be."""
+
+    def solved(theta: tuple[Sense, Image], inverse: RowInverse, _: None) -> Image:
+        return inverse.solve(*theta)
+
+    def adjoint(theta: tuple[Sense, Image], inverse: RowInverse, x: Image, v: Image) -> Image:
+        del x
+        return jnp.conj(inverse.solve(theta[0], jnp.conj(v)))
+
+    def descent(theta: tuple[Sense, Image], x: Image) -> Image:
+        return theta[1] - theta[0].normal(x) - config.lam * x
+
+    return implicit(solved, descent, adjoint, (sense, b), None, inverse)
+
+
+class WorstCase(NamedTuple):
+    """The perturbation of the data that moves the complex image most.
+
+    gain: the largest singular value of the map from measured data to image [-].
+    kspace: (coil, ny, nx), of norm 1, measured entries alone: what is moved most.
+    image: what it becomes, of norm gain.
+    """
+
+    gain: Float[Array, ""]
+    kspace: Kspace
+    image: Complex[Array, "ny nx"]
+
+
+def worst_case(config: Config, maps: Maps, mask: Mask) -> WorstCase:
+    """The exact worst case of SENSE, for a mask of columns (nx,).
+
+    The map is (A^H A + lam)^-1 A^H.  A^H A acts on each row by itself, so that an eigenvector u of a row's matrix with
+    the eigenvalue h is an image that the data A u / sqrt(h) make, enlarged by sqrt(h) / (h + lam).  The row and the
+    eigenvalue of the largest gain are the worst case.  It lies in one row of the image.
+    """
+    values, vectors = eigh(row_matrices(maps, mask))
+    values = jnp.maximum(values, 0)
+    gains = jnp.sqrt(values) / (values + config.lam)
+    row, column = jnp.unravel_index(jnp.argmax(gains), gains.shape)
+    image = jnp.zeros(maps.shape[-2:], maps.dtype).at[row].set(vectors[row, :, column])
+    kspace = Sense(maps, mask).forward(image)
+    size = l2_norm(kspace)
+    kspace = kspace / jnp.where(size > 0, size, 1.0)
+    return WorstCase(gains[row, column], kspace, gains[row, column] * image)
 
 
 def build(config: Config) -> Reconstructor:
     """|x| of `solve`."""
-
-    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
-        del params, key
-        return magnitude(solve(config, measurement))
-
-    return Reconstructor(init=lambda key: {}, apply=jax.jit(apply))
+    return staged(partial(prepare, config), partial(solve, config))

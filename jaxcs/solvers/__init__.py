@@ -1,7 +1,8 @@
 """Iterative solvers as pure functions over callables."""
 
 from jaxcs.solvers.cg import cg, largest_eigenvalue
+from jaxcs.solvers.douglas_rachford import douglas_rachford
 from jaxcs.solvers.primal_dual import primal_dual
-from jaxcs.solvers.proximal_gradient import fista, ista
+from jaxcs.solvers.proximal_gradient import fista, ista, pogm
 
-__all__ = ["cg", "fista", "ista", "largest_eigenvalue", "primal_dual"]
+__all__ = ["cg", "douglas_rachford", "fista", "ista", "largest_eigenvalue", "pogm", "primal_dual"]

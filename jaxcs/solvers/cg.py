@@ -56,12 +56,13 @@ def cg(
     if differentiate == "unroll":
         return run(theta, b)
 
-    def adjoint(inputs: tuple[Theta, Array], x: Array, v: Array) -> Array:
+    def adjoint(inputs: tuple[Theta, Array], prepared: None, x: Array, v: Array) -> Array:
+        del prepared
         # Cotangents are conjugated vectors, and the transpose of a symmetric real-linear map is itself.
         return jnp.conj(run(inputs[0], jnp.conj(v)))
 
     return implicit(
-        solve=lambda inputs, _: run(*inputs),
+        solve=lambda inputs, *_: run(*inputs),
         step=lambda inputs, x: x - normal(inputs[0], x) + inputs[1],
         solve_adjoint=adjoint,
         theta=(theta, b),

@@ -155,10 +155,12 @@ def _implicit(
     def slope(theta: Theta, params: Params) -> Params:
         return jax.grad(lambda params: losses(theta, params)[0])(params)
 
-    def solve(theta: Theta, params: Params) -> Params:
+    def solve(theta: Theta, prepared: None, params: Params) -> Params:
+        del prepared
         return _run(losses, theta, _first(begin._replace(params=params), n_steps), optimiser, n_steps, stop).best
 
-    def solve_adjoint(theta: Theta, params: Params, v: Params) -> Params:
+    def solve_adjoint(theta: Theta, prepared: None, params: Params, v: Params) -> Params:
+        del prepared
         transpose = jax.vjp(lambda params: slope(theta, params), params)[1]
         size = optax.tree.norm(transpose(v)[0]) / jnp.maximum(optax.tree.norm(v), 1e-30)
 

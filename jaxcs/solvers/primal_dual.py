@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.solvers.fixed_point import (
-    Differentiate,
-    Quicken,
-    Theta,
-    adjoint_iterations,
-    implicit,
-    neumann,
-    unchanged,
-    unrolled,
-)
-from jaxcs.types import LinearOperator
+from jaxcs.solvers.fixed_point import Theta, implicit
+from jaxcs.solvers.settle import Settled, settle
+from jaxcs.types import LinearOperator, Solution
+
+_State = tuple[Array, Array]
 
 
 def primal_dual(
@@ -27,28 +24,39 @@ def primal_dual(
     theta: Theta,
     x0: Array,
     steps: tuple[float, float],
+    tolerance: float,
     n_iters: int,
-    differentiate: Differentiate = "implicit",
-    quicken: Quicken = unchanged,
-) -> Array:
+    image_of: Callable[[Theta, Array], Array] = lambda theta, x: x,
+) -> Solution:
     """Condat's algorithm 3.1 with relaxation 1 (J. Optim. Theory Appl. 158:460, 2013).
 
         x+ = x - tau (grad f(x) + K^H u),   u+ = prox_{sigma g*}(u + sigma K (2 x+ - x))
 
-    gradient, theta, quicken: as in `jaxcs.solvers.proximal_gradient`; conjugate_prox(theta, u, sigma); operator: K.
-    steps: (tau, sigma), which converge where 1/tau - sigma ||K||^2 >= L/2, L the Lipschitz constant of grad f.
+    gradient, theta: as in `jaxcs.solvers.proximal_gradient`; conjugate_prox(theta, u, sigma); operator: K.
+    steps: (tau, sigma), which converge if 1/tau - sigma ||K||^2 >= L/2, L the Lipschitz constant of grad f.
+    tolerance, n_iters: as in `settle`.  image_of: (theta, x) -> the part of x that has to settle.
+    Its gradient is that of the minimiser, by as many iterations of the transposed step at most.
     """
     tau, sigma = steps
 
-    def step(theta: Theta, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def step(theta: Theta, state: _State) -> _State:
         x, u = state
         x_next = x - tau * (gradient(theta, x) + operator.adjoint(u))
         return x_next, conjugate_prox(theta, u + sigma * operator.forward(2 * x_next - x), sigma)
 
-    def solve(theta: Theta, start: tuple[Array, Array]) -> tuple[Array, Array]:
-        return unrolled(lambda state: step(theta, state), start, n_iters)
+    def solve(theta: Theta, prepared: None, start: _State) -> Settled:
+        del prepared
+        advance, seen = partial(step, theta), lambda state: image_of(theta, state[0])
+        return settle(advance, seen, start, tolerance, n_iters)
+
+    def solve_adjoint(theta: Theta, prepared: None, found: Settled, cotangent: Settled) -> Any:
+        del prepared
+        transpose = jax.vjp(lambda state: step(theta, state), found.state)[1]
+        v = cotangent.state
+        # w <- v + J^T w converges as fast as the step itself does.
+        add = lambda w: jax.tree.map(jnp.add, v, transpose(w)[0])  # noqa: E731
+        return settle(add, lambda w: image_of(theta, w[0]), v, tolerance, n_iters).state
 
     start = (x0, jnp.zeros_like(operator.forward(x0)))
-    if differentiate == "unroll":
-        return solve(theta, start)[0]
-    return implicit(solve, step, neumann(step, adjoint_iterations(n_iters)), theta, start, quicken)[0]
+    found = implicit(solve, lambda theta, found: step(theta, found.state), solve_adjoint, theta, start)
+    return Solution(found.state[0], found.iterations, found.error)

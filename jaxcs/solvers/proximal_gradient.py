@@ -2,45 +2,59 @@
 
 `gradient(theta, x)` is the gradient of f, Lipschitz with constant at most 1 / step; `prox(theta, z, step)` that of
 step * g.  Both are pure functions, and `theta` is a pytree of every array that they depend on.
-`quicken` is that of `jaxcs.solvers.fixed_point.implicit`.
+`prepared` stands for theta in the iterations; see `jaxcs.solvers.fixed_point.implicit`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.complex import real_dot
-from jaxcs.solvers.fixed_point import Differentiate, Quicken, Theta, adjoint_iterations, implicit, unchanged, unrolled
+from jaxcs.solvers.fixed_point import Differentiate, Theta, implicit
+from jaxcs.solvers.settle import Settled, settle, settle_unrolled
+from jaxcs.types import Solution
 
 Gradient = Callable[[Theta, Array], Array]
-Prox = Callable[[Theta, Array, float], Array]
+Prox = Callable[[Theta, Array, Any], Array]
 
-# The implicit gradient's linear system is solved to this relative residual, if fewer iterations than
-# `adjoint_iterations` suffice.
+# The implicit gradient's linear system is solved to this relative residual, or for as many iterations as the solver may
+# take.
 _ADJOINT_TOLERANCE = 1e-4
 
 
-def ista(
-    gradient: Gradient,
-    prox: Prox,
-    theta: Theta,
-    x0: Array,
-    step: float,
-    n_iters: int,
-    differentiate: Differentiate = "implicit",
-    quicken: Quicken = unchanged,
-) -> Array:
-    """x <- prox(x - step gradient(x)) (Daubechies et al., CPAM 57:1413, 2004)."""
+class Solver(Protocol):
+    """`ista`, `fista` and `pogm`."""
 
-    def solve(theta: Theta, x0: Array) -> Array:
-        return unrolled(lambda x: _advance(gradient, prox, theta, x, step), x0, n_iters)
+    def __call__(
+        self,
+        gradient: Gradient,
+        prox: Prox,
+        theta: Theta,
+        x0: Array,
+        step: float,
+        n_iters: int,
+        tolerance: float = 0.0,
+        differentiate: Differentiate = "implicit",
+        prepared: Theta = None,
+    ) -> Solution:
+        """Minimise from x0, until the image is within `tolerance` of the minimiser or for n_iters iterations.
 
-    return _differentiated(solve, gradient, prox, theta, x0, step, n_iters, differentiate, quicken)
+        tolerance: relative [-]; 0 takes n_iters iterations exactly, as unrolling always does.
+        """
+        ...
+
+
+class _IstaState(NamedTuple):
+    x: Array
+
+
+def _ista(gradient: Gradient, prox: Prox, theta: Theta, x0: Array, step: float) -> tuple[_IstaState, Any]:
+    return _IstaState(x0), lambda state: _IstaState(_advance(gradient, prox, theta, state.x, step))
 
 
 # FISTA reaches more after 98 iterations without a restart, which suits no l1 problem of MRI: at lambda 0.002 the image
@@ -55,61 +69,109 @@ class _FistaState(NamedTuple):
     t: Array
 
 
-def fista(
-    gradient: Gradient,
-    prox: Prox,
-    theta: Theta,
-    x0: Array,
-    step: float,
-    n_iters: int,
-    differentiate: Differentiate = "implicit",
-    quicken: Quicken = unchanged,
-) -> Array:
-    """Accelerated proximal gradient with adaptive restart.
+def _fista(gradient: Gradient, prox: Prox, theta: Theta, x0: Array, step: float) -> tuple[_FistaState, Any]:
+    def body(state: _FistaState) -> _FistaState:
+        x = _advance(gradient, prox, theta, state.z, step)
+        restart = real_dot(state.z - x, x - state.x) > 0
+        t = (1 + jnp.sqrt(1 + 4 * state.t**2)) / 2
+        momentum = jnp.where(restart, 0.0, jnp.minimum((state.t - 1) / t, _LARGEST_MOMENTUM))
+        return _FistaState(x, x + momentum * (x - state.x), jnp.where(restart, 1.0, t))
 
-    Beck & Teboulle, SIAM J. Imaging Sci. 2:183, 2009, eqs. 4.1-4.3; momentum is dropped whenever it points uphill
-    (O'Donoghue & Candes, Found. Comput. Math. 15:715, 2015, eq. 12), and never exceeds _LARGEST_MOMENTUM.
-    """
+    return _FistaState(x0, x0, jnp.ones((), x0.real.dtype)), body
 
-    def solve(theta: Theta, x0: Array) -> Array:
-        def body(state: _FistaState) -> _FistaState:
-            x = _advance(gradient, prox, theta, state.z, step)
-            restart = real_dot(state.z - x, x - state.x) > 0
-            t = (1 + jnp.sqrt(1 + 4 * state.t**2)) / 2
-            momentum = jnp.where(restart, 0.0, jnp.minimum((state.t - 1) / t, _LARGEST_MOMENTUM))
-            return _FistaState(x, x + momentum * (x - state.x), jnp.where(restart, 1.0, t))
 
-        return unrolled(body, _FistaState(x0, x0, jnp.ones((), jnp.float32)), n_iters).x
+class _PogmState(NamedTuple):
+    x: Array
+    w: Array
+    z: Array
+    y: Array
+    t: Array
+    size: Array
 
-    return _differentiated(solve, gradient, prox, theta, x0, step, n_iters, differentiate, quicken)
+
+def _pogm(gradient: Gradient, prox: Prox, theta: Theta, x0: Array, step: float) -> tuple[_PogmState, Any]:
+    def body(state: _PogmState) -> _PogmState:
+        slope = gradient(theta, state.x)
+        w = state.x - step * slope
+        t = (1 + jnp.sqrt(1 + 4 * state.t**2)) / 2
+        beta, gamma = (state.t - 1) / t, state.t / t
+        size = step * (1 + beta + gamma)
+        z = w + beta * (w - state.w) + gamma * (w - state.x) + beta * step / state.size * (state.z - state.x)
+        x = prox(theta, z, size)
+        # The composite gradient mapping, by whose angle momentum restarts.
+        mapped = slope - (x - z) / size
+        y = state.x - step * mapped
+        restart = real_dot(mapped, y - state.y) > 0
+        return _PogmState(x, w, z, y, jnp.where(restart, 1.0, t), size)
+
+    one = jnp.ones((), x0.real.dtype)
+    return _PogmState(x0, x0, x0, x0, one, step * one), body
 
 
 def _advance(gradient: Gradient, prox: Prox, theta: Theta, x: Array, step: float) -> Array:
     return prox(theta, x - step * gradient(theta, x), step)
 
 
-def _differentiated(
-    solve: Callable[[Theta, Array], Array],
-    gradient: Gradient,
-    prox: Prox,
-    theta: Theta,
-    x0: Array,
-    step: float,
-    n_iters: int,
-    differentiate: Differentiate,
-    quicken: Quicken,
-) -> Array:
-    if differentiate == "unroll":
-        return solve(theta, x0)
-    n_adjoint = adjoint_iterations(n_iters)
-    return implicit(
-        solve=solve,
-        step=lambda theta, x: _advance(gradient, prox, theta, x, step),
-        solve_adjoint=lambda theta, x, v: _solve_adjoint(gradient, prox, theta, step, n_adjoint, x, v),
-        theta=theta,
-        x0=x0,
-        quicken=quicken,
-    )
+def _solver(start: Callable[..., tuple[Any, Any]], description: str) -> Solver:
+    def solve(
+        gradient: Gradient,
+        prox: Prox,
+        theta: Theta,
+        x0: Array,
+        step: float,
+        n_iters: int,
+        tolerance: float = 0.0,
+        differentiate: Differentiate = "implicit",
+        prepared: Theta = None,
+    ) -> Solution:
+        def run(theta: Theta, x0: Array) -> Settled:
+            state, body = start(gradient, prox, theta, x0, step)
+            if differentiate == "unroll":
+                return settle_unrolled(body, lambda state: state.x, state, n_iters)
+            return settle(body, lambda state: state.x, state, tolerance, n_iters)
+
+        if differentiate == "unroll":
+            return _solution(run(theta, x0))
+
+        def quick(theta: Theta, prepared: Theta) -> Theta:
+            return theta if prepared is None else prepared
+
+        return implicit(
+            solve=lambda theta, prepared, x0: _solution(run(quick(theta, prepared), x0)),
+            step=lambda theta, found: _advance(gradient, prox, theta, found.image, step),
+            solve_adjoint=lambda theta, prepared, found, cotangent: _solve_adjoint(
+                gradient, prox, quick(theta, prepared), step, n_iters, found.image, cotangent.image
+            ),
+            theta=theta,
+            x0=x0,
+            prepared=prepared,
+        )
+
+    solve.__doc__ = description
+    return solve
+
+
+def _solution(settled: Settled) -> Solution:
+    return Solution(settled.state.x, settled.iterations, settled.error)
+
+
+ista = _solver(_ista, "x <- prox(x - step gradient(x)) (Daubechies et al., CPAM 57:1413, 2004); see `Solver`.")
+fista = _solver(
+    _fista,
+    """Accelerated proximal gradient with adaptive restart; see `Solver`.
+
+    Beck & Teboulle, SIAM J. Imaging Sci. 2:183, 2009, eqs. 4.1-4.3; momentum is dropped whenever it points uphill
+    (O'Donoghue & Candes, Found. Comput. Math. 15:715, 2015, eq. 12), and never exceeds _LARGEST_MOMENTUM.
+    """,
+)
+pogm = _solver(
+    _pogm,
+    """The proximal optimised gradient method with adaptive restart; see `Solver`.
+
+    POGM' of Taylor, Hendrickx & Glineur, SIAM J. Optim. 27:1283, 2017, without its different last step, because the
+    last one is not known in advance; restarted as in Kim & Fessler, J. Optim. Theory Appl. 178:240, 2018.
+    """,
+)
 
 
 class _AdjointState(NamedTuple):

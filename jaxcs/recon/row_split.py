@@ -1,0 +1,137 @@
+"""min_x 1/2 ||A x - y||^2 + g(x) for a mask of columns: splitting with the data term's exact proximal operator.
+
+The gradient in the data is that of the minimiser.  It solves the same problem with the cotangent as data and with g's
+proximal operator linearised at the solution, by the same iteration and the same inverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxcs.fourier import centre_crop, centre_pad
+from jaxcs.operators import Sense
+from jaxcs.operators.row_inverse import RowInverse
+from jaxcs.solvers.douglas_rachford import Prox, Split, douglas_rachford, take
+from jaxcs.solvers.fixed_point import implicit
+from jaxcs.types import Follow, Image, Kspace, Measurement, Solution
+
+
+class Regulariser(NamedTuple):
+    """g, by what the splitting needs of it.
+
+    prox: (v, dual) -> g's proximal operator, and its dual variable; with the step 1 / weight of the inverse.
+    linearised: the state at the solution -> the same operator's derivative there, as a function like `prox`.
+    dual: grid -> the dual variable to begin from.
+    """
+
+    prox: Prox
+    linearised: Callable[[Split], Prox]
+    dual: Callable[[Array], Any]
+
+
+class _Found(NamedTuple):
+    split: Split
+    iterations: Int[Array, ""]
+    error: Float[Array, ""]
+
+
+class Memory(NamedTuple):
+    """Where the splitting and the adjoint's stood for the last data: each z and its dual variable."""
+
+    solution: tuple[Array, Any]
+    adjoint: tuple[Array, Any]
+
+
+class RowSplit(NamedTuple):
+    """The problem but for its data.
+
+    grid: of the unknown, whose margin around the image the data do not see.
+    seen: (sense, unknown) -> the part that has to settle, and is the image.
+    """
+
+    regulariser: Regulariser
+    grid: tuple[int, int]
+    seen: Callable[[Sense, Array], Array]
+
+    def minimise(self, sense: Sense, kspace: Kspace, inverse: RowInverse, tolerance: float, n_iters: int) -> Solution:
+        """The minimiser on `grid`, with the gradient of the minimiser in coil maps and data."""
+
+        def settled(sense: Sense, inverse: RowInverse, b: Image, prox: Prox) -> _Found:
+            z, dual = self._zeros(b)
+            data, image_of = self._data(sense, inverse, b), partial(self.seen, sense)
+            return _Found(*douglas_rachford(data, prox, z, dual, tolerance, n_iters, image_of))
+
+        def solve(theta: tuple[Sense, Image], inverse: RowInverse, start: None) -> _Found:
+            del start
+            return settled(theta[0], inverse, theta[1], self.regulariser.prox)
+
+        def solve_adjoint(theta: tuple[Sense, Image], inverse: RowInverse, found: _Found, cotangent: _Found) -> Array:
+            b, prox = self._adjoint_problem(theta[1], found.split, cotangent.split.x)
+            return self._adjoint_solution(theta[1], settled(theta[0], inverse, b, prox).split.x)
+
+        def descent(theta: tuple[Sense, Image], found: _Found) -> Image:
+            """Minus the gradient of the data term, which says how the solution depends on maps and data."""
+            sense, b = theta
+            return b - sense.normal(centre_crop(found.split.x, _shape(b)))
+
+        found = implicit(solve, descent, solve_adjoint, (sense, sense.adjoint(kspace)), None, inverse)
+        return Solution(found.split.x, found.iterations, found.error)
+
+    def follow(self, n_iters: int) -> Follow:
+        """`n_iters` iterations for the solution and as many for the adjoint, each time; complex images."""
+
+        def advance(
+            inverse: RowInverse, measurement: Measurement, memory: Memory
+        ) -> tuple[Image, Callable[[Image], tuple[Kspace, Memory]]]:
+            sense = Sense(measurement.maps, measurement.mask)
+            b, to_kspace = jax.vjp(sense.adjoint, measurement.kspace)
+            data = self._data(sense, inverse, b)
+            split = take(data, self.regulariser.prox, *memory.solution, n_iters)
+            image, to_unknown = jax.vjp(lambda x: centre_crop(self.seen(sense, x), _shape(b)), split.x)
+
+            def pull(gradient: Image) -> tuple[Kspace, Memory]:
+                adjoint_b, prox = self._adjoint_problem(b, split, to_unknown(gradient)[0])
+                end = take(self._data(sense, inverse, adjoint_b), prox, *memory.adjoint, n_iters)
+                (kspace,) = to_kspace(self._adjoint_solution(b, end.x))
+                return kspace, Memory((split.z, split.dual), (end.z, end.dual))
+
+            return image, pull
+
+        def first(measurement: Measurement) -> Memory:
+            start = self._zeros(measurement.kspace[0])
+            return Memory(start, start)
+
+        return Follow(first, advance)
+
+    def _zeros(self, like: Image) -> tuple[Array, Any]:
+        z = jnp.zeros(self.grid, like.dtype)
+        return z, self.regulariser.dual(z)
+
+    def _data(self, sense: Sense, inverse: RowInverse, b: Image) -> Callable[[Array], Array]:
+        """The data term's proximal operator."""
+        constant, shape = inverse.solve(sense, b), _shape(b)
+
+        def data(z: Array) -> Array:
+            if self.grid == shape:
+                return constant + inverse.shrink(z)
+            inside = centre_crop(z, shape)
+            return z + centre_pad(constant + inverse.shrink(inside) - inside, self.grid)
+
+        return data
+
+    def _adjoint_problem(self, b: Image, at: Split, cotangent: Array) -> tuple[Image, Prox]:
+        """Data and proximal operator.  Cotangents are conjugated vectors; the margin's is 0, as the image is a crop."""
+        return jnp.conj(centre_crop(cotangent, _shape(b))), self.regulariser.linearised(at)
+
+    def _adjoint_solution(self, b: Image, x: Array) -> Image:
+        return jnp.conj(centre_crop(x, _shape(b)))
+
+
+def _shape(b: Image) -> tuple[int, int]:
+    return b.shape[-2], b.shape[-1]

@@ -1,0 +1,60 @@
+"""Reconstructions in two stages: what coil maps and mask decide alone, and what the data decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcs.complex import magnitude
+from jaxcs.types import Follow, Image, Key, Magnitude, Maps, Mask, Measurement, Params, Reconstructor, Solution, Stages
+
+
+def staged(
+    prepare: Callable[[Maps, Mask], Any],
+    solve: Callable[[Measurement, Any], Solution],
+    follow: Callable[[Mask], Follow | None] = lambda mask: None,
+) -> Reconstructor:
+    """A method without parameters from its two stages, which give complex images."""
+
+    def follow_it(mask: Mask) -> Follow | None:
+        followed = follow(mask)
+        return None if followed is None else Follow(followed.first, partial(_magnitude_of, followed.advance))
+
+    def prepare_it(params: Params, maps: Maps, mask: Mask) -> Any:
+        del params
+        return prepare(maps, mask)
+
+    def solve_it(params: Params, prepared: Any, measurement: Measurement, key: Key) -> Solution:
+        del params, key
+        found = solve(measurement, prepared)
+        return found._replace(image=magnitude(found.image))
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        return solve_it(params, prepare(measurement.maps, measurement.mask), measurement, key).image
+
+    return Reconstructor(init=lambda key: {}, apply=jax.jit(apply), stages=Stages(prepare_it, solve_it, follow_it))
+
+
+def _magnitude_of(
+    advance: Callable[..., tuple[Image, Callable[..., Any]]], prepared: Any, measurement: Measurement, memory: Any
+) -> tuple[Magnitude, Callable[[Magnitude], Any]]:
+    image, pull = advance(prepared, measurement, memory)
+    size, back = jax.vjp(magnitude, image)
+    return size, lambda gradient: pull(back(gradient)[0])
+
+
+def stages_of(method: Reconstructor) -> Stages:
+    """The stages of any method; one that has none prepares nothing, and is far from no solution."""
+    if method.stages is not None:
+        return method.stages
+
+    def solve(params: Params, prepared: Any, measurement: Measurement, key: Key) -> Solution:
+        del prepared
+        image = method.apply(params, measurement, key)
+        return Solution(image, jnp.int32(0), jnp.asarray(jnp.nan, image.dtype))
+
+    return Stages(lambda params, maps, mask: (), solve)

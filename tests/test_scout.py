@@ -1,0 +1,162 @@
+"""Starts that are looked for, reconstructions that follow a search, and epsilons that do not depend on each other."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bench.harness import experiment, scan
+from bench.harness.config import RunConfig
+from bench.harness.experiment import Search
+from bench.harness.prepare import prepare
+from data_prep import phantom
+from jaxcs.attacks import Path, apgd, scout, threat
+from jaxcs.complex import l2_norm, magnitude
+from jaxcs.fourier import from_rows, to_rows
+from jaxcs.recon import METHODS, l1, tv
+from tests.asserts import assert_adjoint, complex_normal, relative_error
+from tests.test_recon import measurement
+
+RNG = np.random.default_rng(11)
+
+
+def test_rows_of_kspace_are_those_of_the_image():
+    x, y = complex_normal(RNG, (2, 3, 7, 8))
+    assert_adjoint(partial(to_rows, domain="kspace"), partial(from_rows, domain="kspace"), x, y)
+    assert relative_error(from_rows(to_rows(x, "kspace"), "kspace"), x) < 1e-6
+    # A perturbation of one row of the image stays in that row.
+    alone = jnp.zeros((3, 7, 8), jnp.complex64).at[:, 2].set(x[:, 2])
+    assert np.flatnonzero(np.any(np.abs(to_rows(from_rows(alone, "kspace"), "kspace")) > 1e-5, axis=(0, 2))) == [2]
+    assert to_rows(x, "image") is x
+
+
+def stripes(ny, nx, heights):
+    """A loss with one maximum in each of some rows, of these heights, that only a perturbation of that row sees."""
+    support = jnp.ones((1, ny, nx), bool)
+    gains = jnp.zeros(ny).at[jnp.asarray(list(heights))].set(jnp.asarray(list(heights.values())))
+
+    def rows(delta):
+        energy = jnp.sum(jnp.abs(to_rows(delta, "kspace")) ** 2, axis=(0, 2))
+        # More than quadratic, so that each row is a maximum of its own.
+        return (gains * energy) ** 2
+
+    def ascend(delta, memory):
+        gradient = jax.grad(lambda delta: jnp.sum(rows(delta)))(delta)
+        return rows(delta), jnp.conj(gradient), memory
+
+    return Path((), ascend), threat.Threat(jnp.float32(1.0), support, domain="kspace")
+
+
+def test_of_many_maxima_the_largest_is_found():
+    """Where a random start ends in whichever is near."""
+    path, ball = stripes(64, 4, dict.fromkeys(range(0, 64, 4), 1.0) | {37: 1.3})
+    keys = jax.random.split(jax.random.key(0), 8)
+    best = 1.3**2
+    found = jax.jit(jax.vmap(lambda key: scout.build(scout.Config(n_steps=12))(key, path, ball)))(keys)
+    plain = jax.jit(jax.vmap(lambda key: apgd.build(apgd.Config(n_steps=24))(key, path, ball)))(keys)
+    assert np.all(found.loss > 0.98 * best)
+    assert np.sum(plain.loss > 0.98 * best) < 6
+    assert np.all(jax.vmap(ball.norm)(found.delta) <= 1 + 1e-5)
+    assert found.trace.shape == (8, 6)
+    assert found.restarts.shape == (8, 1)
+
+
+@pytest.mark.parametrize("shape", [(16, 32, 24), (33, 24)])
+def test_the_worst_band_lies_in_one_band_of_the_ball(shape):
+    """For coils with radii of their own, images, and numbers of rows that bands do not divide."""
+    coils = len(shape) == 3
+    radius = jnp.linspace(0.5, 2, 16)[:, None, None] if coils else jnp.float32(0.7)
+    ball = threat.Threat(radius, jnp.ones(shape, bool), domain="kspace" if coils else "image")
+    seen = jnp.zeros(shape[-2]).at[10].set(1.0)
+
+    def ascend(delta, memory):
+        def rows(delta):
+            energy = jnp.sum(jnp.abs(to_rows(delta, ball.domain)) ** 2, axis=-1)
+            return seen * energy.reshape(-1, shape[-2]).sum(0)
+
+        return rows(delta), jnp.conj(jax.grad(lambda delta: jnp.sum(rows(delta)))(delta)), memory
+
+    found = scout._worst_band(Path((), ascend), ball, ball.random(jax.random.key(1)), 4, 2.0)
+    touched = np.abs(to_rows(found, ball.domain)).reshape(-1, *shape[-2:]).max(axis=(0, 2)) > 1e-5
+    rows = np.flatnonzero(touched)
+    assert 10 in rows
+    assert len(rows) <= 3
+    assert np.all(ball.norm(found) <= ball.radius * (1 + 1e-5))
+
+
+@pytest.mark.parametrize(("module", "config"), [(l1, l1.Config(wavelet="db2", levels=2)), (tv, tv.Config())])
+@pytest.mark.parametrize("shape", [(32, 24), (30, 22)])
+def test_what_follows_comes_to_the_solution_and_its_gradient(module, config, shape):
+    """Twenty times the same data are as good as one whole reconstruction."""
+    m = measurement(shape, 6, noise=0.02)
+    prepared = module.prepare(config, m.maps, m.mask)
+    target = 0.4
+
+    def loss(kspace):
+        tight = replace(config, tolerance=1e-5)
+        return jnp.sum((magnitude(module.solve(tight, m._replace(kspace=kspace), prepared).image) - target) ** 2)
+
+    value, gradient = jax.jit(jax.value_and_grad(loss))(m.kspace)
+    followed = METHODS[module.__name__.rpartition(".")[2]].build(config).stages.follow(m.mask)
+
+    @jax.jit
+    def again(memory):
+        image, pull = followed.advance(prepared, m, memory)
+        return jnp.sum((image - target) ** 2), *pull(2 * (image - target))
+
+    memory = followed.first(m)
+    for _ in range(20):
+        found, slope, memory = again(memory)
+    assert abs(found - value) < 1e-3 * value
+    assert relative_error(slope, gradient) < 0.02
+
+
+def test_masks_of_single_samples_follow_nothing():
+    assert l1.follow(l1.Config(), jnp.ones((4, 4), bool)) is None
+    assert tv.follow(tv.Config(), jnp.ones((4, 4), bool)) is None
+    assert l1.follow(l1.EARLY_STOPPED, jnp.ones(4, bool)) is None
+
+
+def test_an_epsilon_finds_the_same_beside_others():
+    config = RunConfig(method="l1", phantom="knee", acceleration=2.5, center_fraction=0.25)
+    prepared = prepare(phantom.case("knee", "train", 0, (48, 40)), config)
+    data = jax.tree.map(lambda leaf: leaf[None], prepared.data)
+    method_config = l1.Config(levels=2)
+    search = {"attack": Search("scout", scout.Config(n_steps=8))}
+    functions = experiment.build(config, {}, METHODS["l1"], method_config, search, scan.build(config, None))
+    keys = jax.random.split(jax.random.key(0), 1)
+    staged = functions.stage(data)
+    clean = functions.evaluate(data, staged, jnp.zeros_like(data.kspace)[:, None], keys)
+
+    def psnr(eps):
+        found = functions.searches["attack"](data, staged, clean.image[:, 0], {}, jnp.asarray([eps], jnp.float32), keys)
+        return np.asarray(functions.evaluate(data, staged, found.delta, keys).scores["psnr"])[0]
+
+    alone, beside = psnr([0.05])[0], psnr([0.01, 0.02, 0.05])
+    assert abs(alone - beside[2]) < 0.2
+    assert beside[2] < beside[0] - 3
+    assert l2_norm(clean.image) > 0
+
+
+def test_rows_outside_the_region_count_for_nothing():
+    residual = jnp.asarray(RNG.normal(size=(9, 8)).astype(np.float32))
+    rows, gradient = experiment._rows_and_gradient(residual, (2, 1, 3, 4))
+    np.testing.assert_allclose(rows[2:5], np.sum(np.square(residual[2:5, 1:5]), axis=1), rtol=1e-6)
+    assert not np.any(np.delete(rows, slice(2, 5)))
+    np.testing.assert_array_equal(gradient[2:5, 1:5], 2 * residual[2:5, 1:5])
+    assert np.count_nonzero(gradient) == 12
+    assert experiment._rows_and_gradient(residual, None)[0].shape == (9,)
+
+
+def test_a_loss_without_rows_is_searched_from_outside_alone():
+    """Or the band in the middle would be taken for all of the image."""
+    path, ball = stripes(64, 4, {5: 1.0})
+
+    def loss(delta):
+        return jnp.sum(path.ascend(delta, ())[0])
+
+    found = scout.build(scout.Config(n_steps=8))(jax.random.key(0), loss, ball)
+    assert found.loss > 0.9
