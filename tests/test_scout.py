@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.harness import experiment, scan
+from bench.harness import experiment, scan, subjects
 from bench.harness.config import RunConfig
 from bench.harness.experiment import Search
 from bench.harness.prepare import prepare
@@ -160,3 +160,8 @@ def test_a_loss_without_rows_is_searched_from_outside_alone():
 
     found = scout.build(scout.Config(n_steps=8))(jax.random.key(0), loss, ball)
     assert found.loss > 0.9
+
+
+def test_what_stops_early_is_named_with_its_iterations():
+    assert subjects.sources(RunConfig(method="l1", preset="early_stopped"))[0].label == "l1 at 60 iterations"
+    assert subjects.sources(RunConfig(method="l1"))[0].label == "l1"
