@@ -20,6 +20,7 @@ from jaxcs.coils.espirit import EspiritConfig, kernel_for
 from jaxcs.keys import new_key
 from jaxcs.operators.row_inverse import inverse_bytes
 from jaxcs.recon import Method
+from jaxcs.recon.staged import stages_of
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
 from jaxcs.types import Key, Measurement
 
@@ -87,8 +88,7 @@ def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int]
 
 def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     config = subject.method_config
-    stages = subject.method.build(config).stages
-    by_rows = stages is not None and stages.follow(jnp.zeros(1, bool)) is not None
+    by_rows = stages_of(subject.method.build(config)).follow(jnp.zeros(1, bool)) is not None
     iterations = getattr(config, "n_iters", 1)
     if getattr(config, "tolerance", 0) > 0:
         iterations = min(iterations, _UNTIL_CONVERGED)

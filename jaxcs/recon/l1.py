@@ -100,8 +100,6 @@ PRESETS = {"rc2021": RC2021, "early_stopped": EARLY_STOPPED}
 # 101 at 2, 140 to 200 at 1; attacked ones, whose peak is 8 to 21, over 300 at 5, 109 to 243 at 2, 109 to 148 at 1.  An
 # attack sees attacked images.  The least weight keeps the inverse within float32.
 _WEIGHT, _LEAST_WEIGHT = 1.25, 5e-4
-# Iterations from one perturbation of a search to the next.
-_FOLLOW = 20
 
 
 def wavelet_grid(config: Config, shape: tuple[int, int]) -> tuple[int, tuple[int, int]]:
@@ -125,15 +123,10 @@ def weight_of(config: Config) -> float:
 
 
 def prepare(config: Config, maps: Maps, mask: Mask) -> Prepared:
-    """What coil maps and mask decide alone: the inverse of each row, or the quickest form of A^H A."""
-    if by_rows(config, mask):
+    """Compute what coil maps and mask decide alone: the inverse of each row, or the quickest form of A^H A."""
+    if row_split.by_rows(config.solver, mask):
         return row_inverse(maps, mask, weight_of(config))
     return quickest(Sense(maps, mask))
-
-
-def by_rows(config: Config, mask: Mask) -> bool:
-    """Whether the solver is "rows", and the mask is of columns."""
-    return config.solver == "rows" and mask.ndim == 1
 
 
 def solve(config: Config, measurement: Measurement, prepared: Prepared | None = None) -> Solution:
@@ -158,16 +151,7 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
 
 def follow(config: Config, mask: Mask) -> Follow | None:
     """`solve` for data that change little by little, if by rows."""
-    if not by_rows(config, mask):
-        return None
-
-    def split(measurement: Measurement) -> Follow:
-        return _split(config, (measurement.maps.shape[-2], measurement.maps.shape[-1])).follow(_FOLLOW)
-
-    return Follow(
-        lambda measurement: split(measurement).first(measurement),
-        lambda prepared, measurement, memory: split(measurement).advance(prepared, measurement, memory),
-    )
+    return row_split.following(partial(_split, config)) if row_split.by_rows(config.solver, mask) else None
 
 
 def _split(config: Config, shape: tuple[int, int]) -> row_split.RowSplit:

@@ -12,14 +12,18 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array
 
 from jaxcs.fourier import centre_crop, centre_pad
 from jaxcs.operators import Sense
 from jaxcs.operators.row_inverse import RowInverse
 from jaxcs.solvers.douglas_rachford import Prox, Split, douglas_rachford, take
 from jaxcs.solvers.fixed_point import implicit
-from jaxcs.types import Follow, Image, Kspace, Measurement, Solution
+from jaxcs.solvers.settle import Settled
+from jaxcs.types import Follow, Image, Kspace, Mask, Measurement, Solution
+
+# Iterations from one perturbation of a search to the next.
+_FOLLOW = 20
 
 
 class Regulariser(NamedTuple):
@@ -35,14 +39,8 @@ class Regulariser(NamedTuple):
     dual: Callable[[Array], Any]
 
 
-class _Found(NamedTuple):
-    split: Split
-    iterations: Int[Array, ""]
-    error: Float[Array, ""]
-
-
 class Memory(NamedTuple):
-    """Where the splitting and the adjoint's stood for the last data: each z and its dual variable."""
+    """The state of the splitting and of the adjoint's after the last data: each z and its dual variable."""
 
     solution: tuple[Array, Any]
     adjoint: tuple[Array, Any]
@@ -62,52 +60,48 @@ class RowSplit(NamedTuple):
     def minimise(self, sense: Sense, kspace: Kspace, inverse: RowInverse, tolerance: float, n_iters: int) -> Solution:
         """The minimiser on `grid`, with the gradient of the minimiser in coil maps and data."""
 
-        def settled(sense: Sense, inverse: RowInverse, b: Image, prox: Prox) -> _Found:
+        def settled(sense: Sense, inverse: RowInverse, b: Image, prox: Prox) -> Settled:
             z, dual = self._zeros(b)
             data, image_of = self._data(sense, inverse, b), partial(self.seen, sense)
-            return _Found(*douglas_rachford(data, prox, z, dual, tolerance, n_iters, image_of))
+            return douglas_rachford(data, prox, z, dual, tolerance, n_iters, image_of)
 
-        def solve(theta: tuple[Sense, Image], inverse: RowInverse, start: None) -> _Found:
+        def solve(theta: tuple[Sense, Image], inverse: RowInverse, start: None) -> Settled:
             del start
             return settled(theta[0], inverse, theta[1], self.regulariser.prox)
 
-        def solve_adjoint(theta: tuple[Sense, Image], inverse: RowInverse, found: _Found, cotangent: _Found) -> Array:
-            b, prox = self._adjoint_problem(theta[1], found.split, cotangent.split.x)
-            return self._adjoint_solution(theta[1], settled(theta[0], inverse, b, prox).split.x)
+        def solve_adjoint(theta: tuple[Sense, Image], inverse: RowInverse, found: Settled, cotangent: Settled) -> Array:
+            b, prox = self._adjoint_problem(theta[1], found.state, cotangent.state.x)
+            return self._adjoint_solution(theta[1], settled(theta[0], inverse, b, prox).state.x)
 
-        def descent(theta: tuple[Sense, Image], found: _Found) -> Image:
+        def descent(theta: tuple[Sense, Image], found: Settled) -> Image:
             """Minus the gradient of the data term, which says how the solution depends on maps and data."""
             sense, b = theta
-            return b - sense.normal(centre_crop(found.split.x, _shape(b)))
+            return b - sense.normal(centre_crop(found.state.x, _shape(b)))
 
         found = implicit(solve, descent, solve_adjoint, (sense, sense.adjoint(kspace)), None, inverse)
-        return Solution(found.split.x, found.iterations, found.error)
+        return Solution(found.state.x, found.iterations, found.error)
 
-    def follow(self, n_iters: int) -> Follow:
-        """`n_iters` iterations for the solution and as many for the adjoint, each time; complex images."""
+    def first(self, measurement: Measurement) -> Memory:
+        """The memory before anything has been solved."""
+        start = self._zeros(measurement.kspace[0])
+        return Memory(start, start)
 
-        def advance(
-            inverse: RowInverse, measurement: Measurement, memory: Memory
-        ) -> tuple[Image, Callable[[Image], tuple[Kspace, Memory]]]:
-            sense = Sense(measurement.maps, measurement.mask)
-            b, to_kspace = jax.vjp(sense.adjoint, measurement.kspace)
-            data = self._data(sense, inverse, b)
-            split = take(data, self.regulariser.prox, *memory.solution, n_iters)
-            image, to_unknown = jax.vjp(lambda x: centre_crop(self.seen(sense, x), _shape(b)), split.x)
+    def advance(
+        self, inverse: RowInverse, measurement: Measurement, memory: Memory
+    ) -> tuple[Image, Callable[[Image], tuple[Kspace, Memory]]]:
+        """_FOLLOW iterations for the solution, and as many for the adjoint in `pull`; see `Follow`."""
+        sense = Sense(measurement.maps, measurement.mask)
+        b, to_kspace = jax.vjp(sense.adjoint, measurement.kspace)
+        split = take(self._data(sense, inverse, b), self.regulariser.prox, *memory.solution, _FOLLOW)
+        image, to_unknown = jax.vjp(lambda x: centre_crop(self.seen(sense, x), _shape(b)), split.x)
 
-            def pull(gradient: Image) -> tuple[Kspace, Memory]:
-                adjoint_b, prox = self._adjoint_problem(b, split, to_unknown(gradient)[0])
-                end = take(self._data(sense, inverse, adjoint_b), prox, *memory.adjoint, n_iters)
-                (kspace,) = to_kspace(self._adjoint_solution(b, end.x))
-                return kspace, Memory((split.z, split.dual), (end.z, end.dual))
+        def pull(gradient: Image) -> tuple[Kspace, Memory]:
+            adjoint_b, prox = self._adjoint_problem(b, split, to_unknown(gradient)[0])
+            end = take(self._data(sense, inverse, adjoint_b), prox, *memory.adjoint, _FOLLOW)
+            (kspace,) = to_kspace(self._adjoint_solution(b, end.x))
+            return kspace, Memory((split.z, split.dual), (end.z, end.dual))
 
-            return image, pull
-
-        def first(measurement: Measurement) -> Memory:
-            start = self._zeros(measurement.kspace[0])
-            return Memory(start, start)
-
-        return Follow(first, advance)
+        return image, pull
 
     def _zeros(self, like: Image) -> tuple[Array, Any]:
         z = jnp.zeros(self.grid, like.dtype)
@@ -131,6 +125,23 @@ class RowSplit(NamedTuple):
 
     def _adjoint_solution(self, b: Image, x: Array) -> Image:
         return jnp.conj(centre_crop(x, _shape(b)))
+
+
+def by_rows(solver: str, mask: Mask) -> bool:
+    """Whether the solver is "rows", and the mask is of columns, so that rows are apart."""
+    return solver == "rows" and mask.ndim == 1
+
+
+def following(split_of: Callable[[tuple[int, int]], RowSplit]) -> Follow:
+    """The problem of each shape (ny, nx), for data that change little by little; its images are complex."""
+
+    def split(measurement: Measurement) -> RowSplit:
+        return split_of(_shape(measurement.maps[0]))
+
+    return Follow(
+        lambda measurement: split(measurement).first(measurement),
+        lambda inverse, measurement, memory: split(measurement).advance(inverse, measurement, memory),
+    )
 
 
 def _shape(b: Image) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from jaxcs.operators import Sense
 from jaxcs.operators.matrices import eigh
 from jaxcs.operators.row_inverse import RowInverse, row_inverse, row_matrices
 from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.recon.row_split import by_rows
 from jaxcs.recon.staged import staged
 from jaxcs.solvers import cg
 from jaxcs.solvers.fixed_point import implicit
@@ -43,9 +44,8 @@ class Config:
 
 
 def prepare(config: Config, maps: Maps, mask: Mask) -> Prepared:
-    """What coil maps and mask decide alone: the inverse of each row, or A itself."""
-    by_rows = config.solver == "rows" and mask.ndim == 1
-    return row_inverse(maps, mask, config.lam) if by_rows else Sense(maps, mask)
+    """Compute what coil maps and mask decide alone: the inverse of each row, or A itself."""
+    return row_inverse(maps, mask, config.lam) if by_rows(config.solver, mask) else Sense(maps, mask)
 
 
 def solve(config: Config, measurement: Measurement, prepared: Prepared | None = None) -> Solution:

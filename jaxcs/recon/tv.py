@@ -51,8 +51,6 @@ class Config:
 _WEIGHT, _LEAST_WEIGHT = 3.0, 5e-4
 # Steps on the dual problem inside each iteration, which begin where the last one's ended.
 _INNER = 6
-# Iterations from one perturbation of a search to the next.
-_FOLLOW = 20
 Prepared = RowInverse | Sense
 
 
@@ -62,13 +60,8 @@ def weight_of(config: Config) -> float:
 
 
 def prepare(config: Config, maps: Maps, mask: Mask) -> Prepared:
-    """What coil maps and mask decide alone: the inverse of each row, or A itself."""
-    return row_inverse(maps, mask, weight_of(config)) if by_rows(config, mask) else Sense(maps, mask)
-
-
-def by_rows(config: Config, mask: Mask) -> bool:
-    """Whether the solver is "rows", and the mask is of columns."""
-    return config.solver == "rows" and mask.ndim == 1
+    """Compute what coil maps and mask decide alone: the inverse of each row, or A itself."""
+    return row_inverse(maps, mask, weight_of(config)) if row_split.by_rows(config.solver, mask) else Sense(maps, mask)
 
 
 def solve(config: Config, measurement: Measurement, prepared: Prepared | None = None) -> Solution:
@@ -89,16 +82,7 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
 
 def follow(config: Config, mask: Mask) -> Follow | None:
     """`solve` for data that change little by little, if by rows."""
-    if not by_rows(config, mask):
-        return None
-
-    def split(measurement: Measurement) -> Follow:
-        return _split(config, (measurement.maps.shape[-2], measurement.maps.shape[-1])).follow(_FOLLOW)
-
-    return Follow(
-        lambda measurement: split(measurement).first(measurement),
-        lambda prepared, measurement, memory: split(measurement).advance(prepared, measurement, memory),
-    )
+    return row_split.following(partial(_split, config)) if row_split.by_rows(config.solver, mask) else None
 
 
 def _split(config: Config, shape: tuple[int, int]) -> row_split.RowSplit:
