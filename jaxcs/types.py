@@ -35,7 +35,7 @@ class Measurement(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """What a solver found, and how far that is from what it looks for.
+    """An image that a solver found, and its distance from the one that it looks for.
 
     image: (ny, nx).  iterations: how many were taken, 0 for what is not iterative.
     error: estimated distance from the minimiser relative to its norm [-]; NaN for what minimises nothing.

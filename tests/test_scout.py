@@ -51,7 +51,7 @@ def stripes(ny, nx, heights):
 
 
 def test_of_many_maxima_the_largest_is_found():
-    """Where a random start ends in whichever is near."""
+    """A random start ends in whichever is near."""
     path, ball = stripes(64, 4, dict.fromkeys(range(0, 64, 4), 1.0) | {37: 1.3})
     keys = jax.random.split(jax.random.key(0), 8)
     best = 1.3**2

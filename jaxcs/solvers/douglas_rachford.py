@@ -20,7 +20,7 @@ Prox = Callable[[Array, Any], tuple[Array, Any]]
 
 
 class Split(NamedTuple):
-    """Where the iteration stands.
+    """The state of the iteration.
 
     z: its variable.  v: where g's prox was evaluated last.  x: what that gave, which is the minimiser in the limit.
     dual: what g's prox remembers.

@@ -30,7 +30,7 @@ _LEAST_RATIO, _LARGEST_RATIO = 0.8, 0.99
 
 
 class Settled(NamedTuple):
-    """Where an iteration ended.
+    """The end of an iteration.
 
     state: of the solver.  iterations: how many were taken.
     error: estimated distance of its image from the limit, relative to the image's norm [-].
