@@ -3,7 +3,8 @@
 Slices of one volume are no independent draws.  So a standard error is the cluster-robust one of Liang and Zeger
 (Biometrika 73:13, 1986), with the volumes as clusters, and the quantile is Student's with one degree of freedom less
 than there are volumes (Cameron and Miller, Journal of Human Resources 50:317, 2015).  For one slice a volume it is the
-textbook's t interval.  With the normal quantile, 1.96 standard errors of five volumes would hold the true mean in 88 % of cases.
+textbook's t interval.  With the normal quantile,
+1.96 standard errors of five volumes would hold the true mean in 88 % of cases.
 """
 
 from __future__ import annotations

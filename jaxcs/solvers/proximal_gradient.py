@@ -8,7 +8,8 @@ step * g.  Both are pure functions, and `theta` is a pytree of every array that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from jaxtyping import Array
 
 from jaxcs.complex import real_dot
 from jaxcs.solvers.fixed_point import Differentiate, Theta, implicit
-from jaxcs.solvers.settle import Settled, settle, settle_unrolled
+from jaxcs.solvers.settle import settle, settle_unrolled
 from jaxcs.types import Solution
 
 Gradient = Callable[[Theta, Array], Array]
@@ -25,28 +26,6 @@ Prox = Callable[[Theta, Array, Any], Array]
 # The implicit gradient's linear system is solved to this relative residual, or for as many iterations as the solver may
 # take.
 _ADJOINT_TOLERANCE = 1e-4
-
-
-class Solver(Protocol):
-    """`ista`, `fista` and `pogm`."""
-
-    def __call__(
-        self,
-        gradient: Gradient,
-        prox: Prox,
-        theta: Theta,
-        x0: Array,
-        step: float,
-        n_iters: int,
-        tolerance: float = 0.0,
-        differentiate: Differentiate = "implicit",
-        prepared: Theta = None,
-    ) -> Solution:
-        """Minimise from x0, until the image is within `tolerance` of the minimiser or for n_iters iterations.
-
-        tolerance: relative [-]; 0 takes n_iters iterations exactly, as unrolling always does.
-        """
-        ...
 
 
 class _IstaState(NamedTuple):
@@ -112,8 +91,14 @@ def _advance(gradient: Gradient, prox: Prox, theta: Theta, x: Array, step: float
     return prox(theta, x - step * gradient(theta, x), step)
 
 
-def _solver(start: Callable[..., tuple[Any, Any]], description: str) -> Solver:
-    def solve(
+@dataclass(frozen=True)
+class Solver:
+    """`ista`, `fista` or `pogm`, by its first state and its step."""
+
+    start: Callable[[Gradient, Prox, Theta, Array, float], tuple[Any, Callable[[Any], Any]]]
+
+    def __call__(
+        self,
         gradient: Gradient,
         prox: Prox,
         theta: Theta,
@@ -124,20 +109,27 @@ def _solver(start: Callable[..., tuple[Any, Any]], description: str) -> Solver:
         differentiate: Differentiate = "implicit",
         prepared: Theta = None,
     ) -> Solution:
-        def run(theta: Theta, x0: Array) -> Settled:
-            state, body = start(gradient, prox, theta, x0, step)
+        """Minimise from x0, until the image is within `tolerance` of the minimiser or for n_iters iterations.
+
+        tolerance: relative [-]; 0 takes n_iters iterations exactly, as unrolling always does.
+        """
+
+        def run(theta: Theta, x0: Array) -> Solution:
+            state, body = self.start(gradient, prox, theta, x0, step)
             if differentiate == "unroll":
-                return settle_unrolled(body, lambda state: state.x, state, n_iters)
-            return settle(body, lambda state: state.x, state, tolerance, n_iters)
+                end = settle_unrolled(body, lambda state: state.x, state, n_iters)
+            else:
+                end = settle(body, lambda state: state.x, state, tolerance, n_iters)
+            return Solution(end.state.x, end.iterations, end.error)
 
         if differentiate == "unroll":
-            return _solution(run(theta, x0))
+            return run(theta, x0)
 
         def quick(theta: Theta, prepared: Theta) -> Theta:
             return theta if prepared is None else prepared
 
         return implicit(
-            solve=lambda theta, prepared, x0: _solution(run(quick(theta, prepared), x0)),
+            solve=lambda theta, prepared, x0: run(quick(theta, prepared), x0),
             step=lambda theta, found: _advance(gradient, prox, theta, found.image, step),
             solve_adjoint=lambda theta, prepared, found, cotangent: _solve_adjoint(
                 gradient, prox, quick(theta, prepared), step, n_iters, found.image, cotangent.image
@@ -147,31 +139,16 @@ def _solver(start: Callable[..., tuple[Any, Any]], description: str) -> Solver:
             prepared=prepared,
         )
 
-    solve.__doc__ = description
-    return solve
 
-
-def _solution(settled: Settled) -> Solution:
-    return Solution(settled.state.x, settled.iterations, settled.error)
-
-
-ista = _solver(_ista, "x <- prox(x - step gradient(x)) (Daubechies et al., CPAM 57:1413, 2004); see `Solver`.")
-fista = _solver(
-    _fista,
-    """Accelerated proximal gradient with adaptive restart; see `Solver`.
-
-    Beck & Teboulle, SIAM J. Imaging Sci. 2:183, 2009, eqs. 4.1-4.3; momentum is dropped whenever it points uphill
-    (O'Donoghue & Candes, Found. Comput. Math. 15:715, 2015, eq. 12), and never exceeds _LARGEST_MOMENTUM.
-    """,
-)
-pogm = _solver(
-    _pogm,
-    """The proximal optimised gradient method with adaptive restart; see `Solver`.
-
-    POGM' of Taylor, Hendrickx & Glineur, SIAM J. Optim. 27:1283, 2017, without its different last step, because the
-    last one is not known in advance; restarted as in Kim & Fessler, J. Optim. Theory Appl. 178:240, 2018.
-    """,
-)
+# x <- prox(x - step gradient(x)) (Daubechies et al., CPAM 57:1413, 2004).
+ista = Solver(_ista)
+# Accelerated proximal gradient with adaptive restart: Beck & Teboulle, SIAM J. Imaging Sci. 2:183, 2009, eqs. 4.1-4.3.
+# Momentum is dropped whenever it points uphill (O'Donoghue & Candes, Found. Comput. Math. 15:715, 2015, eq. 12), and
+# never exceeds _LARGEST_MOMENTUM.
+fista = Solver(_fista)
+# POGM' of Taylor, Hendrickx & Glineur, SIAM J. Optim. 27:1283, 2017, without its different last step, because the last
+# one is not known in advance; restarted as in Kim & Fessler, J. Optim. Theory Appl. 178:240, 2018.
+pogm = Solver(_pogm)
 
 
 class _AdjointState(NamedTuple):
