@@ -52,6 +52,7 @@ ATTACKS = (
 )  # fmt: skip
 # The smallest side of a region, SSIM's window.
 WINDOW = 7
+LOSSES = ("nmse", "ssim", "row_error", "max_error")
 NORMS = ("measured", "kspace", "per_coil", "whitened", "image")
 # Sizes of changes where none are given, in the unit of each.
 CHANGES = {
@@ -214,6 +215,14 @@ def parser() -> Parser:
         help="drive the image away from truth or clean output; truth if not given",
     )
     attack.add_argument(
+        "--loss",
+        type=one_of(LOSSES),
+        default="nmse",
+        metavar="L",
+        help="the error that the attack drives up: nmse = squared error; ssim = 1 - SSIM; row_error = squared error of "
+        "each row relative to its own energy; max_error = largest error of a pixel; nmse if not given",
+    )
+    attack.add_argument(
         "--maps",
         type=one_of(("fixed", "reestimated")),
         default="fixed",
@@ -305,6 +314,7 @@ def configuration(arguments: Namespace) -> RunConfig:
         eps=tuple(sorted(set(chosen("eps", eps)))),
         norm=chosen("norm", "image" if arguments.attack == "momentum" else "measured"),
         target=chosen("target", "truth"),
+        loss=arguments.loss,
         region=region,
         aim="image" if region is None else arguments.aim or "region",
         maps=arguments.maps,

@@ -1,4 +1,4 @@
-"""Image quality as fastMRI scores it (Zbontar et al., arXiv:1811.08839): NMSE, PSNR and SSIM.
+"""Image quality as fastMRI scores it (Zbontar et al., arXiv:1811.08839), NMSE, PSNR and SSIM; and two more errors.
 
 All compare real images (magnitudes) in the same units, are jitted, differentiable in `image` and work under
 `vmap`; they compute in float32, or in float64 where given float64.  `data_range` is always explicit: fastMRI
@@ -60,6 +60,17 @@ def ssim(
     maximum of the volume as data_range, and take the mean over slices.  data_range must be positive.
     Raises ValueError if the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
     """
+    return jnp.mean(ssim_map(image, target, data_range))
+
+
+@jax.jit
+def ssim_map(
+    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], data_range: Float[Array, ""] | float
+) -> Float[Array, "my mx"]:
+    """The structural similarity of each 7x7 window inside the image [-], (ny - 6, nx - 6); see `ssim`.
+
+    Raises ValueError if the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
+    """
     image, target = _real_pair("ssim", image, target)
     if image.ndim != 2 or min(image.shape) < WINDOW:
         raise ValueError(f"ssim: needs one slice of at least {WINDOW} x {WINDOW} pixels, got {image.shape}")
@@ -69,7 +80,40 @@ def ssim(
     (mean_p, variance_p), (mean_q, variance_q) = _window_moments(x + y), _window_moments(x - y)
     luminance = (mean_p**2 - mean_q**2 + 2 * _K1**2) / (mean_p**2 + mean_q**2 + 2 * _K1**2)
     structure = (variance_p - variance_q + 2 * _K2**2) / (variance_p + variance_q + 2 * _K2**2)
-    return jnp.mean(luminance * structure)
+    return luminance * structure
+
+
+@jax.jit
+def max_error(
+    image: Float[Array, "*axes"], target: Float[Array, "*axes"], data_range: Float[Array, ""] | float
+) -> Float[Array, ""]:
+    """Largest error of a pixel, max |target - image| / data_range [-], the l-infinity norm.
+
+    Raises ValueError if the shapes differ or an input is complex.
+    """
+    image, target = _real_pair("max_error", image, target)
+    return jnp.max(jnp.abs(target - image)) / data_range
+
+
+@jax.jit
+def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, ""]:
+    """Mean over rows of ||target - image||^2 / (||target||^2 + m) [-], with m the mean of ||target||^2 over rows.
+
+    A few rows of huge error decide the NMSE; here each row counts by its target.  m keeps rows of air from deciding.
+    Raises ValueError if the shapes differ, or an input is complex or not 2-D.
+    """
+    return jnp.mean(row_errors(image, target))
+
+
+def row_errors(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, "ny"]:
+    """The error of each row; see `row_error`."""
+    image, target = _real_pair("row_error", image, target)
+    if image.ndim != 2:
+        raise ValueError(f"row_error: needs one slice, got {image.shape}")
+    peak = jax.lax.stop_gradient(jnp.max(jnp.abs(target), initial=0.0))
+    peak = jnp.where(peak > 0, peak, 1.0)
+    energy = jnp.sum((target / peak) ** 2, axis=-1)
+    return jnp.sum(((target - image) / peak) ** 2, axis=-1) / (energy + jnp.mean(energy))
 
 
 # Each is called with (image, target, data_range).
@@ -77,6 +121,8 @@ METRICS: dict[str, Callable[..., Array]] = {
     "nmse": lambda image, target, data_range: nmse(image, target),
     "psnr": psnr,
     "ssim": ssim,
+    "max_error": max_error,
+    "row_error": lambda image, target, data_range: row_error(image, target),
 }
 
 

@@ -157,7 +157,9 @@ def test_a_summary_has_an_interval_or_a_range_or_nothing_and_says_which():
 
 
 def test_the_printed_table_names_ranges_and_what_speaks_against_clean_images():
-    few = render(summarise(summary_rows(2)), {"worse than zero-filled": 2, "not converged": 1}, {"unet": "unet is low"})
+    few = render(
+        summarise(summary_rows(2)), {"worse than zero-filled": 2, "not converged": 1}, {"unet": "unet is low"}, "nmse"
+    )
     lines = few.splitlines()
     assert lines[0].split() == (
         ["method", "attack", "eps", "metric", "zero-filled", "clean", "noise", "attacked", "range", "images"]
@@ -166,6 +168,6 @@ def test_the_printed_table_names_ranges_and_what_speaks_against_clean_images():
     assert lines[2] == "range: smallest and largest mean of a volume; fewer than 5 volumes have no 95 % interval"
     assert lines[3] == f"flag: worse than zero-filled, in 2 results: {FLAGS['worse than zero-filled']}"
     assert lines[4:] == ["flag: unet is low"]
-    many = render(summarise(summary_rows(5, None)), {}, {})
+    many = render(summarise(summary_rows(5, None)), {}, {}, "nmse")
     assert "95 % CI" in many.splitlines()[0]
     assert many.splitlines()[1].split()[4:] == ["-", "0.400", "0.400", "0.300", "±0.196", "5"]

@@ -14,6 +14,7 @@ from bench.harness.experiment import Search
 from bench.harness.prepare import prepare
 from data_prep import phantom
 from jaxcs.attacks import Path, apgd, scout, threat
+from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import from_rows, to_rows
 from jaxcs.recon import METHODS, l1, tv
@@ -55,36 +56,37 @@ def test_of_many_maxima_the_largest_is_found():
     path, ball = stripes(64, 4, dict.fromkeys(range(0, 64, 4), 1.0) | {37: 1.3})
     keys = jax.random.split(jax.random.key(0), 8)
     best = 1.3**2
-    found = jax.jit(jax.vmap(lambda key: scout.build(scout.Config(n_steps=12))(key, path, ball)))(keys)
-    plain = jax.jit(jax.vmap(lambda key: apgd.build(apgd.Config(n_steps=24))(key, path, ball)))(keys)
+    found = jax.jit(jax.vmap(lambda key: scout.build(scout.Config(n_steps=20))(key, path, ball)))(keys)
+    plain = jax.jit(jax.vmap(lambda key: apgd.build(apgd.Config(n_steps=20))(key, path, ball)))(keys)
     assert np.all(found.loss > 0.98 * best)
     assert np.sum(plain.loss > 0.98 * best) < 6
     assert np.all(jax.vmap(ball.norm)(found.delta) <= 1 + 1e-5)
-    assert found.trace.shape == (8, 6)
+    assert found.trace.shape == (8, 8)
     assert found.restarts.shape == (8, 1)
 
 
 @pytest.mark.parametrize("shape", [(16, 32, 24), (33, 24)])
-def test_the_worst_band_lies_in_one_band_of_the_ball(shape):
+def test_cells_have_the_whole_radius_each(shape):
     """For coils with radii of their own, images, and numbers of rows that bands do not divide."""
     coils = len(shape) == 3
     radius = jnp.linspace(0.5, 2, 16)[:, None, None] if coils else jnp.float32(0.7)
     ball = threat.Threat(radius, jnp.ones(shape, bool), domain="kspace" if coils else "image")
-    seen = jnp.zeros(shape[-2]).at[10].set(1.0)
+    cells = jnp.arange(shape[-2]) * 5 // shape[-2]
+    rows = to_rows(scout._each_boundary(ball, ball.random(jax.random.key(1)), cells), ball.domain)
+    for cell in range(5):
+        inside = jnp.where((cells == cell)[:, None], rows, 0)
+        np.testing.assert_allclose(ball.norm(from_rows(inside, ball.domain)), ball.radius, rtol=1e-5)
 
-    def ascend(delta, memory):
-        def rows(delta):
-            energy = jnp.sum(jnp.abs(to_rows(delta, ball.domain)) ** 2, axis=-1)
-            return seen * energy.reshape(-1, shape[-2]).sum(0)
 
-        return rows(delta), jnp.conj(jax.grad(lambda delta: jnp.sum(rows(delta)))(delta)), memory
-
-    found = scout._worst_band(Path((), ascend), ball, ball.random(jax.random.key(1)), 4, 2.0)
-    touched = np.abs(to_rows(found, ball.domain)).reshape(-1, *shape[-2:]).max(axis=(0, 2)) > 1e-5
-    rows = np.flatnonzero(touched)
-    assert 10 in rows
-    assert len(rows) <= 3
-    assert np.all(ball.norm(found) <= ball.radius * (1 + 1e-5))
+def test_the_worst_cells_that_are_not_neighbours_stay_and_divide_the_rows():
+    cells = jnp.arange(8) // 2
+    losses = jnp.full(16, -jnp.inf).at[:4].set(jnp.asarray([3.0, 5.0, 4.0, 2.0]))
+    kept, divided = scout._narrowed(2, losses, cells)
+    np.testing.assert_array_equal(kept, [False, False, True, True, False, False, True, True])
+    np.testing.assert_array_equal(divided, [0, 0, 0, 0, 0, 1, 1, 1])
+    kept, divided = scout._narrowed(1, losses, cells)
+    np.testing.assert_array_equal(kept, [False, False, True, True, False, False, False, False])
+    assert not np.any(divided)
 
 
 @pytest.mark.parametrize(("module", "config"), [(l1, l1.Config(wavelet="db2", levels=2)), (tv, tv.Config())])
@@ -142,16 +144,22 @@ def test_an_epsilon_finds_the_same_beside_others():
 
 
 def test_rows_outside_the_region_count_for_nothing():
-    residual = jnp.asarray(RNG.normal(size=(9, 8)).astype(np.float32))
-    rows, gradient = experiment._rows_and_gradient(residual, (2, 1, 3, 4))
-    np.testing.assert_allclose(rows[2:5], np.sum(np.square(residual[2:5, 1:5]), axis=1), rtol=1e-6)
-    assert not np.any(np.delete(rows, slice(2, 5)))
-    np.testing.assert_array_equal(gradient[2:5, 1:5], 2 * residual[2:5, 1:5])
+    image, reference = jnp.asarray(RNG.normal(size=(2, 9, 8)).astype(np.float32))
+
+    def rows(image, region):
+        return experiment._rows(LOSSES["nmse"], image, reference, jnp.float32(1.0), region)
+
+    found, pull = jax.vjp(lambda image: rows(image, (2, 1, 3, 4)), image)
+    gradient = pull(jnp.ones_like(found))[0]
+    residual = image - reference
+    np.testing.assert_allclose(found[2:5], np.sum(np.square(residual[2:5, 1:5]), axis=1), rtol=1e-6)
+    assert not np.any(np.delete(found, slice(2, 5)))
+    np.testing.assert_allclose(gradient[2:5, 1:5], 2 * residual[2:5, 1:5], rtol=1e-6)
     assert np.count_nonzero(gradient) == 12
-    assert experiment._rows_and_gradient(residual, None)[0].shape == (9,)
+    assert rows(image, None).shape == (9,)
 
 
-def test_a_loss_without_rows_is_searched_from_outside_alone():
+def test_a_loss_without_rows_is_searched_as_one_cell():
     """Or the band in the middle would be taken for all of the image."""
     path, ball = stripes(64, 4, {5: 1.0})
 

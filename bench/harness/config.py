@@ -24,6 +24,7 @@ class RunConfig:
     eps: sizes relative to what `norm` names, or in the units of the change, ascending.
     norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.attacks.threat`.
     target: "truth" or "clean": from what the attack drives the image away.
+    loss: the error that the attack drives up, named in `jaxcs.attacks.losses`.
     region: (first row, first column, rows, columns) of the target that is scored, None for all of it.
     aim: "image" or "region": what the attack looks at.
     maps: "fixed" at those of the clean data, or "reestimated" from the perturbed data inside the attack.
@@ -52,6 +53,7 @@ class RunConfig:
     eps: tuple[float, ...] = (0.05,)
     norm: str = "measured"
     target: str = "truth"
+    loss: str = "nmse"
     region: tuple[int, int, int, int] | None = None
     aim: str = "image"
     maps: str = "fixed"

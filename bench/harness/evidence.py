@@ -37,7 +37,7 @@ def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, 
 def victim_flags(
     eps: float, attacked: float, noise: float, clamped: float, randomised: bool, maps_leave_out: bool = False
 ) -> dict[str, bool]:
-    """Of one reconstruction; attacked and noise: its distances from the reference."""
+    """Of one reconstruction; attacked and noise: its errors by the loss that the attack drives up."""
     if eps == 0:
         return {}
     return {
@@ -73,15 +73,15 @@ def not_checked(several: bool, checked: bool, restarts: int) -> list[str]:
     return missing
 
 
-def flag_across(rows: list[dict[str, Any]], distances: dict[tuple[str, str, float], float]) -> None:
+def flag_across(rows: list[dict[str, Any]], losses: dict[tuple[str, str, float], float]) -> None:
     """Add the flags that need several rows of one image.
 
-    distances: from the reference, by source, victim and epsilon.
+    losses: errors by the loss that the attack drives up, by source, victim and epsilon.
     """
-    own = {(victim, eps): value for (source, victim, eps), value in distances.items() if source == victim}
+    own = {(victim, eps): value for (source, victim, eps), value in losses.items() if source == victim}
     worse = set()
     for (victim, eps), value in own.items():
-        if any(other == victim and e == eps and d > value for (_, other, e), d in distances.items()):
+        if any(other == victim and e == eps and d > value for (_, other, e), d in losses.items()):
             worse.add(("transfer stronger", victim, eps))
         if any(other == victim and e < eps and d > value for (other, e), d in own.items()):
             worse.add(("not monotone", victim, eps))

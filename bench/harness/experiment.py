@@ -16,7 +16,8 @@ from bench.harness.conventions import CONVENTIONS, crop
 from bench.harness.prepare import SliceData
 from bench.harness.scan import Scan
 from jaxcs.attacks import ATTACKS, Path
-from jaxcs.attacks.base import AttackResult, squared_norm
+from jaxcs.attacks.base import AttackResult
+from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.metrics import METRICS
@@ -39,7 +40,7 @@ class Found(NamedTuple):
     share: size of delta over the largest allowed.  overshoot: that of the attack's own result, before its projection.
     picture: (ty, tx) magnitude of A^H of the change of M y, cropped as images are.
     gradient_norm: at the attack's first point.
-    loss, trace, restarts: as in `AttackResult`, relative to the squared norm of the reference.
+    loss, trace, restarts: as in `AttackResult`, in the units of the loss.
     """
 
     delta: Array
@@ -107,6 +108,7 @@ def build(
     method, surrogate = entry.build(method_config), entry.surrogate(method_config)
     searching = entry.build(entry.searched(method_config)) if surrogate is None else surrogate.method
     aimed = config.region if config.aim == "region" else None
+    loss = LOSSES[config.loss]
 
     def stage(data: SliceData) -> Any:
         return stages_of(method).prepare(params, data.maps, data.mask) if scan.maps_stay else None
@@ -134,13 +136,15 @@ def build(
             def reference(delta: Array) -> Array:
                 return scan.truth(data, delta) if config.target == "truth" else clean
 
-            def residual(delta: Array) -> Array:
+            def imaged(delta: Array) -> Array:
                 known = staged if surrogate is None or not kind.searches else None
-                found = reconstruct(searched, start if kind.searches else params, data, known, delta, key)
-                return found.image - reference(delta)
+                return reconstruct(searched, start if kind.searches else params, data, known, delta, key).image
 
-            def cropped(delta: Array) -> Array:
-                return crop(residual(delta), aimed)
+            def rows(image: Array, reference: Array) -> Array:
+                return _rows(loss, image, reference, data.data_range, aimed)
+
+            def residual(delta: Array) -> Array:
+                return crop(imaged(delta) - reference(delta), aimed)
 
             if kind.sees == "objective":
                 assert entry.variational is not None
@@ -153,15 +157,19 @@ def build(
                     allowed,
                 )
             else:
-                seen: Any = cropped
+                seen: Any = residual
                 if kind.sees == "path":
                     followed = followed_by(data.mask)
-                    seen = _path(residual, aimed) if followed is None else follow(followed, data, staged, reference)
+                    seen = (
+                        _path(lambda delta: rows(imaged(delta), reference(delta)))
+                        if followed is None
+                        else follow(followed, data, staged, lambda image, delta: rows(image, reference(delta)))
+                    )
                 elif kind.sees == "loss":
-                    seen = squared_norm(cropped)
+                    seen = lambda delta: jnp.sum(rows(imaged(delta), reference(delta)))  # noqa: E731
                 found = attack(attack_key, seen, allowed)
-            size = data.target if config.target == "truth" else clean
-            return _found(scan, data, epsilon, found, noise_key, jnp.sum(crop(size, aimed) ** 2))
+            size = crop(data.target if config.target == "truth" else clean, aimed)
+            return _found(scan, data, epsilon, found, noise_key, lambda total: loss.value(total, size))
 
         return many_of(run, 4)
 
@@ -169,14 +177,15 @@ def build(
         """How the method follows a search; only where neither coil maps nor what is right change with it."""
         return stages_of(method).follow(mask) if scan.maps_stay and config.threat == "noise" else None
 
-    def follow(followed: Follow, data: SliceData, staged: Any, reference: Callable[[Array], Array]) -> Path:
+    def follow(followed: Follow, data: SliceData, staged: Any, rows: Callable[[Array, Array], Array]) -> Path:
+        """rows: image, perturbation -> the loss of each row."""
+
         def ascend(delta: Array, memory: Any) -> tuple[Array, Array, Any]:
             kspace, back = jax.vjp(lambda delta: scan.measure(data, delta).kspace, delta)
             image, pull = followed.advance(staged, Measurement(kspace, data.mask, data.maps), memory)
-            residual, to_image = jax.vjp(lambda image: image_crop(image, _shape(data)) - reference(delta), image)
-            rows, gradient = _rows_and_gradient(residual, aimed)
-            kspace_gradient, memory = pull(to_image(gradient)[0])
-            return rows, jnp.conj(back(kspace_gradient)[0]), memory
+            losses, to_image = jax.vjp(lambda image: rows(image_crop(image, _shape(data)), delta), image)
+            kspace_gradient, memory = pull(to_image(jnp.ones_like(losses))[0])
+            return losses, jnp.conj(back(kspace_gradient)[0]), memory
 
         return Path(followed.first(scan.measure(data, scan.nothing(data))), ascend)
 
@@ -236,22 +245,23 @@ def build(
     )
 
 
-def _rows_and_gradient(residual: Array, aimed: tuple[int, int, int, int] | None) -> tuple[Array, Array]:
-    """The squared norm of each row inside the region, and the gradient of their sum."""
-    if aimed is not None:
-        y, x, rows, columns = aimed
-        inside = (slice(y, y + rows), slice(x, x + columns))
-        residual = jnp.zeros_like(residual).at[inside].set(residual[inside])
-    return jnp.sum(residual**2, axis=-1), 2 * residual
+def _rows(
+    loss: ImageLoss, image: Array, reference: Array, data_range: Array, aimed: tuple[int, int, int, int] | None
+) -> Array:
+    """The loss of each row of the image, of its part inside the region."""
+    if aimed is None:
+        return loss.rows(image, reference, data_range)
+    first, _, count, _ = aimed
+    inside = loss.rows(crop(image, aimed), crop(reference, aimed), data_range)
+    return jnp.zeros(image.shape[0], inside.dtype).at[first : first + count].set(inside)
 
 
-def _path(residual: Callable[[Array], Array], aimed: tuple[int, int, int, int] | None) -> Path:
-    """A residual that remembers nothing."""
+def _path(losses: Callable[[Array], Array]) -> Path:
+    """Losses by rows that remember nothing."""
 
     def ascend(delta: Array, memory: Any) -> tuple[Array, Array, Any]:
-        found, pull = jax.vjp(residual, delta)
-        rows, gradient = _rows_and_gradient(found, aimed)
-        return rows, jnp.conj(pull(gradient)[0]), memory
+        found, pull = jax.vjp(losses, delta)
+        return found, jnp.conj(pull(jnp.ones_like(found))[0]), memory
 
     return Path((), ascend)
 
@@ -261,7 +271,14 @@ def _shape(data: SliceData) -> tuple[int, int]:
     return data.target.shape[0], data.target.shape[1]
 
 
-def _found(scan: Scan, data: SliceData, epsilon: Array, found: AttackResult, noise_key: Key, reference: Array) -> Found:
+def _found(
+    scan: Scan,
+    data: SliceData,
+    epsilon: Array,
+    found: AttackResult,
+    noise_key: Key,
+    told: Callable[[Array], Array],
+) -> Found:
     """Measure what an attack returned; it is not trusted to have stayed inside the set, so that it is projected."""
     allowed = scan.allowed(data, epsilon)
     delta = allowed.project(found.delta)
@@ -282,7 +299,7 @@ def _found(scan: Scan, data: SliceData, epsilon: Array, found: AttackResult, noi
         overshoot=largest(allowed.norm(found.delta), allowed.radius),
         picture=image_crop(magnitude(Sense(data.maps, data.mask).adjoint(change)), _shape(data)),
         gradient_norm=found.gradient_norm,
-        loss=found.loss / reference,
-        trace=found.trace / reference,
-        restarts=jnp.atleast_1d(found.restarts) / reference,
+        loss=told(found.loss),
+        trace=told(found.trace),
+        restarts=told(jnp.atleast_1d(found.restarts)),
     )

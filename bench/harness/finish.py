@@ -73,7 +73,7 @@ def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
     if as_json:
         print(json.dumps(record))
     elif record["summary"]:
-        print(render(record["summary"], record["flags"], record["below_card"]))
+        print(render(record["summary"], record["flags"], record["below_card"], record["config"]["loss"]))
         best = ceiling.sentence(record)
         print(*([] if best is None else [best]), *record["findings"], sep="\n")
     print(

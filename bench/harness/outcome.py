@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
+from jaxtyping import Array
 
 from bench.harness.config import RunConfig
 from bench.harness.conventions import crop
@@ -13,8 +16,10 @@ from bench.harness.evidence import CONVERGED, clean_flags, flag_across, raised, 
 from bench.harness.experiment import Evaluated, Found
 from bench.harness.prepare import Prepared
 from bench.harness.subjects import Subject
+from jaxcs.attacks.losses import LOSSES, ImageLoss
 
 _NOT_A_METRIC = ("clamped",)
+_LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LOSSES.items()}
 
 
 class Outcome(NamedTuple):
@@ -57,7 +62,7 @@ def result(
     labels = [(source.label, eps) for source in sources for eps in config.eps]
     rows: list[dict[str, Any]] = []
     searches: list[dict[str, Any]] = []
-    distances: dict[tuple[str, str, float], float] = {}
+    losses: dict[tuple[str, str, float], float] = {}
     name = prepared.name
     pictures = {f"{name}|truth": np.asarray(prepared.data.target)}
     pictures |= {f"{name}|{label}|clean": np.asarray(one.image) for label, one in clean.items()}
@@ -76,8 +81,9 @@ def result(
             attacked, noise = one.scored[victim]
             pictures[f"{name}|{victim}|{source}|{eps:g}"] = np.asarray(attacked.image)
             pictures.setdefault(f"{name}|{victim}|noise|{eps:g}", np.asarray(noise.image))
-            far, near = (_distance(config, clean[victim], scored) for scored in (attacked, noise))
-            distances[source, victim, eps] = far
+            data_range = prepared.data.data_range
+            far, near = (_loss(config, clean[victim], scored, data_range) for scored in (attacked, noise))
+            losses[source, victim, eps] = far
             clamped = float(attacked.scores.get("clamped", 0.0))
             randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
             reconstructed = {"clean": clean[victim], "noise": noise, "attacked": attacked}
@@ -98,7 +104,7 @@ def result(
                 common | {"metric": metric, "zero_filled": baseline[metric]} | values | measured
                 for metric, values in _scores(clean[victim], noise, attacked).items()
             ]
-    flag_across(rows, distances)
+    flag_across(rows, losses)
     states = ("zero_filled", "clean", "noise", "attacked")
     broken = [row["eps"] for row in rows if not np.isfinite([row[state] for state in states]).all()]
     # A norm of NaN counts as 0, so that such a perturbation would pass for a small one.
@@ -125,11 +131,11 @@ def _maps_leave_out(prepared: Prepared, victim: Subject) -> bool:
     return left_out is not None and left_out > MOST_LEFT_OUT and victim.method.uses_maps(victim.method_config)
 
 
-def _distance(config: RunConfig, clean: Evaluated, scored: Evaluated) -> float:
-    """||image - reference||^2 / ||reference||^2 of what the attack looks at."""
+def _loss(config: RunConfig, clean: Evaluated, scored: Evaluated, data_range: Array) -> float:
+    """The error that the attack drives up, of what the attack looks at."""
     region = config.region if config.aim == "region" else None
     reference = crop(scored.truth if config.target == "truth" else clean.image, region)
-    return float(np.sum((crop(scored.image, region) - reference) ** 2) / np.sum(reference**2))
+    return float(_LOSSES[config.loss](crop(scored.image, region), reference, data_range))
 
 
 def _scores(clean: Evaluated, noise: Evaluated, attacked: Evaluated) -> dict[str, dict[str, float]]:

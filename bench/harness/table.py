@@ -8,14 +8,18 @@ from bench.harness.intervals import FEWEST, RANGE
 from bench.harness.records import CLEAN_FLAGS, FLAGS
 
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}", "nmse": "{:.4f}"}
+# Metrics that are printed only if the attack drove them up.
+_ASIDE = ("max_error", "row_error")
 
 
-def render(summary: list[dict[str, Any]], flags: dict[str, int], below_card: dict[str, str]) -> str:
+def render(summary: list[dict[str, Any]], flags: dict[str, int], below_card: dict[str, str], loss: str) -> str:
     """Aligned text: a line for each victim, attack, epsilon and metric; with the source where they differ.
 
     Lines below it say what a range is, if there is one, and which flags speak against the clean images.
     flags: how many results carry each.  below_card: by method, a sentence of `card_check`.
+    loss: the error that the attack drove up.
     """
+    summary = [row for row in summary if row["metric"] not in _ASIDE or row["metric"] == loss]
     ranges = {row["interval"] for row in summary} == {RANGE}
     heads = ["zero-filled", "clean", "noise", "attacked", "range" if ranges else "95 % CI", "images"]
     across = any(row["source"] != row["victim"] for row in summary)

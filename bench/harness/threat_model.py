@@ -12,6 +12,13 @@ from jaxcs.attacks.changes import CHANGES
 
 # What the attack knows of what a fit draws at random: an un-trained network, or which samples are withheld.
 _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}
+# What an attack drives up, by its loss.
+_GOALS = {
+    "nmse": "squared error",
+    "ssim": "loss of SSIM",
+    "row_error": "squared error, each row relative to its own energy,",
+    "max_error": "error of a pixel (by the 8-norm)",
+}
 
 
 def threat_model(work: Work) -> dict[str, str]:
@@ -76,7 +83,7 @@ def _threat_model(subject: Subject) -> dict[str, str]:
         or ("estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data"),
         "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
         if ATTACKS[subject.attack.name].sees == "objective"
-        else "largest squared distance of the image from the "
+        else f"largest {_GOALS[config.loss]} of the image against the "
         + ("truth" if config.target == "truth" else "clean output"),
     }
 

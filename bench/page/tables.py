@@ -10,7 +10,13 @@ from bench.page import words
 from bench.page.record import Estimate, Record, estimate
 
 _DIGITS = {"psnr": 2, "ssim": 3, "nmse": 4}
-_UNITS = {"psnr": "PSNR [dB]", "ssim": "SSIM", "nmse": "NMSE"}
+_UNITS = {
+    "psnr": "PSNR [dB]",
+    "ssim": "SSIM",
+    "nmse": "NMSE",
+    "row_error": "error by rows",
+    "max_error": "largest error",
+}
 
 
 # A longer table is folded away at first.

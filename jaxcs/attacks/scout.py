@@ -1,130 +1,151 @@
-"""Auto-PGD from starts that were looked for: in all bands of rows at once, and from outside the ball.
+"""Gradient ascent that looks for the worst rows: all bands of rows at once, then the worst of them, then the worst.
 
-A reconstruction error that grows with the perturbation has many local maxima, each a stripe of a few rows.  A random
-start ends in whichever is near.  Two searches see more of them for the price of one climb each:
-
-bands: a perturbation of one band of rows harms that band alone, because rows are measured apart and regularisers and
-    receptive fields are small.  So every band gets the whole radius at once, and the band that is harmed most is kept.
-outside: in a ball of several times the radius the loss is larger and smoother.  What is worst there, scaled down, is a
-    better start than what grew from inside.
+A regularised reconstruction is harmed most by a perturbation of a few rows, and each place where rows may lie is a
+local maximum.  From a random start an ascent spreads over all rows, and ends far below them.  But rows are measured
+apart and regularisers reach a few rows only, so that a perturbation of one band harms that band alone.  So all bands
+are attacked at once, each with the whole radius: one evaluation tells the harm of every band.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
-from jaxcs.attacks import apgd
 from jaxcs.attacks.base import AttackResult, Loss, Path, PathAttack, path_of, strongest
 from jaxcs.attacks.threat import Threat
-from jaxcs.complex import abs2, safe_sqrt
+from jaxcs.complex import abs2, l2_norm, safe_sqrt
 from jaxcs.fourier import from_rows, to_rows
 from jaxcs.types import Key
 
-# How many bands there are, and how large the ball outside is, in units of the radius.
-_BANDS, _OUTSIDE = 16, 4.0
+# Bands at first, and how many of them stay, no two of them neighbours.
+_BANDS, _STAY = 16, 6
+# Shares of the steps with all bands, and with those that stay; the others climb from the worst.
+_ALL, _STAYING = 0.3, 0.3
+# Of the ascent with momentum; on l1 it finds in 15 steps what steps without momentum find in 30.
+_MOMENTUM = 0.85
 
 
 @dataclass(frozen=True)
 class Config:
-    """Half of the steps look for a start, and half climb from it; once by bands and once from outside.
+    """velocity <- 0.85 velocity + boundary(gradient), e <- boundary(e + step_size * velocity), cell by cell of rows.
 
-    Bands are for perturbations that have rows (`Threat.domain`), and for losses that are told by rows (`Path`).
+    The cells of the first steps are 16 bands of rows.  Then the 6 worst stay, if no two are neighbours, and the rows
+    are divided among them.  At last the worst has all rows.  Cells are for perturbations that have rows
+    (`Threat.domain`) and losses that are told by rows (`Path`); without them there is one cell from the beginning.
 
-    n_steps: gradient evaluations of each of the two; a single one takes a random start.
-    restarts: how often both are done, each time from another random point; the strongest result is kept.
-    step_size: the first one, in units of the radius.
+    n_steps: gradient evaluations of each restart.
+    restarts: independent random starts, of which the strongest result is kept.
+    step_size: in units of the radius.
     """
 
-    n_steps: int = 20
+    n_steps: int = 40
     restarts: int = 1
     step_size: float = 2.0
 
 
+class _State(NamedTuple):
+    """cells: the cell of each row.  best: the rows of the perturbation that harmed their cell most; losses: by cell."""
+
+    delta: Array
+    velocity: Array
+    cells: Int[Array, "ny"]
+    best: Array
+    losses: Float[Array, "cell"]
+    memory: Any
+
+
 def build(config: Config) -> PathAttack:
-    """The attack; its trace is that of the climb."""
-    scouting = config.n_steps // 2
-    climbing = apgd.Config(n_steps=config.n_steps - scouting, step_size=config.step_size)
-
-    def from_bands(path: Path, threat: Threat, start: Array) -> AttackResult:
-        found = _worst_band(path, threat, start, scouting, config.step_size)
-        return apgd.climb(climbing, path, threat, threat.boundary(found))
-
-    def from_outside(path: Path, threat: Threat, start: Array) -> AttackResult:
-        wide = replace(threat, radius=_OUTSIDE * threat.radius)
-        found = apgd.climb(replace(climbing, n_steps=scouting), path, wide, wide.boundary(start))
-        return apgd.climb(climbing, path, threat, threat.boundary(found.delta))
+    """The attack; its trace is of the steps with one cell."""
 
     def attack(key: Key, loss: Loss | Path, threat: Threat, start: Array | None = None) -> AttackResult:
-        path = path_of(loss)
+        path, by_rows = path_of(loss), isinstance(loss, Path) and threat.domain is not None
         starts = [threat.random(k) for k in jax.random.split(key, config.restarts)]
         if start is not None:
             starts[0] = threat.boundary(start)
-        searches: list[Callable[[Path, Threat, Array], AttackResult]]
-        by_rows = isinstance(loss, Path) and threat.domain is not None
-        searches = [from_bands, from_outside] if by_rows else [from_outside]
-        if not scouting:
-            searches = [partial(apgd.climb, climbing)]
-
-        def stronger(start: Array) -> AttackResult:
-            found = [search(path, threat, start) for search in searches]
-            best = strongest(jax.tree.map(lambda *leaves: jnp.stack(leaves), *found))
-            return best._replace(restarts=best.loss)
-
         # One after another, so that memory does not grow with their number.
-        return strongest(jax.lax.map(stronger, jnp.stack(starts)))
+        return strongest(jax.lax.map(partial(_climb, config, path, threat, by_rows), jnp.stack(starts)))
 
     return attack
 
 
-def _worst_band(path: Path, threat: Threat, start: Array, n_steps: int, step_size: float) -> Array:
-    """The perturbation of the band that is harmed most."""
-    ny = threat.support.shape[-2]
+def _climb(config: Config, path: Path, threat: Threat, by_rows: bool, start: Array) -> AttackResult:
+    n_all, n_staying = (int(share * config.n_steps) if by_rows else 0 for share in (_ALL, _STAYING))
+    n_apart = n_all + n_staying
+    ny = threat.support.shape[-2] if by_rows else 1
+    rows_of = partial(to_rows, domain=threat.domain) if by_rows else lambda x: x
+    back = partial(from_rows, domain=threat.domain) if by_rows else lambda x: x
+    boundary = partial(_each_boundary, threat) if by_rows else lambda x, cells: threat.boundary(x)
 
-    def on_every_boundary(direction: Array) -> Array:
-        """Scaled so that each band has the whole radius."""
-        rows = to_rows(direction, threat.domain)
-        energy = jnp.sum(abs2(rows), axis=-1, keepdims=True)
-        if threat.radius.ndim == 0:
-            energy = jnp.sum(energy, axis=tuple(range(energy.ndim - 2)), keepdims=True)
-        size = safe_sqrt(_of_each(_by_band(energy, ny), ny))
-        scale = jnp.where(size > 0, threat.radius / jnp.where(size > 0, size, 1.0), 0.0)
-        return jnp.where(threat.support, from_rows(rows * scale, threat.domain), 0)
+    def step(state: _State, index: Array) -> tuple[_State, tuple[Array, Array]]:
+        rows, gradient, memory = path.ascend(state.delta, state.memory)
+        harmed = _by_cell(_centred(rows, ny) if by_rows else jnp.sum(rows)[None], state.cells)
+        # A loss of NaN is kept for good, so that it is seen.
+        worse = ~(harmed <= state.losses) & ~jnp.isnan(state.losses)
+        best = jnp.where(worse[state.cells][:, None] if by_rows else worse[0], rows_of(state.delta), state.best)
+        losses = jnp.where(worse, harmed, state.losses).astype(state.losses.dtype)
+        velocity = _MOMENTUM * state.velocity + boundary(gradient, state.cells)
+        delta = boundary(state.delta + config.step_size * velocity, state.cells)
+        state = _State(delta, velocity, state.cells, best, losses, memory)
+        for at, count in ((n_all, _STAY), (n_apart, 1)):
+            if by_rows and at:
+                state = jax.lax.cond(index + 1 == at, partial(narrowed, count), lambda state: state, state)
+        return state, (jnp.sum(rows), l2_norm(gradient))
 
-    def step(carry: tuple[Array, Array, Array, object], _: None) -> tuple[tuple[Array, Array, Array, object], None]:
-        delta, best, losses, memory = carry
-        rows, gradient, memory = path.ascend(delta, memory)
-        harmed = _by_band(rows[:, None], ny)[:, 0]
-        better = _of_each((harmed > losses)[:, None], ny)
-        best = jnp.where(better, to_rows(delta, threat.domain), best)
-        moved = on_every_boundary(delta + step_size * on_every_boundary(gradient))
-        return (moved, best, jnp.maximum(losses, harmed).astype(losses.dtype), memory), None
+    def narrowed(count: int, state: _State) -> _State:
+        kept, cells = _narrowed(count, state.losses, state.cells)
+        delta = boundary(back(jnp.where(kept[:, None], state.best, 0)), cells)
+        # A memory of harm that is no longer done would be taken for the best.
+        return _State(delta, jnp.zeros_like(delta), cells, state.best, nothing, path.first)
 
-    first = on_every_boundary(start)
-    losses = jnp.full(_BANDS, -jnp.inf, jnp.float32)
-    begin = (first, to_rows(first, threat.domain), losses, path.first)
-    (_, best, losses, _), _ = jax.lax.scan(step, begin, None, length=n_steps)
-    kept = _of_each((jnp.arange(_BANDS) == jnp.argmax(losses))[:, None], ny)
-    return from_rows(jnp.where(kept, best, 0), threat.domain)
-
-
-def _band_of(ny: int) -> np.ndarray:
-    return np.arange(ny) * _BANDS // ny
-
-
-def _by_band(x: Array, ny: int) -> Array:
-    """(..., row, n) summed to (..., band, n).  Rows of a crop, which are fewer, are the centre's."""
-    offset = (ny - x.shape[-2]) // 2
-    member = jax.nn.one_hot(_band_of(ny)[offset : offset + x.shape[-2]], _BANDS, axis=0, dtype=x.dtype)
-    return member @ x
+    cells = jnp.arange(ny) * (_BANDS if n_all else 1) // ny
+    nothing = jnp.full(_BANDS, -jnp.inf, jnp.float32)
+    first = boundary(start, cells)
+    begin = _State(first, jnp.zeros_like(first), cells, rows_of(first), nothing, path.first)
+    last, (losses, norms) = jax.lax.scan(step, begin, jnp.arange(config.n_steps))
+    return AttackResult(threat.boundary(back(last.best)), last.losses[0], losses[n_apart:], norms[0], last.losses[0])
 
 
-def _of_each(x: Array, ny: int) -> Array:
-    """(..., band, n) to (..., row, n): each row has what its band has."""
-    return x[..., _band_of(ny), :]
+def _each_boundary(threat: Threat, direction: Array, cells: Int[Array, "ny"]) -> Array:
+    """The direction scaled so that each cell has the whole radius."""
+    rows = to_rows(direction, threat.domain)
+    energy = jnp.sum(abs2(rows), axis=-1)
+    if threat.radius.ndim == 0:
+        energy = jnp.sum(energy, axis=tuple(range(energy.ndim - 1)), keepdims=True)
+    size = safe_sqrt(_by_cell(energy, cells))[..., cells][..., None]
+    scale = jnp.where(size > 0, threat.radius / jnp.where(size > 0, size, 1.0), 0.0)
+    return jnp.where(threat.support, from_rows(rows * scale, threat.domain), 0)
+
+
+def _narrowed(count: int, losses: Array, cells: Int[Array, "ny"]) -> tuple[Array, Array]:
+    """The rows of the `count` worst cells, no two of them neighbours; and the cells of all rows, each with the nearest.
+
+    Cells lie in the order of their rows.
+    """
+    place = jnp.arange(losses.size)
+    member = jax.nn.one_hot(cells, losses.size, axis=0)
+    centres = member @ jnp.arange(cells.size) / jnp.maximum(jnp.sum(member, axis=1), 1)
+    chosen, left = [], jnp.where(jnp.sum(member, axis=1) > 0, losses, -jnp.inf)
+    for _ in range(count):
+        worst = jnp.argmax(left)
+        chosen.append(worst)
+        left = jnp.where(jnp.abs(place - worst) <= 1, -jnp.inf, left)
+    order = jnp.sort(jnp.stack(chosen))
+    kept = jnp.any(cells[:, None] == order, axis=1)
+    distance = jnp.abs(jnp.arange(cells.size)[:, None] - centres[order])
+    return kept, jnp.argmin(distance, axis=1).astype(cells.dtype)
+
+
+def _by_cell(x: Float[Array, "*parts ny"], cells: Int[Array, "ny"]) -> Float[Array, "*parts cell"]:
+    """Sums over the rows of each cell."""
+    return x @ jax.nn.one_hot(cells, _BANDS, dtype=x.dtype)
+
+
+def _centred(rows: Float[Array, "row"], ny: int) -> Float[Array, "ny"]:
+    """The rows of a crop, which are fewer, as the centre's."""
+    before = (ny - rows.size) // 2
+    return jnp.pad(rows, (before, ny - rows.size - before))

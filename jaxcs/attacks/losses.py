@@ -1,0 +1,71 @@
+"""What an attack drives up: errors of an image, told row by row.
+
+A perturbation of the measured rows harms the same rows of the image, so that an attack that knows the loss of each row
+can look for the worst band of them (`jaxcs.attacks.scout`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxcs.metrics import WINDOW, row_errors, ssim_map
+
+# The norm that stands for the largest error: with 8 some fifty equal pixels count 1.6 times as much as a single pixel,
+# and errors down to 1e-4 of the range do not vanish in float32.
+_ORDER = 8
+
+
+class ImageLoss(NamedTuple):
+    """An error of a real image against a reference of the same shape (ny, nx).
+
+    rows: (image, reference, data_range) -> the share of each row (ny,); an attack drives up their sum.
+    value: (sum, reference) -> the error in its units, which grows with the sum.
+    """
+
+    rows: Callable[[Array, Array, Array], Float[Array, "ny"]]
+    value: Callable[[Array, Array], Float[Array, ""]]
+
+    def __call__(self, image: Array, reference: Array, data_range: Array) -> Float[Array, ""]:
+        """The error in its units."""
+        return self.value(jnp.sum(self.rows(image, reference, data_range)), reference)
+
+
+def _squared(image: Array, reference: Array, data_range: Array) -> Array:
+    del data_range
+    return jnp.sum((image - reference) ** 2, axis=-1)
+
+
+def _dissimilar(image: Array, reference: Array, data_range: Array) -> Array:
+    local = ssim_map(image, reference, data_range)
+    return jnp.pad(jnp.sum(1 - local, axis=-1) / local.size, WINDOW // 2)
+
+
+def _relative(image: Array, reference: Array, data_range: Array) -> Array:
+    del data_range
+    return row_errors(image, reference) / image.shape[0]
+
+
+def _power(image: Array, reference: Array, data_range: Array) -> Array:
+    return jnp.sum((jnp.abs(image - reference) / data_range) ** _ORDER, axis=-1)
+
+
+def _as_it_is(total: Array, reference: Array) -> Array:
+    del reference
+    return total
+
+
+# By the metric that each drives up, in the units of that metric; but `ssim` is 1 - SSIM, and `max_error` the 8-norm,
+# which is smooth and at least as large.
+LOSSES: Mapping[str, ImageLoss] = MappingProxyType(
+    {
+        "nmse": ImageLoss(_squared, lambda total, reference: total / jnp.sum(reference**2)),
+        "ssim": ImageLoss(_dissimilar, _as_it_is),
+        "row_error": ImageLoss(_relative, _as_it_is),
+        "max_error": ImageLoss(_power, lambda total, reference: total ** (1 / _ORDER)),
+    }
+)
