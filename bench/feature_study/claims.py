@@ -26,12 +26,15 @@ _FEWEST_METHODS = 3
 def judged(study: str, rows: Rows, how: str) -> list[Judged]:
     """Each claim that the rows of a study bear on; how: the features got into the scan, see `Insertion`."""
     names = methods_of(rows)
-    found = {
-        "map": [in_the_dark(rows, names, how), _of_several(ranking(rows, names, "feature"), names)],
-        "sizes": [_of_several(ranking(rows, names, "feature"), names), convdecoder_lowest(rows, names)],
-        "boxes": [_of_several(ranking(rows, names, "box"), names)],
-        "optimisers": [moved(rows, names)],
-    }.get(study, [])
+    found: list[Judged | None] = []
+    if study == "map":
+        found.append(in_the_dark(rows, names, how))
+    if study == "sizes":
+        found.append(convdecoder_lowest(rows, names))
+    if study == "optimisers":
+        found.append(moved(rows, names))
+    elif study != "worst" and len(names) >= _FEWEST_METHODS:
+        found.append(ranking(rows, names, "box" if study == "boxes" else "feature"))
     return [one for one in found if one is not None and one.parts]
 
 
@@ -51,6 +54,12 @@ def scored(rows: Rows, kind: str, method: str, *names: str) -> np.ndarray:
     own = [row for row in rows if row["kind"] == kind and row["method"] == method]
     values = [[row.get(name) for name in names] for row in own]
     return np.array([value for value in values if None not in value], float).reshape(-1, len(names))
+
+
+def mean_of(rows: Rows, kind: str, method: str, score: str) -> float:
+    """The mean of a method's score; NaN if it has none."""
+    found = scored(rows, kind, method, score)
+    return float(np.mean(found)) if len(found) else float("nan")
 
 
 def over_images(rows: Rows, score: Callable[[Rows], float]) -> tuple[float | None, Interval | None]:
@@ -100,9 +109,9 @@ def ranking(rows: Rows, names: list[str], kind: str) -> Judged | None:
     if len(names) < 2:
         return None
     claim = BY_FINDINGS if kind == "box" else BY_FEATURES
-    mse = [float(np.mean(scored(rows, kind, name, "mse"))) for name in names]
-    ssim = [float(np.mean(scored(rows, "image", name, "ssim"))) for name in names]
-    found = ranks.rank_correlation([-one for one in mse], ssim)
+    better = [-mean_of(rows, kind, name, "mse") for name in names]
+    ssim = [mean_of(rows, "image", name, "ssim") for name in names]
+    found = ranks.rank_correlation(better, ssim) if np.isfinite([better, ssim]).all() else None
     # The scores of few images say nothing of others, however many methods there are.
     several = len({row["volume"] for row in rows}) >= FEWEST
     part = Part(f"{len(names)} methods", found, ranks.rank_interval(found, len(names)) if several else None)
@@ -115,8 +124,7 @@ def convdecoder_lowest(rows: Rows, names: list[str]) -> Judged | None:
         return None
 
     def above(other: str, own: Rows) -> float:
-        one, less = (float(np.mean(scored(own, "feature", name, "mse"))) for name in (_CONVDECODER, other))
-        return one - less
+        return mean_of(own, "feature", _CONVDECODER, "mse") - mean_of(own, "feature", other, "mse")
 
     parts = [
         Part(f"{other} at size {size:g}", *over_images(of_size(rows, size), partial(above, other)))
@@ -157,12 +165,8 @@ def moved(rows: Rows, names: list[str]) -> Judged | None:
     for name in others:
         if name != control:
             beside = _two(over_images(rows, partial(alike, name))[0])
-            parts.append(Part(name, *over_images(rows, partial(lower, name)), f"{beside} and {again}"))
+            parts.append(Part(name, *over_images(rows, partial(lower, name)), f"{beside}, with another start {again}"))
     return Judged(OPTIMISER, parts, len(by_image(rows)))
-
-
-def _of_several(one: Judged | None, names: list[str]) -> Judged | None:
-    return one if len(names) >= _FEWEST_METHODS else None
 
 
 def _with_brightness(name: str, rows: Rows) -> float:

@@ -13,6 +13,7 @@ from bench.feature_study.claims import (
     convdecoder_lowest,
     darker,
     in_the_dark,
+    mean_of,
     methods_of,
     moved,
     of_size,
@@ -96,7 +97,7 @@ def _sizes(rows: Rows, names: list[str]) -> list[str]:
         best = []
         for size in sizes:
             own = of_size(rows, size)
-            mse = {name: float(np.mean(scored(own, "feature", name, "mse"))) for name in names}
+            mse = {name: mean_of(own, "feature", name, "mse") for name in names}
             best.append(min(names, key=mse.__getitem__))
         listed = ", ".join(f"{name} at size {size:g}" for name, size in zip(best, sizes, strict=True))
         claimed = convdecoder_lowest(rows, names)
@@ -109,8 +110,8 @@ def _ranking(rows: Rows, names: list[str], kind: str, what: str, detail: str) ->
     claimed = ranking(rows, names, kind)
     if claimed is None:
         return []
-    mse = {name: float(np.mean(scored(rows, kind, name, "mse"))) for name in names}
-    ssim = {name: float(np.mean(scored(rows, "image", name, "ssim"))) for name in names}
+    mse = {name: mean_of(rows, kind, name, "mse") for name in names}
+    ssim = {name: mean_of(rows, "image", name, "ssim") for name in names}
     by_mse, by_ssim = sorted(names, key=mse.__getitem__), sorted(names, key=ssim.__getitem__, reverse=True)
     (part,) = claimed.parts
     return [

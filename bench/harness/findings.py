@@ -36,12 +36,14 @@ def judged(rows: list[dict[str, Any]]) -> list[Judged]:
     if len(run.labels) < 2:
         return []
     at = f"at epsilon {run.largest:g}"
-    noise = [Part(f"{label} {at}", *_more_than_noise(label, run)) for label in run.victims]
-    own = [
-        Part(f"{label} {at}", more, interval, f"the other is that on {other}")
-        for label, (other, more, interval) in _margins(run).items()
-        if other is not None
-    ]
+    noise, own = [], []
+    for label, (other, more, interval) in _margins(run).items():
+        than_noise, sure = _more_than_noise(label, run)
+        lost = run.mean(label, label)
+        noise.append(Part(f"{label} {at}", than_noise, sure, f"{lost:.1f} and {lost - than_noise:.1f}"))
+        if other is not None:
+            words = f"{lost:.1f} and, by that on {other}, {run.mean(other, label):.1f}"
+            own.append(Part(f"{label} {at}", more, interval, words))
     found = [Judged(SENSITIVE, noise, len(run.volumes)), Judged(OWN_ATTACK, own, len(run.volumes))]
     return [one for one in found if one.parts]
 
