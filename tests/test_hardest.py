@@ -87,6 +87,7 @@ def test_the_lowest_are_chosen_and_ties_broken_by_name(capsys, tmp_path, data):
     assert "in the subset (3 of 2 volumes)" in out[1]
     stored = json.loads((tmp_path / "hard.json").read_text())
     assert stored["findings"] == out[1:]
+    assert stored["argv"][-2:] == ["--output", str(tmp_path / "hard.csv")]
     assert {one["case"]: one["chosen"] for one in stored["cases"]} == {
         case: case in cases(tmp_path / "hard.csv") for case in scores
     }
