@@ -80,7 +80,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     if partial:
         print(f"{partial} images hold no whole k-space and are left out of what follows")
     choice = {"runs": arguments.runs, "method": method, "metric": arguments.metric, "middle": arguments.middle}
-    record = choice | spectra.low_frequency(found, fraction) | {"others": beside}
+    record = choice | {"argv": argv} | spectra.low_frequency(found, fraction) | {"others": beside}
     record["findings"] = spectra.sentences(record) + hard_for_others.sentences(beside, arguments.metric)
     print(*record["findings"], sep="\n")
     table = output.with_suffix(".json")

@@ -24,7 +24,7 @@ from bench.harness.gap_names import MODELS, SHIFTS, STATES, WORDS
 from data_prep.process import as_process
 
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
-_RECORD = "ttt.json"
+RECORD = "ttt.json"
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
 # What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
@@ -95,11 +95,11 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     from bench.harness.holding import held_beside  # imports NumPy
 
     study = Path(arguments.output or f"runs/ttt-{arguments.shift}-{arguments.network}")
-    with held_beside(study / _RECORD, "study"):
-        return _study(study, arguments)
+    with held_beside(study / RECORD, "study"):
+        return _study(study, arguments, argv)
 
 
-def _study(study: Path, arguments: Namespace) -> int:
+def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     from bench.harness.gap import analyse  # these import NumPy
     from bench.harness.records import RunFolder
 
@@ -115,13 +115,25 @@ def _study(study: Path, arguments: Namespace) -> int:
                 code = max(code, ended)
     folders = {(model, state): _newest(study / f"{model}-{state}") for model in MODELS for state in STATES}
     record = analyse(arguments.shift, arguments.network, folders)
+    record |= _command_of(study) if arguments.redraw else {"argv": argv}
     folder = RunFolder(study)
-    folder.write_json(_RECORD, record)
-    drawn = json.loads((study / _RECORD).read_text(encoding="utf-8"))
+    folder.write_json(RECORD, record)
+    drawn = json.loads((study / RECORD).read_text(encoding="utf-8"))
     draw_into(folder, "ttt.png", "gap", drawn, again="the same command with --redraw")
     print(*record["findings"], sep="\n")
     print(f"record and figure in {study}", file=sys.stderr)
     return code
+
+
+def _command_of(study: Path) -> dict[str, Any]:
+    """The command line that made the study's runs, as its record has it; nothing of an older or damaged one."""
+    from bench.harness.forms import list_of, table, text
+    from bench.harness.reading import read_json
+
+    try:
+        return {"argv": read_json(study / RECORD, table({"argv": list_of(text)}), "bench.ttt")["argv"]}
+    except InputFileError:
+        return {}
 
 
 def _weights(arguments: Namespace, model: str) -> str:

@@ -156,18 +156,18 @@ def optimiser_rows(smooth, images):
 
 
 def test_an_optimiser_changes_the_places_if_it_does_so_more_than_another_start():
-    told = (
-        "adam, again, the last from another start; the paper's Figure 16 has the optimiser change where the error is: "
+    told = "the error is (ICML 2021, Fig. 16): "
+    other, same = (
+        findings.findings("optimisers", optimiser_rows(smooth, 5), "add") for smooth in (lambda x: x[::-1], list)
     )
-    other, same = (findings.findings("optimisers", optimiser_rows(smooth, 5)) for smooth in (lambda x: x[::-1], list))
-    assert other[-1].endswith(f"{told}yes for smooth_adam, not excluded for rising_descent")
-    assert same[-1].endswith(f"{told}not excluded for smooth_adam, not excluded for rising_descent")
+    assert other[-1].endswith(f"{told}in part: yes for smooth_adam, not excluded for rising_descent")
+    assert same[-1].endswith(f"{told}not excluded: not excluded for smooth_adam, not excluded for rising_descent")
     few = [row for row in optimiser_rows(list, 1) if row["mse"] < 4]
-    assert findings.findings("optimisers", few)[-1].startswith("3 places are too few to tell")
+    assert findings.findings("optimisers", few, "add")[-1].startswith("3 places are too few to tell")
 
 
 def test_one_image_is_no_finding():
-    told = findings.findings("optimisers", optimiser_rows(lambda x: x[::-1], 1))
+    told = findings.findings("optimisers", optimiser_rows(lambda x: x[::-1], 1), "add")
     assert told[0] == "one image is an example and no finding"
     assert told[-1].endswith("cannot tell for smooth_adam, cannot tell for rising_descent")
 
@@ -181,11 +181,15 @@ def test_what_is_lost_in_the_dark_is_judged_over_images():
             for place in range(9)
         ]
 
-    paper = "has l1 worse in dark regions: "
-    assert findings.findings("map", rows(6, 1))[-1].endswith(paper + "yes")
-    assert findings.findings("map", rows(6, -1))[-1].endswith(paper + "no")
-    assert findings.findings("map", rows(3, 1))[-1].endswith(paper + "cannot tell")
-    assert findings.findings("map", rows(1, 1))[-1].endswith(paper + "cannot tell")
+    paper = (
+        "a small feature is lost where the image is dark (ICML 2021, Fig. 7, whose feature replaces what is there): "
+    )
+    assert findings.findings("map", rows(6, 1), "fill")[-1].endswith(paper + "yes")
+    assert findings.findings("map", rows(6, -1), "fill")[-1].endswith(paper + "no")
+    assert findings.findings("map", rows(3, 1), "fill")[-1].endswith(paper + "cannot tell")
+    assert findings.findings("map", rows(1, 1), "fill")[-1].endswith(paper + "cannot tell")
+    # Nothing is published of a feature that is added to what is there.
+    assert "published" not in findings.findings("map", rows(6, 1), "add")[-1]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,8 @@ def test_the_boxes_of_a_file_are_scored(data, tmp_path):
     assert alone == "one image is an example and no finding"
     assert said.startswith("ranking by MSE of real findings")
     assert said.endswith(
-        "(too few to tell) of 2 methods; the paper's ranking is the same, and linear in it (Figure 8): cannot tell"
+        "(too few to tell) of 2 methods; published, that the ranking by real findings is that by SSIM (ICML 2021, "
+        "Fig. 8; and the relation is linear): cannot tell"
     )
 
 

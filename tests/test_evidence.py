@@ -96,7 +96,8 @@ def test_findings_say_who_is_hurt_by_whom():
     )
     assert "loses 8.5 ± 0.4 dB more than to noise of equal norm" in told[2]
     assert "stronger on 100% of the results" in told[2]
-    assert told[-1] == "Published, that each method is hurt most by its own attack: in part."
+    assert told[-1] == "published: each method is hurt most by its own attack: in part."
+    assert told[-2] == "published: every method is sensitive to small perturbations: yes."
     assert findings([row for row in rows if row["source"] == "a"]) == []
 
 

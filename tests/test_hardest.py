@@ -22,6 +22,7 @@ from jaxcs.spectrum import centre_energy
 from tests.run_folder import write_run
 
 SHAPE = (40, 32)
+LOWER = "hard images have a lower share of their energy at low frequencies (ICML 2021, Fig. 14)"
 
 
 def volume(path, slices, **datasets):
@@ -86,6 +87,7 @@ def test_the_lowest_are_chosen_and_ties_broken_by_name(capsys, tmp_path, data):
     assert "in the subset (3 of 2 volumes)" in out[1]
     stored = json.loads((tmp_path / "hard.json").read_text())
     assert stored["findings"] == out[1:]
+    assert stored["argv"][-2:] == ["--output", str(tmp_path / "hard.csv")]
     assert {one["case"]: one["chosen"] for one in stored["cases"]} == {
         case: case in cases(tmp_path / "hard.csv") for case in scores
     }
@@ -274,7 +276,7 @@ def test_the_finding_says_which_way_it_went():
     said = sentences(lower)
     assert "central 8 % of the columns" in said[0]
     assert said[1].startswith("the subset has a lower share of low-frequency energy, -0.")
-    assert said[1].endswith("(published, that hard images have a lower share: yes)")
+    assert said[1].endswith("(published, that " + LOWER + ": yes)")
     assert said[2] == (
         "along the vertical line the curves cross at frequency 10 (the paper's at 45): the subset has less energy "
         "below it and more above, at 95 % of the frequencies"
@@ -285,16 +287,16 @@ def test_the_finding_says_which_way_it_went():
     interval = lower["difference"]["interval"]
     assert (interval["high"] - interval["low"]) / 2 == pytest.approx(2.570582 * np.sqrt(variance))
     higher = low_frequency(spectra(0.8 + 0.1 * np.array(chosen) + noise, chosen, volumes, [flat] * 14), 0.08)
-    assert sentences(higher)[1].endswith("lower share: no)")
+    assert sentences(higher)[1].endswith(LOWER + ": no)")
     assert "no one frequency parts the curves: the subset has less energy at 0 % of the freq" in sentences(higher)[2]
     same = low_frequency(spectra(0.8 + noise, chosen, volumes, profiles), 0.08)
     assert sentences(same)[1].startswith("no difference that could not be chance")
-    assert sentences(same)[1].endswith("lower share: not excluded)")
+    assert sentences(same)[1].endswith(LOWER + ": not excluded)")
     single = low_frequency(spectra(0.8 + noise, chosen, ["a"] * 14, profiles), 0.08)
     assert "5 volumes on either side are needed to tell it from chance, and there is 1" in sentences(single)[1]
     few = low_frequency(spectra(0.8 + noise, chosen, ["a", "b"] * 7, profiles), 0.08)
     assert "range of 2 volumes" in sentences(few)[0]
-    assert sentences(few)[1].endswith("and there are 2 (published, that hard images have a lower share: cannot tell)")
+    assert sentences(few)[1].endswith("and there are 2 (published, that " + LOWER + ": cannot tell)")
     means = [np.mean(0.8 + noise[:6][start::2]) for start in (0, 1)]
     found = few["groups"]["subset"]["interval"]
     assert (found["low"], found["high"], found["kind"]) == (*map(pytest.approx, sorted(means)), "range")

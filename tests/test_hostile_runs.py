@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from bench import attack, compare, features, hardest, merge, report, train, tune
+from bench import attack, claims, compare, features, hardest, merge, report, train, tune
 from bench.feature_study import row_forms
 from bench.harness.errors import InputFileError
 from bench.harness.forms import list_of, number, optional, table, text, whole
@@ -165,6 +165,7 @@ def commands(folder, output):
     return {
         "report": lambda: report.main([str(folder)]),
         "compare": lambda: compare.main([str(folder)]),
+        "claims": lambda: claims.main([str(folder)]),
         "hardest": lambda: hardest.main([str(folder), "--output", str(output / "list.csv")]),
         "merge": lambda: merge.main([str(folder), "--output", str(output / "merged")]),
         "resume": lambda: attack.main(["--resume", str(folder)]),
@@ -176,8 +177,8 @@ def commands(folder, output):
 @pytest.mark.parametrize(
     ("name", "readers"),
     [
-        ("run.json", ("report", "compare", "hardest", "merge", "resume", "features")),
-        ("images.jsonl", ("report", "compare", "hardest")),
+        ("run.json", ("report", "compare", "claims", "hardest", "merge", "resume", "features")),
+        ("images.jsonl", ("report", "compare", "claims", "hardest")),
         ("searches.jsonl", ("report", "compare")),
         ("journal.jsonl", ("report", "compare")),
         ("pictures.npz", ("report",)),

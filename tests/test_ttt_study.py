@@ -108,8 +108,14 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
     assert study(weights, folder, "--set", "n_steps=7") == 0
     assert runs[8:] == [["--resume", str(stopped.parent)]]
     assert json.loads((folder / "ttt.json").read_text()) == record
+    assert record["argv"][-2:] == ["--set", "n_steps=7"]
     assert ttt.main(["--redraw", "--output", str(folder)]) == 0
     assert len(runs) == 9
+    # Drawn again, it still names the command that made it; of a record without one none is made up.
+    assert json.loads((folder / "ttt.json").read_text()) == record
+    (folder / "ttt.json").write_text("{}")
+    assert ttt.main(["--redraw", "--output", str(folder)]) == 0
+    assert json.loads((folder / "ttt.json").read_text()) == {name: record[name] for name in record if name != "argv"}
 
 
 @pytest.mark.parametrize(

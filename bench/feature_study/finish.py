@@ -42,7 +42,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable
             "folder": str(folder.path),
             "failed": unusable | {entry.case: entry.failed for entry in entries if entry.failed is not None},
             "summary": summarise(rows),
-            "findings": findings(record["config"]["study"], rows),
+            "findings": findings(record["config"]["study"], rows, record["config"]["insertion"]["how"]),
         }
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

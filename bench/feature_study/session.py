@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.feature_study.claims import AGAIN
 from bench.feature_study.config import FeatureConfig, configuration
-from bench.feature_study.findings import AGAIN
 from bench.feature_study.finish import finish, tell
 from bench.feature_study.row_forms import LINES, RUN
 from bench.feature_study.units import Slice, count, record_all

@@ -18,22 +18,12 @@ import numpy as np
 from bench.harness.errors import InputFileError
 from bench.harness.gap_names import MODELS, STATES, WORDS
 from bench.harness.intervals import Interval, as_json, beside, from_json, of_mean, of_ratio, told
-from bench.harness.verdict import verdict
+from bench.harness.judged import Judged, Part
+from bench.harness.published import CLOSED_JOINTLY, CLOSED_SUPERVISED, SSIM_OF_NOTEBOOKS
 from bench.page.record import read
 
 KINDS = {"self": "both jointly", "sup": "both supervised"}
-# SSIM of one image before and after, in the order of MODELS, as the notebooks of the published code print it: knee to
-# brain, fastMRI to Stanford's knees, T2 to T1 before contrast, 4x to 2x.
-PUBLISHED = {
-    ("anatomy", "unet"): ((0.8552, 0.847), (0.7218, 0.9216), (0.9185, 0.9096), (0.9077, 0.9263)),
-    ("anatomy", "varnet"): ((0.8782, 0.8556), (0.85, 0.9295), (0.9316, 0.844), (0.9213, 0.9312)),
-    ("dataset", "unet"): ((0.6709, 0.4181), (0.5357, 0.6887), (0.6918, 0.4772), (0.6236, 0.7071)),
-    ("dataset", "varnet"): ((0.6863, 0.5841), (0.6177, 0.6923), (0.7236, 0.4812), (0.6493, 0.6874)),
-    ("modality", "unet"): ((0.8705, 0.9213), (0.8678, 0.9325), (0.9248, 0.9124), (0.9039, 0.9356)),
-    ("modality", "varnet"): ((0.9089, 0.8404), (0.82, 0.933), (0.9299, 0.7286), (0.8635, 0.9352)),
-    ("acceleration", "unet"): ((0.8572, 0.7356), (0.87, 0.9102), (0.9122, 0.8574), (0.9123, 0.9121)),
-    ("acceleration", "varnet"): ((0.8804, 0.7316), (0.9004, 0.9073), (0.9173, 0.7504), (0.8975, 0.9078)),
-}
+_CLAIMS = {"self": CLOSED_JOINTLY, "sup": CLOSED_SUPERVISED}
 
 
 class Closed(NamedTuple):
@@ -106,7 +96,7 @@ def analyse(shift: str, network: str, folders: dict[tuple[str, str], Path], metr
 
 def published(shift: str, network: str, kind: str) -> float | None:
     """The closed fraction of the image that the published notebooks show, of networks trained in one way."""
-    scores = dict(zip(MODELS, PUBLISHED[shift, network], strict=True))
+    scores = dict(zip(MODELS, SSIM_OF_NOTEBOOKS[shift, network], strict=True))
     source, target = scores[f"source-{kind}"], scores[f"target-{kind}"]
     return fraction(target[0] - source[0], target[1] - source[1])
 
@@ -115,22 +105,20 @@ def sentences(record: dict[str, Any]) -> list[str]:
     """Sentences of the record, beside what was published; one image has no more than its numbers."""
     alone = len(record["cases"]) == 1
     found = ["one image is an example and no finding"] if alone else []
+    claims = {one.claim: one for one in judged(record)}
     for kind, gap in record["gaps"].items() if not alone else ():
         size = f"the gap in {record['metric'].upper()} between training on the target and on the source, "
         size += f"{KINDS[kind]}, is {gap['before']:+.4f} before test-time training and {gap['after']:+.4f} after"
-        part, interval = gap["closed"]["fraction"], from_json(gap["closed"]["interval"])
-        percent = None
-        if part is None:
+        percent, interval = _percent(gap)
+        if percent is None:
             found.append(f"{size}: there was none to close")
         else:
-            if interval is not None:
-                percent = interval._replace(low=100 * interval.low, high=100 * interval.high)
-            sure = "" if percent is None else f" {_brackets(100 * part, percent)}"
-            found.append(f"{size}: {100 * part:.0f} % of it is closed{sure}")
-        if gap["published"] is not None:
-            of = f"{record['shift']}, {record['network']}"
-            found[-1] += f"; published ({of}, one image of the code's notebooks): {100 * gap['published']:.0f} %"
-            found[-1] += f", {verdict(gap['published'], [interval])}"
+            sure = "" if interval is None else f" {_brackets(percent, interval)}"
+            found.append(f"{size}: {percent:.0f} % of it is closed{sure}")
+        claimed = claims.get(_CLAIMS[kind])
+        if claimed is not None:
+            (part,) = claimed.parts
+            found[-1] += f"; published ({part.name}, {claimed.claim.where}): {part.published:.0f} %, {claimed.verdict}"
         # A gap also closes where the target's own network gets worse.
         source, target = (record["models"][f"{side}-{kind}"]["change"] for side in ("source", "target"))
         if gap["after"] < gap["before"] and source < -target:
@@ -140,6 +128,29 @@ def sentences(record: dict[str, Any]) -> list[str]:
         change = told(one["change"], from_json(one["interval"]), "{:+.4f}")
         found.append(f"{WORDS[model]}: {one['before']:.4f} to {one['after']:.4f}, {change}")
     return found
+
+
+def judged(record: dict[str, Any]) -> list[Judged]:
+    """The claims about the closed gaps of a study's record; none of a shift for which nothing is published."""
+    found = []
+    for kind, gap in record["gaps"].items():
+        value = published(record["shift"], record["network"], kind)
+        if value is None:
+            continue
+        percent, interval = _percent(gap)
+        more = f"published {100 * value:.0f}"
+        more = f"no gap to close; {more}" if percent is None else more
+        part = Part(f"{record['shift']}, {record['network']}", percent, interval, more, 100 * value)
+        found.append(Judged(_CLAIMS[kind], [part], len(record["cases"])))
+    return found
+
+
+def _percent(gap: dict[str, Any]) -> tuple[float | None, Interval | None]:
+    """The closed fraction in percent, and its interval."""
+    part, interval = gap["closed"]["fraction"], from_json(gap["closed"]["interval"])
+    if interval is not None:
+        interval = interval._replace(low=100 * interval.low, high=100 * interval.high)
+    return None if part is None else 100 * part, interval
 
 
 def _brackets(percent: float, interval: Interval) -> str:

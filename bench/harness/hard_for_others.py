@@ -9,9 +9,11 @@ import numpy as np
 from bench.harness import ranks
 from bench.harness.errors import InputFileError
 from bench.harness.intervals import as_json, from_json, of_difference, told
+from bench.harness.judged import Judged, Part
+from bench.harness.published import BELOW, HARD_FOR_ALL
 from bench.harness.reading import understanding
 from bench.harness.subset import SAMPLING, Scored
-from bench.harness.verdict import BELOW, CANNOT_TELL, NO, NOT_EXCLUDED, YES, verdict
+from bench.harness.verdict import CANNOT_TELL, NO, NOT_EXCLUDED, YES, verdict
 from bench.page.record import Record
 
 _HOW = {YES: "harder", NO: "easier", NOT_EXCLUDED: "not clearly harder", CANNOT_TELL: "not known to be harder"}
@@ -65,7 +67,15 @@ def sentences(found: list[dict[str, Any]], metric: str) -> list[str]:
             f"{one['rest']:.4g}, a difference of {difference} ({one['images']} images, "
             f"rank correlation of the scores {ranks.told(one['correlation'], one['volumes'])})"
         )
-    if said:
-        word = verdict(BELOW, [from_json(one["interval"]) for one in found])
-        said.append(f"published: images that are hard for one method are hard for all: {word}")
-    return said
+    return said + [f"published: {one.claim.words}: {one.verdict}" for one in judged(found, metric)]
+
+
+def judged(found: list[dict[str, Any]], metric: str) -> list[Judged]:
+    """The claim that hard images are hard for all; none if there are no other methods."""
+    parts = []
+    for one in found:
+        interval = from_json(one["interval"])
+        if interval is not None:
+            interval = interval._replace(low=-interval.high, high=-interval.low)
+        parts.append(Part(one["method"], -one["difference"], interval, metric.upper()))
+    return [Judged(HARD_FOR_ALL, parts, min(one["images"] for one in found))] if found else []

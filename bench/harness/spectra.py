@@ -9,8 +9,10 @@ import numpy as np
 
 from bench.harness.errors import InputFileError
 from bench.harness.intervals import FEWEST, as_json, from_json, of_difference, of_mean, told
+from bench.harness.judged import Judged, Part
+from bench.harness.published import LOW_FREQUENCY
 from bench.harness.subset import Scored
-from bench.harness.verdict import BELOW, CANNOT_TELL, NOT_EXCLUDED, verdict
+from bench.harness.verdict import CANNOT_TELL, NOT_EXCLUDED
 from data_prep.cases import InputError
 from data_prep.progress import Progress
 from data_prep.safe_hdf5 import printable
@@ -102,8 +104,8 @@ def sentences(record: dict[str, Any]) -> list[str]:
         f"low-frequency energy, the share of k-space energy in the central {percent:.3g} % of the columns: "
         f"{_interval(subset)} in the subset ({_count(subset)}), {_interval(rest)} in the rest ({_count(rest)})"
     ]
-    mean, interval = difference["mean"], from_json(difference["interval"])
-    word, text = verdict(BELOW, [interval]), told(mean, interval, "{:+.4f}")
+    (claimed,) = judged(record)
+    mean, word, (text,) = difference["mean"], claimed.verdict, claimed.numbers
     if word == CANNOT_TELL:
         least = min(group["volumes"] for group in groups.values())
         found.append(
@@ -114,7 +116,7 @@ def sentences(record: dict[str, Any]) -> list[str]:
         found.append(f"no difference that could not be chance: {text}")
     else:
         found.append(f"the subset has a {'lower' if mean < 0 else 'higher'} share of low-frequency energy, {text}")
-    found[-1] += f" (published, that hard images have a lower share: {word})"
+    found[-1] += f" ({claimed.beside()})"
     cross = record["crossing"]
     if cross is None:
         lower = np.array(subset["profile"]) < np.array(rest["profile"])
@@ -130,6 +132,16 @@ def sentences(record: dict[str, Any]) -> list[str]:
             f"{100 * cross['agreement']:.0f} % of the frequencies"
         )
     return found
+
+
+def judged(record: dict[str, Any]) -> list[Judged]:
+    """The claim about the hard images' energy; none if there is nothing to compare."""
+    difference, groups = record["difference"], record["groups"]
+    if difference is None:
+        return []
+    name = f"chosen by {record['method']}" if "method" in record else "chosen"
+    part = Part(name, difference["mean"], from_json(difference["interval"]))
+    return [Judged(LOW_FREQUENCY, [part], sum(group["n"] for group in groups.values()))]
 
 
 def _groups(found: list[Spectrum]) -> dict[str, list[Spectrum]]:

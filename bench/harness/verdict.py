@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bench.harness.intervals import SURE, Interval
+from bench.harness.published import ABOVE, BELOW
 
 YES, NO, IN_PART, NOT_EXCLUDED, CANNOT_TELL = "yes", "no", "in part", "not excluded", "cannot tell"
-# Published directions: of a number that is above zero, and below.
-ABOVE, BELOW = "above zero", "below zero"
 
 
 def verdict(published: float | str, intervals: Sequence[Interval | None]) -> str:
@@ -21,10 +20,15 @@ def verdict(published: float | str, intervals: Sequence[Interval | None]) -> str
     "in part": they differ, as when some do not move.  "cannot tell": there is no 95 % interval for any, or none of
     those that there are tells and others are missing.
     """
-    words = {_of_one(published, one) for one in intervals}
-    if len(words) == 1:
-        return words.pop()
-    return IN_PART if words & {YES, NO} else CANNOT_TELL
+    return together(_of_one(published, one) for one in intervals)
+
+
+def together(words: Iterable[str]) -> str:
+    """The verdict of several, each on one of the things that a claim is about."""
+    different = set(words)
+    if len(different) == 1:
+        return different.pop()
+    return IN_PART if different & {YES, NO} else CANNOT_TELL
 
 
 def _of_one(published: float | str, interval: Interval | None) -> str:

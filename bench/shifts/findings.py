@@ -7,9 +7,9 @@ from typing import Any
 
 from bench.harness import ranks
 from bench.harness.intervals import FEWEST, from_json, told
+from bench.harness.published import PARALLEL
 from bench.harness.verdict import verdict
-from bench.shifts.analysis import interval_of_slope
-from bench.shifts.claims import claims
+from bench.shifts.claims import claims, sure_slope
 
 
 def findings(comparisons: list[dict[str, Any]]) -> list[str]:
@@ -24,7 +24,7 @@ def _of(comparison: dict[str, Any]) -> list[str]:
     results, paper = comparison["results"], comparison["paper"]
     found = [_drops(results)]
     if results["line"] is not None:
-        found.append(_line(results["line"], len(results["points"]), bool(paper)))
+        found.append(_line(results, bool(paper)))
     if results["spread"] is not None and results["spread"]["interval"] is not None:
         found.append(_spread(results["spread"], bool(paper)))
     if results["ranks"] is not None:
@@ -56,7 +56,8 @@ def _drops(results: dict[str, Any]) -> str:
     return f"SSIM changes by {_signed(-mean)} on the mean of {len(points)}, {ends} ({ordered[0]['label']}){told}"
 
 
-def _line(line: dict[str, float], count: int, compared: bool) -> str:
+def _line(results: dict[str, Any], compared: bool) -> str:
+    line, count = results["line"], len(results["points"])
     slope, half = line["slope"], line["slope_half"]
     one, none = abs(slope - 1) <= half, abs(slope) <= half
     if one and none:
@@ -66,7 +67,7 @@ def _line(line: dict[str, float], count: int, compared: bool) -> str:
     else:
         words = f"not parallel to y = x but {'flatter' if slope < 1 else 'steeper'}"
     if compared:
-        words += f" (the paper's parallel line: {verdict(1.0, [interval_of_slope(line, count)])})"
+        words += f" (the paper's parallel line: {verdict(PARALLEL, [sure_slope(results)])})"
     return (
         f"the line through {count} points has slope {slope:.2f} ± {half:.2f}, intercept {line['intercept']:+.2f} ± "
         f"{line['intercept_half']:.2f} and R^2 {line['r2']:.2f}: {words}"

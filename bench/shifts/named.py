@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from bench.harness.published import ANATOMY, DATASET, HARD_FOR_ALL
+
 # What the ICML 2021 paper says of every natural shift that it looks at.
 _PARALLEL = "the points of all methods lie on a line parallel to y = x"
 
@@ -68,16 +70,16 @@ def _shift(**sizes: float) -> Mapping[str, Any]:
 
 
 AXES: dict[str, Axis] = {
-    "anatomy": Axis("another anatomy, all else alike", other=True, paper=f"Figs. 4 and 13: {_PARALLEL}"),
+    "anatomy": Axis("another anatomy, all else alike", other=True, paper=f"{ANATOMY.where}: {_PARALLEL}"),
     "dataset": Axis(
         "another data set: scanner, sequence, coils, resolution and noise as they come",
         other=True,
-        paper=f"Fig. 2, fastMRI and Stanford knees: {_PARALLEL}",
+        paper=f"{DATASET.where}, fastMRI and Stanford knees: {_PARALLEL}",
     ),
     "hard": Axis(
         "the images that a method which is not compared reconstructs worst",
         hard=True,
-        paper=f"Fig. 6, fastMRI-A: {_PARALLEL}, and what is hard for one method is hard for all",
+        paper=f"{HARD_FOR_ALL.where}, fastMRI-A: {_PARALLEL}, and {HARD_FOR_ALL.words}",
     ),
     "noise": Axis("four times the noise", _shift(noise=4.0)),
     "resolution": Axis("half the resolution in rows and columns, with as many central columns", _shift(resolution=0.5)),
@@ -92,13 +94,13 @@ AXES: dict[str, Axis] = {
         MappingProxyType({"mask": "equispaced_fraction"}),
         other=True,
         parts=("anatomy", "mask"),
-        paper=f"Figs. 4 and 13: {_PARALLEL}; the kind of mask changed with the anatomy",
+        paper=f"{ANATOMY.where}: {_PARALLEL}; the kind of mask changed with the anatomy",
     ),
     "dataset-2021": Axis(
         "contrast, resolution and noise at once, as between fastMRI and Stanford, on one data set",
         _shift(contrast=2.0, resolution=0.5, noise=4.0),
         parts=("contrast", "resolution", "noise"),
-        paper=f"Fig. 2: {_PARALLEL}, once k-space has the resolution of the training data",
+        paper=f"{DATASET.where}: {_PARALLEL}, once k-space has the resolution of the training data",
     ),
 }
 # What can be done with the phantom alone, and with one's own data.

@@ -1,0 +1,66 @@
+"""Set published claims beside what runs found, as a Markdown table: python -m bench.claims RUN_OR_STUDY [...].
+
+Each claim has a row with its source, the numbers found with their intervals, whether they agree, and the command that
+made the record.  Nothing is run, and no verdict is typed by hand: each follows from the intervals.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from bench.harness.arguments import HelpFormatter, Parser
+from bench.harness.command import execute
+from bench.harness.errors import DONE, InputFileError
+from data_prep.process import as_process
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return execute(parser(), "bench.claims", "name fewer runs", _work, sys.argv[1:] if argv is None else argv)
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    made = Parser(
+        prog="python -m bench.claims",
+        description=__doc__,
+        epilog="Agrees: yes; no; not excluded, if an interval holds the published value, or zero; in part, if methods "
+        "or data sets differ; cannot tell, if there is no 95 % interval, as of fewer than 5 volumes.",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "records",
+        nargs="+",
+        metavar="RUN_OR_STUDY",
+        help="finished folders of bench.attack (--method all --victims all), bench.shift, bench.ttt and "
+        "bench.features, and the .json that bench.hardest leaves beside its list; runs of bench.features that differ "
+        "in --image alone are taken together",
+    )
+    made.add_argument("--json", action="store_true", help="print the rows as a JSON list instead of the table")
+    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    # The table is made from records; there is no device to choose.
+    made.set_defaults(device="auto")
+    return made
+
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    from bench.claim_table.evidence import evidence  # these import NumPy
+    from bench.claim_table.rows import markdown, objects, rows_of
+
+    found = evidence([Path(path) for path in arguments.records])
+    rows = rows_of(found)
+    if not rows:
+        raise InputFileError(f"{arguments.records[0]}: bears on no published claim, nor does any other that is named")
+    for one in found:
+        if not one.judged:
+            print(f"note: {one.paths[0]}: bears on no published claim", file=sys.stderr)
+    print(json.dumps(objects(rows)) if arguments.json else markdown(rows))
+    return DONE
+
+
+if __name__ == "__main__":
+    as_process(main)

@@ -1,0 +1,119 @@
+"""What papers claim, each claim once: commands print it beside what they find, and bench.claims makes a table of it.
+
+It imports no NumPy, because --help names some of it and must not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+# Published directions: of a number that is above zero, and below.
+ABOVE, BELOW = "above zero", "below zero"
+PARALLEL = 1.0  # the slope of a line parallel to y = x
+_ICML_2021, _ICML_2022 = "ICML 2021", "ICML 2022"  # Darestani, Chaudhari & Heckel; Darestani, Liu & Heckel
+
+
+class Claim(NamedTuple):
+    """A published claim.
+
+    name: of it, in JSON.  words: what was published, a sentence without its end.  paper, where: its source.
+    expected: the value that a number should have, or its direction, `ABOVE` or `BELOW`; None if each part has its own.
+    number: what the number is, with its unit.  style: how it is written.
+    """
+
+    name: str
+    words: str
+    paper: str
+    where: str
+    expected: float | str | None
+    number: str
+    style: str
+
+    @property
+    def source(self) -> str:
+        """The paper, and where in it."""
+        return f"{self.paper}, {self.where}" if self.where else self.paper
+
+
+def _costs_alike(name: str, what: str, where: str) -> Claim:
+    words = f"{what} all methods alike, a line of slope {PARALLEL:g}"
+    return Claim(name, words, _ICML_2021, where, PARALLEL, "slope", "{:.2f}")
+
+
+ANATOMY = _costs_alike("anatomy", "another anatomy costs", "Figs. 4 and 13")
+DATASET = _costs_alike("dataset", "another data set costs", "Fig. 2")
+# The next two are said of every natural shift, and no figure is theirs alone.
+SAMPLING = _costs_alike("sampling", "acceleration and mask cost", "")
+ORDER_KEPT = Claim(
+    "order kept", "a shift keeps the order of the methods", _ICML_2021, "", ABOVE,
+    "rank correlation of the order before and after", "{:.2f}",
+)  # fmt: skip
+HARD_FOR_ALL = Claim(
+    "hard for all", "images that are hard for one method are hard for all", _ICML_2021, "Fig. 6", ABOVE,
+    "score lost on the hard images", "{:+.3f}",
+)  # fmt: skip
+LOW_FREQUENCY = Claim(
+    "low frequency", "hard images have a lower share of their energy at low frequencies", _ICML_2021, "Fig. 14", BELOW,
+    "share of the hard images less that of the others", "{:+.4f}",
+)  # fmt: skip
+DARK = Claim(
+    "dark", "a small feature is lost where the image is dark", _ICML_2021,
+    "Fig. 7, whose feature replaces what is there", BELOW,
+    "rank correlation of the feature's MSE and the brightness there", "{:+.2f}",
+)  # fmt: skip
+BY_FEATURES = Claim(
+    "by features", "the ranking by small features is not that by SSIM", _ICML_2021, "Fig. 17", BELOW,
+    "rank correlation of the rankings", "{:+.2f}",
+)  # fmt: skip
+BY_FINDINGS = Claim(
+    "by findings", "the ranking by real findings is that by SSIM", _ICML_2021, "Fig. 8", ABOVE,
+    "rank correlation of the rankings", "{:+.2f}",
+)  # fmt: skip
+CONVDECODER_BEST = Claim(
+    "convdecoder best", "ConvDecoder keeps small features best at every size", _ICML_2021, "Fig. 17", BELOW,
+    "MSE of ConvDecoder less that of another method", "{:+.3f}",
+)  # fmt: skip
+OPTIMISER = Claim(
+    "optimiser", "ConvDecoder's optimiser changes where the error is", _ICML_2021, "Fig. 16", BELOW,
+    "rank correlation of the error by place with that by another optimiser, less that with another start", "{:+.2f}",
+)  # fmt: skip
+CLOSED_JOINTLY = Claim(
+    "closed jointly", "test-time training closes the gap of a shift", _ICML_2022, "one image of the code's notebooks",
+    None, "share of the gap closed [%]", "{:.0f}",
+)  # fmt: skip
+CLOSED_SUPERVISED = Claim(
+    "closed supervised", "without joint training, test-time training does not close the gap of a shift", _ICML_2022,
+    "one image of the code's notebooks", None, "share of the gap closed [%]", "{:.0f}",
+)  # fmt: skip
+SENSITIVE = Claim(
+    "sensitive", "every method is sensitive to small perturbations", _ICML_2021, "Fig. 3", ABOVE,
+    "PSNR lost to its own attack less that lost to noise of equal norm [dB]", "{:+.1f}",
+)  # fmt: skip
+OWN_ATTACK = Claim(
+    "own attack", "each method is hurt most by its own attack", _ICML_2021, "Fig. 3", ABOVE,
+    "PSNR lost to its own attack less that lost to the strongest of the others [dB]", "{:+.1f}",
+)  # fmt: skip
+
+# In the order of the table.
+CLAIMS = (
+    ANATOMY, DATASET, SAMPLING, ORDER_KEPT, HARD_FOR_ALL, LOW_FREQUENCY, DARK, BY_FEATURES, BY_FINDINGS,
+    CONVDECODER_BEST, OPTIMISER, CLOSED_JOINTLY, CLOSED_SUPERVISED, SENSITIVE, OWN_ATTACK,
+)  # fmt: skip
+
+# Of the claims about a closed gap, SSIM of one image before and after test-time training, in the order of
+# `gap_names.MODELS`, as the notebooks of the published code print it: knee to brain, fastMRI to Stanford's knees, T2 to
+# T1 before contrast, 4x to 2x.
+SSIM_OF_NOTEBOOKS: Mapping[tuple[str, str], tuple[tuple[float, float], ...]] = MappingProxyType(
+    {
+        ("anatomy", "unet"): ((0.8552, 0.847), (0.7218, 0.9216), (0.9185, 0.9096), (0.9077, 0.9263)),
+        ("anatomy", "varnet"): ((0.8782, 0.8556), (0.85, 0.9295), (0.9316, 0.844), (0.9213, 0.9312)),
+        ("dataset", "unet"): ((0.6709, 0.4181), (0.5357, 0.6887), (0.6918, 0.4772), (0.6236, 0.7071)),
+        ("dataset", "varnet"): ((0.6863, 0.5841), (0.6177, 0.6923), (0.7236, 0.4812), (0.6493, 0.6874)),
+        ("modality", "unet"): ((0.8705, 0.9213), (0.8678, 0.9325), (0.9248, 0.9124), (0.9039, 0.9356)),
+        ("modality", "varnet"): ((0.9089, 0.8404), (0.82, 0.933), (0.9299, 0.7286), (0.8635, 0.9352)),
+        ("acceleration", "unet"): ((0.8572, 0.7356), (0.87, 0.9102), (0.9122, 0.8574), (0.9123, 0.9121)),
+        ("acceleration", "varnet"): ((0.8804, 0.7316), (0.9004, 0.9073), (0.9173, 0.7504), (0.8975, 0.9078)),
+    }
+)
