@@ -1,0 +1,72 @@
+"""Whether more iterations save a reconstruction: python -m bench.convergence --method l1 --eps 0.05.
+
+Attacks the solver that stops early, and the one that converges, and scores each perturbation with the solver stopped
+after several numbers of iterations.  What is made for an early stop says little of the minimum, and the other way
+round.  Once the solver has converged, the columns are equal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace, RawDescriptionHelpFormatter
+
+from bench.harness.arguments import Parser, integer, number, one_of
+from bench.harness.command import execute
+from bench.harness.errors import DONE
+from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from data_prep.process import as_process
+
+# The methods whose default solver iterates.
+_METHODS = ("l1", "tv")
+_ITERATIONS = (60, 100, 300, 1000, 3000)
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    top = Parser(prog="python -m bench.convergence", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    what = top.add_argument_group("what")
+    what.add_argument(
+        "--method", type=one_of(_METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(_METHODS)}; l1"
+    )
+    add_settings(what, "settings of the method, such as lam=0.004")
+    what.add_argument(
+        "--eps", type=number(0, open_low=True), default=0.05, metavar="E", help="size of the perturbation [-]; 0.05"
+    )
+    what.add_argument(
+        "--iterations",
+        type=integer(1),
+        nargs="+",
+        default=_ITERATIONS,
+        metavar="N",
+        help=f"where the solver is stopped and scored; {' '.join(map(str, _ITERATIONS))} if not given",
+    )
+    data = top.add_argument_group("data")
+    add_data(data)
+    add_sampling(data)
+    data.add_argument("--image", type=integer(0), default=0, metavar="I", help="which image, from 0; 0 if not given")
+    run = top.add_argument_group("run")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts")
+    add_device(run)
+    output = top.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+
+    def work(arguments: Namespace, argv: list[str]) -> int:
+        from bench.harness.converging import converging, table  # imports JAX
+
+        found = converging(arguments)
+        print(json.dumps(found) if arguments.json else table(found))
+        return DONE
+
+    advice = "use fewer coils or a smaller matrix"
+    return execute(parser(), "bench.convergence", advice, work, sys.argv[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    as_process(main)
