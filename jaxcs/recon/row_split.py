@@ -7,7 +7,6 @@ proximal operator linearised at the solution, by the same iteration and the same
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -51,18 +50,26 @@ class RowSplit(NamedTuple):
 
     grid: of the unknown, whose margin around the image the data do not see.
     seen: (sense, unknown) -> the part that has to settle, and is the image.
+    copies: if above 1, g is a mean of so many functions, and each has a copy of the unknown: the variable of the
+        splitting, on which `regulariser` acts, is (copies, *grid).  The data term makes the copies equal, and sees
+        their mean (Boyd et al., Found. Trends Mach. Learn. 3:1, 2011, section 7.1: consensus).
     """
 
     regulariser: Regulariser
     grid: tuple[int, int]
     seen: Callable[[Sense, Array], Array]
+    copies: int = 1
 
     def minimise(self, sense: Sense, kspace: Kspace, inverse: RowInverse, tolerance: float, n_iters: int) -> Solution:
         """The minimiser on `grid`, with the gradient of the minimiser in coil maps and data."""
 
         def settled(sense: Sense, inverse: RowInverse, b: Image, prox: Prox) -> Settled:
             z, dual = self._zeros(b)
-            data, image_of = self._data(sense, inverse, b), partial(self.seen, sense)
+            data = self._data(sense, inverse, b)
+
+            def image_of(x: Array) -> Image:
+                return self.seen(sense, self._mean(x))
+
             return douglas_rachford(data, prox, z, dual, tolerance, n_iters, image_of)
 
         def solve(theta: tuple[Sense, Image], inverse: RowInverse, start: None) -> Settled:
@@ -76,10 +83,10 @@ class RowSplit(NamedTuple):
         def descent(theta: tuple[Sense, Image], found: Settled) -> Image:
             """Minus the gradient of the data term, which says how the solution depends on maps and data."""
             sense, b = theta
-            return b - sense.normal(centre_crop(found.state.x, _shape(b)))
+            return b - sense.normal(centre_crop(self._mean(found.state.x), _shape(b)))
 
         found = implicit(solve, descent, solve_adjoint, (sense, sense.adjoint(kspace)), None, inverse)
-        return Solution(found.state.x, found.iterations, found.error)
+        return Solution(self._mean(found.state.x), found.iterations, found.error)
 
     def first(self, measurement: Measurement) -> Memory:
         """The memory before anything has been solved."""
@@ -93,7 +100,7 @@ class RowSplit(NamedTuple):
         sense = Sense(measurement.maps, measurement.mask)
         b, to_kspace = jax.vjp(sense.adjoint, measurement.kspace)
         split = take(self._data(sense, inverse, b), self.regulariser.prox, *memory.solution, _FOLLOW)
-        image, to_unknown = jax.vjp(lambda x: centre_crop(self.seen(sense, x), _shape(b)), split.x)
+        image, to_unknown = jax.vjp(lambda x: centre_crop(self.seen(sense, self._mean(x)), _shape(b)), split.x)
 
         def pull(gradient: Image) -> tuple[Kspace, Memory]:
             adjoint_b, prox = self._adjoint_problem(b, split, to_unknown(gradient)[0])
@@ -104,14 +111,19 @@ class RowSplit(NamedTuple):
         return image, pull
 
     def _zeros(self, like: Image) -> tuple[Array, Any]:
-        z = jnp.zeros(self.grid, like.dtype)
+        z = jnp.zeros(self.grid if self.copies == 1 else (self.copies, *self.grid), like.dtype)
         return z, self.regulariser.dual(z)
+
+    def _mean(self, x: Array) -> Array:
+        """The unknown, of its copies."""
+        return x if self.copies == 1 else jnp.mean(x, axis=0)
 
     def _data(self, sense: Sense, inverse: RowInverse, b: Image) -> Callable[[Array], Array]:
         """The data term's proximal operator."""
         constant, shape = inverse.solve(sense, b), _shape(b)
 
         def data(z: Array) -> Array:
+            z = self._mean(z)
             if self.grid == shape:
                 return constant + inverse.shrink(z)
             inside = centre_crop(z, shape)
@@ -121,10 +133,12 @@ class RowSplit(NamedTuple):
 
     def _adjoint_problem(self, b: Image, at: Split, cotangent: Array) -> tuple[Image, Prox]:
         """Data and proximal operator.  Cotangents are conjugated vectors; the margin's is 0, as the image is a crop."""
+        if self.copies > 1:
+            cotangent = jnp.sum(cotangent, axis=0)
         return jnp.conj(centre_crop(cotangent, _shape(b))), self.regulariser.linearised(at)
 
     def _adjoint_solution(self, b: Image, x: Array) -> Image:
-        return jnp.conj(centre_crop(x, _shape(b)))
+        return jnp.conj(centre_crop(self._mean(x), _shape(b)))
 
 
 def by_rows(solver: str, mask: Mask) -> bool:
