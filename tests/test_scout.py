@@ -87,8 +87,16 @@ def test_the_worst_band_lies_in_one_band_of_the_ball(shape):
     assert np.all(ball.norm(found) <= ball.radius * (1 + 1e-5))
 
 
-@pytest.mark.parametrize(("module", "config"), [(l1, l1.Config(wavelet="db2", levels=2)), (tv, tv.Config())])
-@pytest.mark.parametrize("shape", [(32, 24), (30, 22)])
+FOLLOWED = [(l1, l1.Config(wavelet="db2", levels=2)), (tv, tv.Config())]
+
+
+@pytest.mark.parametrize(
+    ("module", "config", "shape"),
+    [
+        *((*which, shape) for which in FOLLOWED for shape in ((32, 24), (30, 22))),
+        (l1, l1.Config(wavelet="db2", levels=2, shifts=4), (14, 11)),
+    ],
+)
 def test_what_follows_comes_to_the_solution_and_its_gradient(module, config, shape):
     """Twenty times the same data are as good as one whole reconstruction."""
     m = measurement(shape, 6, noise=0.02)
