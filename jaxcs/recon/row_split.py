@@ -23,6 +23,9 @@ from jaxcs.types import Follow, Image, Kspace, Mask, Measurement, Solution
 
 # Iterations from one perturbation of a search to the next.
 _FOLLOW = 20
+# The same if there are copies, which come to agree slowly when the data change.  On a phantom knee at epsilon 0.05 and
+# l1 with 4 shifts `scout` finds 6.2 dB with 20 iterations, 4.4 dB with 60.
+_FOLLOW_COPIES = 60
 
 
 class Regulariser(NamedTuple):
@@ -96,15 +99,16 @@ class RowSplit(NamedTuple):
     def advance(
         self, inverse: RowInverse, measurement: Measurement, memory: Memory
     ) -> tuple[Image, Callable[[Image], tuple[Kspace, Memory]]]:
-        """_FOLLOW iterations for the solution, and as many for the adjoint in `pull`; see `Follow`."""
+        """A few iterations for the solution, and as many for the adjoint in `pull`; see `Follow`."""
+        steps = _FOLLOW if self.copies == 1 else _FOLLOW_COPIES
         sense = Sense(measurement.maps, measurement.mask)
         b, to_kspace = jax.vjp(sense.adjoint, measurement.kspace)
-        split = take(self._data(sense, inverse, b), self.regulariser.prox, *memory.solution, _FOLLOW)
+        split = take(self._data(sense, inverse, b), self.regulariser.prox, *memory.solution, steps)
         image, to_unknown = jax.vjp(lambda x: centre_crop(self.seen(sense, self._mean(x)), _shape(b)), split.x)
 
         def pull(gradient: Image) -> tuple[Kspace, Memory]:
             adjoint_b, prox = self._adjoint_problem(b, split, to_unknown(gradient)[0])
-            end = take(self._data(sense, inverse, adjoint_b), prox, *memory.adjoint, _FOLLOW)
+            end = take(self._data(sense, inverse, adjoint_b), prox, *memory.adjoint, steps)
             (kspace,) = to_kspace(self._adjoint_solution(b, end.x))
             return kspace, Memory((split.z, split.dual), (end.z, end.dual))
 
