@@ -1,7 +1,8 @@
 """Choose settings of a method on training data: python -m bench.tune --method l1 --try lam=0.001,0.002.
 
 For each combination of the values it prints the mean SSIM and PSNR of clean reconstructions of training images, which
-share none with those that bench.attack uses.  The best is given to bench.attack by --set, or to bench.shift by
+share none with those that bench.attack uses.  With --worst-case also those under attack, and which value is best then.
+The best is given to bench.attack by --set, or to bench.shift by
 --tuned, the file of --output.
 """
 
@@ -13,7 +14,7 @@ import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 
 from bench.attack import METHODS, NETWORKS, TEST_TIME
-from bench.harness.arguments import Parser, integer, one_of, setting
+from bench.harness.arguments import Parser, integer, number, one_of, setting
 from bench.harness.command import execute
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.flags import add_data, add_device, add_sampling, add_settings
@@ -46,6 +47,18 @@ def parser() -> Parser:
     add_data(data)
     add_sampling(data)
     data.add_argument("--images", type=integer(1), default=20, metavar="N", help="training images; 20 if not given")
+    attack = top.add_argument_group("attack")
+    attack.add_argument(
+        "--worst-case",
+        type=number(0, open_low=True),
+        nargs="+",
+        metavar="E",
+        help="score each combination under attack too, at these epsilons, relative to the measured data [-]: by the "
+        "attack that bench.attack chooses for the method, on the same images; needs many times as long",
+    )
+    attack.add_argument(
+        "--steps", type=integer(1), metavar="N", help="gradient steps of the attack; its own if not given"
+    )
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of --random; 0 if not given")
     add_device(run)
@@ -72,20 +85,37 @@ def main(argv: list[str] | None = None) -> int:
 
     def work(arguments: Namespace, argv: list[str]) -> int:
         from bench.harness.tuning import tuned  # imports JAX
+        from bench.harness.worst_case import best_under_attack, columns, sentence, worst_case
 
         found = tuned(arguments)
+        asked = worst_case(arguments)
+        worst = [] if asked is None else best_under_attack(found["candidates"], asked)
         for reason in found["failed"].values():
             print(f"failed: {reason}", file=sys.stderr)
         code = SOME_FAILED if found["failed"] else DONE
         if arguments.json:
-            print(json.dumps(found))
+            print(json.dumps(found if asked is None else found | {"best_under_attack": worst}))
             return code
-        labels = [_label(one["settings"]) for one in found["candidates"]]
-        width = max(map(len, labels))
-        print(f"{'settings':>{width}}    SSIM     PSNR  ({found['images']} training images)")
-        for label, one in zip(labels, found["candidates"], strict=True):
-            mark = "  best" if one["settings"] == found["best"] else ""
-            print(f"{label:>{width}}  {one['ssim']:.4f}  {one['psnr']:7.3f}{mark}")
+        candidates = found["candidates"]
+        labels = [_label(one["settings"]) for one in candidates]
+        more, meaning = ([], "") if asked is None else columns(candidates, asked)
+        table = [
+            ["settings", *labels],
+            ["  SSIM", *(f"{one['ssim']:.4f}" for one in candidates)],
+            ["   PSNR", *(f"{one['psnr']:7.3f}" for one in candidates)],
+            *more,
+        ]
+        marks = [
+            f"({found['images']} training images)",
+            *("best" if one["settings"] == found["best"] else "" for one in candidates),
+        ]
+        widths = [max(map(len, column)) for column in table]
+        for *cells, mark in zip(*table, marks, strict=True):
+            print("  ".join([*(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)), mark]).rstrip())
+        if asked is not None:
+            print(meaning)
+        for one in worst:
+            print(sentence(one, _label))
         return code
 
     advice = "use fewer coils or a smaller matrix"

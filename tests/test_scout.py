@@ -89,8 +89,16 @@ def test_the_worst_cells_that_are_not_neighbours_stay_and_divide_the_rows():
     assert not np.any(divided)
 
 
-@pytest.mark.parametrize(("module", "config"), [(l1, l1.Config(wavelet="db2", levels=2)), (tv, tv.Config())])
-@pytest.mark.parametrize("shape", [(32, 24), (30, 22)])
+FOLLOWED = [(l1, l1.Config(wavelet="db2", levels=2)), (tv, tv.Config())]
+
+
+@pytest.mark.parametrize(
+    ("module", "config", "shape"),
+    [
+        *((*which, shape) for which in FOLLOWED for shape in ((32, 24), (30, 22))),
+        (l1, l1.Config(wavelet="db2", levels=2, shifts=4), (14, 11)),
+    ],
+)
 def test_what_follows_comes_to_the_solution_and_its_gradient(module, config, shape):
     """Twenty times the same data are as good as one whole reconstruction."""
     m = measurement(shape, 6, noise=0.02)

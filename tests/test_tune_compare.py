@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from bench import compare, tune
-from bench.harness import tuning
+from bench.harness import tuning, worst_case
+from bench.harness.config import unattacked
+from bench.harness.prepare import prepare
+from bench.harness.tuned_file import read_tuned
+from bench.training.data import training_examples
+from jaxcs.attacks import scout
+from jaxcs.recon import METHODS
 
 
 def record(folder, method, offset, cases=("a", "b", "c"), settings=None, zero_filled=None):
@@ -131,6 +137,93 @@ def test_what_was_scored_before_it_was_stopped_is_kept(tmp_path, monkeypatch):
     assert [one["lam"] for one in scored] == ["0.1", "0.2", "0.3"]
 
 
+def made_up_worst_case(monkeypatch, attacked):
+    """Under attack SSIM is 0.5 less lam less epsilon, PSNR 10 times as much, and what is attacked is written down."""
+
+    def scores(slices, config, method_config, asked, advance):
+        lam = float(dict(config.settings)["lam"])
+        attacked.append((lam, asked.eps, asked.search.config.n_steps))
+        entries = []
+        for eps in asked.eps:
+            value = 0.5 - lam - eps
+            interval = {"low": 0.0, "high": 1.0, "kind": "95 %", "volumes": 5}
+            entries.append(asked.label(eps) | {"ssim": value, "psnr": 10 * value})
+            entries[-1] |= {"ssim_interval": interval, "psnr_interval": None}
+        return entries
+
+    monkeypatch.setattr(tuning, "worst_case_scores", scores)
+
+
+def test_the_worst_case_is_computed_where_it_is_missing(tmp_path, monkeypatch, capsys):
+    path, attacked, scored = tmp_path / "l1.json", [], []
+    made_up(monkeypatch, scored)
+    made_up_worst_case(monkeypatch, attacked)
+    common = ["--images", "1", "--output", str(path)]
+    assert tune.main(["--try", "lam=0.1,0.2", *common]) == 0
+    assert not path.with_suffix(".png").exists()
+    # As 0.1.0 wrote it.
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 1}))
+    assert tune.main(["--try", "lam=0.1", "--worst-case", "0.05", *common]) == 0
+    assert tune.main(["--try", "lam=0.1,0.2", "--worst-case", "0.05", "0.02", "0.05", *common]) == 0
+    assert tune.main(["--try", "lam=0.1", "--worst-case", "0.02", "--steps", "7", *common]) == 0
+    steps = scout.Config().n_steps
+    assert attacked == [(0.1, (0.05,), steps), (0.1, (0.02,), steps), (0.2, (0.02, 0.05), steps), (0.1, (0.02,), 7)]
+    assert len(scored) == 2
+    found = read_tuned(path)
+    assert found["schema_version"] == json.loads(path.read_text())["schema_version"] == 2
+    assert found["best"] == {"lam": "0.2"}
+    # The second run scored one of the two candidates, so that the other one has no numbers in its table.
+    assert [one["eps"] for one in found["candidates"][0]["worst_case"]] == [0.02, 0.02, 0.05]
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["lam=0.1", "0.1000", "20.000", "0.3500", "0.0000", "to", "1.0000", "3.500"] in lines
+    assert ["lam=0.2", "0.2000", "20.000", "-", "-", "best"] in lines
+    assert (
+        "epsilon 0.02: best under attack is lam=0.1, with SSIM 0.3800 and PSNR 3.80 dB; lam=0.2, the best when clean, "
+        "was not attacked so; when clean it costs SSIM 0.1000 and PSNR 0.00 dB"
+    ) in out
+    assert (
+        "epsilon 0.05: best under attack is lam=0.1, with SSIM 0.3500 and PSNR 3.50 dB, +0.1000 and +1.00 dB from "
+        "lam=0.2, the best when clean; when clean it costs SSIM 0.1000 and PSNR 0.00 dB"
+    ) in out
+
+
+def test_attacked_scores_are_of_the_methods_default_attack_on_each_image():
+    """They fall with epsilon, each has its interval, and progress is told of each image."""
+    flags = ["--method", "zero_filled", "--try", "a=1", "--worst-case", "0.5", "0.1", "--steps", "1"]
+    arguments = tune.parser().parse_args(flags)
+    asked = worst_case.worst_case(arguments)
+    assert asked.label(0.5) == {"eps": 0.5, "attack": "scout", "steps": 1}
+    config = unattacked(arguments, method="zero_filled")
+    examples, _ = training_examples(None, "knee", 2)
+    slices = [prepare(examples.case(index), config) for index in range(2)]
+    method_config, heard = METHODS["zero_filled"].config(), []
+    small, large = worst_case.scores(slices, config, method_config, asked, lambda: heard.append(1))
+    assert len(heard) == 2
+    assert (small["eps"], large["eps"]) == (0.1, 0.5)
+    assert small["psnr"] > large["psnr"] + 0.5
+    interval = large["psnr_interval"]
+    assert (interval["kind"], interval["volumes"]) == ("range", 2)
+    assert interval["low"] < large["psnr"] < interval["high"]
+
+
+def test_no_figure_is_drawn_of_several_settings_and_the_json_has_what_is_best(tmp_path, monkeypatch, capsys):
+    made_up(monkeypatch, [])
+    made_up_worst_case(monkeypatch, [])
+    path = tmp_path / "l1.json"
+    flags = ["--images", "1", "--output", str(path), "--worst-case", "0.1", "--json"]
+    assert tune.main(["--try", "lam=0.3,0.1", "n_iters=5", *flags]) == 0
+    out, err = capsys.readouterr()
+    assert "note: no figure is drawn: it takes a single setting, whose values are numbers" in err
+    assert not path.with_suffix(".png").exists()
+    (best,) = json.loads(out)["best_under_attack"]
+    assert best["settings"] == {"lam": "0.1", "n_iters": "5"}
+    assert best["clean_best"] == {"lam": "0.3", "n_iters": "5"}
+    assert best["cost"]["ssim"] == pytest.approx(0.2)
+    assert best["gain"]["psnr"] == pytest.approx(2.0)
+
+
 def test_combinations_are_all_or_drawn_without_replacement():
     grid = [("a", ("1", "2", "3")), ("b", ("4", "5"))]
     every = tuning.combinations(grid, None, 0)
@@ -152,6 +245,8 @@ def test_combinations_are_all_or_drawn_without_replacement():
         (["--try", "lam=0.1", "lam=0.2"], 2, "--try: a setting is named twice"),
         (["--try", "lam=0.1", "--data", "nowhere.h5"], 3, "--data nowhere.h5"),
         (["--try", "lam=0.1", "--output", "README.md"], 3, "README.md: is damaged or no file of bench.tune"),
+        (["--try", "lam=0.1", "--worst-case", "0"], 2, "--worst-case: 0 must be above 0"),
+        (["--try", "lam=0.1", "--steps", "3"], 2, "--steps: nothing is attacked; give --worst-case too"),
         (["--method", "varnet", "--try", "lam=1"], 2, "unknown name 'varnet'"),
     ],
 )

@@ -98,7 +98,10 @@ def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, sc
     taken = iterations * scored + (_FOLLOWED if by_rows else gradient * iterations) * evaluations
     live = workers() * work.batch * max(math.prod(shape) for shape in shapes) * _COMPLEX_BYTES * _LIVE_ARRAYS
     if by_rows:
-        each = sum(inverse_bytes(shape) / _BYTES_PER_SECOND + shape[1] * shape[2] * _PER_PIXEL for shape in shapes)
+        shifts = getattr(config, "shifts", 1)  # of wavelets, each a transform
+        each = sum(
+            inverse_bytes(shape) / _BYTES_PER_SECOND + shifts * shape[1] * shape[2] * _PER_PIXEL for shape in shapes
+        )
         # All epsilons at once.
         live *= max([1, *(sizes for _, sizes in attacks)])
         live += workers() * work.batch * max(inverse_bytes(shape) for shape in shapes)

@@ -8,13 +8,15 @@ import math
 import statistics
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bench.figures.drawing import draw_into
 from bench.harness import experiment, methods, scan
 from bench.harness.config import RunConfig, unattacked
 from bench.harness.errors import InputFileError, UsageError, of_none
@@ -25,6 +27,8 @@ from bench.harness.provenance import about_settings, versions
 from bench.harness.records import RunFolder
 from bench.harness.sources import check_device
 from bench.harness.tuned_file import SCHEMA_VERSION, read_tuned
+from bench.harness.worst_case import WorstCase, entry_of, worst_case
+from bench.harness.worst_case import scores as worst_case_scores
 from bench.training.data import training_examples
 from bench.training.examples import Examples
 from data_prep.names import checksum
@@ -35,12 +39,23 @@ from jaxcs.recon import METHODS
 Settings = dict[str, str]
 
 
+class _Choice(NamedTuple):
+    settings: Settings
+    config: RunConfig
+    method_config: Any
+
+    def label(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.settings.items())
+
+
 def tuned(arguments: Namespace) -> dict[str, Any]:
     """The content of the file of --output: a candidate for each combination, and the best of all that it holds.
 
-    The best is that of the largest mean SSIM.  What the file holds already is not computed again; it is written after
+    The best is that of the largest mean SSIM of clean reconstructions.  With --worst-case each candidate has its scores
+    under attack too.  What the file holds already is not computed again; it is written after
     every candidate, and held until the end.  Raises UsageError, InputFileError or OutputError.
     """
+    asked = worst_case(arguments)
     check_device(arguments.device)
     wanted = combinations(arguments.grid, arguments.random, arguments.seed)
     configs = [
@@ -65,20 +80,20 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
         "best": {},
         "failed": {},
     }
+    choices = list(map(_Choice, wanted, configs, method_configs))
     if arguments.output is None:
-        return _completed(found, None, examples, wanted, configs, method_configs)
+        return _completed(found, None, examples, choices, asked)
     output = Path(arguments.output)
     with held_beside(output, "file"):
-        return _completed(found, output, examples, wanted, configs, method_configs)
+        return _completed(found, output, examples, choices, asked)
 
 
 def _completed(
     found: dict[str, Any],
     output: Path | None,
     examples: Examples,
-    wanted: list[Settings],
-    configs: list[RunConfig],
-    method_configs: list[Any],
+    choices: list[_Choice],
+    asked: WorstCase | None,
 ) -> dict[str, Any]:
     """With what the file holds, and a candidate for each of the settings that are wanted."""
     if output is not None and output.exists():
@@ -89,18 +104,62 @@ def _completed(
         found = before | {"failed": before.get("failed", {})}
     for note in about_settings():
         print(f"note: {note}", file=sys.stderr)
-    done = [one["settings"] for one in found["candidates"]]
-    left = [one for one in zip(wanted, configs, method_configs, strict=True) if one[0] not in done]
-    slices = _prepared(examples, configs[0], found["failed"]) if left else []
-    progress = Progress(len(slices) * len(left), "reconstructions")
-    for settings, config, method_config in left:
-        label = " ".join(f"{name}={value}" for name, value in settings.items())
-        ssim, psnr = _scores(slices, config, method_config, lambda words=label: progress.advance(words))
-        found["candidates"].append({"settings": settings, "ssim": ssim, "psnr": psnr})
-        found["best"] = max(found["candidates"], key=lambda one: one["ssim"])["settings"]
+    candidates = found["candidates"]
+
+    def candidate(choice: _Choice) -> dict[str, Any] | None:
+        return next((one for one in candidates if one["settings"] == choice.settings), None)
+
+    def write() -> None:
         if output is not None:
             RunFolder(output.parent).write_json(output.name, found)
+
+    left = [choice for choice in choices if candidate(choice) is None]
+    missing = {} if asked is None else {choice.label(): _missing(candidate(choice), asked) for choice in choices}
+    under_attack = [choice for choice in choices if missing.get(choice.label())]
+    slices = _prepared(examples, choices[0].config, found["failed"]) if left or under_attack else []
+    progress = Progress(len(slices) * len(left), "reconstructions")
+    for choice in left:
+        ssim, psnr = _scores(slices, choice.config, choice.method_config, partial(progress.advance, choice.label()))
+        candidates.append({"settings": choice.settings, "ssim": ssim, "psnr": psnr})
+        found["best"] = max(candidates, key=lambda one: one["ssim"])["settings"]
+        write()
+    progress = Progress(len(slices) * len(under_attack), "attacks")
+    for choice in under_attack:
+        assert asked is not None
+        label, one = choice.label(), candidate(choice)
+        still, advance = asked._replace(eps=missing[label]), partial(progress.advance, label)
+        entries = worst_case_scores(slices, choice.config, choice.method_config, still, advance)
+        assert one is not None  # the loop above has made it
+        one["worst_case"] = sorted(one.get("worst_case", []) + entries, key=lambda entry: entry["eps"])
+        write()
+    if output is not None and asked is not None:
+        _draw(found, output, asked)
     return found
+
+
+def _missing(candidate: dict[str, Any] | None, asked: WorstCase) -> tuple[float, ...]:
+    """The epsilons that a candidate has no scores at."""
+    return tuple(eps for eps in asked.eps if candidate is None or entry_of(candidate, asked.label(eps)) is None)
+
+
+def _draw(found: dict[str, Any], output: Path, asked: WorstCase) -> None:
+    """The scores against the setting, beside the file, if one setting with numbers is all that was tried."""
+    labels = [asked.label(eps) for eps in asked.eps]
+    drawn = [one for one in found["candidates"] if all(entry_of(one, label) is not None for label in labels)]
+    if len({tuple(one["settings"]) for one in drawn}) > 1 or len(drawn[0]["settings"]) > 1 or not _numeric(drawn):
+        print("note: no figure is drawn: it takes a single setting, whose values are numbers", file=sys.stderr)
+        return
+    entries = [[entry_of(one, label) for one in drawn] for label in labels]
+    name = output.with_suffix(".png").name
+    title = f"{found['method']} on {found['images']} training images, under {asked.search.name}"
+    draw_into(RunFolder(output.parent), name, "tuning", drawn, entries, title, again="the same command")
+
+
+def _numeric(candidates: list[dict[str, Any]]) -> bool:
+    try:
+        return all(math.isfinite(float(value)) for one in candidates for value in one["settings"].values())
+    except ValueError:
+        return False
 
 
 def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str]) -> list[Prepared]:

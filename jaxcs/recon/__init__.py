@@ -117,7 +117,12 @@ METHODS = {
     "zero_filled": Method(zero_filled.Config, zero_filled.build, {}),
     "sense": Method(sense.Config, sense.build, {}, without_inverse=_by("cg")),
     "l1": Method(
-        l1.Config, l1.build, l1.PRESETS, searched=_looser, without_inverse=_by("pogm"), variational=l1.variational
+        l1.Config,
+        l1.build,
+        l1.PRESETS,
+        searched=_looser,
+        without_inverse=l1.without_inverse,
+        variational=l1.variational,
     ),
     "tv": Method(tv.Config, tv.build, {}, searched=_looser, without_inverse=_by("primal_dual")),
     "unet": Method(

@@ -7,7 +7,6 @@ proximal operator linearised at the solution, by the same iteration and the same
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +23,9 @@ from jaxcs.types import Follow, Image, Kspace, Mask, Measurement, Solution
 
 # Iterations from one perturbation of a search to the next.
 _FOLLOW = 20
+# The same if there are copies, which come to agree slowly when the data change.  On a phantom knee at epsilon 0.05 and
+# l1 with 4 shifts `scout` finds 6.2 dB with 20 iterations, 4.4 dB with 60.
+_FOLLOW_COPIES = 60
 
 
 class Regulariser(NamedTuple):
@@ -51,18 +53,26 @@ class RowSplit(NamedTuple):
 
     grid: of the unknown, whose margin around the image the data do not see.
     seen: (sense, unknown) -> the part that has to settle, and is the image.
+    copies: if above 1, g is a mean of so many functions, and each has a copy of the unknown: the variable of the
+        splitting, on which `regulariser` acts, is (copies, *grid).  The data term makes the copies equal, and sees
+        their mean (Boyd et al., Found. Trends Mach. Learn. 3:1, 2011, section 7.1: consensus).
     """
 
     regulariser: Regulariser
     grid: tuple[int, int]
     seen: Callable[[Sense, Array], Array]
+    copies: int = 1
 
     def minimise(self, sense: Sense, kspace: Kspace, inverse: RowInverse, tolerance: float, n_iters: int) -> Solution:
         """The minimiser on `grid`, with the gradient of the minimiser in coil maps and data."""
 
         def settled(sense: Sense, inverse: RowInverse, b: Image, prox: Prox) -> Settled:
             z, dual = self._zeros(b)
-            data, image_of = self._data(sense, inverse, b), partial(self.seen, sense)
+            data = self._data(sense, inverse, b)
+
+            def image_of(x: Array) -> Image:
+                return self.seen(sense, self._mean(x))
+
             return douglas_rachford(data, prox, z, dual, tolerance, n_iters, image_of)
 
         def solve(theta: tuple[Sense, Image], inverse: RowInverse, start: None) -> Settled:
@@ -76,10 +86,10 @@ class RowSplit(NamedTuple):
         def descent(theta: tuple[Sense, Image], found: Settled) -> Image:
             """Minus the gradient of the data term, which says how the solution depends on maps and data."""
             sense, b = theta
-            return b - sense.normal(centre_crop(found.state.x, _shape(b)))
+            return b - sense.normal(centre_crop(self._mean(found.state.x), _shape(b)))
 
         found = implicit(solve, descent, solve_adjoint, (sense, sense.adjoint(kspace)), None, inverse)
-        return Solution(found.state.x, found.iterations, found.error)
+        return Solution(self._mean(found.state.x), found.iterations, found.error)
 
     def first(self, measurement: Measurement) -> Memory:
         """The memory before anything has been solved."""
@@ -89,29 +99,35 @@ class RowSplit(NamedTuple):
     def advance(
         self, inverse: RowInverse, measurement: Measurement, memory: Memory
     ) -> tuple[Image, Callable[[Image], tuple[Kspace, Memory]]]:
-        """_FOLLOW iterations for the solution, and as many for the adjoint in `pull`; see `Follow`."""
+        """A few iterations for the solution, and as many for the adjoint in `pull`; see `Follow`."""
+        steps = _FOLLOW if self.copies == 1 else _FOLLOW_COPIES
         sense = Sense(measurement.maps, measurement.mask)
         b, to_kspace = jax.vjp(sense.adjoint, measurement.kspace)
-        split = take(self._data(sense, inverse, b), self.regulariser.prox, *memory.solution, _FOLLOW)
-        image, to_unknown = jax.vjp(lambda x: centre_crop(self.seen(sense, x), _shape(b)), split.x)
+        split = take(self._data(sense, inverse, b), self.regulariser.prox, *memory.solution, steps)
+        image, to_unknown = jax.vjp(lambda x: centre_crop(self.seen(sense, self._mean(x)), _shape(b)), split.x)
 
         def pull(gradient: Image) -> tuple[Kspace, Memory]:
             adjoint_b, prox = self._adjoint_problem(b, split, to_unknown(gradient)[0])
-            end = take(self._data(sense, inverse, adjoint_b), prox, *memory.adjoint, _FOLLOW)
+            end = take(self._data(sense, inverse, adjoint_b), prox, *memory.adjoint, steps)
             (kspace,) = to_kspace(self._adjoint_solution(b, end.x))
             return kspace, Memory((split.z, split.dual), (end.z, end.dual))
 
         return image, pull
 
     def _zeros(self, like: Image) -> tuple[Array, Any]:
-        z = jnp.zeros(self.grid, like.dtype)
+        z = jnp.zeros(self.grid if self.copies == 1 else (self.copies, *self.grid), like.dtype)
         return z, self.regulariser.dual(z)
+
+    def _mean(self, x: Array) -> Array:
+        """The unknown, of its copies."""
+        return x if self.copies == 1 else jnp.mean(x, axis=0)
 
     def _data(self, sense: Sense, inverse: RowInverse, b: Image) -> Callable[[Array], Array]:
         """The data term's proximal operator."""
         constant, shape = inverse.solve(sense, b), _shape(b)
 
         def data(z: Array) -> Array:
+            z = self._mean(z)
             if self.grid == shape:
                 return constant + inverse.shrink(z)
             inside = centre_crop(z, shape)
@@ -121,10 +137,12 @@ class RowSplit(NamedTuple):
 
     def _adjoint_problem(self, b: Image, at: Split, cotangent: Array) -> tuple[Image, Prox]:
         """Data and proximal operator.  Cotangents are conjugated vectors; the margin's is 0, as the image is a crop."""
+        if self.copies > 1:
+            cotangent = jnp.sum(cotangent, axis=0)
         return jnp.conj(centre_crop(cotangent, _shape(b))), self.regulariser.linearised(at)
 
     def _adjoint_solution(self, b: Image, x: Array) -> Image:
-        return jnp.conj(centre_crop(x, _shape(b)))
+        return jnp.conj(centre_crop(self._mean(x), _shape(b)))
 
 
 def by_rows(solver: str, mask: Mask) -> bool:
