@@ -104,7 +104,9 @@ def write_run(
         "started": "2026-01-01T00:00:00+00:00",
         "status": "done",
         "notes": ["a note of the run"],
-        "sampling": {case: {"samples": 31, "acceleration": 4.1, "centre": 10} for case in cases},
+        "sampling": {
+            case: {"samples": 31, "acceleration": 4.1, "centre": 10, "outside_centre": 0.125} for case in cases
+        },
         "thermal": dict.fromkeys(cases, 0.012),
         "failed": {},
         "flags": flags,

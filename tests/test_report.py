@@ -206,6 +206,13 @@ def test_what_does_not_fit_is_left_out_and_the_page_says_so(matrix, monkeypatch)
     assert "1 of 2 images can be looked at here" in Page(report.write_report(matrix)).text
 
 
+def test_the_page_says_what_epsilon_is_of_the_columns_outside_the_centre(ordinary):
+    said = (
+        "centre holds 98.4% of the measured energy: on the other columns alone an epsilon of 0.05 is 40% of the signal"
+    )
+    assert said in Page(report.write_report(ordinary)).text
+
+
 def test_ten_images_of_320_are_a_page_of_10_megabytes(tmp_path):
     folder = write_run(tmp_path / "run", cases=tuple(f"v{index}.h5:0" for index in range(10)), shape=(320, 320))
     assert len(report.write_report(folder)) < 10_500_000
@@ -219,6 +226,7 @@ def test_a_change_of_the_scan_is_called_by_its_name(ordinary):
     text = Page(report.write_report(ordinary)).text
     assert "A rotation of 0.05 (degrees) takes l1 from" in text
     assert "a random rotation of the same size, to" in text
+    assert "on the other columns" not in text
 
 
 def test_an_old_run_still_has_a_page(ordinary):

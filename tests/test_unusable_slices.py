@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench import attack
+from bench.harness import coverage
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UnsuitedError
 from bench.harness.finish import doubtful
@@ -168,6 +169,14 @@ def test_the_share_that_maps_leave_out_is_that_of_what_they_do_not_span():
     # Whatever the norm of the maps is.
     assert left_out(fft2c(maps * image), 7 * half, whole) == pytest.approx(0.5, abs=1e-5)
     assert left_out(np.zeros_like(maps), maps, whole) == 1
+
+
+def test_what_lies_outside_the_centre_is_of_the_columns_there(case):
+    kspace = np.ones((2, 4, 8), np.complex64)
+    assert coverage.share_outside(kspace, (4, 2)) == pytest.approx((6 / 8) ** 0.5)
+    prepared = prepare(case, RunConfig(acceleration=2.5, center_fraction=0.25))
+    assert 0 < prepared.outside < 0.6
+    assert prepared.described()["outside_centre"] == prepared.outside
 
 
 def test_maps_that_cover_little_are_said_with_what_helps(case):

@@ -92,6 +92,15 @@ def share_left_out(measurement: Measurement, centre: tuple[int, int]) -> float |
     return float(_left_out(measurement.kspace, measurement.maps, jnp.asarray(block)))
 
 
+def share_outside(kspace: np.ndarray, centre: tuple[int, int]) -> float:
+    """The norm of the measured entries outside the fully sampled centre, over that of all of them.
+
+    kspace: (coil, ny, nx), zero where nothing is measured.
+    """
+    outside = np.where(_block(kspace.shape, centre), 0, kspace)
+    return float(np.linalg.norm(outside) / np.linalg.norm(kspace))
+
+
 def ceiling(
     kspace: Kspace,
     maps: Maps,

@@ -49,6 +49,7 @@ class Prepared(NamedTuple):
     calibration: (rows, columns) that maps are estimated from, None where the source gave maps.
     thermal: the epsilon that the scan's own noise amounts to, None where it cannot be told.
     left_out: share of the energy of the fully sampled centre that the coil maps leave out, None where there is none.
+    outside: norm of the measured entries outside that centre, over that of all of them.
     ceiling: scores of the fully sampled data combined by the coil maps; None where the data are not fully sampled.
     doubts: what cannot be right about the slice, or about its maps.
     """
@@ -62,13 +63,14 @@ class Prepared(NamedTuple):
     calibration: tuple[int, int] | None
     thermal: float | None
     left_out: float | None
+    outside: float
     ceiling: dict[str, float | None] | None
     doubts: tuple[Doubt, ...]
 
     def described(self) -> dict[str, Any]:
         """The sampling as run.json has it."""
         found: dict[str, Any] = {"mask": self.mask} | self.sampling._asdict() | {"scale": self.scale}
-        found |= {"maps_leave_out": self.left_out, "ceiling": self.ceiling}
+        found |= {"maps_leave_out": self.left_out, "outside_centre": self.outside, "ceiling": self.ceiling}
         return found | ({"doubts": [list(one) for one in self.doubts]} if self.doubts else {})
 
 
@@ -133,6 +135,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         calibration=calibration,
         thermal=thermal,
         left_out=share,
+        outside=coverage.share_outside(kspace / largest, centre),
         ceiling=(
             None if own else coverage.ceiling(data.kspace, data.maps, data.target, data.data_range, config.region)
         ),

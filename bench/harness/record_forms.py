@@ -55,7 +55,8 @@ CONFIG: dict[str, Form] = {
 _CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
 _SAMPLING = table(
     {"samples": whole(), "acceleration": number},
-    {"centre": plain, "scale": number, "maps_leave_out": optional(number), "ceiling": optional(_CEILING)},
+    {"centre": plain, "scale": number, "maps_leave_out": optional(number), "ceiling": optional(_CEILING)}
+    | {"outside_centre": number},
 )
 _RUNTIME = table({"batch": whole(), "save_perturbations": truth, "shard": optional(list_of(whole(1), 2))})
 _MORE: dict[str, Form] = {

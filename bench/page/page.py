@@ -102,6 +102,13 @@ def _about_curves(record: Record) -> str:
         else f" The scan's own thermal noise amounts to an epsilon of {level:.2g} (median over images): a perturbation "
         "below it hides in what every scan has."
     )
+    share = words.outside_centre(record)
+    config = record.run["config"]
+    if share and (config.get("norm"), config.get("threat", "noise")) == ("measured", "noise"):
+        noise += (
+            f" The fully sampled centre holds {1 - share**2:.1%} of the measured energy: on the other columns alone an "
+            f"epsilon of {record.shown:g} is {record.shown / share:.0%} of the signal."
+        )
     return (
         f'<p class="quiet">Means over images{f", with {name} as area" * bool(name)}. '
         f"{escape(words.control(record).capitalize())} is the control: what an accident of that size does."

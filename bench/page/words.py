@@ -110,6 +110,12 @@ def thermal(record: Record) -> float | None:
     return statistics.median(known) if known else None
 
 
+def outside_centre(record: Record) -> float | None:
+    """The norm of what is measured outside the fully sampled centre over that of all, the median; None if unknown."""
+    known = [one["outside_centre"] for one in record.run["sampling"].values() if "outside_centre" in one]
+    return statistics.median(known) if known else None
+
+
 def clean_flags(record: Record) -> list[str]:
     """Sentences that speak against the methods before any attack."""
     images = {(row["victim"], row["case"]): row["flags"] for row in record.rows}
