@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bench.harness import solver_error
 from bench.harness.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
 from bench.harness.findings import findings
 from bench.harness.records import COLUMNS, FLAGS, summarise
@@ -172,3 +173,17 @@ def test_the_printed_table_names_ranges_and_what_speaks_against_clean_images():
     many = render(summarise(summary_rows(5, None)), {}, {}, "nmse")
     assert "95 % CI" in many.splitlines()[0]
     assert many.splitlines()[1].split()[4:] == ["-", "0.400", "0.400", "0.300", "±0.196", "5"]
+
+
+def test_how_far_solvers_are_from_their_minimisers_is_said_by_method():
+    def row(victim, *errors):
+        return {"victim": victim} | {
+            f"solver_error_{state}": error for state, error in zip(("clean", "noise", "attacked"), errors, strict=True)
+        }
+
+    rows = [row("l1", 1e-4, 2e-4, 3e-4), row("tv", 1e-4, 1e-4, 0.02), row("unet", None, None, None)]
+    assert solver_error.sentence(rows) == (
+        "solvers: every image of l1 is within 0.0003 of its minimiser; 33% of the reconstructions of tv are over 0.001 "
+        "from their minimiser, the farthest 0.02 (estimated, relative)"
+    )
+    assert solver_error.sentence([row("unet", None, None, None), {"victim": "l1"}]) is None

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from bench.figures.drawing import draw_into
-from bench.harness import arrays, ceiling
+from bench.harness import arrays, ceiling, solver_error
 from bench.harness.card_check import below_card
 from bench.harness.errors import DONE, SOME_FAILED
 from bench.harness.findings import findings
@@ -74,8 +74,8 @@ def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
         print(json.dumps(record))
     elif record["summary"]:
         print(render(record["summary"], record["flags"], record["below_card"], record["config"]["loss"]))
-        best = ceiling.sentence(record)
-        print(*([] if best is None else [best]), *record["findings"], sep="\n")
+        best, far = ceiling.sentence(record), solver_error.sentence(rows_of(folder.path / "images.jsonl"))
+        print(*(said for said in (best, far) if said is not None), *record["findings"], sep="\n")
     print(
         f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {folder.path}",
         file=sys.stderr,

@@ -7,7 +7,7 @@ from html import escape
 from operator import itemgetter
 from typing import Any
 
-from bench.harness import ceiling
+from bench.harness import ceiling, solver_error
 from bench.harness.findings import findings
 from bench.harness.reading import understanding
 from bench.page import pictures, plots, tables, words
@@ -154,9 +154,10 @@ def _belief(record: Record) -> str:
 
 
 def _about_numbers(record: Record) -> str:
-    best = ceiling.sentence(record.run)
+    best, far = ceiling.sentence(record.run), solver_error.sentence(record.rows)
     clean = "" if best is None else f"Beside the clean scores: {escape(best)}. "
+    solved = "" if far is None else f"{escape(far[0].upper() + far[1:])}. "
     return (
-        f'<p class="quiet">{clean}The control is {escape(words.control(record))}, in the same threat set. '
+        f'<p class="quiet">{clean}{solved}The control is {escape(words.control(record))}, in the same threat set. '
         f"{escape(words.about_interval(record))} Zero-filled: the weakest method, on clean data.</p>"
     )
