@@ -3,31 +3,59 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from bench import attack
+from data_prep import phantom
+from jaxcs.fourier import centre_crop
 
 MEASURED = Path(__file__).resolve().parents[2] / "shared" / "data" / "multicoil"
 FILES = ("brain_mprage_4coil", "brain_t1_7coil", "brain_vfa_13coil")
+PHANTOMS = 3
+# Of all images, so that one program serves all: the resolution is lower, and most of the energy is in four coils.
+SHAPE, COILS = (96, 80), 4
 
 
-def margins(capsys, output, *arguments):
-    """Noise PSNR minus attacked PSNR of each image at epsilon 0.05 [dB], of an attack of a third of the steps."""
-    code = attack.main(["--method", "l1", "--steps", "6", "--eps", "0.05", "--output", str(output), *arguments])
-    assert code == 0, capsys.readouterr().err
-    rows = [json.loads(line) for line in next(output.glob("*/images.jsonl")).read_text().splitlines()]
-    return [row["noise"] - row["attacked"] for row in rows if row["metric"] == "psnr"]
+def alike(kspace):
+    """The centre of k-space in the coils' leading principal components, its peak 1; float32 complex."""
+    kspace = np.asarray(centre_crop(kspace, SHAPE))
+    components = np.linalg.svd(kspace.reshape(len(kspace), -1), full_matrices=False)[0]
+    kspace = np.einsum("cv,cyx->vyx", components[:, :COILS].conj(), kspace)
+    return (kspace / np.abs(kspace).max()).astype(np.complex64)
 
 
-def test_the_attack_beats_noise_by_6_db_on_the_phantom(capsys, tmp_path):
-    found = margins(capsys, tmp_path, "--limit", "3")
-    assert np.mean(found) >= 6
-    assert min(found) >= 4
+def measured(name):
+    with h5py.File(MEASURED / f"{name}.h5") as file:
+        return file["kspace"][0]
+
+
+@pytest.fixture(scope="module")
+def margins(tmp_path_factory):
+    """Noise PSNR minus attacked PSNR of each image at epsilon 0.05 [dB], of an attack of a third of the steps.
+
+    First of the phantoms, then of the measured slices if they are there.
+    """
+    folder = tmp_path_factory.mktemp("acceptance")
+    slices = [phantom.case("knee", "test", index, SHAPE).kspace for index in range(PHANTOMS)]
+    slices += [measured(name) for name in FILES if MEASURED.is_dir()]
+    with h5py.File(folder / "slices.h5", "w") as file:
+        file["kspace"] = np.stack([alike(one) for one in slices])
+    flags = ["--method", "l1", "--steps", "6", "--eps", "0.05", "--limit", str(len(slices))]
+    assert attack.main([*flags, "--data", str(folder / "slices.h5"), "--output", str(folder / "runs")]) == 0
+    rows = [json.loads(line) for line in next(folder.glob("runs/*/images.jsonl")).read_text().splitlines()]
+    found = [row["noise"] - row["attacked"] for row in rows if row["metric"] == "psnr"]
+    assert len(found) == len(slices)
+    return found
+
+
+def test_the_attack_beats_noise_by_6_db_on_the_phantom(margins):
+    assert np.mean(margins[:PHANTOMS]) >= 6
+    assert min(margins[:PHANTOMS]) >= 4
 
 
 @pytest.mark.skipif(not MEASURED.is_dir(), reason="the measured multi-coil files are not beside the repository")
 @pytest.mark.parametrize("name", FILES)
-def test_the_attack_beats_noise_by_6_db_on_measured_data(capsys, tmp_path, name):
-    found = margins(capsys, tmp_path, "--data", str(MEASURED / f"{name}.h5"), "--limit", "1")
-    assert min(found) >= 6
+def test_the_attack_beats_noise_by_6_db_on_measured_data(margins, name):
+    assert margins[PHANTOMS + FILES.index(name)] >= 6
