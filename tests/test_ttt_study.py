@@ -20,16 +20,17 @@ STATES = ("clean", "noise", "attacked")
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
 
 
-@pytest.fixture
-def weights(tmp_path):
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
     """Four tiny networks that were never trained."""
-    network = unet_complex.Config(4, 1)
+    folder, network = tmp_path_factory.mktemp("weights"), unet_complex.Config(4, 1)
+    init = jax.jit(METHODS["unet_complex"].build(network).init)
     for seed, model in enumerate(gap.MODELS):
-        params = METHODS["unet_complex"].build(network).init(jax.random.key(seed))
+        params = init(jax.random.key(seed))
         training = {"self_supervised": float(model.endswith("self"))}
         card = {"method": "unet_complex", "config": asdict(network), "training": training}
-        (tmp_path / f"{model}.safetensors").write_bytes(archive.encode(params, card))
-    return {model: str(tmp_path / f"{model}.safetensors") for model in gap.MODELS}
+        (folder / f"{model}.safetensors").write_bytes(archive.encode(params, card))
+    return {model: str(folder / f"{model}.safetensors") for model in gap.MODELS}
 
 
 # SSIM before and after, of two images: half of the gap is closed.
