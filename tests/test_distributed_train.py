@@ -1,6 +1,7 @@
 """bench.train by several processes: the losses of one, and what becomes of it where one is lost."""
 
 import json
+import os
 import signal
 
 import h5py
@@ -55,30 +56,19 @@ def assert_alike(run, other):
     assert np.mean(moved) < 1e-4
 
 
-def test_two_processes_train_as_one_does(tmp_path, one):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_where_one_is_lost_all_end_and_can_go_on_to_what_one_process_trains(tmp_path, one, number):
     images, whole = one
     # Two devices in each, so that a batch of four is in as many places.
-    two = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    first, second = ended(train_together(2, arguments(images, tmp_path), environment=two))
-    assert (first.code, second.code) == (0, 0), first.err
-    (run,) = tmp_path.iterdir()
-    assert_alike(run, whole)
-    record = json.loads((run / "train.json").read_text())
-    assert (record["device"]["used"], record["device"]["processes"]) == (4, 2)
-    assert "4 devices of 2 processes" in first.err
-    assert "validation SSIM" not in second.err
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_where_one_is_lost_all_end_and_can_go_on(tmp_path, one, number):
-    images, whole = one
-    kept = environment(images.parent / "cache")
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+    kept = environment(images.parent / "cache") | {"XLA_FLAGS": flags}
     first, second = ended(train_together(2, arguments(images, tmp_path), {1: STOPS.format(int(number))}, kept))
     assert (first.code, second.code) == (1, -9 if number == signal.SIGKILL else 143)
     (run,) = tmp_path.iterdir()
     error, how = first.err.splitlines()[-2:]
     assert error.startswith("bench.train: error: process 0 cannot go on, as where another is lost (")
     assert how == f"python -m bench.train --resume {run}"
+    assert "4 devices of 2 processes" in first.err
     if number == signal.SIGKILL:
         return
     # It was lost before the checkpoint of step 4, and makes none when it is told to stop: the others may be elsewhere.
@@ -86,6 +76,9 @@ def test_where_one_is_lost_all_end_and_can_go_on(tmp_path, one, number):
     assert (first.code, second.code) == (0, 0), first.err
     assert "resuming after step 2" in first.err
     assert_alike(run, whole)
+    record = json.loads((run / "train.json").read_text())
+    assert (record["device"]["used"], record["device"]["processes"]) == (4, 2)
+    assert "validation SSIM" not in second.err
 
 
 def test_a_mistake_of_one_ends_all_before_anything_is_written(tmp_path, one):
