@@ -26,7 +26,7 @@ QUICK_TO_COMPILE = {
     | {"n_steps": 2, "learning_rate": 1e-5, "gradient": "unroll"},
     **dict.fromkeys(
         ("convdecoder", "deepdecoder"),
-        {"channels": 8, "layers": 3, "in_rows": 4, "in_columns": 3, "coils": "maps"} | FEW_STEPS,
+        {"channels": 8, "layers": 2, "in_rows": 4, "in_columns": 3, "coils": "maps"} | FEW_STEPS,
     ),
     "dip": {"channels": 8, "scales": 2, "coils": "maps"} | FEW_STEPS,
     "varnet": {"cascades": 2, "channels": 8, "pools": 1, "sens_channels": 8, "sens_pools": 1},

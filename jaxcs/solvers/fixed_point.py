@@ -29,7 +29,7 @@ def unrolled(body: Callable[[State], State], state: State, n_iters: int) -> Stat
     The iterations are cut into about sqrt(n_iters) segments.  The backward pass keeps the state at each segment's
     start and recomputes the inside of one segment at a time (Griewank & Walther, ACM TOMS 26:19, 2000).
     """
-    length = max(1, math.isqrt(n_iters))
+    length = _segment(n_iters)
 
     def segment(start: State, steps: int) -> State:
         return jax.lax.scan(lambda s, _: (body(s), None), start, None, length=steps)[0]
@@ -37,6 +37,15 @@ def unrolled(body: Callable[[State], State], state: State, n_iters: int) -> Stat
     checkpointed = jax.checkpoint(segment, static_argnums=(1,))
     state = jax.lax.scan(lambda s, _: (checkpointed(s, length), None), state, None, length=n_iters // length)[0]
     return checkpointed(state, n_iters % length) if n_iters % length else state
+
+
+def _segment(n_iters: int) -> int:
+    """The length of segments: the largest divisor up to the root that is not far below it.
+
+    A rest would be one more program to compile; if no divisor will do, the root itself leaves one.
+    """
+    root = max(1, math.isqrt(n_iters))
+    return max((d for d in range(1, root + 1) if n_iters % d == 0 and d + n_iters // d <= 3 * root), default=root)
 
 
 def implicit(
