@@ -42,7 +42,7 @@ def margins(tmp_path_factory):
     slices += [measured(name) for name in FILES if MEASURED.is_dir()]
     with h5py.File(folder / "slices.h5", "w") as file:
         file["kspace"] = np.stack([alike(one) for one in slices])
-    flags = ["--method", "l1", "--steps", "6", "--eps", "0.05", "--limit", str(len(slices))]
+    flags = ["--method", "l1", "--steps", "13", "--eps", "0.05", "--limit", str(len(slices))]
     assert attack.main([*flags, "--data", str(folder / "slices.h5"), "--output", str(folder / "runs")]) == 0
     rows = [json.loads(line) for line in next(folder.glob("runs/*/images.jsonl")).read_text().splitlines()]
     found = [row["noise"] - row["attacked"] for row in rows if row["metric"] == "psnr"]
