@@ -2,12 +2,17 @@
 
 import json
 
+import h5py
+
 from bench import convergence
+from data_prep import phantom
 from tests.cheap_run import write_volume
 
 
 def test_a_converged_attack_stays_as_bad_and_columns_become_equal(tmp_path, capsys):
-    data = write_volume(tmp_path / "volume.h5", images=2)
+    data = tmp_path / "volume.h5"
+    with h5py.File(data, "w") as file:
+        file["kspace"] = phantom.case("knee", "train", 0, (48, 40)).kspace[None]
     flags = ["--data", str(data), "--acceleration", "2.5", "--center-fraction", "0.25", "--set", "levels=2"]
     assert convergence.main([*flags, "--iterations", "500", "10", "1000", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

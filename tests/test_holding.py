@@ -89,6 +89,7 @@ def test_of_two_tunings_into_one_file_the_second_is_refused(tmp_path, monkeypatc
     arguments = Namespace(
         device="auto", grid=[("lam", ("1",))], random=None, seed=0, method="l1", set=[], data=None, phantom="knee",
         images=1, mask="random", acceleration=4.0, center_fraction=0.08, output=str(tmp_path / "l1.json"),
+        worst_case=None, steps=None,
     )  # fmt: skip
     with held_beside(tmp_path / "l1.json", "file"), refused(tmp_path / "l1.json", "file"):
         tuning.tuned(arguments)

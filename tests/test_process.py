@@ -160,7 +160,7 @@ COMMANDS_OF_BENCH = sorted(
 
 
 def test_every_command_is_a_process_of_this_kind_and_has_its_help_without_numpy():
-    assert len(COMMANDS_OF_BENCH) == 13
+    assert len(COMMANDS_OF_BENCH) == 15
     modules = [f"bench.{name}" for name in COMMANDS_OF_BENCH] + ["data_prep.__main__"]
     code = f"import importlib, sys\nfor name in {modules}: importlib.import_module(name).parser().format_help()\n"
     code += "assert 'numpy' not in sys.modules"
