@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from bench.figures.drawing import draw_into
@@ -25,15 +23,14 @@ from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared, prepare
 from bench.harness.provenance import about_settings, versions
 from bench.harness.records import RunFolder
+from bench.harness.single_slice import SingleSlice
 from bench.harness.sources import check_device
 from bench.harness.tuned_file import SCHEMA_VERSION, read_tuned
 from bench.harness.worst_case import WorstCase, entry_of, worst_case
 from bench.harness.worst_case import scores as worst_case_scores
 from bench.training.data import training_examples
 from bench.training.examples import Examples
-from data_prep.names import checksum
 from data_prep.progress import Progress
-from jaxcs.keys import new_key
 from jaxcs.recon import METHODS
 
 Settings = dict[str, str]
@@ -203,11 +200,9 @@ def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advan
     """Mean SSIM and PSNR of the images with one choice."""
     functions = experiment.build(config, {}, METHODS[config.method], method_config, {}, scan.build(config, None))
 
-    def evaluate(one: Prepared) -> dict[str, float]:
-        data = jax.tree.map(lambda leaf: leaf[None], one.data)
-        key = jax.random.fold_in(new_key(0), checksum(one.name))
-        found = functions.evaluate(data, functions.stage(data), jnp.zeros_like(data.kspace)[:, None], key[None])
-        return {name: float(value[0, 0]) for name, value in found.scores.items()}
+    def evaluate(prepared: Prepared) -> dict[str, float]:
+        one = SingleSlice.of(functions, prepared)
+        return {name: score for name, (score,) in one.scores(one.nothing()).items()}
 
     each = []
     for score in side_by_side(evaluate, iter(slices)):

@@ -9,9 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
 from bench.harness import experiment, scan
 from bench.harness.config import RunConfig
 from bench.harness.errors import InputFileError, UsageError
@@ -19,9 +16,8 @@ from bench.harness.experiment import Search
 from bench.harness.intervals import as_json, from_json, meaning, of_mean, told
 from bench.harness.parallel import side_by_side
 from bench.harness.prepare import Prepared
+from bench.harness.single_slice import SingleSlice
 from bench.harness.subjects import default_attack
-from data_prep.names import checksum
-from jaxcs.keys import new_key
 from jaxcs.recon import METHODS
 
 _METRICS = ("ssim", "psnr")
@@ -73,16 +69,9 @@ def scores(
     search = {"attack": asked.search}
     functions = experiment.build(config, {}, METHODS[config.method], method_config, search, scan.build(config, None))
 
-    def attacked(one: Prepared) -> dict[str, list[float]]:
-        data = jax.tree.map(lambda leaf: leaf[None], one.data)
-        keys = jax.random.fold_in(new_key(0), checksum(one.name))[None]
-        staged = functions.stage(data)
-        clean = functions.evaluate(data, staged, jnp.zeros_like(data.kspace)[:, None], keys)
-        eps = jnp.asarray([asked.eps], jnp.float32)
-        start = functions.prepare(data, keys)
-        found = functions.searches["attack"](data, staged, clean.image[:, 0], start, eps, keys)
-        scored = functions.evaluate(data, staged, found.delta, keys).scores
-        return {name: scored[name][0].tolist() for name in _METRICS}
+    def attacked(prepared: Prepared) -> dict[str, list[float]]:
+        one = SingleSlice.of(functions, prepared)
+        return one.scores(one.attack(asked.eps))
 
     each = []
     for score in side_by_side(attacked, iter(slices)):
