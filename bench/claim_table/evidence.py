@@ -1,4 +1,4 @@
-"""What a folder or file is a record of, and what its record says of published claims."""
+"""Evidence from records: the kind of a folder or file, and the published claims that its record bears on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Evidence(NamedTuple):
 
 
 def evidence(paths: Sequence[Path]) -> list[Evidence]:
-    """What the records say, those of bench.features that differ in the image alone together.
+    """Read what the records say; runs of bench.features that differ in the image alone are taken together.
 
     Raises UsageError for a record that is named twice, InputFileError for one that cannot be used.
     """

@@ -1,4 +1,4 @@
-"""What the table of claims needs of the records of studies, as tables of names and forms."""
+"""Forms of the records of studies: the names and values in them that the table of claims needs."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def convdecoder_lowest(rows: Rows, names: list[str]) -> Judged | None:
 
 
 def sizes_of(rows: Rows) -> list[float]:
-    """Of the features [pixels], ascending."""
+    """The sizes of the features [pixels], ascending."""
     return sorted({row["size"] for row in rows if row["kind"] == "feature"})
 
 

@@ -37,7 +37,7 @@ def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, 
 def victim_flags(
     eps: float, attacked: float, noise: float, clamped: float, randomised: bool, maps_leave_out: bool = False
 ) -> dict[str, bool]:
-    """Of one reconstruction; attacked and noise: its errors by the loss that the attack drives up."""
+    """The flags of one reconstruction; attacked and noise: its errors by the loss that the attack drives up."""
     if eps == 0:
         return {}
     return {

@@ -16,7 +16,7 @@ from bench.harness.conventions import CONVENTIONS, crop
 from bench.harness.prepare import SliceData
 from bench.harness.scan import Scan
 from jaxcs.attacks import ATTACKS, Path
-from jaxcs.attacks.base import AttackResult
+from jaxcs.attacks.base import AttackResult, Loss
 from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import ifft2c, image_crop
@@ -140,8 +140,11 @@ def build(
                 known = staged if surrogate is None or not kind.searches else None
                 return reconstruct(searched, start if kind.searches else params, data, known, delta, key).image
 
-            def rows(image: Array, reference: Array) -> Array:
-                return _rows(loss, image, reference, data.data_range, aimed)
+            def rows(image: Array, delta: Array) -> Array:
+                return _rows(loss, image, reference(delta), data.data_range, aimed)
+
+            def losses(delta: Array) -> Array:
+                return rows(imaged(delta), delta)
 
             def residual(delta: Array) -> Array:
                 return crop(imaged(delta) - reference(delta), aimed)
@@ -160,13 +163,9 @@ def build(
                 seen: Any = residual
                 if kind.sees == "path":
                     followed = followed_by(data.mask)
-                    seen = (
-                        _path(lambda delta: rows(imaged(delta), reference(delta)))
-                        if followed is None
-                        else follow(followed, data, staged, lambda image, delta: rows(image, reference(delta)))
-                    )
+                    seen = _path(losses) if followed is None else follow(followed, data, staged, rows)
                 elif kind.sees == "loss":
-                    seen = lambda delta: jnp.sum(rows(imaged(delta), reference(delta)))  # noqa: E731
+                    seen = _sum(losses)
                 found = attack(attack_key, seen, allowed)
             size = crop(data.target if config.target == "truth" else clean, aimed)
             return _found(scan, data, epsilon, found, noise_key, lambda total: loss.value(total, size))
@@ -254,6 +253,11 @@ def _rows(
     first, _, count, _ = aimed
     inside = loss.rows(crop(image, aimed), crop(reference, aimed), data_range)
     return jnp.zeros(image.shape[0], inside.dtype).at[first : first + count].set(inside)
+
+
+def _sum(losses: Callable[[Array], Array]) -> Loss:
+    """The loss of the whole image from those of its rows."""
+    return lambda delta: jnp.sum(losses(delta))
 
 
 def _path(losses: Callable[[Array], Array]) -> Path:

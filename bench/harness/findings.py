@@ -49,7 +49,7 @@ def judged(rows: list[dict[str, Any]]) -> list[Judged]:
 
 
 class _Run(NamedTuple):
-    """What the claims need: methods in order of first appearance, volumes by case, and PSNR lost, also to noise."""
+    """The part of a run that claims need: methods as they appear, volumes by case, and PSNR lost, also to noise."""
 
     labels: list[str]
     volumes: dict[str, str]
@@ -72,7 +72,7 @@ class _Run(NamedTuple):
 
     @property
     def victims(self) -> list[str]:
-        """Those that are under their own attack."""
+        """The methods that are under an attack made for them."""
         return [label for label in self.labels if (label, label) in self.lost]
 
     def mean(self, source: str, victim: str) -> float:

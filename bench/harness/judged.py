@@ -11,7 +11,7 @@ from bench.harness.verdict import together, verdict
 
 
 class Part(NamedTuple):
-    """What a claim is judged by in one respect, such as for one method or one data set.
+    """The number by which a claim is judged in one respect, such as for one method or one data set.
 
     value: the claim's number, None if there is none.  interval: about it, None if it cannot be told.
     more: what belongs beside it, in words.  published: the value that it should have, if each part has its own.

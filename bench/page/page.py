@@ -102,17 +102,21 @@ def _about_curves(record: Record) -> str:
         else f" The scan's own thermal noise amounts to an epsilon of {level:.2g} (median over images): a perturbation "
         "below it hides in what every scan has."
     )
-    share = words.outside_centre(record)
-    config = record.run["config"]
-    if share and (config.get("norm"), config.get("threat", "noise")) == ("measured", "noise"):
-        noise += (
-            f" The fully sampled centre holds {1 - share**2:.1%} of the measured energy: on the other columns alone an "
-            f"epsilon of {record.shown:g} is {record.shown / share:.0%} of the signal."
-        )
     return (
         f'<p class="quiet">Means over images{f", with {name} as area" * bool(name)}. '
         f"{escape(words.control(record).capitalize())} is the control: what an accident of that size does."
-        f"{escape(noise)}</p>"
+        f"{escape(noise + _beside_the_centre(record))}</p>"
+    )
+
+
+def _beside_the_centre(record: Record) -> str:
+    """What epsilon is of the signal outside the fully sampled centre, if noise of all that is measured is bounded."""
+    share, config = words.outside_centre(record), record.run["config"]
+    if not share or (config.get("norm"), config.get("threat", "noise")) != ("measured", "noise"):
+        return ""
+    return (
+        f" The fully sampled centre holds {1 - share**2:.1%} of the measured energy: on the other columns alone an "
+        f"epsilon of {record.shown:g} is {record.shown / share:.0%} of the signal."
     )
 
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxcs.attacks.base import AttackResult, Loss, Path, PathAttack, path_of, strongest
+from jaxcs.attacks.base import AttackResult, Loss, Path, PathAttack, path_of, restarted
 from jaxcs.attacks.threat import Threat
 from jaxcs.complex import abs2, l2_norm, safe_sqrt
 from jaxcs.fourier import from_rows, to_rows
@@ -64,11 +64,8 @@ def build(config: Config) -> PathAttack:
 
     def attack(key: Key, loss: Loss | Path, threat: Threat, start: Array | None = None) -> AttackResult:
         path, by_rows = path_of(loss), isinstance(loss, Path) and threat.domain is not None
-        starts = [threat.random(k) for k in jax.random.split(key, config.restarts)]
-        if start is not None:
-            starts[0] = threat.boundary(start)
-        # One after another, so that memory does not grow with their number.
-        return strongest(jax.lax.map(partial(_climb, config, path, threat, by_rows), jnp.stack(starts)))
+        climb = partial(_climb, config, path, threat, by_rows)
+        return restarted(climb, key, threat, start, config.restarts)
 
     return attack
 

@@ -266,8 +266,9 @@ def objective(config: Config, measurement: Measurement, x: Image) -> Array:
     shape = (measurement.maps.shape[-2], measurement.maps.shape[-1])
     psi, _ = sparsifying_transform(config, shape)
     misfit = a.forward(centre_crop(x, shape)) - jnp.where(measurement.mask, measurement.kspace, 0)
-    coefficients = psi.forward(jnp.broadcast_to(x, (_copies(psi), *x.shape))) if _copies(psi) > 1 else psi.forward(x)
-    penalty = config.lam / _copies(psi) * jnp.sum(magnitude(coefficients))
+    copies = _copies(psi)
+    images = x if copies == 1 else jnp.broadcast_to(x, (copies, *x.shape))
+    penalty = config.lam / copies * jnp.sum(magnitude(psi.forward(images)))
     return 0.5 * jnp.sum(magnitude(misfit) ** 2) + penalty
 
 
