@@ -29,6 +29,8 @@ def unrolled(body: Callable[[State], State], state: State, n_iters: int) -> Stat
     The iterations are cut into about sqrt(n_iters) segments.  The backward pass keeps the state at each segment's
     start and recomputes the inside of one segment at a time (Griewank & Walther, ACM TOMS 26:19, 2000).
     """
+    if n_iters == 1:  # there is nothing to recompute
+        return body(state)
     length = _segment(n_iters)
 
     def segment(start: State, steps: int) -> State:
