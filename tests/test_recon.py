@@ -16,7 +16,7 @@ from tests.asserts import relative_error
 
 PARITY = Path(__file__).parent / "parity"
 KEY = jax.random.key(0)
-# Of one step the image would be that of the first parameters, which no data have changed.
+# After one step the image would still be made by parameters that no data have changed.
 FEW_STEPS = {"n_steps": 2, "optimiser": "rising_descent", "learning_rate": 0.3, "gradient": "unroll"}
 QUICK_TO_COMPILE = {
     "l1": {"wavelet": "db2", "levels": 2},
