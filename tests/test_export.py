@@ -18,9 +18,9 @@ import jaxcs
 from bench import attack, export
 from bench.harness import artefacts as artefacts_module
 from bench.harness.artefacts import PLATFORMS, artefacts, lower
-from jaxcs.attacks import threat
 from jaxcs.complex import value_and_ascent
 from jaxcs.recon import METHODS, l1, normalise, unet, varnet
+from jaxcs.threats import balls
 from jaxcs.types import Measurement
 from jaxcs.weights import archive
 from tests.asserts import complex_normal, relative_error
@@ -99,7 +99,7 @@ def test_an_attack_step_is_that_of_the_library(name):
     start = 0.01 * complex_normal(rng, RAW.shape)
 
     def library(scan, reference, start):
-        allowed = threat.measured(EPSILON, scan.kspace, scan.mask)
+        allowed = balls.measured(EPSILON, scan.kspace, scan.mask)
         image = lambda delta: method.apply(params, scan._replace(kspace=scan.kspace + delta), jax.random.key(0))  # noqa: E731
         value, gradient = value_and_ascent(lambda delta: jnp.sum((image(delta) - reference) ** 2))(start)
         return allowed.project(start + STEP * allowed.boundary(gradient)), value, allowed.radius

@@ -13,11 +13,12 @@ from bench.harness.config import RunConfig
 from bench.harness.experiment import Search
 from bench.harness.prepare import prepare
 from data_prep import phantom
-from jaxcs.attacks import Path, apgd, scout, threat
+from jaxcs.attacks import Path, apgd, scout
 from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import from_rows, to_rows
 from jaxcs.recon import METHODS, l1, tv
+from jaxcs.threats import balls
 from tests.asserts import assert_adjoint, complex_normal, relative_error
 from tests.test_recon import measurement
 
@@ -48,7 +49,7 @@ def stripes(ny, nx, heights):
         gradient = jax.grad(lambda delta: jnp.sum(rows(delta)))(delta)
         return rows(delta), jnp.conj(gradient), memory
 
-    return Path((), ascend), threat.Threat(jnp.float32(1.0), support, domain="kspace")
+    return Path((), ascend), balls.Threat(jnp.float32(1.0), support, domain="kspace")
 
 
 def test_of_many_maxima_the_largest_is_found():
@@ -70,7 +71,7 @@ def test_cells_have_the_whole_radius_each(shape):
     """For coils with radii of their own, images, and numbers of rows that bands do not divide."""
     coils = len(shape) == 3
     radius = jnp.linspace(0.5, 2, 16)[:, None, None] if coils else jnp.float32(0.7)
-    ball = threat.Threat(radius, jnp.ones(shape, bool), domain="kspace" if coils else "image")
+    ball = balls.Threat(radius, jnp.ones(shape, bool), domain="kspace" if coils else "image")
     cells = jnp.arange(shape[-2]) * 5 // shape[-2]
     rows = to_rows(scout._each_boundary(ball, ball.random(jax.random.key(1)), cells), ball.domain)
     for cell in range(5):

@@ -20,9 +20,9 @@ class RunConfig:
     attack, attack_preset, steps, step_size, restarts: the attack; step_size in units of the radius; None: its own.
     like: the published protocol that the other fields follow where not given, or None.
     method_seed: of an un-trained method: "known" to the attack, or "fresh" where it is scored.
-    threat: "noise" added to the data, or a change named in `jaxcs.attacks.changes`.
+    threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
     eps: sizes relative to what `norm` names, or in the units of the change, ascending.
-    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.attacks.threat`.
+    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`.
     target: "truth" or "clean": from what the attack drives the image away.
     loss: the error that the attack drives up, named in `jaxcs.attacks.losses`.
     region: (first row, first column, rows, columns) of the target that is scored, None for all of it.

@@ -18,10 +18,10 @@ from bench.training.config import TrainConfig
 from data_prep.cases import Case, Doubt
 from data_prep.maps import coil_maps
 from jaxcs import masks
-from jaxcs.attacks.changes import CHANGES
 from jaxcs.coils.background import has_background, noise_covariance, thermal_level
 from jaxcs.coils.espirit import EspiritConfig, check_calibration
 from jaxcs.recon import normalise
+from jaxcs.threats.changes import CHANGES
 from jaxcs.types import Measurement
 
 NO_BACKGROUND = "no background to measure noise in"

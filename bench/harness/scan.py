@@ -10,12 +10,12 @@ from jaxtyping import Array
 
 from bench.harness.config import RunConfig
 from bench.harness.prepare import SliceData
-from jaxcs.attacks import Threat, threat
-from jaxcs.attacks.changes import CHANGES
 from jaxcs.coils.espirit import EspiritConfig, espirit
 from jaxcs.complex import l2_norm, root_sum_of_squares
 from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.operators import Sense
+from jaxcs.threats import Threat, balls
+from jaxcs.threats.changes import CHANGES
 from jaxcs.types import Measurement
 
 
@@ -43,9 +43,9 @@ def build(config: RunConfig, calibration: tuple[int, int] | None) -> Scan:
             return change.threat(epsilon, data.kspace, data.maps, data.mask)
         if config.norm == "image":
             # The truth's norm: of the images at hand the only one that no method has touched.
-            return threat.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
+            return balls.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
         if config.norm == "whitened":
-            return threat.whitened(epsilon, data.kspace, data.mask, data.noise)
+            return balls.whitened(epsilon, data.kspace, data.mask, data.noise)
         return _BALLS[config.norm](epsilon, data.kspace, data.mask)
 
     def nothing(data: SliceData) -> Array:
@@ -82,4 +82,4 @@ def build(config: RunConfig, calibration: tuple[int, int] | None) -> Scan:
 
 
 _MAPS_STAY = ("noise", "bias", "phase")
-_BALLS = {"measured": threat.measured, "kspace": threat.whole_kspace, "per_coil": threat.per_coil}
+_BALLS = {"measured": balls.measured, "kspace": balls.whole_kspace, "per_coil": balls.per_coil}

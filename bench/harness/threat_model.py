@@ -8,7 +8,7 @@ from bench.harness.config import RunConfig
 from bench.harness.shifting import in_words
 from bench.harness.subjects import Subject
 from jaxcs.attacks import ATTACKS
-from jaxcs.attacks.changes import CHANGES
+from jaxcs.threats.changes import CHANGES
 
 # What the attack knows of what a fit draws at random: an un-trained network, or which samples are withheld.
 _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}
