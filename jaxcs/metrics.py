@@ -18,6 +18,8 @@ _K1, _K2 = 0.01, 0.03
 
 # Mean and variance in every window of one size, (my, mx) each.
 Moments = tuple[Array, Array]
+# (first row, first column, rows, columns) of an image.
+Region = tuple[int, int, int, int]
 
 
 @jax.jit
@@ -114,6 +116,14 @@ def row_errors(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> F
     peak = jnp.where(peak > 0, peak, 1.0)
     energy = jnp.sum((target / peak) ** 2, axis=-1)
     return jnp.sum(((target - image) / peak) ** 2, axis=-1) / (energy + jnp.mean(energy))
+
+
+def crop(image: Array, region: Region | None) -> Array:
+    """The region of an image, or the whole of it for None."""
+    if region is None:
+        return image
+    row, column, rows, columns = region
+    return image[row : row + rows, column : column + columns]
 
 
 # Each is called with (image, target, data_range).

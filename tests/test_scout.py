@@ -13,6 +13,7 @@ from bench.harness.config import RunConfig
 from bench.harness.experiment import Search
 from bench.harness.prepare import prepare
 from data_prep import phantom
+from jaxcs import evaluate
 from jaxcs.attacks import Path, apgd, scout
 from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
@@ -156,7 +157,7 @@ def test_rows_outside_the_region_count_for_nothing():
     image, reference = jnp.asarray(RNG.normal(size=(2, 9, 8)).astype(np.float32))
 
     def rows(image, region):
-        return experiment._rows(LOSSES["nmse"], image, reference, jnp.float32(1.0), region)
+        return evaluate._rows(LOSSES["nmse"], image, reference, jnp.float32(1.0), region)
 
     found, pull = jax.vjp(lambda image: rows(image, (2, 1, 3, 4)), image)
     gradient = pull(jnp.ones_like(found))[0]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array
 
 from bench.harness import coverage
 from bench.harness.config import RunConfig
@@ -22,24 +22,9 @@ from jaxcs.coils.background import has_background, noise_covariance, thermal_lev
 from jaxcs.coils.espirit import EspiritConfig, check_calibration
 from jaxcs.recon import normalise
 from jaxcs.threats.changes import CHANGES
-from jaxcs.types import Measurement
+from jaxcs.types import Measurement, SliceData
 
 NO_BACKGROUND = "no background to measure noise in"
-
-
-class SliceData(NamedTuple):
-    """One slice, divided by max|A^H y|; leaves only, so that slices of one shape stack.
-
-    kspace is the case's whole k-space, before `mask` is applied; target is (ty, tx); data_range its volume's maximum.
-    noise: lower triangular L with the covariance L L^H of the coils' thermal noise, up to a factor.
-    """
-
-    kspace: Complex[Array, "coil ny nx"]
-    mask: Bool[Array, "..."]
-    maps: Complex[Array, "coil ny nx"]
-    target: Float[Array, "ty tx"]
-    data_range: Float[Array, ""]
-    noise: Complex[Array, "coil coil"]
 
 
 class Prepared(NamedTuple):
