@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from bench.harness.errors import UsageError
 from bench.harness.shards import Shard
+from jaxcs.names import did_you_mean
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -36,13 +36,6 @@ def one_of(choices: Sequence[str]) -> Callable[[str], str]:
         raise argparse.ArgumentTypeError(f"unknown name {text!r}{did_you_mean(text, choices)}")
 
     return parse
-
-
-def did_you_mean(text: str, choices: Sequence[str]) -> str:
-    """The end of a sentence that says what was perhaps meant, and what there is."""
-    near = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{hint} choose from {', '.join(choices)}"
 
 
 def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Callable[[str], float]:
