@@ -167,8 +167,12 @@ def _report(
 ) -> AttackReport:
     """What was computed, in the units that the slice came in, with what speaks against it."""
     data, clean, found, noisy, attacked = computed
-    if not all(np.isfinite(one).all() for one in (clean.image, noisy.image, attacked.image, found.delta)):
-        raise ValueError(f"{names[0]} gave NaN or infinity, on clean, noisy or attacked data")
+    arrays = {"clean image": clean.image, "perturbation": found.delta, "attacked image": attacked.image}
+    for name, array in (arrays | {"image under noise": noisy.image}).items():
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"{names[0]}: the {name} holds NaN or infinity; a square root of 0, as in a magnitude, has such a gradient"
+            )
     image = given.scale
     # Parameters of a change have units of their own.
     perturbation = given.scale if names[2] in NORMS else 1.0
