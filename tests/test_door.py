@@ -15,7 +15,7 @@ RNG = np.random.default_rng(3)
 MASK = np.array([0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 0, 1], bool)
 WHOLE = (RNG.normal(size=(3, 20, 16)) + 1j * RNG.normal(size=(3, 20, 16))).astype(np.complex64)
 KSPACE = np.where(MASK, WHOLE, 0)
-MAPS = np.ones_like(WHOLE) / np.sqrt(3)
+MAPS = np.full_like(WHOLE, 3**-0.5)
 SHAPES = [
     (
         {"kspace": KSPACE[0]},
@@ -29,7 +29,7 @@ SHAPES = [
     ({"mask": MASK[:-1]}, ValueError, r"mask is \(15,\) .* must be \(nx,\) = \(16,\)"),
     ({"mask": MASK[None]}, ValueError, r"mask is \(1, 16\)"),
     ({"maps": MAPS[:2]}, ValueError, r"maps are \(2, 20, 16\) and kspace \(3, 20, 16\)"),
-    ({"maps": MAPS.real}, TypeError, "maps are float64; they must be complex"),
+    ({"maps": MAPS.real}, TypeError, "maps are float32; they must be complex"),
 ]
 
 

@@ -24,17 +24,21 @@ RAW = np.complex64(2.0**-20)
 
 
 def test_an_attack_on_l1_is_that_of_the_command():
-    config = RunConfig(attack="default", steps=2, eps=(0.05,), acceleration=2.0, center_fraction=0.3)
+    config = RunConfig(
+        settings=(("basis", "fourier"),), attack="pgd", steps=2, eps=(0.05,), acceleration=2.0, center_fraction=0.3
+    )
     prepared = prepare(CASE, config)
     attacked = subjects.sources(config)
     work = Work(config, attacked, subjects.victims(config, attacked), 1, save_perturbations=True)
     (theirs,) = _attack_batch(work, 1, partial(functions_for, {}, None), [prepared])
 
     report = jaxcs.attack(
-        "l1",
+        # Wavelets take twice as long to compile.
+        jaxcs.recon.l1.Config(basis="fourier"),
         CASE.kspace,
         np.asarray(prepared.data.mask),
         eps=0.05,
+        method="pgd",
         steps=2,
         truth=CASE.target,
         key=jax.random.fold_in(new_key(0), checksum(CASE.name)),
@@ -45,14 +49,19 @@ def test_an_attack_on_l1_is_that_of_the_command():
         ours = (scores.clean, *scores.noise.tolist(), *scores.attacked.tolist())
         assert ours == tuple(rows[metric][state] for state in ("clean", "noise", "attacked"))
     assert np.array_equal(report.perturbation[0], theirs.perturbations[f"{CASE.name}|0.05"])
-    assert (report.attack, report.norm[0]) == ("scout", rows["psnr"]["norm"])
+    assert (report.attack, report.norm[0]) == ("pgd", rows["psnr"]["norm"])
     assert set(report.flags[0]) == set(rows["psnr"]["flags"]) - {"maps leave out"}
     assert report.trace[0].tolist() == theirs.searches[0]["trace"]
-    assert "l1 under scout" in str(report)
+    assert "l1 under pgd" in str(report)
     assert report.clean.shape == CASE.target.shape
-    # In the units of the slice, and the same image as without an attack.
-    image = jaxcs.reconstruct("l1", CASE.kspace, np.asarray(prepared.data.mask))
-    np.testing.assert_allclose(image, report.clean, atol=1e-3 * report.clean.max())
+
+
+def test_an_image_is_in_the_units_of_the_data():
+    image = jaxcs.reconstruct("zero_filled", CASE.kspace, MASK)
+    scaled = jaxcs.reconstruct("zero_filled", np.where(MASK, CASE.kspace, 0) * RAW, MASK)
+    np.testing.assert_allclose(scaled / RAW.real, image, rtol=1e-4, atol=1e-5)
+    assert image.shape == CASE.target.shape
+    assert 0.3 < np.linalg.norm(image) / np.linalg.norm(CASE.target) < 1
 
 
 def combined(kspace, mask):
@@ -78,12 +87,6 @@ def test_a_function_of_ones_own_sees_the_units_of_the_data():
     )
     assert report.scores["psnr"].clean == np.inf  # against itself: no truth is known
     assert report.loss[1] > report.loss[0] > 0
-
-
-def test_a_gradient_that_is_not_finite_is_a_line():
-    far_below = np.where(MASK, CASE.kspace, 0) * np.complex64(2.0**-70)  # squares of which vanish
-    with pytest.raises(ValueError, match=r"combined: the perturbation .* NaN or infinity"):
-        jaxcs.attack(combined, far_below, MASK, eps=[0.1, 0.05], method=apgd.Config(n_steps=2))
 
 
 @pytest.mark.parametrize(

@@ -170,9 +170,7 @@ def _report(
     arrays = {"clean image": clean.image, "perturbation": found.delta, "attacked image": attacked.image}
     for name, array in (arrays | {"image under noise": noisy.image}).items():
         if not np.isfinite(array).all():
-            raise ValueError(
-                f"{names[0]}: the {name} holds NaN or infinity; a square root of 0, as in a magnitude, has such a gradient"
-            )
+            raise ValueError(f"{names[0]}: the {name} holds NaN or infinity; the square root of 0 has such a gradient")
     image = given.scale
     # Parameters of a change have units of their own.
     perturbation = given.scale if names[2] in NORMS else 1.0
