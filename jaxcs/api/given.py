@@ -69,6 +69,8 @@ class Given(NamedTuple):
                 given = f"truth is {truth.dtype} of {truth.shape}"
                 raise ValueError(f"{given}; give a magnitude image of at most {self.image}")
             target = jnp.asarray(truth / self.scale)
+            # Of the units of the data, as a volume's is: divided first, it may differ in the last bit.
+            data_range = float(truth.max()) if data_range is None else data_range
         elif self.whole:
             target = image_crop(root_sum_of_squares(ifft2c(kspace)), self.image)
         else:
