@@ -1,10 +1,10 @@
 """Centred orthonormal Fourier transforms over the last two axes, and crops of k-space and of images.
 
-The convention is that of fastMRI and BART: X = fftshift(fft2(ifftshift(x), norm="ortho")).  The zero frequency and the
+fastMRI and BART use the same convention: X = fftshift(fft2(ifftshift(x), norm="ortho")).  The zero frequency and the
 image centre are at index n // 2, for odd and even n alike.
 
 `centre_crop` crops k-space about this centre.  `image_crop` crops images to a target, and begins at the same pixel as
-fastMRI's own crop.  The two crops differ by a pixel if the axis is even and the crop is odd.
+fastMRI's crop.  The two crops differ by a pixel if the axis is even and the crop is odd.
 """
 
 from __future__ import annotations

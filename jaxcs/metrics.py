@@ -193,7 +193,7 @@ def _window_moments(z: Float[Array, "ny nx"]) -> Moments:
 
 
 def _joined(left: Moments, n_left: int, right: Moments, n_right: int, axis: int) -> Moments:
-    """Moments of runs of n_left + n_right entries from those of their two parts, at each start along `axis`.
+    """Moments of runs of n_left + n_right entries from the moments of their two parts, at each start along `axis`.
 
     The variance is the mean of the parts' variances plus the variance of the parts' means (Chan, Golub and LeVeque, The
     American Statistician 37:242, 1983).

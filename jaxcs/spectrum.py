@@ -45,7 +45,7 @@ def centre_energy(kspace: Complex[np.ndarray, "*coils ny nx"], columns: int) -> 
         The share [-].
 
     Raises:
-        ValueError: If there are fewer columns, or the k-space is 0 or not finite.
+        ValueError: If the k-space has fewer columns, is 0 or is not finite.
     """
     energy = _shares("centre_energy", kspace).sum(axis=0)
     nx = energy.size
@@ -59,8 +59,8 @@ def column_profile(kspace: Complex[np.ndarray, "*coils ny nx"]) -> Float[np.ndar
     """Compute the energy against frequency along the vertical line through the centre of k-space.
 
     Entry f is the energy of one sample at f cycles per field of view: the sum over coils of |k|^2 in column nx // 2,
-    averaged over the rows ny // 2 + f and ny // 2 - f, divided by the energy of the whole k-space.  An even ny has its
-    highest frequency, ny / 2, on one side only.
+    averaged over the rows ny // 2 + f and ny // 2 - f.  It is divided by the energy of the whole k-space.  An even ny
+    has its highest frequency, ny / 2, on one side only.
 
     Args:
         kspace: (..., ny, nx) centred k-space in any units.
@@ -93,7 +93,8 @@ def crossing(one: Float[np.ndarray, "frequency"], other: Float[np.ndarray, "freq
         other: (frequency,) second profile.
 
     Returns:
-        The crossing, or None if as many frequencies agree without a split, or fewer than three quarters with it.
+        The crossing.  None if a single order of the curves agrees with at least as many frequencies, or if fewer than
+        three quarters agree.
 
     Raises:
         ValueError: If the profiles differ in length.

@@ -54,7 +54,7 @@ class Solution(NamedTuple):
 class Follow(NamedTuple):
     """A reconstruction of data that change little by little; it continues from its state after the last data.
 
-    Each call takes a few iterations.  If the data stay the same, image and gradient converge to those of the solution.
+    Each call takes a few iterations.  If the data stay the same, image and gradient converge to the solution's.
 
     Attributes:
         first: measurement -> memory before the first reconstruction, a pytree.

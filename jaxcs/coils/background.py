@@ -15,10 +15,10 @@ from jaxcs.complex import abs2, safe_sqrt
 from jaxcs.fourier import ifft2c
 from jaxcs.types import Kspace, Mask
 
-# The sides of the image are this many times those of a corner patch.
+# The image's sides are this many times the sides of a corner patch.
 _PATCH = 8
-# A corner counts as background if its energy is at most this many times that of the darkest corner.  The darkest corner
-# alone would be biased low, and small images have few pixels in it.
+# A corner counts as background if its energy is at most this many times the energy of the darkest corner.  The darkest
+# corner alone would be biased low, and small images have few pixels in it.
 _ALIKE = 1.25
 # The background noise may be at most this many times the energy in the corners of k-space.  White noise is as strong in
 # both, and an object adds energy to the corners of k-space.  On 7 measured slices of three scanners the background has
@@ -72,8 +72,8 @@ def has_background(
 ) -> Bool[Array, ""]:
     """Check whether a `noise_covariance` can be noise, and does not come from an object in all four corners.
 
-    White noise is as strong in the corners of k-space, where an object has the least energy, as anywhere else.  Samples
-    that are zero were not acquired, as in elliptical scanning, and do not count.
+    White noise is as strong in the corners of k-space as anywhere else, and an object has the least energy in these
+    corners.  Samples that are zero were not acquired, as in elliptical scanning, and do not count.
 
     Args:
         covariance: (coil, coil) estimate by `noise_covariance`.

@@ -11,8 +11,8 @@ def compression_matrix(calibration: Inexact[Array, "coil *samples"], n_virtual: 
     """Compute the `n_virtual` strongest principal components of the coils by a singular value decomposition.
 
     White noise stays white under the matrix.  The matrix followed by its conjugate transpose projects onto the virtual
-    coils that were kept.  No matrix of this size keeps more energy.  With as many virtual coils as coils nothing is
-    lost.
+    coils that were kept.  No matrix of this size keeps more energy.  If the number of virtual coils equals the number
+    of coils, nothing is lost.
 
     Args:
         calibration: (coil, ...) k-space with at least `n_virtual` samples per coil.  Zero samples do not count, so

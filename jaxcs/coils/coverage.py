@@ -13,8 +13,8 @@ from jaxcs.types import Image, Kspace, Maps
 def left_out(kspace: Kspace, maps: Maps, centre: Bool[Array, "ny nx"]) -> Float[Array, ""]:
     """Compute the share of the coil images' energy outside the span of their coil sensitivity maps.
 
-    The share is 1 - sum |<m, x>|^2 / sum |m|^2 |x|^2.  The coil images x are those of the samples in `centre` alone.
-    The centre holds most of the object's energy and little of the noise, which is outside the span for any maps.
+    The share is 1 - sum |<m, x>|^2 / sum |m|^2 |x|^2.  The coil images x come from the samples in `centre` alone.  The
+    centre holds most of the object's energy and little of the noise, which is outside the span for any maps.
 
     Args:
         kspace: (coil, ny, nx), in units that keep squares within float32.

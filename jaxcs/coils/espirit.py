@@ -127,8 +127,8 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
         config: the ESPIRiT choices.
 
     Returns:
-        (coil, ny, nx) maps.  The sum over coils of |maps|^2 is 1 where there is signal and 0 elsewhere.  The phase is
-        that of the calibration data's principal coil combination, so it is smooth.  A coil of zeros gets a map of
+        (coil, ny, nx) maps.  The sum over coils of |maps|^2 is 1 where there is signal and 0 elsewhere.  The phase
+        comes from the calibration data's principal coil combination, so it is smooth.  A coil of zeros gets a map of
         zeros, and k-space of zeros gives maps of zeros.
     """
     n_coils, ny, nx = kspace.shape

@@ -14,7 +14,7 @@ from jaxcs.fourier import fft2c, ifft2c, image_crop
 from jaxcs.types import Image, Kspace, Maps
 
 # Standard deviation [pixels] of the Gaussian that smooths an image before its phase is taken.  In weak signal the phase
-# of single pixels is that of noise, and a feature with such phases would cancel itself.
+# of single pixels is noise, and a feature with such phases would cancel itself.
 _PHASE_WIDTH = 2.0
 
 Reference = Literal["maximum", "local"]

@@ -18,7 +18,7 @@ from jaxcs.complex import safe_sqrt
 Profile = Float[Array, "ny nx"]
 Shape = Callable[[tuple[int, int], Float[Array, "2"], Float[Array, ""]], Profile]
 
-# Constants of the lesion, chosen by eye to look like one: shorter over longer axis, amplitudes of the outline's
+# Constants of the lesion, chosen by eye to look realistic: shorter over longer axis, amplitudes of the outline's
 # irregularities with two and with three lobes, and width of the edge as a share of the size.
 _ASPECT, _TWO_LOBES, _THREE_LOBES, _EDGE = 0.7, 0.15, 0.12, 0.12
 
@@ -50,7 +50,7 @@ def blob(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""
 def lesion(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
     """Draw a soft, irregular ellipse, `size` along its longer axis: neither round nor sharp, as lesions are."""
     y, x = _offsets(grid, centre)
-    # Turn the ellipse by 30 degrees, so that its axes are not those of the pixels.
+    # Turn the ellipse by 30 degrees, so that its axes differ from the pixels' axes.
     y, x = 0.866 * y - 0.5 * x, (0.866 * x + 0.5 * y) / _ASPECT
     squared = y**2 + x**2
     away = jnp.where(squared > 0, squared, 1.0)

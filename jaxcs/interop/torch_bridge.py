@@ -58,7 +58,7 @@ def from_torch(
         return image
 
     def tensor(array: Array) -> torch.Tensor:
-        # JAX may lend a read-only view of its own memory, so PyTorch gets a copy.  No JAX function may be called here.
+        # JAX may lend a read-only view of its memory, so PyTorch gets a copy.  No JAX function may be called here.
         return torch.from_numpy(np.array(array))
 
     @lru_cache(maxsize=8)

@@ -1,11 +1,11 @@
 """The column masks of the fastMRI challenges (Zbontar et al., arXiv:1811.08839), bit for bit.
 
-The recipe and the random stream are those of the `fastmri` package, version 0.3.0, for one pair of center fraction and
+Recipe and random stream agree with the `fastmri` package, version 0.3.0, for one pair of center fraction and
 acceleration.  The package first draws a pair from its list.  With a single pair this draw, `randint(1)`, takes nothing
 from the stream, so it is left out.
 
-All functions here take the number of columns `nx`, the wanted `acceleration` >= 1 [-], the fully sampled share
-`center_fraction` in (0, 1] [-], and as `seed` an int or a tuple of ints.  They return (nx,) bool, True where measured.
+All functions here take the number of columns `nx`, the wanted `acceleration` >= 1 [-] and the fully sampled share
+`center_fraction` in (0, 1] [-].  `seed` is an int or a tuple of ints.  They return (nx,) bool, True where measured.
 They raise ValueError for a request that they cannot meet.
 """
 
@@ -63,7 +63,7 @@ def equispaced_fraction(nx: int, acceleration: float, center_fraction: float, se
 def magic(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> ColumnMask:
     """Draw equispaced columns with the two halves of k-space offset against each other, and the centre.
 
-    By conjugate symmetry a line of one half then informs about a line that the other half lacks (Defazio,
+    A line of one half then informs, by conjugate symmetry, about a line that the other half lacks (Defazio,
     arXiv:1912.01101).  As for `equispaced`, the true acceleration is below the requested acceleration, which must be
     whole.
     """

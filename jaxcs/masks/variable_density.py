@@ -52,9 +52,9 @@ def poisson(
     """Draw round(ny nx / acceleration) samples of a variable-density Poisson disc, including the sampled centre.
 
     The centre is a block of round(center_fraction n) samples along each axis.  Any two samples p, q outside it are at
-    least min(r(p), r(q)) grid steps apart, where r = min(1, 4 slope) + slope rho. rho is the distance from the centre
-    in units of half an axis.  Bisection determines the slope.  Samples come by dart throwing in a random order (Cook,
-    ACM TOG 5:51, 1986), which fills the grid as densely as the discs allow.
+    least min(r(p), r(q)) grid steps apart, with r = min(1, 4 slope) + slope rho. rho is the distance from the centre in
+    units of half an axis.  Bisection determines the slope.  Samples come by dart throwing in a random order (Cook, ACM
+    TOG 5:51, 1986), which fills the grid as densely as the discs allow.
 
     Below an acceleration of about 2.7 the slope is below 1/4, and r is below 1 about the centre.  Nearly all samples
     about the centre are then measured: on a grid even the smallest disc that excludes anything leaves less than half of

@@ -47,7 +47,7 @@ def size_schedule(in_size: Size, out_size: Size, layers: int) -> tuple[Size, ...
         layers: number of layers.
 
     Raises:
-        ValueError: If there are fewer than 2 layers.
+        ValueError: If `layers` is below 2.
     """
     if layers < 2:
         raise ValueError(f"a decoder has at least 2 layers, not {layers}")
@@ -60,7 +60,7 @@ def size_schedule(in_size: Size, out_size: Size, layers: int) -> tuple[Size, ...
 
 
 def decoder(module: nn.Module, in_size: Size) -> UntrainedNet:
-    """Make an `UntrainedNet` of a flax module with `channels`; its input has size `in_size` and as many channels."""
+    """Make an `UntrainedNet` of a flax module, with an input (*in_size, module.channels)."""
     shape = (*in_size, module.channels)
 
     def init(key: Key) -> dict[str, Array]:

@@ -16,8 +16,8 @@ def deep_decoder(
 ) -> UntrainedNet:
     """Build the network (*in_size, channels) -> (*out_size, outputs).
 
-    The default width and depth are those of Darestani & Heckel's comparison.  The paper doubles the size each time,
-    which fits only powers of 2 and few layers: 16 becomes 8192 after nine.  For any output size the sizes here grow
+    The default width and depth come from Darestani & Heckel's comparison.  The paper doubles the size each time, which
+    fits only powers of 2 and few layers: 16 becomes 8192 after nine.  For any output size the sizes here grow
     geometrically, as ConvDecoder's do.
 
     Args:

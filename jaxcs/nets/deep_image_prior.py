@@ -1,13 +1,12 @@
 """The hour-glass of Deep Image Prior (Ulyanov, Vedaldi & Lempitsky, CVPR 2018, arXiv:1711.10925, figure 21).
 
-The sizes are those of ConvDecoder's comparison (arXiv:2007.02471): 8 scales, 256 channels, skips of 4 channels at the
-two deepest scales, 5 x 5 downwards and 3 x 3 upwards, ReLU, nearest up-sampling, about 31.5 million parameters.  The
+The sizes come from ConvDecoder's comparison (arXiv:2007.02471): 8 scales, 256 channels, skips of 4 channels at the two
+deepest scales, 5 x 5 downwards and 3 x 3 upwards, ReLU, nearest up-sampling, about 31.5 million parameters.  The
 comparison leaves these points open, which are settled as follows:
 
 - The input has 256 channels as well (without them the network has 30 million parameters).  All convolutions have a
   bias, as in the original.
-- The input has the size of the output.  There is no sigmoid at the end, because the parts of coil images have either
-  sign.
+- The input has the size of the output.  The end has no sigmoid, because the parts of coil images have either sign.
 - An odd size becomes one too large on the way up.  At every scale the last row or column is then dropped, with or
   without a skip.  Each scale thus returns the size that it received, and any output size is possible.
 """

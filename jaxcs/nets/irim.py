@@ -4,7 +4,7 @@ Putzky & Welling, "Invert to Learn to Invert", NeurIPS 2019; Putzky et al., arXi
 2019.  The channels of a latent image are, from first to last,
 
     estimate (2 most_coils): real parts of all coil images, then imaginary parts
-    gradient (2 most_coils): likewise
+    gradient (2 most_coils): real parts of all coils, then imaginary parts
     free (width - 4 most_coils): zero at the beginning
 
 Each unrolled step adds the data's gradient A^H (A x - y) of the estimate x to the gradient channels.  The latent then
@@ -125,7 +125,7 @@ def add_data_gradient(latent: Latent, data: Data, sign: float = 1.0) -> Latent:
 
 
 def resampled(coils: CoilImages, mask: Mask) -> CoilImages:
-    """Apply A^H A of the Fourier transform and the mask: set k-space to zero where it was not measured.
+    """Apply A^H A of the Fourier transform and the mask: set unmeasured k-space to zero.
 
     The operation is a circular convolution, which commutes with the shifts of the centred transform.  So only the mask
     is shifted.  A column mask does not act on the rows' axis.

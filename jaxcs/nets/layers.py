@@ -1,6 +1,6 @@
 """The layers of the networks, with channels last and any batch axes first: (..., ny, nx, channel).
 
-Values and initialisation are those of PyTorch's Conv2d, ConvTranspose2d, InstanceNorm2d, BatchNorm2d, LeakyReLU and
+Values and initialisation agree with PyTorch's Conv2d, ConvTranspose2d, InstanceNorm2d, BatchNorm2d, LeakyReLU and
 AvgPool2d.
 """
 
@@ -93,8 +93,8 @@ def normalise_and_rectify(x: Array) -> Array:
     return _normalise_and_rectify(x)[0]
 
 
-# The result, which the next layer reads anyway, holds all that the gradient needs.  Its sign is that of the normalised
-# image, and dividing out the slope gives this image.  So the convolution's output is not kept.
+# The result, which the next layer reads anyway, holds all that the gradient needs.  It has the sign of the normalised
+# image, and division by the slope gives this image.  So the convolution's output is not kept.
 def _normalise_and_rectify(x: Array) -> tuple[Array, tuple[Array, Array]]:
     z = x.astype(jnp.float32)
     centred = z - jnp.mean(z, (-3, -2), keepdims=True)

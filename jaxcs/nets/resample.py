@@ -19,7 +19,7 @@ _ROWS, _COLUMNS = -3, -2
 def nearest(x: Float[Array, "*batch ny nx channel"], size: tuple[int, int]) -> Array:
     """Resample to (..., *size, channel): pixel i is a copy of pixel floor(i * in / out).
 
-    The rule is that of PyTorch's `interpolate` with mode "nearest".  `jax.image.resize` counts from the pixels' centres
+    PyTorch's `interpolate` with mode "nearest" has the same rule.  `jax.image.resize` counts from the pixels' centres
     instead.
 
     Args:
@@ -40,7 +40,7 @@ def nearest_places(inputs: int, outputs: int) -> np.ndarray:
 def bilinear(x: Float[Array, "*batch ny nx channel"], size: tuple[int, int]) -> Array:
     """Resample to (..., *size, channel): pixel i comes from i * (in - 1) / (out - 1), so the corners stay.
 
-    The rule is that of PyTorch's `interpolate` with mode "bilinear" and align_corners True.
+    PyTorch's `interpolate` with mode "bilinear" and align_corners True has the same rule.
 
     Args:
         x: (..., ny, nx, channel) images.
@@ -74,7 +74,7 @@ def _take(x: Array, axis: int, index: tuple[int, ...]) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
 def _sum_runs(y: Array, axis: int, index: tuple[int, ...], inputs: int) -> Array:
-    """The transpose of `_take`: at each place i of `inputs`, the sum of y where `index` is i."""
+    """The transpose of `_take`: for each i below `inputs`, the sum of y over all places at which `index` is i."""
     counts = np.bincount(index, minlength=inputs)
     first = np.searchsorted(index, np.arange(inputs))
     column = (-1, *[1] * (-1 - axis))

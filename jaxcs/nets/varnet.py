@@ -21,7 +21,7 @@ _Transform = Callable[[Array], Array]
 def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_pools: int, centre: int) -> Net:
     """Build the network (kspace, mask) -> magnitude (ny, nx), the root sum of squares of the coils of `varnet_coils`.
 
-    All arguments are those of `varnet_coils`.
+    The arguments are the same as for `varnet_coils`.
     """
     net = varnet_coils(cascades, channels, pools, sens_channels, sens_pools, centre)
 
@@ -106,9 +106,9 @@ def calibration_region(mask: Mask, centre: int) -> Bool[Array, "..."]:
     """Select the samples from which the maps are estimated.
 
     With `centre` 0 the region is the symmetric fully sampled centre of the mask.  As in fastMRI 0.3, its width is 2
-    min(left, right), at least 1, for the runs of samples to the left and the right of the zero frequency.  If the mask
-    has no gap at all, every sample is selected, while fastMRI would take one column.  A (ny, nx) mask is treated in
-    this way along both of its central lines.
+    min(left, right), at least 1. left and right are the lengths of the runs of samples beside the zero frequency.  If
+    the mask has no gap at all, every sample is selected, while fastMRI would take one column.  A (ny, nx) mask is
+    treated in this way along both of its central lines.
 
     Args:
         mask: (nx,) or (ny, nx) bool, True where measured.
@@ -148,7 +148,7 @@ def norm_unet(channels: int, pools: int) -> Net:
         x = jnp.stack([jnp.real(image), jnp.imag(image)], axis=-1)
         ny, nx = image.shape[-2:]
         mean = jnp.mean(x, (-3, -2), keepdims=True)
-        # The standard deviation is unbiased.  A constant image stays at 0, where fastMRI divides by 0.
+        # The standard deviation is unbiased.  A constant image stays at 0, while fastMRI divides by 0.
         variance = jnp.sum((x - mean) ** 2, (-3, -2), keepdims=True) / (ny * nx - 1)
         std = safe_sqrt(variance)
         x = (x - mean) / jnp.where(variance > 0, std, 1.0)

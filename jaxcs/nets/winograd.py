@@ -1,10 +1,10 @@
 """The 3 x 3 convolution with half the multiplications: Winograd's F(4, 3) along the rows' axis.
 
-The method is that of Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, arXiv:1509.09308,
-here in one dimension.  Four rows of the result need six rows of the input.  Six combinations of these rows give six
-images of a quarter of the height.  Each is convolved with a 1 x 3 kernel, and four combinations of the results are the
-four rows: 18 products instead of 36.  In both dimensions there would be 9, but more transforms and twice the compile
-time: 40 ms against 28 for 32 channels at 320 x 320, 15 against 16 for 64 at 160 x 160.
+Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, arXiv:1509.09308, describe the method,
+which is used here in one dimension.  Four rows of the result need six rows of the input.  Six combinations of these
+rows give six images of a quarter of the height.  Each is convolved with a 1 x 3 kernel, and four combinations of the
+results are the four rows: 18 products instead of 36.  Two dimensions would need 9 products, but more transforms and
+twice the compile time: 40 ms against 28 for 32 channels at 320 x 320, 15 against 16 for 64 at 160 x 160.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Decompositions of many small matrices, which must be taken in turn on a CPU.
 
 XLA's CPU threads hand a batch of matrices to LAPACK, and wait for each other until it is done.  Two batches at once can
-therefore wait for ever (seen with jaxlib 0.10.2 on two cores).  One batch is no faster than its matrices in turn.
+therefore wait for ever (seen with jaxlib 0.10.2 on two cores).  A single batch is not faster than its matrices in turn.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def _matrix(row: Array, convolution: Array) -> Array:
 
 
 def _convolution(mask: Array, dtype: np.dtype) -> Array:
-    """F^H M F as a matrix.  The centring shifts cancel, except that of the mask."""
+    """F^H M F as a matrix.  The centring shifts cancel, except the mask's."""
     nx = mask.shape[0]
     kernel = jnp.fft.ifft(jnp.fft.ifftshift(mask).astype(dtype))
     return kernel[(np.arange(nx)[:, None] - np.arange(nx)[None, :]) % nx]

@@ -111,9 +111,9 @@ class Config:
             raise ValueError("solver primal_dual is for several shifts; set solver=pogm")
 
 
-# The ICML 2021 code ran this under the name of l1 in its attack: plain gradient descent from 0, with learning rate 1e6
-# on the mean over 15 * 640 * 368 * 2 real entries, which is a step size of 0.283, for 1000 iterations.  Its lambda of
-# 1e-18 moves no pixel by more than 1e-5 of the peak.  So the iteration is Landweber's, and early stopping regularises.
+# The ICML 2021 code ran this under the name of l1 in its attack: 1000 iterations of plain gradient descent from 0.  The
+# learning rate of 1e6 on the mean over 15 * 640 * 368 * 2 real entries is a step size of 0.283.  Its lambda of 1e-18
+# moves no pixel by more than 1e-5 of the peak.  So the iteration is Landweber's, and early stopping regularises.
 RC2021 = Config(lam=0.0, solver="ista", tolerance=0.0, step=0.283, n_iters=1000, differentiate="unroll")
 # On phantoms 60 iterations of FISTA end 14 % short of the minimum, and hide most of the minimum's vulnerability.
 EARLY_STOPPED = Config(solver="fista", tolerance=0.0, n_iters=60, differentiate="unroll")
@@ -146,7 +146,7 @@ def sparsifying_transform(config: Config, shape: tuple[int, int]) -> tuple[Trans
     """Choose Psi and its grid, which is `shape` (ny, nx) except for padded wavelets.
 
     Returns:
-        The transform, which acts on as many images as there are shifts, and (ny, nx) of its grid.
+        The transform, which acts on an image for each shift, and (ny, nx) of its grid.
     """
     if config.basis == "wavelet":
         levels, grid = wavelet_grid(config, shape)

@@ -1,7 +1,7 @@
 """min_x 1/2 ||A x - y||^2 + g(x) for a mask of columns: splitting with the data term's exact proximal operator.
 
-The gradient in the data is that of the minimiser.  It solves the same problem with the cotangent as data, and with g's
-proximal operator linearised at the solution.  The iteration and the inverse are the same.
+The gradient in the data is the gradient of the minimiser.  It solves the same problem with the cotangent as data, and
+with g's proximal operator linearised at the solution.  The iteration and the inverse are the same.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Regulariser(NamedTuple):
 
     Attributes:
         prox: (v, dual) -> g's proximal operator and its dual variable, with the step 1 / weight of the inverse.
-        linearised: the state at the solution -> the derivative of `prox` there, as a function like `prox`.
+        linearised: the state at the solution -> the derivative of `prox` at this state, as a function like `prox`.
         dual: grid -> the first dual variable.
     """
 
@@ -61,9 +61,10 @@ class RowSplit(NamedTuple):
         regulariser: g.
         grid: (ny, nx) of the unknown.  The data do not see its margin around the image.
         seen: (sense, unknown) -> the part that has to settle, which is the image.
-        copies: if above 1, g is a mean of so many functions, each with its own copy of the unknown.  The variable of
-            the splitting, on which `regulariser` acts, is then (copies, *grid).  The data term makes the copies equal
-            and sees their mean (Boyd et al., Found. Trends Mach. Learn. 3:1, 2011, section 7.1: consensus).
+        copies: number of copies of the unknown.  If it is above 1, g is a mean of this many functions, each with its
+            copy.  The variable of the splitting, on which `regulariser` acts, is then (copies, *grid).  The data term
+            makes the copies equal and sees their mean (Boyd et al., Found. Trends Mach. Learn. 3:1, 2011, section 7.1:
+            consensus).
     """
 
     regulariser: Regulariser
@@ -115,7 +116,7 @@ class RowSplit(NamedTuple):
     def advance(
         self, inverse: RowInverse, measurement: Measurement, memory: Memory
     ) -> tuple[Image, Callable[[Image], tuple[Kspace, Memory]]]:
-        """Take a few iterations for the solution, and as many for the adjoint in `pull`; see `Follow`."""
+        """Take a few iterations for the solution, and the same number for the adjoint in `pull`; see `Follow`."""
         steps = _FOLLOW if self.copies == 1 else _FOLLOW_COPIES
         sense = Sense(measurement.maps, measurement.mask)
         b, to_kspace = jax.vjp(sense.adjoint, measurement.kspace)

@@ -1,6 +1,6 @@
 """The misfit of a network's image to the measured samples, which needs no ground truth, and the samples to withhold.
 
-The loss is that of test-time training (Darestani, Liu & Heckel, ICML 2022, arXiv:2204.07204), relative, in the 1-norm:
+The loss of test-time training (Darestani, Liu & Heckel, ICML 2022, arXiv:2204.07204) is relative, in the 1-norm:
 
     ||M (F c - y)||_1 / ||M y||_1
 
@@ -59,7 +59,7 @@ def withhold(key: Key, mask: Mask, share: float) -> Bool[Array, "..."]:
 
 
 def withhold_as_published(key: Key, samples: Bool[Array, "ny nx"], share: float) -> Bool[Array, "ny nx"]:
-    """Draw points with replacement, `share` times as many as are sampled, so that fewer distinct points are withheld.
+    """Draw points with replacement, a `share` of the number of samples, so that fewer distinct points are withheld.
 
     Args:
         key: random key.

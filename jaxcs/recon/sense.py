@@ -79,7 +79,7 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
 
 
 def _by_rows(config: Config, sense: Sense, b: Image, inverse: RowInverse) -> Image:
-    """The closed form.  Its gradient is that of the equation that it solves; the inverse is not differentiated."""
+    """The closed form.  The equation that it solves gives its gradient; the inverse is not differentiated."""
 
     def solved(theta: tuple[Sense, Image], inverse: RowInverse, _: None) -> Image:
         return inverse.solve(*theta)

@@ -5,8 +5,8 @@ Based Compressed Sensing", ICML 2022 (arXiv:2204.07204).  From the trained weigh
 
     minimise over theta   ||M' (F c_theta(y') - y)||_1 / ||M' y||_1
 
-by Adam, where c_theta are the coil images that the network implies.  A few samples are withheld from M', and the fit
-stops when their error rises.  The image is that of the last weights and of all data y.
+by Adam. c_theta are the coil images that the network implies.  A few samples are withheld from M', and the fit stops
+when their error rises.  The last weights and all data y give the image.
 """
 
 from __future__ import annotations

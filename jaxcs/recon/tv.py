@@ -76,8 +76,8 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
         prepared: result of `prepare` for the same maps and mask; computed if None.
 
     Returns:
-        The solution, whose image is (ny, nx) complex.  It is 0 where no coil sees anything, because the data do not
-        determine it there.
+        The solution, whose image is (ny, nx) complex.  It is 0 at pixels that no coil sees, because the data do not
+        determine them.
     """
     if prepared is None:
         prepared = prepare(config, measurement.maps, measurement.mask)
@@ -132,8 +132,8 @@ def _regulariser(radius: float) -> row_split.Regulariser:
 
 
 # 1/tau - sigma ||D||^2 = 1/2 exactly, with ||A|| <= 1.  The dual variable is as large as lam, and the differences are
-# as large as the image, 1.  A sigma of 0.01 to 0.03 comes nearest to the minimum in 100 iterations, for every lam from
-# 0.001 to 0.004 (0.25, which balances ||D||, is twice as far from it).
+# as large as the image, 1.  For every lam from 0.001 to 0.004 a sigma of 0.01 to 0.03 comes nearest to the minimum in
+# 100 iterations.  0.25, which balances ||D||, ends twice as far from it.
 _SIGMA = 0.02
 _TAU = 1 / (0.5 + _SIGMA * NORM_SQUARED)
 

@@ -25,8 +25,8 @@ class Config:
     Attributes:
         channels: channels of the first level.
         pools: number of levels below the first.
-        crop: central (ny, nx) that the network sees and returns [pixels]; fastMRI's is that of the target.  None: the
-            whole image.
+        crop: central (ny, nx) that the network sees and returns [pixels]; fastMRI uses the size of the target.  None:
+            the whole image.
     """
 
     channels: int = 32
@@ -79,5 +79,5 @@ def network_input(config: Config, measurement: Measurement) -> tuple[Magnitude, 
 
 
 def clamped_fraction(config: Config, measurement: Measurement) -> Float[Array, ""]:
-    """Compute the fraction of pixels that the clamp cuts off, where the network is blind to changes [-]."""
+    """Compute the fraction of pixels that the clamp cuts off, and at which the network is blind to changes [-]."""
     return jnp.mean(jnp.abs(network_input(config, measurement)[0]) > _CLAMP, dtype=jnp.float32)

@@ -5,8 +5,8 @@ by its phase p, taken from the fully sampled centre alone.  The network gives th
 is f = p g, so M F S f is the network's prediction of the measured samples.  Without the phase it would have to learn
 every phase that an image can have: after 600 steps on phantoms its SSIM was 0.50 instead of 0.67.
 
-The published U-Net (Darestani, Liu & Heckel, ICML 2022, arXiv:2204.07204) instead sees and gives the root sums of
-squares over the coils, of the real and of the imaginary parts.  Neither can be negative, so the phase of its f is
+The published U-Net (Darestani, Liu & Heckel, ICML 2022, arXiv:2204.07204) instead sees and gives two root sums of
+squares over the coils: of the real and of the imaginary parts.  Neither can be negative, so the phase of its f is
 confined to a quarter of the circle.  S f, with the phase of the coil maps, cannot agree with data of another phase.
 
 Each part is normalised by its own mean and standard deviation, as in fastMRI's VarNet, and nothing is clamped.

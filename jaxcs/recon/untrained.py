@@ -4,8 +4,8 @@ A network with a fixed random input z is fitted to the measured data alone,
 
     minimise over C   mean |M F G(C, z) - s M y|^2,
 
-where G gives all coil images.  The network's structure and early stopping are the only prior.  The fitted coil images
-then have their measured samples replaced by the given data, and are combined by root sum of squares.
+with G for all coil images.  The network's structure and early stopping are the only prior.  The fitted coil images then
+have their measured samples replaced by the given data, and are combined by root sum of squares.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ADAM_ROOT = 1e-16
 
 OPTIMISERS: dict[str, Callable[[float, int], optax.GradientTransformation]] = {
     "adam": lambda rate, n_steps: optax.adam(rate, eps_root=_ADAM_ROOT),
-    # Figure 16 of the ICML 2021 paper: smoother descents change where a perturbation puts its error.
+    # Figure 16 of the ICML 2021 paper: smoother descents change the places at which a perturbation puts its error.
     "smooth_adam": lambda rate, n_steps: optax.adam(rate, b1=0.98, eps_root=_ADAM_ROOT),
     "rising_descent": lambda rate, n_steps: optax.sgd(optax.linear_schedule(0.0, rate, n_steps)),
 }
@@ -145,7 +145,7 @@ class _Fitting(NamedTuple):
 def build(make: MakeNet, config: FitConfig) -> Reconstructor:
     """Build the fit as a pure function of the measurement and the key, which draws network and input.
 
-    Its parameters are {}, or those of `Surrogate.start`, with which a fit continues.
+    Its parameters are {}, or the result of `Surrogate.start`, from which a fit continues.
 
     Args:
         make: (configuration, (ny, nx), outputs) -> the network.
@@ -228,7 +228,7 @@ def _fitting(make: MakeNet, config: FitConfig, measurement: Measurement, key: Ke
     z, first = net.draw_input(input_key), net.init(net_key)
     fitted = (sampled & ~held).astype(jnp.float32)
     problem = _Problem(measured, fitted, held.astype(jnp.float32), measurement.maps, z)
-    # The network's first coil images get the same norm as those of the zero-filled data.
+    # The network's first coil images get the same norm as the zero-filled coil images.
     unit = l2_norm(measured) / l2_norm(draw(problem, first))
     problem = problem._replace(measured=measured / jnp.where(unit > 0, unit, 1.0))
 

@@ -22,8 +22,8 @@ class Config:
         pools: levels below the first of each refinement's U-Net.
         sens_channels: channels at the first level of the U-Net that estimates the coil sensitivity maps.
         sens_pools: levels below the first of the U-Net that estimates the coil sensitivity maps.
-        centre: number of columns from which the maps are estimated, fastMRI's num_low_frequencies; 0 takes those of the
-            mask.
+        centre: number of columns from which the maps are estimated, fastMRI's num_low_frequencies; 0 takes the mask's
+            fully sampled centre.
     """
 
     cascades: int = 12

@@ -52,7 +52,7 @@ def douglas_rachford(
     Args:
         data: z -> the proximal operator of f at z.  Both operators have the same step.
         prox: (v, dual) -> the proximal operator of g at v, and its memory for the next call.  The memory is for
-            instance the dual variable from which an inner iteration begins, or () if there is nothing to remember.
+            instance the dual variable from which an inner iteration begins, or () without anything to remember.
         z0: first z.
         dual0: first memory of `prox`.
         tolerance: estimated relative error at which the iteration stops, see `settle` [-].

@@ -1,7 +1,7 @@
 """Differentiation of an iterative solver, by unrolling it or at its fixed point.
 
 Both see a solver as iterations of x <- step(theta, x).  `theta` is a pytree of every array that the result depends on.
-Unrolling gives the gradient of the iterations that were run.  The implicit gradient is that of their limit,
+Unrolling gives the gradient of the iterations that were run.  The implicit gradient is the gradient of their limit,
 
     x* = step(theta, x*)   =>   theta_bar = J_theta^T w,  (I - J_x^T) w = x_bar
 
@@ -27,7 +27,7 @@ def unrolled(body: Callable[[State], State], state: State, n_iters: int) -> Stat
     """Run `body` n_iters times, differentiable in memory that grows with the square root of n_iters.
 
     The iterations are cut into about sqrt(n_iters) segments.  The backward pass keeps the state at the start of each
-    segment, and recomputes the inside of one segment at a time (Griewank & Walther, ACM TOMS 26:19, 2000).
+    segment and recomputes one segment at a time (Griewank & Walther, ACM TOMS 26:19, 2000).
 
     Args:
         body: state -> next state.

@@ -32,7 +32,7 @@ def primal_dual(
 
         x+ = x - tau (grad f(x) + K^H u),   u+ = prox_{sigma g*}(u + sigma K (2 x+ - x))
 
-    The gradient is that of the minimiser.  It takes at most as many iterations of the transposed step.
+    The gradient is the gradient of the minimiser.  It takes at most n_iters iterations of the transposed step.
 
     Args:
         gradient: (theta, x) -> gradient of f.
@@ -40,8 +40,7 @@ def primal_dual(
         operator: K.
         theta: pytree of every array that `gradient` and `conjugate_prox` depend on.
         x0: first x.
-        steps: (tau, sigma).  They converge if 1/tau - sigma ||K||^2 >= L/2, where L is the Lipschitz constant of grad
-            f.
+        steps: (tau, sigma).  They converge if 1/tau - sigma ||K||^2 >= L/2, with the Lipschitz constant L of grad f.
         tolerance: estimated relative error at which the iteration stops, see `settle` [-].
         n_iters: largest number of iterations.
         image_of: (theta, x) -> the part of x that has to settle.

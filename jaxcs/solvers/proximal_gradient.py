@@ -23,8 +23,8 @@ from jaxcs.types import Solution
 Gradient = Callable[[Theta, Array], Array]
 Prox = Callable[[Theta, Array, Any], Array]
 
-# The implicit gradient's linear system is solved to this relative residual, or for at most as many iterations as the
-# solver may take.
+# The implicit gradient's linear system is solved to this relative residual, or for at most the solver's largest number
+# of iterations.
 _ADJOINT_TOLERANCE = 1e-4
 
 

@@ -1,6 +1,6 @@
 """Import of the U-Net and the variational network that the `fastmri` package, or an older copy of it, saved.
 
-The networks are those of Zbontar et al., arXiv:1811.08839, and of Sriram et al., MICCAI 2020.  The shapes give the
+Zbontar et al., arXiv:1811.08839, and Sriram et al., MICCAI 2020, describe the networks.  The shapes give the
 configuration.  Then every tensor of the network must be present, and no other.
 
 PyTorch's kernels are (out, in, y, x), and (in, out, y, x) for its transposed convolution.  The kernels here are (y, x,
@@ -47,7 +47,8 @@ def import_unet(state: Mapping[str, Any]) -> tuple[dict[str, int], Params]:
     """Import a U-Net.
 
     Args:
-        state: result of `read_torch_file`: a state_dict, or a checkpoint that contains one, see `jaxcs.weights.nested`.
+        state: result of `read_torch_file`: a state_dict, or a checkpoint that contains a state_dict, see
+            `jaxcs.weights.nested`.
 
     Returns:
         The arguments of `jaxcs.nets.unet.unet`, and the parameters.

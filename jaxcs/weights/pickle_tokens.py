@@ -1,7 +1,7 @@
 """The operations of a pickle, one after the other, limited to the operations that PyTorch writes.
 
-Python's `pickletools` gives them too, but with warnings about the contents of a hostile file.  Codes and arguments are
-those of its documentation.
+Python's `pickletools` gives them too, but with warnings about the contents of a hostile file.  Its documentation
+defines the codes and arguments.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NUMBERS = {
     b"h": ("GET", struct.Struct("<B")),
     b"j": ("GET", struct.Struct("<I")),
 }
-# A count of bytes follows these codes, and then so many bytes of text.
+# A count of bytes follows these codes, and then the bytes of a text.
 _TEXTS = {b"X": struct.Struct("<I"), b"\x8c": struct.Struct("<B"), b"\x8d": struct.Struct("<Q")}
 
 

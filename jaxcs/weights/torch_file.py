@@ -137,7 +137,7 @@ class _Archive:
         return _Storage(content, dtype, size)
 
     def tensor(self, storage: Any, offset: Any, shape: Any, strides: Any) -> np.ndarray:
-        """Make a tensor by `_tensor`.  All tensors together are no larger than MOST_SHARED times the file."""
+        """Make a tensor by `_tensor`.  All tensors together are at most MOST_SHARED times as large as the file."""
         array = _tensor(storage, offset, shape, strides)
         self._left -= array.nbytes
         if self._left < 0:

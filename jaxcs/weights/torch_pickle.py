@@ -26,7 +26,7 @@ class Inert:
 
 
 # Names in fastMRI's checkpoints beside the weights: settings, the key of a callback's state, a last loss.  Each object
-# made with them is one `Inert` object, which swallows its input.
+# made with them is an `Inert` object, which swallows its input.
 _INERT_NAMES = {
     "argparse.Namespace",
     "pathlib.PosixPath",
