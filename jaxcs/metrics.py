@@ -158,7 +158,7 @@ def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Fl
 
 
 def row_errors(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, "ny"]:
-    """Compute the error of each row, (ny,) [-]; see `row_error`."""
+    """Compute the error of each row, (ny,) [-]; see `row_error`, which raises the same errors."""
     image, target = _real_pair("row_error", image, target)
     if image.ndim != 2:
         raise ValueError(f"row_error: needs one slice, got {image.shape}")

@@ -99,14 +99,14 @@ def profile(insertion: Insertion, back: Background, centre: Float[Array, "2"], s
 
 
 def amplitude(insertion: Insertion, back: Background, shape: Profile) -> Float[Array, ""]:
-    """Compute the feature's height, in the units of the image."""
+    """Compute the feature's height, () in the units of the image; `shape` is the (ny, nx) result of `profile`."""
     if insertion.reference == "maximum":
         return insertion.contrast * back.peak
     return insertion.contrast * jnp.sum(shape * back.truth) / jnp.sum(shape)
 
 
 def coil_images(insertion: Insertion, back: Background, shape: Profile) -> Complex[Array, "coil ny nx"]:
-    """Compute what the feature adds to the coil images, (coil, ny, nx) complex."""
+    """Compute what the feature adds to the coil images, (coil, ny, nx); `shape` is the (ny, nx) result of `profile`."""
     height = amplitude(insertion, back, shape)
     if insertion.how == "coils":
         return jnp.broadcast_to(height * shape, back.maps.shape).astype(back.maps.dtype)
@@ -119,6 +119,13 @@ def inserted(back: Background, added: Complex[Array, "coil ny nx"]) -> Kspace:
     """Compute the k-space of the slice with `added` in its coil images.
 
     Columns that the scanner never acquired stay empty.  Otherwise the truth would hold what no mask can measure.
+
+    Args:
+        back: the slice.
+        added: (coil, ny, nx) result of `coil_images`.
+
+    Returns:
+        (coil, ny, nx) fully sampled k-space.
     """
     acquired = jnp.any(back.kspace != 0, axis=(0, 1))
     return jnp.where(acquired, back.kspace + fft2c(added), 0)

@@ -3,10 +3,6 @@
 Recipe and random stream agree with the `fastmri` package, version 0.3.0, for one pair of center fraction and
 acceleration.  The package first draws a pair from its list.  With a single pair this draw, `randint(1)`, takes nothing
 from the stream, so it is left out.
-
-All functions here take the number of columns `nx`, the wanted `acceleration` >= 1 [-] and the fully sampled share
-`center_fraction` in (0, 1] [-].  `seed` is an int or a tuple of ints.  They return (nx,) bool, True where measured.
-They raise ValueError for a request that they cannot meet.
 """
 
 from __future__ import annotations
@@ -23,6 +19,18 @@ def random(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> 
     """Draw each column outside the centre with probability (nx / acceleration - lines) / (nx - lines).
 
     The number of columns is therefore nx / acceleration only on average.
+
+    Args:
+        nx: number of columns.
+        acceleration: ratio of all to measured columns, >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("random", nx, acceleration, center_fraction)
     if lines * acceleration >= nx:
@@ -35,6 +43,18 @@ def equispaced(nx: int, acceleration: float, center_fraction: float, seed: Seed)
     """Take every acceleration-th column, beginning with a random column, and the centre.
 
     The centre is added on top, so the true acceleration is below the requested acceleration, which must be whole.
+
+    Args:
+        nx: number of columns.
+        acceleration: requested ratio of all to measured columns, a whole number >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("equispaced", nx, acceleration, center_fraction)
     spacing = whole("equispaced", acceleration)
@@ -48,6 +68,18 @@ def equispaced_fraction(nx: int, acceleration: float, center_fraction: float, se
 
     The spacing acceleration (nx - lines) / (nx - lines * acceleration) is not a whole number, so the rounded columns
     are not exactly equidistant.  The last column is never drawn.
+
+    Args:
+        nx: number of columns.
+        acceleration: ratio of all to measured columns, >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("equispaced_fraction", nx, acceleration, center_fraction)
     if lines * acceleration >= nx:
@@ -66,6 +98,18 @@ def magic(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> C
     A line of one half then informs, by conjugate symmetry, about a line that the other half lacks (Defazio,
     arXiv:1912.01101).  As for `equispaced`, the true acceleration is below the requested acceleration, which must be
     whole.
+
+    Args:
+        nx: number of columns.
+        acceleration: requested ratio of all to measured columns, a whole number >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("magic", nx, acceleration, center_fraction)
     mask = _centre(nx, lines)
@@ -77,6 +121,18 @@ def magic_fraction(nx: int, acceleration: float, center_fraction: float, seed: S
     """Draw columns as `magic` does, with the spacing round(nx / (round(nx / acceleration) - lines)).
 
     The wider spacing makes up for the centre.
+
+    Args:
+        nx: number of columns.
+        acceleration: ratio of all to measured columns, >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("magic_fraction", nx, acceleration, center_fraction)
     wanted = round(nx / acceleration)

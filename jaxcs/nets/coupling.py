@@ -108,6 +108,13 @@ def branch(layer: Params, x: Float[Array, "ny nx left"]) -> Float[Array, "ny nx 
     The kernels of the strided convolutions are stride x stride, so each is a matrix product of blocks of pixels.  An
     image that the blocks do not divide is padded with zeros, and the result is cropped.  The computation is in the type
     of the parameters.
+
+    Args:
+        layer: parameters of the layer, which give the stride.
+        x: (ny, nx, left) half of the channels.
+
+    Returns:
+        (ny, nx, right) change of the other half, float32.
     """
     ny, nx = x.shape[:2]
     down, middle = (_normed(layer, name, (0, 1, 2)) for name in ("down", "middle"))

@@ -118,6 +118,11 @@ def add_data_gradient(latent: Latent, data: Data, sign: float = 1.0) -> Latent:
 
     It is the gradient of 1/2 |A x - y|^2 for each coil image.  The estimate does not change, so the opposite sign
     undoes it.
+
+    Args:
+        latent: (ny, nx, width) latent image.
+        data: the measured data.
+        sign: factor of the gradient, 1 or -1.
     """
     parts = data.zero_filled.shape[-1]
     gradient = to_channels(resampled(to_coils(latent[..., :parts]), data.mask)) - data.zero_filled
@@ -129,6 +134,10 @@ def resampled(coils: CoilImages, mask: Mask) -> CoilImages:
 
     The operation is a circular convolution, which commutes with the shifts of the centred transform.  So only the mask
     is shifted.  A column mask does not act on the rows' axis.
+
+    Args:
+        coils: (coil, ny, nx) coil images.
+        mask: (nx,) or (ny, nx) bool, True where measured.
     """
     axes = (-1,) if mask.ndim == 1 else (-2, -1)
     sampled = jnp.where(jnp.fft.ifftshift(mask), jnp.fft.fftn(coils, axes=axes), 0)

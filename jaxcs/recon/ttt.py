@@ -152,7 +152,15 @@ def surrogate(network: Network, config: Any) -> Surrogate | None:
 
 
 def run(config: FitConfig, predict: Predict, begin: Params | Iterate, measurement: Measurement, key: Key) -> Fit:
-    """Run the fit alone."""
+    """Run the fit alone.
+
+    Args:
+        config: the fit.
+        predict: the network's image and coil images.
+        begin: parameters, or the last iterate of another fit.
+        measurement: the measurement.
+        key: random key, which draws the withheld samples.
+    """
     return fit(
         losses(predict),
         problem(config, measurement, key),

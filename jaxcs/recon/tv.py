@@ -154,7 +154,7 @@ def _primal_dual(config: Config, sense: Sense, kspace: Array) -> Solution:
 
 
 def objective(config: Config, measurement: Measurement, x: Image) -> Array:
-    """Compute the value that `solve` minimises."""
+    """Compute the value that `solve` minimises at an image x (ny, nx)."""
     misfit = Sense(measurement.maps, measurement.mask).forward(x) - jnp.where(measurement.mask, measurement.kspace, 0)
     differences = FiniteDifference().forward(x)
     variation = jnp.sqrt(jnp.sum(magnitude(differences) ** 2, axis=0))
