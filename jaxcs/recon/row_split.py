@@ -34,7 +34,7 @@ class Regulariser(NamedTuple):
     Attributes:
         prox: (v, dual) -> g's proximal operator and its dual variable, with the step 1 / weight of the inverse.
         linearised: the state at the solution -> the derivative of `prox` at this state, as a function like `prox`.
-        dual: grid -> the first dual variable.
+        dual: first z -> the first dual variable.
     """
 
     prox: Prox
