@@ -21,7 +21,8 @@ from data_prep.safe_hdf5 import refusal
 
 # The part of the rows and columns about a peak, and the least share of the energy in this part that counts as a peak.
 _PART, _PEAK = 0.1, 0.2
-# The same share for the Fourier transform of coil images; above it, the transform is taken for their k-space.
+# K-space of a point object has one magnitude, so its transform has all its energy in one place.  A transform with more
+# than this share in one place cannot be k-space, and the array is then not taken for images.
 _SURE = 0.4
 # The k-space of a point object has one magnitude, and its transform has all its energy in one place.  No k-space has,
 # so that such an array is not taken for images.
