@@ -1,4 +1,4 @@
-"""The house's rules: imports go one way, the library has no side effects, the command's names are the registries'."""
+"""The project's rules: imports go one way, the library has no side effects, the command's names are the registries'."""
 
 import ast
 import subprocess
