@@ -7,12 +7,14 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of, shard
-from bench.harness.command import execute
-from bench.harness.config import RunConfig
-from bench.harness.distributed import ALONE, connected, wanted
-from bench.harness.errors import UsageError
-from bench.harness.flags import (
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from bench.plan.like import LIKE
+from bench.plan.shards import WHOLE
+from bench.processes.distributed import ALONE, connected, wanted
+from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of, shard
+from bench.shell.command import execute
+from bench.shell.flags import (
     CENTER_FRACTION,
     add_data,
     add_device,
@@ -22,8 +24,6 @@ from bench.harness.flags import (
     add_shift,
     in_order,
 )
-from bench.harness.like import LIKE
-from bench.harness.shards import WHOLE
 from data_prep.process import as_process
 
 # Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
@@ -371,14 +371,14 @@ def main(argv: list[str] | None = None) -> int:
         with connected(arguments) as team:
             # These import JAX.
             if config is None:
-                from bench.harness.session import go_on
+                from bench.run.run import go_on
 
                 return go_on(arguments)
             if team != ALONE:
-                from bench.harness.teamwork import run_together
+                from bench.run.teamwork import run_together
 
                 return run_together(config, arguments, argv, team)
-            from bench.harness.session import run
+            from bench.run.run import run
 
             return run(config, arguments, argv)
 

@@ -13,14 +13,14 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.harness.arguments import Parser, number
-from bench.harness.command import execute
-from bench.harness.errors import DONE, InputFileError
+from bench.plan.errors import DONE, InputFileError
+from bench.shell.arguments import Parser, number
+from bench.shell.command import execute
 from data_prep.names import printable
 from data_prep.process import as_process
 
 if TYPE_CHECKING:  # it imports NumPy, for which --help does not wait
-    from bench.page.record import Record
+    from bench.record.record import Record
 
 _STATES = ("clean", "noise", "attacked")
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
@@ -60,7 +60,7 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.page.record import read
+    from bench.record.record import read
 
     print(compare([run for path in arguments.runs for run in runs_of(read(Path(path)))], arguments.eps))
     return DONE
@@ -105,7 +105,7 @@ def compare(runs: list[Run], eps: list[float]) -> str:
         lines.append("| " + " | ".join([run.label, told, *cells]) + " |")
     if len(runs) == 1:
         return "\n".join(lines)
-    from bench.harness.intervals import meaning  # imports NumPy
+    from bench.plan.intervals import meaning  # imports NumPy
 
     sure = meaning(volumes_of(runs, cases))
     lines += ["", f"SSIM by which each is above the next, image by image. {sure}", ""]
@@ -141,13 +141,13 @@ def volumes_of(runs: list[Run], cases: list[str]) -> set[int]:
 
 def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
     """The mean of the zero-filled images, None if the record has none."""
-    from bench.page.record import zero_filled as mean_of
+    from bench.record.record import zero_filled as mean_of
 
     return mean_of([run.rows[case, eps, metric] for case in cases])
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:
-    from bench.harness.intervals import of_mean, told
+    from bench.plan.intervals import of_mean, told
 
     return told(statistics.fmean(found), of_mean(found, volumes), "{:+.3f}", brief=True)
 

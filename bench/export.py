@@ -15,11 +15,11 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.harness.arguments import Parser, integer, one_of
-from bench.harness.command import execute
-from bench.harness.config import RunConfig
-from bench.harness.errors import UsageError
-from bench.harness.flags import add_settings
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from bench.shell.arguments import Parser, integer, one_of
+from bench.shell.command import execute
+from bench.shell.flags import add_settings
 from data_prep.process import as_process
 from data_prep.whole import remove_left, whole_folder
 
@@ -68,11 +68,11 @@ def run(arguments: Namespace) -> None:
     """Lower the method, write its folder and print what is in it.  Raises RunError."""
     if find_spec("flatbuffers") is None:
         raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
-    from bench.harness import methods  # imports JAX
-    from bench.harness.artefacts import artefacts, file_name, lower, manifest
-    from bench.harness.provenance import about_settings, settings, versions
-    from bench.harness.records import writing
-    from bench.harness.sources import check_device
+    from bench.deploy.artefacts import artefacts, file_name, lower, manifest
+    from bench.evaluate import methods  # imports JAX
+    from bench.record.provenance import about_settings, settings, versions
+    from bench.record.records import writing
+    from bench.slices.sources import check_device
 
     check_device(arguments.device)
     config = RunConfig(

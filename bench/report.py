@@ -10,9 +10,9 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from bench.harness.arguments import HelpFormatter, Parser
-from bench.harness.command import execute
-from bench.harness.errors import DONE, UsageError
+from bench.plan.errors import DONE, UsageError
+from bench.shell.arguments import HelpFormatter, Parser
+from bench.shell.command import execute
 from data_prep.process import as_process
 
 _COMPARISON = "comparison.html"
@@ -37,13 +37,13 @@ def parser() -> Parser:
 def write_report(folder: Path) -> bytes:
     """The page of a finished run's folder.  Raises InputFileError where its records cannot be used."""
     from bench.page.page import page  # imports NumPy
-    from bench.page.record import read
+    from bench.record.record import read
 
     return page(read(folder))
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.harness.records import RunFolder  # imports NumPy
+    from bench.record.records import RunFolder  # imports NumPy
 
     folders = [Path(run) for run in arguments.runs]
     if arguments.output is not None and len(folders) == 1:

@@ -6,11 +6,11 @@ import sys
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 
 from bench.attack import NETWORKS
-from bench.harness.arguments import Parser, flags_besides, integer, number, one_of
-from bench.harness.command import execute
-from bench.harness.distributed import connected
-from bench.harness.errors import UsageError
-from bench.harness.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_order
+from bench.plan.errors import UsageError
+from bench.processes.distributed import connected
+from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
+from bench.shell.command import execute
+from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_order
 from bench.training.config import TrainConfig
 from data_prep.process import as_process
 

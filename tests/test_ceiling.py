@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from bench.harness.ceiling import sentence
-from bench.harness.config import RunConfig
-from bench.harness.prepare import prepare
+from bench.findings.ceiling import sentence
+from bench.plan.config import RunConfig
 from bench.report import write_report
+from bench.slices.prepare import prepare
 from data_prep import phantom
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c

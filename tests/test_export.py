@@ -16,8 +16,8 @@ from jax import export as jax_export
 
 import jaxcs
 from bench import attack, export
-from bench.harness import artefacts as artefacts_module
-from bench.harness.artefacts import PLATFORMS, artefacts, lower
+from bench.deploy import artefacts as artefacts_module
+from bench.deploy.artefacts import PLATFORMS, artefacts, lower
 from jaxcs.attacks import threat
 from jaxcs.complex import value_and_ascent
 from jaxcs.recon import METHODS, l1, normalise, unet, varnet

@@ -9,12 +9,13 @@ import pytest
 
 from bench import attack, hardest
 from bench.figures import low_frequency as figure
-from bench.harness import hard_for_others, sources
-from bench.harness.case_list import as_csv, listed
-from bench.harness.config import RunConfig
-from bench.harness.errors import InputFileError
-from bench.harness.intervals import of_difference
-from bench.harness.spectra import Spectrum, low_frequency, sentences
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError
+from bench.plan.intervals import of_difference
+from bench.slices import sources
+from bench.slices.case_list import as_csv, listed
+from bench.studies.hardest import hard_for_others
+from bench.studies.hardest.spectra import Spectrum, low_frequency, sentences
 from data_prep import phantom
 from data_prep.files import list_cases
 from data_prep.shifts import shifted

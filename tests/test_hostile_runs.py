@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from bench import attack, claims, compare, features, hardest, merge, report, train, tune
-from bench.feature_study import row_forms
-from bench.harness.errors import InputFileError
-from bench.harness.forms import list_of, number, optional, table, text, whole
-from bench.harness.reading import read_json
-from bench.harness.records import RunFolder
-from bench.harness.tuned_file import read_tuned
 from bench.page.comparison import comparison
 from bench.page.page import page
-from bench.page.record import read
+from bench.plan.errors import InputFileError
+from bench.record.forms import list_of, number, optional, table, text, whole
+from bench.record.reading import read_json
+from bench.record.record import read
+from bench.record.records import RunFolder
+from bench.studies.features import row_forms
+from bench.studies.tuning.tuned_file import read_tuned
 from tests.run_folder import write_run
 
 DEEP = "[" * 5000 + "]" * 5000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import attack, train
-from bench.harness import flags
+from bench.shell import flags
 from bench.training.step import LOSSES
 from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.masks import MASKS

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from bench.harness.batches import batches
-from bench.harness.config import RunConfig
-from bench.harness.sources import open_source
+from bench.plan.config import RunConfig
+from bench.run.batches import batches
+from bench.slices.sources import open_source
 from data_prep import fastmri
 from data_prep.cases import Case, InputError
 from data_prep.fastmri import list_slices, read_slice, read_slices

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from bench import report
-from bench.harness.errors import InputFileError
 from bench.page import pictures
 from bench.page.curves import Line, Mark, Point, chart
-from bench.page.record import read
+from bench.plan.errors import InputFileError
+from bench.record.record import read
 from tests.run_folder import HOSTILE, write_run
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.harness import flags, sources
-from bench.harness.config import RunConfig
-from bench.harness.errors import UsageError
-from bench.harness.own_mask import settled
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from bench.shell import flags
+from bench.slices import sources
+from bench.slices.own_mask import settled
 from data_prep import phantom
 from data_prep.cases import Box, Case, InputError
 from data_prep.phantom.scan import scan

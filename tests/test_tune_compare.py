@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bench import compare, tune
-from bench.harness import tuning, worst_case
-from bench.harness.config import unattacked
-from bench.harness.prepare import prepare
-from bench.harness.tuned_file import read_tuned
+from bench.plan.config import unattacked
+from bench.slices.prepare import prepare
+from bench.studies.tuning import tuning, worst_case
+from bench.studies.tuning.tuned_file import read_tuned
 from bench.training.data import training_examples
 from jaxcs.attacks import scout
 from jaxcs.recon import METHODS

@@ -10,12 +10,12 @@ from typing import Any
 
 from bench import compare
 from bench.compare import Run
-from bench.harness.intervals import meaning, of_mean
 from bench.page import plots, words
 from bench.page.curves import Line, Point, chart
 from bench.page.document import bullets, document, section
-from bench.page.record import Estimate, Record, read
 from bench.page.tables import interval, table
+from bench.plan.intervals import meaning, of_mean
+from bench.record.record import Estimate, Record, read
 
 # As many as the style sheet has colours for.
 _COLOURS = 7

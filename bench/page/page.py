@@ -7,12 +7,12 @@ from html import escape
 from operator import itemgetter
 from typing import Any
 
-from bench.harness import ceiling, solver_error
-from bench.harness.findings import findings
-from bench.harness.reading import understanding
+from bench.findings import ceiling, solver_error
+from bench.findings.matrix import findings
 from bench.page import pictures, plots, tables, words
 from bench.page.document import bullets, definitions, document, resource, section
-from bench.page.record import Record, estimate, zero_filled
+from bench.record.reading import understanding
+from bench.record.record import Record, estimate, zero_filled
 
 
 def page(record: Record) -> bytes:

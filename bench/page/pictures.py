@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.harness.archives import damaged, opened
-from bench.harness.names import key_of, member_of
-from bench.page.record import Record
+from bench.plan.names import key_of, member_of
+from bench.record.archives import damaged, opened
+from bench.record.record import Record
 
 # Of all pictures on a page, in base64; what does not fit is left out, and the page says so.
 BUDGET = 9_500_000

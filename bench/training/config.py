@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.attack import NETWORKS
-from bench.harness.config import fingerprint_of
-from bench.harness.flags import FAMILIES, MASKS, SHIFTS
-from bench.harness.forms import Form, mapping, number, one_of, optional, table, text, whole
+from bench.plan.config import fingerprint_of
+from bench.record.forms import Form, mapping, number, one_of, optional, table, text, whole
+from bench.shell.flags import FAMILIES, MASKS, SHIFTS
 
 
 def _shifts(value: Any) -> None:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.harness.errors import InputFileError
-from bench.harness.prepare import draw_mask
+from bench.plan.errors import InputFileError
+from bench.slices.prepare import draw_mask
 from bench.training.config import TrainConfig
 from data_prep.cases import Case, InputError
 from data_prep.maps import maps_of

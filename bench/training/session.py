@@ -11,16 +11,16 @@ from typing import Any
 
 import jax
 
-from bench.harness import provenance
-from bench.harness.distributed import Team
-from bench.harness.errors import InputFileError, RunError, UsageError
-from bench.harness.forms import list_of, mapping, table, text
-from bench.harness.holding import held
-from bench.harness.reading import read_json, understanding
-from bench.harness.records import RunFolder
-from bench.harness.shifting import check_shift
-from bench.harness.sources import check_device
-from bench.harness.stored import difference_of_versions
+from bench.plan.errors import InputFileError, RunError, UsageError
+from bench.processes.distributed import Team
+from bench.record import provenance
+from bench.record.forms import list_of, mapping, table, text
+from bench.record.holding import held
+from bench.record.reading import read_json, understanding
+from bench.record.records import RunFolder
+from bench.record.stored import difference_of_versions
+from bench.slices.shifting import check_shift
+from bench.slices.sources import check_device
 from bench.train import configuration
 from bench.training.config import FORM, TrainConfig
 from bench.training.loop import Training
