@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from bench.attack import METHODS
+from bench.plan.catalogue import METHODS
 from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute

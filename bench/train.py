@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 
-from bench.attack import NETWORKS
+from bench.plan.catalogue import NETWORKS
 from bench.plan.errors import UsageError
 from bench.processes.distributed import connected
 from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
@@ -14,8 +14,7 @@ from bench.shell.flags import add_data, add_device, add_processes, add_sampling,
 from bench.training.config import TrainConfig
 from data_prep.process import as_process
 
-# Names only, as in bench.attack; a test holds them equal to the registries.
-METHODS = NETWORKS
+# Names only, as in the catalogue; a test holds them equal to the registries.
 VARIANTS = ("small", "paper", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
 LOSSES = ("l1", "l2", "ssim")
 _BESIDE_RESUME = ("--resume", "--device", "--distributed", "--coordinator", "--processes", "--process", "--debug")
@@ -33,7 +32,7 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     what = top.add_argument_group("what")
-    what.add_argument("--method", type=one_of(METHODS), default="varnet", metavar="NAME", help=" or ".join(METHODS))
+    what.add_argument("--method", type=one_of(NETWORKS), default="varnet", metavar="NAME", help=" or ".join(NETWORKS))
     what.add_argument(
         "--variant",
         type=one_of(VARIANTS),

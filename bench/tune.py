@@ -13,7 +13,7 @@ import json
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 
-from bench.attack import METHODS, NETWORKS, TEST_TIME
+from bench.plan.catalogue import METHODS, NETWORKS, TEST_TIME
 from bench.plan.errors import DONE, SOME_FAILED
 from bench.shell.arguments import Parser, integer, number, one_of, setting
 from bench.shell.command import execute

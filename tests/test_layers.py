@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import attack, train
-from bench.shell import flags
+from bench import train
+from bench.plan import catalogue
 from bench.training.step import LOSSES
 from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.masks import MASKS
@@ -54,17 +54,19 @@ def test_no_file_is_longer_than_400_lines():
 
 
 def test_names_on_the_command_line_are_the_registries():
-    assert set(attack.METHODS) == set(METHODS)
-    assert set(attack.ATTACKS) == set(ATTACKS)
-    assert set(flags.MASKS) == set(MASKS)
+    assert set(catalogue.METHODS) == set(METHODS)
+    assert set(catalogue.ATTACKS) == set(ATTACKS)
+    assert set(catalogue.MASKS) == set(MASKS)
     networks = {name: method for name, method in METHODS.items() if method.trained and method.weights_of is None}
     others = [method for name, method in METHODS.items() if name not in networks]
-    assert set(attack.PRESETS) == {name for method in others for name in method.presets}
-    assert set(attack.UNTRAINED) == {name for name, method in METHODS.items() if method.fitted and not method.trained}
-    assert set(attack.TEST_TIME) == {name for name, method in METHODS.items() if method.fitted and method.trained}
-    assert set(attack.TEST_TIME) == {name for name, method in METHODS.items() if method.weights_of in networks}
+    assert set(catalogue.PRESETS) == {name for method in others for name in method.presets}
+    assert set(catalogue.UNTRAINED) == {
+        name for name, method in METHODS.items() if method.fitted and not method.trained
+    }
+    assert set(catalogue.TEST_TIME) == {name for name, method in METHODS.items() if method.fitted and method.trained}
+    assert set(catalogue.TEST_TIME) == {name for name, method in METHODS.items() if method.weights_of in networks}
     assert {name.split("_")[0] for name in two_step.PRESETS} == {"l1", "untrained"}
-    assert set(attack.NETWORKS) == set(train.METHODS) == set(networks)
+    assert set(catalogue.NETWORKS) == set(networks)
     assert set(train.VARIANTS) == {name for method in networks.values() for name in method.presets}
     assert set(train.LOSSES) == set(LOSSES)
 

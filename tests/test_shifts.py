@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench import attack
+from bench.plan import catalogue
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.shell import flags
@@ -184,7 +185,7 @@ def test_what_cannot_be_shifted(knee):
 
 
 def test_names_on_the_command_line_are_the_registry_in_its_order():
-    assert list(SHIFTS) == list(flags.SHIFTS)
+    assert list(SHIFTS) == list(catalogue.SHIFTS)
     assert flags.in_order([("noise", 2.0), ("contrast", 3.0)]) == (("contrast", 3.0), ("noise", 2.0))
 
 

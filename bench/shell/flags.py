@@ -1,19 +1,16 @@
-"""Flags that several commands share.  Only names of the registries, which import JAX; a test holds them equal."""
+"""Flags that several commands share."""
 
 from __future__ import annotations
 
 from argparse import _ActionsContainer, _ArgumentGroup
 from collections.abc import Sequence
 
+from bench.plan.catalogue import MASKS, PHANTOMS, SHIFTS
 from bench.plan.errors import UsageError
 from bench.shell.arguments import address, integer, number, one_of, setting
 
-MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 CENTER_FRACTION = 0.08
-FAMILIES = ("knee", "brain")
-# In the order in which they happen.
-SHIFTS = ("thickness", "contrast", "motion", "resolution", "noise")
 
 
 def add_data(group: _ArgumentGroup) -> None:
@@ -22,7 +19,7 @@ def add_data(group: _ArgumentGroup) -> None:
         "--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images"
     )
     group.add_argument(
-        "--phantom", type=one_of(FAMILIES), default="knee", metavar="FAMILY", help="built-in data: knee or brain"
+        "--phantom", type=one_of(PHANTOMS), default="knee", metavar="FAMILY", help="built-in data: knee or brain"
     )
 
 

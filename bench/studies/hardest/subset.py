@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from bench.plan.catalogue import PHANTOMS
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.forms import shown
 from bench.record.reading import understanding
 from bench.record.record import Record
-from bench.shell.flags import FAMILIES
 from bench.slices.case_list import phantom_numbers
 from bench.slices.shifting import shifted_reader
 from data_prep import phantom
@@ -98,7 +98,7 @@ def _readers(record: Record) -> dict[str, _Reader]:
         config = record.run["config"]
         data, family = config["data"], str(config["phantom"])
         shift = tuple((str(name), float(size)) for name, size in (config.get("shift") or {}).items())
-    if family not in FAMILIES:
+    if family not in PHANTOMS:
         raise InputFileError(f"{record.folder}: no phantom is called {shown(family)}; name runs of bench.attack")
     if "thickness" in dict(shift):
         raise InputFileError(f"{record.folder}: is of thicker slices, which are no files; name runs without that")

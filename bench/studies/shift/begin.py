@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.attack import NETWORKS, TEST_TIME
+from bench.plan.catalogue import NETWORKS, PHANTOMS, TEST_TIME
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.forms import table, text
 from bench.record.reading import read_json
 from bench.record.record import read
 from bench.record.records import RunFolder
-from bench.shell.flags import FAMILIES
 from bench.slices.case_list import as_csv
 from bench.slices.own_mask import settled
 from bench.slices.shifting import check_shift
@@ -63,7 +62,7 @@ def _bases(arguments: Namespace, argv: list[str]) -> tuple[Base, list[Base]]:
         return Base(name, settled(config, argv))
 
     if arguments.data is None:
-        own, *rest = sorted(FAMILIES, key=lambda family: family != arguments.phantom)
+        own, *rest = sorted(PHANTOMS, key=lambda family: family != arguments.phantom)
         return base(own, None, own), [base(family, None, family) for family in rest]
     paths = [arguments.data, *arguments.other_data]
     names = [Path(path).stem for path in paths]
