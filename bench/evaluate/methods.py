@@ -10,8 +10,7 @@ import jax
 
 from bench.evaluate import brought
 from bench.plan.config import RunConfig
-from bench.plan.errors import InputFileError, UsageError
-from bench.shell.arguments import did_you_mean
+from bench.plan.errors import InputFileError, UsageError, did_you_mean
 from data_prep.cases import InputError
 from data_prep.safe_hdf5 import printable
 from data_prep.weights import Weights, read_weights, shipped

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from bench.plan.errors import UsageError
+from bench.plan.errors import UsageError, did_you_mean
 from bench.plan.shards import Shard
 
 
@@ -36,13 +35,6 @@ def one_of(choices: Sequence[str]) -> Callable[[str], str]:
         raise argparse.ArgumentTypeError(f"unknown name {text!r}{did_you_mean(text, choices)}")
 
     return parse
-
-
-def did_you_mean(text: str, choices: Sequence[str]) -> str:
-    """The end of a sentence that says what was perhaps meant, and what there is."""
-    near = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{hint} choose from {', '.join(choices)}"
 
 
 def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Callable[[str], float]:
