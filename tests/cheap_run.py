@@ -58,7 +58,7 @@ def cheapen(monkeypatch):
     """Make runs cheap."""
     monkeypatch.setattr(executor, "_attack_batch", results)
     monkeypatch.setattr(overview, "draw", lambda folder: b"figure")
-    monkeypatch.setattr(finish, "write_report", lambda folder: b"report")
+    monkeypatch.setattr(finish, "page_of", lambda folder: b"report")
 
 
 def start(volume, output, *more):

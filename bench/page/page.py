@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from bench.findings import ceiling, solver_error
@@ -12,11 +13,12 @@ from bench.findings.matrix import findings
 from bench.page import pictures, plots, tables, words
 from bench.page.document import bullets, definitions, document, resource, section
 from bench.record.reading import understanding
-from bench.record.record import Record, estimate, zero_filled
+from bench.record.record import Record, estimate, read, zero_filled
 
 
-def page(record: Record) -> bytes:
-    """The whole page.  Raises InputFileError where the record is damaged."""
+def page_of(folder: Path) -> bytes:
+    """The page of a finished run's folder.  Raises InputFileError if its records cannot be used."""
+    record = read(folder)
     shown = pictures.collect(record)
     with understanding(record.folder / "run.json"):
         body = _head(record)

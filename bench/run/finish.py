@@ -12,12 +12,12 @@ from bench.figures.drawing import draw_into
 from bench.findings import ceiling, solver_error
 from bench.findings.card_check import below_card
 from bench.findings.matrix import findings
+from bench.page.page import page_of
 from bench.plan.errors import DONE, SOME_FAILED
 from bench.record import arrays
 from bench.record.journal import Entry, Journal, rewrite
 from bench.record.lines import rows_of
 from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder, summarise
-from bench.report import write_report
 from bench.run.table import render
 
 
@@ -55,7 +55,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
         draw_into(folder, "figure.png", "overview", folder.path, again=again)
         if record["config"]["victims"]:
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
-        folder.write("report.html", write_report(folder.path))
+        folder.write("report.html", page_of(folder.path))
     return record
 
 
