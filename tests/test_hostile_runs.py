@@ -11,7 +11,7 @@ import pytest
 
 from bench import attack, claims, compare, features, hardest, merge, report, train, tune
 from bench.page.comparison import comparison
-from bench.page.page import page
+from bench.page.page import page_of
 from bench.plan.errors import InputFileError
 from bench.record.forms import list_of, number, optional, table, text, whole
 from bench.record.reading import read_json
@@ -81,7 +81,7 @@ def test_whatever_is_edited_a_page_is_made_or_one_line_says_why_not(folder, name
     for text_of in edits(first):
         (folder / name).write_text("\n".join([text_of] + ([] if name == "run.json" else lines[1:])) + "\n")
         try:
-            page(read(folder))
+            page_of(folder)
             made += 1
             if made % 5 == 0:
                 comparison([folder, folder])

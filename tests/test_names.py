@@ -10,9 +10,9 @@ import pytest
 
 from bench import hardest, report
 from bench.figures import overview
-from bench.page.pictures import Pictures
 from bench.plan.names import in_list, key_of, member_of
 from bench.record import arrays
+from bench.record.pictures import Pictures
 from bench.record.records import RunFolder
 from data_prep.names import ANY_NAME, checksum
 from tests.cheap_run import cheapen, contents, go_on, start, write_volume

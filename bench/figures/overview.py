@@ -14,11 +14,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.page.pictures import Pictures
 from bench.plan.errors import InputFileError
 from bench.record.archives import damaged
 from bench.record.forms import shown
 from bench.record.lines import rows_of
+from bench.record.pictures import Pictures
 from bench.record.records import shown_epsilon
 from data_prep.names import printable
 

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.page.pictures import Pictures
 from bench.plan.errors import InputFileError
 from bench.plan.shards import WHOLE, Shard, positions_of
 from bench.processes.distributed import FLAGS
@@ -16,6 +15,7 @@ from bench.record import arrays, journal
 from bench.record.forms import shown
 from bench.record.journal import Journal, held
 from bench.record.lines import check_whole, read_lines
+from bench.record.pictures import Pictures
 from bench.record.record_forms import LINES
 from bench.record.records import RunFolder, writing
 from bench.record.stored import Stored, also_on, difference, stored
