@@ -139,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
         with connected(arguments) as team:
             from bench.training.session import run  # imports JAX
 
-            return run(arguments, argv, team)
+            return run(None if arguments.resume else configuration(arguments), arguments, argv, team)
 
     return execute(parser(), "bench.train", "use a smaller --batch", work, sys.argv[1:] if argv is None else argv)
 
