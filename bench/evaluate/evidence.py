@@ -12,8 +12,6 @@ from bench.record.records import FLAGS, WORSE_THAN_ZERO_FILLED
 _CLAMPED = 0.01
 # A loss that grows by more than this by more work had not been found.
 _GROWTH = 1.02
-# A solver whose image is farther than this from its minimiser, relative, has not converged.
-CONVERGED = 1e-3
 # Less than this is a tie: two programs that compute the same image differ by it.
 _TIE = {"psnr": 0.005, "ssim": 0.0005}
 # The attack's own arithmetic may leave its set by a rounding error.

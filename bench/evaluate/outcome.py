@@ -9,11 +9,12 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from bench.evaluate.evidence import CONVERGED, clean_flags, flag_across, raised, search_flags, victim_flags
+from bench.evaluate.evidence import clean_flags, flag_across, raised, search_flags, victim_flags
 from bench.evaluate.experiment import Evaluated, Found
 from bench.evaluate.subjects import Subject
 from bench.plan.config import RunConfig
 from bench.plan.conventions import crop
+from bench.record.records import CONVERGED
 from bench.slices.coverage import MOST_LEFT_OUT
 from bench.slices.prepare import Prepared
 from jaxcs.attacks.losses import LOSSES, ImageLoss

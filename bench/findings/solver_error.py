@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.evaluate.evidence import CONVERGED
+from bench.record.records import CONVERGED
 
 _STATES = ("clean", "noise", "attacked")
 

@@ -6,7 +6,18 @@ import hashlib
 import json
 from argparse import Namespace
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+# In place of the name of a mask: the file's own is used.
+OF_THE_FILE = "of the file"
+
+
+class Sampling(NamedTuple):
+    """How k-space is under-sampled: the kind of mask, and its numbers [-], both None if the files have their masks."""
+
+    mask: str
+    acceleration: float | None
+    center_fraction: float | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,11 @@ class RunConfig:
     center_fraction: float | None = 0.08
     limit: int | None = None
     seed: int = 0
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the data are under-sampled."""
+        return Sampling(self.mask, self.acceleration, self.center_fraction)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""

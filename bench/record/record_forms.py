@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.plan.config import OF_THE_FILE
 from bench.record.forms import (
     Form,
     list_of,
@@ -21,7 +22,6 @@ from bench.record.forms import (
     truth,
     whole,
 )
-from bench.slices.own_mask import OF_THE_FILE
 
 # Far more images than a run has.
 _MOST_IMAGES = 10_000_000

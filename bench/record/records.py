@@ -49,6 +49,8 @@ FLAGS = {
     WORSE_THAN_ZERO_FILLED: "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
     BELOW_ITS_CARD: "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
 }
+# A solver whose image is farther than this from its minimiser, relative, has not converged.
+CONVERGED = 1e-3
 # Those that are about the clean image, whatever the attack.
 CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 # The epsilon nearest to this one is shown as pictures.

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.plan.config import RunConfig
+from bench.plan.config import OF_THE_FILE, RunConfig
 from bench.plan.errors import UsageError
 from data_prep.cases import InputError
 from data_prep.fastmri_layout import volume_files
 from data_prep.safe_hdf5 import holds, open_file
 
-# In place of the name of a mask: the file's own is used.
-OF_THE_FILE = "of the file"
 FLAGS = ("--mask", "--acceleration", "--center-fraction")
 
 

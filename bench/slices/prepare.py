@@ -10,11 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
-from bench.plan.config import RunConfig
+from bench.plan.config import OF_THE_FILE, RunConfig, Sampling
 from bench.plan.errors import InputFileError, UnsuitedError
 from bench.slices import coverage
-from bench.slices.own_mask import FLAGS, OF_THE_FILE
-from bench.training.config import TrainConfig
+from bench.slices.own_mask import FLAGS
 from data_prep.cases import Case, Doubt
 from data_prep.maps import coil_maps
 from jaxcs import masks
@@ -207,16 +206,16 @@ def _noise_factor(kspace: Array, mask: Array, padding: tuple[int, int]) -> tuple
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
     if case.mask is not None:
         return case.mask
-    return draw_mask(config, shape, case.padding, masks.seed_from_name(case.volume))
+    return draw_mask(config.sampling, shape, case.padding, masks.seed_from_name(case.volume))
 
 
 def draw_mask(
-    config: RunConfig | TrainConfig, shape: tuple[int, int], padding: tuple[int, int], seed: tuple[int, ...]
+    sampling: Sampling, shape: tuple[int, int], padding: tuple[int, int], seed: tuple[int, ...]
 ) -> np.ndarray:
-    """The mask that the configuration asks for, of k-space of `shape`.  Raises ValueError where it cannot be drawn."""
-    if config.acceleration is None or config.center_fraction is None:
+    """The mask that the sampling asks for, of k-space of `shape`.  Raises ValueError if it cannot be drawn."""
+    if sampling.acceleration is None or sampling.center_fraction is None:
         raise ValueError("the data had masks of their own when the run began, and now have none")
-    mask = masks.make(config.mask, shape, config.acceleration, config.center_fraction, seed).copy()
+    mask = masks.make(sampling.mask, shape, sampling.acceleration, sampling.center_fraction, seed).copy()
     left, right = padding
     # Columns that the scanner never acquired hold zeros: nothing is measured there, and nothing can be perturbed.
     mask[..., :left] = False

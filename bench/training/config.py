@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.plan.catalogue import MASKS, NETWORKS, PHANTOMS, SHIFTS
-from bench.plan.config import fingerprint_of
+from bench.plan.config import Sampling, fingerprint_of
 from bench.record.forms import Form, mapping, number, one_of, optional, table, text, whole
 
 
@@ -77,6 +77,11 @@ class TrainConfig:
     licence: str
     self_supervised: float = 0.0
     shift: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the examples are under-sampled."""
+        return Sampling(self.mask, self.acceleration, self.center_fraction)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""

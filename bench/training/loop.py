@@ -122,7 +122,7 @@ class Training:
         """Raise UsageError where no mask can be drawn as the flags say."""
         for _, ny, nx in sorted(set(shapes)):
             try:
-                draw_mask(self.config, (self.config.rows or ny, nx), (0, nx), (0,))
+                draw_mask(self.config.sampling, (self.config.rows or ny, nx), (0, nx), (0,))
             except ValueError as error:
                 raise UsageError(f"{error}; change --mask, --acceleration or --center-fraction") from error
 
