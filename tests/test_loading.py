@@ -116,7 +116,7 @@ def test_no_more_slices_are_alive_than_were_read_ahead(folder):
 @pytest.mark.parametrize(("batch", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (3, [2, 3, 1])])
 def test_batches_are_of_one_shape_and_full(folder, batch, sizes):
     config = RunConfig(method="l1", data=str(folder), mask="equispaced", acceleration=4.0, center_fraction=0.25)
-    source = open_source(config, [])
+    source = open_source(config)
     assert source.names[:2] == ["b.h5:0", "b.h5:1"]
     failures = []
     groups = list(batches(source, config, batch, lambda name, reason: failures.append((name, reason))))

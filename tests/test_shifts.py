@@ -206,9 +206,9 @@ def volume(path, slices=3, **datasets):
 
 def test_sources_shift_what_they_read(tmp_path):
     data = volume(tmp_path / "a.h5")
-    plain = sources.open_source(RunConfig(data=data), [])
+    plain = sources.open_source(RunConfig(data=data))
     config = RunConfig(data=data, shift=(("thickness", 3.0), ("resolution", 0.5)), limit=2)
-    source = sources.open_source(config, [])
+    source = sources.open_source(config)
     cases = list(source.cases())
     assert source.shapes == [case.kspace.shape for case in cases] == [(8, 20, 16)] * 2
     assert "shifted: thickness 3 (slices that are averaged), resolution 0.5" in source.description
@@ -244,7 +244,7 @@ def test_under_sampled_files_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"--shift: .*a.h5 is already under-sampled"):
         settled(config, [])
     # Among others that are whole they fail alone.
-    found = list(sources.open_source(config, []).cases())
+    found = list(sources.open_source(config).cases())
     assert all(isinstance(case, InputError) and "already under-sampled" in str(case) for case in found)
 
 

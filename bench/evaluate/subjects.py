@@ -10,7 +10,9 @@ from bench.evaluate.experiment import Search
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
+from bench.plan.shards import WHOLE, Shard
 from bench.slices.prepare import SliceData
+from bench.slices.sources import Source, open_source
 from data_prep.weights import Weights
 from jaxcs.attacks import ATTACKS, apgd, pgd, scout, spsa
 from jaxcs.recon import METHODS, Method
@@ -22,6 +24,8 @@ BASES = ("wavelet", "fourier", "dct")
 _RESTARTS, _GRADIENT_FREE_STEPS = 3, 20
 
 
+# Methods that take long on each image.
+_SLOW = {"varnet", "irim"} | {name for name, method in METHODS.items() if method.fitted}
 # Of the un-trained one, so that every pair of methods at five epsilons and ten images fits into half an hour.  Against
 # the default on four knees it is 0.5 dB less accurate; half the steps of the gradient find 0.1 dB less.
 _SMALLER = {"convdecoder": (("n_steps", "200"), ("gradient_steps", "10"))}
@@ -72,6 +76,18 @@ def zero_filled(config: RunConfig) -> Subject:
     own = replace(config, method=name, settings=(), preset=None, weights=None, maps="fixed")
     method = METHODS[name]
     return Subject(name, own, method, method.config(), None, default_attack(method), {})
+
+
+def source_for(config: RunConfig, scored: list[Subject], shard: Shard = WHOLE) -> Source:
+    """The source that the configuration names, for these methods, or a part of it.
+
+    Raises InputFileError if none can be read, UsageError if there are fewer cases than parts or more coils than a
+    network has channels for.
+    """
+    source = open_source(config, shard, few=len(scored) == 1 and scored[0].config.method in _SLOW)
+    for one in scored:
+        methods.check_coils(one.config.method, one.method_config, source.shapes)
+    return source
 
 
 def check_brought(attacked: list[Subject], scored: list[Subject], data: SliceData) -> None:

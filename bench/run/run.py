@@ -89,7 +89,7 @@ def carry_out(
     attacked = subjects.sources(config)
     mesh = sources.mesh_of(arguments.devices)
     work = Work(config, attacked, subjects.victims(config, attacked), plan.batch or 1, plan.save_perturbations, mesh)
-    source = sources.open_source(config, work.victims, plan.shard)
+    source = subjects.source_for(config, work.victims, plan.shard)
     work, solved_otherwise = _within_memory(work, source.shapes)
     notes = [*_notes(config, work, source), *solved_otherwise]
     memory, seconds = estimate(source.shapes, work)

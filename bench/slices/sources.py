@@ -11,8 +11,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from bench.evaluate import methods
-from bench.evaluate.subjects import Subject
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.plan.shards import WHOLE, Shard, positions_of
@@ -24,11 +22,9 @@ from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
 from data_prep.machine import missing_device
 from data_prep.shifts import shape_after
-from jaxcs.recon import METHODS
 
 # Images of the phantom where no number is given: as many as two cores attack in about a minute.
 _PHANTOM_IMAGES, _FEW_IMAGES = 10, 2
-_SLOW = {"varnet", "irim"} | {name for name, method in METHODS.items() if method.fitted}
 
 
 class Source(NamedTuple):
@@ -65,23 +61,15 @@ class Source(NamedTuple):
         )
 
 
-def open_source(config: RunConfig, subjects: list[Subject], shard: Shard = WHOLE) -> Source:
-    """The source that the configuration names, for these methods, or a part of it.
+def open_source(config: RunConfig, shard: Shard = WHOLE, few: bool = False) -> Source:
+    """The source that the configuration names, or a part of it.
 
-    Raises InputFileError where none can be read, UsageError where there are fewer cases than parts or more coils than a
-    network has channels for.
+    few: whether the phantom has few images if no number is given, because each takes long.
+    Raises InputFileError if none can be read, UsageError if there are fewer cases than parts.
     """
     check_shift(config.shift, config.data)
-    source = _open(config, subjects, shard)
-    for one in subjects:
-        methods.check_coils(one.config.method, one.method_config, source.shapes)
-    return source
-
-
-def _open(config: RunConfig, subjects: list[Subject], shard: Shard) -> Source:
     if config.data is None:
-        slow = len(subjects) == 1 and subjects[0].config.method in _SLOW
-        count = config.limit or (_FEW_IMAGES if slow else _PHANTOM_IMAGES)
+        count = config.limit or (_FEW_IMAGES if few else _PHANTOM_IMAGES)
         indices = list(range(count))
         if config.only is not None:
             numbers = phantom_numbers(config.phantom)

@@ -61,7 +61,7 @@ def run(arguments: Namespace, argv: list[str]) -> int:
 def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], before: Before | None) -> int:
     begun = time.monotonic()
     methods = subjects_of(config)
-    source = sources.open_source(config.base, methods)
+    source = subjects.source_for(config.base, methods)
     failed: dict[str, str] = {}
     slices = _slices(config, source, failed)
     device = provenance.device()

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 
 from bench.evaluate import experiment, scan
 from bench.evaluate.single_slice import SingleSlice
-from bench.evaluate.subjects import Subject, sources
+from bench.evaluate.subjects import Subject, source_for, sources
 from bench.plan.config import RunConfig, unattacked
 from bench.plan.errors import InputFileError, UsageError
 from bench.slices.prepare import Prepared, prepare
-from bench.slices.sources import check_device, open_source
+from bench.slices.sources import check_device
 from data_prep.cases import InputError
 
 _EARLY = "early_stopped"
@@ -66,7 +66,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _prepared(config: RunConfig, subject: Subject, image: int) -> Prepared:
-    source = open_source(config, [subject])
+    source = source_for(config, [subject])
     if image >= len(source.names):
         raise UsageError(f"--image {image}: the data have {len(source.names)} images, the first is 0")
     (case,) = source.read([image])
