@@ -20,11 +20,10 @@ from bench.plan.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.shell.arguments import Parser, flags_besides, integer, one_of
 from bench.shell.command import execute
 from bench.shell.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
-from bench.studies.test_time.names import MODELS, SHIFTS, STATES, WORDS
+from bench.studies.test_time.names import MODELS, RECORD, SHIFTS, STATES, WORDS
 from data_prep.process import as_process
 
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
-RECORD = "ttt.json"
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
 # What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.

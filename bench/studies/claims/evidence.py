@@ -18,7 +18,7 @@ from bench.studies.claims.record_forms import HARDEST, SHIFT, TEST_TIME
 from bench.studies.shift import claims as shift_claims
 from bench.studies.shift.study import NAME as SHIFT_RECORD
 from bench.studies.test_time import gap
-from bench.ttt import RECORD as TEST_TIME_RECORD
+from bench.studies.test_time.names import RECORD as TEST_TIME_RECORD
 
 _RUN = "run.json"
 _COMMANDS = "bench.attack, bench.shift, bench.ttt or bench.features, or the .json of bench.hardest"

@@ -1,5 +1,7 @@
 """Names of what bench.ttt compares, for its --help, which must not wait for NumPy."""
 
+# The record of a study.
+RECORD = "ttt.json"
 MODELS = ("source-sup", "source-self", "target-sup", "target-self")
 WORDS = {
     "source-sup": "trained on the source, supervised",
