@@ -9,7 +9,7 @@ import pytest
 from bench import attack
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UnsuitedError
-from bench.record.journal import Entry
+from bench.record.lines import Entry
 from bench.record.record import read_run
 from bench.run.finish import doubtful
 from bench.slices import coverage

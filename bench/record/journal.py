@@ -13,38 +13,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from bench.plan.errors import InputFileError, OutputError
 from bench.record import arrays, holding
 from bench.record.forms import Form, shown
-from bench.record.lines import lacking, read_lines, whole_lines
+from bench.record.lines import Entry, lacking, read_lines, whole_lines
 from bench.record.reading import MOST_BYTES_OF_LINES, content_of, parsed, reason_of, size_of, understanding
 from bench.record.record_forms import LINES, journal_line
 from bench.record.records import PART, RunFolder, writing
 
 NAME = "journal.jsonl"
 RECORDS = tuple(LINES)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One image that is done.
-
-    position: among the images of the whole run.  failed: why, or None.  lines: how many it has in images.jsonl and in
-    searches.jsonl.  arrays: the kinds that are kept of it.
-    sampling: what its mask measured, and its scale.  thermal: the epsilon of its own noise; None where not known.
-    """
-
-    position: int
-    case: str
-    failed: str | None
-    lines: tuple[int, int]
-    arrays: tuple[str, ...] = ()
-    sampling: dict[str, Any] | None = None
-    thermal: float | None = None
 
 
 class Journal:

@@ -5,18 +5,34 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from bench.plan.errors import InputFileError
 from bench.record import arrays
 from bench.record.forms import Form, shown
 from bench.record.reading import MOST_BYTES_OF_LINES, content_of, parsed, reason_of, understanding
 
-if TYPE_CHECKING:
-    from bench.record.journal import Entry
-
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image that is done.
+
+    position: among the images of the whole run.  failed: why, or None.  lines: how many it has in images.jsonl and in
+    searches.jsonl.  arrays: the kinds that are kept of it.
+    sampling: what its mask measured, and its scale.  thermal: the epsilon of its own noise; None where not known.
+    """
+
+    position: int
+    case: str
+    failed: str | None
+    lines: tuple[int, int]
+    arrays: tuple[str, ...] = ()
+    sampling: dict[str, Any] | None = None
+    thermal: float | None = None
 
 
 class Lines(NamedTuple):

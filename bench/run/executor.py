@@ -19,7 +19,8 @@ from bench.evaluate.outcome import Outcome, Result, result
 from bench.evaluate.subjects import Subject, zero_filled
 from bench.plan.config import RunConfig
 from bench.record import arrays
-from bench.record.journal import Entry, Journal
+from bench.record.journal import Journal
+from bench.record.lines import Entry
 from bench.record.records import RunFolder
 from bench.run.batches import batches
 from bench.run.halving import Halving

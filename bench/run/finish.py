@@ -15,8 +15,8 @@ from bench.findings.matrix import findings
 from bench.page.page import page_of
 from bench.plan.errors import DONE, SOME_FAILED
 from bench.record import arrays
-from bench.record.journal import Entry, Journal, rewrite
-from bench.record.lines import rows_of
+from bench.record.journal import Journal, rewrite
+from bench.record.lines import Entry, rows_of
 from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder, summarise
 from bench.run.table import render
 

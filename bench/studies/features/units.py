@@ -12,7 +12,8 @@ import numpy as np
 
 from bench.evaluate.subjects import Subject
 from bench.record import arrays
-from bench.record.journal import Entry, Journal
+from bench.record.journal import Journal
+from bench.record.lines import Entry
 from bench.record.records import RunFolder
 from bench.run.parallel import side_by_side
 from bench.slices.prepare import Prepared
