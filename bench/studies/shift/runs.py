@@ -19,7 +19,8 @@ from bench.record.provenance import versions
 from bench.record.resumable import resumable
 from bench.record.stored import Plan as RunPlan
 from bench.record.stored import Stored, difference_of_versions, stored
-from bench.run.run import carry_out, described
+from bench.run.describe import described
+from bench.run.run import carry_out
 from bench.studies.shift.plan import Plan
 
 RUNS = "runs"
