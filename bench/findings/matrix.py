@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from bench.findings.judged import Judged, Part
+from bench.findings.judged import CANNOT_TELL, NO, NOT_EXCLUDED, YES, Judged, Part, verdict
 from bench.findings.published import ABOVE, OWN_ATTACK, SENSITIVE
-from bench.findings.verdict import CANNOT_TELL, NO, NOT_EXCLUDED, YES, verdict
 from bench.plan.intervals import Interval, of_mean, told
 
 # (source, victim) -> PSNR lost [dB], by (case, epsilon)

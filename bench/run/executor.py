@@ -22,8 +22,7 @@ from bench.record import arrays
 from bench.record.journal import Journal
 from bench.record.lines import Entry
 from bench.record.records import RunFolder
-from bench.run.batches import batches
-from bench.run.halving import Halving
+from bench.run.batches import Halving, batches
 from bench.run.parallel import side_by_side
 from bench.slices.prepare import Prepared
 from bench.slices.sources import Source

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.findings.judged import Judged, Part
+from bench.findings.judged import CANNOT_TELL, NO, NOT_EXCLUDED, YES, Judged, Part, verdict
 from bench.findings.published import BELOW, HARD_FOR_ALL
-from bench.findings.verdict import CANNOT_TELL, NO, NOT_EXCLUDED, YES, verdict
 from bench.plan import ranks
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import as_json, from_json, of_difference, told

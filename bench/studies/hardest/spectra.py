@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.findings.judged import Judged, Part
+from bench.findings.judged import CANNOT_TELL, NOT_EXCLUDED, Judged, Part
 from bench.findings.published import LOW_FREQUENCY
-from bench.findings.verdict import CANNOT_TELL, NOT_EXCLUDED
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import FEWEST, as_json, from_json, of_difference, of_mean, told
 from bench.studies.hardest.subset import Scored

@@ -1,13 +1,12 @@
-"""The verdicts of a study on the published claims about shifts, in the words of `bench.findings.verdict`."""
+"""The verdicts of a study on the published claims about shifts, in the words of `bench.findings.judged`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bench.findings.judged import Judged, Part
+from bench.findings.judged import YES, Judged, Part
 from bench.findings.published import ANATOMY, DATASET, HARD_FOR_ALL, ORDER_KEPT, SAMPLING, Claim
-from bench.findings.verdict import YES
 from bench.plan.intervals import FEWEST, Interval, from_json
 from bench.studies.shift.analysis import interval_of_slope
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from bench.findings.judged import verdict
 from bench.findings.published import PARALLEL
-from bench.findings.verdict import verdict
 from bench.plan import ranks
 from bench.plan.intervals import FEWEST, from_json, told
 from bench.studies.shift.claims import claims, sure_slope
