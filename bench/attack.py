@@ -74,7 +74,7 @@ def parser() -> Parser:
         default="l1",
         metavar="NAME",
         help=f"one of {', '.join(METHODS)}; all = l1, unet, varnet and convdecoder beside each other; basis = l1 with "
-        "wavelets, Fourier and DCT; or MODULE:FUNCTION of your own, see the README",
+        "wavelets, Fourier and DCT; or MODULE:FUNCTION of your own, see docs/how-to/own-reconstruction.md",
     )
     what.add_argument(
         "--victims",

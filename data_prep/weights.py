@@ -1,4 +1,4 @@
-"""Weights from files: our safetensors, fastMRI's PyTorch checkpoints, and those that are shipped."""
+"""Weights from files: the project's safetensors, fastMRI's PyTorch checkpoints, and shipped weights."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ from jaxcs.weights.torch_file import read_torch_file
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _LARGEST = 4_000_000_000
-# Of a configuration: its networks are built to compare their shapes, and each pool doubles the channels.
+# Limits of a configuration.  Its network is built to compare shapes, and each pooling doubles the channels.
 _MOST, _MOST_POOLS, _MOST_LAYERS = 4096, 10, 64
 
 
 class Weights(NamedTuple):
     """A trained network.
 
-    method, config: its name in `jaxcs.recon.METHODS` and its configuration.  params: for its `apply`.
-    card: what is known of the training; empty for imported checkpoints.  sha256: of the file.
+    Attributes:
+        method: its name in `jaxcs.recon.METHODS`.
+        config: its configuration.
+        params: parameters for its `apply`.
+        card: known facts about the training; empty for imported checkpoints.
+        sha256: SHA-256 of the file.
     """
 
     method: str
@@ -40,14 +44,21 @@ class Weights(NamedTuple):
 
 
 def shipped() -> dict[str, Path]:
-    """The weights that come with the project, by name."""
+    """List the weights that come with the project: maps their name to their file."""
     return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
 
 
 def read_weights(source: str | Path) -> Weights:
-    """Weights by the name of shipped ones, or from a file: .safetensors of ours, or .pt, .pth or .ckpt of fastMRI.
+    """Read weights.
 
-    Raises InputError, in one line, where they cannot be used.
+    Args:
+        source: name of shipped weights, or a file: .safetensors of this project, or .pt, .pth or .ckpt of fastMRI.
+
+    Returns:
+        The network with its weights.
+
+    Raises:
+        InputError: If the weights cannot be used; the message is one line.
     """
     path = shipped().get(str(source), Path(source))
     reader = _READERS.get(path.suffix)
@@ -105,7 +116,7 @@ def _checked(method: str, settings: dict[str, Any], params: Params, card: dict[s
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
-    """Raise WeightsError where a card describes a network that is too large to be looked at."""
+    """Raise WeightsError if a card describes a network that is too large to be built."""
     for name, value in settings.items():
         most = _MOST_POOLS if name.endswith("pools") else _MOST
         if isinstance(value, list) and len(value) > _MOST_LAYERS:

@@ -1,4 +1,4 @@
-"""The best that coil maps allow: its scores, in the record, in what is printed and on the page."""
+"""The best result that coil maps allow: its scores in the record, in the output and on the page."""
 
 import json
 

@@ -64,7 +64,7 @@ def test_converting_and_checking_keeps_the_target_where_it_is(tmp_path, capsys, 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A file, and a finished run of it."""
+    """A file, and a finished run on it."""
     folder = tmp_path_factory.mktemp("geometry")
     path = small(folder / "data")
     assert attack.main([*QUICK, "--data", str(path), "--output", str(folder / "runs")]) == 0
@@ -127,7 +127,7 @@ def test_a_network_is_trained(run, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["l1", "unet", "convdecoder"])
 def test_methods_of_each_family_give_images_and_pictures_of_the_targets_size(name):
-    """Traced only, which takes no compilation."""
+    """The methods are only traced, which takes no compilation."""
     (ny, nx), (ty, tx) = GEOMETRIES["narrow"]
     target = min(ny, ty), min(nx, tx)
     method, config, coils = METHODS[name], RunConfig(method=name), 8

@@ -1,4 +1,4 @@
-"""One process at a time writes to a run, a study or a file; the second is told so."""
+"""One process at a time writes to a run, a study or a file; the second process is told so."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The house's rules: the library has no side effects, names of the command line are those of the registries."""
+"""The project's rules: the library has no side effects, names of the command line are those of the registries."""
 
 import ast
 import subprocess

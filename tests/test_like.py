@@ -1,4 +1,4 @@
-"""Published protocols: what each sets, and the papers' scores against NumPy."""
+"""Published protocols: the settings of each, and the papers' scores against NumPy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Slices as a run reads them: ahead, in order, by shape, and with no more in memory than that."""
+"""Slices as a run reads them: ahead, in order, grouped by shape, and with no more slices in memory."""
 
 import threading
 import time
@@ -49,7 +49,7 @@ def test_prefetch_reads_ahead_but_not_far():
     while len(made) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
-    assert made == [0, 1, 2, 3]  # one taken, two waiting, one in hand
+    assert made == [0, 1, 2, 3]  # one taken, two waiting, one in the thread's hands
 
 
 def test_prefetch_ends_its_thread_with_its_consumer():
@@ -63,7 +63,7 @@ def test_prefetch_ends_its_thread_with_its_consumer():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Volumes of two shapes, with maps (any numbers will do), one of them with a slice that cannot be used."""
+    """Volumes of two shapes, with maps (any numbers are fine), including a slice that cannot be used."""
     for seed, (name, slices, columns) in enumerate((("a", 2, 32), ("b", 2, 30), ("c", 3, 32))):
         kspace = scan(slices, seed)[..., :columns]
         write_volume(tmp_path, volume(name, kspace, maps=kspace))
@@ -109,7 +109,7 @@ def test_no_more_slices_are_alive_than_were_read_ahead(folder):
     for _ in prefetch(watched(), ahead=2):
         most = max(most, sum(ref() is not None for ref in alive))
     assert len(alive) == 60
-    # The consumer's, two waiting, and one in the reader's and the thread's hands each.
+    # The consumer's slice, two waiting, and one each in the reader's and the thread's hands.
     assert most <= 5
 
 

@@ -1,4 +1,4 @@
-"""What an attack may drive up."""
+"""The errors that an attack may maximise."""
 
 import jax
 import jax.numpy as jnp
@@ -85,7 +85,7 @@ def test_gradients_are_finite_and_those_of_differences(name):
 
 
 def test_each_loss_does_the_most_harm_by_its_own_metric():
-    """On SENSE, with its default attack, whose bands need the loss of each row."""
+    """The method is SENSE with its default attack, whose bands need the loss of each row."""
     attacked = {loss: _attacked(loss) for loss in ("nmse", "ssim", "max_error")}
     for loss, found in attacked.items():
         sign = -1 if loss == "ssim" else 1

@@ -1,4 +1,4 @@
-"""Files may be called by any bytes: a run of them, its pictures, a list of its images, and going on with it."""
+"""Files with names of any bytes: a run on them, its pictures, a list of its images, and resuming it."""
 
 import io
 import os
@@ -34,7 +34,7 @@ def data(tmp_path):
 def test_images_of_any_name_are_attacked_listed_and_gone_on_with(tmp_path, data, monkeypatch, capsys):
     cheapen(monkeypatch)
     code, folder = start(data, tmp_path / "out")
-    assert code == 1  # the second slice of each cannot be used
+    assert code == 1  # the second slice of each file cannot be used
     before = contents(folder)
     (folder / "images.jsonl").unlink()
     assert go_on(folder) == 1
@@ -53,7 +53,7 @@ def test_names_in_archives_lead_back():
     for member in members:
         member.encode()
     assert [key_of(member) for member in members] == keys
-    # What could be held already is called what it was.
+    # Members that could be stored before keep their names.
     assert members[1:] == [f"{key}.npy" for key in keys[1:]]
 
 

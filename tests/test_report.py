@@ -1,4 +1,4 @@
-"""The report page: what it says, that it says nothing a record did not, and one line for every mistake."""
+"""The report page: it shows the record and nothing else, and every mistake is one line."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Page(HTMLParser):
-    """What a browser would see: tags with their attributes, the text, and the content of scripts."""
+    """The page as a browser would see it: tags with their attributes, the text, and the content of scripts."""
 
     def __init__(self, content):
         super().__init__()
@@ -96,7 +96,7 @@ def test_the_interval_of_a_curve_is_that_of_the_images(ordinary):
     assert "fewer than 5 have no 95 % interval" in page
     volumes = tuple(f"{name}.h5:{index}" for name in "abcde" for index in range(2))
     page = page_of(write_run(ordinary.parent / "more", cases=volumes)).decode()
-    # Five volumes, the means of each 2 dB apart; Student's with 4 degrees of freedom.
+    # Five volumes, whose means are 2 dB apart; Student's t with 4 degrees of freedom.
     half = 2.776445 * np.std([25.5, 27.5, 29.5, 31.5, 33.5], ddof=1) / np.sqrt(5)
     assert f"attacked, 0.05: 29.50 ± {half:.2f}" in page
     assert "Student's t of 5 volumes" in Page(page.encode()).text
@@ -120,7 +120,7 @@ def test_zero_filled_stands_beside_the_method_and_its_absence_costs_the_tick(ord
     assert text.index("Worse than zero-filled") < text.index("Data: 2 files")
     assert "Worse than zero-filled, in 2 of 2 images of l1 (100 %): " in text
     assert "weights, scale or crop?" in text
-    # A record of before, which has no such scores.
+    # A record of an older version, which has no such scores.
     old = [{key: value for key, value in line.items() if key != "zero_filled"} for line in sound]
     found, text = classes(old)
     assert "fine" not in found
@@ -144,7 +144,7 @@ def test_a_matrix_shows_who_hurts_whom(matrix):
     assert (
         "A perturbation of 0.05 of the data made for each method costs l1 5.0 dB and unet 5.0 dB of PSNR" in page.text
     )
-    # Of the rows, and not what the record has, which an older version may have found.
+    # The page uses the rows, not the record's findings, which an older version may have written.
     assert "l1 is not known to be hurt most by its own attack: at epsilon 0.05 it loses 5.0 dB to it, and" in page.text
     assert "a sentence that was found" not in page.text
     assert "Not converged, in 4 of 8 attacks on its own method (50 %)" in page.text
@@ -172,7 +172,7 @@ def test_hostile_names_stay_text(tmp_path):
     folder = write_run(tmp_path / "run", cases=(HOSTILE, "other"), failed={"<i>bad": "<script>alert(2)"}, data="<u>")
     page = Page(page_of(folder))
     assert page.count("script") == 3
-    # The page's own <b> are those of the three numbers.
+    # The page's own <b> tags are around the three numbers.
     assert (page.count("b"), page.count("i"), page.count("u")) == (3, 0, 0)
     assert "alert(1)" not in page.text + page.scripts[0] + page.scripts[2]
     assert json.loads(page.scripts[1])["cases"][0]["name"] == HOSTILE
@@ -231,7 +231,7 @@ def test_a_change_of_the_scan_is_called_by_its_name(ordinary):
 
 
 def test_an_old_run_still_has_a_page(ordinary):
-    """Without searches, pictures, and what later versions record."""
+    """The run has no searches, no pictures, and no fields of later versions."""
     record = json.loads((ordinary / "run.json").read_text())
     for key in ("methods", "shown_eps", "thermal", "not_checked", "findings"):
         del record[key]
@@ -342,7 +342,7 @@ def picture(path, array):
 
 
 def bomb(path):
-    """A header that declares half a terabyte."""
+    """Write a header that declares half a terabyte."""
     with zipfile.ZipFile(path / "pictures.npz", "w") as archive, archive.open("a.h5:0|truth.npy", "w") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "<f2", "fortran_order": False, "shape": (1 << 19, 1 << 19)}

@@ -1,4 +1,4 @@
-"""A run that was stopped at any moment goes on, and ends with what it would have ended with."""
+"""A run that was stopped at any moment is resumed, and ends with the same result."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def volume(tmp_path_factory):
 
 @pytest.fixture
 def reference(tmp_path, volume, monkeypatch):
-    """What a run leaves that was not stopped."""
+    """The contents of an undisturbed run."""
     cheapen(monkeypatch)
     code, folder = start(volume, tmp_path / "reference")
     assert code == 1  # one slice cannot be used
@@ -34,7 +34,7 @@ def reference(tmp_path, volume, monkeypatch):
 
 
 def killed(monkeypatch, after, volume, output):
-    """The folder of a run that ended when it had written to disk so many times, and then half of something."""
+    """Kill a run at its write to disk number `after` + 1, which is cut short; returns its folder."""
     synchronise, count = os.fsync, [0]
 
     def kill(number):
@@ -53,7 +53,7 @@ def killed(monkeypatch, after, volume, output):
 
 
 def writes(monkeypatch, volume, output):
-    """How often a run writes to disk."""
+    """Count how often a run writes to disk."""
     synchronise, count = os.fsync, [0]
 
     def counted(number):
@@ -80,7 +80,7 @@ def test_a_run_goes_on_from_every_write_to_disk(tmp_path, volume, reference, mon
 
 
 def test_what_is_done_is_not_computed_again(capsys, tmp_path, volume, reference, monkeypatch):
-    # run.json, and what is written of the first image.
+    # run.json, and the writes for the first image.
     folder = killed(monkeypatch, 6, volume, tmp_path / "out")
     attacked = []
 
@@ -257,7 +257,7 @@ def test_two_processes_never_write_one_run(capsys, tmp_path, volume, reference):
 
 
 def exhausted(batches):
-    """Memory for so many slices at once."""
+    """Make an attack that has memory for at most `batches` slices at once."""
 
     def attack(work, batch, functions_of, group):
         if batch > batches:

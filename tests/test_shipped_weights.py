@@ -1,4 +1,4 @@
-"""The weights that come with the project, and those from strangers, on the command line."""
+"""The weights that come with the project, and untrusted weights, on the command line."""
 
 import io
 import pickle
@@ -15,11 +15,11 @@ from data_prep.weights import read_weights, shipped
 PARITY = Path(__file__).parent / "parity" / "torch_files"
 NETWORKS = ("unet", "unet_complex", "varnet")
 EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee", "phantom-brain", "brain-t2")}
-# It chooses hard images, and is compared with nothing.
+# This network chooses hard images, and is compared with nothing.
 EXPECTED |= {"irim-phantom-knee"}
-# Weights for the phantom show test-time training; those for measured images are for its users to train.
+# Weights for the phantom show test-time training; users train weights for measured images.
 EXPECTED -= {"unet_complex-brain-t2"}
-# Those that bench.ttt sets beside the ones trained jointly.
+# bench.ttt compares these with the jointly trained weights.
 EXPECTED |= {f"unet_complex-sup-phantom-{family}" for family in ("knee", "brain")}
 
 

@@ -1,4 +1,4 @@
-"""Slices that cannot be used, or hardly: each fails alone, and what is doubtful of the others is kept with them."""
+"""Slices that cannot be used, or hardly: each fails alone, and doubts about the others are kept with them."""
 
 import json
 
@@ -85,7 +85,7 @@ def test_a_slice_that_the_mask_misses_fails_alone(tmp_path, scans):
     assert (code, list(record["failed"])) == (1, ["v.h5:1"])
     assert (record["config"]["mask"], record["config"]["acceleration"]) == ("of the file", None)
     assert {one["mask"] for one in record["sampling"].values()} == {"of the file"}
-    # Pages read it, and the run goes on.
+    # Pages can read the record, and the run can be resumed.
     folder = next((tmp_path / "out").iterdir())
     assert read_run(folder) == record
     assert go_on(folder) == 1
@@ -166,7 +166,7 @@ def test_the_share_that_maps_leave_out_is_that_of_what_they_do_not_span():
     assert left_out(fft2c(maps * image), maps, whole) < 1e-5
     half = maps * (np.arange(32) < 16)
     assert left_out(fft2c(maps * image), half, whole) == pytest.approx(0.5, abs=1e-5)
-    # Whatever the norm of the maps is.
+    # The result does not depend on the norm of the maps.
     assert left_out(fft2c(maps * image), 7 * half, whole) == pytest.approx(0.5, abs=1e-5)
     assert left_out(np.zeros_like(maps), maps, whole) == 1
 
