@@ -4,9 +4,9 @@ import h5py
 import numpy as np
 
 from bench import attack
+from bench.evaluate.outcome import Result
 from bench.figures import overview
-from bench.harness import campaign, finish
-from bench.harness.outcome import Result
+from bench.run import executor, finish
 from data_prep import phantom
 from data_prep.names import checksum
 
@@ -30,7 +30,7 @@ def write_volume(path, images=IMAGES):
 
 
 def results(work, batch, functions_of, group):
-    """Replace `campaign._attack_batch`: numbers that depend on the image's name alone."""
+    """Replace `executor._attack_batch`: numbers that depend on the image's name alone."""
     del work, functions_of
     assert len(group) <= batch
     return [_result(prepared) for prepared in group]
@@ -56,9 +56,9 @@ def _result(prepared):
 
 def cheapen(monkeypatch):
     """Make runs cheap."""
-    monkeypatch.setattr(campaign, "_attack_batch", results)
+    monkeypatch.setattr(executor, "_attack_batch", results)
     monkeypatch.setattr(overview, "draw", lambda folder: b"figure")
-    monkeypatch.setattr(finish, "write_report", lambda folder: b"report")
+    monkeypatch.setattr(finish, "page_of", lambda folder: b"report")
 
 
 def start(volume, output, *more):

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.feature_study.config import FeatureConfig
-from bench.harness.config import RunConfig
-from bench.harness.gap import published
-from bench.shifts.analysis import Point, Scores, analyse
+from bench.plan.config import RunConfig
+from bench.studies.features.config import FeatureConfig
+from bench.studies.shift.analysis import Point, Scores, analyse
+from bench.studies.test_time.gap import published
 from jaxcs.features.insert import PRESETS, Insertion
 from tests.run_folder import write_run
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 CHEAP_ATTACK = """
 import os, sys, pytest
 from bench import attack
-from bench.harness import campaign, distributed
+from bench.run import executor
+from bench.processes import distributed
 from data_prep.process import as_process
 from tests.cheap_run import cheapen
 with pytest.MonkeyPatch.context() as patch:

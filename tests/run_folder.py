@@ -1,4 +1,4 @@
-"""Run folders as the harness writes them, with made-up numbers: for pages, which read nothing else."""
+"""Run folders as bench.attack writes them, with made-up numbers: for pages, which read nothing else."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from bench import attack
-from bench.harness import batch_size
+from bench.run import batch_size
 from tests.cheap_run import cheapen, contents, go_on, start, write_volume
 
 SHAPE, OTHER = (8, 160, 128), (4, 64, 64)

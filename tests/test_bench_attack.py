@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.harness import batch_size, session
-from bench.harness.records import COLUMNS
+from bench.record.records import COLUMNS
+from bench.run import batch_size
 from data_prep import phantom
 from jaxcs.attacks import ATTACKS
 
@@ -228,7 +228,7 @@ def test_a_device_that_is_not_there_is_never_replaced_in_silence(tmp_path, devic
 
 
 def test_what_nobody_foresaw_is_one_line_too(capsys, tmp_path, volume, monkeypatch):
-    monkeypatch.setattr(session, "attack_all", lambda *_: 1 / 0)
+    monkeypatch.setattr("bench.run.run.attack_all", lambda *_: 1 / 0)
     code, _, err, _ = run(capsys, tmp_path, "--data", volume, *FAST)
     assert code == 1
     assert (
@@ -313,7 +313,7 @@ def test_interruptions_have_their_exit_codes(capsys, tmp_path, volume, monkeypat
             raise happen
         os.kill(os.getpid(), happen)
 
-    monkeypatch.setattr(session, "attack_all", attack_all)
+    monkeypatch.setattr("bench.run.run.attack_all", attack_all)
     # A shell starts its background jobs with SIGINT ignored, and Python keeps that.
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from bench import features
-from bench.feature_study import findings, places, session, units
-from bench.feature_study.boxes import box_scores, clipped
-from bench.feature_study.config import configuration
-from bench.feature_study.functions import build
-from bench.feature_study.one_slice import prepare_slice
-from bench.harness.prepare import prepare
+from bench.slices.prepare import prepare
+from bench.studies.features import findings, places, session, units
+from bench.studies.features.boxes import box_scores, clipped
+from bench.studies.features.config import configuration
+from bench.studies.features.functions import build
+from bench.studies.features.one_slice import prepare_slice
 from data_prep import phantom
 from data_prep.cases import Box
 from jaxcs.complex import magnitude

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import pytest
 
 from bench import attack
-from bench.harness import brought
-from bench.harness.errors import UsageError
-from bench.harness.prepare import SliceData
+from bench.evaluate import brought
+from bench.plan.errors import UsageError
+from bench.slices.prepare import SliceData
 from tests.cheap_run import write_volume
 
 MINE = """

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.harness.card_check import below_card
+from bench.findings.card_check import below_card
 
 CONFIG = {"mask": "random", "acceleration": 4.0, "center_fraction": 0.08, "data": None, "phantom": "knee", "shift": {}}
 CONFIG |= {"only": None, "region": None}

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.harness.errors import InputFileError, OutputError
+from bench.plan.errors import InputFileError, OutputError
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.step import State
 from data_prep.weights import read_weights

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import claims
-from bench.harness.published import CLAIMS
+from bench.findings.published import CLAIMS
 from tests.claim_records import attack_run, feature_run, hard_list, points, shift_study, trained_study
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from bench.harness.arguments import Parser
-from bench.harness.command import execute
-from bench.harness.errors import UsageError
+from bench.plan.errors import UsageError
+from bench.shell.arguments import Parser
+from bench.shell.command import execute
 from data_prep.ending import Advice
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness import compiled
+from bench.shell import compiled
 from tests.cheap_run import write_volume
 from tests.faults import ROOT, ZERO_FILLED
 
@@ -77,7 +77,7 @@ def test_the_second_run_compiles_nothing_and_faults_change_nothing(folder):
 def test_a_disk_that_is_full_ends_nothing_and_what_it_left_goes(folder):
     code = (
         "import resource, sys\n"
-        "from bench.harness.compiled import keep_compiled\n"
+        "from bench.shell.compiled import keep_compiled\n"
         "keep_compiled()\n"
         "import jax\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"

@@ -9,16 +9,16 @@ import time
 import pytest
 
 from bench import attack, merge, train
-from bench.harness import distributed
+from bench.processes import distributed
 from tests import processes
 from tests.cheap_run import FLAGS, cheapen, contents, start, write_volume
 from tests.processes import attack_together, ended, flags, free_port
 
 IMAGES = 5
 # Faults that a process has instead of its first image, and little patience with lost processes.
-DIES = "campaign._attack_batch = lambda *all: os.kill(os.getpid(), 9)"
-FAILS = "campaign._attack_batch = lambda *all: exec('raise MemoryError')"
-HANGS = "import time; campaign._attack_batch = lambda *all: time.sleep(100)"
+DIES = "executor._attack_batch = lambda *all: os.kill(os.getpid(), 9)"
+FAILS = "executor._attack_batch = lambda *all: exec('raise MemoryError')"
+HANGS = "import time; executor._attack_batch = lambda *all: time.sleep(100)"
 SHORT = "distributed.HEARTBEAT = 4"
 
 
@@ -82,7 +82,7 @@ def test_with_the_first_all_end_and_can_go_on(tmp_path, whole):
     # The process waits until the other process has its folder, which the other process prints.
     both = f"import glob, time; begun = lambda: len(glob.glob({str(tmp_path / '*' / 'run.json')!r})) == 2"
     dies = (
-        "campaign._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(begun, True)], os.kill(os.getpid(), 9))"
+        "executor._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(begun, True)], os.kill(os.getpid(), 9))"
     )
     first, second = ended(attack_together(2, arguments(volume, tmp_path), {0: f"{both}; {dies}", 1: HANGS}))
     assert first.code == -signal.SIGKILL

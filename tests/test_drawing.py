@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from bench.figures.drawing import draw_into
-from bench.harness.errors import InputFileError
-from bench.harness.records import RunFolder
+from bench.plan.errors import InputFileError
+from bench.record.records import RunFolder
 from tests.cheap_run import cheapen, go_on, start, write_volume
 from tests.faults import ROOT
 
@@ -60,7 +60,7 @@ def test_matplotlib_draws_without_home_and_temporary_files(tmp_path):
         "import sys, tempfile\n"
         "from pathlib import Path\n"
         "from bench.figures.drawing import draw_into\n"
-        "from bench.harness.records import RunFolder\n"
+        "from bench.record.records import RunFolder\n"
         "def nowhere(): raise FileNotFoundError('No usable temporary directory found')\n"
         "tempfile.gettempdir = nowhere\n"
         "folder = RunFolder(Path(sys.argv[1]))\n"

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench.harness import solver_error
-from bench.harness.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
-from bench.harness.findings import findings
-from bench.harness.records import COLUMNS, FLAGS, summarise
-from bench.harness.table import render
+from bench.evaluate.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
+from bench.findings import solver_error
+from bench.findings.matrix import findings
+from bench.record.records import COLUMNS, FLAGS, summarise
+from bench.run.table import render
 
 CONVERGED = np.array([1.0, 1.98, 2.0, 2.0])
 

@@ -15,9 +15,10 @@ import pytest
 from jax import export as jax_export
 
 import jaxcs
-from bench import attack, export
-from bench.harness import artefacts as artefacts_module
-from bench.harness.artefacts import PLATFORMS, artefacts, lower
+from bench import export
+from bench.deploy import artefacts as artefacts_module
+from bench.deploy.artefacts import PLATFORMS, artefacts, lower
+from bench.plan import catalogue
 from jaxcs.attacks import threat
 from jaxcs.complex import value_and_ascent
 from jaxcs.recon import METHODS, l1, normalise, unet, varnet
@@ -231,7 +232,7 @@ def test_a_missing_flatbuffers_is_one_line(tmp_path, monkeypatch, capsys):
 
 
 def test_the_names_are_those_of_methods_that_fit_nothing():
-    assert set(export.METHODS) <= set(attack.METHODS) - set(attack.UNTRAINED)
+    assert set(export.METHODS) <= set(catalogue.METHODS) - set(catalogue.UNTRAINED)
 
 
 @pytest.mark.skipif(not find_spec("flatbuffers"), reason="without flatbuffers nothing is exported")

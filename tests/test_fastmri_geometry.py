@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bench import attack, compare, features, hardest, merge, report, shift, train, tune
-from bench.harness import experiment, methods, scan
-from bench.harness.config import RunConfig
-from bench.harness.experiment import Search
-from bench.harness.prepare import SliceData
+from bench.evaluate import experiment, methods, scan
+from bench.evaluate.experiment import Search
+from bench.plan.config import RunConfig
+from bench.slices.prepare import SliceData
 from data_prep.__main__ import main as data_prep
 from data_prep.fastmri import list_slices, read_slice
 from jaxcs.attacks import ATTACKS

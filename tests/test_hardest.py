@@ -9,12 +9,13 @@ import pytest
 
 from bench import attack, hardest
 from bench.figures import low_frequency as figure
-from bench.harness import hard_for_others, sources
-from bench.harness.case_list import as_csv, listed
-from bench.harness.config import RunConfig
-from bench.harness.errors import InputFileError
-from bench.harness.intervals import of_difference
-from bench.harness.spectra import Spectrum, low_frequency, sentences
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError
+from bench.plan.intervals import of_difference
+from bench.slices import sources
+from bench.slices.case_list import as_csv, listed
+from bench.studies.hardest import hard_for_others
+from bench.studies.hardest.spectra import Spectrum, low_frequency, sentences
 from data_prep import phantom
 from data_prep.files import list_cases
 from data_prep.shifts import shifted
@@ -255,7 +256,7 @@ def test_the_phantom_is_made_again(capsys, tmp_path):
     code, *_ = run(capsys, run_folder, "--count", 1, "--output", tmp_path / "hard.csv")
     assert code == 0
     assert cases(tmp_path / "hard.csv") == ["phantom-knee-test-0001:0"]
-    source = sources.open_source(RunConfig(only=str(tmp_path / "hard.csv")), [])
+    source = sources.open_source(RunConfig(only=str(tmp_path / "hard.csv")))
     assert [case.name for case in source.cases()] == cases(tmp_path / "hard.csv")
     assert "only those of" in source.description
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from bench import attack, claims, compare, features, hardest, merge, report, train, tune
-from bench.feature_study import row_forms
-from bench.harness.errors import InputFileError
-from bench.harness.forms import list_of, number, optional, table, text, whole
-from bench.harness.reading import read_json
-from bench.harness.records import RunFolder
-from bench.harness.tuned_file import read_tuned
 from bench.page.comparison import comparison
-from bench.page.page import page
-from bench.page.record import read
+from bench.page.page import page_of
+from bench.plan.errors import InputFileError
+from bench.record.forms import list_of, number, optional, table, text, whole
+from bench.record.reading import read_json
+from bench.record.record import read
+from bench.record.records import RunFolder
+from bench.studies.features import row_forms
+from bench.studies.tuning.tuned_file import read_tuned
 from tests.run_folder import write_run
 
 DEEP = "[" * 5000 + "]" * 5000
@@ -81,7 +81,7 @@ def test_whatever_is_edited_a_page_is_made_or_one_line_says_why_not(folder, name
     for text_of in edits(first):
         (folder / name).write_text("\n".join([text_of] + ([] if name == "run.json" else lines[1:])) + "\n")
         try:
-            page(read(folder))
+            page_of(folder)
             made += 1
             if made % 5 == 0:
                 comparison([folder, folder])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.harness.intervals import RANGE, SURE, Interval, beside, of_difference, of_mean, of_ratio, told
-from bench.harness.ranks import rank_interval
-from bench.harness.ranks import told as told_rank
-from bench.harness.verdict import ABOVE, BELOW, verdict
+from bench.findings.judged import ABOVE, BELOW, verdict
+from bench.plan.intervals import RANGE, SURE, Interval, beside, of_difference, of_mean, of_ratio, told
+from bench.plan.ranks import rank_interval
+from bench.plan.ranks import told as told_rank
 
 
 def names(count, each=1):

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from bench import attack, train
-from bench.harness import estimate
+from bench.run import estimate
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import fft2c, ifft2c
 from jaxcs.nets import convolution, count_parameters, coupling, irim

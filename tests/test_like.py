@@ -5,10 +5,10 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bench import attack
-from bench.harness import subjects
-from bench.harness.conventions import CONVENTIONS, crop
-from bench.harness.errors import UsageError
-from bench.harness.like import LIKE
+from bench.evaluate import subjects
+from bench.plan.conventions import CONVENTIONS, crop
+from bench.plan.errors import UsageError
+from bench.plan.like import LIKE
 from jaxcs.attacks import ATTACKS
 from jaxcs.recon import METHODS
 

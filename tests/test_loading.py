@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from bench.harness.batches import batches
-from bench.harness.config import RunConfig
-from bench.harness.sources import open_source
+from bench.plan.config import RunConfig
+from bench.run.batches import batches
+from bench.slices.sources import open_source
 from data_prep import fastmri
 from data_prep.cases import Case, InputError
 from data_prep.fastmri import list_slices, read_slice, read_slices
@@ -116,7 +116,7 @@ def test_no_more_slices_are_alive_than_were_read_ahead(folder):
 @pytest.mark.parametrize(("batch", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (3, [2, 3, 1])])
 def test_batches_are_of_one_shape_and_full(folder, batch, sizes):
     config = RunConfig(method="l1", data=str(folder), mask="equispaced", acceleration=4.0, center_fraction=0.25)
-    source = open_source(config, [])
+    source = open_source(config)
     assert source.names[:2] == ["b.h5:0", "b.h5:1"]
     failures = []
     groups = list(batches(source, config, batch, lambda name, reason: failures.append((name, reason))))

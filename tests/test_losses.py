@@ -7,10 +7,10 @@ import pytest
 from skimage.metrics import structural_similarity
 
 import bench.attack as command
-from bench.harness import experiment, scan
-from bench.harness.config import RunConfig
-from bench.harness.experiment import Search
-from bench.harness.prepare import prepare
+from bench.evaluate import experiment, scan
+from bench.evaluate.experiment import Search
+from bench.plan.config import RunConfig
+from bench.slices.prepare import prepare
 from data_prep import phantom
 from jaxcs.attacks import scout
 from jaxcs.attacks.losses import LOSSES

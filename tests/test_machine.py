@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.harness import provenance
-from bench.harness.arguments import Parser
-from bench.harness.artefacts import artefacts
-from bench.harness.command import execute
-from bench.harness.errors import UsageError
-from bench.harness.estimate import _maps
-from bench.harness.sources import check_device
-from bench.harness.stored import difference_of_versions
+from bench.deploy.artefacts import artefacts
+from bench.plan.errors import UsageError
+from bench.record import provenance
+from bench.record.stored import difference_of_versions
+from bench.run.estimate import _maps
+from bench.shell.arguments import Parser
+from bench.shell.command import execute
+from bench.slices.sources import check_device
 from data_prep.ending import in_one_line
 from data_prep.files import list_cases
 from data_prep.machine import is_of_memory, missing_device

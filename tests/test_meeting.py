@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from bench.harness import meeting
-from bench.harness.errors import UsageError
-from bench.harness.meeting import Place, meet
+from bench.plan.errors import UsageError
+from bench.processes import meeting
+from bench.processes.meeting import Place, meet
 from tests.processes import free_port
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from bench import merge
 from bench.figures import overview
-from bench.harness import merging
-from bench.harness.errors import OutputError, UsageError
-from bench.harness.shards import Shard, positions_of
+from bench.plan.errors import OutputError, UsageError
+from bench.plan.shards import Shard, positions_of
+from bench.run import merging
 from tests.cheap_run import IMAGES, cheapen, contents, go_on, start, write_volume
 
 

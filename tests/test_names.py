@@ -10,10 +10,10 @@ import pytest
 
 from bench import hardest, report
 from bench.figures import overview
-from bench.harness import arrays
-from bench.harness.names import in_list, key_of, member_of
-from bench.harness.records import RunFolder
-from bench.page.pictures import Pictures
+from bench.plan.names import in_list, key_of, member_of
+from bench.record import arrays
+from bench.record.pictures import Pictures
+from bench.record.records import RunFolder
 from data_prep.names import ANY_NAME, checksum
 from tests.cheap_run import cheapen, contents, go_on, start, write_volume
 from tests.run_folder import write_run
@@ -40,7 +40,7 @@ def test_images_of_any_name_are_attacked_listed_and_gone_on_with(tmp_path, data,
     assert go_on(folder) == 1
     assert contents(folder) == before
     flags = ["--count", "4", "--output", str(tmp_path / "list.csv")]
-    monkeypatch.setattr("bench.harness.spectra.spectra", lambda *arguments: ([], 0))
+    monkeypatch.setattr("bench.studies.hardest.spectra.spectra", lambda *arguments: ([], 0))
     assert hardest.main([str(folder), *flags]) == 0
     code, listed = start(data, tmp_path / "again", "--only", str(tmp_path / "list.csv"))
     assert (code, len((listed / "images.jsonl").read_text().splitlines())) == (0, 2 * 4)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bench import report
 from bench.page.comparison import comparison
+from bench.page.page import page_of
 from tests.browser import Browser, find
 from tests.run_folder import HOSTILE, write_run
 
@@ -20,7 +20,7 @@ VIEWS = """[...document.querySelectorAll('.layer')].map(layer => {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = write_run(tmp_path_factory.mktemp("runs") / "matrix", ("l1", "unet"), cases=(HOSTILE, "b.h5:0"), shape=SHAPE)
-    (path / "report.html").write_bytes(report.write_report(path))
+    (path / "report.html").write_bytes(page_of(path))
     return path
 
 

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from bench.harness import arrays, campaign
-from bench.harness.journal import held
-from bench.harness.records import RunFolder
+from bench.record import arrays
+from bench.record.journal import held
+from bench.record.records import RunFolder
+from bench.run import executor
 from tests.cheap_run import IMAGES, cheapen, contents, go_on, results, start, write_volume
 
 
@@ -87,7 +88,7 @@ def test_what_is_done_is_not_computed_again(capsys, tmp_path, volume, reference,
         attacked.extend(prepared.name for prepared in group)
         return results(work, batch, functions_of, group)
 
-    monkeypatch.setattr(campaign, "_attack_batch", watched)
+    monkeypatch.setattr(executor, "_attack_batch", watched)
     capsys.readouterr()
     assert go_on(folder, "--json") == 1
     captured = capsys.readouterr()
@@ -267,7 +268,7 @@ def exhausted(batches):
 
 
 def test_where_memory_runs_out_the_batch_is_halved_once(capsys, tmp_path, volume, reference, monkeypatch):
-    monkeypatch.setattr(campaign, "_attack_batch", exhausted(1))
+    monkeypatch.setattr(executor, "_attack_batch", exhausted(1))
     code, folder = start(volume, tmp_path / "out", "--batch", "2")
     assert code == 1
     record = json.loads((folder / "run.json").read_text())
@@ -278,7 +279,7 @@ def test_where_memory_runs_out_the_batch_is_halved_once(capsys, tmp_path, volume
 @pytest.mark.parametrize(("batch", "fits"), [("1", 0), ("4", 1)])
 def test_where_half_is_too_much_the_run_ends_and_says_what_it_needs(capsys, tmp_path, volume, reference, batch, fits):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign, "_attack_batch", exhausted(fits))
+        patch.setattr(executor, "_attack_batch", exhausted(fits))
         code, folder = start(volume, tmp_path / "out", "--batch", batch)
     error, how = capsys.readouterr().err.splitlines()[-2:]
     assert code == 5

@@ -4,10 +4,10 @@ from datetime import datetime
 
 import pytest
 
-from bench.harness import records
-from bench.harness.errors import OutputError
-from bench.harness.records import RunFolder
-from bench.shifts import runs
+from bench.plan.errors import OutputError
+from bench.record import records
+from bench.record.records import RunFolder
+from bench.studies.shift import runs
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.harness import experiment, scan, subjects
-from bench.harness.config import RunConfig
-from bench.harness.experiment import Search
-from bench.harness.prepare import prepare
+from bench.evaluate import experiment, scan, subjects
+from bench.evaluate.experiment import Search
+from bench.plan.config import RunConfig
+from bench.slices.prepare import prepare
 from data_prep import phantom
 from jaxcs.attacks import Path, apgd, scout, threat
 from jaxcs.attacks.losses import LOSSES

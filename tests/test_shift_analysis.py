@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from bench.figures import shift as figure
-from bench.shifts.analysis import Point, Scores, analyse, correlation, line
-from bench.shifts.findings import findings
-from bench.shifts.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
-from bench.shifts.table import render
+from bench.studies.shift.analysis import Point, Scores, analyse, correlation, line
+from bench.studies.shift.findings import findings
+from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
+from bench.studies.shift.table import render
 from jaxcs.recon import METHODS
 
 

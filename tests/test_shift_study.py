@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from bench import shift
-from bench.harness import case_list
-from bench.harness.tuned_file import read_tuned
-from bench.shifts import begin, runs
-from bench.shifts.named import AXES, DATA_AXES, PHANTOM_AXES
-from bench.shifts.plan import Base, Model, plan
-from bench.shifts.study import stored
+from bench.slices import case_list
+from bench.studies.shift import begin, runs
+from bench.studies.shift.named import AXES, DATA_AXES, PHANTOM_AXES
+from bench.studies.shift.plan import Base, Model, plan
+from bench.studies.shift.study import stored
+from bench.studies.tuning.tuned_file import read_tuned
 from data_prep import phantom
 from jaxcs.coils.simulate import loop_sensitivities
 

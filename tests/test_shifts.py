@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.harness import flags, sources
-from bench.harness.config import RunConfig
-from bench.harness.errors import UsageError
-from bench.harness.own_mask import settled
+from bench.plan import catalogue
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from bench.shell import flags
+from bench.slices import sources
+from bench.slices.own_mask import settled
 from data_prep import phantom
 from data_prep.cases import Box, Case, InputError
 from data_prep.phantom.scan import scan
@@ -183,7 +185,7 @@ def test_what_cannot_be_shifted(knee):
 
 
 def test_names_on_the_command_line_are_the_registry_in_its_order():
-    assert list(SHIFTS) == list(flags.SHIFTS)
+    assert list(SHIFTS) == list(catalogue.SHIFTS)
     assert flags.in_order([("noise", 2.0), ("contrast", 3.0)]) == (("contrast", 3.0), ("noise", 2.0))
 
 
@@ -204,9 +206,9 @@ def volume(path, slices=3, **datasets):
 
 def test_sources_shift_what_they_read(tmp_path):
     data = volume(tmp_path / "a.h5")
-    plain = sources.open_source(RunConfig(data=data), [])
+    plain = sources.open_source(RunConfig(data=data))
     config = RunConfig(data=data, shift=(("thickness", 3.0), ("resolution", 0.5)), limit=2)
-    source = sources.open_source(config, [])
+    source = sources.open_source(config)
     cases = list(source.cases())
     assert source.shapes == [case.kspace.shape for case in cases] == [(8, 20, 16)] * 2
     assert "shifted: thickness 3 (slices that are averaged), resolution 0.5" in source.description
@@ -242,7 +244,7 @@ def test_under_sampled_files_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"--shift: .*a.h5 is already under-sampled"):
         settled(config, [])
     # Among other, fully sampled files, only their slices fail.
-    found = list(sources.open_source(config, []).cases())
+    found = list(sources.open_source(config).cases())
     assert all(isinstance(case, InputError) and "already under-sampled" in str(case) for case in found)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import attack, cards
+from bench.plan import catalogue
 from data_prep import weights
 from data_prep.weights import read_weights, shipped
 
@@ -36,7 +37,7 @@ def test_the_model_cards_are_those_in_the_files():
         assert {"method", "config", "training", "command", "data", "validation", "licence", "sha256"} <= card.keys()
 
 
-@pytest.mark.parametrize("method", attack.NETWORKS)
+@pytest.mark.parametrize("method", catalogue.NETWORKS)
 def test_a_network_is_attacked_with_no_more_than_its_name(method, capsys):
     assert attack.main(["--method", method, "--dry-run"]) == 0
     assert f"weights of {method} trained on: built-in phantom (knee)" in capsys.readouterr().err

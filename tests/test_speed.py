@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench import speed
-from bench.harness.errors import OutputError
+from bench.plan.errors import OutputError
 from bench.timing import counts, curves, peers, rows, table, work
 from bench.timing.ceilings import Ceilings
 from bench.timing.converge import nrmse, smallest

@@ -101,7 +101,7 @@ def test_a_full_disk_is_exit_4_and_leaves_the_record_as_it_was(capsys, tmp_path,
     volume, undisturbed = cheap
     # The disk is full when the run resumes: for run.json, for the journal or for pictures.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.harness.campaign.side_by_side", lambda *_: stop())
+        patch.setattr("bench.run.executor.side_by_side", lambda *_: stop())
         start(volume, tmp_path / "out")
     (folder,) = (tmp_path / "out").iterdir()
     before = (folder / "run.json").read_bytes()

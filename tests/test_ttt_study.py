@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench import attack, ttt
-from bench.harness import gap
-from bench.harness.config import RunConfig
+from bench.plan.config import RunConfig
+from bench.studies.test_time import gap
 from data_prep import phantom
 from data_prep.weights import read_weights
 from jaxcs.recon import METHODS, unet_complex

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from bench import compare, tune
-from bench.harness import tuning, worst_case
-from bench.harness.config import unattacked
-from bench.harness.prepare import prepare
-from bench.harness.tuned_file import read_tuned
+from bench.findings import paired
+from bench.plan.config import unattacked
+from bench.slices.prepare import prepare
+from bench.studies.tuning import tuning, worst_case
+from bench.studies.tuning.tuned_file import read_tuned
 from bench.training.data import training_examples
 from jaxcs.attacks import scout
 from jaxcs.recon import METHODS
@@ -57,9 +58,9 @@ def test_runs_are_compared_on_the_images_they_share(tmp_path, capsys):
 def test_the_interval_is_that_of_the_differences():
     differences = [0.1, 0.3, 0.2, 0.25, 0.15]
     half = 2.776445 * np.std(differences, ddof=1) / np.sqrt(5)
-    assert compare._interval(differences, list("abcde")) == f"+0.200 ± {half:.3f}"
-    assert compare._interval(differences[:3], list("abc")) == "+0.200 (+0.100 to +0.300)"
-    assert compare._interval([0.1], ["a"]) == "+0.100"
+    assert paired._interval(differences, list("abcde")) == f"+0.200 ± {half:.3f}"
+    assert paired._interval(differences[:3], list("abc")) == "+0.200 (+0.100 to +0.300)"
+    assert paired._interval([0.1], ["a"]) == "+0.100"
 
 
 @pytest.mark.parametrize(

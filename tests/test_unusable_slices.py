@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.harness import coverage
-from bench.harness.config import RunConfig
-from bench.harness.errors import InputFileError, UnsuitedError
-from bench.harness.finish import doubtful
-from bench.harness.journal import Entry
-from bench.harness.prepare import prepare
-from bench.harness.tuning import _prepared
-from bench.page.record import read_run
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError, UnsuitedError
+from bench.record.lines import Entry
+from bench.record.record import read_run
+from bench.run.finish import doubtful
+from bench.slices import coverage
+from bench.slices.prepare import prepare
+from bench.studies.tuning.tuning import _prepared
 from bench.training.examples import Examples, fixed_example
 from data_prep import phantom
 from data_prep.cases import Case, Doubt, InputError
@@ -190,7 +190,7 @@ def test_maps_that_cover_little_are_said_with_what_helps(case):
 
 
 def test_too_few_calibration_columns_are_named_with_the_flag(case, monkeypatch):
-    monkeypatch.setattr("bench.harness.prepare.coil_maps", lambda kspace, calibration: np.zeros_like(kspace))
+    monkeypatch.setattr("bench.slices.prepare.coil_maps", lambda kspace, calibration: np.zeros_like(kspace))
     with pytest.raises(UnsuitedError, match=r"the \d columns of .* too few; raise --center-fraction"):
         prepare(case, RunConfig(acceleration=4, center_fraction=0.19, mask="equispaced"))
     mask = np.abs(np.arange(32) - 15.5) < 3
