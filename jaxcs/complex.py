@@ -1,7 +1,8 @@
-"""Complex arithmetic whose values and gradients are right everywhere, zero included.
+"""Complex arithmetic with values and gradients that are right everywhere, including at zero.
 
-JAX's gradient of a real function at a complex point is the conjugate of the direction of steepest ascent, and the
-gradients of |z| and sqrt at 0 are NaN.  Every other file uses these helpers and writes neither by hand.
+JAX's gradient of a real function at a complex point is the conjugate of the direction of steepest ascent.  The
+gradients of |z| and sqrt at 0 are NaN.  All other files use these helpers, and neither conjugate gradients nor take
+such square roots themselves.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ def abs2(z: Inexact[Array, "*axes"]) -> Float[Array, "*axes"]:
 
 
 def safe_sqrt(x: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
-    """sqrt(x) for x > 0 and 0 elsewhere, with gradient 0 where x <= 0.
+    """Compute sqrt(x) for x > 0 and 0 elsewhere, with gradient 0 where x <= 0.
 
-    The double `where` matters: a single one leaves inf * 0 = NaN in the gradient of the branch not taken.
+    The double `where` matters: a single `where` leaves inf * 0 = NaN in the gradient of the branch not taken.
     """
     positive = x > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
 def magnitude(z: Inexact[Array, "*axes"]) -> Float[Array, "*axes"]:
-    """|z| with gradient 0 at z = 0."""
+    """Compute |z| with gradient 0 at z = 0."""
     return safe_sqrt(abs2(z))
 
 
@@ -38,19 +39,19 @@ def root_sum_of_squares(z: Inexact[Array, "coil *axes"]) -> Float[Array, "*axes"
 
 
 def real_dot(x: Inexact[Array, "*axes"], y: Inexact[Array, "*axes"]) -> Float[Array, ""]:
-    """Re<x, y>, the inner product in which complex arrays are real vectors of twice the length."""
+    """Compute Re<x, y>, the inner product in which complex arrays are real vectors of twice the length."""
     return jnp.sum(jnp.real(x) * jnp.real(y) + jnp.imag(x) * jnp.imag(y))
 
 
 def l2_norm(x: Inexact[Array, "*axes"]) -> Float[Array, ""]:
-    """Euclidean norm over all entries, gradient 0 at 0."""
+    """Compute the Euclidean norm over all entries, with gradient 0 at 0."""
     return safe_sqrt(jnp.sum(abs2(x)))
 
 
 def value_and_ascent(loss: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
-    """The value of a real `loss` and its direction of steepest ascent, which is the conjugate of JAX's gradient.
+    """Return a function that gives the value of a real `loss` and its direction of steepest ascent.
 
-    For loss(z) = |z - a|^2 the second result is 2 (z - a).
+    The direction of steepest ascent is the conjugate of JAX's gradient.  For loss(z) = |z - a|^2 it is 2 (z - a).
     """
 
     def evaluate(z: Array) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Keys of random numbers of one kind, so that a seed draws the same numbers whatever JAX draws by default."""
+"""Random keys of a fixed kind: a seed draws the same numbers whatever JAX's default generator is."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from jaxcs.types import Key
 
 
 def new_key(seed: int) -> Key:
-    """The key of a seed, of Threefry, which is JAX's default and draws alike on all devices."""
+    """Make the key of a seed for Threefry, JAX's default generator, which draws the same numbers on all devices."""
     return jax.random.key(seed, impl="threefry2x32")

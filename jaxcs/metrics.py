@@ -1,8 +1,8 @@
-"""Image quality as fastMRI scores it (Zbontar et al., arXiv:1811.08839), NMSE, PSNR and SSIM; and two more errors.
+"""Image quality as fastMRI scores it (Zbontar et al., arXiv:1811.08839): NMSE, PSNR and SSIM, and two more errors.
 
-All compare real images (magnitudes) in the same units, are jitted, differentiable in `image` and work under
-`vmap`; they compute in float32, or in float64 where given float64.  `data_range` is always explicit: fastMRI
-takes the maximum of the target VOLUME for all its slices, and the maximum of the slice gives other scores.
+All metrics compare real images (magnitudes) in the same units.  They are jitted, differentiable in `image` and work
+under `vmap`.  They compute in float32, or in float64 if given float64.  `data_range` is always explicit: fastMRI takes
+the maximum of the target VOLUME for all its slices, and the maximum of the slice gives other scores.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 WINDOW = 7
 _K1, _K2 = 0.01, 0.03
 
-# Mean and variance in every window of one size, (my, mx) each.
+# Mean and variance in each window of one size, (my, mx) each.
 Moments = tuple[Array, Array]
 # (first row, first column, rows, columns) of an image.
 Region = tuple[int, int, int, int]
@@ -24,14 +24,20 @@ Region = tuple[int, int, int, int]
 
 @jax.jit
 def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[Array, ""]:
-    """Normalised mean squared error ||target - image||^2 / ||target||^2 over all axes [-].
+    """Compute the normalised mean squared error ||target - image||^2 / ||target||^2 over all axes.
 
-    For the score of fastMRI give the whole volume.  A target that is 0 everywhere gives inf, or NaN if the
-    image is 0 too: no error can be relative to nothing.
-    Raises ValueError if the shapes differ or an input is complex.
+    Args:
+        image: magnitudes of any shape; the whole volume for fastMRI's score.
+        target: magnitudes of the same shape.
+
+    Returns:
+        The error, () [-].  If the target is 0 everywhere, the error is inf, or NaN if the image is 0 too.
+
+    Raises:
+        ValueError: If the shapes differ or an input is complex.
     """
     image, target = _real_pair("nmse", image, target)
-    # Divided by the peak, squares neither overflow nor vanish, whatever the units of the scanner.
+    # Division by the peak keeps squares from overflowing or vanishing in any scanner's units.
     peak = jax.lax.stop_gradient(jnp.max(jnp.abs(target), initial=0.0))
     peak = jnp.where(peak > 0, peak, 1.0)
     return jnp.sum(((target - image) / peak) ** 2) / jnp.sum((target / peak) ** 2)
@@ -41,11 +47,18 @@ def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[A
 def psnr(
     image: Float[Array, "*axes"], target: Float[Array, "*axes"], data_range: Float[Array, ""] | float
 ) -> Float[Array, ""]:
-    """Peak signal-to-noise ratio 10 log10(data_range^2 / mean (target - image)^2) over all axes [dB].
+    """Compute the peak signal-to-noise ratio 10 log10(data_range^2 / mean (target - image)^2) over all axes.
 
-    For the score of fastMRI give the whole volume and its maximum.  inf for identical images, where it has no
-    gradient (NaN); data_range must be positive.
-    Raises ValueError if the shapes differ or an input is complex.
+    Args:
+        image: magnitudes of any shape; the whole volume for fastMRI's score.
+        target: magnitudes of the same shape.
+        data_range: peak value, positive; the maximum of the volume for fastMRI's score.
+
+    Returns:
+        The ratio, () [dB].  It is inf for identical images, with gradient NaN.
+
+    Raises:
+        ValueError: If the shapes differ or an input is complex.
     """
     image, target = _real_pair("psnr", image, target)
     return -10 * jnp.log10(jnp.mean(((target - image) / data_range) ** 2))
@@ -55,12 +68,22 @@ def psnr(
 def ssim(
     image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], data_range: Float[Array, ""] | float
 ) -> Float[Array, ""]:
-    """Structural similarity of one slice [-] (Wang et al., IEEE TIP 13:600, 2004, eq. 13).
+    """Compute the structural similarity of one slice (Wang et al., IEEE TIP 13:600, 2004, eq. 13).
 
-    fastMRI's variant, the defaults of scikit-image: uniform 7x7 windows, only those inside the image, sample
-    variances (divided by 48), K1 = 0.01, K2 = 0.03, mean over all windows.  For the score of fastMRI give the
-    maximum of the volume as data_range, and take the mean over slices.  data_range must be positive.
-    Raises ValueError if the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
+    This is fastMRI's variant with scikit-image's defaults: uniform 7x7 windows that lie inside the image, sample
+    variances (divided by 48), K1 = 0.01, K2 = 0.03, mean over all windows. fastMRI's score of a volume is the mean over
+    its slices.
+
+    Args:
+        image: (ny, nx) magnitudes.
+        target: (ny, nx) magnitudes.
+        data_range: peak value, positive; the maximum of the volume for fastMRI's score.
+
+    Returns:
+        The similarity, () [-].
+
+    Raises:
+        ValueError: If the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
     """
     return jnp.mean(ssim_map(image, target, data_range))
 
@@ -69,16 +92,25 @@ def ssim(
 def ssim_map(
     image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], data_range: Float[Array, ""] | float
 ) -> Float[Array, "my mx"]:
-    """The structural similarity of each 7x7 window inside the image [-], (ny - 6, nx - 6); see `ssim`.
+    """Compute the structural similarity of each 7x7 window inside the image; see `ssim`.
 
-    Raises ValueError if the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
+    Args:
+        image: (ny, nx) magnitudes.
+        target: (ny, nx) magnitudes.
+        data_range: peak value, positive.
+
+    Returns:
+        (ny - 6, nx - 6) similarities [-].
+
+    Raises:
+        ValueError: If the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
     """
     image, target = _real_pair("ssim", image, target)
     if image.ndim != 2 or min(image.shape) < WINDOW:
         raise ValueError(f"ssim: needs one slice of at least {WINDOW} x {WINDOW} pixels, got {image.shape}")
-    x, y = image / data_range, target / data_range  # so that no square overflows or vanishes, in any units
-    # With p = x + y and q = x - y the formula needs no covariance: 2 E[x] E[y] = (E[p]^2 - E[q]^2) / 2 and
-    # E[x]^2 + E[y]^2 = (E[p]^2 + E[q]^2) / 2, and likewise for covariance and variances.
+    x, y = image / data_range, target / data_range  # no square overflows or vanishes, in any units
+    # With p = x + y and q = x - y the formula needs no covariance: 2 E[x] E[y] = (E[p]^2 - E[q]^2) / 2 and E[x]^2 +
+    # E[y]^2 = (E[p]^2 + E[q]^2) / 2.  The same holds for covariance and variances.
     (mean_p, variance_p), (mean_q, variance_q) = _window_moments(x + y), _window_moments(x - y)
     luminance = (mean_p**2 - mean_q**2 + 2 * _K1**2) / (mean_p**2 + mean_q**2 + 2 * _K1**2)
     structure = (variance_p - variance_q + 2 * _K2**2) / (variance_p + variance_q + 2 * _K2**2)
@@ -89,9 +121,18 @@ def ssim_map(
 def max_error(
     image: Float[Array, "*axes"], target: Float[Array, "*axes"], data_range: Float[Array, ""] | float
 ) -> Float[Array, ""]:
-    """Largest error of a pixel, max |target - image| / data_range [-], the l-infinity norm.
+    """Compute the largest error of a pixel, max |target - image| / data_range (the l-infinity norm).
 
-    Raises ValueError if the shapes differ or an input is complex.
+    Args:
+        image: magnitudes of any shape.
+        target: magnitudes of the same shape.
+        data_range: peak value, positive.
+
+    Returns:
+        The error, () [-].
+
+    Raises:
+        ValueError: If the shapes differ or an input is complex.
     """
     image, target = _real_pair("max_error", image, target)
     return jnp.max(jnp.abs(target - image)) / data_range
@@ -99,16 +140,27 @@ def max_error(
 
 @jax.jit
 def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, ""]:
-    """Mean over rows of ||target - image||^2 / (||target||^2 + m) [-], with m the mean of ||target||^2 over rows.
+    """Compute the mean error of the rows, each relative to its target.
 
-    A few rows of huge error decide the NMSE; here each row counts by its target.  m keeps rows of air from deciding.
-    Raises ValueError if the shapes differ, or an input is complex or not 2-D.
+    The error is the mean over rows of ||target - image||^2 / (||target||^2 + m), with m the mean of ||target||^2 over
+    rows.  A few rows of huge error decide the NMSE.  Here each row counts by its target, and m keeps rows of air from
+    deciding.
+
+    Args:
+        image: (ny, nx) magnitudes.
+        target: (ny, nx) magnitudes.
+
+    Returns:
+        The error, () [-].
+
+    Raises:
+        ValueError: If the shapes differ, or an input is complex or not 2-D.
     """
     return jnp.mean(row_errors(image, target))
 
 
 def row_errors(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, "ny"]:
-    """The error of each row; see `row_error`."""
+    """Compute the error of each row, (ny,) [-]; see `row_error`, which raises the same errors."""
     image, target = _real_pair("row_error", image, target)
     if image.ndim != 2:
         raise ValueError(f"row_error: needs one slice, got {image.shape}")
@@ -119,14 +171,14 @@ def row_errors(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> F
 
 
 def crop(image: Array, region: Region | None) -> Array:
-    """The region of an image, or the whole of it for None."""
+    """Crop an image to a region, or return all of it for None."""
     if region is None:
         return image
     row, column, rows, columns = region
     return image[row : row + rows, column : column + columns]
 
 
-# Each is called with (image, target, data_range).
+# All metrics are called with (image, target, data_range).
 METRICS: dict[str, Callable[..., Array]] = {
     "nmse": lambda image, target, data_range: nmse(image, target),
     "psnr": psnr,
@@ -139,8 +191,8 @@ METRICS: dict[str, Callable[..., Array]] = {
 def _window_moments(z: Float[Array, "ny nx"]) -> Moments:
     """Mean and sample variance in each 7x7 window.
 
-    E[z^2] - E[z]^2 would lose all digits of a small variance in float32.  Instead single pixels (mean z,
-    variance 0) are joined to runs of 7 = (2 + 2) + (2 + 1), first along rows and then along columns.
+    E[z^2] - E[z]^2 would lose all digits of a small variance in float32.  Instead single pixels (mean z, variance 0)
+    are joined to runs of 7 = (2 + 2) + (2 + 1), first along rows and then along columns.
     """
     one = (z, jnp.zeros_like(z))
     for axis in (1, 0):
@@ -151,10 +203,10 @@ def _window_moments(z: Float[Array, "ny nx"]) -> Moments:
 
 
 def _joined(left: Moments, n_left: int, right: Moments, n_right: int, axis: int) -> Moments:
-    """Moments of runs of n_left + n_right entries from those of their two parts, at each start along `axis`.
+    """Moments of runs of n_left + n_right entries from the moments of their two parts, at each start along `axis`.
 
-    The variance is the mean of the variances of the parts plus the variance of their means (Chan, Golub and
-    LeVeque, The American Statistician 37:242, 1983).
+    The variance is the mean of the parts' variances plus the variance of the parts' means (Chan, Golub and LeVeque, The
+    American Statistician 37:242, 1983).
     """
     starts = right[0].shape[axis] - n_left
     left_mean, left_variance = (_runs(part, 0, starts, axis) for part in left)
@@ -165,7 +217,7 @@ def _joined(left: Moments, n_left: int, right: Moments, n_right: int, axis: int)
 
 
 def _runs(x: Float[Array, "my mx"], first: int, count: int, axis: int) -> Array:
-    """`count` entries of `x` along `axis`, from `first` on."""
+    """The `count` entries of `x` along `axis` that begin at `first`."""
     return jax.lax.slice_in_dim(x, first, first + count, axis=axis)
 
 

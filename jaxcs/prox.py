@@ -9,21 +9,30 @@ from jaxcs.complex import magnitude, safe_sqrt
 
 
 def soft_threshold(z: Inexact[Array, "*axes"], t: float | Float[Array, ""]) -> Inexact[Array, "*axes"]:
-    """Prox of t ||x||_1 with complex magnitudes: z max(1 - t / |z|, 0).
+    """Apply the prox of t ||x||_1 with complex magnitudes: z max(1 - t / |z|, 0).
 
-    Written as a factor times z because `sign(z) * max(|z| - t, 0)` has the right value and, JAX defining the derivative
-    of a complex sign as 0, the wrong gradient.
+    The result is written as a factor times z.  `sign(z) * max(|z| - t, 0)` has the right value but the wrong gradient,
+    because JAX defines the derivative of a complex sign as 0.
+
+    Args:
+        z: real or complex array of any shape.
+        t: threshold, in the units of `z`.
     """
     return _shrink(magnitude(z), t) * z
 
 
 def project_ball(u: Inexact[Array, "part *axes"], radius: float | Float[Array, ""]) -> Inexact[Array, "part *axes"]:
-    """Project each vector along the first axis onto |u| <= radius: the prox of the conjugate of isotropic TV."""
+    """Project each vector along the first axis onto |u| <= radius: the prox of the conjugate of isotropic TV.
+
+    Args:
+        u: (part, ...) vectors, real or complex.
+        radius: radius of the ball, in the units of `u`.
+    """
     size = safe_sqrt(jnp.sum(magnitude(u) ** 2, axis=0))
     return (1 - _shrink(size, radius)) * u
 
 
 def _shrink(size: Float[Array, "*axes"], t: float | Float[Array, ""]) -> Float[Array, "*axes"]:
-    """max(1 - t / size, 0), finite with its gradient at size = 0."""
+    """max(1 - t / size, 0); value and gradient are finite at size = 0."""
     outside = size > t
     return jnp.where(outside, 1 - t / jnp.where(outside, size, 1.0), 0.0)

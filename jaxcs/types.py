@@ -1,6 +1,6 @@
-"""The types that every layer shares.
+"""The types that all layers share.
 
-Axis names used in all signatures: ``coil``, ``ny`` (rows: the readout, fully sampled) and ``nx`` (columns: the
+All signatures use these axis names: ``coil``, ``ny`` (rows: the readout, fully sampled) and ``nx`` (columns: the
 phase-encode direction, under-sampled).  One slice has no further axis; callers batch with ``jax.vmap``.
 """
 
@@ -21,12 +21,15 @@ Mask = Bool[Array, "nx"] | Bool[Array, "ny nx"]
 
 
 class Measurement(NamedTuple):
-    """What the scanner gives for one slice, and what a reconstruction may use.
+    """The data of one slice that a reconstruction may use.
 
-    kspace: (coil, ny, nx) complex64, centred orthonormal k-space, zero where not sampled, divided by max|A^H y|
-        (`jaxcs.recon.scale_of`), so that lambda, step sizes and epsilon mean the same on every scanner [a.u.].
-    mask: (nx,) for whole columns or (ny, nx) for single samples, True where measured.
-    maps: (coil, ny, nx) complex64 coil sensitivities with sum over coils of |maps|^2 = 1 inside the object, 0 outside.
+    Attributes:
+        kspace: (coil, ny, nx) complex64 centred orthonormal k-space, zero where not sampled.  It is divided by
+            max|A^H y| (`jaxcs.recon.normalise`), so that lambda, step sizes and epsilon mean the same on every scanner
+            [a.u.].
+        mask: (nx,) for whole columns or (ny, nx) for single samples, True where measured.
+        maps: (coil, ny, nx) complex64 coil sensitivity maps.  The sum over coils of |maps|^2 is 1 inside the object and
+            0 outside.
     """
 
     kspace: Kspace
@@ -52,10 +55,12 @@ class SliceData(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """An image that a solver found, and its distance from the one that it looks for.
+    """The image of a solver, and its distance from the image that the solver approaches.
 
-    image: (ny, nx).  iterations: how many were taken, 0 for what is not iterative.
-    error: estimated distance from the minimiser relative to its norm [-]; NaN for what minimises nothing.
+    Attributes:
+        image: (ny, nx).
+        iterations: number of iterations taken; 0 for methods that do not iterate.
+        error: estimated distance from the minimiser, relative to its norm [-]; NaN for methods that minimise nothing.
     """
 
     image: Array
@@ -64,12 +69,14 @@ class Solution(NamedTuple):
 
 
 class Follow(NamedTuple):
-    """A reconstruction of data that change little by little, which goes on where it ended for the last ones.
+    """A reconstruction of data that change little by little; it continues from its state after the last data.
 
-    first: measurement -> what is remembered before anything has been reconstructed, a pytree.
-    advance: what `Stages.prepare` gives, measurement, memory -> the magnitude image, and `pull`.
-    pull: gradient in the image -> gradient in k-space, memory.  It goes on from the last gradient.
-    A few iterations are taken each time, so that image and gradient are those of the solution if the data rest.
+    Each call takes a few iterations.  If the data stay the same, image and gradient converge to the solution's.
+
+    Attributes:
+        first: measurement -> memory before the first reconstruction, a pytree.
+        advance: (result of `Stages.prepare`, measurement, memory) -> (magnitude image, pull).  `pull` maps a gradient
+            in the image to (gradient in k-space, memory), and continues from the last gradient.
     """
 
     first: Callable[[Measurement], Any]
@@ -77,11 +84,13 @@ class Follow(NamedTuple):
 
 
 class Stages(NamedTuple):
-    """A reconstruction in two stages, of which the first is shared by all data with the same coil maps and mask.
+    """A reconstruction in two stages.  All data with the same coil sensitivity maps and mask share the first stage.
 
-    prepare: parameters, maps, mask -> a pytree, such as factors of matrices.  It is not differentiated.
-    solve: parameters, that pytree, measurement, key -> the magnitude image, and how far it is from its solution.
-    follow: mask -> `Follow`, or None if the method has nothing to remember with such a mask.
+    Attributes:
+        prepare: (parameters, maps, mask) -> a pytree, such as factors of matrices.  It is not differentiated.
+        solve: (parameters, result of `prepare`, measurement, key) -> the magnitude image and its distance from the
+            solution.
+        follow: mask -> `Follow`, or None if the method has nothing to remember with such a mask.
     """
 
     prepare: Callable[[Params, Maps, Mask], Any]
@@ -92,9 +101,10 @@ class Stages(NamedTuple):
 class Reconstructor(NamedTuple):
     """A reconstruction method as pure functions of one slice.
 
-    init: key -> parameters ({} where nothing is learnt).
-    apply: (parameters, measurement, key) -> magnitude image (ny, nx), float32, in the units of the measurement.
-    stages: the same in two stages; None where nothing can be prepared.
+    Attributes:
+        init: key -> parameters, {} if the method learns nothing.
+        apply: (parameters, measurement, key) -> magnitude image (ny, nx), float32, in the units of the measurement.
+        stages: the same method in two stages, or None if nothing can be prepared.
     """
 
     init: Callable[[Key], Params]
@@ -103,10 +113,12 @@ class Reconstructor(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a network makes of a measurement: the image, and what it implies of the coils.
+    """A network's image of a measurement, and the coil images that the network implies.
 
-    image: (ny, nx) magnitude, float32.  coils: (coil, ny, nx) complex64 coil images, whose k-space is what the network
-        says that the scanner would have measured everywhere.  Both in the units of the measurement.
+    Attributes:
+        image: (ny, nx) magnitude, float32, in the units of the measurement.
+        coils: (coil, ny, nx) complex64 coil images, in the units of the measurement.  Their k-space is what the scanner
+            would have measured everywhere according to the network.
     """
 
     image: Magnitude
@@ -117,12 +129,13 @@ Predict = Callable[[Params, Measurement], Prediction]
 
 
 class Variational(NamedTuple):
-    """The objective behind one reconstruction of one measurement, for attacks on the objective itself.
+    """The objective that one reconstruction of one measurement minimises, for attacks on the objective itself.
 
-    first: the variable where the method's solver begins, a pytree.
-    objective: (variable, k-space) -> 1/2 sum |M (A(variable) - k-space)|^2 plus the regulariser, in the measurement's
-        units.
-    coils: variable -> coil images (coil, ny, nx), in the measurement's units.
+    Attributes:
+        first: the variable at the start of the method's solver, a pytree.
+        objective: (variable, k-space) -> 1/2 sum |M (A(variable) - k-space)|^2 plus the regulariser, in the units of
+            the measurement.
+        coils: variable -> coil images (coil, ny, nx), in the units of the measurement.
     """
 
     first: Any
@@ -134,7 +147,7 @@ MakeVariational = Callable[[Measurement, Key], Variational]
 
 
 class LinearOperator(Protocol):
-    """A linear map and its adjoint in the real inner product Re<x, y>.  Implementations are pytrees."""
+    """A linear map and its adjoint in the real inner product Re<x, y>. Implementations are pytrees."""
 
     def forward(self, x: Array) -> Array:
         """Apply the operator."""

@@ -39,7 +39,7 @@ def sizes(ball, deltas):
 
 
 def members(ball, n):
-    """Perturbations in the set, inside it and on its boundary, made without its own functions."""
+    """Perturbations in the set, inside it and on its boundary, made without the set's own functions."""
     deltas = draws(n, seed=2) * np.asarray(ball.support)
     shrink = np.random.default_rng(3).choice([0.3, 1.0], size=(n, 1))
     factors = np.ravel(ball.radius) * shrink / sizes(ball, deltas)
@@ -128,7 +128,7 @@ def test_pgd_reaches_the_largest_singular_value():
 
 
 def bumpy(target, e):
-    """A loss with many maxima, none of them where large steps end."""
+    """A loss with many maxima; large steps end at none of them."""
     return jnp.sum(jnp.cos(3 * jnp.real(e))) - jnp.sum(abs2(e - target))
 
 
@@ -157,7 +157,7 @@ def test_restarts_and_warm_starts_never_harm():
 
 
 def test_a_loss_of_nan_is_not_hidden():
-    """Neither everywhere, nor at one step whose gradient lets the attack move on to finite losses."""
+    """NaN everywhere is not hidden.  NaN at one step is not hidden either, if the attack goes on to finite losses."""
     ball = THREATS["global"]
     start = np.asarray(ball.boundary(draws(1, seed=9)[0]))
 
@@ -196,7 +196,7 @@ def test_attacks_of_a_batch_equal_attacks_one_by_one():
 
 
 def test_pgd_finds_the_exact_worst_case_of_sense():
-    """The reconstruction is linear, so that its worst perturbation is its first right singular vector."""
+    """The reconstruction is linear, so its worst perturbation is its first right singular vector."""
     m, config = measurement((12, 10), 4), sense.Config(lam=0.05, n_iters=20)
     solve = lambda kspace: sense.solve(config, m._replace(kspace=kspace)).image  # noqa: E731
     ball = balls.measured(0.05, m.kspace, m.mask)

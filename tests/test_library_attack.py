@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import jaxcs
-from bench.harness import subjects
-from bench.harness.campaign import Work, _attack_batch, functions_for
-from bench.harness.config import RunConfig
-from bench.harness.prepare import prepare
+from bench.evaluate import subjects
+from bench.plan.config import RunConfig
+from bench.run.executor import Work, _attack_batch, functions_for
+from bench.slices.prepare import prepare
 from data_prep import phantom
 from data_prep.names import checksum
 from jaxcs.attacks import apgd

@@ -1,7 +1,8 @@
-"""Thermal noise of a scan from its background (the method of Firbank et al., Phys. Med. Biol. 44:N261, 1999).
+"""Thermal noise of a scan, estimated from its background (Firbank et al., Phys. Med. Biol. 44:N261, 1999).
 
-Complex coil images are taken, whose noise is Gaussian everywhere.  Only the magnitude's is not (Rayleigh's in the
-background), and needs a correction; it also hides the coils' correlation, which is seen here.
+The estimate uses complex coil images, because their noise is Gaussian everywhere.  The noise of magnitude images is
+Rayleigh distributed in the background and needs a correction.  Magnitudes also hide the noise correlation between
+coils.
 """
 
 from __future__ import annotations
@@ -17,22 +18,29 @@ from jaxcs.complex import abs2, safe_sqrt
 from jaxcs.fourier import ifft2c
 from jaxcs.types import Kspace, Mask
 
-# The sides of the image are this many sides of a corner patch.
+# The image's sides are this many times the sides of a corner patch.
 _PATCH = 8
-# Corners of up to this many times the darkest one's energy are background too.  The darkest alone would be biased low,
-# and on small images of few pixels.
+# A corner counts as background if its energy is at most this many times the energy of the darkest corner.  The darkest
+# corner alone would be biased low, and small images have few pixels in it.
 _ALIKE = 1.25
-# The noise of k-space's corners may be this many times smaller than that of the background: it is white, so that both
-# are alike, and what the object adds is in the corners of k-space.  On 7 measured slices of three scanners the
-# background has 0.19 to 0.67 of the energy of those corners, on phantoms 0.6 to 0.9.
+# The background noise may be at most this many times the energy in the corners of k-space.  White noise is as strong in
+# both, and an object adds energy to the corners of k-space.  On 7 measured slices of three scanners the background has
+# 0.19 to 0.67 of the energy of the k-space corners, on phantoms 0.6 to 0.9.
 _MOST = 2.0
 
 
 def noise_covariance(kspace: Kspace, padding: tuple[int, int]) -> Complex[Array, "coil coil"]:
-    """E[n n^H] of one acquired k-space sample, from the corners of the coil images that hold no object.
+    """Estimate the noise covariance E[n n^H] of one acquired k-space sample from the corners of the coil images.
 
-    kspace: whole and fully sampled.  padding: columns [0, left) and [right, nx) were never acquired, and hold no noise.
-    An object that reaches into all four corners makes it too large; filters and masks that darken them, too small.
+    The corners must hold no object.  An object that reaches into all four corners makes the covariance too large.
+    Filters and masks that darken the corners make it too small.
+
+    Args:
+        kspace: (coil, ny, nx) whole, fully sampled k-space.
+        padding: (left, right).  Only the columns [left, right) were acquired; the others hold no noise.
+
+    Returns:
+        (coil, coil) Hermitian covariance, in squared units of `kspace`.
     """
     left, right = padding
     ny, nx = kspace.shape[-2:]
@@ -42,12 +50,21 @@ def noise_covariance(kspace: Kspace, padding: tuple[int, int]) -> Complex[Array,
     covariances = jnp.stack([estimate_covariance(images[:, rows, columns]) for rows in ends[0] for columns in ends[1]])
     energies = jnp.trace(covariances, axis1=1, axis2=2).real
     background = energies <= _ALIKE * jnp.min(energies)
-    # The noise of the acquired columns is spread over all pixels.
+    # The Fourier transform spreads the noise of the acquired columns over all pixels.
     return jnp.mean(covariances, axis=0, where=background[:, None, None]) * nx / (right - left)
 
 
 def thermal_level(covariance: Complex[Array, "coil coil"], kspace: Kspace, mask: Mask) -> Float[Array, ""]:
-    """The epsilon that thermal noise amounts to: its root mean square norm in the measured samples over their norm."""
+    """Express thermal noise as an epsilon: its root mean square norm over the norm of the measured samples.
+
+    Args:
+        covariance: (coil, coil) covariance of the noise in one sample.
+        kspace: (coil, ny, nx) k-space.
+        mask: (nx,) or (ny, nx), True where measured.
+
+    Returns:
+        The level, () [-].
+    """
     sampled = jnp.broadcast_to(mask, kspace.shape[-2:])
     noise = jnp.trace(covariance).real * jnp.sum(sampled)
     return safe_sqrt(noise / jnp.sum(abs2(jnp.where(sampled, kspace, 0))))
@@ -56,10 +73,18 @@ def thermal_level(covariance: Complex[Array, "coil coil"], kspace: Kspace, mask:
 def has_background(
     covariance: Complex[Array, "coil coil"], kspace: Kspace, padding: tuple[int, int]
 ) -> Bool[Array, ""]:
-    """Whether the `noise_covariance` of this k-space can be that of noise, and is not of an object in all four corners.
+    """Check whether a `noise_covariance` can be noise, and does not come from an object in all four corners.
 
-    White noise is as strong in the corners of k-space, where an object has the least energy, as anywhere.  Samples that
-    are zero were not acquired, as in elliptical scanning, and say nothing.
+    White noise is as strong in the corners of k-space as anywhere else, and an object has the least energy in these
+    corners.  Samples that are zero were not acquired, as in elliptical scanning, and do not count.
+
+    Args:
+        covariance: (coil, coil) estimate by `noise_covariance`.
+        kspace: (coil, ny, nx) k-space from which it was estimated.
+        padding: (left, right).  Only the columns [left, right) were acquired.
+
+    Returns:
+        () bool, True if the covariance is plausible as noise.
     """
     left, right = padding
     ny = kspace.shape[-2]
@@ -70,7 +95,7 @@ def has_background(
     energy = jnp.stack(corners)
     outermost = jnp.mean(energy, where=energy > 0)
     noise = jnp.trace(covariance).real
-    # The mean of none is NaN.
+    # The mean of no samples is NaN, and a comparison with NaN is False.
     alike = ~(noise > _MOST * outermost)
     return alike & (noise * ny * (right - left) <= jnp.sum(abs2(acquired)))
 

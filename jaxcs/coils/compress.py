@@ -8,17 +8,23 @@ from jaxtyping import Array, Complex, Inexact
 
 
 def compression_matrix(calibration: Inexact[Array, "coil *samples"], n_virtual: int) -> Complex[Array, "virtual coil"]:
-    """The `n_virtual` strongest principal components of the coils, by a singular value decomposition.
+    """Compute the `n_virtual` strongest principal components of the coils by a singular value decomposition.
 
-    calibration: (coil, ...) k-space, of which at least `n_virtual` samples per coil; samples that are zero do not
-    count, so that masked k-space will do.  n_virtual: static under jit.
+    White noise stays white under the matrix.  The matrix followed by its conjugate transpose projects onto the virtual
+    coils that were kept.  No matrix of this size keeps more energy.  If the number of virtual coils equals the number
+    of coils, nothing is lost.
 
-    Returns (virtual, coil), strongest first.  Its rows are orthonormal: white noise stays white, applying the matrix
-    and then its conjugate transpose projects on the space kept, and with as many virtual coils as coils nothing is
-    lost.  Each row is determined up to a phase.  A coil that is all zeros is given no weight as long as other coils
-    have signal to fill the virtual ones.  The energy kept is the largest that any such matrix can keep.
+    Args:
+        calibration: (coil, ...) k-space with at least `n_virtual` samples per coil.  Zero samples do not count, so
+            masked k-space can be used.
+        n_virtual: number of virtual coils, static under jit.
 
-    Raises ValueError for n_virtual < 1, for more virtual coils than coils, or than samples.
+    Returns:
+        (virtual, coil) matrix with orthonormal rows, strongest first.  Each row is determined up to a phase.  A coil of
+        zeros has no weight as long as the other coils have enough signal to fill the virtual coils.
+
+    Raises:
+        ValueError: If `n_virtual` is below 1, or above the number of coils or of samples.
     """
     n_coils = calibration.shape[0]
     samples = calibration.reshape(n_coils, -1)
@@ -32,9 +38,19 @@ def compression_matrix(calibration: Inexact[Array, "coil *samples"], n_virtual: 
 def compress(
     data: Inexact[Array, "coil *axes"], matrix: Inexact[Array, "virtual coil"]
 ) -> Inexact[Array, "virtual *axes"]:
-    """Combine coils into virtual ones; `data` is k-space, coil images or coil maps.
+    """Combine coils into virtual coils.
 
-    With the conjugate transpose of the matrix it is the adjoint.  Raises ValueError where the shapes do not fit.
+    The same function with the conjugate transpose of the matrix is the adjoint.
+
+    Args:
+        data: (coil, ...) k-space, coil images or coil sensitivity maps.
+        matrix: (virtual, coil) matrix, for instance from `compression_matrix`.
+
+    Returns:
+        (virtual, ...) combined data.
+
+    Raises:
+        ValueError: If the shapes do not fit.
     """
     if matrix.ndim != 2 or data.shape[0] != matrix.shape[1]:
         raise ValueError(f"compress: matrix is {matrix.shape}, data are {data.shape}; the coils do not agree")

@@ -1,13 +1,15 @@
-"""ESPIRiT coil sensitivities: one set of maps from calibration data (Uecker et al., MRM 71:990, 2014).
+"""ESPIRiT: one set of coil sensitivity maps from calibration data (Uecker et al., MRM 71:990, 2014).
 
-The calibration matrix's row space is spanned by few k-space kernels.  Projecting onto it acts on the coil images point
-by point as a Hermitian matrix G(r) with eigenvalues in [0, 1], and the maps at r are the eigenvector of eigenvalue 1
-(the paper's "eigenvalue decomposition in image space").  BART and SigPy find it by power iteration.  Where coils see a
-pixel nearly alike the next eigenvalue is close to 1 and theirs ends unconverged, with maps that are wrong; so ours has
-momentum (Xu et al., Accelerated Stochastic Power Iteration, AISTATS 2018, here with the interval adapted).
+A few k-space kernels span the row space of the calibration matrix.  Projecting onto this space acts on the coil images
+pixel by pixel, as a Hermitian matrix G(r) with eigenvalues in [0, 1].  The maps at pixel r are the eigenvector of
+eigenvalue 1 (the paper's "eigenvalue decomposition in image space").
 
-Because only differences of kernel offsets matter, G(r) is a trigonometric polynomial with (2 kernel_width - 1)^2 terms:
-it is evaluated block of rows by block of rows and never stored whole, where both tools transform every kernel.
+BART and SigPy compute the eigenvector by power iteration.  If the coils see a pixel nearly alike, the next eigenvalue
+is close to 1.  Their iteration then ends unconverged, with wrong maps.  The iteration here has momentum (Xu et al.,
+Accelerated Stochastic Power Iteration, AISTATS 2018), with an adapted interval.
+
+Only differences of kernel offsets matter, so G(r) is a trigonometric polynomial with (2 kernel_width - 1)^2 terms.  It
+is evaluated one block of rows at a time and never stored whole.  Both tools transform every kernel instead.
 """
 
 from __future__ import annotations
@@ -26,26 +28,29 @@ from jaxcs.fourier import centre_crop
 from jaxcs.types import Kspace, Maps
 
 _HIGHEST = jax.lax.Precision.HIGHEST
-# Bytes of G(r) in one block of rows: measured a third faster at 8 MiB than at 0.5 to 2 MiB (15 coils of 640 x 368).
+# Bytes of G(r) in one block of rows.  8 MiB was measured a third faster than 0.5 to 2 MiB (15 coils of 640 x 368).
 _BLOCK_BYTES = 2**23
-# With kernels of 2 the row space of up to 4 coils is whole, so that it says nothing of them.  Of 5 columns kernels of 3
-# leave out 1 to 7 % of the energy, of 4 columns 4 to 23 %.
+# Kernels of width 2 span the whole row space of up to 4 coils, which then carries no information about them.  Kernels
+# of width 3 leave out 1 to 7 % of the energy with 5 calibration columns, and 4 to 23 % with 4 columns.
 _LEAST_KERNEL, _LARGEST_KERNEL = 3, 6
 _LEAST_CALIBRATION = 5
 
 
 @dataclass(frozen=True)
 class EspiritConfig:
-    """The choices that `ecalib` and `EspiritCalib` offer; the defaults are BART's, but for kernel and convergence.
+    """The choices that BART's `ecalib` and SigPy's `EspiritCalib` offer.
 
-    calibration_width: largest side of the calibration region.
-    kernel_width: side of the kernels; None for the one that suits the region, see `kernel_for`.
-    threshold: singular values over this share of the largest span the row space.
-    crop: maps are 0 where the eigenvalue is not above this.
-    n_iters: of the power method.
-    momentum: share of the largest eigenvalue up to which all others are damped as fast as a polynomial of this degree
-    can (Chebyshev's); 0 is plain power iteration.
-    start: where they begin: the first coil that has signal, or all coils equally.
+    The defaults are BART's, except for the kernel width and the convergence.
+
+    Attributes:
+        calibration_width: largest side of the calibration region [samples].
+        kernel_width: side of the kernels [samples]; None chooses the side from the region, see `kernel_for`.
+        threshold: singular values above this share of the largest span the row space [-].
+        crop: the maps are 0 unless the eigenvalue is above this threshold [-].
+        n_iters: iterations of the power method.
+        momentum: share of the largest eigenvalue [-].  All eigenvalues up to it are damped as fast as a polynomial of
+            this degree can damp them (Chebyshev's).  0 is plain power iteration.
+        start: first vector of the iteration: the first coil that has signal, or all coils equally.
     """
 
     calibration_width: int = 24
@@ -65,22 +70,40 @@ PRESETS = {
 
 
 def kernel_for(calibration_shape: tuple[int, int], config: EspiritConfig) -> int:
-    """The side of the kernels: that of `config`, or half the region's smaller side, from 3 to 6."""
-    # A kernel that is wide for its region fits into it at too few places to span the row space, and the maps leave out
-    # the object; a narrow one takes in more of the noise around it.  Measured on 4 brains, 6 phantoms and 6 images with
-    # 12 to 16 simulated coils: kernels of 6 leave out 5 to 70 % of the energy with 8 columns and 0.8 to 6 % with 10,
-    # these 0.4 to 4 and 0.3 to 4 %; the fully sampled data combined by the maps gain 7 to 48 and 0.2 to 27 dB in the
-    # object.  There they are at most 2.4 dB below the best of 3 to 6, in the median 0.5; l1 of 4 times accelerated data
-    # is at most 1.0 dB below that by the best, in the median not at all.
+    """Choose the kernel side: the side in `config`, or half the region's smaller side, limited to 3 to 6 samples.
+
+    Args:
+        calibration_shape: (rows, columns) of the calibration region.
+        config: the ESPIRiT choices.
+
+    Returns:
+        Side of the kernels [samples].
+    """
+    # A kernel that is wide for its region fits into it at too few places to span the row space.  The maps then leave
+    # out the object.  A narrow kernel takes in more of the noise around the object.
+    # Measured on 4 brains, 6 phantoms and 6 images with 12 to 16 simulated coils, with 8 and with 10 calibration
+    # columns: kernels of 6 leave out 5 to 70 % and 0.8 to 6 % of the energy, this rule's kernels 0.4 to 4 % and 0.3 to
+    # 4 %.  The fully sampled data combined by the maps gain 7 to 48 dB and 0.2 to 27 dB in the object over kernels of
+    # 6.
+    # Against the best kernel of 3 to 6, the combined data lose at most 2.4 dB in the object, in the median 0.5 dB.  l1
+    # on data accelerated 4 times loses at most 1.0 dB, in the median nothing.
     if config.kernel_width is not None:
         return config.kernel_width
     return min(max(min(calibration_shape) // 2, _LEAST_KERNEL), _LARGEST_KERNEL)
 
 
 def check_calibration(acs_shape: tuple[int, int], config: EspiritConfig) -> tuple[int, int]:
-    """The calibration region (rows, columns) within a fully sampled centre of `acs_shape`.
+    """Return the calibration region within a fully sampled centre.
 
-    Raises ValueError where that centre is smaller than a kernel, or too small for any.
+    Args:
+        acs_shape: (rows, columns) of the fully sampled centre.
+        config: the ESPIRiT choices.
+
+    Returns:
+        (rows, columns) of the calibration region.
+
+    Raises:
+        ValueError: If the centre is smaller than a kernel, or too small for any kernel.
     """
     least = max(kernel_for(acs_shape, config), _LEAST_CALIBRATION)
     if min(acs_shape) < least:
@@ -93,13 +116,20 @@ def check_calibration(acs_shape: tuple[int, int], config: EspiritConfig) -> tupl
 
 @partial(jax.jit, static_argnames=("calibration_shape", "config"))
 def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritConfig) -> Maps:
-    """Coil maps (coil, ny, nx) from the central `calibration_shape` of k-space, which must be fully sampled.
+    """Estimate coil sensitivity maps from the central `calibration_shape` of k-space, which must be fully sampled.
 
-    kspace: (coil, ny, nx), in units that keep squares within float32 (divide raw data by their maximum).
-    Sum over coils of |maps|^2 is 1 where there is signal and 0 elsewhere.  The phase is that of the calibration data's
-    principal coil combination, so that it is smooth.  A coil of zeros gets a map of zeros, and k-space of zeros maps of
-    zeros.  Differentiable in kspace, with the choice of kernels, the support and the reference of the phase held fixed
-    (the phase of all maps together at a pixel changes no magnitude image).
+    The function is differentiable in `kspace`.  The choice of kernels, the support and the phase reference are held
+    fixed.  A phase that all maps share at a pixel changes no magnitude image.
+
+    Args:
+        kspace: (coil, ny, nx), in units that keep squares within float32 (divide raw data by their maximum).
+        calibration_shape: (rows, columns) of the calibration region.
+        config: the ESPIRiT choices.
+
+    Returns:
+        (coil, ny, nx) maps.  The sum over coils of |maps|^2 is 1 where there is signal and 0 elsewhere.  The phase
+        comes from the calibration data's principal coil combination, so it is smooth.  A coil of zeros gets a map of
+        zeros, and k-space of zeros gives maps of zeros.
     """
     n_coils, ny, nx = kspace.shape
     calibration = centre_crop(kspace, calibration_shape)
@@ -111,7 +141,7 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
     first = jax.nn.one_hot(jnp.argmax(energy > 0), n_coils, dtype=jnp.float32)
     start = first if config.start == "first coil" else jnp.ones(n_coils, jnp.float32)
 
-    # G(r) = sum over lags of lags[d] exp(2 pi i r d / n): columns first, for all blocks of rows together.
+    # G(r) = sum over lags of lags[d] exp(2 pi i r d / n): first along columns, for all blocks of rows together.
     columns = jnp.einsum("abij,xj->abix", lags, _phases(nx, kernel), precision=_HIGHEST)
     rows = max(1, min(ny, _BLOCK_BYTES // (n_coils**2 * nx * kspace.dtype.itemsize)))
     row_phases = _phases(ny, kernel)
@@ -125,7 +155,8 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
         def iterate(last_two: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
             v, before = last_two
             product = jnp.sum(matrices * v, axis=1)
-            # Eigenvalues in [0, width] shrink alike; the largest is above, because |G v| never exceeds it.
+            # Eigenvalues in [0, width] shrink alike.  The largest eigenvalue is above the interval, because |G v| never
+            # exceeds it.
             width = config.momentum * _norm(product)
             following = product - width / 2 * v - width**2 / 16 * before
             scale = _inverse(_norm(following))
@@ -168,9 +199,10 @@ def _projector_forward(gram: Array, share: float) -> tuple[Array, tuple[Array, A
 
 
 def _projector_backward(share: float, residuals: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array]:
-    """Only pairs of a kept and a dropped eigenvector move the projector: first-order perturbation theory.
+    """Use first-order perturbation theory: only pairs of a kept and a dropped eigenvector move the projector.
 
-    The derivative of `eigh` itself divides by every difference of eigenvalues, equal ones within the kept included.
+    The derivative of `eigh` itself divides by every difference of eigenvalues, including equal eigenvalues that are
+    both kept.
     """
     del share
     values, vectors, keep = residuals
@@ -185,10 +217,11 @@ _projector.defvjp(_projector_forward, _projector_backward)
 
 
 def _lags(projector: Array, width: int) -> Complex[Array, "coil coil lag lag"]:
-    """Sum the projector over pairs of kernel offsets of equal difference, normalised so that eigenvalues are <= 1."""
+    """Sum the projector over pairs of kernel offsets with equal difference, normalised so that eigenvalues are <= 1."""
     n_coils = projector.shape[0]
     lags = jnp.zeros((n_coils, n_coils, 2 * width - 1, 2 * width - 1), projector.dtype)
-    # Element (coil a at offset p, coil b at offset q) multiplies exp(2 pi i r (p - q)); reversed, q counts upwards.
+    # Element (coil a at offset p, coil b at offset q) multiplies exp(2 pi i r (p - q)).  In the reversed array q counts
+    # upwards.
     by_offset = projector[..., ::-1, ::-1] / width**2
     for i in range(width):
         for j in range(width):
@@ -197,18 +230,18 @@ def _lags(projector: Array, width: int) -> Complex[Array, "coil coil lag lag"]:
 
 
 def _phases(n: int, width: int) -> np.ndarray:
-    """exp(2 pi i r d / n) for pixels r about the centre and lags d: (n, 2 width - 1)."""
+    """Compute exp(2 pi i r d / n) for pixels r about the centre and lags d, as an array (n, 2 width - 1)."""
     pixels, lags = np.arange(n) - n // 2, np.arange(1 - width, width)
     return np.exp(2j * np.pi * np.outer(pixels, lags) / n).astype(np.complex64)
 
 
 def _principal(covariance: Array) -> Array:
-    """Dominant eigenvector, as a constant: it only sets the phase, which no magnitude depends on."""
+    """The dominant eigenvector, as a constant: it only sets the phase, on which no magnitude depends."""
     return jax.lax.stop_gradient(jnp.linalg.eigh(jax.lax.stop_gradient(covariance))[1][:, -1])
 
 
 def _unit(v: Array) -> tuple[Array, Array]:
-    """v divided by its norm over the first axis, 0 where that is 0; and the norm."""
+    """v divided by its norm over the first axis (0 if the norm is 0), and the norm."""
     size = _norm(v)
     return v * _inverse(size), size
 
@@ -218,5 +251,5 @@ def _norm(v: Array) -> Array:
 
 
 def _inverse(size: Array) -> Array:
-    """1 / size, 0 where that is 0."""
+    """1 / size, or 0 if the size is 0."""
     return jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)

@@ -1,6 +1,6 @@
 """Coil sensitivities of circular loops by the law of Biot and Savart, and the noise that such coils share.
 
-Host-side: float64 arithmetic, complex64 results.  Lengths are in mm throughout.
+The functions run on the host, in float64, and return complex64 maps and complex128 covariances.  All lengths are in mm.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Complex
 
-# The integrand is periodic and smooth, so that the midpoint rule converges exponentially: with this many nodes on half
-# a loop the error is below 1e-6 wherever the wire is farther away than 1/4 of the loop's radius.
+# The integrand is periodic and smooth, so the midpoint rule converges exponentially.  With this many nodes on half a
+# loop the error is below 1e-6 at distances from the wire above 1/4 of the loop's radius.
 _NODES = 32
 
 
@@ -20,21 +20,30 @@ def loop_sensitivities(
     radius: float,
     loop_radius: float,
 ) -> Complex[np.ndarray, "coil ny nx"]:
-    """Receive sensitivities B1- = Bx - i By of equal loops spaced evenly on a cylinder about the imaging plane.
+    """Simulate the receive sensitivities B1- = Bx - i By of equal loops, spaced evenly on a cylinder about the image.
 
-    The cylinder's axis is normal to the plane and passes through its centre; every loop faces the axis and is cut in
-    half by the plane.  x runs along the columns, y along the rows; pixel i of n lies at (i - n // 2) field_of_view / n,
-    so that any `shape` samples the same functions of position.  The first coil sits at the angle pi / n_coils from +x.
+    The cylinder's axis is normal to the imaging plane and passes through its centre.  Every loop faces the axis and is
+    cut in half by the plane. x runs along the columns, y along the rows.  Pixel i of n lies at (i - n // 2)
+    field_of_view / n, so every `shape` samples the same functions of position.  The first coil sits at the angle pi /
+    n_coils from +x.
 
-    shape: (ny, nx).  field_of_view: its extent [mm] along rows and columns.  radius: of the cylinder [mm].
-    loop_radius: of each loop [mm].
+    B is the integral of dl x (p - l) / |p - l|^3 along the wire (Jackson, Classical Electrodynamics, section 5.2).  B1-
+    is its component that rotates against the precession (Hoult, Concepts Magn. Reson. 12:173, 2000).  The maps are
+    scaled to a root sum of squares over the coils of 1 at the centre of the field of view.
 
-    B is the integral of dl x (p - l) / |p - l|^3 along the wire (Jackson, Classical Electrodynamics, section 5.2), and
-    B1- its component rotating against the precession (Hoult, Concepts Magn. Reson. 12:173, 2000).  The scale is such
-    that the root sum of squares over the coils is 1 at the centre of the field of view.
+    Args:
+        shape: (ny, nx) of the image [pixels].
+        field_of_view: its extent along rows and columns [mm].
+        n_coils: number of loops.
+        radius: radius of the cylinder [mm].
+        loop_radius: radius of each loop [mm].
 
-    Returns (coil, ny, nx) complex64.  Raises ValueError where the field of view does not fit into the cylinder, whose
-    surface holds the wires, and for sizes that are not positive.
+    Returns:
+        (coil, ny, nx) complex64 sensitivities [-].
+
+    Raises:
+        ValueError: If a size is not positive, or the field of view does not fit into the cylinder, whose surface holds
+            the wires.
     """
     if min(*shape, n_coils, *field_of_view, radius, loop_radius) <= 0:
         sizes = f"{shape}, {field_of_view}, {n_coils}, {radius}, {loop_radius}"
@@ -53,8 +62,8 @@ def _loop_field(
 ) -> Complex[np.ndarray, "ny nx"]:
     """B1- of one loop, up to a constant.
 
-    In the loop's own frame (normal n, tangent t, and z across the plane) a node at the angle a is (0, r cos a, r sin a)
-    and dl = r (0, -sin a, cos a) da.  The two halves of the loop contribute alike to Bn and Bt, and oppositely to Bz.
+    In the loop's frame (normal n, tangent t, and z across the plane) a node at the angle a is (0, r cos a, r sin a) and
+    dl = r (0, -sin a, cos a) da.  The two halves of the loop contribute alike to Bn and Bt, and oppositely to Bz.
     """
     normal = x * np.cos(angle) + y * np.sin(angle) - radius
     tangent = y * np.cos(angle) - x * np.sin(angle)
@@ -73,16 +82,24 @@ def _loop_field(
 def noise_covariance(
     maps: Complex[np.ndarray, "coil ny nx"], support: Bool[np.ndarray, "ny nx"], coupling: float
 ) -> Complex[np.ndarray, "coil coil"]:
-    """Noise covariance of coils that pick up the noise of one object, with variance 1 in each coil.
+    """Compute the noise covariance of coils that pick up the noise of one object, with variance 1 in each coil.
 
-    (1 - coupling) I + coupling C.  C_ij = sum S_i conj(S_j) / (|S_i| |S_j|), over the object, is the correlation if
-    all its points emit independent noise; it stands for the overlap of the coils' electric fields (Roemer et al.,
-    MRM 16:192, 1990).  The identity is the noise of each coil and its preamplifier.
+    The covariance is (1 - coupling) I + coupling C. C_ij = sum S_i conj(S_j) / (|S_i| |S_j|) over the object is the
+    noise correlation if all points of the object emit independent noise.  C stands for the overlap of the coils'
+    electric fields (Roemer et al., MRM 16:192, 1990).  The identity I is the noise of each coil and its preamplifier.
 
-    maps: (coil, ny, nx).  support: (ny, nx), True inside the object.  coupling: share of the object's noise, in [0, 1).
+    Args:
+        maps: (coil, ny, nx) coil sensitivity maps S.
+        support: (ny, nx), True inside the object.
+        coupling: the object's share of the noise, in [0, 1) [-].
 
-    Returns (coil, coil) complex128, Hermitian, eigenvalues >= 1 - coupling; E[n n^H] for the coil vector n.  Raises
-    ValueError for a coupling outside [0, 1), a support of another shape, or a coil that is zero in all of it.
+    Returns:
+        (coil, coil) complex128 covariance E[n n^H] of the coil vector n.  It is Hermitian, with eigenvalues >= 1 -
+        coupling.
+
+    Raises:
+        ValueError: If the coupling is outside [0, 1), the support has another shape than the maps, or a coil is zero in
+            the whole object.
     """
     if not 0 <= coupling < 1:
         raise ValueError(f"noise_covariance: coupling must be in [0, 1), got {coupling}")

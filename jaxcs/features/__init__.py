@@ -1,1 +1,1 @@
-"""Small features: their shapes, how they get into a scan, what of them is seen again, and the one most easily lost."""
+"""Small features: their shapes, their insertion into a scan, scores of their recovery, and a search for the worst."""

@@ -1,8 +1,8 @@
 """Shapes of small features: profiles in [0, 1] on the pixels of an image.
 
-Each is called with (grid, centre, size): (ny, nx), the centre (2,) in pixels from the middle of the first pixel, rows
-first, and the size [pixels].  Centre and size may be traced: every profile is differentiable in both, but for the edges
-of pixels that a square or a line just touches.
+All shapes are called with (grid, centre, size).  `grid` is (ny, nx).  `centre` is (2,), rows first, in pixels from the
+middle of the first pixel.  `size` is in pixels.  Centre and size may be traced.  All profiles are differentiable in
+both, except where the edge of a square or a line just touches the edge of a pixel.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from jaxcs.complex import safe_sqrt
 Profile = Float[Array, "ny nx"]
 Shape = Callable[[tuple[int, int], Float[Array, "2"], Float[Array, ""]], Profile]
 
-# Of the lesion: shorter over longer axis, amplitudes of what makes its outline irregular, and width of its edge as a
-# share of its size.  Chosen by eye to look like a lesion.
+# Constants of the lesion, chosen by eye to look realistic: shorter over longer axis, amplitudes of the outline's
+# irregularities with two and with three lobes, and width of the edge as a share of the size.
 _ASPECT, _TWO_LOBES, _THREE_LOBES, _EDGE = 0.7, 0.15, 0.12, 0.12
 
 
 def square(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
-    """The share of each pixel that a square of side `size` covers: 1 and 0 where its edges are those of pixels."""
+    """Draw the share of each pixel that a square of side `size` covers: 1 and 0 if its edges lie on edges of pixels."""
     y, x = _offsets(grid, centre)
     return _covered(y, size) * _covered(x, size)
 
 
 def line(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
-    """A line along the readout, `size` long and one pixel wide, which is the direction that is under-sampled."""
+    """Draw a line along the readout (ny), `size` long and one pixel wide in the under-sampled direction."""
     y, x = _offsets(grid, centre)
     return _covered(y, size) * _covered(x, jnp.ones((), jnp.float32))
 
 
 def disc(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
-    """A disc of diameter `size`, whose edge falls linearly over one pixel."""
+    """Draw a disc of diameter `size`, whose edge falls linearly over one pixel."""
     y, x = _offsets(grid, centre)
     return jnp.clip((size + 1) / 2 - safe_sqrt(y**2 + x**2), 0, 1)
 
 
 def blob(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
-    """A Gaussian that is `size` wide at half its height."""
+    """Draw a Gaussian with a full width at half maximum of `size`."""
     y, x = _offsets(grid, centre)
     return jnp.exp(-4 * jnp.log(jnp.float32(2)) * (y**2 + x**2) / size**2)
 
 
 def lesion(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, ""]) -> Profile:
-    """A soft, irregular ellipse, `size` along its longer axis, as lesions are: neither round nor sharp."""
+    """Draw a soft, irregular ellipse, `size` along its longer axis: neither round nor sharp, as lesions are."""
     y, x = _offsets(grid, centre)
-    # Turned by 30 degrees, so that no axis is that of the pixels.
+    # Turn the ellipse by 30 degrees, so that its axes differ from the pixels' axes.
     y, x = 0.866 * y - 0.5 * x, (0.866 * x + 0.5 * y) / _ASPECT
     squared = y**2 + x**2
     away = jnp.where(squared > 0, squared, 1.0)
@@ -68,6 +68,6 @@ def _offsets(grid: tuple[int, int], centre: Float[Array, "2"]) -> tuple[Array, A
 
 
 def _covered(offset: Array, length: Array) -> Array:
-    """The share of the pixel around `offset` that lies within half of `length` of 0."""
+    """The share of the pixel around `offset` that lies within half of `length` from 0."""
     half = length / 2
     return jnp.clip(jnp.minimum(offset + 0.5, half) - jnp.maximum(offset - 0.5, -half), 0, 1)

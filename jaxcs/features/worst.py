@@ -1,8 +1,8 @@
-"""The feature that a method loses most easily, by gradients through the method.
+"""Search for the feature that a method loses most easily, by gradients through the method.
 
-All features of a search lie in the same window and are visible in the fully sampled image: their mean there is at
-least a given multiple of its noise.  What is maximised is the share of a feature's energy that is lost, so that it is
-no matter of how faint they are.
+All features of a search lie in the same window and are visible in the fully sampled image: their mean in the window is
+at least a given multiple of the image's noise.  The search maximises the lost share of a feature's energy, so faint
+features are not favoured.
 """
 
 from __future__ import annotations
@@ -20,24 +20,28 @@ from jaxcs.complex import l2_norm, safe_sqrt
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
-# What a feature makes in the reconstruction and in the truth: images with it less images without it.
+# (feature, or its shift) -> the feature's differences in the reconstruction and in the truth: images with the feature
+# minus images without it.
 Differences = Callable[[Array], tuple[Array, Array]]
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("radius", "support", "floor"), meta_fields=("real", "domain"))
 @dataclass(frozen=True)
 class Visible(Threat):
-    """Real features f on a window, ||f|| <= radius, whose mean over the window is at least `floor`.
+    """Real features f on a window with ||f|| <= radius, whose mean over the window is at least `floor`.
 
-    radius: (), root of the energy.  support: (ny, nx), the window.  floor: (), in the image's units; it must not be
-    above radius / sqrt(pixels of the window), or no feature is visible enough.
+    Attributes:
+        radius: () root of the largest energy.
+        support: (ny, nx) bool, the window.
+        floor: () least mean, in the units of the image.  It must not be above radius / sqrt(pixels of the window), or
+            no feature is visible enough.
     """
 
     real: bool = True
     floor: Float[Array, ""] | float = 0.0
 
     def project(self, delta: Float[Array, "ny nx"]) -> Float[Array, "ny nx"]:
-        """The nearest feature in the set, which is a ball cut by a half-space."""
+        """Project onto the nearest feature in the set, which is a ball cut by a half-space."""
         inside = Threat.project(self, delta)
         # The half-space is <f, along> >= level.
         root = jnp.sqrt(jnp.sum(self.support, dtype=jnp.float32))
@@ -49,27 +53,47 @@ class Visible(Threat):
         return jnp.where(jnp.sum(inside * along) >= level, inside, level * along + cut * rest)
 
     def random(self, key: Key) -> Float[Array, "ny nx"]:
-        """White Gaussian noise on the window, scaled to the energy and then made visible."""
+        """Draw white Gaussian noise on the window, scale it to the energy, and then make it visible."""
         return self.project(Threat.random(self, key))
 
 
 def share_lost(found: Array, inserted: Array) -> Float[Array, ""]:
-    """<inserted, inserted - found> / |inserted|^2: what a template of the feature itself no longer finds [-].
+    """Compute the share of the feature that a template of it no longer finds [-].
 
-    For a method that is linear the largest is an eigenvalue problem.
+    The share is <inserted, inserted - found> / |inserted|^2.  For a linear method the largest share is an eigenvalue
+    problem.
+
+    Args:
+        found: difference that the feature makes in the reconstruction.
+        inserted: difference that the feature makes in the truth, of the same shape.
     """
     return jnp.sum(inserted * (inserted - found)) / jnp.sum(inserted**2)
 
 
 def worst_profile(attack: Attack, key: Key, differences: Differences, allowed: Visible, start: Array) -> AttackResult:
-    """The profile in the set of whose energy the largest share is lost, climbing from `start`."""
+    """Search the set for the profile that loses the largest share of its energy.
+
+    Args:
+        attack: the search.
+        key: random key of the search.
+        differences: profile -> its differences in the reconstruction and in the truth.
+        allowed: the set of profiles.
+        start: (ny, nx) profile where the search begins.
+    """
     return attack(key, lambda feature: share_lost(*differences(feature)), allowed, start)
 
 
 def worst_place(attack: Attack, key: Key, differences: Differences, reach: float) -> AttackResult:
-    """The shift (2,) [pixels], at most `reach` long, at which the feature loses the largest share of its energy.
+    """Search for the shift at which the feature loses the largest share of its energy.
 
-    differences: a shift -> those of the feature moved by it.
+    Args:
+        attack: the search.
+        key: random key of the search.
+        differences: shift (2,) -> the differences of the shifted feature in the reconstruction and in the truth.
+        reach: largest length of the shift [pixels].
+
+    Returns:
+        The result, whose perturbation is the shift (2,) [pixels].
     """
     allowed = Threat(jnp.float32(reach), jnp.ones(2, bool), real=True)
     return attack(key, lambda shift: share_lost(*differences(shift)), allowed)

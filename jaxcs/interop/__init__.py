@@ -1,4 +1,4 @@
-"""Reconstructions from elsewhere, as pure functions for attacks to climb; one written in JAX needs nothing of this."""
+"""Reconstructions of other libraries as pure functions that attacks can differentiate; JAX functions need no bridge."""
 
 from jaxcs.interop.torch_bridge import from_torch
 

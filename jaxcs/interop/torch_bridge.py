@@ -1,6 +1,6 @@
 """PyTorch reconstructions as JAX functions that have gradients.
 
-PyTorch is no dependency: it is imported only where `from_torch` is called.
+PyTorch is not a dependency.  It is imported only when `from_torch` is called.
 """
 
 from __future__ import annotations
@@ -23,23 +23,27 @@ if TYPE_CHECKING:
 def from_torch(
     function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], output_shape: tuple[int, int] | None = None
 ) -> Callable[[Kspace, Mask], Magnitude]:
-    """A PyTorch reconstruction as a JAX function of (k-space, mask), differentiable with respect to the k-space.
+    """Turn a PyTorch reconstruction into a JAX function of (k-space, mask) that is differentiable in the k-space.
 
-    function: a module or any other callable.  It gets complex64 (coil, ny, nx) and bool (nx,) or (ny, nx), both on the
-        CPU and its own to change, and returns the real magnitude image, on any device and in any precision.  Its units
-        are its own affair.  Between them it has to be differentiable by PyTorch, and twice the same for the same input:
-        a network with dropout or batch normalisation is put into `eval()` by whoever made it, not here.
-    output_shape: the image's (ny, nx).  None finds it by calling `function` on zeros under a mask that is True
-        everywhere, once for each new shape of k-space.
+    The JAX function works under `jax.jit`, `jax.lax.map`, `jax.lax.scan` and `jax.vmap`, which calls PyTorch once for
+    each element.  A gradient runs `function` forward once more before it goes backward, because nothing is kept between
+    the two calls.  The parameters, their `requires_grad` and their `grad` are not touched.  Second derivatives and
+    forward mode are not available.  If `function` takes the square root of 0, PyTorch's gradient is not finite.
 
-    The result works under `jax.jit`, `jax.vmap`, which calls PyTorch once for each element, `jax.lax.map` and
-    `jax.lax.scan`; its image is float32.  A gradient runs `function` forward, and again before it goes backward, since
-    nothing is kept in between.  Neither the parameters nor their `requires_grad` and `grad` are touched.  There are no
-    second derivatives and no forward mode.  Where `function` takes the square root of 0, PyTorch's gradient is not
-    finite.
+    Args:
+        function: a module or another callable.  Its inputs are complex64 (coil, ny, nx) and bool (nx,) or (ny, nx),
+            both on the CPU, and it may change them.  It returns the real magnitude image (ny, nx), on any device, in
+            any precision and in any units.  It must be differentiable by PyTorch and give the same output for the same
+            input.  The caller puts a network with dropout or batch normalisation into `eval()`.
+        output_shape: (ny, nx) of the image.  None determines it by a call of `function` on zeros with a mask that is
+            True everywhere, once for each new shape of k-space.
 
-    Raises ImportError without PyTorch, and ValueError, when the result is called, for an image that is complex or not
-    (ny, nx); JAX reports what `function` itself raises within a compiled call.
+    Returns:
+        A function (k-space, mask) -> float32 magnitude image (ny, nx).  A call raises ValueError if the image is
+        complex or not (ny, nx).  Within a compiled call JAX reports what `function` itself raises.
+
+    Raises:
+        ImportError: If PyTorch is not installed.
     """
     try:
         import torch
@@ -54,7 +58,7 @@ def from_torch(
         return image
 
     def tensor(array: Array) -> torch.Tensor:
-        # JAX may lend a view of its own memory, read-only: PyTorch gets a copy.  No JAX function may be called here.
+        # JAX may lend a read-only view of its memory, so PyTorch gets a copy.  No JAX function may be called here.
         return torch.from_numpy(np.array(array))
 
     @lru_cache(maxsize=8)
@@ -73,7 +77,7 @@ def from_torch(
             # The clone may be changed in place, which PyTorch forbids for the variable itself.
             image = image_of(variable.clone(), tensor(mask)).float()
             (ascent,) = torch.autograd.grad(image, variable, tensor(cotangent).to(image.device))
-        # PyTorch's gradient is the direction of steepest ascent, and JAX's cotangent its conjugate.
+        # PyTorch's gradient is the direction of steepest ascent.  JAX's cotangent is its conjugate.
         return np.conj(ascent.numpy(force=True))
 
     @jax.custom_vjp

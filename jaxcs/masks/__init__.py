@@ -1,6 +1,6 @@
-"""Sampling masks, drawn on the host with NumPy's legacy `RandomState`, the same on every machine.
+"""Sampling masks, drawn on the host with NumPy's legacy `RandomState`, which is the same on all machines.
 
-Column masks are (nx,) and two-dimensional masks (ny, nx), bool, True where measured, with the zero
+Column masks are (nx,) and two-dimensional masks (ny, nx).  All masks are bool, True where measured, with the zero
 frequency at n // 2.
 """
 
@@ -32,7 +32,7 @@ __all__ = [
     "seed_from_name",
 ]
 
-# Each is called with (nx, acceleration, center_fraction, seed), and with (ny, nx) for nx if two-dimensional.
+# All masks are called with (nx, acceleration, center_fraction, seed); two-dimensional masks with (ny, nx) for nx.
 MASKS: dict[str, Callable[..., np.ndarray]] = {
     "random": random,
     "equispaced": equispaced,
@@ -48,13 +48,20 @@ _TWO_DIMENSIONAL = frozenset({"poisson"})
 def make(
     name: str, shape: tuple[int, int], acceleration: float, center_fraction: float, seed: Seed
 ) -> Bool[np.ndarray, "nx"] | Bool[np.ndarray, "ny nx"]:
-    """Draw the mask called `name` for k-space of `shape` = (ny, nx).
+    """Draw the mask called `name`.
 
-    acceleration: wanted ratio of all to measured samples, >= 1.
-    center_fraction: share of each under-sampled axis that is fully sampled at the centre, in (0, 1].
-    seed: an int or a tuple of ints, for instance `seed_from_name("file1000769.h5")`.
-    Returns (nx,) for column masks and (ny, nx) for "poisson".  Raises ValueError for a name that is not in
-    `MASKS` and for a request that the recipe cannot meet.
+    Args:
+        name: a name in `MASKS`.
+        shape: (ny, nx) of the k-space.
+        acceleration: wanted ratio of all to measured samples, >= 1 [-].
+        center_fraction: fully sampled share of each under-sampled axis, about its centre, in (0, 1] [-].
+        seed: an int or a tuple of ints, for instance `seed_from_name("file1000769.h5")`.
+
+    Returns:
+        (nx,) bool for column masks, (ny, nx) bool for "poisson"; True where measured.
+
+    Raises:
+        ValueError: If `name` is not in `MASKS`, or the mask cannot meet the request.
     """
     if name not in MASKS:
         raise ValueError(f"unknown mask {name!r}; known are {', '.join(sorted(MASKS))}")

@@ -1,11 +1,8 @@
 """The column masks of the fastMRI challenges (Zbontar et al., arXiv:1811.08839), bit for bit.
 
-Same recipe and same random stream as the `fastmri` package, version 0.3.0, for one pair of center fraction
-and acceleration.  The package first draws which pair to use; among one pair that draw, `randint(1)`, takes
-nothing from the stream, so it is left out.
-
-All functions: nx columns; acceleration >= 1; center_fraction in (0, 1]; seed an int or a tuple of ints.  They
-return (nx,) bool, and raise ValueError for a request that the recipe cannot meet.
+Recipe and random stream agree with the `fastmri` package, version 0.3.0, for one pair of center fraction and
+acceleration.  The package first draws a pair from its list.  With a single pair this draw, `randint(1)`, takes nothing
+from the stream, so it is left out.
 """
 
 from __future__ import annotations
@@ -19,9 +16,21 @@ ColumnMask = Bool[np.ndarray, "nx"]
 
 
 def random(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> ColumnMask:
-    """Each column outside the centre with probability (nx / acceleration - lines) / (nx - lines).
+    """Draw each column outside the centre with probability (nx / acceleration - lines) / (nx - lines).
 
-    The number of columns is thus nx / acceleration only on average.
+    The number of columns is therefore nx / acceleration only on average.
+
+    Args:
+        nx: number of columns.
+        acceleration: ratio of all to measured columns, >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("random", nx, acceleration, center_fraction)
     if lines * acceleration >= nx:
@@ -31,9 +40,21 @@ def random(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> 
 
 
 def equispaced(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> ColumnMask:
-    """Every acceleration-th column from a random first one, and the centre.
+    """Take every acceleration-th column, beginning with a random column, and the centre.
 
-    The centre comes on top, so the true acceleration is lower than the one asked for, which must be whole.
+    The centre is added on top, so the true acceleration is below the requested acceleration, which must be whole.
+
+    Args:
+        nx: number of columns.
+        acceleration: requested ratio of all to measured columns, a whole number >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("equispaced", nx, acceleration, center_fraction)
     spacing = whole("equispaced", acceleration)
@@ -43,15 +64,27 @@ def equispaced(nx: int, acceleration: float, center_fraction: float, seed: Seed)
 
 
 def equispaced_fraction(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> ColumnMask:
-    """Like `equispaced`, but spaced so widely that the acceleration comes out right with the centre counted.
+    """Space columns as `equispaced` does, but more widely: the acceleration is right with the centre counted.
 
-    The spacing acceleration (nx - lines) / (nx - lines * acceleration) is no whole number, so the rounded
-    columns are not exactly equidistant.  The last column is never drawn.
+    The spacing acceleration (nx - lines) / (nx - lines * acceleration) is not a whole number, so the rounded columns
+    are not exactly equidistant.  The last column is never drawn.
+
+    Args:
+        nx: number of columns.
+        acceleration: ratio of all to measured columns, >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("equispaced_fraction", nx, acceleration, center_fraction)
     if lines * acceleration >= nx:
         raise no_room("equispaced_fraction", lines, nx / acceleration)
-    # In the package's order of operations, which decides the last bit, and that bit a rounded column.
+    # The order of operations is the package's: it decides the last bit, and the last bit can decide a rounded column.
     spacing = (acceleration * (lines - nx)) / (lines * acceleration - nx)
     first = np.random.RandomState(seed).randint(0, round(spacing))
     mask = _centre(nx, lines)
@@ -60,11 +93,23 @@ def equispaced_fraction(nx: int, acceleration: float, center_fraction: float, se
 
 
 def magic(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> ColumnMask:
-    """Equispaced with the two halves of k-space offset against each other, and the centre.
+    """Draw equispaced columns with the two halves of k-space offset against each other, and the centre.
 
-    Conjugate symmetry then makes a line of one half tell of a line the other half lacks (Defazio,
-    arXiv:1912.01101).  As with `equispaced` the true acceleration is lower than the one asked for, which
-    must be whole.
+    A line of one half then informs, by conjugate symmetry, about a line that the other half lacks (Defazio,
+    arXiv:1912.01101).  As for `equispaced`, the true acceleration is below the requested acceleration, which must be
+    whole.
+
+    Args:
+        nx: number of columns.
+        acceleration: requested ratio of all to measured columns, a whole number >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("magic", nx, acceleration, center_fraction)
     mask = _centre(nx, lines)
@@ -73,7 +118,22 @@ def magic(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> C
 
 
 def magic_fraction(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> ColumnMask:
-    """Like `magic`, with spacing round(nx / (round(nx / acceleration) - lines)) to make up for the centre."""
+    """Draw columns as `magic` does, with the spacing round(nx / (round(nx / acceleration) - lines)).
+
+    The wider spacing makes up for the centre.
+
+    Args:
+        nx: number of columns.
+        acceleration: ratio of all to measured columns, >= 1 [-].
+        center_fraction: fully sampled share of the columns, about the centre, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
+    """
     lines = centre_lines("magic_fraction", nx, acceleration, center_fraction)
     wanted = round(nx / acceleration)
     if lines >= wanted:
@@ -86,7 +146,7 @@ def magic_fraction(nx: int, acceleration: float, center_fraction: float, seed: S
 def _centre(nx: int, lines: int) -> ColumnMask:
     """A mask of the `lines` central columns.
 
-    The first is (nx - lines + 1) // 2: for odd nx and even lines the block sits one column right of
+    The first column is (nx - lines + 1) // 2: for odd nx and even lines the block is one column right of
     `centre_slice`.
     """
     mask = np.zeros(nx, bool)
@@ -98,7 +158,7 @@ def _centre(nx: int, lines: int) -> ColumnMask:
 def _offset_columns(nx: int, spacing: int, seed: Seed) -> Int[np.ndarray, "columns"]:
     """Columns at frequencies p, p + spacing, ... and -1 - q, -1 - q - spacing, ... for a random (p, q).
 
-    The draw o in [0, spacing) gives (p, q) = (o + 1, o + 2) if o is even and (o + 2, o - 1) if it is odd.
+    The draw o in [0, spacing) gives (p, q) = (o + 1, o + 2) if o is even, and (o + 2, o - 1) if it is odd.
     """
     draw = np.random.RandomState(seed).randint(0, spacing)
     positive, negative = (draw + 1, draw + 2) if draw % 2 == 0 else (draw + 2, draw - 1)

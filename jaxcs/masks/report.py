@@ -1,4 +1,4 @@
-"""What a mask really measures: its samples, its acceleration and its fully sampled centre."""
+"""The sampling of a mask: its samples, its acceleration and its fully sampled centre."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from jaxtyping import Bool
 
 
 class Sampling(NamedTuple):
-    """What a mask measures.
+    """The sampling of a mask.
 
-    samples: number of measured columns of a (nx,) mask, or of single samples of a (ny, nx) mask.
-    acceleration: all / measured [-].
-    centre: size of the fully sampled centre, see `acs_width`.
+    Attributes:
+        samples: number of measured columns of a (nx,) mask, or of single samples of a (ny, nx) mask.
+        acceleration: all over measured samples [-].
+        centre: size of the fully sampled centre, see `acs_width`.
     """
 
     samples: int
@@ -26,10 +27,16 @@ def describe(
 ) -> Sampling:
     """Count what a mask measures.
 
-    mask: (nx,) or (ny, nx).
-    padding: the columns [left, right) that the scanner acquired; fastMRI fills the others with zeros, so they
-        count neither as measured nor as missing.  All columns if None.
-    Raises ValueError if the mask measures nothing there, or if padding does not fit.
+    Args:
+        mask: (nx,) or (ny, nx) bool, True where measured.
+        padding: (left, right).  The scanner acquired the columns [left, right). fastMRI fills the other columns with
+            zeros, so they count neither as measured nor as missing.  None: all columns were acquired.
+
+    Returns:
+        The number of samples, the acceleration and the centre.
+
+    Raises:
+        ValueError: If the mask measures nothing in the acquired columns, or `padding` does not fit.
     """
     mask = _checked(mask)
     nx = mask.shape[-1]
@@ -46,11 +53,20 @@ def describe(
 
 
 def acs_width(mask: Bool[np.ndarray, "nx"] | Bool[np.ndarray, "ny nx"]) -> int | tuple[int, int]:
-    """Size of the fully sampled centre (auto-calibration signal): `centre_slice(n, size)` is all measured.
+    """Compute the size of the fully sampled centre (auto-calibration signal).
 
-    A (nx,) mask gives the largest number of columns; lines that happen to be drawn next to the centre count.
-    A (ny, nx) mask gives (rows, columns) of the block with the most samples, the squarest of equals.  0 or
-    (0, 0) if the zero frequency itself is not measured.
+    The size is the largest for which `centre_slice(n, size)` is measured completely.
+
+    Args:
+        mask: (nx,) or (ny, nx) bool, True where measured.
+
+    Returns:
+        For a (nx,) mask the number of columns, including drawn lines that happen to lie next to the centre.  For a (ny,
+        nx) mask (rows, columns) of the block with the most samples; among equal blocks the squarest.  If the zero
+        frequency is not measured, 0 or (0, 0).
+
+    Raises:
+        ValueError: If the mask is not bool, or has another number of axes.
     """
     mask = _checked(mask)
     if mask.ndim == 1:
@@ -66,9 +82,9 @@ def acs_width(mask: Bool[np.ndarray, "nx"] | Bool[np.ndarray, "ny nx"]) -> int |
 
 
 def _run(line: Bool[np.ndarray, "n"]) -> int:
-    """Largest width for which `centre_slice(n, width)` of the line is all True.
+    """The largest width for which `centre_slice(n, width)` of the line is all True.
 
-    The slice takes width // 2 entries before n // 2 and the rest from it on.
+    The slice takes width // 2 entries before n // 2, and the rest from n // 2 on.
     """
     centre = len(line) // 2
     gaps = np.flatnonzero(~line)

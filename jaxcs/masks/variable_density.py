@@ -1,8 +1,4 @@
-"""Masks that are denser the closer to the centre of k-space, with exactly the acceleration asked for.
-
-Both: acceleration >= 1; center_fraction in (0, 1]; seed an int or a tuple of ints.  They raise ValueError for
-a request that the recipe cannot meet.
-"""
+"""Masks that are denser near the centre of k-space, with exactly the requested acceleration."""
 
 from __future__ import annotations
 
@@ -12,19 +8,30 @@ from jaxtyping import Bool, Float, Int
 from jaxcs.fourier import centre_slice
 from jaxcs.masks.request import Seed, centre_lines, no_room
 
-# Entries of the table (candidates x cells of the largest disc) that one step of the dart throwing may hold.
+# Most entries of the table (candidates x cells of the largest disc) in one step of the dart throwing.
 _TABLE = 400_000
-# Share of surplus samples at which the search for the slope stops; the surplus is dropped.
+# The search for the slope stops at this share of surplus samples, which are dropped.
 _SURPLUS = 0.01
 _HALVINGS = 20
 
 
 def gaussian(nx: int, acceleration: float, center_fraction: float, seed: Seed) -> Bool[np.ndarray, "nx"]:
-    """round(nx / acceleration) columns: the centre, and others drawn with Gaussian density.
+    """Draw round(nx / acceleration) columns: the centre, and other columns with Gaussian density.
 
-    Those others are drawn without replacement, column i with the weight
-    exp(-(i - nx // 2)^2 / (2 (nx / 10)^2)) + 1 / (2 acceleration), as in the published code of Schlemper
-    et al. (IEEE TMI 37:491, 2018).  Returns (nx,) bool.
+    The other columns are drawn without replacement.  Column i has the weight exp(-(i - nx // 2)^2 / (2 (nx / 10)^2)) +
+    1 / (2 acceleration), as in the published code of Schlemper et al. (IEEE TMI 37:491, 2018).
+
+    Args:
+        nx: number of columns.
+        acceleration: ratio of all to measured columns, >= 1 [-].
+        center_fraction: fully sampled share of the columns, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (nx,) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     lines = centre_lines("gaussian", nx, acceleration, center_fraction)
     wanted = round(nx / acceleration)
@@ -42,17 +49,28 @@ def gaussian(nx: int, acceleration: float, center_fraction: float, seed: Seed) -
 def poisson(
     shape: tuple[int, int], acceleration: float, center_fraction: float, seed: Seed
 ) -> Bool[np.ndarray, "ny nx"]:
-    """round(ny nx / acceleration) samples of a variable-density Poisson disc, sampled centre included.
+    """Draw round(ny nx / acceleration) samples of a variable-density Poisson disc, including the sampled centre.
 
-    The centre is a block of round(center_fraction n) samples along each axis.  Any two samples p, q outside
-    it are at least min(r(p), r(q)) grid steps apart, where r = min(1, 4 slope) + slope rho, and rho is the
-    distance from the centre in units of half an axis; the slope is found by bisection.  Samples come by dart
-    throwing in a random order (Cook, ACM TOG 5:51, 1986), which fills the grid as densely as the discs allow.
-    Returns (ny, nx) bool.
+    The centre is a block of round(center_fraction n) samples along each axis.  Any two samples p, q outside it are at
+    least min(r(p), r(q)) grid steps apart, with r = min(1, 4 slope) + slope rho. rho is the distance from the centre in
+    units of half an axis.  Bisection determines the slope.  Samples come by dart throwing in a random order (Cook, ACM
+    TOG 5:51, 1986), which fills the grid as densely as the discs allow.
 
-    Below an acceleration of about 2.7 the slope falls under 1/4 and r under 1 about the centre, where nearly
-    all is sampled then: on a grid even the smallest disc that excludes anything leaves less than half of the
-    samples.
+    Below an acceleration of about 2.7 the slope is below 1/4, and r is below 1 about the centre.  Nearly all samples
+    about the centre are then measured: on a grid even the smallest disc that excludes anything leaves less than half of
+    the samples.
+
+    Args:
+        shape: (ny, nx) of the k-space.
+        acceleration: ratio of all to measured samples, >= 1 [-].
+        center_fraction: fully sampled share of each axis, in (0, 1] [-].
+        seed: an int or a tuple of ints.
+
+    Returns:
+        (ny, nx) bool, True where measured.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
     """
     ny, nx = shape
     rows, columns = (centre_lines("poisson", n, acceleration, center_fraction) for n in shape)
@@ -63,7 +81,7 @@ def poisson(
     mask[centre_slice(ny, rows), centre_slice(nx, columns)] = True
     y, x = np.mgrid[:ny, :nx]
     rho = np.sqrt(((y - ny // 2) / (ny / 2)) ** 2 + ((x - nx // 2) / (nx / 2)) ** 2)
-    # One order for all slopes, so that the number of samples hardly ever rises with the slope.
+    # All slopes use one order, so the number of samples hardly ever rises with the slope.
     order = np.random.RandomState(seed).permutation(ny * nx)
     order = order[~mask.ravel()[order]]
     mask.ravel()[_tuned_darts(rho, order, wanted - rows * columns, np.sqrt(acceleration))] = True
@@ -73,9 +91,9 @@ def poisson(
 def _tuned_darts(
     rho: Float[np.ndarray, "ny nx"], order: Int[np.ndarray, "cells"], wanted: int, guess: float
 ) -> Int[np.ndarray, "wanted"]:
-    """`wanted` cells of a Poisson disc with little surplus; `guess` starts the search for the slope."""
+    """Choose `wanted` cells of a Poisson disc with little surplus; `guess` starts the search for the slope."""
     low, high = 0.0, guess
-    found = order  # discs of radius <= 1 hold one cell each, so at slope 0 all are taken
+    found = order  # discs of radius <= 1 hold one cell each, so slope 0 takes all cells
     limit = max(rho.shape)
     while high < limit and len(darts := _throw_darts(_radius(high, rho), order)) > wanted:
         low, high, found = high, 2 * high, darts
@@ -88,7 +106,7 @@ def _tuned_darts(
             high = middle
         else:
             low, found = middle, darts
-    return found[:wanted]  # without the last darts, which fill the smallest gaps
+    return found[:wanted]  # drop the last darts, which fill the smallest gaps
 
 
 def _radius(slope: float, rho: Float[np.ndarray, "ny nx"]) -> Float[np.ndarray, "ny nx"]:
@@ -97,11 +115,11 @@ def _radius(slope: float, rho: Float[np.ndarray, "ny nx"]) -> Float[np.ndarray, 
 
 
 def _throw_darts(radius: Float[np.ndarray, "ny nx"], order: Int[np.ndarray, "cells"]) -> Int[np.ndarray, "darts"]:
-    """Take the cells of `order` one after the other, each unless it lies in the disc of one taken before.
+    """Take the cells of `order` one after the other, each unless it lies in the disc of a cell taken before.
 
-    Many at a time: among the first candidates of the queue, one that no earlier one covers is certain to be
-    taken.  The rest of them goes back to the head of the queue, less those that are now covered by an earlier
-    one.  The darts come in the order in which they were thrown.
+    Many cells are taken at a time.  Among the first candidates of the queue, a candidate that no earlier candidate
+    covers is certain to be taken.  The rest goes back to the head of the queue, except for candidates that are now
+    covered by an earlier dart.  The darts come in the order in which they were thrown.
     """
     nx = radius.shape[1]
     margin = int(np.ceil(radius.max()))
@@ -114,7 +132,7 @@ def _throw_darts(radius: Float[np.ndarray, "ny nx"], order: Int[np.ndarray, "cel
     front_size = max(1, _TABLE // len(step))
 
     place = (order // nx + margin) * stride + order % nx + margin
-    # The first dart to cover each cell, by its rank in `order`.
+    # The rank in `order` of the first dart that covers each cell.
     cover = np.full(padded_radius.size, len(order))
     queue = np.arange(len(order))
     taken = []
@@ -122,12 +140,12 @@ def _throw_darts(radius: Float[np.ndarray, "ny nx"], order: Int[np.ndarray, "cel
         front = queue[:front_size]
         in_disc = distance < padded_radius[place[front], None]
         cells = place[front, None] + step
-        first = np.full(padded_radius.size, len(order))  # the same for candidates
+        first = np.full(padded_radius.size, len(order))  # the same as `cover`, for candidates
         _cover(first, cells, in_disc, front)
         wins = first[place[front]] == front
         _cover(cover, cells[wins], in_disc[wins], front[wins])
         taken.append(front[wins])
-        queue = queue[cover[place[queue]] > queue]  # a dart covers itself, so this drops the taken ones too
+        queue = queue[cover[place[queue]] > queue]  # a dart covers itself, so this drops the darts just taken too
     return order[np.sort(np.concatenate(taken))]
 
 

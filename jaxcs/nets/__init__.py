@@ -1,4 +1,4 @@
-"""Networks as pure functions: the only place that knows flax.  Each file gives a `Net` or an `UntrainedNet`."""
+"""Networks as pure functions: the only folder that imports flax.  Each file gives a `Net` or an `UntrainedNet`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The deep cascade for one coil (Schlemper et al., IPMI 2017, arXiv:1703.00555), whose D5-C5 has published weights.
 
-The published code transforms images without shifts and shifts its masks to match.  Nothing here needs that: the
-centred transform is the plain one with image and k-space rolled, so that in k-space the two differ by a phase of each
-sample and by the samples' order, and replacing samples commutes with both.  Image in, image out, the networks agree.
+The published code transforms images without shifts and shifts its masks to match.  The code here needs no such shifts:
+the centred transform is the plain transform with image and k-space rolled.  The two k-spaces differ by a phase of each
+sample and by the order of samples.  The replacement of samples commutes with both, so the networks agree from image to
+image.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from jaxcs.types import Image, Key, Mask, Params
 
 
 def deep_cascade(cascades: int = 5, layers: int = 5, channels: int = 64) -> Net:
-    """(kspace (ny, nx), mask) -> complex image (ny, nx), whose k-space is the measured one at every sample.
+    """Build the network (kspace (ny, nx), mask) -> complex image (ny, nx), which agrees with all measured samples.
 
-    cascades: of a network with a residual connection, each followed by hard data consistency.
-    layers: 3 x 3 convolutions with bias in each network, ReLU between them.
-    channels: between the layers; the first layer reads, and the last gives, real and imaginary part.
+    The network has no normalisation, so the scale of the image matters: the published weights are for a peak magnitude
+    near 1.
 
-    There is no normalisation, so the image's scale matters: the published weights are for a peak magnitude near 1.
+    Args:
+        cascades: number of cascades: each is a network with a residual connection, followed by hard data consistency.
+        layers: number of 3 x 3 convolutions with bias in each network, with a ReLU between them.
+        channels: channels between the layers.  The first layer reads real and imaginary part, and the last layer gives
+            them.
     """
     widths = [2, *[channels] * (layers - 1), 2]
 
@@ -49,13 +53,13 @@ def deep_cascade(cascades: int = 5, layers: int = 5, channels: int = 64) -> Net:
 
 
 def _layer(key: Key, inputs: int, outputs: int) -> Params:
-    """He et al.'s initialisation (ICCV 2015): normal kernels of variance 2 / fan in, biases 0."""
+    """He et al.'s initialisation (ICCV 2015): normal kernels of variance 2 / fan in, and biases of 0."""
     kernel = jax.random.normal(key, (3, 3, inputs, outputs), jnp.float32) * (2 / (9 * inputs)) ** 0.5
     return {"kernel": kernel, "bias": jnp.zeros(outputs, jnp.float32)}
 
 
 def _correction(layers: list[Params], image: Image) -> Image:
-    """What the network adds to the image."""
+    """The network's correction of the image."""
     x = jnp.stack([jnp.real(image), jnp.imag(image)], axis=-1).astype(layers[0]["kernel"].dtype)
     for i, layer in enumerate(layers):
         x = convolve(x if i == 0 else jax.nn.relu(x), layer["kernel"]) + layer["bias"]

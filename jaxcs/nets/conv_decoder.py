@@ -20,19 +20,34 @@ Size = tuple[int, int]
 def conv_decoder(
     out_size: Size, outputs: int, channels: int = 160, layers: int = 8, in_size: Size = (8, 4), bias: bool = False
 ) -> UntrainedNet:
-    """(*in_size, channels) -> (*out_size, outputs), by default as published for fastMRI's knees.
+    """Build the network (*in_size, channels) -> (*out_size, outputs).
 
-    outputs: real and imaginary part of each coil image.
-    layers: 3 x 3 convolutions; all but the last follow an up-sampling to the sizes of `size_schedule`.
-    bias: of all convolutions, the last 1 x 1 too.
+    The defaults are those published for fastMRI's knees.
+
+    Args:
+        out_size: (ny, nx) of the output [pixels].
+        outputs: output channels: real and imaginary part of each coil image.
+        channels: channels of the hidden layers.
+        layers: number of 3 x 3 convolutions; all but the last follow an up-sampling to the sizes of `size_schedule`.
+        in_size: (ny, nx) of the input [pixels].
+        bias: whether all convolutions have a bias, including the last 1 x 1.
     """
     return decoder(ConvDecoder(size_schedule(in_size, out_size, layers), outputs, channels, bias), in_size)
 
 
 def size_schedule(in_size: Size, out_size: Size, layers: int) -> tuple[Size, ...]:
-    """The sizes after each of the layers - 1 up-samplings: ceil(in s^n) with s^(layers - 1) = out / in, then out.
+    """Compute the sizes after each of the layers - 1 up-samplings.
 
-    Computed in floating point in the published order of operations, so that a ceiling never differs by rounding.
+    The sizes are ceil(in s^n) with s^(layers - 1) = out / in, and finally out.  The order of floating-point operations
+    is the published order, so a ceiling never differs by rounding.
+
+    Args:
+        in_size: (ny, nx) of the input [pixels].
+        out_size: (ny, nx) of the output [pixels].
+        layers: number of layers.
+
+    Raises:
+        ValueError: If `layers` is below 2.
     """
     if layers < 2:
         raise ValueError(f"a decoder has at least 2 layers, not {layers}")
@@ -45,11 +60,11 @@ def size_schedule(in_size: Size, out_size: Size, layers: int) -> tuple[Size, ...
 
 
 def decoder(module: nn.Module, in_size: Size) -> UntrainedNet:
-    """What fits a flax module with `channels` to an input of that size and as many channels."""
+    """Make an `UntrainedNet` of a flax module, with an input (*in_size, module.channels)."""
     shape = (*in_size, module.channels)
 
     def init(key: Key) -> dict[str, Array]:
-        # Lazily: what the network makes of its input is not computed.
+        # The lazy initialisation does not compute the output of the network.
         return module.lazy_init(key, jax.ShapeDtypeStruct(shape, jnp.float32))["params"]
 
     def apply(params: dict[str, Array], z: Array) -> Array:
@@ -60,7 +75,14 @@ def decoder(module: nn.Module, in_size: Size) -> UntrainedNet:
 
 
 class ConvDecoder(nn.Module):
-    """For each size: up-sampling, convolution, ReLU, normalisation; once more without up-sampling; 1 x 1."""
+    """For each size: up-sampling, convolution, ReLU, normalisation.  Then the same without up-sampling, and a 1 x 1.
+
+    Attributes:
+        sizes: (ny, nx) after each up-sampling [pixels].
+        outputs: output channels.
+        channels: channels of the hidden layers.
+        bias: whether all convolutions have a bias.
+    """
 
     sizes: tuple[Size, ...]
     outputs: int
@@ -69,7 +91,7 @@ class ConvDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, z: Array) -> Array:
-        """(in_y, in_x, channels) -> (*sizes[-1], outputs)."""
+        """Map (in_y, in_x, channels) to (*sizes[-1], outputs)."""
         for layer, size in enumerate([*self.sizes, self.sizes[-1]]):
             x = Conv(self.channels, bias=self.bias, name=f"conv{layer}")(nearest(z, size))
             z = BatchNorm("before", name=f"norm{layer}")(x)

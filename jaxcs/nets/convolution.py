@@ -1,8 +1,9 @@
 """The 3 x 3 convolution of all networks, with its gradients, in the forms that each kind of device runs fast.
 
-Channels last.  On accelerators this is XLA's convolution and nothing else.  On the CPU XLA has one fast kernel (input
-(batch, y, x, channel), kernel (y, x, in, out)); autodiff's gradients of a convolution come in other forms, which XLA
-brings into that one outside loops but not inside them, where they are 20 times slower.  So they are written out here.
+Channels are last.  On accelerators the convolution is XLA's alone.  On the CPU XLA has one fast kernel (input (batch,
+y, x, channel), kernel (y, x, in, out)).  Autodiff's gradients of a convolution come in other forms.  XLA turns them
+into the fast form outside loops.  Inside loops it does not, and they are 20 times slower.  So the gradients are written
+out here.
 """
 
 from __future__ import annotations
@@ -17,29 +18,34 @@ from jaxtyping import Array, Float
 
 from jaxcs.nets.winograd import convolve_by_winograd
 
-# Up to this product of input and output channels, neither over 8, a convolution on the CPU is quicker as one fused sum
-# of shifted images: 0.3 against 1.2 ms for 4 -> 4 channels at 256 x 256, 1.1 against 7.7 ms for 8 images of 2 -> 2;
-# 8 -> 8 ties, and for 32 -> 1 at 320 x 320 it is 13 against 1.5.
+# On the CPU a convolution is faster as one fused sum of shifted images, if the product of input and output channels is
+# at most _FEW_CHANNELS, and neither is over _MOST_OF_FEW.
+# Measured: 0.3 against 1.2 ms for 4 -> 4 channels at 256 x 256, 1.1 against 7.7 ms for 8 images of 2 -> 2 channels.  8
+# -> 8 ties, and 32 -> 1 at 320 x 320 takes 13 against 1.5 ms.
 _FEW_CHANNELS, _MOST_OF_FEW = 32, 8
-# Up to this product the kernel's gradient is quicker as nine matrix products: 1.7 against 14 ms for 16 -> 8 channels at
-# 160 x 128 on one core, 1.1 against 7.7 for 32 -> 16 at 80 x 64, but 9.1 against 6.1 for 32 -> 32 at 160 x 128.
+# Up to this product of channels the kernel's gradient is faster as nine matrix products.  Measured on one core: 1.7
+# against 14 ms for 16 -> 8 channels at 160 x 128, 1.1 against 7.7 ms for 32 -> 16 at 80 x 64, but 9.1 against 6.1 ms
+# for 32 -> 32 at 160 x 128.
 _FEW_FOR_KERNEL = 512
-# From this many numbers in the output's gradient of one image, probably more than the cache keeps for the convolution,
-# it is quicker as one product for each block of about so many pixels.  As a convolution and in blocks, on one core: 8.9
-# and 1.3 s for 160 -> 160 channels at 640 x 368, 204 and 124 ms for 64 -> 64 at 320 x 320, but 24 and 25 at 160 x 160,
-# 6.2 and 8.5 at 80 x 80, 20 and 21.5 for 256 -> 256 at 40 x 40.  On two cores of another machine 13.7 and 8.0 for 64 ->
-# 64 at 160 x 160, 8.8 and 6.4 for 128 -> 128 at 80 x 80, 3.9 and 4.0 for 32 -> 32 at 160 x 160.  Other forms for 64 ->
-# 64 at 160 x 160: nine products 73 ms, with the nine inputs joined 98, either in blocks 34 and 37, the form of the
-# blocks unblocked 56.
+# From this many numbers in the output's gradient of one image, the kernel's gradient is faster as one product for each
+# block of about _PIXELS_OF_BLOCK pixels.  The numbers are then probably more than the cache keeps for the convolution.
+# As a convolution and in blocks, on one core: 8.9 and 1.3 s for 160 -> 160 channels at 640 x 368, 204 and 124 ms for 64
+# -> 64 at 320 x 320, but 24 and 25 ms at 160 x 160, 6.2 and 8.5 ms at 80 x 80, 20 and 21.5 ms for 256 -> 256 at 40 x
+# 40.  On two cores of another machine: 13.7 and 8.0 ms for 64 -> 64 at 160 x 160, 8.8 and 6.4 ms for 128 -> 128 at 80 x
+# 80, 3.9 and 4.0 ms for 32 -> 32 at 160 x 160.
+# Other forms for 64 -> 64 at 160 x 160: nine products 73 ms, nine products with the nine inputs joined 98 ms, either of
+# them in blocks 34 and 37 ms, the form of the blocks without blocks 56 ms.
 _LARGE_FOR_KERNEL, _PIXELS_OF_BLOCK = 800_000, 1300
-# From this product of pixels, input and output channels on, half the multiplications can be worth the transforms: on
-# one machine 19 against 32 ms for 32 -> 32 channels at 320 x 320 and 14 against 30 for 64 -> 64 at 160 x 160; on
-# another 5.7 against 6.2 and 4.7 against 4.5, but 3.0 against 3.8 for 128 -> 128 at 80 x 80 and 5.1 against 7.6 for
-# 512 -> 256 at 40 x 40.  Small layers gain too little for what the compiler takes: twice as long for a U-Net.
+# From this product of pixels, input and output channels, half the multiplications can be worth the transforms.  On one
+# machine: 19 against 32 ms for 32 -> 32 channels at 320 x 320, and 14 against 30 ms for 64 -> 64 at 160 x 160.  On
+# another machine: 5.7 against 6.2 ms and 4.7 against 4.5 ms, but 3.0 against 3.8 ms for 128 -> 128 at 80 x 80, and 5.1
+# against 7.6 ms for 512 -> 256 at 40 x 40.  Small layers gain too little for the time that the compiler takes: twice as
+# long for a U-Net.
 _MUCH_WORK = 2**25
-# Not with fewer pixels than this for each channel, where transforming the kernel can cost what is saved; nor with more
-# numbers than this in all images, which leave the cache between the transforms: 20 against 9.8 ms for 64 -> 32 at
-# 320 x 320, 73 against 34 for 15 images of 16 -> 16 at 320 x 184, but 8.6 against 9.6 for 72 -> 36 at 320 x 184.
+# Winograd's form needs at least this many pixels for each channel.  With fewer, the transform of the kernel can cost
+# what is saved.  It may have at most this many numbers in all images.  More numbers leave the cache between the
+# transforms: 20 against 9.8 ms for 64 -> 32 at 320 x 320, 73 against 34 ms for 15 images of 16 -> 16 at 320 x 184, but
+# 8.6 against 9.6 ms for 72 -> 36 at 320 x 184.
 _PIXELS_A_CHANNEL, _NUMBERS_IN_CACHE = 2, 4_500_000
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -49,9 +55,16 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 def convolve(
     x: Float[Array, "*batch ny nx inputs"], kernel: Float[Array, "size size inputs outputs"]
 ) -> Float[Array, "*batch ny nx outputs"]:
-    """Cross-correlation with zero padding that keeps the size, as PyTorch's Conv2d; `size` is odd.
+    """Cross-correlate with zero padding that keeps the size, as PyTorch's Conv2d does.
 
-    Has reverse-mode derivatives of every order; forward mode is `jax.linear_transpose` of a vjp.
+    The function has reverse-mode derivatives of every order.  Forward mode is `jax.linear_transpose` of a vjp.
+
+    Args:
+        x: (..., ny, nx, inputs) images.
+        kernel: (size, size, inputs, outputs), with an odd size.
+
+    Returns:
+        (..., ny, nx, outputs) images.
     """
     return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=_by_xla)
 
@@ -59,16 +72,23 @@ def convolve(
 def convolve_by_two(
     x: Float[Array, "*batch ny nx inputs"], kernel: Float[Array, "size size inputs outputs"]
 ) -> Float[Array, "*batch half_ny half_nx outputs"]:
-    """Every second pixel along both axes of `convolve`'s result, beginning with the first: PyTorch's stride of 2.
+    """Compute every second pixel along both axes of `convolve`'s result, as PyTorch's stride of 2.
 
-    With the pixels of each 2 x 2 block as channels it is a convolution again, whose kernel is the old one cut into
-    such blocks: for 5 x 5 it computes 36 products in the place of 25, and has the gradients of `convolve`.
+    With the pixels of each 2 x 2 block as channels, the result is again a convolution.  Its kernel is the old kernel
+    cut into such blocks.  For 5 x 5 it computes 36 products instead of 25, and it has the gradients of `convolve`.
+
+    Args:
+        x: (..., ny, nx, inputs) images.
+        kernel: (size, size, inputs, outputs), with an odd size.
+
+    Returns:
+        (..., ceil(ny / 2), ceil(nx / 2), outputs) images, beginning with the first pixel.
     """
     *batch, ny, nx, inputs = x.shape
     x = jnp.pad(x, [*[(0, 0)] * len(batch), (0, ny % 2), (0, nx % 2), (0, 0)])
     half_ny, half_nx = x.shape[-3] // 2, x.shape[-2] // 2
     x = x.reshape(*batch, half_ny, 2, half_nx, 2, inputs).swapaxes(-4, -3)
-    # Pixel i of the kernel is at i - margin from the centre; block b begins at 2 (b - blocks // 2).
+    # Pixel i of the kernel is at i - margin from the centre.  Block b begins at 2 (b - blocks // 2).
     size, margin = len(kernel), len(kernel) // 2
     blocks = 2 * -(-margin // 2) + 1
     before = 2 * (blocks // 2) - margin
@@ -94,7 +114,7 @@ def _on_cpu(x: Array, kernel: Array) -> Array:
     pays = (
         pixels * inputs * outputs >= _MUCH_WORK and pixels >= _PIXELS_A_CHANNEL * most and numbers <= _NUMBERS_IN_CACHE
     )
-    # Lower precisions would lose too much in the transforms.
+    # Lower precisions would lose too much accuracy in the transforms.
     exact = x.dtype == kernel.dtype == jnp.float32
     return convolve_by_winograd(x, kernel, _by_xla) if pays and exact and len(kernel) == 3 else _by_xla(x, kernel)
 
@@ -102,8 +122,9 @@ def _on_cpu(x: Array, kernel: Array) -> Array:
 def _sum_of_shifts(x: Array, kernel: Array) -> Array:
     """The convolution, with channels first inside, so that vector instructions run along rows.
 
-    The condition is a wall, never False for a usable kernel: XLA would fuse a plain sum into every operation that reads
-    it and compute it each time anew, which after a normalisation is three times, and more for its gradient.
+    The condition is a wall, and is never False for a usable kernel.  Without it XLA would fuse the plain sum into every
+    operation that reads it, and compute it anew each time: three times after a normalisation, and more for its
+    gradient.
     """
     images = jnp.moveaxis(x, -1, 0)
 
@@ -121,7 +142,7 @@ def _sum_of_shifts(x: Array, kernel: Array) -> Array:
 
 
 def _shifts(x: Array, size: int) -> Any:
-    """(i, j, image whose pixel (y, x) is x's pixel (y + i - size // 2, x + j - size // 2)), for the last two axes."""
+    """Yield (i, j, image) for the last two axes: pixel (y, x) is x's pixel (y + i - size // 2, x + j - size // 2)."""
     ny, nx = x.shape[-2:]
     margin = size // 2
     padded = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(margin, margin)] * 2)
@@ -134,8 +155,8 @@ def _shifts(x: Array, size: int) -> Any:
 def _kernel_gradient(x: Array, gradient: Array, size: int) -> Array:
     """d/d kernel of sum(gradient * convolve(x, kernel)).
 
-    Bilinear, and its own gradients are convolutions, in the fast form again: what differentiates through a training or
-    a fit needs them.
+    The function is bilinear, and its gradients are convolutions in the fast form again.  Differentiation through a
+    training or a fit needs them.
     """
     return lax.platform_dependent(
         x, gradient, cpu=lambda x, g: _kernel_gradient_on_cpu(x, g, size), default=lambda x, g: _transposed(x, g, size)
@@ -171,16 +192,18 @@ def _kernel_gradient_on_cpu(x: Array, gradient: Array, size: int) -> Array:
         return jnp.sum(lax.map(lambda pair: _products_of_shifts(pair[0], pair[1], size), (x, gradient)), axis=0)
     if gradient[0].size >= _LARGE_FOR_KERNEL:
         return _products_of_blocks(x, gradient, size)
-    # A convolution of the input with the gradient as its kernel: channels are the batch, images the channels.
+    # A convolution of the input with the gradient as its kernel: the channels become the batch, the images the
+    # channels.
     images, kernel = jnp.moveaxis(x, (0, -1), (-1, 0)), jnp.moveaxis(gradient, 0, -2)
     y = lax.conv_general_dilated(images, kernel, (1, 1), [(margin, margin)] * 2, dimension_numbers=_LAYOUT)
     return jnp.moveaxis(y, 0, -2)
 
 
 def _products_of_shifts(x: Array, gradient: Array, size: int) -> Array:
-    """The kernel's gradient for one image (ny, nx, channels), a matrix product for each entry of the kernel.
+    """The kernel's gradient for one image (ny, nx, channels), by a matrix product for each entry of the kernel.
 
-    With rows joined into one, padded so that none reaches into the next, each shift is a contiguous piece.
+    The rows are joined into one row, padded so that no row reaches into the next.  Each shift is then a contiguous
+    piece.
     """
     margin, width = size // 2, x.shape[1] + size - 1
     x, gradient = jnp.moveaxis(x, -1, 0), jnp.moveaxis(gradient, -1, 0)
@@ -191,11 +214,11 @@ def _products_of_shifts(x: Array, gradient: Array, size: int) -> Array:
 
 
 def _products_of_blocks(x: Array, gradient: Array, size: int) -> Array:
-    """The kernel's gradient for images (batch, ny, nx, channels), a matrix product for each block of rows.
+    """The kernel's gradient for images (batch, ny, nx, channels), by a matrix product for each block of rows.
 
-    Rows are joined into one, with margins of zeros.  The input's shifts along y and the gradient's along x are joined
-    as channels, so that one product, with enough rows and columns to run fast, has all pairs of shifts and channels;
-    the block is small enough for them to stay in the cache.
+    The rows are joined into one row, with margins of zeros.  The input's shifts along y and the gradient's shifts along
+    x are joined as channels.  One product then has all pairs of shifts and channels, with enough rows and columns to
+    run fast.  The block is small enough for them to stay in the cache.
     """
     batch, ny, nx, inputs = x.shape
     outputs, margin, width = gradient.shape[-1], size // 2, nx + size - 1
@@ -220,7 +243,7 @@ def _products_of_blocks(x: Array, gradient: Array, size: int) -> Array:
     return total.reshape(size, inputs, size, outputs).swapaxes(1, 2).astype(x.dtype)
 
 
-# The input is kept for the backward pass only if the kernel's gradient is asked for, which an attack never does.
+# The backward pass needs the input only for the kernel's gradient, which an attack never asks for.
 def _forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array | None, Array]]:
     return convolve(x.value, kernel.value), (x.value if kernel.perturbed else None, kernel.value)
 

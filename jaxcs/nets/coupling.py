@@ -1,18 +1,18 @@
-"""Reversible layers: channels are mixed, one half is changed by a function of the other, and they are mixed back.
+"""Reversible layers: mix the channels, change one half by a function of the other half, and mix them back.
 
-With an orthogonal mixing matrix whose upper half of rows is L and whose lower half is R, mixing x, adding f(L x) to the
-lower half and mixing back give
+The mixing matrix is orthogonal; L is the upper half of its rows and R the lower half.  A layer mixes x, adds f(L x) to
+the lower half and mixes back:
 
-    y = x + R^T f(L x),
+    y = x + R^T f(L x).
 
-and L R^T = 0, so that L y = L x and x = y - R^T f(L y): the input follows from the output, whatever f is, and need not
-be kept for the gradient (Dinh et al., arXiv:1410.8516; Gomez et al., arXiv:1707.04585; Putzky & Welling, NeurIPS 2019).
+Because L R^T = 0, L y = L x and x = y - R^T f(L y).  The input follows from the output for any f, and need not be kept
+for the gradient (Dinh et al., arXiv:1410.8516; Gomez et al., arXiv:1707.04585; Putzky & Welling, NeurIPS 2019).
 
 Latent images are (ny, nx, width), float32.  A layer is a dict:
 
-    reflections (3, width): of the mixing matrix
+    reflections (3, width): vectors of the mixing matrix
     down (stride, stride, width // 2, hidden), middle (3, 3, hidden, hidden), up (stride, stride, hidden,
-        2 (width - width // 2)): the directions of the kernels of f, whose lengths are *_length (hidden,)
+        2 (width - width // 2)): directions of the kernels of f; their lengths are *_length (hidden,)
     down_bias, middle_bias (hidden,)
 """
 
@@ -32,9 +32,15 @@ Latent = Float[Array, "ny nx width"]
 
 
 def init(key: Key, width: int, hidden: int, stride: int) -> Params:
-    """A layer that changes nothing yet: kernels and biases are PyTorch's, but the last kernel's length is 0.
+    """Draw a layer with PyTorch's kernels and biases that does not yet change its input: the last kernel's length is 0.
 
-    So training begins at the zero-filled image, and not at what random layers make of it.
+    Training therefore begins at the zero-filled image, and not at the output of random layers.
+
+    Args:
+        key: random key.
+        width: channels of the latent image.
+        hidden: channels inside f.
+        stride: stride of the first and the last convolution of f.
     """
     keys = iter(jax.random.split(key, 6))
     left, right = width // 2, width - width // 2
@@ -55,21 +61,27 @@ def init(key: Key, width: int, hidden: int, stride: int) -> Params:
 
 
 def forward(layer: Params, x: Latent) -> Latent:
-    """The layer's output."""
+    """Compute the layer's output, (ny, nx, width)."""
     left, right = _halves(mixing(layer["reflections"]))
     return x + branch(layer, x @ left.T) @ right
 
 
 def inverse(layer: Params, y: Latent) -> Latent:
-    """The input whose `forward` is y."""
+    """Compute the input whose `forward` is y, (ny, nx, width)."""
     left, right = _halves(mixing(layer["reflections"]))
     return y - branch(layer, y @ left.T) @ right
 
 
 def backward(layer: Params, y: Latent, gradient: Latent) -> tuple[Latent, Params, Latent]:
-    """From a layer's output and a loss's gradient there: the input, and the gradients at the layer and at the input.
+    """Compute the layer's input, and the gradients at the layer and at the input, with a single pass of the branch.
 
-    The branch is computed once for all three.
+    Args:
+        layer: the layer.
+        y: (ny, nx, width) output of the layer.
+        gradient: (ny, nx, width) gradient of a loss at the output.
+
+    Returns:
+        (input, gradient at the layer, gradient at the input).
     """
     matrix, to_reflections = jax.vjp(mixing, layer["reflections"])
     left, right = _halves(matrix)
@@ -83,7 +95,7 @@ def backward(layer: Params, y: Latent, gradient: Latent) -> tuple[Latent, Params
 
 
 def mixing(reflections: Float[Array, "count width"]) -> Float[Array, "width width"]:
-    """The orthogonal matrix that is the product of the Householder reflections I - 2 v v^T / |v|^2, always float32."""
+    """Compute the product of the Householder reflections I - 2 v v^T / |v|^2, an orthogonal matrix, always float32."""
     matrix = jnp.eye(reflections.shape[1], dtype=jnp.float32)
     for v in reflections.astype(jnp.float32):
         matrix = matrix - jnp.outer(matrix @ v, 2 * v / jnp.sum(v**2))
@@ -91,14 +103,22 @@ def mixing(reflections: Float[Array, "count width"]) -> Float[Array, "width widt
 
 
 def branch(layer: Params, x: Float[Array, "ny nx left"]) -> Float[Array, "ny nx right"]:
-    """f: convolution of stride s, ReLU, 3 x 3 convolution, ReLU, transposed convolution of stride s, gated linear unit.
+    """Compute f: strided convolution, ReLU, 3 x 3 convolution, ReLU, strided transposed convolution, gated linear unit.
 
-    Kernels of strided convolutions are s x s, so that each is a matrix product of blocks of pixels.  An image that the
-    blocks do not divide is padded with zeros, and what comes out is cropped.  Computes in the type of the parameters.
+    The kernels of the strided convolutions are stride x stride, so each is a matrix product of blocks of pixels.  An
+    image that the blocks do not divide is padded with zeros, and the result is cropped.  The computation is in the type
+    of the parameters.
+
+    Args:
+        layer: parameters of the layer, which give the stride.
+        x: (ny, nx, left) half of the channels.
+
+    Returns:
+        (ny, nx, right) change of the other half, float32.
     """
     ny, nx = x.shape[:2]
     down, middle = (_normed(layer, name, (0, 1, 2)) for name in ("down", "middle"))
-    # As in PyTorch's weight normalisation a transposed kernel has a length for each input.
+    # A transposed kernel has one length for each input, as in PyTorch's weight normalisation.
     up = _normed(layer, "up", (0, 1, 3))
     stride = len(down)
     x = jnp.pad(x.astype(down.dtype), ((0, -ny % stride), (0, -nx % stride), (0, 0)))
@@ -113,7 +133,7 @@ def branch(layer: Params, x: Float[Array, "ny nx left"]) -> Float[Array, "ny nx 
 
 
 def _halves(matrix: Array) -> tuple[Array, Array]:
-    """Rows that give the half that is read, and rows that give the half that is changed."""
+    """The rows for the half that f reads, and the rows for the half that is changed."""
     half = len(matrix) // 2
     return matrix[:half], matrix[half:]
 
@@ -123,7 +143,7 @@ def _length(kernel: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _normed(layer: Params, name: str, axes: tuple[int, ...]) -> Array:
-    """Weight normalisation (Salimans & Kingma, NeurIPS 2016): a kernel of given lengths, statistics in float32."""
+    """Weight normalisation (Salimans & Kingma, NeurIPS 2016): a kernel of given lengths, with statistics in float32."""
     kernel = layer[name].astype(jnp.float32)
     length = jnp.expand_dims(layer[f"{name}_length"].astype(jnp.float32), axes)
     return (length * kernel / jnp.expand_dims(_length(kernel, axes), axes)).astype(layer[name].dtype)

@@ -14,18 +14,32 @@ from jaxcs.nets.resample import bilinear
 def deep_decoder(
     out_size: Size, outputs: int, channels: int = 368, layers: int = 10, in_size: Size = (16, 16), bias: bool = False
 ) -> UntrainedNet:
-    """(*in_size, channels) -> (*out_size, outputs); width and depth are those of Darestani & Heckel's comparison.
+    """Build the network (*in_size, channels) -> (*out_size, outputs).
 
-    layers: 1 x 1 convolutions of `channels`; all but the last are followed by an up-sampling.
+    The default width and depth come from Darestani & Heckel's comparison.  The paper doubles the size each time, which
+    fits only powers of 2 and few layers: 16 becomes 8192 after nine.  For any output size the sizes here grow
+    geometrically, as ConvDecoder's do.
 
-    The paper doubles the size each time, which fits powers of 2 and few layers only: 16 becomes 8192 after nine.  For
-    any size of the output the sizes grow here as ConvDecoder's do, geometrically.
+    Args:
+        out_size: (ny, nx) of the output [pixels].
+        outputs: output channels.
+        channels: channels of the hidden layers.
+        layers: number of 1 x 1 convolutions; all but the last are followed by an up-sampling.
+        in_size: (ny, nx) of the input [pixels].
+        bias: whether all convolutions have a bias.
     """
     return decoder(DeepDecoder(size_schedule(in_size, out_size, layers), outputs, channels, bias), in_size)
 
 
 class DeepDecoder(nn.Module):
-    """For each size: 1 x 1, bilinear up-sampling, ReLU, normalisation; once more without up-sampling; 1 x 1."""
+    """For each size: 1 x 1, bilinear up-sampling, ReLU, normalisation.  Then the same without up-sampling, and a 1 x 1.
+
+    Attributes:
+        sizes: (ny, nx) after each up-sampling [pixels].
+        outputs: output channels.
+        channels: channels of the hidden layers.
+        bias: whether all convolutions have a bias.
+    """
 
     sizes: tuple[Size, ...]
     outputs: int
@@ -34,7 +48,7 @@ class DeepDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, z: Array) -> Array:
-        """(in_y, in_x, channels) -> (*sizes[-1], outputs)."""
+        """Map (in_y, in_x, channels) to (*sizes[-1], outputs)."""
         for layer, size in enumerate([*self.sizes, None]):
             x = PixelwiseConv(self.channels, self.bias, name=f"conv{layer}")(z)
             z = BatchNorm("before", name=f"norm{layer}")(x if size is None else bilinear(x, size))

@@ -1,13 +1,14 @@
 """The hour-glass of Deep Image Prior (Ulyanov, Vedaldi & Lempitsky, CVPR 2018, arXiv:1711.10925, figure 21).
 
-Sized as in the comparison of ConvDecoder (arXiv:2007.02471): 8 scales, 256 channels, skips of 4 channels at the two
-deepest, 5 x 5 downwards and 3 x 3 upwards, ReLU, nearest up-sampling, about 31.5 million parameters.  What that leaves
-open is read as follows:
+The sizes come from ConvDecoder's comparison (arXiv:2007.02471): 8 scales, 256 channels, skips of 4 channels at the two
+deepest scales, 5 x 5 downwards and 3 x 3 upwards, ReLU, nearest up-sampling, about 31.5 million parameters.  The
+comparison leaves these points open, which are settled as follows:
 
-- 256 channels of input as well, without which it is 30 million; biases in all convolutions, as in the original.
-- The input has the size of the output, and there is no sigmoid at the end: the parts of coil images have either sign.
-- A size that is odd becomes one too many on the way up.  At every scale the last row or column is then dropped, skip
-  or no skip, so that each scale gives the size that it got and any size of the output is possible.
+- The input has 256 channels as well (without them the network has 30 million parameters).  All convolutions have a
+  bias, as in the original.
+- The input has the size of the output.  The end has no sigmoid, because the parts of coil images have either sign.
+- An odd size becomes one too large on the way up.  At every scale the last row or column is then dropped, with or
+  without a skip.  Each scale thus returns the size that it received, and any output size is possible.
 """
 
 from __future__ import annotations
@@ -25,15 +26,26 @@ from jaxcs.nets.resample import nearest
 def deep_image_prior(
     out_size: Size, outputs: int, channels: int = 256, skips: tuple[int, ...] = (0, 0, 0, 0, 0, 0, 4, 4)
 ) -> UntrainedNet:
-    """(*out_size, channels) -> (*out_size, outputs).
+    """Build the network (*out_size, channels) -> (*out_size, outputs).
 
-    skips: channels that go around each scale, the finest first; as many scales as entries.
+    Args:
+        out_size: (ny, nx) of input and output [pixels].
+        outputs: output channels.
+        channels: channels of the input and of all scales.
+        skips: channels of the skip at each scale, the finest scale first; the number of entries is the number of
+            scales.
     """
     return decoder(HourGlass(outputs, channels, skips), out_size)
 
 
 class HourGlass(nn.Module):
-    """Down by strided convolutions, up by nearest neighbours, with skips between equal sizes."""
+    """Strided convolutions down, nearest neighbours up, and skips between equal sizes.
+
+    Attributes:
+        outputs: output channels.
+        channels: channels of all scales.
+        skips: channels of the skip at each scale, the finest scale first.
+    """
 
     outputs: int
     channels: int
@@ -41,7 +53,7 @@ class HourGlass(nn.Module):
 
     @nn.compact
     def __call__(self, z: Array) -> Array:
-        """(ny, nx, inputs) -> (ny, nx, outputs)."""
+        """Map (ny, nx, inputs) to (ny, nx, outputs)."""
 
         def rectified(x: Array, name: str) -> Array:
             return BatchNorm("after", name=f"{name}_norm")(x)

@@ -1,19 +1,19 @@
-"""The invertible recurrent inference machine (Putzky & Welling, "Invert to Learn to Invert", NeurIPS 2019; Putzky et
-al., arXiv:1910.08952, its submission to fastMRI 2019).
+"""The invertible recurrent inference machine.
 
-A latent image has as channels, first to last,
+Putzky & Welling, "Invert to Learn to Invert", NeurIPS 2019; Putzky et al., arXiv:1910.08952, its submission to fastMRI
+2019.  The channels of a latent image are, from first to last,
 
     estimate (2 most_coils): real parts of all coil images, then imaginary parts
-    gradient (2 most_coils): likewise
+    gradient (2 most_coils): real parts of all coils, then imaginary parts
     free (width - 4 most_coils): zero at the beginning
 
-and each unrolled step adds the data's gradient A^H (A x - y) of the estimate x to the channels for it and then passes
-through reversible layers (`coupling.py`) of its own.  The submission also fills free channels with metadata of the scan
-(contrast and scanner), which a `Measurement` does not have, and reads the image off the last latent by one further
-convolutional block; here the estimate itself is the output, as the published code has it without that block.
+Each unrolled step adds the data's gradient A^H (A x - y) of the estimate x to the gradient channels.  The latent then
+passes through the step's reversible layers (`coupling.py`).  The submission also fills free channels with metadata of
+the scan (contrast and scanner), which a `Measurement` does not have.  It reads the image from the last latent by one
+further convolutional block.  Here the estimate is the output, as in the published code without that block.
 
-Each step can be undone, so that the gradient computes the latents anew from the last one, backwards: memory does not
-depend on the number of steps and layers.
+Each step can be undone.  The gradient therefore recomputes the latents backwards from the last latent, in memory that
+does not depend on the number of steps and layers.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ CoilImages = Complex[Array, "coil ny nx"]
 
 
 class Data(NamedTuple):
-    """What was measured, as a step needs it.
+    """The measured data in the form that a step needs.
 
-    zero_filled: (ny, nx, 2 most_coils) zero-filled coil images, as the estimate's channels.  mask: of the measurement.
+    Attributes:
+        zero_filled: (ny, nx, 2 most_coils) zero-filled coil images, as channels of the estimate.
+        mask: (nx,) or (ny, nx) mask of the measurement.
     """
 
     zero_filled: Float[Array, "ny nx parts"]
@@ -44,12 +46,16 @@ class Data(NamedTuple):
 
 
 def irim(steps: int, width: int, hidden: tuple[int, ...], strides: tuple[int, ...], most_coils: int) -> Net:
-    """(zero-filled coil images (coil, ny, nx), mask) -> coil images (coil, ny, nx), complex64, of any ny, nx.
+    """Build the network (zero-filled coil images, mask) -> coil images (coil, ny, nx), complex64, for any ny, nx.
 
-    steps: unrolled, each with weights of its own.  width: channels of the latent, at least 4 most_coils.
-    hidden, strides: of the branch of each layer of a step.
-    most_coils: for which the latent has channels; those of a measurement with fewer coils begin at zero.
-    Raises ValueError where a measurement has more coils.
+    Its `apply` raises ValueError if a measurement has more than `most_coils` coils.
+
+    Args:
+        steps: number of unrolled steps, each with its own weights.
+        width: channels of the latent, at least 4 most_coils.
+        hidden: channels in the branch of each layer of a step.
+        strides: stride of the branch of each layer of a step.
+        most_coils: largest number of coils.  With fewer coils the remaining channels begin at zero.
     """
 
     def init(key: Key) -> Params:
@@ -74,20 +80,26 @@ def irim(steps: int, width: int, hidden: tuple[int, ...], strides: tuple[int, ..
 
 @jax.custom_vjp
 def run(params: Params, latent: Latent, data: Data) -> Latent:
-    """All steps.  params: of `irim`, each leaf with the steps as its first axis."""
+    """Run all steps.
+
+    Args:
+        params: parameters of `irim`; each leaf has the steps as its first axis.
+        latent: (ny, nx, width) latent image at the beginning.
+        data: the measured data.
+    """
     return lax.scan(lambda latent, step: (forward(step, latent, data), None), latent, params)[0]
 
 
 def undo(params: Params, latent: Latent, data: Data) -> Latent:
-    """The latent from which `run` gives this one: the last step is undone first.
+    """Compute the latent from which `run` gives this latent; the last step is undone first.
 
-    The published code undoes the first step first, `rnn[-i]` for i from 0, which is right for one step alone.
+    The published code undoes the first step first, `rnn[-i]` for i from 0.  This is right for a single step only.
     """
     return lax.scan(lambda latent, step: (inverse(step, latent, data), None), latent, params, reverse=True)[0]
 
 
 def forward(step: Params, latent: Latent, data: Data) -> Latent:
-    """One step: the data's gradient, then the layers."""
+    """Run one step: the data's gradient, then the layers."""
     latent = add_data_gradient(latent, data)
     for i in range(len(step)):
         latent = coupling.forward(step[f"layer{i}"], latent)
@@ -95,16 +107,22 @@ def forward(step: Params, latent: Latent, data: Data) -> Latent:
 
 
 def inverse(step: Params, latent: Latent, data: Data) -> Latent:
-    """The latent whose `forward` is this one."""
+    """Compute the latent whose `forward` is this latent."""
     for i in reversed(range(len(step))):
         latent = coupling.inverse(step[f"layer{i}"], latent)
     return add_data_gradient(latent, data, -1.0)
 
 
 def add_data_gradient(latent: Latent, data: Data, sign: float = 1.0) -> Latent:
-    """Add A^H (A x - y) of the estimate x, times a sign, to its channels; that of 1/2 |A x - y|^2 for each coil image.
+    """Add A^H (A x - y) of the estimate x, times a sign, to the gradient channels.
 
-    The estimate stays as it is, so that the opposite sign undoes it.
+    It is the gradient of 1/2 |A x - y|^2 for each coil image.  The estimate does not change, so the opposite sign
+    undoes it.
+
+    Args:
+        latent: (ny, nx, width) latent image.
+        data: the measured data.
+        sign: factor of the gradient, 1 or -1.
     """
     parts = data.zero_filled.shape[-1]
     gradient = to_channels(resampled(to_coils(latent[..., :parts]), data.mask)) - data.zero_filled
@@ -112,10 +130,14 @@ def add_data_gradient(latent: Latent, data: Data, sign: float = 1.0) -> Latent:
 
 
 def resampled(coils: CoilImages, mask: Mask) -> CoilImages:
-    """A^H A of the Fourier transform and the mask: k-space set to zero where it was not measured.
+    """Apply A^H A of the Fourier transform and the mask: set unmeasured k-space to zero.
 
-    A circular convolution, which commutes with the shifts of the centred transform: only the mask is shifted.  A column
-    mask leaves the rows' axis alone.
+    The operation is a circular convolution, which commutes with the shifts of the centred transform.  So only the mask
+    is shifted.  A column mask does not act on the rows' axis.
+
+    Args:
+        coils: (coil, ny, nx) coil images.
+        mask: (nx,) or (ny, nx) bool, True where measured.
     """
     axes = (-1,) if mask.ndim == 1 else (-2, -1)
     sampled = jnp.where(jnp.fft.ifftshift(mask), jnp.fft.fftn(coils, axes=axes), 0)
@@ -123,7 +145,7 @@ def resampled(coils: CoilImages, mask: Mask) -> CoilImages:
 
 
 def to_channels(coils: CoilImages) -> Float[Array, "ny nx parts"]:
-    """Real parts of all coils, then imaginary parts, as channels."""
+    """Turn coil images into channels: real parts of all coils, then imaginary parts."""
     return jnp.moveaxis(jnp.concatenate([jnp.real(coils), jnp.imag(coils)]), 0, -1)
 
 

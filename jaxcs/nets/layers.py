@@ -1,6 +1,7 @@
-"""The layers of the networks, channels last, with any batch axes before: (..., ny, nx, channel).
+"""The layers of the networks, with channels last and any batch axes first: (..., ny, nx, channel).
 
-Values and initialisation are PyTorch's: Conv2d, ConvTranspose2d, InstanceNorm2d, BatchNorm2d, LeakyReLU, AvgPool2d.
+Values and initialisation agree with PyTorch's Conv2d, ConvTranspose2d, InstanceNorm2d, BatchNorm2d, LeakyReLU and
+AvgPool2d.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jaxcs.nets.convolution import convolve, convolve_by_two
 
 
 def torch_uniform(fan_in: int) -> Any:
-    """PyTorch's default initialisation of kernels and biases, uniform in +-1 / sqrt(fan in)."""
+    """Return PyTorch's default initialiser of kernels and biases, uniform in +-1 / sqrt(fan in)."""
 
     def init(key: Array, shape: tuple[int, ...]) -> Array:
         return jax.random.uniform(key, shape, jnp.float32, minval=-1.0, maxval=1.0) / fan_in**0.5
@@ -27,7 +28,14 @@ def torch_uniform(fan_in: int) -> Any:
 
 
 class Conv(nn.Module):
-    """size x size, an odd number, with zero padding; the stride, 1 or 2, is that of both axes."""
+    """A convolution with zero padding.
+
+    Attributes:
+        features: output channels.
+        size: side of the kernel [pixels], an odd number.
+        stride: 1 or 2, for both axes.
+        bias: whether a bias is added.
+    """
 
     features: int
     size: int = 3
@@ -36,7 +44,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """(..., ny, nx, inputs) -> (..., ceil(ny / stride), ceil(nx / stride), features)."""
+        """Map (..., ny, nx, inputs) to (..., ceil(ny / stride), ceil(nx / stride), features)."""
         init = torch_uniform(self.size**2 * x.shape[-1])
         kernel = self.param("kernel", init, (self.size, self.size, x.shape[-1], self.features))
         x = x.astype(kernel.dtype)
@@ -45,14 +53,19 @@ class Conv(nn.Module):
 
 
 class PixelwiseConv(nn.Module):
-    """1 x 1."""
+    """A 1 x 1 convolution.
+
+    Attributes:
+        features: output channels.
+        bias: whether a bias is added.
+    """
 
     features: int
     bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """(..., ny, nx, inputs) -> (..., ny, nx, features)."""
+        """Map (..., ny, nx, inputs) to (..., ny, nx, features)."""
         init = torch_uniform(x.shape[-1])
         kernel = self.param("kernel", init, (x.shape[-1], self.features))
         y = x.astype(kernel.dtype) @ kernel
@@ -60,15 +73,15 @@ class PixelwiseConv(nn.Module):
 
 
 class UpConv(nn.Module):
-    """2 x 2 transposed convolution of stride 2 without bias: each pixel becomes a block of its own."""
+    """A 2 x 2 transposed convolution of stride 2 without bias: each pixel becomes a block of 2 x 2 pixels."""
 
     features: int
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """(..., ny, nx, inputs) -> (..., 2 ny, 2 nx, features)."""
+        """Map (..., ny, nx, inputs) to (..., 2 ny, 2 nx, features)."""
         *batch, ny, nx, inputs = x.shape
-        # PyTorch takes the outputs' axis for the fan of a transposed kernel.
+        # PyTorch takes the outputs' axis for the fan in of a transposed kernel.
         kernel = self.param("kernel", torch_uniform(4 * self.features), (2, 2, inputs, self.features))
         blocks = jnp.einsum("...yxc,ijco->...yixjo", x.astype(kernel.dtype), kernel)
         return blocks.reshape(*batch, 2 * ny, 2 * nx, self.features)
@@ -76,12 +89,12 @@ class UpConv(nn.Module):
 
 @jax.custom_vjp
 def normalise_and_rectify(x: Array) -> Array:
-    """Instance normalisation (biased variance, epsilon 1e-5, nothing learnt), then LeakyReLU of slope 0.2."""
+    """Apply instance normalisation (biased variance, epsilon 1e-5, no parameters), then LeakyReLU of slope 0.2."""
     return _normalise_and_rectify(x)[0]
 
 
-# The result, which the next layer reads anyway, tells all that the gradient needs: its sign is that of the normalised
-# image, and that image is what the slope made of it.  So the convolution's output is not kept.
+# The result, which the next layer reads anyway, holds all that the gradient needs.  It has the sign of the normalised
+# image, and division by the slope gives this image.  So the convolution's output is not kept.
 def _normalise_and_rectify(x: Array) -> tuple[Array, tuple[Array, Array]]:
     z = x.astype(jnp.float32)
     centred = z - jnp.mean(z, (-3, -2), keepdims=True)
@@ -104,16 +117,17 @@ normalise_and_rectify.defvjp(_normalise_and_rectify, _gradient_of_normalise_and_
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over each image by itself, as in training with one image: biased variance, epsilon 1e-5.
+    """Batch normalisation over each image alone, as in training with one image: biased variance, epsilon 1e-5.
 
-    rectify: "before" or "after" the normalisation, or "never".
+    Attributes:
+        rectify: apply a ReLU "before" or "after" the normalisation, or "never".
     """
 
     rectify: str
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """(..., ny, nx, channel) -> the same shape."""
+        """Map (..., ny, nx, channel) to the same shape."""
         scale = self.param("scale", nn.initializers.ones, (x.shape[-1],), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],), jnp.float32)
         return _batch_norm(x, scale, bias, self.rectify)
@@ -129,7 +143,7 @@ def _batch_norm(x: Array, scale: Array, bias: Array, rectify: str) -> Array:
 
 
 def average_pool(x: Array) -> Array:
-    """Mean of 2 x 2 blocks; an odd last row or column is dropped."""
+    """Average blocks of 2 x 2 pixels; an odd last row or column is dropped."""
     ny, nx = x.shape[-3] // 2 * 2, x.shape[-2] // 2 * 2
     even, odd = (x[..., rows:ny:2, :nx, :] for rows in (0, 1))
     rows = even + odd

@@ -1,4 +1,4 @@
-"""What every network is to the rest of the library."""
+"""The interface of all networks to the rest of the library."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from jaxcs.types import Key, Params
 class Net(NamedTuple):
     """A network as two pure functions.
 
-    init: key -> parameters, a dict of dicts of arrays, float32.
-    apply: (parameters, inputs...) -> output; one slice, no batch axis.  Convolutions compute in the type of the
-        parameters, so that parameters cast to bfloat16 give mixed precision; statistics are always float32.
+    Attributes:
+        init: key -> parameters, a dict of dicts of arrays, float32.
+        apply: (parameters, inputs...) -> output for one slice, without a batch axis.  Convolutions compute in the type
+            of the parameters, so parameters cast to bfloat16 give mixed precision.  Statistics are always float32.
     """
 
     init: Callable[[Key], Params]
@@ -25,11 +26,12 @@ class Net(NamedTuple):
 
 
 class UntrainedNet(NamedTuple):
-    """A network that is fitted to one measurement, image by image: its input is drawn once and never changes.
+    """A network that is fitted to each measurement.  Its input is drawn once and never changes.
 
-    init: key -> parameters, a dict of dicts of arrays, float32.
-    apply: (parameters, input) -> (ny, nx, outputs); types as for `Net`.
-    draw_input: key -> input (ny, nx, channel), float32, uniform in [0, 1).
+    Attributes:
+        init: key -> parameters, a dict of dicts of arrays, float32.
+        apply: (parameters, input) -> (ny, nx, outputs), with types as for `Net`.
+        draw_input: key -> input (ny, nx, channel), float32, uniform in [0, 1).
     """
 
     init: Callable[[Key], Params]
@@ -38,5 +40,5 @@ class UntrainedNet(NamedTuple):
 
 
 def count_parameters(net: Net | UntrainedNet) -> int:
-    """The number of parameters, without making them."""
+    """Count the parameters without making them."""
     return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(net.init, new_key(0))))

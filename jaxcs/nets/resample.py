@@ -1,7 +1,7 @@
-"""Images to any size, channels last, (..., ny, nx, channel), by PyTorch's rules; those of `jax.image.resize` differ.
+"""Resampling of images (..., ny, nx, channel) to any size by PyTorch's rules, which differ from `jax.image.resize`.
 
-All sizes are known when a function is compiled, so which pixel goes where is worked out with NumPy, in float32 as in
-PyTorch: in exact arithmetic about one pair of sizes in a hundred has a pixel that comes from another place.
+All sizes are known at compile time, so NumPy computes which pixel goes where.  It uses float32 as PyTorch does: in
+exact arithmetic about one pair of sizes in a hundred has a pixel that comes from another place.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ _ROWS, _COLUMNS = -3, -2
 
 
 def nearest(x: Float[Array, "*batch ny nx channel"], size: tuple[int, int]) -> Array:
-    """(..., ny, nx, channel) -> (..., *size, channel): pixel i comes from floor(i * in / out).
+    """Resample to (..., *size, channel): pixel i is a copy of pixel floor(i * in / out).
 
-    PyTorch's `interpolate` with mode "nearest".  `jax.image.resize` counts from the pixels' centres instead.
+    PyTorch's `interpolate` with mode "nearest" has the same rule.  `jax.image.resize` counts from the pixels' centres
+    instead.
+
+    Args:
+        x: (..., ny, nx, channel) images.
+        size: (ny, nx) of the result [pixels].
     """
     for axis, outputs in ((_COLUMNS, size[1]), (_ROWS, size[0])):
         x = _take(x, axis, _hashable(nearest_places(x.shape[axis], outputs)))
@@ -27,15 +32,19 @@ def nearest(x: Float[Array, "*batch ny nx channel"], size: tuple[int, int]) -> A
 
 
 def nearest_places(inputs: int, outputs: int) -> np.ndarray:
-    """The pixel of `inputs` that each of `outputs` is a copy of."""
+    """Compute which pixel of `inputs` each of `outputs` copies, (outputs,)."""
     place = np.floor(np.arange(outputs, dtype=np.float32) * (np.float32(inputs) / np.float32(outputs)))
     return np.minimum(place, inputs - 1)
 
 
 def bilinear(x: Float[Array, "*batch ny nx channel"], size: tuple[int, int]) -> Array:
-    """(..., ny, nx, channel) -> (..., *size, channel): the corners stay, pixel i comes from i * (in - 1) / (out - 1).
+    """Resample to (..., *size, channel): pixel i comes from i * (in - 1) / (out - 1), so the corners stay.
 
-    PyTorch's `interpolate` with mode "bilinear" and align_corners True.
+    PyTorch's `interpolate` with mode "bilinear" and align_corners True has the same rule.
+
+    Args:
+        x: (..., ny, nx, channel) images.
+        size: (ny, nx) of the result [pixels].
     """
     for axis, outputs in ((_COLUMNS, size[1]), (_ROWS, size[0])):
         inputs = x.shape[axis]
@@ -52,19 +61,20 @@ def _hashable(index: np.ndarray) -> tuple[int, ...]:
     return tuple(int(i) for i in index)
 
 
-# Autodiff turns a gather into a scatter, which the CPU does pixel by pixel.  The indices never decrease, so what came
-# from one pixel is a run, and its sum a few gathers.  40 x 40 x 64 -> 80 x 80 and 98 x 93 x 64 -> 160 x 160, on two
-# cores: 0.08 and 0.25 ms; scatter 0.14 and 0.76, products with 0/1 matrices 1.2 and 4.1, broadcast and reshape 0.08 for
-# the first, and slices joined together 0.16 and 159.  Forward all but the matrices take 0.1 and 0.3 ms.
+# Autodiff turns a gather into a scatter, which the CPU does pixel by pixel.  The indices never decrease, so the copies
+# of one pixel are a run, and the sum of a run is a few gathers.
+# Backward times on two cores for 40 x 40 x 64 -> 80 x 80 and for 98 x 93 x 64 -> 160 x 160: 0.08 and 0.25 ms.  A
+# scatter takes 0.14 and 0.76 ms, products with 0/1 matrices 1.2 and 4.1 ms, broadcast and reshape 0.08 ms for the
+# first, joined slices 0.16 and 159 ms.  Forward, all forms but the matrices take 0.1 and 0.3 ms.
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def _take(x: Array, axis: int, index: tuple[int, ...]) -> Array:
-    """x[index] along a negative axis; `index` never decreases."""
+    """Compute x[index] along a negative axis; `index` never decreases."""
     return jnp.take(x, np.asarray(index), axis=axis, mode="clip")
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
 def _sum_runs(y: Array, axis: int, index: tuple[int, ...], inputs: int) -> Array:
-    """The transpose of `_take`: at i of `inputs` places the sum of y where `index` is i."""
+    """The transpose of `_take`: for each i below `inputs`, the sum of y over all places at which `index` is i."""
     counts = np.bincount(index, minlength=inputs)
     first = np.searchsorted(index, np.arange(inputs))
     column = (-1, *[1] * (-1 - axis))
@@ -76,7 +86,7 @@ def _sum_runs(y: Array, axis: int, index: tuple[int, ...], inputs: int) -> Array
 
 
 def _take_forward(x: Array, axis: int, index: tuple[int, ...]) -> tuple[Array, Array]:
-    # An empty array that remembers the size.
+    # An empty array remembers the size.
     return _take(x, axis, index), jnp.zeros((x.shape[axis], 0), x.dtype)
 
 

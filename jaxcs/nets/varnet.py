@@ -19,7 +19,10 @@ _Transform = Callable[[Array], Array]
 
 
 def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_pools: int, centre: int) -> Net:
-    """(kspace, mask) -> magnitude (ny, nx), the root sum of squares of the coils that `varnet_coils` gives."""
+    """Build the network (kspace, mask) -> magnitude (ny, nx), the root sum of squares of the coils of `varnet_coils`.
+
+    The arguments are the same as for `varnet_coils`.
+    """
     net = varnet_coils(cascades, channels, pools, sens_channels, sens_pools, centre)
 
     def apply(params: Params, kspace: Kspace, mask: Mask) -> Magnitude:
@@ -29,18 +32,22 @@ def varnet(cascades: int, channels: int, pools: int, sens_channels: int, sens_po
 
 
 def varnet_coils(cascades: int, channels: int, pools: int, sens_channels: int, sens_pools: int, centre: int) -> Net:
-    """(kspace, mask) -> coil images (coil, ny, nx) after the last cascade.
+    """Build the network (kspace, mask) -> coil images (coil, ny, nx) after the last cascade.
 
-    cascades: refinements, each with a U-Net of its own of `channels` and `pools`.
-    sens_channels, sens_pools: of the U-Net that estimates the coil maps.
-    centre: columns from which the maps are estimated; 0 takes the fully sampled centre that the mask has.
+    Args:
+        cascades: number of refinements, each with its own U-Net.
+        channels: channels at the first level of the refinements' U-Nets.
+        pools: levels below the first of the refinements' U-Nets.
+        sens_channels: channels at the first level of the U-Net that estimates the coil sensitivity maps.
+        sens_pools: levels below the first of the U-Net that estimates the coil sensitivity maps.
+        centre: number of columns from which the maps are estimated; 0 takes the fully sampled centre of the mask.
     """
     refinement, sensitivity = norm_unet(channels, pools), norm_unet(sens_channels, sens_pools)
 
     def init(key: Key) -> Params:
         sens_key, *keys = jax.random.split(key, cascades + 1)
         networks = jax.vmap(refinement.init)(jnp.stack(keys))
-        # Training begins near the zero-filled image, and not, as in fastMRI, at what random networks make of it.
+        # Training begins near the zero-filled image.  In fastMRI it begins at the output of random networks.
         networks["last"] = jax.tree.map(jnp.zeros_like, networks["last"])
         return {
             "sensitivity": sensitivity.init(sens_key),
@@ -71,15 +78,15 @@ def varnet_coils(cascades: int, channels: int, pools: int, sens_channels: int, s
 
 
 def _one_by_one_on_cpu(function: _Transform, coils: Array) -> Array:
-    """The CPU takes as long coil by coil, with what only one of them needs in memory: 5.3 for 6.4 GB, full size."""
+    """Apply the function coil by coil on the CPU: equally fast, and 5.3 instead of 6.4 GB at full size."""
     return lax.platform_dependent(coils, cpu=lambda coils: lax.map(function, coils), default=function)
 
 
 def _transforms(kspace: Kspace, mask: Mask) -> tuple[Array, _Transform, _Transform, tuple[int, ...]]:
-    """Measured data, transforms to and from coil images, and the axes transformed, whose zero is in the corner.
+    """Measured data, transforms to and from coil images, and the transformed axes, whose zero is in the corner.
 
-    A column mask and all that is done to k-space here leaves the rows' axis alone, so that its transform is done once
-    and for all; and with the zero in the corner no transform needs a shift.
+    A column mask, and all operations on k-space here, do not act on the rows' axis, so its transform is done only once.
+    With the zero in the corner no transform needs a shift.
     """
     axes: tuple[int, ...] = (-2, -1)
     measured = jnp.where(mask, kspace, 0)
@@ -96,11 +103,19 @@ def _transforms(kspace: Kspace, mask: Mask) -> tuple[Array, _Transform, _Transfo
 
 
 def calibration_region(mask: Mask, centre: int) -> Bool[Array, "..."]:
-    """Where k-space serves to estimate the maps: `centre` columns, or the symmetric fully sampled centre of the mask.
+    """Select the samples from which the maps are estimated.
 
-    As fastMRI 0.3 has it, 2 min(left, right) of the runs of samples to the left and the right of the zero frequency,
-    and at least 1; but where the mask has no gap at all every sample serves, while fastMRI would take one column.
-    A (ny, nx) mask is treated so along both of its central lines.
+    With `centre` 0 the region is the symmetric fully sampled centre of the mask.  As in fastMRI 0.3, its width is 2
+    min(left, right), at least 1. left and right are the lengths of the runs of samples beside the zero frequency.  If
+    the mask has no gap at all, every sample is selected, while fastMRI would take one column.  A (ny, nx) mask is
+    treated in this way along both of its central lines.
+
+    Args:
+        mask: (nx,) or (ny, nx) bool, True where measured.
+        centre: number of columns, or 0.
+
+    Returns:
+        A bool array of the mask's shape, True where selected.
     """
     if mask.ndim == 2:
         rows, columns = (
@@ -119,14 +134,21 @@ def calibration_region(mask: Mask, centre: int) -> Bool[Array, "..."]:
 
 
 def norm_unet(channels: int, pools: int) -> Net:
-    """A U-Net on complex images (ny, nx): real and imaginary part are normalised apart, and the size padded."""
+    """Build a U-Net on complex images (..., ny, nx).
+
+    Real and imaginary part are normalised separately, and the image is padded to multiples of 16.
+
+    Args:
+        channels: channels of the first level.
+        pools: number of levels below the first.
+    """
     net = unet(2, 2, channels, pools)
 
     def apply(params: Params, image: Complex[Array, "*batch ny nx"]) -> Complex[Array, "*batch ny nx"]:
         x = jnp.stack([jnp.real(image), jnp.imag(image)], axis=-1)
         ny, nx = image.shape[-2:]
         mean = jnp.mean(x, (-3, -2), keepdims=True)
-        # The unbiased standard deviation; a constant image is left at 0, where fastMRI divides by 0.
+        # The standard deviation is unbiased.  A constant image stays at 0, while fastMRI divides by 0.
         variance = jnp.sum((x - mean) ** 2, (-3, -2), keepdims=True) / (ny * nx - 1)
         std = safe_sqrt(variance)
         x = (x - mean) / jnp.where(variance > 0, std, 1.0)
@@ -139,6 +161,6 @@ def norm_unet(channels: int, pools: int) -> Net:
 
 
 def _margins(size: int) -> tuple[int, int]:
-    """Zeros before and after an axis that make it the next multiple of 16."""
+    """The numbers of zeros before and after an axis that make it the next multiple of 16."""
     missing = -size % 16
     return missing // 2, missing - missing // 2

@@ -1,10 +1,10 @@
 """The 3 x 3 convolution with half the multiplications: Winograd's F(4, 3) along the rows' axis.
 
-Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, arXiv:1509.09308, here in one dimension.
-Four rows of the result need six of the input.  Combined in six ways they become six images of a quarter of the height,
-each of which is convolved with a 1 x 3 kernel, and four combinations of the results are the four rows: 18 products
-instead of 36.  In both dimensions there would be 9, but more to transform and twice as long to compile: 40 ms against
-28 for 32 channels at 320 x 320, 15 against 16 for 64 at 160 x 160.
+Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, arXiv:1509.09308, describe the method,
+which is used here in one dimension.  Four rows of the result need six rows of the input.  Six combinations of these
+rows give six images of a quarter of the height.  Each is convolved with a 1 x 3 kernel, and four combinations of the
+results are the four rows: 18 products instead of 36.  Two dimensions would need 9 products, but more transforms and
+twice the compile time: 40 ms against 28 for 32 channels at 320 x 320, 15 against 16 for 64 at 160 x 160.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# The interpolation points are 0, 1, -1, 2, -2 and infinity; one row for each combination.
+# The interpolation points are 0, 1, -1, 2, -2 and infinity; each combination has one row.
 _FROM_ROWS = (
     (4, 0, -5, 0, 1, 0),
     (0, -4, -4, 1, 1, 0),
@@ -44,17 +44,23 @@ def convolve_by_winograd(
     kernel: Float[Array, "3 3 inputs outputs"],
     convolve: Callable[[Array, Array], Array],
 ) -> Float[Array, "*batch ny nx outputs"]:
-    """Cross-correlation with zero padding that keeps the size; relative rounding error 1e-6 in float32.
+    """Cross-correlate with zero padding that keeps the size; the relative rounding error is 1e-6 in float32.
 
-    convolve: the same of a 1 x 3 kernel, in any other way.
+    Args:
+        x: (..., ny, nx, inputs) images.
+        kernel: (3, 3, inputs, outputs).
+        convolve: the same operation with a 1 x 3 kernel, in any other way.
+
+    Returns:
+        (..., ny, nx, outputs) images.
     """
     *batch, ny, nx, inputs = x.shape
     outputs = kernel.shape[-1]
     tiles = -(-ny // 4)
-    # Columns and channels joined, so that vector instructions run along both.
+    # Columns and channels are joined, so that vector instructions run along both.
     rows = jnp.pad(x.reshape(-1, ny, nx * inputs), ((0, 0), (0, -ny % 4), (0, 0))).reshape(-1, tiles, 4, nx * inputs)
     inside = [rows[:, :, k] for k in range(4)]
-    # Each is read by one combination only, so that the padded copy is never written to memory.
+    # Only one combination reads each of them, so the padded copy is never written to memory.
     above = jnp.pad(inside[3][:, :-1], ((0, 0), (1, 0), (0, 0)))
     below = jnp.pad(inside[0][:, 1:], ((0, 0), (0, 1), (0, 0)))
     products = [

@@ -1,4 +1,4 @@
-"""Linear operators as pytrees: arrays are leaves, so maps and masks may be vmapped, sharded or differentiated."""
+"""Linear operators as pytrees: arrays are leaves, so maps and masks can be vmapped, sharded or differentiated."""
 
 from jaxcs.operators.cycle_spun import CycleSpun
 from jaxcs.operators.dct import DCT

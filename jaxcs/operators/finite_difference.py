@@ -16,16 +16,16 @@ NORM_SQUARED = 8.0
 @partial(jax.tree_util.register_dataclass, data_fields=(), meta_fields=())
 @dataclass(frozen=True)
 class FiniteDifference:
-    """D x = (x[i+1, j] - x[i, j], x[i, j+1] - x[i, j]), 0 at the last row and column."""
+    """D x = (x[i+1, j] - x[i, j], x[i, j+1] - x[i, j]), with 0 at the last row and column."""
 
     def forward(self, x: Inexact[Array, "ny nx"]) -> Inexact[Array, "2 ny nx"]:
-        """Image to vertical and horizontal differences."""
+        """Compute the vertical and horizontal differences of an image."""
         down = jnp.diff(x, axis=0, append=x[-1:])
         right = jnp.diff(x, axis=1, append=x[:, -1:])
         return jnp.stack([down, right])
 
     def adjoint(self, y: Inexact[Array, "2 ny nx"]) -> Inexact[Array, "ny nx"]:
-        """Minus the divergence, with the entries that `forward` never writes ignored."""
+        """Compute minus the divergence; entries that `forward` never writes are ignored."""
         down = y[0, :-1]
         right = y[1, :, :-1]
         rows = jnp.pad(down, ((1, 0), (0, 0))) - jnp.pad(down, ((0, 1), (0, 0)))

@@ -17,9 +17,9 @@ class Fourier:
     """The centred orthonormal transform of the last two axes; adjoint = inverse."""
 
     def forward(self, x: Complex[Array, "*batch ny nx"]) -> Complex[Array, "*batch ny nx"]:
-        """Image to coefficients."""
+        """Transform an image to coefficients."""
         return fft2c(x)
 
     def adjoint(self, y: Complex[Array, "*batch ny nx"]) -> Complex[Array, "*batch ny nx"]:
-        """Coefficients to image."""
+        """Transform coefficients to an image."""
         return ifft2c(y)

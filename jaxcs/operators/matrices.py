@@ -1,7 +1,7 @@
-"""Decompositions of many small matrices, which on a CPU must be taken in turn.
+"""Decompositions of many small matrices, which must be taken in turn on a CPU.
 
 XLA's CPU threads hand a batch of matrices to LAPACK, and wait for each other until it is done.  Two batches at once can
-so wait for ever (seen with jaxlib 0.10.2 on two cores), and one batch is no faster than its matrices in turn.
+therefore wait for ever (seen with jaxlib 0.10.2 on two cores).  A single batch is not faster than its matrices in turn.
 """
 
 from __future__ import annotations
@@ -16,15 +16,22 @@ from jaxtyping import Array
 
 
 def in_turn(function: Callable[..., Any], matrices: Array, *shared: Array) -> Any:
-    """function(matrix, *shared) of each matrix along the first axis, one after another even if this is vmapped.
+    """Compute function(matrix, *shared) for each matrix along the first axis, one after another even under vmap.
 
-    The function must not close over a traced array.
+    Args:
+        function: the function of one matrix; it must not close over a traced array.
+        matrices: (batch, ...) matrices.
+        shared: further arguments, the same for all matrices.
     """
     return jax.lax.map(lambda matrix: sequential_vmap(function)(matrix, *shared), matrices)
 
 
 def eigh(matrices: Array) -> tuple[Array, Array]:
-    """Eigenvalues (batch, n), ascending, and eigenvectors (batch, n, n) of Hermitian matrices (batch, n, n)."""
+    """Compute the eigenvalues and eigenvectors of Hermitian matrices (batch, n, n).
+
+    Returns:
+        Eigenvalues (batch, n), ascending, and eigenvectors (batch, n, n).
+    """
 
     def of(matrix: Array) -> tuple[Array, Array]:
         values, vectors = jnp.linalg.eigh(matrix)

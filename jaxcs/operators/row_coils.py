@@ -1,9 +1,9 @@
-"""A^H A of many coils with fewer Fourier transforms: as many virtual coils in each row as that row needs.
+"""A^H A of many coils with fewer Fourier transforms: each row has only as many virtual coils as it needs.
 
-A column mask leaves the readout alone, so that each row of the image is measured for itself, and its coils may be
-replaced by unitary combinations of them: the principal components of their sensitivities along the row (geometric coil
-compression, Zhang et al., MRM 69:571, 2013).  Along one row 15 coils differ in some 7 ways; A^H A without the others is
-within the energy that they have at any pixel.
+A column mask does not act on the readout, so each row of the image is measured separately.  Within a row, the coils may
+be replaced by unitary combinations of them: the principal components of their sensitivities along the row (geometric
+coil compression, Zhang et al., MRM 69:571, 2013).  Along one row 15 coils differ in some 7 ways.  Without the other
+combinations A^H A changes by no more than their energy at any pixel.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from jaxcs.operators.matrices import eigh
 from jaxcs.operators.sense import Sense
 from jaxcs.types import Image
 
-# Virtual coils are left out that have less than this share of the energy at every pixel of a block of rows together.
-# The l1 minimum moves by less than 1e-4 of itself, a tenth of what 500 iterations leave.
+# A block of rows leaves out its weakest virtual coils, as long as together they have less than this share of the energy
+# at every pixel.  The l1 minimum moves by less than 1e-4 of its norm, a tenth of the error that 500 iterations leave.
 _NEGLIGIBLE = 1e-5
-# Rows handled at once: their image, one map and two spectra then fit a core's first- and second-level caches.
+# Rows handled at once.  Their image, one map and two spectra then fit a core's first- and second-level caches.
 _ROWS = 32
-# Entries of all maps from which on it pays: finding the combinations takes as long as some eight products.
+# Virtual coils pay from this many entries of all maps: the search for the combinations takes as long as some eight
+# products.
 _LEAST = 2**20
 
 
@@ -34,10 +35,12 @@ _LEAST = 2**20
 class RowCoils:
     """The normal operator of `Sense` for a column mask, with the virtual coils of each row in order of their energy.
 
-    maps: (block, coil, row, nx), blocks of rows, the last one filled up with zeros.  ranks: virtual coils that count in
-    each block.  mask: (nx,), its zero frequency first.
+    The operator is differentiable in x alone.
 
-    Not differentiable in anything but x.
+    Attributes:
+        maps: (block, coil, row, nx) maps of blocks of rows; the last block is filled up with zeros.
+        ranks: (block,) number of virtual coils that each block uses.
+        mask: (nx,) mask, its zero frequency first.
     """
 
     maps: Complex[Array, "block coil row nx"]
@@ -45,20 +48,20 @@ class RowCoils:
     mask: Bool[Array, "nx"]
 
     def normal(self, x: Image) -> Image:
-        """A^H A x."""
+        """Compute A^H A x."""
         return _normal(self, x)
 
 
 def quickest(sense: Sense) -> Sense | RowCoils:
-    """What applies A^H A fastest where it is applied often and not differentiated in the maps.
+    """Choose the operator that applies A^H A fastest if it is applied often and not differentiated in the maps.
 
-    For large slices and column masks these are virtual coils.
+    For large slices and column masks it uses virtual coils.
     """
     return row_coils(sense) if sense.mask.ndim == 1 and sense.maps.size >= _LEAST else sense
 
 
 def row_coils(sense: Sense) -> RowCoils:
-    """The virtual coils of an operator with a column mask."""
+    """Compute the virtual coils of an operator with a column mask."""
     coils, ny, nx = sense.maps.shape
     by_row = jnp.pad(jax.lax.stop_gradient(sense.maps).transpose(1, 0, 2), ((0, -ny % _ROWS), (0, 0), (0, 0)))
     gram = jnp.einsum("ycx,ydx->ycd", by_row, jnp.conj(by_row), precision=jax.lax.Precision.HIGHEST)
@@ -66,7 +69,7 @@ def row_coils(sense: Sense) -> RowCoils:
     strongest_first = jnp.conj(vectors[:, :, ::-1]).transpose(0, 2, 1)
     virtual = jnp.einsum("yvc,ycx->yvx", strongest_first, by_row, precision=jax.lax.Precision.HIGHEST)
     blocks = virtual.reshape(-1, _ROWS, coils, nx).transpose(0, 2, 1, 3)
-    # The energy at each pixel of a virtual coil and of all weaker ones.
+    # The energy at each pixel of a virtual coil and all weaker virtual coils.
     remaining = jnp.cumsum(abs2(blocks)[:, ::-1], axis=1)[:, ::-1]
     ranks = jnp.sum(jnp.max(remaining, axis=(2, 3)) > _NEGLIGIBLE, axis=1)
     return RowCoils(blocks, ranks.astype(jnp.int32), jnp.fft.ifftshift(sense.mask))
@@ -87,7 +90,7 @@ def _all_at_once(operator: RowCoils, blocks: Array) -> Array:
 
 
 def _one_by_one(operator: RowCoils, blocks: Array) -> Array:
-    """Virtual coil after virtual coil, as long as they count."""
+    """Apply one virtual coil after another, up to the rank of the block."""
 
     def one_block(arguments: tuple[Array, Array, Array]) -> Array:
         maps, rank, block = arguments
@@ -107,7 +110,7 @@ def _forward(operator: RowCoils, x: Image) -> tuple[Image, RowCoils]:
 
 
 def _backward(operator: RowCoils, cotangent: Image) -> tuple[None, Image]:
-    # Autodiff cannot reverse a loop of unknown length; the operator is its own adjoint, and cotangents are conjugated.
+    # Autodiff cannot reverse a loop of unknown length.  The operator is its own adjoint, and cotangents are conjugated.
     return None, jnp.conj(_normal(operator, jnp.conj(cotangent)))
 
 

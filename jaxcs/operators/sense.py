@@ -13,9 +13,9 @@ from jaxtyping import Array
 from jaxcs.fourier import fft2c, ifft2c
 from jaxcs.types import Image, Kspace, Maps, Mask
 
-# Rows handled at once by the column-mask path, in bytes of coil images: with its temporaries a block then fits a core's
-# second-level cache.  Measured within 5 % of the best from 8 x 160 x 128 to 15 x 640 x 368; 512 KiB is up to 1.9 times
-# slower.
+# Coil images of the rows that the column-mask path handles at once [bytes].  With its temporaries a block then fits a
+# core's second-level cache.  The value was measured within 5 % of the best from 8 x 160 x 128 to 15 x 640 x 368.  512
+# KiB is up to 1.9 times slower.
 _BLOCK_BYTES = 160 * 1024
 
 
@@ -24,8 +24,12 @@ _BLOCK_BYTES = 160 * 1024
 class Sense:
     """y = M F S x for one slice.
 
-    maps: (coil, ny, nx) complex, sum over coils of |maps|^2 <= 1, so that the norm of A is at most 1.
-    mask: (nx,) for whole columns, or (ny, nx); True where sampled.
+    Attributes:
+        maps: (coil, ny, nx) complex, with a sum over coils of |maps|^2 <= 1, so that the norm of A is at most 1.
+        mask: (nx,) bool for whole columns, or (ny, nx) bool; True where sampled.
+
+    Raises:
+        ValueError: If the mask does not fit the maps.
     """
 
     maps: Maps
@@ -34,24 +38,24 @@ class Sense:
     def __post_init__(self) -> None:
         maps, mask = getattr(self.maps, "shape", None), getattr(self.mask, "shape", None)
         if maps is None or mask is None or not maps or not mask:
-            return  # a pytree being rebuilt with placeholders, or batched leaves seen from outside vmap
+            return  # a pytree is being rebuilt with placeholders, or batched leaves are seen from outside vmap
         if len(maps) == 3 and len(mask) in (1, 2) and mask != maps[3 - len(mask) :]:
             raise ValueError(f"Sense: maps are {maps}, mask is {mask}; the mask must be (nx,) or (ny, nx) of the maps")
 
     def forward(self, x: Image) -> Kspace:
-        """Image to masked k-space."""
+        """Map an image to masked k-space."""
         return jnp.where(self.mask, fft2c(self.maps * x), 0)
 
     def adjoint(self, y: Kspace) -> Image:
-        """Masked k-space to image: sum over coils of conj(S) F^H M y."""
+        """Map k-space to an image: the sum over coils of conj(S) F^H M y."""
         return jnp.sum(jnp.conj(self.maps) * ifft2c(jnp.where(self.mask, y, 0)), axis=0)
 
     def normal(self, x: Image) -> Image:
-        """A^H A x, without ever forming the k-space of a column mask.
+        """Compute A^H A x, without forming the k-space of a column mask.
 
-        F^H M F is a circular convolution, so the centring shifts around it cancel and only the mask is shifted.  A
-        column mask also leaves the transform along the rows' axis unpaired with any mask, so that it cancels as well:
-        what is left is one short transform per row, taken a cache-sized block of rows at a time.
+        F^H M F is a circular convolution, so the centring shifts around it cancel and only the mask is shifted.  With a
+        column mask the transforms along the rows' axis have no mask between them and cancel as well.  One short
+        transform per row remains.  It is computed for one cache-sized block of rows at a time.
         """
         shifted = jnp.fft.ifftshift(self.mask)
         if self.mask.ndim == 2:

@@ -1,8 +1,9 @@
 """Orthogonal periodised 2-D wavelet transform, equal to PyWavelets' `periodization` mode.
 
-Mallat, A Wavelet Tour of Signal Processing, 3rd ed., section 7.3 (fast orthogonal transform, periodic boundary).  Each
-level is done in polyphase form: with the even and odd samples as two half-length signals, every filter tap is a whole
-shifted array, which compilers fuse into one pass over memory (four times faster on a CPU than dense matrix products).
+The method is Mallat's, A Wavelet Tour of Signal Processing, 3rd ed., section 7.3 (fast orthogonal transform, periodic
+boundary).  Each level is computed in polyphase form.  With the even and odd samples as two half-length signals, every
+filter tap is a whole shifted array.  Compilers fuse these into one pass over memory (four times faster on a CPU than
+dense matrix products).
 """
 
 from __future__ import annotations
@@ -20,13 +21,20 @@ from jaxtyping import Array, Inexact
 
 @lru_cache
 def filters(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Low- and high-pass analysis taps of an orthogonal PyWavelets filter such as "haar", "db4", "sym5", "coif1"."""
+    """Return the low- and high-pass analysis taps of an orthogonal PyWavelets filter.
+
+    Args:
+        name: such as "haar", "db4", "sym5", "coif1".
+
+    Raises:
+        ValueError: If the filter is unknown or not orthogonal.
+    """
     known = pywt.wavelist(kind="discrete")
     if name not in known:
         raise ValueError(f"unknown wavelet {name!r}; orthogonal PyWavelets names are haar, db1..db38, sym2.., coif1..")
     wavelet = pywt.Wavelet(name)
     taps = np.array(wavelet.dec_lo)
-    # PyWavelets calls dmey orthogonal; its taps are only approximately so, which would break every exact adjoint here.
+    # PyWavelets calls dmey orthogonal.  Its taps are so only approximately, which would break every exact adjoint here.
     gram = [float(taps[2 * k :] @ taps[: len(taps) - 2 * k]) for k in range(len(taps) // 2)]
     if not wavelet.orthogonal or not np.allclose(gram, np.eye(len(gram))[0], atol=1e-7):
         raise ValueError(f"wavelet {name!r} is not orthogonal; use haar, dbN, symN or coifN")
@@ -34,7 +42,7 @@ def filters(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def usable_levels(shape: tuple[int, ...], levels: int) -> int:
-    """How many of `levels` both sides can be halved exactly, which periodisation needs."""
+    """Count how many of `levels` both sides can be halved exactly, which periodisation needs."""
     return next(k for k in range(levels, -1, -1) if all(n % 2**k == 0 for n in shape))
 
 
@@ -43,29 +51,34 @@ def usable_levels(shape: tuple[int, ...], levels: int) -> int:
 class Wavelet:
     """W: an orthogonal transform of the last two axes, so adjoint = inverse.
 
-    Coefficients have the image's shape, coarsest band in the corner, as `pywt.coeffs_to_array` lays them out.
-    Both sides must be divisible by 2^levels (ValueError otherwise); see `usable_levels`.
+    Coefficients have the image's shape, with the coarsest band in the corner, as `pywt.coeffs_to_array` lays them out.
+    Both sides must be divisible by 2^levels, see `usable_levels`; otherwise the methods raise ValueError.
+
+    Attributes:
+        name: the PyWavelets filter, see `filters`.
+        levels: number of levels.
     """
 
     name: str
     levels: int
 
     def forward(self, x: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
-        """Image to coefficients."""
+        """Transform an image to coefficients."""
         return _orthogonal(self, partial(_decompose, self), partial(_compose, self), x)
 
     def adjoint(self, y: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
-        """Coefficients to image."""
+        """Transform coefficients to an image."""
         return _orthogonal(self, partial(_compose, self), partial(_decompose, self), y)
 
 
 def _orthogonal(
     wavelet: Wavelet, apply: Callable[[Array], Array], transpose: Callable[[Array], Array], x: Array
 ) -> Array:
-    """`apply` to real and imaginary parts, with its transpose known to autodiff.
+    """Apply `apply` to real and imaginary parts, with its transpose known to autodiff.
 
-    Transposing the slices one by one, as autodiff would, is three times slower than the transform itself.  The result
-    of an orthogonal transform solves its transpose's system, and a linear solve may name both (and keeps jvp and vmap).
+    Autodiff would transpose the slices one by one, which is three times slower than the transform itself.  The result
+    of an orthogonal transform solves the system of its transpose, and a linear solve may name both (and keeps jvp and
+    vmap).
     """
     if usable_levels(x.shape[-2:], wavelet.levels) < wavelet.levels:
         raise ValueError(f"Wavelet: {wavelet.levels} levels need sides divisible by {2**wavelet.levels}, got {x.shape}")
@@ -98,7 +111,7 @@ def _compose(wavelet: Wavelet, y: Array) -> Array:
 
 
 def _taps(name: str) -> list[tuple[float, float, int, int]]:
-    """For each tap: low, high, phase and shift, such that low[k] sums tap * x[2 (k + shift) + phase]."""
+    """(low, high, phase, shift) for each tap, such that low[k] sums tap * x[2 (k + shift) + phase]."""
     low, high = filters(name)
     centre = len(low) // 2  # where PyWavelets' periodization puts the filter
     return [(low[j], high[j], (centre - j) % 2, (centre - j) // 2) for j in range(len(low))]

@@ -1,4 +1,4 @@
-"""Reconstruction methods, one a file: a frozen Config and build(config) -> Reconstructor."""
+"""Reconstruction methods, each in its own file: a frozen Config and build(config) -> Reconstructor."""
 
 from __future__ import annotations
 
@@ -34,16 +34,24 @@ __all__ = ["METHODS", "Method", "Surrogate", "fitted", "normalise"]
 class Method(NamedTuple):
     """A method's configuration class, its builder and its named configurations.
 
-    trained: whether it needs weights, which then decide its configuration.
-    clamped: (configuration, measurement) -> fraction of input pixels that it cuts off, where it does so.
-    surrogate: configuration -> a cheaper method to search on, or None where there is none.
-    searched: configuration -> the method's own for searches, whose solver stops earlier, for the same prepared stage.
-    without_inverse: configuration -> the same method by a solver that keeps no inverse of each row in memory.
-    variational: configuration -> the objective that it minimises, where it does so.
-    fitted: whether it fits a network to each measurement, from random parameters or, if also trained, from its weights.
-    weights_of: the method whose weights it begins with, where that is another; its own fields stay free.
-    uses_maps: configuration -> whether it needs coil maps from outside.
-    predict: configuration -> image and coil images, of a network that gives both.
+    Attributes:
+        config: class of the configuration.
+        build: configuration -> reconstructor.
+        presets: named configurations.
+        trained: whether the method needs weights, which then decide its configuration.
+        clamped: (configuration, measurement) -> fraction of input pixels that the method clamps [-], or None if it does
+            not clamp.
+        surrogate: configuration -> a cheaper method for an attack to search on, or None if the method has none.
+        searched: configuration -> the method's configuration for searches, whose solver stops earlier, for the same
+            prepared stage.
+        without_inverse: configuration -> the same method with a solver that keeps no inverse of each row in memory.
+        variational: configuration -> the objective that the method minimises, or None if it minimises none.
+        fitted: whether the method fits a network to each measurement: from random parameters, or from its weights if it
+            is also trained.
+        weights_of: name of the method with whose weights this method begins, if it is another method.  The
+            configuration fields of this method then stay free.
+        uses_maps: configuration -> whether the method needs coil sensitivity maps from outside.
+        predict: configuration -> image and coil images, for networks that give both.
     """
 
     config: type[Any]
@@ -73,7 +81,7 @@ def fitted(config: Any, matrix: tuple[int, ...], target: tuple[int, ...]) -> Any
 
 
 def _untrained(module: Any) -> Method:
-    """The method of a file that names its Config, PRESETS and network."""
+    """The method of a file that has Config, PRESETS and network."""
     return Method(
         module.Config,
         partial(untrained.build, module.network),
@@ -86,7 +94,7 @@ def _untrained(module: Any) -> Method:
 
 
 def _test_time(config: type[Any], presets: dict[str, Any], network: Any, weights_of: str) -> Method:
-    """Test-time training of a network, given by the file of its method."""
+    """Test-time training of a network, given as the file of the network's method."""
     return Method(
         config,
         partial(ttt.build, network),
@@ -100,7 +108,7 @@ def _test_time(config: type[Any], presets: dict[str, Any], network: Any, weights
 
 
 def _predicting(module: Any) -> Method:
-    """The method of a file whose network gives image and coil images."""
+    """The method of a file whose network gives an image and coil images."""
     return Method(
         module.Config,
         module.build,
@@ -111,8 +119,9 @@ def _predicting(module: Any) -> Method:
     )
 
 
-# An attack that searches at this many times the tolerance takes half the time and finds as much, to the scatter of its
-# starts: on two phantom knees at epsilon 0.02 and 0.05 12.9 and -2.2 dB at 0.01, 12.5 and -2.8 dB at 0.001.
+# An attack that searches at this many times the tolerance takes half the time and is as strong, within the scatter of
+# its starts.  On two phantom knees at epsilon 0.02 and 0.05 it leaves 12.9 and -2.2 dB at a tolerance of 0.01, and 12.5
+# and -2.8 dB at 0.001.
 _SEARCH_TOLERANCE = 30
 
 

@@ -1,7 +1,7 @@
-"""Checks at the door, each a ValueError or TypeError of one line: of configurations, and of what a method is given.
+"""Checks at the door, each a ValueError or TypeError of one line: of configurations, and of the input of a method.
 
-What a method is given is judged by shapes and types alone, so that the checks work while JAX traces, and cost nothing
-in what it compiles.
+The input is judged by shapes and types alone, so that the checks work while JAX traces, and cost nothing in what it
+compiles.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _MAPS = "coil maps (coil, ny, nx), such as those of jaxcs.estimate_maps(kspace, 
 
 
 def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Raise ValueError where `value` is none of `choices`."""
+    """Raise ValueError if `value` is not in `choices`."""
     if value not in choices:
         raise ValueError(f"{name} {value!r} is unknown; choose from {', '.join(choices)}")
 
 
 def check_at_least(name: str, value: float, low: float) -> None:
-    """Raise ValueError where `value` is below `low` or not a number."""
+    """Raise ValueError if `value` is below `low` or not a number."""
     if not value >= low:
         raise ValueError(f"{name} is {value:g}; it must be at least {low:g}")
 

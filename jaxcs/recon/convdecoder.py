@@ -12,9 +12,14 @@ from jaxcs.recon.checks import check_at_least
 
 @dataclass(frozen=True)
 class Config(untrained.FitConfig):
-    """The network; the default is small enough for two CPU cores and 160 x 128, the published ones are presets.
+    """The network.  The default is small enough for two CPU cores and 160 x 128; the published networks are presets.
 
-    channels, layers: 3 x 3 convolutions.  in_rows, in_columns: size of the random input.  bias: of all convolutions.
+    Attributes:
+        channels: channels of the 3 x 3 convolutions.
+        layers: number of 3 x 3 convolutions.
+        in_rows: rows of the random input [pixels].
+        in_columns: columns of the random input [pixels].
+        bias: whether all convolutions have a bias.
     """
 
     channels: int = 32
@@ -32,7 +37,7 @@ class Config(untrained.FitConfig):
 
 
 def network(config: Config, shape: tuple[int, int], outputs: int) -> UntrainedNet:
-    """The network that draws an image of `shape` with `outputs` channels."""
+    """Build the network that draws an image of `shape` (ny, nx) with `outputs` channels."""
     size = (config.in_rows, config.in_columns)
     return conv_decoder(shape, outputs, config.channels, config.layers, size, config.bias)
 
@@ -41,8 +46,8 @@ _PAPER = Config(
     n_steps=25000, learning_rate=0.008, channels=256, layers=8, in_rows=10, in_columns=5, gradient="truncated"
 )
 PRESETS = {
-    # Appendix D of the ICML 2021 paper; what its code ran for distribution shifts, attacks, pathology, small features,
-    # and, with maps, on brains.
+    # Appendix D of the ICML 2021 paper, and the networks that its code ran for distribution shifts, attacks, pathology,
+    # small features, and, with maps, on brains.
     "paper": _PAPER,
     "attack2021": replace(_PAPER, n_steps=10000, channels=200, layers=7, bias=True),
     "pathology2021": replace(_PAPER, layers=9),

@@ -12,9 +12,13 @@ from jaxcs.recon.checks import check_at_least
 
 @dataclass(frozen=True)
 class Config(untrained.FitConfig):
-    """The network; the default is small enough for two CPU cores and 160 x 128, the published one is a preset.
+    """The network.  The default is small enough for two CPU cores and 160 x 128; the published network is a preset.
 
-    channels, layers: 1 x 1 convolutions.  in_rows, in_columns: size of the random input.
+    Attributes:
+        channels: channels of the 1 x 1 convolutions.
+        layers: number of 1 x 1 convolutions.
+        in_rows: rows of the random input [pixels].
+        in_columns: columns of the random input [pixels].
     """
 
     channels: int = 48
@@ -31,7 +35,7 @@ class Config(untrained.FitConfig):
 
 
 def network(config: Config, shape: tuple[int, int], outputs: int) -> UntrainedNet:
-    """The network that draws an image of `shape` with `outputs` channels."""
+    """Build the network that draws an image of `shape` (ny, nx) with `outputs` channels."""
     return deep_decoder(shape, outputs, config.channels, config.layers, (config.in_rows, config.in_columns))
 
 

@@ -12,10 +12,12 @@ from jaxcs.recon.checks import check_at_least
 
 @dataclass(frozen=True)
 class Config(untrained.FitConfig):
-    """The network; the default is small enough for two CPU cores and 160 x 128, the published one is a preset.
+    """The network.  The default is small enough for two CPU cores and 160 x 128; the published network is a preset.
 
-    channels: of every scale, and of the random input.  scales: halvings.  skip_channels: that go around each of the
-    two deepest scales.
+    Attributes:
+        channels: channels of every scale and of the random input.
+        scales: number of halvings.
+        skip_channels: channels of the skips at the two deepest scales.
     """
 
     channels: int = 16
@@ -30,7 +32,7 @@ class Config(untrained.FitConfig):
 
 
 def network(config: Config, shape: tuple[int, int], outputs: int) -> UntrainedNet:
-    """The network that draws an image of `shape` with `outputs` channels."""
+    """Build the network that draws an image of `shape` (ny, nx) with `outputs` channels."""
     skips = (0,) * (config.scales - 2) + (config.skip_channels,) * 2
     return deep_image_prior(shape, outputs, config.channels, skips)
 

@@ -1,6 +1,6 @@
-"""The invertible recurrent inference machine (Putzky & Welling 2019); all coil images, no coil maps.
+"""The invertible recurrent inference machine (Putzky & Welling 2019); it uses all coil images and no coil maps.
 
-With it the ICML 2021 paper chose its hard images, fastMRI-A.
+The ICML 2021 paper chose its hard images, fastMRI-A, with this method.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from jaxcs.recon.checks import check_at_least
 from jaxcs.recon.predicted import reconstructor
 from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
-# Of the image that the scale is taken from, at most; and what the published code adds to it.
+# Largest side of the central image from which the scale is taken [pixels], and the published code's addition to the
+# scale.
 _CENTRE, _EPSILON = 320, 1e-6
 
 
@@ -30,9 +31,12 @@ NEEDS_MAPS = False
 class Config:
     """The network.
 
-    steps: unrolled.  width: channels of the latent image.
-    hidden: channels in the branch of each layer of a step.  strides: of each branch, powers of two.
-    most_coils: for which the latent has channels, 4 each.
+    Attributes:
+        steps: number of unrolled steps.
+        width: channels of the latent image, at least 4 most_coils.
+        hidden: channels in the branch of each layer of a step.
+        strides: stride of each branch, a power of two.
+        most_coils: number of coils for which the latent image has channels, 4 for each.
     """
 
     steps: int = 8
@@ -58,18 +62,18 @@ class Config:
 PRESETS = {
     # The submission to fastMRI 2019, multi-coil.
     "paper": Config(),
-    # What is trained on two CPU cores in minutes, and shipped.
+    # The shipped network, which trains in minutes on two CPU cores.
     "small": Config(5, 40, (16, 12, 16), (1, 2, 1), 8),
 }
 
 
 def build(config: Config) -> Reconstructor:
-    """Root sum of squares of the coil images after the last step; `measurement.maps` is not used."""
+    """Build the method: root sum of squares of the coil images after the last step, without `measurement.maps`."""
     return reconstructor(_net(config).init, predict(config), needs_maps=NEEDS_MAPS)
 
 
 def predict(config: Config) -> Predict:
-    """The image, and the coil images that it combines."""
+    """Build the function that gives the image, and the coil images that it combines."""
     net = _net(config)
 
     def of(params: Params, measurement: Measurement) -> Prediction:
@@ -82,9 +86,13 @@ def predict(config: Config) -> Predict:
 
 
 def scale(coils: Array) -> Float[Array, ""]:
-    """The standard deviation (unbiased) of all real and imaginary parts in the centre, plus 1e-6, in the image's units.
+    """Compute the unbiased standard deviation of all real and imaginary parts in the centre, plus 1e-6.
 
-    coils: (coil, ny, nx).
+    Args:
+        coils: (coil, ny, nx) coil images.
+
+    Returns:
+        The scale, (), in the units of the image.
     """
     ny, nx = coils.shape[-2:]
     centre = image_crop(coils, (min(ny, _CENTRE), min(nx, _CENTRE)))

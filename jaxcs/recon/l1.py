@@ -1,13 +1,13 @@
 """l1-regularised reconstruction: compressed sensing MRI (Lustig et al., MRM 58:1182, 2007; here with coil maps).
 
-This is the paper's "l1-minimization" (Darestani et al., ICML 2021, section 2.1), solved to a tolerance.  What the
-paper's code ran instead is the preset `rc2021`; an iteration that stops early, and so regularises a second time, is
-`early_stopped`.
+The method is the "l1-minimization" of the paper (Darestani et al., ICML 2021, section 2.1), solved to a tolerance.  The
+preset `rc2021` is the method that the paper's code ran instead.  The preset `early_stopped` is an iteration that stops
+early, and so regularises a second time.
 
-Wavelets on a fixed grid leave its traces in the image.  With several shifts of it (cycle spinning: Coifman & Donoho,
-Wavelets and Statistics, 1995) the problem stays convex.  Other programs draw one shift for each iteration instead:
-that has no minimiser, but is a stochastic method for the mean over all shifts (Kamilov, Bostan & Unser, IEEE Signal
-Process. Lett. 19:187, 2012, who show it of shifts taken in turn).
+Wavelets on a fixed grid leave traces of the grid in the image.  With several shifts of the grid (cycle spinning:
+Coifman & Donoho, Wavelets and Statistics, 1995) the problem stays convex.  Other programs draw one shift for each
+iteration instead.  Their iteration has no minimiser; it is a stochastic method for the mean over all shifts (Kamilov,
+Bostan & Unser, IEEE Signal Process. Lett. 19:187, 2012, who show it for shifts taken in turn).
 """
 
 from __future__ import annotations
@@ -57,18 +57,25 @@ Prepared = RowInverse | RowCoils | Sense
 
 @dataclass(frozen=True)
 class Config:
-    """min_x 1/2 ||A x - y||^2 + lam ||Psi x||_1, Psi orthogonal; of several shifts the mean of ||Psi S_s x||_1.
+    """min_x 1/2 ||A x - y||^2 + lam ||Psi x||_1 with Psi orthogonal.  Several shifts have the mean of ||Psi S_s x||_1.
 
-    basis: Psi; for "wavelet" with the PyWavelets filter `wavelet` on `levels` levels, periodised.
-    shifts: how many circular shifts S_s of the wavelets' grid (see `spread_shifts`): a power of 2, at most 4^levels.
-    lam: relative to max|A^H y|, which is 1 for a normalised measurement.
-    solver: "rows" splits, with the exact inverse of each row; for masks of single samples, whose rows are not apart, it
-        is "pogm".  "pogm", "fista" and "ista" are proximal gradient methods, for a single shift; "primal_dual" is the
-        one for several that keeps no inverse in memory, and "rows" is it for masks of single samples.
-    tolerance: distance from the minimiser, relative, as estimated, at which the solver stops.  n_iters: at most.
-    step: of the proximal gradient methods, in units of 1 / ||A||^2, and ||A|| is at most 1 with normalised maps.
-    differentiate: "implicit", the gradient of the minimiser; or "unroll", that of the iterations, which are then
-        n_iters whatever the tolerance; "rows" knows "implicit" alone.
+    Attributes:
+        basis: the transform Psi.  "wavelet" is periodised.
+        wavelet: the PyWavelets filter of the basis "wavelet".
+        levels: levels of the wavelets.
+        shifts: number of circular shifts S_s of the wavelets' grid, a power of 2, at most 4^levels; see
+            `spread_shifts`.
+        lam: regularisation weight, relative to max|A^H y|, which is 1 for a normalised measurement.
+        solver: "rows" is a splitting with the exact inverse of each row.  "pogm", "fista" and "ista" are proximal
+            gradient methods, for a single shift.  "primal_dual" is for several shifts, and keeps no inverse in memory.
+            A mask of single samples has no separate rows: "rows" then means "pogm" for a single shift and "primal_dual"
+            for several.
+        tolerance: the solver stops at this estimated distance from the minimiser, relative to its norm [-].
+        n_iters: largest number of iterations.
+        step: step size of the proximal gradient methods, in units of 1 / ||A||^2.  ||A|| is at most 1 with normalised
+            maps.
+        differentiate: "implicit" gives the gradient of the minimiser.  "unroll" gives the gradient of the iterations,
+            which are then n_iters for any tolerance.  "rows" and "primal_dual" support "implicit" only.
     """
 
     basis: Literal["wavelet", "fourier", "dct"] = "wavelet"
@@ -104,64 +111,78 @@ class Config:
             raise ValueError("solver primal_dual is for several shifts; set solver=pogm")
 
 
-# What the ICML 2021 code ran under the name of l1 in its attack: plain gradient descent from 0, learning rate 1e6 on
-# the mean over 15 * 640 * 368 * 2 real entries, which is a step of 0.283, for 1000 iterations.  Its lambda of 1e-18
-# moves no pixel by more than 1e-5 of the peak, so that the iteration is Landweber's and stopping early regularises.
+# The ICML 2021 code ran this under the name of l1 in its attack: 1000 iterations of plain gradient descent from 0.  The
+# learning rate of 1e6 on the mean over 15 * 640 * 368 * 2 real entries is a step size of 0.283.  Its lambda of 1e-18
+# moves no pixel by more than 1e-5 of the peak.  So the iteration is Landweber's, and early stopping regularises.
 RC2021 = Config(lam=0.0, solver="ista", tolerance=0.0, step=0.283, n_iters=1000, differentiate="unroll")
-# On phantoms 60 iterations of FISTA are 14 % short of the minimum, and hide most of what the minimum suffers.
+# On phantoms 60 iterations of FISTA end 14 % short of the minimum, and hide most of the minimum's vulnerability.
 EARLY_STOPPED = Config(solver="fista", tolerance=0.0, n_iters=60, differentiate="unroll")
 
 PRESETS = {"rc2021": RC2021, "early_stopped": EARLY_STOPPED}
 # The inverse's weight over lambda.  The splitting thresholds at lambda over the weight, and takes the fewest iterations
-# if that is in proportion to the image: to 1e-3 of the minimum, clean phantoms and brains take 45 to 110 at 5, 71 to
-# 101 at 2, 140 to 200 at 1; attacked ones, whose peak is 8 to 21, over 300 at 5, 109 to 243 at 2, 109 to 148 at 1.  An
-# attack sees attacked images.  The least weight keeps the inverse within float32.
+# if this threshold is in proportion to the image.  Iterations to 1e-3 of the minimum: clean phantoms and brains take 45
+# to 110 at 5, 71 to 101 at 2, 140 to 200 at 1.  Attacked images, whose peak is 8 to 21, take over 300 at 5, 109 to 243
+# at 2, 109 to 148 at 1.  An attack sees attacked images.  The least weight keeps the inverse within float32.
 _WEIGHT, _LEAST_WEIGHT = 1.25, 5e-4
-# Of several shifts, whose images also have to agree.  With 4, to 3e-4 of the minimum, a clean phantom knee takes 980,
-# 510, 400, 120, 100 and 160 iterations at 1.25, 2.5, 5, 10, 20 and 40; an attacked one 220 at 10 and 440 at 20.  Steps
-# on the dual problem inside each iteration, as TV has them, take no fewer iterations, each of more work.
+# The same for several shifts, whose images also have to agree.  With 4 shifts, to 3e-4 of the minimum, a clean phantom
+# knee takes 980, 510, 400, 120, 100 and 160 iterations at 1.25, 2.5, 5, 10, 20 and 40; an attacked knee takes 220 at 10
+# and 440 at 20.  Steps on the dual problem inside each iteration, as in TV, do not reduce the number of iterations, and
+# each takes more work.
 _WEIGHT_OF_SEVERAL = 10.0
 
 
 def wavelet_grid(config: Config, shape: tuple[int, int]) -> tuple[int, tuple[int, int]]:
-    """The levels used for a matrix of `shape`, and the grid, padded where levels cannot halve the matrix."""
+    """Choose the wavelet levels for a matrix of `shape` (ny, nx), and a grid that these levels can halve.
+
+    Returns:
+        The levels, and (ny, nx) of the grid, padded if the levels cannot halve the matrix.
+    """
     levels = min(config.levels, int(math.log2(min(shape))))
     block = 2**levels
     return levels, (-(-shape[0] // block) * block, -(-shape[1] // block) * block)
 
 
 def sparsifying_transform(config: Config, shape: tuple[int, int]) -> tuple[Transform, tuple[int, int]]:
-    """Psi and the grid that it lives on, which is `shape` but for padded wavelets.
+    """Choose Psi and its grid, which is `shape` (ny, nx) except for padded wavelets.
 
-    With several shifts it acts on as many images.
+    Returns:
+        The transform, which acts on an image for each shift, and (ny, nx) of its grid.
     """
     if config.basis == "wavelet":
         levels, grid = wavelet_grid(config, shape)
         wavelet = Wavelet(config.wavelet, levels)
-        # A small matrix has fewer levels, and so fewer shifts; the mean over all of them is that over any more.
+        # A small matrix has fewer levels, and so fewer shifts.  The mean over all its shifts equals the mean over any
+        # more.
         shifts = spread_shifts(min(config.shifts, 4**levels), levels)
         return (wavelet if len(shifts) == 1 else CycleSpun(wavelet, shifts)), grid
     return (Fourier() if config.basis == "fourier" else DCT()), shape
 
 
 def weight_of(config: Config) -> float:
-    """The weight of the inverse that `prepare` makes, which is one over the splitting's step."""
+    """Compute the weight of the inverse that `prepare` makes, which is one over the splitting's step."""
     return max((_WEIGHT if config.shifts == 1 else _WEIGHT_OF_SEVERAL) * config.lam, _LEAST_WEIGHT)
 
 
 def prepare(config: Config, maps: Maps, mask: Mask) -> Prepared:
-    """Compute what coil maps and mask decide alone: the inverse of each row, or a form of A^H A."""
+    """Compute what depends on coil maps and mask alone: the inverse of each row, or a form of A^H A."""
     if row_split.by_rows(config.solver, mask):
         return row_inverse(maps, mask, weight_of(config))
     return quickest(Sense(maps, mask)) if config.shifts == 1 else Sense(maps, mask)
 
 
 def solve(config: Config, measurement: Measurement, prepared: Prepared | None = None) -> Solution:
-    """The complex minimiser (ny, nx).
+    """Compute the complex minimiser.
 
-    prepared: of `prepare`, for the same maps and mask; computed if None.
-    Where levels cannot halve the matrix, x lives on a larger grid whose margin the data do not see: the problem stays
-    convex, its prox exact, and the image is the crop.
+    If the levels cannot halve the matrix, x lives on a larger grid, whose margin the data do not see.  The problem
+    stays convex with an exact prox, and the image is the crop.
+
+    Args:
+        config: choices of the method.
+        measurement: the data.
+        prepared: result of `prepare` for the same maps and mask; computed if None.
+
+    Returns:
+        The solution, whose image is (ny, nx) complex.
     """
     if prepared is None:
         prepared = prepare(config, measurement.maps, measurement.mask)
@@ -179,7 +200,7 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
 
 
 def follow(config: Config, mask: Mask) -> Follow | None:
-    """`solve` for data that change little by little, if by rows."""
+    """Build `solve` for data that change little by little; None unless the solver is by rows."""
     return row_split.following(partial(_split, config)) if row_split.by_rows(config.solver, mask) else None
 
 
@@ -198,7 +219,7 @@ def _regulariser(psi: Transform, threshold: float) -> row_split.Regulariser:
         return psi.adjoint(soft_threshold(psi.forward(v), threshold)) if threshold else v
 
     def linearised(at: Split) -> Prox:
-        # The derivative of a proximal operator is its own transpose, and cotangents are conjugated vectors.
+        # The derivative of a proximal operator is its own transpose.  Cotangents are conjugated vectors.
         transpose = jax.vjp(shrink, at.v)[1]
         return lambda v, dual: (jnp.conj(transpose(jnp.conj(v))[0]), dual)
 
@@ -239,12 +260,12 @@ def _by_gradients(
     )
 
 
-# 1/tau - sigma = 1/2, with norms of at most 1 of A and of the frame.
+# 1/tau - sigma = 1/2.  A and the frame have norms of at most 1.
 _SIGMA = 0.1
 
 
 def _primal_dual(config: Config, sense: Sense, kspace: Array, frame: Frame, grid: tuple[int, int]) -> Solution:
-    """For several shifts, whose sum has no proximal operator in closed form, without an inverse."""
+    """Solve for several shifts without an inverse.  The sum over shifts has no proximal operator in closed form."""
     shape = (sense.maps.shape[-2], sense.maps.shape[-1])
     bound = config.lam / math.sqrt(len(frame.images.shifts))
     return primal_dual(
@@ -261,7 +282,7 @@ def _primal_dual(config: Config, sense: Sense, kspace: Array, frame: Frame, grid
 
 
 def objective(config: Config, measurement: Measurement, x: Image) -> Array:
-    """The value that `solve` minimises, at an image on the solver's grid (see `sparsifying_transform`)."""
+    """Compute the value that `solve` minimises, at an image on the solver's grid (see `sparsifying_transform`)."""
     a = Sense(measurement.maps, measurement.mask)
     shape = (measurement.maps.shape[-2], measurement.maps.shape[-1])
     psi, _ = sparsifying_transform(config, shape)
@@ -273,19 +294,19 @@ def objective(config: Config, measurement: Measurement, x: Image) -> Array:
 
 
 def without_inverse(config: Config) -> Config:
-    """The same problem by a solver that keeps no inverse of each row in memory."""
+    """Return the same problem with a solver that keeps no inverse of each row in memory."""
     if config.solver != "rows":
         return config
     return replace(config, solver="pogm" if config.shifts == 1 else "primal_dual")
 
 
 def build(config: Config) -> Reconstructor:
-    """|x| of `solve`."""
+    """Build the method |x|, with x from `solve`."""
     return staged(partial(prepare, config), partial(solve, config), partial(follow, config))
 
 
 def variational(config: Config) -> MakeVariational:
-    """What `solve` minimises, over images on the solver's grid, from 0."""
+    """Build the objective of `solve` over images on the solver's grid, which begins at 0."""
 
     def of(measurement: Measurement, key: Key) -> Variational:
         del key

@@ -1,4 +1,4 @@
-"""A network that gives image and coil images, as a method, which gives the image alone."""
+"""A reconstruction method from a network that gives an image and coil images; the method gives the image alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Reconstruc
 
 
 def reconstructor(init: Callable[[Key], Params], predict: Predict, *, needs_maps: bool) -> Reconstructor:
-    """The image of `predict`, in the units of the measurement; nothing is drawn."""
+    """Build a method from `predict`: its image, in the units of the measurement.  It uses no key."""
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
         del key

@@ -13,10 +13,13 @@ from jaxcs.types import Measurement
 
 
 def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
-    """Divide the k-space by max|A^H y|; also return that number, in the units of the raw k-space.
+    """Divide the k-space by max|A^H y|.
 
-    Every l1 solution is 0 from lambda = max|Psi A^H y| on, which this is for Psi the identity, so that lambda becomes
-    a fraction.  An all-zero measurement keeps scale 0 and stays zero.
+    Every l1 solution is 0 for lambda of at least max|Psi A^H y|.  With the identity as Psi this is the scale, so lambda
+    becomes a fraction.  A measurement of zeros has scale 0 and stays zero.
+
+    Returns:
+        The scaled measurement, and the scale () in the units of the raw k-space.
     """
     a = Sense(measurement.maps, measurement.mask)
     scale = jnp.max(magnitude(a.adjoint(measurement.kspace)))

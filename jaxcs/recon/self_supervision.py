@@ -1,6 +1,6 @@
-"""How well a network's image explains the measured samples, which needs no ground truth, and which samples to withhold.
+"""The misfit of a network's image to the measured samples, which needs no ground truth, and the samples to withhold.
 
-The loss is that of test-time training (Darestani, Liu & Heckel, ICML 2022, arXiv:2204.07204), relative, in the 1-norm:
+The loss of test-time training (Darestani, Liu & Heckel, ICML 2022, arXiv:2204.07204) is relative, in the 1-norm:
 
     ||M (F c - y)||_1 / ||M y||_1
 
@@ -22,9 +22,15 @@ from jaxcs.types import Key, Kspace, Mask
 
 
 def misfit(coils: Complex[Array, "coil ny nx"], kspace: Kspace, samples: Mask) -> Float[Array, ""]:
-    """||F c - y||_1 / ||y||_1 over the samples, 0 where the data are zero there [-].
+    """Compute ||F c - y||_1 / ||y||_1 over the samples.
 
-    coils: coil images.  kspace: the data.  samples: (nx,) or (ny, nx), True where they count.
+    Args:
+        coils: (coil, ny, nx) coil images c.
+        kspace: (coil, ny, nx) data y.
+        samples: (nx,) or (ny, nx), True where samples count.
+
+    Returns:
+        The misfit, () [-]; 0 if the data are zero at these samples.
     """
     error = jnp.where(samples, magnitude(fft2c(coils) - kspace), 0)
     size = jnp.sum(jnp.where(samples, magnitude(kspace), 0))
@@ -32,10 +38,18 @@ def misfit(coils: Complex[Array, "coil ny nx"], kspace: Kspace, samples: Mask) -
 
 
 def withhold(key: Key, mask: Mask, share: float) -> Bool[Array, "..."]:
-    """A random `share` of the measurement, of the mask's shape: whole columns of a column mask, else points.
+    """Draw a random `share` of the measurement: whole columns of a column mask, otherwise points.
 
-    Rounded, but at least one; never of the fully sampled centre, from which coil maps are estimated.  Nothing where
-    there is no other sample.
+    The number is rounded, and at least one.  The fully sampled centre, from which coil maps are estimated, is never
+    withheld.  Nothing is withheld if the mask has no other sample.
+
+    Args:
+        key: random key.
+        mask: (nx,) or (ny, nx) bool, True where measured.
+        share: share of the measured samples [-].
+
+    Returns:
+        A bool array of the mask's shape, True where withheld.
     """
     free = mask & ~calibration_region(mask, 0)
     count = jnp.clip(jnp.round(share * jnp.sum(mask, dtype=jnp.float32)), 1, jnp.sum(free))
@@ -45,10 +59,19 @@ def withhold(key: Key, mask: Mask, share: float) -> Bool[Array, "..."]:
 
 
 def withhold_as_published(key: Key, samples: Bool[Array, "ny nx"], share: float) -> Bool[Array, "ny nx"]:
-    """Points drawn with replacement, as many as `share` of the sampled ones, so that fewer than that are withheld."""
+    """Draw points with replacement, a `share` of the number of samples, so that fewer distinct points are withheld.
+
+    Args:
+        key: random key.
+        samples: (ny, nx) bool, True where measured.
+        share: number of draws over the number of samples [-].
+
+    Returns:
+        (ny, nx) bool, True where withheld.
+    """
     count = jnp.sum(samples, dtype=jnp.int32)
     most = math.ceil(share * samples.size)
-    places = jnp.argsort(~samples.ravel())  # the sampled ones first
+    places = jnp.argsort(~samples.ravel())  # sampled points first
     drawn = places[jax.random.randint(key, (most,), 0, jnp.maximum(count, 1), jnp.int32)]
     counts = jnp.arange(most) < jnp.round(jnp.float32(share) * count)
     held = jnp.zeros(samples.size, bool).at[drawn].max(counts)

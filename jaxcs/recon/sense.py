@@ -27,10 +27,11 @@ Prepared = RowInverse | Sense
 class Config:
     """min_x 1/2 ||A x - y||^2 + lam / 2 ||x||^2.
 
-    lam: Tikhonov weight, relative to ||A||^2 <= 1, above 0.
-    solver: "rows" is the closed form, by the exact inverse of each row; for masks of single samples, whose rows are not
-        apart, it is "cg", conjugate gradients, which need no inverse in memory.
-    n_iters: of conjugate gradients.
+    Attributes:
+        lam: Tikhonov regularisation weight above 0, relative to ||A||^2 <= 1.
+        solver: "rows" is the closed form, by the exact inverse of each row.  "cg" is conjugate gradients, which need no
+            inverse in memory.  A mask of single samples has no separate rows: "rows" then means "cg".
+        n_iters: iterations of conjugate gradients.
     """
 
     lam: float = 0.01
@@ -44,15 +45,21 @@ class Config:
 
 
 def prepare(config: Config, maps: Maps, mask: Mask) -> Prepared:
-    """Compute what coil maps and mask decide alone: the inverse of each row, or A itself."""
+    """Compute what depends on coil maps and mask alone: the inverse of each row, or A itself."""
     return row_inverse(maps, mask, config.lam) if by_rows(config.solver, mask) else Sense(maps, mask)
 
 
 def solve(config: Config, measurement: Measurement, prepared: Prepared | None = None) -> Solution:
-    """The complex image (A^H A + lam)^-1 A^H y.  It is linear in the k-space.
+    """Compute the complex image (A^H A + lam)^-1 A^H y, which is linear in the k-space.
 
-    Its error is a bound: a residual r leaves an error of ||r|| / lam at most.
-    prepared: of `prepare`, for the same maps and mask; computed if None.
+    Args:
+        config: choices of the method.
+        measurement: the data.
+        prepared: result of `prepare` for the same maps and mask; computed if None.
+
+    Returns:
+        The solution, whose image is (ny, nx) complex.  Its error is a bound: a residual r leaves an error of at most
+        ||r|| / lam.
     """
     if prepared is None:
         prepared = prepare(config, measurement.maps, measurement.mask)
@@ -72,7 +79,7 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
 
 
 def _by_rows(config: Config, sense: Sense, b: Image, inverse: RowInverse) -> Image:
-    """The closed form; differentiated as what it solves, so that the inverse need not be."""
+    """The closed form.  The equation that it solves gives its gradient; the inverse is not differentiated."""
 
     def solved(theta: tuple[Sense, Image], inverse: RowInverse, _: None) -> Image:
         return inverse.solve(*theta)
@@ -90,9 +97,10 @@ def _by_rows(config: Config, sense: Sense, b: Image, inverse: RowInverse) -> Ima
 class WorstCase(NamedTuple):
     """The perturbation of the data that moves the complex image most.
 
-    gain: the largest singular value of the map from measured data to image [-].
-    kspace: (coil, ny, nx), of norm 1, measured entries alone: what is moved most.
-    image: what it becomes, of norm gain.
+    Attributes:
+        gain: () largest singular value of the map from measured data to image [-].
+        kspace: (coil, ny, nx) perturbation of norm 1, on measured entries alone.
+        image: (ny, nx) change of the image, with norm `gain`.
     """
 
     gain: Float[Array, ""]
@@ -101,11 +109,16 @@ class WorstCase(NamedTuple):
 
 
 def worst_case(config: Config, maps: Maps, mask: Mask) -> WorstCase:
-    """The exact worst case of SENSE, for a mask of columns (nx,).
+    """Compute the exact worst case of SENSE for a mask of columns.
 
-    The map is (A^H A + lam)^-1 A^H.  A^H A acts on each row by itself, so that an eigenvector u of a row's matrix with
-    the eigenvalue h is an image that the data A u / sqrt(h) make, enlarged by sqrt(h) / (h + lam).  The row and the
-    eigenvalue of the largest gain are the worst case.  It lies in one row of the image.
+    The map is (A^H A + lam)^-1 A^H. A^H A acts on each row separately.  Let u be an eigenvector of a row's matrix with
+    the eigenvalue h.  The data A u / sqrt(h) make the image u, enlarged by sqrt(h) / (h + lam).  The row and the
+    eigenvalue of the largest gain are the worst case, which lies in one row of the image.
+
+    Args:
+        config: the method's configuration.
+        maps: (coil, ny, nx) coil sensitivity maps.
+        mask: (nx,) bool, True for measured columns.
     """
     values, vectors = eigh(row_matrices(maps, mask))
     values = jnp.maximum(values, 0)
@@ -119,5 +132,5 @@ def worst_case(config: Config, maps: Maps, mask: Mask) -> WorstCase:
 
 
 def build(config: Config) -> Reconstructor:
-    """|x| of `solve`."""
+    """Build the method |x|, with x from `solve`."""
     return staged(partial(prepare, config), partial(solve, config))

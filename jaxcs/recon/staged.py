@@ -1,4 +1,4 @@
-"""Reconstructions in two stages: what coil maps and mask decide alone, and what the data decide."""
+"""Reconstructions in two stages: the first depends on coil maps and mask alone, the second on the data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ def staged(
     solve: Callable[[Measurement, Any], Solution],
     follow: Callable[[Mask], Follow | None] = lambda mask: None,
 ) -> Reconstructor:
-    """A method without parameters from its two stages, which give complex images."""
+    """Build a method without parameters from its two stages, which give complex images.
+
+    Args:
+        prepare: (maps, mask) -> a pytree.
+        solve: (measurement, result of `prepare`) -> solution with a complex image.
+        follow: mask -> `Follow` with complex images, or None.
+    """
 
     def follow_it(mask: Mask) -> Follow | None:
         followed = follow(mask)
@@ -50,7 +56,10 @@ def _magnitude_of(
 
 
 def stages_of(method: Reconstructor) -> Stages:
-    """The stages of any method; one that has none prepares nothing, and is far from no solution."""
+    """Return the stages of any method.
+
+    A method without stages prepares nothing, and its solution has error NaN.
+    """
     if method.stages is not None:
         return method.stages
 

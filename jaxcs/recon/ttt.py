@@ -1,12 +1,12 @@
-"""Test-time training: a trained network's weights go on being fitted to the one measurement at hand.
+"""Test-time training: the weights of a trained network are fitted further, to a single measurement.
 
 Darestani, Liu & Heckel, "Test-Time Training Can Close the Natural Distribution Shift Performance Gap in Deep Learning
 Based Compressed Sensing", ICML 2022 (arXiv:2204.07204).  From the trained weights,
 
     minimise over theta   ||M' (F c_theta(y') - y)||_1 / ||M' y||_1
 
-by Adam, where c_theta are the coil images that the network implies.  A few of the samples are withheld from M', and the
-fit stops when their error rises; the image is that of the last weights and of all the data, y.
+by Adam. c_theta are the coil images that the network implies.  A few samples are withheld from M', and the fit stops
+when their error rises.  The last weights and all data y give the image.
 """
 
 from __future__ import annotations
@@ -27,25 +27,29 @@ from jaxcs.solvers.fit import Fit, Iterate, Losses, Stop, fit
 from jaxcs.types import Key, Kspace, Magnitude, Mask, Measurement, Params, Predict, Reconstructor
 
 HOLDOUTS = ("unseen", "published")
-# None at the minimum: a fit that is stopped in time is not at one.
+# "implicit" is missing, because a fit that is stopped in time is not at a minimum.
 GRADIENTS = ("unroll", "truncated", "warm")
-# As many windows of scores there are before the fit may stop (published code).
+# The fit may stop after this many windows of scores (published code).
 _WINDOWS = 3
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """The fit, whatever the network.
+    """The fit of any network.
 
-    n_steps, learning_rate: of Adam; at most, and 0 for the network as it was trained.
-    holdout: "unseen": whole columns (points of a mask of points) that neither the loss nor the network sees;
-        "published": points drawn with replacement, which the loss does not see, but the network does.
-    share: of the samples that are withheld [-].
-    window: the fit stops when the mean error of the withheld samples over the last `window` steps is above that over
-        the `window` before; not before three windows, as published, and never where n_steps are fewer.
-    gradient, gradient_steps: how an attack sees the fit: "unroll" through all steps, "truncated" through the last
-        ones, or where it stopped before them through the network alone; "warm" through as many steps more, from where
-        the fit to the clean data stopped.
+    Attributes:
+        n_steps: largest number of steps of Adam; 0 for the network as it was trained.
+        learning_rate: learning rate of Adam.
+        holdout: "unseen" withholds whole columns (points for a mask of points) from the loss and from the network.
+            "published" draws points with replacement, and withholds them from the loss only.
+        share: share of the samples that are withheld [-].
+        window: the fit stops when the mean error of the withheld samples over the last `window` steps is above the mean
+            over the `window` steps before.  It does not stop before three windows, as published, and never if n_steps
+            is less.
+        gradient: how an attack sees the fit.  "unroll" goes through all steps.  "truncated" goes through the last
+            steps, or through the network alone if the fit stopped before them.  "warm" goes through additional steps
+            from the end of the fit to the clean data.
+        gradient_steps: number of these steps for "truncated" and "warm".
     """
 
     n_steps: int = 200
@@ -57,7 +61,7 @@ class FitConfig:
     gradient_steps: int = 5
 
     def check(self) -> None:
-        """Raise ValueError where a field makes no sense."""
+        """Raise ValueError if a field makes no sense."""
         check_choice("holdout", self.holdout, HOLDOUTS)
         check_choice("gradient", self.gradient, GRADIENTS)
         for name, low in (("n_steps", 0), ("window", 1), ("gradient_steps", 1), ("learning_rate", 0)):
@@ -84,17 +88,20 @@ class VarnetConfig(varnet.Config, FitConfig):
         self.check()
 
 
-# What the publication and its code did; the network is that of the weights.
+# The settings of the publication and its code; the weights decide the network.
 _PUBLISHED = {"n_steps": 2500, "holdout": "published", "window": 100, "gradient": "truncated"}
 UNET_PRESETS = {"published": UnetConfig(learning_rate=1e-5, **_PUBLISHED)}  # type: ignore[arg-type]
 VARNET_PRESETS = {"published": VarnetConfig(learning_rate=1e-4, **_PUBLISHED)}  # type: ignore[arg-type]
 
 
 class Problem(NamedTuple):
-    """What a fit depends on.
+    """The data of a fit.
 
-    seen: the measurement that the network is given.  kspace: all data.
-    fitted, held: samples that the loss and the score are of, (nx,) or (ny, nx).
+    Attributes:
+        seen: the measurement that the network is given.
+        kspace: (coil, ny, nx) all data.
+        fitted: (nx,) or (ny, nx) samples that the loss sees.
+        held: (nx,) or (ny, nx) samples that the score sees.
     """
 
     seen: Measurement
@@ -103,14 +110,19 @@ class Problem(NamedTuple):
     held: Mask
 
 
-# A file of `jaxcs.recon` with build and predict.
+# A file of `jaxcs.recon` that has build and predict.
 Network = Any
 
 
 def build(network: Network, config: Any) -> Reconstructor:
-    """Fit, then reconstruct.  Its parameters are trained weights, or where another fit stood.
+    """Build the method: fit, then reconstruct.  Its parameters are trained weights, or the last iterate of another fit.
 
-    network: the file of the method whose weights are fitted.  The key draws what is withheld.
+    Args:
+        network: file of the method whose weights are fitted.
+        config: configuration of network and fit.
+
+    Returns:
+        The method, whose key draws the withheld samples.
     """
     predict: Predict = network.predict(config)
 
@@ -125,7 +137,10 @@ def build(network: Network, config: Any) -> Reconstructor:
 
 
 def surrogate(network: Network, config: Any) -> Surrogate | None:
-    """For the gradient "warm": a short fit to the perturbed data that goes on from the whole fit to the clean data."""
+    """Build the cheaper method for the gradient "warm"; None for other gradients.
+
+    Its fit to the perturbed data is short, and continues from the whole fit to the clean data.
+    """
     if config.gradient != "warm" or config.n_steps == 0:
         return None
     predict = network.predict(config)
@@ -133,13 +148,21 @@ def surrogate(network: Network, config: Any) -> Surrogate | None:
     def start(params: Params, measurement: Measurement, key: Key) -> Iterate:
         return run(config, predict, params, measurement, key).last
 
-    # Too few steps for a window, so that it goes through all of them.
+    # With steps too few for a window, the fit goes through all of them.
     short = replace(config, n_steps=config.gradient_steps, window=config.gradient_steps, gradient="unroll")
     return Surrogate(start, build(network, short))
 
 
 def run(config: FitConfig, predict: Predict, begin: Params | Iterate, measurement: Measurement, key: Key) -> Fit:
-    """The fit alone."""
+    """Run the fit alone.
+
+    Args:
+        config: the fit.
+        predict: the network's image and coil images.
+        begin: parameters, or the last iterate of another fit.
+        measurement: the measurement.
+        key: random key, which draws the withheld samples.
+    """
     return fit(
         losses(predict),
         problem(config, measurement, key),
@@ -153,7 +176,7 @@ def run(config: FitConfig, predict: Predict, begin: Params | Iterate, measuremen
 
 
 def problem(config: FitConfig, measurement: Measurement, key: Key) -> Problem:
-    """What of the measurement is fitted, and what is withheld."""
+    """Split the measurement into fitted and withheld samples."""
     kspace, mask, _ = measurement
     if config.holdout == "published":
         samples = jnp.broadcast_to(mask, kspace.shape[-2:])
@@ -165,7 +188,7 @@ def problem(config: FitConfig, measurement: Measurement, key: Key) -> Problem:
 
 
 def losses(predict: Predict) -> Losses:
-    """The relative error of what the network implies of the fitted samples, and of the withheld ones."""
+    """Build the losses: the relative misfit of the network's coil images on the fitted and on the withheld samples."""
 
     def of(problem: Problem, params: Params) -> tuple[Array, Array]:
         coils = predict(params, problem.seen).coils
@@ -175,7 +198,10 @@ def losses(predict: Predict) -> Losses:
 
 
 def rising(window: int) -> Stop:
-    """Whether the mean of the last `window` scores is above that of the `window` before; not before three windows."""
+    """Build the stop rule: the mean of the last `window` scores is above the mean of the `window` scores before.
+
+    The rule is False before three windows.
+    """
 
     def stop(scores: Array, steps: Array) -> Bool[Array, ""]:
         late, early = (jnp.mean(lax.dynamic_slice_in_dim(scores, steps - back * window, window)) for back in (1, 2))

@@ -28,10 +28,12 @@ from jaxcs.types import Follow, Image, Maps, Mask, Measurement, Reconstructor, S
 class Config:
     """min_x 1/2 ||A x - y||^2 + lam sum |D x|, isotropic, with complex magnitudes.
 
-    lam: relative to max|A^H y|, which is 1 for a normalised measurement.
-    solver: "rows" splits, with the exact inverse of each row; for masks of single samples, whose rows are not apart, it
-        is "primal_dual", which needs no inverse in memory.
-    tolerance: distance from the minimiser, relative, as estimated, at which the solver stops.  n_iters: at most.
+    Attributes:
+        lam: regularisation weight, relative to max|A^H y|, which is 1 for a normalised measurement.
+        solver: "rows" is a splitting with the exact inverse of each row.  "primal_dual" needs no inverse in memory.  A
+            mask of single samples has no separate rows: "rows" then means "primal_dual".
+        tolerance: the solver stops at this estimated distance from the minimiser, relative to its norm [-].
+        n_iters: largest number of iterations.
     """
 
     lam: float = 0.001
@@ -46,28 +48,36 @@ class Config:
         check_at_least("n_iters", self.n_iters, 1)
 
 
-# The inverse's weight over lambda; the splitting's step is one over it.  At 2, 5 and 16 a phantom knee takes 77, 32 and
-# 38 iterations, and 71, 120 and over 250 attacked.  The least weight keeps the inverse within float32.
+# The inverse's weight over lambda; the splitting's step is one over the weight.  At 2, 5 and 16 a phantom knee takes
+# 77, 32 and 38 iterations, and an attacked knee 71, 120 and over 250.  The least weight keeps the inverse within
+# float32.
 _WEIGHT, _LEAST_WEIGHT = 3.0, 5e-4
-# Steps on the dual problem inside each iteration, which begin where the last one's ended.
+# Steps on the dual problem inside each iteration, which continue from the end of the last iteration.
 _INNER = 6
 Prepared = RowInverse | Sense
 
 
 def weight_of(config: Config) -> float:
-    """The weight of the inverse that `prepare` makes, which is one over the splitting's step."""
+    """Compute the weight of the inverse that `prepare` makes, which is one over the splitting's step."""
     return max(_WEIGHT * config.lam, _LEAST_WEIGHT)
 
 
 def prepare(config: Config, maps: Maps, mask: Mask) -> Prepared:
-    """Compute what coil maps and mask decide alone: the inverse of each row, or A itself."""
+    """Compute what depends on coil maps and mask alone: the inverse of each row, or A itself."""
     return row_inverse(maps, mask, weight_of(config)) if row_split.by_rows(config.solver, mask) else Sense(maps, mask)
 
 
 def solve(config: Config, measurement: Measurement, prepared: Prepared | None = None) -> Solution:
-    """The complex minimiser (ny, nx), and 0 where no coil sees anything: there it is not determined.
+    """Compute the complex minimiser.
 
-    prepared: of `prepare`, for the same maps and mask; computed if None.
+    Args:
+        config: choices of the method.
+        measurement: the data.
+        prepared: result of `prepare` for the same maps and mask; computed if None.
+
+    Returns:
+        The solution, whose image is (ny, nx) complex.  It is 0 at pixels that no coil sees, because the data do not
+        determine them.
     """
     if prepared is None:
         prepared = prepare(config, measurement.maps, measurement.mask)
@@ -81,7 +91,7 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
 
 
 def follow(config: Config, mask: Mask) -> Follow | None:
-    """`solve` for data that change little by little, if by rows."""
+    """Build `solve` for data that change little by little; None unless the solver is by rows."""
     return row_split.following(partial(_split, config)) if row_split.by_rows(config.solver, mask) else None
 
 
@@ -97,7 +107,7 @@ def _seen(sense: Sense, x: Image) -> Image:
 def _regulariser(radius: float) -> row_split.Regulariser:
     """The proximal operator of radius * TV: v - D^H u, with u of the dual problem min ||v - D^H u||, |u| <= radius.
 
-    By accelerated projected gradients (Beck & Teboulle, IEEE Trans. Image Process. 18:2419, 2009).
+    Accelerated projected gradients solve the dual problem (Beck & Teboulle, IEEE Trans. Image Process. 18:2419, 2009).
     """
     d = FiniteDifference()
 
@@ -121,15 +131,15 @@ def _regulariser(radius: float) -> row_split.Regulariser:
     )
 
 
-# 1/tau - sigma ||D||^2 = 1/2 exactly, with ||A|| <= 1.  The dual variable is of the size of lam and the differences of
-# that of the image, 1: a sigma between 0.01 and 0.03 comes nearest to the minimum in 100 iterations for every lam from
-# 0.001 to 0.004 (0.25, which balances ||D||, is twice as far from it).
+# 1/tau - sigma ||D||^2 = 1/2 exactly, with ||A|| <= 1.  The dual variable is as large as lam, and the differences are
+# as large as the image, 1.  For every lam from 0.001 to 0.004 a sigma of 0.01 to 0.03 comes nearest to the minimum in
+# 100 iterations.  0.25, which balances ||D||, ends twice as far from it.
 _SIGMA = 0.02
 _TAU = 1 / (0.5 + _SIGMA * NORM_SQUARED)
 
 
 def _primal_dual(config: Config, sense: Sense, kspace: Array) -> Solution:
-    """For a mask of single samples, whose data term has no proximal operator in closed form."""
+    """Solve for a mask of single samples, whose data term has no proximal operator in closed form."""
     return primal_dual(
         gradient=lambda theta, x: theta[0].normal(x) - theta[1],
         conjugate_prox=lambda theta, u, sigma: project_ball(u, config.lam),
@@ -144,7 +154,7 @@ def _primal_dual(config: Config, sense: Sense, kspace: Array) -> Solution:
 
 
 def objective(config: Config, measurement: Measurement, x: Image) -> Array:
-    """The value that `solve` minimises."""
+    """Compute the value that `solve` minimises at an image x (ny, nx)."""
     misfit = Sense(measurement.maps, measurement.mask).forward(x) - jnp.where(measurement.mask, measurement.kspace, 0)
     differences = FiniteDifference().forward(x)
     variation = jnp.sqrt(jnp.sum(magnitude(differences) ** 2, axis=0))
@@ -152,5 +162,5 @@ def objective(config: Config, measurement: Measurement, x: Image) -> Array:
 
 
 def build(config: Config) -> Reconstructor:
-    """|x| of `solve`."""
+    """Build the method |x|, with x from `solve`."""
     return staged(partial(prepare, config), partial(solve, config), partial(follow, config))

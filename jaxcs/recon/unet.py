@@ -14,16 +14,19 @@ from jaxcs.nets.unet import unet
 from jaxcs.recon.checks import check_at_least, checked
 from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
 
-# fastMRI divides by the standard deviation plus this, and clamps what comes out.
+# fastMRI divides by the standard deviation plus this epsilon, and clamps the result.
 _EPSILON, _CLAMP = 1e-11, 6.0
 
 
 @dataclass(frozen=True)
 class Config:
-    """The network, and what of the image it sees.
+    """The network, and the part of the image that it sees.
 
-    channels: of the first level.  pools: levels below it.
-    crop: the central (ny, nx) that the network sees and returns; fastMRI's is the target's.  None: all of it.
+    Attributes:
+        channels: channels of the first level.
+        pools: number of levels below the first.
+        crop: central (ny, nx) that the network sees and returns [pixels]; fastMRI uses the size of the target.  None:
+            the whole image.
     """
 
     channels: int = 32
@@ -35,7 +38,7 @@ class Config:
         check_at_least("pools", self.pools, 1)
 
 
-# Table 2 of the ICML 2021 paper, whose "layers" count both ways, so that 8 are 4 pools and 4 are 2.
+# Table 2 of the ICML 2021 paper.  Its "layers" count both ways, so 8 layers are 4 pools and 4 layers are 2.
 PRESETS = {
     "u1": Config(32, 4),
     "u2": Config(16, 4),
@@ -44,13 +47,13 @@ PRESETS = {
     "u5": Config(8, 2),
     # The half-width network of Morshuis et al. 2022.
     "half": Config(16, 4),
-    # What is trained on two CPU cores in minutes, and shipped.
+    # The shipped network, which trains in minutes on two CPU cores.
     "small": Config(8, 4),
 }
 
 
 def build(config: Config) -> Reconstructor:
-    """Network of the normalised root-sum-of-squares image, in the units of the measurement again."""
+    """Build the method: the network of the normalised root-sum-of-squares image, in the units of the measurement."""
     net = unet(1, 1, config.channels, config.pools)
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
@@ -62,15 +65,19 @@ def build(config: Config) -> Reconstructor:
 
 
 def network_input(config: Config, measurement: Measurement) -> tuple[Magnitude, Array, Array]:
-    """The zero-filled image with mean 0 and standard deviation 1 (unbiased), before the clamp; and both that it had."""
+    """Compute the network's input before the clamp: the zero-filled image with mean 0 and standard deviation 1.
+
+    Returns:
+        The normalised image (ny, nx), and the mean and the standard deviation (unbiased) that the image had.
+    """
     coils = ifft2c(jnp.where(measurement.mask, measurement.kspace, 0))
     image = root_sum_of_squares(coils if config.crop is None else image_crop(coils, config.crop))
     mean = jnp.mean(image)
     variance = jnp.sum((image - mean) ** 2) / (image.size - 1)
-    std = safe_sqrt(variance) + _EPSILON  # so that a constant image keeps a finite gradient
+    std = safe_sqrt(variance) + _EPSILON  # a constant image keeps a finite gradient
     return (image - mean) / std, mean, std
 
 
 def clamped_fraction(config: Config, measurement: Measurement) -> Float[Array, ""]:
-    """The fraction of pixels that the clamp cuts off, where the network is blind to changes [-]."""
+    """Compute the fraction of pixels that the clamp cuts off, and at which the network is blind to changes [-]."""
     return jnp.mean(jnp.abs(network_input(config, measurement)[0]) > _CLAMP, dtype=jnp.float32)

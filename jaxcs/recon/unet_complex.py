@@ -1,13 +1,15 @@
-"""A U-Net that gives a complex image, whose k-space can be held against the data: for test-time training.
+"""A U-Net that gives a complex image, whose k-space can be compared with the data: for test-time training.
 
-The network sees the coil-combined zero-filled image A^H y as real and imaginary part, turned by the phase p of the same
-image from the fully sampled centre alone, and gives the two parts of an image g; f = p g, so that M F S f is what it
-says of the measured samples.  Without the phase it would have to learn every phase that an image can have: after 600
-steps on phantoms its SSIM was 0.50 instead of 0.67.  The published U-Net (Darestani, Liu & Heckel, ICML 2022,
-arXiv:2204.07204) sees and gives instead the root sums of squares over the coils of the real and of the imaginary parts,
-neither of which can be negative: the phase of its f is confined to a quarter of the circle, and S f, with the phase
-that the coil maps have, can agree with no data whose phase is another.  Each part is normalised by its own mean and
-standard deviation, as in fastMRI's VarNet, and nothing is clamped.
+The network sees the coil-combined zero-filled image A^H y as real and imaginary part.  The image is first turned back
+by its phase p, taken from the fully sampled centre alone.  The network gives the two parts of an image g.  The result
+is f = p g, so M F S f is the network's prediction of the measured samples.  Without the phase it would have to learn
+every phase that an image can have: after 600 steps on phantoms its SSIM was 0.50 instead of 0.67.
+
+The published U-Net (Darestani, Liu & Heckel, ICML 2022, arXiv:2204.07204) instead sees and gives two root sums of
+squares over the coils: of the real and of the imaginary parts.  Neither can be negative, so the phase of its f is
+confined to a quarter of the circle.  S f, with the phase of the coil maps, cannot agree with data of another phase.
+
+Each part is normalised by its own mean and standard deviation, as in fastMRI's VarNet, and nothing is clamped.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from jaxcs.recon.checks import check_at_least
 from jaxcs.recon.predicted import reconstructor
 from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
-# Of the root mean square [-]: what counts as faint.
+# Magnitudes below about this share of the root mean square are faint [-].
 _FAINT = 0.3
 
 
@@ -34,7 +36,12 @@ NEEDS_MAPS = True
 
 @dataclass(frozen=True)
 class Config:
-    """The network.  channels: of the first level.  pools: levels below it."""
+    """The network.
+
+    Attributes:
+        channels: channels of the first level.
+        pools: number of levels below the first.
+    """
 
     channels: int = 32
     pools: int = 4
@@ -47,18 +54,18 @@ class Config:
 PRESETS = {
     # The width of the published test-time training.
     "paper": Config(64, 4),
-    # What is trained on two CPU cores in minutes, and shipped.
+    # The shipped network, which trains in minutes on two CPU cores.
     "small": Config(6, 3),
 }
 
 
 def build(config: Config) -> Reconstructor:
-    """The magnitude of the network's image, in the units of the measurement."""
+    """Build the method: the magnitude of the network's image, in the units of the measurement."""
     return reconstructor(norm_unet(config.channels, config.pools).init, predict(config), needs_maps=NEEDS_MAPS)
 
 
 def predict(config: Config) -> Predict:
-    """The magnitude of the image f, and the coil images S f."""
+    """Build the function that gives the magnitude of the image f, and the coil images S f."""
     net = norm_unet(config.channels, config.pools)
 
     def of(params: Params, measurement: Measurement) -> Prediction:
@@ -72,9 +79,15 @@ def predict(config: Config) -> Predict:
 
 
 def phase_of(image: Array) -> Array:
-    """The phase of an image, smooth in it: where it is faint beside its root mean square it tends to 1.
+    """Compute a smooth phase of an image: it tends to 1 where the image is faint beside its root mean square.
 
-    A phase itself turns without bound where the image is near 0, and an attack's gradient would be of little else.
+    The exact phase turns without bound where the image is near 0, and would dominate an attack's gradient.
+
+    Args:
+        image: complex image of any shape.
+
+    Returns:
+        Numbers of magnitude 1, of the same shape.
     """
     moved = image + _FAINT * safe_sqrt(jnp.mean(abs2(image)))
     size = magnitude(moved)

@@ -4,8 +4,8 @@ A network with a fixed random input z is fitted to the measured data alone,
 
     minimise over C   mean |M F G(C, z) - s M y|^2,
 
-where G gives all coil images; its structure, and stopping in time, are the only prior.  The fitted coil images then
-have their measured samples replaced by the data that were given, and are combined by root sum of squares.
+with G for all coil images.  The network's structure and early stopping are the only prior.  The fitted coil images then
+have their measured samples replaced by the given data, and are combined by root sum of squares.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from jaxcs.types import (
     Variational,
 )
 
-# Added under the square root of Adam's second moment, whose gradient at 0 would be NaN: a weight behind a ReLU that
-# never fires has no slope.
+# Added under the square root of Adam's second moment, because the gradient of the root at 0 would be NaN.  A weight
+# behind a ReLU that never fires has such a zero gradient.
 _ADAM_ROOT = 1e-16
 
 OPTIMISERS: dict[str, Callable[[float, int], optax.GradientTransformation]] = {
     "adam": lambda rate, n_steps: optax.adam(rate, eps_root=_ADAM_ROOT),
-    # Figure 16 of the ICML 2021 paper: smoother descents move where a perturbation puts its error.
+    # Figure 16 of the ICML 2021 paper: smoother descents change the places at which a perturbation puts its error.
     "smooth_adam": lambda rate, n_steps: optax.adam(rate, b1=0.98, eps_root=_ADAM_ROOT),
     "rising_descent": lambda rate, n_steps: optax.sgd(optax.linear_schedule(0.0, rate, n_steps)),
 }
@@ -52,17 +52,21 @@ GRADIENTS = ("unroll", "truncated", "warm", "implicit")
 
 @dataclass(frozen=True)
 class FitConfig:
-    """The fit, whatever the network.
+    """The fit of any network.
 
-    n_steps, learning_rate: of the optimiser: "adam", "smooth_adam" (beta1 0.98) or "rising_descent" (gradient descent
-        with a step that rises linearly from 0 to learning_rate).
-    coils: what the network draws: "all" coil images, or one image seen through the "maps".
-    holdout: fraction of the measured samples that are kept from the fit and decide which iterate is the best; 0: none,
-        and the loss decides.
-    seeds: fits from different random networks, whose images are averaged.
-    gradient: "unroll", "truncated" or "implicit" as in `jaxcs.solvers.fit`; "warm" lets an attack search on a fit that
-        goes on from where that of the clean data stood, for `gradient_steps`, and is otherwise truncated to as many.
-        Adam's fits are chaotic: through 600 steps the unrolled gradient grows to 1e9 and more, and says nothing.
+    Attributes:
+        n_steps: number of steps of the optimiser.
+        learning_rate: learning rate of the optimiser.
+        optimiser: "adam", "smooth_adam" (beta1 0.98) or "rising_descent" (gradient descent with a step size that rises
+            linearly from 0 to learning_rate).
+        coils: the network draws "all" coil images, or one image seen through the "maps".
+        holdout: fraction of the measured samples that are kept from the fit and select the best iterate [-].  0 keeps
+            none, and the loss selects the iterate.
+        seeds: number of fits from different random networks, whose images are averaged.
+        gradient: "unroll", "truncated" or "implicit" as in `jaxcs.solvers.fit`.  "warm" lets an attack search on a fit
+            of `gradient_steps` steps that continues from the fit to the clean data; otherwise it is "truncated".
+            Adam's fits are chaotic: through 600 steps the unrolled gradient grows to 1e9 and more, and is meaningless.
+        gradient_steps: number of steps for "truncated" and "warm".
     """
 
     n_steps: int = 600
@@ -90,10 +94,12 @@ MakeNet = Callable[[Any, tuple[int, int], int], UntrainedNet]
 
 
 class Surrogate(NamedTuple):
-    """A cheaper method that an attack searches on in place of the one it is scored on.
+    """A cheaper method on which an attack searches, in place of the method on which it is scored.
 
-    start: (the method's parameters, measurement, key) -> its own, computed once from the clean data.
-    method: what is differentiated.
+    Attributes:
+        start: (parameters of the original method, measurement, key) -> parameters of the surrogate, computed once from
+            the clean data.
+        method: the method that is differentiated.
     """
 
     start: Callable[[Params, Measurement, Key], Params]
@@ -101,10 +107,14 @@ class Surrogate(NamedTuple):
 
 
 class _Problem(NamedTuple):
-    """What a fit depends on, besides static values.
+    """The arrays that a fit depends on.
 
-    measured: k-space in the network's units.
-    fitted, held: masks, as numbers, of the samples that the loss and the score see.
+    Attributes:
+        measured: k-space in the network's units.
+        fitted: mask, as numbers, of the samples that the loss sees.
+        held: mask, as numbers, of the samples that the score sees.
+        maps: coil sensitivity maps.
+        z: input of the network.
     """
 
     measured: Kspace
@@ -115,9 +125,14 @@ class _Problem(NamedTuple):
 
 
 class _Fitting(NamedTuple):
-    """One measurement with one seed's network: the fit's problem and loss, and where it begins.
+    """One measurement with the network of one seed: the fit's problem and loss, and its start.
 
-    draw: parameters -> k-space of all coils, in the network's units.  unit: one of them in the measurement's.
+    Attributes:
+        problem: the arrays that the fit depends on.
+        losses: loss and score of the fit.
+        first: parameters at the start.
+        draw: (problem, parameters) -> k-space of all coils, in the network's units.
+        unit: one unit of the network, in the units of the measurement.
     """
 
     problem: _Problem
@@ -128,22 +143,26 @@ class _Fitting(NamedTuple):
 
 
 def build(make: MakeNet, config: FitConfig) -> Reconstructor:
-    """The fit as a pure function of the measurement and the key, which draws network and input.
+    """Build the fit as a pure function of the measurement and the key, which draws network and input.
 
-    Its parameters are {}, or those that `Surrogate.start` gives, to go on from where a fit stood.
+    Its parameters are {}, or the result of `Surrogate.start`, from which a fit continues.
+
+    Args:
+        make: (configuration, (ny, nx), outputs) -> the network.
+        config: the fit and the network.
     """
 
     def one_seed(measurement: Measurement, key: Key, start: Iterate | None) -> Kspace:
         fitting = _fitting(make, config, measurement, key)
         found = _run(config, fitting, start)
-        # A fit that goes on may be no better than where it began, which says nothing of the data.
+        # A fit that continues may be no better than at its start, which says nothing about the data.
         params = found.params if start is None else found.last.params
         return fitting.unit * fitting.draw(fitting.problem, params)
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
         keys = jax.random.split(key, config.seeds)
         fitted = lax.map(lambda one: one_seed(measurement, *one), (keys, params.get("start")))
-        # Hard data consistency with the data that were given, perturbed or not.
+        # Hard data consistency with the given data, perturbed or not.
         kspace = jnp.where(measurement.mask, measurement.kspace, jnp.mean(fitted, axis=0))
         return root_sum_of_squares(ifft2c(kspace))
 
@@ -151,7 +170,10 @@ def build(make: MakeNet, config: FitConfig) -> Reconstructor:
 
 
 def surrogate(make: MakeNet, config: FitConfig) -> Surrogate | None:
-    """For the gradient "warm": a short fit to the perturbed data that goes on from the whole fit to the clean data."""
+    """Build the cheaper method for the gradient "warm"; None for other gradients.
+
+    Its fit to the perturbed data is short, and continues from the whole fit to the clean data.
+    """
     if config.gradient != "warm":
         return None
 
@@ -167,7 +189,7 @@ def surrogate(make: MakeNet, config: FitConfig) -> Surrogate | None:
 
 
 def variational(make: MakeNet, config: FitConfig) -> MakeVariational:
-    """1/2 sum |M F G(C, z) / s - M y|^2 over the parameters C of the first seed's network."""
+    """Build the objective 1/2 sum |M F G(C, z) / s - M y|^2 over the parameters C of the first seed's network."""
 
     def of(measurement: Measurement, key: Key) -> Variational:
         fitting = _fitting(make, config, measurement, jax.random.split(key, config.seeds)[0])
@@ -206,13 +228,13 @@ def _fitting(make: MakeNet, config: FitConfig, measurement: Measurement, key: Ke
     z, first = net.draw_input(input_key), net.init(net_key)
     fitted = (sampled & ~held).astype(jnp.float32)
     problem = _Problem(measured, fitted, held.astype(jnp.float32), measurement.maps, z)
-    # The network's first coil images and those of the zero-filled data get the same norm.
+    # The network's first coil images get the same norm as the zero-filled coil images.
     unit = l2_norm(measured) / l2_norm(draw(problem, first))
     problem = problem._replace(measured=measured / jnp.where(unit > 0, unit, 1.0))
 
     def losses(problem: _Problem, params: Params) -> tuple[Array, Array]:
         error = jnp.sum(abs2(draw(problem, params) - problem.measured), axis=0)
-        # Over all real entries, as published; those that are not measured count as 0.
+        # The mean is over all real entries, as published; entries that are not measured count as 0.
         entries = 2 * n_coils * ny * nx
         loss = jnp.sum(problem.fitted * error) / entries
         return loss, jnp.sum(problem.held * error) / entries if config.holdout > 0 else loss

@@ -1,4 +1,4 @@
-"""The end-to-end variational network (Sriram et al., MICCAI 2020); it estimates coil maps of its own."""
+"""The end-to-end variational network (Sriram et al., MICCAI 2020); it estimates its own coil sensitivity maps."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ NEEDS_MAPS = False
 class Config:
     """The network.
 
-    cascades: refinements.  channels, pools: of each refinement's U-Net.
-    sens_channels, sens_pools: of the U-Net that estimates the coil maps.
-    centre: columns the maps are estimated from, fastMRI's num_low_frequencies; 0 for those that the mask has.
+    Attributes:
+        cascades: number of refinements.
+        channels: channels at the first level of each refinement's U-Net.
+        pools: levels below the first of each refinement's U-Net.
+        sens_channels: channels at the first level of the U-Net that estimates the coil sensitivity maps.
+        sens_pools: levels below the first of the U-Net that estimates the coil sensitivity maps.
+        centre: number of columns from which the maps are estimated, fastMRI's num_low_frequencies; 0 takes the mask's
+            fully sampled centre.
     """
 
     cascades: int = 12
@@ -46,18 +51,18 @@ PRESETS = {
     "v5": Config(6, 4, 4, 2, 4),
     # The half-width network of Morshuis et al. 2022.
     "half": Config(8, 9, 4, 6, 4),
-    # What is trained on two CPU cores in minutes, and shipped.
+    # The shipped network, which trains in minutes on two CPU cores.
     "small": Config(4, 8, 3, 4, 3),
 }
 
 
 def build(config: Config) -> Reconstructor:
-    """Root sum of squares of the coil images after the last cascade; `measurement.maps` is not used."""
+    """Build the method: root sum of squares of the coil images after the last cascade, without `measurement.maps`."""
     return reconstructor(_net(config).init, predict(config), needs_maps=NEEDS_MAPS)
 
 
 def predict(config: Config) -> Predict:
-    """The image, and the coil images that it combines, which are what the last cascade makes of k-space."""
+    """Build the function that gives the image and the coil images of the last cascade, which it combines."""
     net = _net(config)
 
     def of(params: Params, measurement: Measurement) -> Prediction:

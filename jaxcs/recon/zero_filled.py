@@ -1,4 +1,4 @@
-"""The adjoint image: unsampled k-space left at zero, coils combined by their maps."""
+"""The adjoint image: unsampled k-space stays zero, and the coil maps combine the coils."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
 
 @dataclass(frozen=True)
 class Config:
-    """Nothing to choose."""
+    """The method has no choices."""
 
 
 def build(config: Config) -> Reconstructor:
-    """|A^H y|, the starting point of every method and the weakest of them."""
+    """Build the method |A^H y|, the starting point of every method and the weakest of them."""
     del config
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:

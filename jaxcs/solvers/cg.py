@@ -29,15 +29,22 @@ def cg(
 ) -> Array:
     """Solve normal(theta, x) = b from x = 0 (Hestenes & Stiefel, J. Res. NBS 49:409, 1952).
 
-    normal: (theta, x) -> array like x, linear in x, symmetric and non-negative in the inner product Re<x, y>.
-    theta: pytree of every array that `normal` depends on; b: right-hand side, real or complex, any shape.
-    n_iters: iterations; those after convergence to float precision leave x unchanged.
-    differentiate: "implicit" solves the adjoint system by n_iters iterations of the same method.
+    Args:
+        normal: (theta, x) -> array like x.  It is linear in x, symmetric and non-negative in the inner product Re<x,
+            y>.
+        theta: pytree of every array that `normal` depends on.
+        b: right-hand side, real or complex, of any shape.
+        n_iters: number of iterations.  Iterations after convergence to float precision leave x unchanged.
+        differentiate: "implicit" solves the adjoint system by n_iters iterations of the same method; "unroll"
+            differentiates the iterations.
+
+    Returns:
+        x, of the shape of `b`.
     """
 
     def run(theta: Theta, b: Array) -> Array:
         start = _State(jnp.zeros_like(b), b, b, real_dot(b, b))
-        # Below this the residual is rounding error, and dividing by it would make the iterates grow again.
+        # Below this floor the residual is rounding error.  Division by it would make the iterates grow again.
         floor = start.residual_norm2 * jnp.finfo(b.dtype).eps ** 2
 
         def body(state: _State) -> _State:
@@ -58,7 +65,7 @@ def cg(
 
     def adjoint(inputs: tuple[Theta, Array], prepared: None, x: Array, v: Array) -> Array:
         del prepared
-        # Cotangents are conjugated vectors, and the transpose of a symmetric real-linear map is itself.
+        # Cotangents are conjugated vectors, and a symmetric real-linear map is its own transpose.
         return jnp.conj(run(inputs[0], jnp.conj(v)))
 
     return implicit(
@@ -71,7 +78,16 @@ def cg(
 
 
 def largest_eigenvalue(normal: Callable[[Array], Array], start: Array, n_iters: int) -> tuple[Array, Array]:
-    """Largest eigenvalue and its unit eigenvector of a symmetric non-negative map, by power iteration from `start`."""
+    """Compute the largest eigenvalue and its unit eigenvector by power iteration from `start`.
+
+    Args:
+        normal: symmetric non-negative map of arrays like `start`.
+        start: first vector, of any shape.
+        n_iters: number of iterations.
+
+    Returns:
+        The eigenvalue () and the eigenvector.
+    """
 
     def body(_: int, v: Array) -> Array:
         image = normal(v)

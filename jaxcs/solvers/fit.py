@@ -1,10 +1,10 @@
-"""Fitting the parameters of a network to one measurement, differentiable in the data that they are fitted to.
+"""Fits of a network's parameters to one measurement, differentiable in the data to which they are fitted.
 
-Like the other solvers it sees `theta`, a pytree of every array that the fit depends on, and callables that close over
-static values only; `gradient` says how it is differentiated with respect to theta:
+As in the other solvers, `theta` is a pytree of every array that the fit depends on, and the callables close over static
+values only.  `gradient` says how the fit is differentiated with respect to theta:
 
-- "unroll": through every step, in memory that grows with the square root of their number.
-- "truncated": through the last `gradient_steps` steps; the parameters before them count as constants.
+- "unroll": through every step, in memory that grows with the square root of the number of steps.
+- "truncated": through the last `gradient_steps` steps.  The parameters before these steps count as constants.
 - "implicit": as a minimum, where the loss's gradient is 0 (see `jaxcs.solvers.fixed_point`), with a damped system.
 """
 
@@ -22,21 +22,26 @@ from jaxcs.solvers.fixed_point import Theta, implicit, unrolled
 from jaxcs.types import Params
 
 FitGradient = Literal["unroll", "truncated", "implicit"]
-# (theta, parameters) -> the loss that is descended, and the score by which an iterate is the best, such as the loss on
-# samples held out; the smallest counts.
+# (theta, parameters) -> (loss to descend, score).  The iterate with the smallest score is the best.  The score can be
+# for instance the loss on samples that are held out.
 Losses = Callable[[Theta, Params], tuple[Float[Array, ""], Float[Array, ""]]]
-# (scores of all iterates so far and 0 beyond, how many they are) -> whether the fit has come to its end.
+# (scores of all iterates so far, followed by 0; number of iterates) -> whether the fit is at its end.
 Stop = Callable[[Array, Array], Bool[Array, ""]]
 
-# An iterate is the best only if it is better by half a percent (published code, "find_best"): fewer copies, and a score
-# that no longer falls keeps what it has.
+# A new best iterate must be better by half a percent (published code, "find_best").  So copies are rarer, and the best
+# iterate stays when the score no longer falls.
 _BETTER = 1.005
-# Of the implicit gradient's system: damping relative to the gradient's own scale, and conjugate-gradient iterations.
+# Damping of the implicit gradient's system, relative to the gradient's scale, and its conjugate-gradient iterations.
 _DAMPING, ADJOINT_ITERATIONS = 1e-3, 30
 
 
 class Iterate(NamedTuple):
-    """Where a fit stands, and all that another needs to go on from there."""
+    """The state of a fit, from which another fit can continue.
+
+    Attributes:
+        params: the parameters.
+        optimiser: the state of the optimiser.
+    """
 
     params: Params
     optimiser: Any
@@ -45,9 +50,13 @@ class Iterate(NamedTuple):
 class Fit(NamedTuple):
     """A finished fit.
 
-    params: of the best iterate, as it was before the step that its score led to.  score: its score.
-    losses, scores: (n_steps,) at each iterate, 0 after the fit has stopped.  steps: how many were taken.
-    last: the iterate after the last of them.
+    Attributes:
+        params: parameters of the best iterate, before the step that follows its score.
+        score: () score of the best iterate.
+        losses: (n_steps,) loss at each iterate; 0 after the fit has stopped.
+        scores: (n_steps,) score at each iterate; 0 after the fit has stopped.
+        steps: () number of steps taken.
+        last: the iterate after the last step.
     """
 
     params: Params
@@ -79,11 +88,19 @@ def fit(
     gradient_steps: int = 0,
     stop: Stop | None = None,
 ) -> Fit:
-    """Descend from `begin`, parameters or where another fit stood, for n_steps, and return the best iterate seen.
+    """Descend for n_steps and return the best iterate.
 
-    gradient_steps: of the truncated gradient, which is 0 where the best iterate is older.  A fit that meets NaN keeps
-    the best iterate before it, and shows the NaN in `losses`.
-    stop: ends the fit early; its state then stays as it is, so that shapes are static, and no more is computed.
+    A fit that meets NaN keeps the best iterate before it, and shows the NaN in `losses`.
+
+    Args:
+        losses: (theta, parameters) -> (loss, score).
+        theta: pytree of every array that `losses` depends on.
+        begin: parameters, or the last iterate of another fit.
+        optimiser: the optax optimiser.
+        n_steps: largest number of steps.
+        gradient: how the fit is differentiated, see the top of this file.
+        gradient_steps: number of steps of the truncated gradient, which is 0 if the best iterate is older.
+        stop: ends the fit early.  Its state then stays as it is, so shapes are static, and nothing more is computed.
     """
     if not isinstance(begin, Iterate):
         begin = Iterate(begin, optimiser.init(begin))
@@ -148,8 +165,8 @@ def _implicit(
 ) -> Fit:
     """The best iterate as the fixed point of x <- x - gradient(x), whose system is the loss's second derivative.
 
-    That is indefinite away from a minimum, and singular where a network has more parameters than data; a multiple of
-    the identity is added, large enough to stand above the slope that is left.
+    The second derivative is indefinite away from a minimum, and singular if a network has more parameters than data.  A
+    multiple of the identity is added, large enough to stand above the remaining slope.
     """
 
     def slope(theta: Theta, params: Params) -> Params:

@@ -1,11 +1,11 @@
-"""How an iterative solver is differentiated: by unrolling it, or at its fixed point.
+"""Differentiation of an iterative solver, by unrolling it or at its fixed point.
 
-Both see a solver as iterations of x <- step(theta, x), where `theta` is a pytree that holds every array the result
-depends on.  Unrolling gives the gradient of the iterations that were run; the implicit gradient that of their limit,
+Both see a solver as iterations of x <- step(theta, x).  `theta` is a pytree of every array that the result depends on.
+Unrolling gives the gradient of the iterations that were run.  The implicit gradient is the gradient of their limit,
 
     x* = step(theta, x*)   =>   theta_bar = J_theta^T w,  (I - J_x^T) w = x_bar
 
-(Bai et al., Deep Equilibrium Models, 2019, theorem 1), with memory that does not depend on their number.
+(Bai et al., Deep Equilibrium Models, 2019, theorem 1), with memory that does not depend on the number of iterations.
 """
 
 from __future__ import annotations
@@ -26,10 +26,15 @@ Found = TypeVar("Found")
 def unrolled(body: Callable[[State], State], state: State, n_iters: int) -> State:
     """Run `body` n_iters times, differentiable in memory that grows with the square root of n_iters.
 
-    The iterations are cut into about sqrt(n_iters) segments.  The backward pass keeps the state at each segment's
-    start and recomputes the inside of one segment at a time (Griewank & Walther, ACM TOMS 26:19, 2000).
+    The iterations are cut into about sqrt(n_iters) segments.  The backward pass keeps the state at the start of each
+    segment and recomputes one segment at a time (Griewank & Walther, ACM TOMS 26:19, 2000).
+
+    Args:
+        body: state -> next state.
+        state: first state, a pytree.
+        n_iters: number of iterations.
     """
-    if n_iters == 1:  # there is nothing to recompute
+    if n_iters == 1:  # nothing can be recomputed
         return body(state)
     length = _segment(n_iters)
 
@@ -42,9 +47,9 @@ def unrolled(body: Callable[[State], State], state: State, n_iters: int) -> Stat
 
 
 def _segment(n_iters: int) -> int:
-    """The length of segments: the largest divisor up to the root that is not far below it.
+    """The length of segments: the largest divisor up to the square root that is not far below the root.
 
-    A rest would be one more program to compile; if no divisor will do, the root itself leaves one.
+    A remainder would be one more program to compile.  If no divisor is suitable, the root itself leaves a remainder.
     """
     root = max(1, math.isqrt(n_iters))
     return max((d for d in range(1, root + 1) if n_iters % d == 0 and d + n_iters // d <= 3 * root), default=root)
@@ -58,13 +63,20 @@ def implicit(
     x0: Any,
     prepared: Any = None,
 ) -> Found:
-    """solve(theta, prepared, x0), differentiated in theta as the fixed point of `step`.
+    """Compute solve(theta, prepared, x0), differentiated in theta as the fixed point of `step`.
 
-    prepared: what follows from theta alone and makes `solve` and `solve_adjoint` faster, such as a factor of a matrix.
-    It is not differentiated: theta says what the solution depends on.
-    solve_adjoint(theta, prepared, x, v) returns w with (I - J^T) w = v, where J is the Jacobian of `step` in x at the
-    solution and vectors are in JAX's convention for cotangents.  The limit does not depend on x0, whose gradient is 0.
-    None of the functions may close over a traced array: what the solution depends on belongs into `theta`.
+    The limit does not depend on x0, whose gradient is 0.  None of the functions may close over a traced array: every
+    array that the solution depends on belongs into `theta`.
+
+    Args:
+        solve: (theta, prepared, x0) -> solution x.
+        step: (theta, x) -> next x, of which the solution is the fixed point.
+        solve_adjoint: (theta, prepared, x, v) -> w with (I - J^T) w = v.  J is the Jacobian of `step` in x at the
+            solution, and vectors are in JAX's convention for cotangents.
+        theta: pytree of every array that the solution depends on.
+        x0: start of the solver, a pytree.
+        prepared: values that follow from theta alone and make `solve` and `solve_adjoint` faster, such as a factor of a
+            matrix.  They are not differentiated: theta says what the solution depends on.
     """
 
     @jax.custom_vjp

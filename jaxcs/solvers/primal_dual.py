@@ -28,14 +28,22 @@ def primal_dual(
     n_iters: int,
     image_of: Callable[[Theta, Array], Array] = lambda theta, x: x,
 ) -> Solution:
-    """Condat's algorithm 3.1 with relaxation 1 (J. Optim. Theory Appl. 158:460, 2013).
+    """Run Condat's algorithm 3.1 with relaxation 1 (J. Optim. Theory Appl. 158:460, 2013).
 
         x+ = x - tau (grad f(x) + K^H u),   u+ = prox_{sigma g*}(u + sigma K (2 x+ - x))
 
-    gradient, theta: as in `jaxcs.solvers.proximal_gradient`; conjugate_prox(theta, u, sigma); operator: K.
-    steps: (tau, sigma), which converge if 1/tau - sigma ||K||^2 >= L/2, L the Lipschitz constant of grad f.
-    tolerance, n_iters: as in `settle`.  image_of: (theta, x) -> the part of x that has to settle.
-    Its gradient is that of the minimiser, by as many iterations of the transposed step at most.
+    The gradient is the gradient of the minimiser.  It takes at most n_iters iterations of the transposed step.
+
+    Args:
+        gradient: (theta, x) -> gradient of f.
+        conjugate_prox: (theta, u, sigma) -> prox of sigma g*.
+        operator: K.
+        theta: pytree of every array that `gradient` and `conjugate_prox` depend on.
+        x0: first x.
+        steps: (tau, sigma).  They converge if 1/tau - sigma ||K||^2 >= L/2, with the Lipschitz constant L of grad f.
+        tolerance: estimated relative error at which the iteration stops, see `settle` [-].
+        n_iters: largest number of iterations.
+        image_of: (theta, x) -> the part of x that has to settle.
     """
     tau, sigma = steps
 

@@ -1,8 +1,8 @@
 """Proximal gradient methods for min_x f(x) + g(x): f smooth and convex, g convex with a prox.
 
-`gradient(theta, x)` is the gradient of f, Lipschitz with constant at most 1 / step; `prox(theta, z, step)` that of
-step * g.  Both are pure functions, and `theta` is a pytree of every array that they depend on.
-`prepared` stands for theta in the iterations; see `jaxcs.solvers.fixed_point.implicit`.
+`gradient(theta, x)` is the gradient of f, Lipschitz with a constant of at most 1 / step.  `prox(theta, z, step)` is the
+prox of step * g.  Both are pure functions, and `theta` is a pytree of every array that they depend on.  `prepared`
+replaces theta in the iterations; see `jaxcs.solvers.fixed_point.implicit`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from jaxcs.types import Solution
 Gradient = Callable[[Theta, Array], Array]
 Prox = Callable[[Theta, Array, Any], Array]
 
-# The implicit gradient's linear system is solved to this relative residual, or for as many iterations as the solver may
-# take.
+# The implicit gradient's linear system is solved to this relative residual, or for at most the solver's largest number
+# of iterations.
 _ADJOINT_TOLERANCE = 1e-4
 
 
@@ -36,9 +36,10 @@ def _ista(gradient: Gradient, prox: Prox, theta: Theta, x0: Array, step: float) 
     return _IstaState(x0), lambda state: _IstaState(_advance(gradient, prox, theta, state.x, step))
 
 
-# FISTA reaches more after 98 iterations without a restart, which suits no l1 problem of MRI: at lambda 0.002 the image
-# is within 1e-3 of the minimum after 308 instead of 519 iterations (8 simulated coils), 249 instead of 350 and 234
-# instead of 336 (brains of 13 and 7 coils); at 0.005 after 265 instead of 260; at 0.0005 454 instead of over 700.
+# FISTA reaches this momentum after 98 iterations without a restart.  Larger values suit no l1 problem of MRI.
+# Iterations to an image within 1e-3 of the minimum, with the limit and without: at lambda 0.002 308 and 519 (8
+# simulated coils), 249 and 350, and 234 and 336 (brains of 13 and 7 coils); at 0.005 265 and 260; at 0.0005 454 and
+# over 700.
 _LARGEST_MOMENTUM = 0.97
 
 
@@ -77,7 +78,7 @@ def _pogm(gradient: Gradient, prox: Prox, theta: Theta, x0: Array, step: float) 
         size = step * (1 + beta + gamma)
         z = w + beta * (w - state.w) + gamma * (w - state.x) + beta * step / state.size * (state.z - state.x)
         x = prox(theta, z, size)
-        # The composite gradient mapping, by whose angle momentum restarts.
+        # The composite gradient mapping.  Its angle decides when momentum restarts.
         mapped = slope - (x - z) / size
         y = state.x - step * mapped
         restart = real_dot(mapped, y - state.y) > 0
@@ -93,7 +94,11 @@ def _advance(gradient: Gradient, prox: Prox, theta: Theta, x: Array, step: float
 
 @dataclass(frozen=True)
 class Solver:
-    """`ista`, `fista` or `pogm`, by its first state and its step."""
+    """A proximal gradient method: `ista`, `fista` or `pogm`.
+
+    Attributes:
+        start: (gradient, prox, theta, x0, step) -> (first state, state -> next state).
+    """
 
     start: Callable[[Gradient, Prox, Theta, Array, float], tuple[Any, Callable[[Any], Any]]]
 
@@ -111,7 +116,17 @@ class Solver:
     ) -> Solution:
         """Minimise from x0, until the image is within `tolerance` of the minimiser or for n_iters iterations.
 
-        tolerance: relative [-]; 0 takes n_iters iterations exactly, as unrolling always does.
+        Args:
+            gradient: (theta, x) -> gradient of f.
+            prox: (theta, z, step) -> prox of step * g.
+            theta: pytree of every array that `gradient` and `prox` depend on.
+            x0: first image, of any shape.
+            step: step size, at most 1 over the Lipschitz constant of the gradient.
+            n_iters: largest number of iterations.
+            tolerance: estimated relative error at which the iteration stops [-].  0 takes n_iters iterations exactly,
+                as unrolling always does.
+            differentiate: "implicit" for the gradient of the minimiser, "unroll" for the gradient of the iterations.
+            prepared: replaces theta in the iterations if given.
         """
 
         def run(theta: Theta, x0: Array) -> Solution:
@@ -142,12 +157,12 @@ class Solver:
 
 # x <- prox(x - step gradient(x)) (Daubechies et al., CPAM 57:1413, 2004).
 ista = Solver(_ista)
-# Accelerated proximal gradient with adaptive restart: Beck & Teboulle, SIAM J. Imaging Sci. 2:183, 2009, eqs. 4.1-4.3.
+# Accelerated proximal gradient with adaptive restart (Beck & Teboulle, SIAM J. Imaging Sci. 2:183, 2009, eqs. 4.1-4.3).
 # Momentum is dropped whenever it points uphill (O'Donoghue & Candes, Found. Comput. Math. 15:715, 2015, eq. 12), and
 # never exceeds _LARGEST_MOMENTUM.
 fista = Solver(_fista)
-# POGM' of Taylor, Hendrickx & Glineur, SIAM J. Optim. 27:1283, 2017, without its different last step, because the last
-# one is not known in advance; restarted as in Kim & Fessler, J. Optim. Theory Appl. 178:240, 2018.
+# POGM' of Taylor, Hendrickx & Glineur, SIAM J. Optim. 27:1283, 2017, restarted as in Kim & Fessler, J. Optim. Theory
+# Appl. 178:240, 2018.  Its different last step is left out, because the last step is not known in advance.
 pogm = Solver(_pogm)
 
 
@@ -166,9 +181,9 @@ def _solve_adjoint(
 ) -> Array:
     """w with (I - M D) w = v, where D and M are the Jacobians of the prox and of x - step gradient(x).
 
-    Both are Jacobians of gradients of convex functions, so they are symmetric, 0 <= D <= I, and I - M D is symmetric
-    and non-negative in the inner product <a, D b>.  Conjugate gradients in that inner product cost one D and one M an
-    iteration, as a forward iteration does, but need far fewer of them.
+    Both are Jacobians of gradients of convex functions.  So they are symmetric, 0 <= D <= I, and I - M D is symmetric
+    and non-negative in the inner product <a, D b>. Conjugate gradients in this inner product cost one D and one M an
+    iteration, as a forward iteration does, but need far fewer iterations.
     """
     moved, m_transpose = jax.vjp(lambda x: x - step * gradient(theta, x), x)
     d_transpose = jax.vjp(lambda z: prox(theta, z, step), moved)[1]
@@ -200,5 +215,6 @@ def _solve_adjoint(
         )
 
     end = jax.lax.while_loop(going, body, start)
-    # `step` of the fixed point starts with M and ends with D: its vjp applies D first, so what D annihilates is moot.
+    # `step` of the fixed point begins with M and ends with D. Its vjp applies D first, so the part of w that D
+    # annihilates does not matter.
     return end.w

@@ -1,13 +1,13 @@
-"""Iterate until the image has settled, and estimate how far it still is from the limit.
+"""Iterate until the image has settled, and estimate its distance from the limit.
 
-Iterations are taken in blocks of ten.  A block moves the image by m, relative to its norm, and the one before it by
-m'.  Linear convergence with the ratio q = m / m' leaves
+Iterations are taken in blocks of ten.  A block moves the image by m, relative to the image's norm, and the block before
+it moved it by m'.  With linear convergence at the ratio q = m / m', the remaining distance is
 
-    m (q + q^2 + ...) = m q / (1 - q)
+    m (q + q^2 + ...) = m q / (1 - q).
 
-to go.  The largest of the last three ratios is taken, because an iteration may pause, and at least 0.8, because a slow
-part hides behind faster ones until late: l1 and TV end at 0.8 on phantoms and measured brains.  A test holds the
-estimate to the distance from 10,000 iterations, on clean and on attacked data.
+q is the largest of the last three ratios, because an iteration may pause.  It is at least 0.8, because a slow part
+hides behind faster parts until late: l1 and TV end at 0.8 on phantoms and measured brains.  A test compares the
+estimate with the distance from 10,000 iterations, on clean and on attacked data.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ from jaxcs.solvers.fixed_point import unrolled
 
 State = TypeVar("State")
 BLOCK = 10
-# Ratios above this count as this: an iteration so slow is told by its movement alone, and one that moves by no more
-# than rounding errors, whose ratio is about 1, has settled.
+# Ratios are limited to this range.  At the largest ratio the movement alone decides.  An iteration that moves only by
+# rounding errors has a ratio of about 1; with the limit it counts as settled.
 _LEAST_RATIO, _LARGEST_RATIO = 0.8, 0.99
 
 
 class Settled(NamedTuple):
     """The end of an iteration.
 
-    state: of the solver.  iterations: how many were taken.
-    error: estimated distance of its image from the limit, relative to the image's norm [-].
+    Attributes:
+        state: last state of the solver.
+        iterations: () number of iterations taken.
+        error: () estimated distance of the image from the limit, relative to the image's norm [-].
     """
 
     state: Any
@@ -57,8 +59,14 @@ def settle(
 ) -> Settled:
     """Advance until the estimated error is at most `tolerance`, or for n_iters iterations.
 
-    image_of: the part of the state that has to settle.  A tolerance of 0 takes n_iters iterations exactly.
-    Not reverse-mode differentiable; see `settle_unrolled`.
+    The function is not reverse-mode differentiable; see `settle_unrolled`.
+
+    Args:
+        advance: state -> next state.
+        image_of: state -> the part of the state that has to settle.
+        start: first state, a pytree.
+        tolerance: estimated relative error at which the iteration stops [-].  0 takes n_iters iterations exactly.
+        n_iters: largest number of iterations.
     """
 
     def going(carry: tuple[State, _Progress, Array]) -> Array:
@@ -79,7 +87,7 @@ def settle(
 def settle_unrolled(
     advance: Callable[[State], State], image_of: Callable[[State], Array], start: State, n_iters: int
 ) -> Settled:
-    """Advance n_iters times, differentiable through every step; the error is that of the last four blocks."""
+    """Advance n_iters times, differentiable through every step; the error is estimated from the last four blocks."""
     blocks = min(4, n_iters // BLOCK)
     state = unrolled(advance, start, n_iters - blocks * BLOCK)
     progress = _begin(jax.lax.stop_gradient(image_of(state)))
@@ -100,7 +108,7 @@ def _begin(image: Array) -> _Progress:
 def _after_block(before: _Progress, image: Array) -> _Progress:
     size = l2_norm(image)
     movement = l2_norm(image - before.image) / jnp.where(size > 0, size, 1.0)
-    # Nothing has moved before the first block, and what does not move at all has settled.
+    # Before the first block nothing has moved.  An image that does not move at all has settled.
     last = jnp.where(before.movement > 0, before.movement, 1.0)
     ratio = jnp.where(jnp.isinf(last), jnp.inf, movement / last)
     ratios = jnp.roll(before.ratios, 1).at[0].set(ratio)

@@ -1,7 +1,7 @@
 """Parameters as safetensors with a model card in the header: bytes in, values out.
 
-A tensor is named by its path in the parameters, "cascades/down0/first/kernel".  The card is JSON in the header's entry
-"card"; with it a file says what it is without any other.
+The name of a tensor is its path in the parameters, such as "cascades/down0/first/kernel".  The card is JSON in the
+header's entry "card", so a file describes itself without any other file.
 """
 
 from __future__ import annotations
@@ -24,16 +24,25 @@ _DEEPEST = 50  # steps of a path: JAX walks through nested dictionaries by recur
 
 
 def encode(params: Params, card: dict[str, Any]) -> bytes:
-    """Parameters, in float16 to halve the file, and the card, to which the hash of the tensors is added."""
+    """Write parameters and their card as bytes.
+
+    Args:
+        params: parameters, written in float16 to halve the file.
+        card: the model card.  The hash of the tensors is added to it.
+    """
     flat = {name: np.asarray(leaf, np.float16) for name, leaf in flatten(params).items()}
     text = json.dumps(card | {"sha256": _digest(flat)})
     return tensors.save(flat, metadata={"card": text})
 
 
 def decode(content: bytes) -> tuple[Params, dict[str, Any]]:
-    """Parameters as float32, and the card, of what `encode` wrote.
+    """Read what `encode` wrote.
 
-    Raises WeightsError where it is damaged, lacks its card, or holds a number that is not finite.
+    Returns:
+        The parameters as float32, and the card.
+
+    Raises:
+        WeightsError: If the content is damaged, lacks its card, or holds a number that is not finite.
     """
     try:
         flat = tensors.load(content)
@@ -44,7 +53,7 @@ def decode(content: bytes) -> tuple[Params, dict[str, Any]]:
         card = json.loads(text)
     except WeightsError:
         raise
-    # RecursionError: a card of nothing but brackets.
+    # A card that is only brackets raises RecursionError.
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError("is no safetensors file of this project, or is damaged; export it again") from error
     if not isinstance(card, dict) or card.get("sha256") != _digest(flat):
@@ -58,7 +67,11 @@ def decode(content: bytes) -> tuple[Params, dict[str, Any]]:
 
 
 def check(params: Params, like: Params) -> None:
-    """Raise WeightsError, naming the tensor, where `params` has not exactly the names and shapes of `like`."""
+    """Check that `params` has exactly the names and shapes of `like`.
+
+    Raises:
+        WeightsError: If it has not; the message names the tensor.
+    """
     found, wanted = flatten(params), flatten(like)
     for name in sorted(found.keys() | wanted.keys()):
         if name not in found:
@@ -70,15 +83,16 @@ def check(params: Params, like: Params) -> None:
 
 
 def flatten(params: Params) -> dict[str, Any]:
-    """Leaves by their path, joined with "/"."""
+    """Return the leaves by their paths, joined with "/"."""
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
     return {"/".join(str(step.key) for step in path): leaf for path, leaf in leaves}
 
 
 def unflatten(flat: dict[str, Any]) -> Params:
-    """The inverse of `flatten`.
+    """Invert `flatten`.
 
-    Raises WeightsError where a path is very long, or leads through another tensor.
+    Raises:
+        WeightsError: If a path is very long, or leads through another tensor.
     """
     params: dict[str, Any] = {}
     for name, leaf in flat.items():

@@ -1,4 +1,4 @@
-"""What may stand in a card: each field's type is checked here, once, so that whoever uses one finds what it expects."""
+"""The fields that a card may hold.  The type of each field is checked here, once, so that its users need no checks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _LARGEST = 2**31
 
 
 def check_card(card: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a card that are known; all but `method` and `config` may be missing.
+    """Return the known fields of a card.  All fields but `method` and `config` may be missing.
 
-    Raises WeightsError, naming the field, where one is not of its type.
+    Raises:
+        WeightsError: If a field is missing or has another type; the message names the field.
     """
     for name in ("method", "config"):
         if name not in card:
@@ -48,7 +49,7 @@ def _are_scores(value: Any) -> bool:
 
 
 def _is_plain(value: Any, deepest: int) -> bool:
-    """Whether it is a number, text or None, or a container of those, so that it can be written as JSON again."""
+    """Whether the value is a number, text, None or a container of these, so that it can be written as JSON again."""
     if isinstance(value, dict | list):
         inside = value.values() if isinstance(value, dict) else value
         return deepest > 0 and all(_is_plain(one, deepest - 1) for one in inside)

@@ -1,4 +1,4 @@
-"""What every importer asks of an array before it becomes a parameter."""
+"""The checks of an array that all importers make before it becomes a parameter."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from jaxcs.weights.errors import WeightsError
 
 
 def checked(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """The array as float32.
+    """Return the array as float32.
 
-    Raises WeightsError where it is not of real numbers, not of this shape, or not finite in float32.
+    Args:
+        name: name of the array, for messages.
+        value: the array.
+        shape: shape that the network needs.
+
+    Raises:
+        WeightsError: If the value is not an array of real numbers, has another shape, or is not finite in float32.
     """
     if not isinstance(value, np.ndarray) or not jnp.issubdtype(value.dtype, jnp.floating):
         found = f"of type {value.dtype}" if isinstance(value, np.ndarray) else "no array"

@@ -1,18 +1,18 @@
 """The published weights of the deep cascade D5-C5 (Schlemper et al., IPMI 2017; js3611/Deep-MRI-Reconstruction).
 
-The file `d5_c5.npz` has 50 arrays `arr_0` ... `arr_49`: of each cascade's five layers the kernel (out, in, a, b) and
-the bias.  a is the axis along which the network was trained on under-sampled data, which for us is x; so the kernels
-are transposed here, and the network takes our masks as they are.
+The file `d5_c5.npz` has 50 arrays `arr_0` ... `arr_49`: for each of the five layers of each cascade the kernel (out,
+in, a, b) and the bias.  The training data were under-sampled along the axis a, which is x here.  So the kernels are
+transposed here, and the network takes the masks of this project as they are.
 
-The kernels are used as stored, as cross-correlations: the published code computes these on the GPU, and true
-convolutions, which flip the kernel, on the CPU only.  Flipped kernels restore an image as unflipped ones restore it
-rotated by half a turn, so the two differ little: averaged over mirrored magnitude images, PSNR is 0.06 +- 0.02 dB
-better unflipped on 17 cardiac and body images along both axes, and 0.03 +- 0.01 dB on 97 images of all kinds.
-Without the transposition it is 0.5 +- 0.14 dB worse on the former.
+The kernels are used as stored, as cross-correlations.  The published code computes cross-correlations on the GPU.  On
+the CPU only, it computes true convolutions, which flip the kernel.  Flipped kernels restore an image as unflipped
+kernels restore the image rotated by half a turn, so the two differ little.  The PSNR, averaged over mirrored magnitude
+images, is better without the flip: by 0.06 +- 0.02 dB on 17 cardiac and body images along both axes, and by 0.03 +-
+0.01 dB on 97 images of all kinds.  Without the transposition it is 0.5 +- 0.14 dB worse on the 17 images.
 
-The network is for images that are real and positive with a peak near 1, as those of its training: on magnitude
-images it gains 5 dB at four-fold acceleration, but 2 to 3 dB less where the same images have the phase pi / 2 or
-pi, and 1.5 to 2 dB less at half or twice the scale.
+The network is for real and positive images with a peak near 1, like its training images.  On magnitude images it gains
+5 dB at four-fold acceleration.  If the same images have the phase pi / 2 or pi, it gains 2 to 3 dB less.  At half or
+twice the scale it gains 1.5 to 2 dB less.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ from jaxcs.weights.errors import WeightsError
 
 
 def import_d5_c5(arrays: Mapping[str, np.ndarray]) -> Params:
-    """The parameters of `jaxcs.nets.cascade.deep_cascade()`.
+    """Import the parameters of `jaxcs.nets.cascade.deep_cascade()`.
 
-    arrays: the file's arrays by name.
+    Args:
+        arrays: the file's arrays by name.
 
-    Raises WeightsError where one is missing, superfluous, of another shape or not finite.
+    Raises:
+        WeightsError: If an array is missing or superfluous, has another shape, or is not finite.
     """
     shapes = jax.eval_shape(deep_cascade().init, new_key(0))
     names = [f"arr_{number}" for number in range(len(jax.tree.leaves(shapes)) * 5)]

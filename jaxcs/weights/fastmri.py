@@ -1,8 +1,10 @@
-"""The U-Net and the variational network as the `fastmri` package saves them (Zbontar et al., arXiv:1811.08839;
-Sriram et al., MICCAI 2020), or as older copies of it did.
+"""Import of the U-Net and the variational network that the `fastmri` package, or an older copy of it, saved.
 
-The configuration is read off the shapes; then every tensor of the network must be there, and no other.
-PyTorch's kernels are (out, in, y, x), those of its transposed convolution (in, out, y, x); ours are (y, x, in, out).
+Zbontar et al., arXiv:1811.08839, and Sriram et al., MICCAI 2020, describe the networks.  The shapes give the
+configuration.  Then every tensor of the network must be present, and no other.
+
+PyTorch's kernels are (out, in, y, x), and (in, out, y, x) for its transposed convolution.  The kernels here are (y, x,
+in, out).
 """
 
 from __future__ import annotations
@@ -26,27 +28,33 @@ from jaxcs.weights.nested import State, holds, network_state, plain_entries, rea
 _FIRST = "down_sample_layers.0.layers.0.weight"  # of a U-Net
 _VARNET = "variational network"
 _SENSITIVITY = "sens_net.norm_unet.unet."
-# The window of the SSIM loss, the sums of Lightning's metrics, and a constant that old cascades kept.
+# Names to ignore: the window of the SSIM loss, the sums of Lightning's metrics, and a constant that old cascades kept.
 _IGNORED = re.compile(
     r"((.*\.)?(loss|ssim_loss)\.w|(NMSE|SSIM|PSNR|ValLoss|TotExamples|TotSliceExamples)\.quantity"
     r"|(.*\.)?cascades\.\d+\.zero)"
 )
-# fastMRI's largest has 256 channels and 4 pools.  The limits keep the shapes of a made-up file within bounds.
+# fastMRI's largest network has 256 channels and 4 pools.  The limits keep the shapes of a made-up file within bounds.
 _MOST_POOLS = 10
 _MOST_CHANNELS = 4096
 
 
 def is_varnet(state: Mapping[str, Any]) -> bool:
-    """Whether it holds the weights of a variational network, however they are wrapped."""
+    """Check whether the state holds the weights of a variational network, however they are wrapped."""
     return holds(state, _SENSITIVITY + _FIRST)
 
 
 def import_unet(state: Mapping[str, Any]) -> tuple[dict[str, int], Params]:
-    """The arguments of `jaxcs.nets.unet.unet` and the parameters, of what `read_torch_file` gave.
+    """Import a U-Net.
 
-    state: a state_dict, or a checkpoint with one in it, see `jaxcs.weights.nested`.
+    Args:
+        state: result of `read_torch_file`: a state_dict, or a checkpoint that contains a state_dict, see
+            `jaxcs.weights.nested`.
 
-    Raises WeightsError where it is not the whole of one U-Net.
+    Returns:
+        The arguments of `jaxcs.nets.unet.unet`, and the parameters.
+
+    Raises:
+        WeightsError: If the state is not the whole of one U-Net.
     """
     what = "U-Net"
     found = network_state(state, _FIRST, what)
@@ -58,9 +66,16 @@ def import_unet(state: Mapping[str, Any]) -> tuple[dict[str, int], Params]:
 
 
 def import_varnet(state: Mapping[str, Any]) -> tuple[dict[str, int], Params]:
-    """The arguments of `jaxcs.nets.varnet.varnet` but `centre`, and the parameters; as `import_unet`.
+    """Import a variational network.
 
-    Raises WeightsError where it is not the whole of one variational network with cascades of one size.
+    Args:
+        state: as for `import_unet`.
+
+    Returns:
+        The arguments of `jaxcs.nets.varnet.varnet` except `centre`, and the parameters.
+
+    Raises:
+        WeightsError: If the state is not the whole of one variational network, with cascades of equal size.
     """
     found = network_state(state, _SENSITIVITY + _FIRST, _VARNET)
     with reading(found):
@@ -142,7 +157,7 @@ def _shapes(**config: int) -> Any:
 
 
 def _name(path: list[str], pools: int) -> str:
-    """fastMRI's name of the parameter at this path of our tree."""
+    """fastMRI's name of the parameter at this path of the parameter tree."""
     block, leaf = path[0], path[-1]
     kind = block.rstrip("0123456789")
     level = int(block.removeprefix(kind) or 0)
@@ -151,7 +166,7 @@ def _name(path: list[str], pools: int) -> str:
         "down": f"down_sample_layers.{level}",
         "bottom": "conv",
         "raise": f"up_transpose_conv.{up}",
-        # The last block and the 1 x 1 convolution after it are one sequence.
+        # The last block and the 1 x 1 convolution after it form one sequence.
         "up": f"up_conv.{up}.0" if level == 0 else f"up_conv.{up}",
         "last": f"up_conv.{pools - 1}.1",
     }[kind]
@@ -160,7 +175,7 @@ def _name(path: list[str], pools: int) -> str:
 
 
 def _take(tensors: dict[str, Any], name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Take this tensor out, checked."""
+    """Take the tensor `name` out of the tensors, checked."""
     if name not in tensors:
         raise WeightsError(f"it lacks the tensor '{name}'")
     return checked(name, tensors.pop(name), shape)

@@ -1,6 +1,6 @@
 """A network's entries in a checkpoint, however a training wrapped them: under keys, and with a prefix to their names.
 
-They are found by their structure: by the name of the network's first kernel, at the shallowest level that has it.
+The entries are identified by structure: the name of the network's first kernel, at the shallowest level that has it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,34 @@ _SHOWN, _SHOWN_NAME = 4, 60
 
 
 class State(NamedTuple):
-    """Where a network's entries are: `keys` that lead to their dictionary, and the prefix of their names in it."""
+    """The place of a network's entries in a checkpoint.
+
+    Attributes:
+        keys: keys that lead to the dictionary of the entries.
+        prefix: prefix of the entries' names in this dictionary.
+        entries: the dictionary.
+    """
 
     keys: tuple[str, ...]
     prefix: str
     entries: Mapping[Any, Any]
 
     def __str__(self) -> str:
-        """In words, empty for entries at the top under their plain names."""
+        """Describe the place; empty for entries at the top under their plain names."""
         inside = "".join(f"[{_shown(key)!r}]" for key in self.keys)
         return " under ".join(part for part in (inside, repr(_shown(self.prefix)) if self.prefix else "") if part)
 
 
 def network_state(checkpoint: Mapping[str, Any], first: str, what: str) -> State:
-    """The one state whose network has the kernel `first`; what: the network, in words.
+    """Return the only state whose network has the kernel `first`.
 
-    Raises WeightsError where there is none, or where several lie at the same level.
+    Args:
+        checkpoint: the checkpoint.
+        first: name of the network's first kernel.
+        what: the network in words, for messages.
+
+    Raises:
+        WeightsError: If no state has the kernel, or several states at the same level have it.
     """
     levels = list(_levels(checkpoint))
     for level in levels:
@@ -53,7 +65,7 @@ def network_state(checkpoint: Mapping[str, Any], first: str, what: str) -> State
 
 @contextmanager
 def reading(state: State) -> Iterator[None]:
-    """Make an error say where in the checkpoint it is."""
+    """Make an error say in which part of the checkpoint it is."""
     try:
         yield
     except WeightsError as error:
@@ -61,12 +73,16 @@ def reading(state: State) -> Iterator[None]:
 
 
 def holds(checkpoint: Mapping[str, Any], first: str) -> bool:
-    """Whether a state in the checkpoint has the kernel `first`."""
+    """Check whether a state in the checkpoint has the kernel `first`."""
     return any(_prefixes(entries, first) for level in _levels(checkpoint) for _, entries in level)
 
 
 def plain_entries(state: State) -> dict[str, Any]:
-    """The entries of the state by their plain names.  Raises WeightsError where there are others beside them."""
+    """Return the entries of the state by their plain names.
+
+    Raises:
+        WeightsError: If the dictionary holds other entries as well.
+    """
     for name in state.entries:
         if not isinstance(name, str) or len(name) > _LONGEST_NAME:
             raise WeightsError(f"its weights have names that are not text of at most {_LONGEST_NAME} characters")
@@ -78,7 +94,7 @@ def plain_entries(state: State) -> dict[str, Any]:
 
 
 def _levels(checkpoint: Mapping[Any, Any]) -> Iterator[list[tuple[tuple[str, ...], Mapping[Any, Any]]]]:
-    """The dictionaries of each level with the keys that lead there; each once, however often it is referred to."""
+    """Yield the dictionaries of each level with the keys that lead to them; each dictionary once."""
     seen = {id(checkpoint)}
     level: list[tuple[tuple[str, ...], Mapping[Any, Any]]] = [((), checkpoint)]
     for _ in range(_DEEPEST):
@@ -93,7 +109,7 @@ def _levels(checkpoint: Mapping[Any, Any]) -> Iterator[list[tuple[tuple[str, ...
 
 
 def _prefixes(entries: Mapping[Any, Any], first: str) -> set[str]:
-    """What stands before the name `first` in the names of arrays."""
+    """The text before the name `first` in the names of arrays."""
     names = (name for name, value in entries.items() if isinstance(name, str) and isinstance(value, np.ndarray))
     return {name.removesuffix(first) for name in names if name == first or name.endswith(f".{first}")}
 
@@ -103,7 +119,7 @@ def _tensors(entries: Mapping[Any, Any]) -> list[Any]:
 
 
 def _held(levels: list[list[tuple[tuple[str, ...], Mapping[Any, Any]]]]) -> str:
-    """What there is instead, at which level."""
+    """A description of the tensors that the checkpoint holds instead, and of their levels."""
     found = []
     for level in levels:
         for keys, entries in level:
@@ -114,7 +130,7 @@ def _held(levels: list[list[tuple[tuple[str, ...], Mapping[Any, Any]]]]) -> str:
 
 
 def _alone(state: State) -> str:
-    """How to save a state alone, in PyTorch."""
+    """The PyTorch command that saves a state alone."""
     inside = "torch.load(FILE)" + "".join(f"[{_shown(key)!r}]" for key in state.keys)
     if state.prefix:
         inside = f"{{k: v for k, v in {inside}.items() if k.startswith({_shown(state.prefix)!r})}}"

@@ -1,7 +1,7 @@
-"""The operations of a pickle, one after the other: those that PyTorch writes, and no others.
+"""The operations of a pickle, one after the other, limited to the operations that PyTorch writes.
 
-Python's own `pickletools` gives them too, but with warnings on what a hostile file holds.  Codes and arguments are
-those of its documentation.
+Python's `pickletools` gives them too, but with warnings about the contents of a hostile file.  Its documentation
+defines the codes and arguments.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PLAIN = {
     b"b": "BUILD",
     b".": "STOP",
 }
-# With a number behind.
+# A number follows these codes.
 _NUMBERS = {
     b"\x80": ("PROTO", struct.Struct("<B")),
     b"\x95": ("FRAME", struct.Struct("<Q")),
@@ -49,17 +49,19 @@ _NUMBERS = {
     b"h": ("GET", struct.Struct("<B")),
     b"j": ("GET", struct.Struct("<I")),
 }
-# With a count of bytes behind, and so many bytes of text.
+# A count of bytes follows these codes, and then the bytes of a text.
 _TEXTS = {b"X": struct.Struct("<I"), b"\x8c": struct.Struct("<B"), b"\x8d": struct.Struct("<Q")}
 
 
 def operations(content: bytes) -> Iterator[tuple[str, Any]]:
-    """Each operation's name and argument: a value, the index of the memo, or the pair of names of GLOBAL.
+    """Yield the name and the argument of each operation.
 
-    Operations that differ only in the size of their argument have one name: VALUE, PUT and GET.
+    The argument is a value, the index of the memo, or the pair of names of GLOBAL.  Operations that differ only in the
+    size of their argument share a name: VALUE, PUT or GET.
 
-    Raises WeightsError at an operation that weights do not need, and IndexError, ValueError or struct.error where the
-    stream is cut short or damaged.
+    Raises:
+        WeightsError: At an operation that weights do not need.
+        IndexError, ValueError, struct.error: If the stream is cut short or damaged.
     """
     position = 0
     while True:

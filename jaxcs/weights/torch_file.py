@@ -1,8 +1,8 @@
 """Read what `torch.save` wrote, without PyTorch.
 
-The file is a zip archive whose members are stored uncompressed: `NAME/data.pkl`, a pickle in which tensors refer to
-storages by number, and `NAME/data/0`, `NAME/data/1`, ..., the bytes of the storages.  So it is since PyTorch 1.6; the
-format before is another one and is refused.
+The file is a zip archive with uncompressed members.  `NAME/data.pkl` is a pickle, in which tensors refer to storages by
+number.  `NAME/data/0`, `NAME/data/1`, ... are the bytes of the storages.  PyTorch has used this format since version
+1.6.  The older format is different and is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jaxcs.weights.torch_pickle import LARGEST_PICKLE, Storages, read_pickle
 LARGEST_FILE = 4 * 2**30  # bytes
 MOST_AXES = 8
 MOST_SHARED = 4  # times that the file's bytes may be used: each use is a copy once the tensors are parameters
-_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled magic number with which the old format begins
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the old format begins with this pickled magic number
 _TYPES = {
     "torch.FloatStorage": np.float32,
     "torch.DoubleStorage": np.float64,
@@ -37,7 +37,7 @@ _TYPES = {
     "torch.ComplexFloatStorage": np.complex64,
     "torch.ComplexDoubleStorage": np.complex128,
 }
-# What the standard library raises on archives that are damaged, encrypted or of an unknown kind.
+# Errors of the standard library for archives that are damaged, encrypted or of an unknown kind.
 _DAMAGE = (
     zipfile.BadZipFile,
     struct.error,
@@ -51,12 +51,19 @@ _DAMAGE = (
 
 
 def read_torch_file(content: bytes) -> dict[str, Any]:
-    """The dictionary in the bytes of a file that `torch.save` wrote; its tensors are read-only NumPy arrays.
+    """Read the dictionary in the bytes of a file that `torch.save` wrote.
 
-    Objects that are not plain values, containers or tensors come back without content, or are refused; nothing that
-    the file names is looked up or called.
+    Objects that are not plain values, containers or tensors come back without content, or are refused.  No name in the
+    file is looked up or called.
 
-    Raises WeightsError where it is no such file, is damaged or hostile, or holds no dictionary with text as keys.
+    Args:
+        content: the bytes of the file.
+
+    Returns:
+        The dictionary; its tensors are read-only NumPy arrays.
+
+    Raises:
+        WeightsError: If the file is of another kind, damaged or hostile, or holds no dictionary with text as keys.
     """
     if len(content) > LARGEST_FILE:
         raise WeightsError(f"it has {len(content)} bytes, more than the limit of {LARGEST_FILE}")
@@ -72,7 +79,7 @@ def read_torch_file(content: bytes) -> dict[str, Any]:
 
 
 class _Storage(NamedTuple):
-    """Numbers one after the other, that tensors are views of."""
+    """Consecutive numbers, of which tensors are views."""
 
     content: bytes
     dtype: np.dtype
@@ -80,10 +87,10 @@ class _Storage(NamedTuple):
 
 
 class _Archive:
-    """The zip archive, with each member's size bounded by the archive's own."""
+    """The zip archive, with each member's size bounded by the archive's size."""
 
     def __init__(self, content: bytes) -> None:
-        """Raises WeightsError where the archive is damaged, or declares more than it can hold."""
+        """Raise WeightsError if the archive is damaged, or declares more than it can hold."""
         self._storages: dict[str, bytes] = {}
         self._left = MOST_SHARED * len(content)
         try:
@@ -108,7 +115,7 @@ class _Archive:
             raise WeightsError("it was written on a big-endian machine: save it again on a little-endian one")
 
     def read(self, name: str, limit: int = LARGEST_FILE) -> bytes:
-        """The member `name` of the archive's folder."""
+        """Read the member `name` of the archive's folder."""
         try:
             member = self._zip.getinfo(self._folder + name)
         except KeyError as error:
@@ -121,7 +128,7 @@ class _Archive:
             raise WeightsError(f"its member '{name}' is damaged: download it again") from error
 
     def storage(self, kind: str, key: str, size: int) -> _Storage:
-        """The storage `key`, of the type `kind`, that must have `size` elements."""
+        """Return the storage `key` of the type `kind`, which must have `size` elements."""
         if key not in self._storages:
             self._storages[key] = self.read(f"data/{key}")
         content, dtype = self._storages[key], np.dtype(_TYPES[kind])
@@ -130,7 +137,7 @@ class _Archive:
         return _Storage(content, dtype, size)
 
     def tensor(self, storage: Any, offset: Any, shape: Any, strides: Any) -> np.ndarray:
-        """See `_tensor`; all of them together are no larger than MOST_SHARED times the file."""
+        """Make a tensor by `_tensor`.  All tensors together are at most MOST_SHARED times as large as the file."""
         array = _tensor(storage, offset, shape, strides)
         self._left -= array.nbytes
         if self._left < 0:
@@ -139,9 +146,9 @@ class _Archive:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> np.ndarray:
-    """A view of the storage; offset and strides are counted in elements.
+    """A view of the storage; offset and strides count elements.
 
-    Raises WeightsError where it does not lie inside the storage, or has more elements than that.
+    It raises WeightsError if the view is not inside the storage, or has more elements than the storage.
     """
     if type(storage) is not _Storage or type(shape) is not tuple or type(strides) is not tuple:
         raise WeightsError("its pickle is damaged")

@@ -1,9 +1,9 @@
 """Read a pickle that PyTorch wrote, without a single call that the file chooses.
 
-Python's unpickler is no base for this even with an allow-list of names: a pickle of 9 bytes can make it fill 64 GiB
-(a large index of its memo), one of 220 bytes hang for ever (the hash of nested tuples as a key), one of 2 MB crash the
-process (the same, deeper).  So the operations are interpreted here: plain values and containers, tensors, and names.
-A name is never looked up, only compared with the lists below.
+Python's unpickler is unsafe for this, even with an allow-list of names.  A pickle of 9 bytes can make it fill 64 GiB (a
+large index of its memo).  A pickle of 220 bytes can make it hang for ever (the hash of nested tuples as a key).  A
+pickle of 2 MB can crash the process (the same, deeper).  So the operations are interpreted here: plain values and
+containers, tensors, and names.  A name is never looked up, only compared with the lists below.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 from jaxcs.weights.errors import WeightsError
 from jaxcs.weights.pickle_tokens import operations
 
-LARGEST_PICKLE = 16 * 2**20  # bytes; that of a 30-million-parameter checkpoint with its optimiser has 0.4 MB
-MOST_OPERATIONS = 1_000_000  # where that checkpoint has 0.1 million
+LARGEST_PICKLE = 16 * 2**20  # bytes; a checkpoint of 30 million parameters with its optimiser has a pickle of 0.4 MB
+MOST_OPERATIONS = 1_000_000  # that checkpoint has 0.1 million
 
 
 class Inert:
-    """Stands for an object whose class is not wanted; it has no behaviour and no content."""
+    """A stand-in for an object whose class is not wanted; it has no behaviour and no content."""
 
     __slots__ = ()
 
 
-# Names that checkpoints of fastMRI mention beside the weights: settings, the key of a callback's state, a last loss.
-# Whatever is made with them is one `Inert` object, which swallows what it is given.
+# Names in fastMRI's checkpoints beside the weights: settings, the key of a callback's state, a last loss.  Each object
+# made with them is an `Inert` object, which swallows its input.
 _INERT_NAMES = {
     "argparse.Namespace",
     "pathlib.PosixPath",
@@ -54,21 +54,22 @@ _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class _Name(NamedTuple):
-    """A name out of the lists above, or of a storage type."""
+    """A name from the lists above, or of a storage type."""
 
     name: str
 
 
 class _Mark:
-    """Where a group of values begins on the stack."""
+    """The beginning of a group of values on the stack."""
 
 
 class Storages(NamedTuple):
-    """How the caller makes tensors.
+    """The functions with which the caller makes tensors.
 
-    types: names of storage types, such as "torch.FloatStorage".
-    storage: (name of its type, key, number of elements) -> storage, an object for `tensor` alone.
-    tensor: (storage, offset, shape, strides) -> tensor; all checks are its own.
+    Attributes:
+        types: names of storage types, such as "torch.FloatStorage".
+        storage: (name of the type, key, number of elements) -> storage, an object for `tensor` alone.
+        tensor: (storage, offset, shape, strides) -> tensor.  It makes all checks itself.
     """
 
     types: frozenset[str]
@@ -77,9 +78,14 @@ class Storages(NamedTuple):
 
 
 def read_pickle(content: bytes, storages: Storages) -> Any:
-    """The value in the pickle.
+    """Read the value in the pickle.
 
-    Raises WeightsError where it is too large, damaged, or names anything that is not allowed.
+    Args:
+        content: the bytes of the pickle.
+        storages: the functions with which tensors are made.
+
+    Raises:
+        WeightsError: If the pickle is too large, is damaged, or names anything that is not allowed.
     """
     if len(content) > LARGEST_PICKLE:
         raise WeightsError(f"its pickle has {len(content)} bytes, more than the {LARGEST_PICKLE} that weights need")
@@ -94,13 +100,13 @@ def read_pickle(content: bytes, storages: Storages) -> Any:
         return machine.stack.pop()
     except WeightsError:
         raise
-    # What a damaged stream gives: its end, a stack or memo without the value, or values that do not fit.
+    # Errors of a damaged stream: its end, a stack or memo without the value, or values that do not fit.
     except (struct.error, LookupError, TypeError, ValueError) as error:
         raise WeightsError("its pickle is damaged or cut short") from error
 
 
 class _Machine:
-    """The stack machine that pickles are programs of."""
+    """The stack machine whose programs are pickles."""
 
     def __init__(self, storages: Storages) -> None:
         self.storages = storages
@@ -108,7 +114,7 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def step(self, operation: str, argument: Any) -> None:
-        """One operation, any but STOP."""
+        """Run one operation, any but STOP."""
         stack = self.stack
         match operation:
             case "PROTO" | "FRAME":
@@ -159,20 +165,20 @@ class _Machine:
                 _, constructor = stack.pop(), stack.pop()
                 stack.append(_inert(constructor))
             case "BUILD":
-                # The attributes of an ordered dictionary or an inert object's content: neither is wanted.
+                # The attributes of an ordered dictionary or the content of an inert object; neither is wanted.
                 stack.pop()
                 if type(stack[-1]) is not dict:
                     _inert(stack[-1])
 
     def pop_to_mark(self) -> list[Any]:
-        """The values above the last mark; both leave the stack."""
+        """Take the values above the last mark, and the mark, from the stack."""
         values = []
         while (value := self.stack.pop()) is not _Mark:
             values.append(value)
         return values[::-1]
 
     def named(self, module: Any, attribute: Any) -> Any:
-        """What stands for a global name."""
+        """Return the object that stands for a global name."""
         if type(module) is not str or type(attribute) is not str:
             raise TypeError("a name is text")
         name = f"{module}.{attribute}"
@@ -184,14 +190,14 @@ class _Machine:
         raise WeightsError(f"it refers to '{name}', which is refused: {remedy}")
 
     def stored(self, reference: tuple[Any, ...]) -> Any:
-        """The storage that a persistent identity refers to."""
+        """Return the storage to which a persistent identity refers."""
         match reference:
             case ("storage", _Name(name), str(key), _, int(size)) if type(reference) is tuple:
                 return self.storages.storage(name, key, size)
         raise TypeError("not a storage")
 
     def made(self, constructor: Any, arguments: tuple[Any, ...]) -> Any:
-        """What a constructor makes; none copies what it is given, since a file may ask for that a million times."""
+        """Return the result of a constructor.  None copies its input, since a file may ask for that a million times."""
         if type(arguments) is not tuple:
             raise TypeError("arguments are a tuple")
         match constructor, arguments:
@@ -214,7 +220,7 @@ class _Machine:
         self.stack[-1].extend(values)
 
     def set_items(self, items: list[Any]) -> None:
-        """Put keys and values, one after the other, into the dictionary on top of the stack."""
+        """Put alternating keys and values into the dictionary on top of the stack."""
         target, keys, values = self.stack[-1], items[::2], items[1::2]
         for key in keys:
             # The hash of anything deeper may take for ever.

@@ -1,0 +1,215 @@
+"""Fill the tables of README.md and of the pages in docs/ from the records in docs/records/.
+
+    python docs/make.py            writes every table anew
+    python docs/make.py --check    changes nothing; exit code 1 and the names of the files that would change
+    python docs/make.py --keep NAME RUN...    adds what the tables need of finished runs as docs/records/NAME/METHOD
+
+A table stands between `<!-- table: WHAT ARGUMENTS -->` and `<!-- end -->`, and nobody types its numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "docs" / "records"
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from bench.findings.paired import markdown, runs_of  # noqa: E402
+from bench.plan.intervals import of_mean  # noqa: E402
+from bench.record.record import Record, read  # noqa: E402
+
+_TABLE = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+_KEPT = (
+    "schema_version",
+    "status",
+    "methods",
+    "versions",
+    "device",
+    "images",
+    "started",
+    "flags",
+    "summary",
+    "findings",
+)
+_STATES = ("zero_filled", "clean", "noise", "attacked")
+
+
+def keep(name: str, runs: list[Path]) -> None:
+    """Write the rows by image of finished runs, rounded to six digits, and what decided them."""
+    for run in runs:
+        record = read(run)
+        config = record.run["config"]
+        folder = RECORDS / name / "-".join([config["method"], *_changed(config)])
+        folder.mkdir(parents=True, exist_ok=True)
+        data = config["data"] and Path(config["data"]).name
+        told = {key: record.run[key] for key in _KEPT if key in record.run}
+        told |= {"config": config | {"data": data}, "argv": [], "data": data or record.run["data"], "threat_model": {}}
+        (folder / "run.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        metrics = {"psnr", "ssim", config.get("loss", "nmse")} - {"nmse"}
+        rows = (json.dumps(_rounded(row)) + "\n" for row in record.rows if row["metric"] in metrics)
+        (folder / "images.jsonl").write_text("".join(rows), encoding="utf-8")
+
+
+def _changed(config: dict[str, Any]) -> list[str]:
+    settings = [f"{key}_{value}" for key, value in config.get("settings", {}).items()]
+    return settings + [config["loss"]] * (config.get("loss", "nmse") != "nmse")
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    least = {key: value for key, value in row.items() if not key.startswith("norm")}
+    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in least.items()}
+
+
+def table(what: str) -> str:
+    """The text of a table, by its kind and its arguments."""
+    kind, *arguments = what.split()
+    return TABLES[kind](*arguments)
+
+
+def _record(name: str) -> Record:
+    return read(RECORDS / name)
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _mean(record: Record, metric: str, state: str, **wanted: Any) -> float:
+    return fmean(row[state] for row in record.select(metric=metric, **wanted))
+
+
+def _by_epsilon(name: str) -> str:
+    """The scores of a method at each epsilon, with the interval of its PSNR under attack."""
+    record, rows = _record(name), []
+    for eps in record.eps:
+        psnr = record.select(metric="psnr", eps=eps)
+        interval = of_mean([row["attacked"] for row in psnr], [row["volume"] for row in psnr])
+        cells = [f"{eps:g}", *(f"{_mean(record, 'psnr', state, eps=eps):.2f}" for state in _STATES)]
+        cells.append("" if interval is None else f"±{(interval.high - interval.low) / 2:.2f}")
+        rows.append(cells + [f"{_mean(record, 'ssim', state, eps=eps):.3f}" for state in _STATES[1:]])
+    head = [
+        "epsilon",
+        "zero-filled",
+        "clean",
+        "noise of equal norm",
+        "attacked",
+        "95 %",
+        "SSIM clean",
+        "noise",
+        "attacked",
+    ]
+    return _markdown(head, rows)
+
+
+def _compare(folder: str, *methods: str) -> str:
+    """The tables of `bench.compare`: means, and the differences between each method and the next."""
+    return markdown([run for method in methods for run in runs_of(_record(f"{folder}/{method}"))], [0.02, 0.05])
+
+
+def _means(folder: str, *methods: str) -> str:
+    """The first table of `bench.compare`, for data of too few volumes for intervals."""
+    return _compare(folder, *methods).split("\n\nSSIM by which")[0]
+
+
+def _losses(folder: str, squared: str, *methods: str) -> str:
+    """Each error under the attack that drives it up, at epsilon 0.05, and clean in brackets.
+
+    Args:
+        folder: The records of attacks with the other losses.
+        squared: The records of attacks with squared errors, of which the images of `folder` count.
+        methods: In order.
+    """
+    kinds = {"nmse": ("psnr", "{:.2f}"), "ssim": ("ssim", "{:.3f}"), "row_error": ("row_error", "{:.3f}")}
+    kinds["max_error"] = ("max_error", "{:.2f}")
+    rows = []
+    for method in methods:
+        cells, cases = [method], set(_record(f"{folder}/{method}-ssim").names("case"))
+        for loss, (metric, style) in kinds.items():
+            record = _record(f"{squared}/{method}" if loss == "nmse" else f"{folder}/{method}-{loss}")
+            record = record._replace(rows=[row for row in record.rows if row["case"] in cases])
+            attacked, clean = (style.format(_mean(record, metric, state, eps=0.05)) for state in ("attacked", "clean"))
+            cells.append(f"{attacked} ({clean})")
+        rows.append(cells)
+    return _markdown(["method", "PSNR [dB], `nmse`", "SSIM, `ssim`", "`row_error`", "`max_error`"], rows)
+
+
+def _transfer(name: str) -> str:
+    """PSNR lost at the largest epsilon under the perturbations made for each method; at a smaller one in brackets."""
+    record = _record(name)
+    small, large = record.eps[1], record.eps[-1]
+
+    def lost(state: str, source: str, victim: str) -> str:
+        def at(eps: float) -> float:
+            rows = {"source": source, "victim": victim, "eps": eps}
+            return _mean(record, "psnr", "clean", **rows) - _mean(record, "psnr", state, **rows)
+
+        return f"{at(large):.1f} ({at(small):.1f})"
+
+    victims = record.names("victim")
+    rows = [[f"{source}", *(lost("attacked", source, victim) for victim in victims)] for source in victims]
+    rows.append(["noise of equal norm", *(lost("noise", victim, victim) for victim in victims)])
+    return _markdown(["made for", *victims], rows)
+
+
+def _text(name: str) -> str:
+    """What a command printed, as it was printed."""
+    printed = (RECORDS / f"{name}.txt").read_text(encoding="utf-8")
+    return f"```\n{printed.rstrip()}\n```"
+
+
+def _markdown_file(name: str) -> str:
+    """What a command printed as Markdown."""
+    return (RECORDS / f"{name}.md").read_text(encoding="utf-8").rstrip()
+
+
+TABLES: dict[str, Callable[..., str]] = {
+    "by_epsilon": _by_epsilon,
+    "compare": _compare,
+    "means": _means,
+    "losses": _losses,
+    "transfer": _transfer,
+    "text": _text,
+    "markdown": _markdown_file,
+}
+
+
+def filled(page: str) -> str:
+    """The page with every table made anew."""
+    return _TABLE.sub(lambda found: f"{found[1]}{table(found[2])}\n{found[3]}", page)
+
+
+def pages() -> list[Path]:
+    """README.md and every page of docs/ that has a table."""
+    every = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [path for path in every if _TABLE.search(path.read_text(encoding="utf-8"))]
+
+
+def main() -> int:
+    """Run the command; returns its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    parser.add_argument("--keep", nargs="+", metavar=("NAME", "RUN"), help="add records of finished runs")
+    arguments = parser.parse_args()
+    if arguments.keep:
+        keep(arguments.keep[0], [Path(run) for run in arguments.keep[1:]])
+        return 0
+    stale = [path for path in pages() if filled(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: its tables are not those of docs/records")
+        if not arguments.check:
+            path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return int(bool(stale) and arguments.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
