@@ -37,6 +37,7 @@ COMMANDS = {
     "hardest": Command("bench.hardest", "list the images that a method reconstructs worst"),
     "convergence": Command("bench.convergence", "measure whether more iterations save a reconstruction"),
     "claims": Command("bench.claims", "set published claims beside what runs found"),
+    "cite": Command("bench.cite", "print BibTeX for the publications that a run rests on"),
     "export": Command("bench.export", "write a method as StableHLO that runs without this project"),
     "speed": Command("bench.speed", "time the main work beside other programs"),
     "merge": Command("bench.merge", "make one run of its parts"),
