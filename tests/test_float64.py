@@ -17,6 +17,7 @@ from jaxcs.threats import balls
 from jaxcs.threats.balls import Threat
 from jaxcs.threats.changes import CHANGES
 from jaxcs.types import Measurement
+from tests.asserts import float64
 from tests.test_recon import QUICK_TO_COMPILE
 
 COILS, ROWS, COLUMNS = 2, 16, 12
@@ -34,11 +35,6 @@ SMALL = QUICK_TO_COMPILE | {
     "varnet": {"cascades": 1, "channels": 2, "pools": 1, "sens_channels": 2, "sens_pools": 1},
 }
 FEW = {"n_steps": 2}
-
-
-def float64():
-    """Enable JAX's float64; its oldest versions have another name for it."""
-    return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
 
 
 def traced(function, *arguments):

@@ -7,11 +7,11 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from bench.page.record import read
 
 import bench
 import jaxcs
 from bench.__main__ import COMMANDS, listing, main
+from bench.record.record import read
 from jaxcs.names import did_you_mean
 from tests.run_folder import write_run
 
