@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.record.records import CONVERGED
+from jaxcs.evidence import CONVERGED
 
 _STATES = ("clean", "noise", "attacked")
 

@@ -43,10 +43,10 @@ class RunConfig:
         restarts: number of restarts, None for the attack's default.
         like: published protocol that decides fields which are not given, or None.
         method_seed: seed of an un-trained method: "known" to the attack, or "fresh" for scoring.
-        threat: "noise" added to the data, or a change named in `jaxcs.attacks.changes`.
+        threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
         eps: sizes of the perturbation, ascending: relative to the quantity that `norm` names [-], or in units of the
             change.
-        norm: norm of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.attacks.threat`.
+        norm: norm of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`.
         target: "truth" or "clean": what the attack drives the image away from.
         loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
         region: (first row, first column, rows, columns) of the target that is scored, None for all.

@@ -23,8 +23,8 @@ import optax
 from jaxtyping import Array
 
 from jaxcs.attacks.base import AttackResult, JointAttack
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import abs2, l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key, Kspace, Variational
 
 # Norm of e at the start, relative to the radius [-]; the published start, 1e-4 of the data, is a similar share of its
