@@ -1,4 +1,4 @@
-"""How the papers score, beside fastMRI's metrics: their numbers compare only with numbers scored alike."""
+"""The papers' ways of scoring, beside fastMRI's metrics: only numbers that were scored alike can be compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Score = Callable[[Array, Array, tuple[int, int, int, int] | None], Array]
 
 
 def _matched(image: Array, truth: Array) -> Array:
-    """The truth with the image's mean and spread (Darestani et al. 2021, in their notebooks on knees)."""
+    """The truth, matched to the image in mean and spread (Darestani et al. 2021, in their notebooks on knees)."""
     return (truth - jnp.mean(truth)) * (jnp.std(image) / jnp.std(truth)) + jnp.mean(image)
 
 

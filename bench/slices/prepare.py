@@ -1,4 +1,4 @@
-"""From a case to what the experiment computes on: under-sampled, with coil maps, scaled."""
+"""Preparation of a case for the experiment: under-sampling, coil maps, scaling."""
 
 from __future__ import annotations
 
@@ -25,15 +25,22 @@ NO_BACKGROUND = "no background to measure noise in"
 
 
 class Prepared(NamedTuple):
-    """A slice that is ready, with what the record says of it.
+    """A slice that is ready, with its entries for the record.
 
-    scale: raw units per unit of `data`.  mask: what draws its mask, or `OF_THE_FILE`.
-    calibration: (rows, columns) that maps are estimated from, None where the source gave maps.
-    thermal: the epsilon that the scan's own noise amounts to, None where it cannot be told.
-    left_out: share of the energy of the fully sampled centre that the coil maps leave out, None where there is none.
-    outside: norm of the measured entries outside that centre, over that of all of them.
-    ceiling: scores of the fully sampled data combined by the coil maps; None where the data are not fully sampled.
-    doubts: what cannot be right about the slice, or about its maps.
+    Attributes:
+        name: name of the case.
+        volume: name of the volume.
+        data: the arrays.
+        scale: raw units per unit of `data`.
+        mask: kind of the mask, or `OF_THE_FILE`.
+        sampling: the numbers of the mask.
+        calibration: (rows, columns) from which maps are estimated, None if the source has maps.
+        thermal: epsilon that corresponds to the noise of the scan [-], None if not known.
+        left_out: share of the energy of the fully sampled centre that the coil maps leave out [-]; None if the zero
+            frequency is not measured.
+        outside: norm of the measured samples outside that centre, over the norm of all [-].
+        ceiling: scores of the fully sampled data combined by the coil maps; None if the data are not fully sampled.
+        doubts: reasons why the slice or its maps may be wrong.
     """
 
     name: str
@@ -50,16 +57,25 @@ class Prepared(NamedTuple):
     doubts: tuple[Doubt, ...]
 
     def described(self) -> dict[str, Any]:
-        """The sampling as run.json has it."""
+        """Return the entry of run.json about the sampling."""
         found: dict[str, Any] = {"mask": self.mask} | self.sampling._asdict() | {"scale": self.scale}
         found |= {"maps_leave_out": self.left_out, "outside_centre": self.outside, "ceiling": self.ceiling}
         return found | ({"doubts": [list(one) for one in self.doubts]} if self.doubts else {})
 
 
 def prepare(case: Case, config: RunConfig) -> Prepared:
-    """Sample, estimate maps and scale one case.
+    """Under-sample one case, estimate its coil maps and scale it.
 
-    Raises UnsuitedError where the flags do not fit this case, InputFileError where its data are unfit.
+    Args:
+        case: the slice as its source has it.
+        config: settings of the run.
+
+    Returns:
+        The prepared slice.
+
+    Raises:
+        UnsuitedError: the flags do not fit this case.
+        InputFileError: the data of the case cannot be used.
     """
     shape = (case.kspace.shape[-2], case.kspace.shape[-1])
     own = case.mask is not None
@@ -129,7 +145,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
 
 
 def _check_flags(case: Case, config: RunConfig) -> None:
-    """Raise UnsuitedError where flags do not fit this case."""
+    """Raise UnsuitedError if flags do not fit this case."""
     if case.mask is not None:
         if config.norm in ("kspace", "whitened"):
             raise UnsuitedError(
@@ -154,7 +170,7 @@ def _noise_doubts(own: bool, thermal: float | None) -> list[Doubt]:
 
 
 def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
-    """Of a file that lies among others without a mask."""
+    """The doubt about a file with a mask among files without masks."""
     if not own or config.mask == OF_THE_FILE:
         return []
     return [
@@ -163,7 +179,7 @@ def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
 
 
 def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]:
-    """The factor of the noise covariance, and the thermal level; of a whole scan only, whose background is seen."""
+    """The factor of the noise covariance, and the thermal level; only a whole scan shows its background."""
     coils = case.kspace.shape[0]
     if case.mask is not None:
         return jnp.eye(coils, dtype=jnp.complex64), None
@@ -180,12 +196,25 @@ def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
 def draw_mask(
     sampling: Sampling, shape: tuple[int, int], padding: tuple[int, int], seed: tuple[int, ...]
 ) -> np.ndarray:
-    """The mask that the sampling asks for, of k-space of `shape`.  Raises ValueError if it cannot be drawn."""
+    """Draw the mask of a sampling for k-space.
+
+    Args:
+        sampling: the kind of mask and its numbers.
+        shape: (ny, nx) of the k-space.
+        padding: first acquired column and the first column after the acquired ones.
+        seed: seed of the mask.
+
+    Returns:
+        (nx,) or (ny, nx), True where measured.
+
+    Raises:
+        ValueError: the mask cannot be drawn.
+    """
     if sampling.acceleration is None or sampling.center_fraction is None:
         raise ValueError("the data had masks of their own when the run began, and now have none")
     mask = masks.make(sampling.mask, shape, sampling.acceleration, sampling.center_fraction, seed).copy()
     left, right = padding
-    # Columns that the scanner never acquired hold zeros: nothing is measured there, and nothing can be perturbed.
+    # Columns that the scanner never acquired hold zeros: they are not measured, and an attack must not perturb them.
     mask[..., :left] = False
     mask[..., right:] = False
     return mask

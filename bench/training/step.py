@@ -20,10 +20,10 @@ from jaxcs.recon.self_supervision import misfit
 from jaxcs.threats import balls
 from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
 
-# Share of the steps in which the learning rate rises, and the norm to which gradients are cut.
+# Share of the steps in which the learning rate rises [-], and the norm to which gradients are clipped.
 _WARM_UP, _LARGEST_GRADIENT = 0.02, 1.0
 
-# Each of (image, target), both in units of the volume's maximum.
+# Functions of (image, target), both in units of the volume's maximum.
 LOSSES: dict[str, Callable[[Array, Array], Array]] = {
     "l1": lambda image, target: jnp.mean(jnp.abs(image - target)),
     "l2": lambda image, target: jnp.mean((image - target) ** 2),
@@ -32,14 +32,25 @@ LOSSES: dict[str, Callable[[Array, Array], Array]] = {
 
 
 class State(NamedTuple):
-    """What a step changes."""
+    """The values that a step changes.
+
+    Attributes:
+        params: parameters of the network.
+        optimiser: state of the optimiser.
+    """
 
     params: Params
     optimiser: Any
 
 
 class Functions(NamedTuple):
-    """init: key -> state.  step: state, batch, key -> state, loss.  evaluate: parameters, batch -> metrics by name."""
+    """The compiled functions of a training.
+
+    Attributes:
+        init: first parameters -> state.
+        step: state, batch, key -> state, loss.
+        evaluate: parameters, batch -> metrics by name.
+    """
 
     init: Callable[[Params], State]
     step: Callable[[State, Batch, Key], tuple[State, Array]]
@@ -47,16 +58,19 @@ class Functions(NamedTuple):
 
 
 def optimiser(config: TrainConfig) -> optax.GradientTransformation:
-    """Adam whose learning rate rises linearly and then falls to 0 along a cosine."""
+    """Return Adam with a learning rate that rises linearly and then falls to 0 along a cosine."""
     warm_up = max(1, round(_WARM_UP * config.steps))
     rate = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warm_up, max(config.steps, warm_up + 1))
     return optax.chain(optax.clip_by_global_norm(_LARGEST_GRADIENT), optax.adam(rate))
 
 
 def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = None) -> Functions:
-    """Close over the static choices.  Batches may be spread over devices along their first axis.
+    """Build the functions of a training; batches may be spread over devices along the axis of examples.
 
-    predict: the network as image and coil images, which the self-supervised loss needs.
+    Args:
+        config: settings of the training, which are static.
+        method: the network as a reconstruction.
+        predict: the network as image and coil images, needed only for the self-supervised loss.
     """
     transform = optimiser(config)
     dtype = jnp.dtype(config.precision)
@@ -75,7 +89,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
 
         allowed = balls.measured(jnp.float32(config.adversarial_eps), one.kspace, one.mask)
         found = pgd.build(pgd.Config(n_steps=config.adversarial_steps))(key, distance, allowed)
-        # The attack keeps the best point where it took a gradient: the training loss needs no gradient through it.
+        # The attack keeps its best evaluated point; the training loss needs no gradient through the search.
         return jax.lax.stop_gradient(found.delta)
 
     def loss_of_one(params: Params, one: Batch, key: Key) -> Array:

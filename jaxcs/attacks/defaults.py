@@ -1,4 +1,4 @@
-"""Which attack suits a method, and with which configuration, if nobody says otherwise."""
+"""The default attack for a method, with its configuration."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from jaxcs.recon import Method
 
 
 class Search(NamedTuple):
-    """An attack as the registry names it, with its configuration."""
+    """An attack of the registry.
+
+    Attributes:
+        name: its name in `ATTACKS`.
+        config: its configuration.
+    """
 
     name: str
     config: Any
 
 
 def default_attack(method: Method, threat: str = "noise") -> Search:
-    """The attack where none is named.
+    """Choose the attack if none is named.
 
-    Stripes of rows are the local maxima of solvers, which `scout` looks for, and not those of networks.  On three
-    phantom knees at epsilon 0.02 and 0.05 as many steps of `apgd` leave l1 3.1 and 0.7 dB more, TV 2.6 and 0.5 dB.
-    A gradient through a fit costs as much as many of its steps, and so it gets fewer.  Changes of the scan have few
+    Bands of rows are the local maxima of solvers, not of networks, and `scout` searches for them.  On three phantom
+    knees
+    at epsilon 0.02 and 0.05, as many steps of `apgd` leave l1 3.1 and 0.7 dB more, and TV 2.6 and 0.5 dB.  A gradient
+    through a fit costs as much as many of its steps, so such methods get fewer gradients.  Changes of the scan have few
     parameters, and no rows.
 
     Args:
-        method: the one that is attacked.
-        threat: "noise" for what is added to the data, or a change of the scan.
+        method: the attacked method.
+        threat: "noise" added to the data, or a change of the scan.
     """
     if method.fitted:
         return Search("apgd", apgd.Config(n_steps=10))
@@ -35,9 +41,10 @@ def default_attack(method: Method, threat: str = "noise") -> Search:
 
 
 def attack_named(name: str, method: Method, threat: str = "noise") -> Search:
-    """The attack of this name, with the configuration that suits the method; see `default_attack`.
+    """Return the attack of this name, with the configuration that suits the method; see `default_attack`.
 
-    Raises KeyError for a name that is not in `ATTACKS`.
+    Raises:
+        KeyError: the name is not in `ATTACKS`.
     """
     default = default_attack(method, threat)
     if name == "pgd":
@@ -46,10 +53,11 @@ def attack_named(name: str, method: Method, threat: str = "noise") -> Search:
 
 
 def _plain_pgd(method: Method) -> pgd.Config:
-    """Steps of PGD where none are given.
+    """The default steps of PGD.
 
-    Reconstruction errors of the iterative methods are nearly quadratic in the perturbation, where large steps are a
-    power iteration; those of networks are not.
+    Reconstruction errors of iterative methods are nearly quadratic in the perturbation, and large steps are then a
+    power
+    iteration; errors of networks are not.
     """
     steps, size = (10, 1.0) if method.trained or method.fitted else (5, 4.0)
     return pgd.Config(n_steps=steps, step_size=size)

@@ -2,9 +2,9 @@
 
     Q(r) = 1/2 ||residual(r)||^2 - penalty / 2 ||r||^2,    v <- decay v + step grad Q(r),    r <- r + v,
 
-from r = start * U[0, 1), real as published.  r has the units of the image, whose peak is about 1, and so the step has
-none.  The published attack has no budget, and its strength is its number of steps; ours stops at the threat set: an r
-that leaves it is projected, and only then.
+starting from r = start * U[0, 1), which is real as published.  r has the units of the image, whose peak is about 1, so
+the step size has no unit.  The published attack has no budget; its strength is its number of steps.  Ours stops at the
+threat set: r is projected if, and only if, it leaves the set.
 """
 
 from __future__ import annotations
@@ -26,9 +26,14 @@ from jaxcs.types import Key
 class Config:
     """The ascent; its result is the last r.
 
-    penalty: lambda, of the squared norm of r, relative to that of the residual; where it exceeds the squared gain of
-        the method, r shrinks.  step: eta, of the gradient.  start: tau, size of each pixel at the start [image units].
-    n_steps: gradient evaluations.  decay: gamma, of the momentum.
+    Attributes:
+        penalty: lambda, weight of the squared norm of r relative to that of the residual [-]; r shrinks if it exceeds
+            the
+            squared gain of the method.
+        step: eta, step size of the gradient [-].
+        start: tau, size of each pixel at the start [image units].
+        n_steps: number of gradient evaluations.
+        decay: gamma, decay of the momentum [-].
     """
 
     penalty: float = 0.001
@@ -38,14 +43,15 @@ class Config:
     decay: float = 0.9
 
 
-# The rows of the paper's table of parameters, with the most steps of each.  The residual p(x) is against the clean
-# output, except for automap_fig7, where it is against the truth (the authors' code has these two the other way round).
+# The rows of the paper's table of parameters, with the largest number of steps of each.  The residual p(x) is against
+# the
+# clean output; for automap_fig7 it is against the truth (the authors' code has these two the other way round).
 PRESETS = {
     "deepmri": Config(penalty=0.001, step=0.01, start=0.01, n_steps=6000),  # also 2000 and 4000
     "automap_fig2": Config(penalty=0.1, step=0.001, start=1e-5, n_steps=24),  # also 12, 16, 20
     "automap_fig7": Config(penalty=0.1, step=0.001, start=1e-5, n_steps=183),  # also 160, 170, 177
     "mri_vn": Config(penalty=1.0, step=0.005, start=0.001, n_steps=25),
-    "med50": Config(penalty=20.0, step=0.005, start=0.005, n_steps=100),  # filtered back-projection for the adjoint
+    "med50": Config(penalty=20.0, step=0.005, start=0.005, n_steps=100),  # with filtered back-projection as the adjoint
 }
 
 
@@ -55,7 +61,7 @@ class _State(NamedTuple):
 
 
 def build(config: Config) -> ResidualAttack:
-    """The attack; see `Config`."""
+    """Build the attack; see `Config`."""
 
     def attack(key: Key, residual: Residual, threat: Threat, start: Array | None = None) -> AttackResult:
         loss = squared_norm(residual)

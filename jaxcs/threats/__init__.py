@@ -1,4 +1,4 @@
-"""What an attacker may do to a scan: balls of perturbations, changes of the scan, and how both enter it."""
+"""Threats to a scan: balls of perturbations, changes of the scan, and how both enter it."""
 
 from jaxcs.threats.balls import Threat
 from jaxcs.threats.changes import CHANGES, Change

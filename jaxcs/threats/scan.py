@@ -1,4 +1,4 @@
-"""How a perturbation reaches the method: the set it is from, the measurement it makes, and the truth then."""
+"""The path of a perturbation to the method: its set, the measurement that it makes, and the truth for that."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ _MAPS_STAY = ("noise", "bias", "phase")
 class Scan(NamedTuple):
     """Pure functions of one slice.
 
-    allowed: data, epsilon -> the set of perturbations.  nothing: data -> the perturbation that changes nothing.
-    measure: data, perturbation -> what the method is given.  truth: data, perturbation -> what it should return.
-    maps_stay: whether every perturbation leaves the coil maps that the method is given as they are.
-    additive: whether perturbations are added to the data.
+    Attributes:
+        allowed: data, epsilon -> the set of perturbations.
+        nothing: data -> the perturbation that changes nothing.
+        measure: data, perturbation -> the measurement that the method is given.
+        truth: data, perturbation -> the image that the method should return.
+        maps_stay: whether no perturbation changes the coil maps that the method is given.
+        additive: whether perturbations are added to the data.
     """
 
     allowed: Callable[[SliceData, Array], Threat]
@@ -47,13 +50,13 @@ def build(
     maps: MapsKept = "fixed",
     calibration: tuple[int, int] | None = None,
 ) -> Scan:
-    """Close over the threat.
+    """Build the functions for one threat.
 
     Args:
-        threat: "noise" for what is added to the data, or a change of the scan, a name of `CHANGES`.
-        norm: of noise, the set that it is from, a name of `NORMS`.
-        maps: whether coil maps stay those of the slice, or are estimated again from the perturbed data.
-        calibration: (rows, columns) of the fully sampled centre that maps are estimated from, if they are.
+        threat: "noise" added to the data, or the name of a change in `CHANGES`.
+        norm: set of the noise, a name of `NORMS`.
+        maps: "fixed" at the maps of the slice, or "reestimated" from the perturbed data.
+        calibration: (rows, columns) of the fully sampled centre from which maps are estimated, if they are.
     """
     change = CHANGES.get(threat)
 
@@ -61,7 +64,7 @@ def build(
         if change is not None:
             return change.threat(epsilon, data.kspace, data.maps, data.mask)
         if norm == "image":
-            # The truth's norm: of the images at hand the only one that no method has touched.
+            # The norm of the truth: no other image at hand is untouched by every method.
             return balls.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
         if norm == "whitened":
             return balls.whitened(epsilon, data.kspace, data.mask, data.noise)
@@ -74,7 +77,8 @@ def build(
     def changed(data: SliceData, delta: Array) -> tuple[Array, Array]:
         if change is not None:
             kspace, told = change.apply(data.kspace, data.maps, delta)
-            # What was never acquired stays unknown, or the truth would hold what no mask can measure.
+            # Samples that were never acquired stay unknown; otherwise the truth would hold data that no mask can
+            # measure.
             return jnp.where(jnp.any(data.kspace != 0, axis=(0, 1)), kspace, 0), told
         if norm == "image":
             delta = Sense(data.maps, data.mask).forward(delta)
@@ -93,7 +97,7 @@ def build(
     def truth(data: SliceData, delta: Array) -> Array:
         if change is None or not change.moves_object:
             return data.target
-        # What the whole scan of the changed object gives: resampling is then no error of the method's.
+        # The image of the whole scan of the changed object, so that resampling is not an error of the method.
         image = root_sum_of_squares(ifft2c(changed(data, delta)[0]))
         return image_crop(image, (data.target.shape[0], data.target.shape[1]))
 
