@@ -12,7 +12,7 @@ from jaxcs.complex import magnitude
 from jaxcs.fourier import ifft2c
 from jaxcs.nets.cascade import deep_cascade
 from jaxcs.nets.net import Net
-from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.recon.checks import check_at_least, check_choice, check_one_coil
 from jaxcs.recon.predicted import reconstructor
 from jaxcs.recon.scale import peak
 from jaxcs.types import Image, Measurement, Params, Predict, Prediction, Reconstructor
@@ -75,8 +75,7 @@ def build_complex(config: Config) -> Callable[[Params, Measurement], Image]:
 
     def of(params: Params, measurement: Measurement) -> Image:
         kspace, mask, _ = measurement
-        if len(kspace) != 1:
-            raise ValueError(f"the network is for one coil, the measurement has {len(kspace)}; combine them before")
+        check_one_coil(kspace)
         size = peak(ifft2c(jnp.where(mask, kspace[0], 0))) if config.scale == "peak" else 1.0
         return size * net.apply(params, kspace[0] / size, mask)
 
