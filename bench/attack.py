@@ -7,12 +7,15 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of, shard
-from bench.harness.command import execute
-from bench.harness.config import RunConfig
-from bench.harness.distributed import ALONE, connected, wanted
-from bench.harness.errors import UsageError
-from bench.harness.flags import (
+from bench.plan.catalogue import ATTACKS, LOSSES, METHODS, NORMS, PRESETS, TEST_TIME, UNTRAINED
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from bench.plan.like import LIKE
+from bench.plan.shards import WHOLE
+from bench.processes.distributed import ALONE, connected, wanted
+from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of, shard
+from bench.shell.command import execute
+from bench.shell.flags import (
     CENTER_FRACTION,
     add_data,
     add_device,
@@ -22,38 +25,14 @@ from bench.harness.flags import (
     add_shift,
     in_order,
 )
-from bench.harness.like import LIKE
-from bench.harness.shards import WHOLE
 from data_prep.process import as_process
 
-# Names only: the registries they stand for import JAX, which --help must not wait for.  A test holds them equal.
-NETWORKS = ("unet", "unet_complex", "varnet", "irim")
-TEST_TIME = ("ttt_unet", "ttt_varnet")
-UNTRAINED = ("convdecoder", "deepdecoder", "dip")
-METHODS = ("zero_filled", "sense", "l1", "tv", *NETWORKS, *TEST_TIME, *UNTRAINED)
 # What two cores do in a minute or a few, where an image takes long.
 _EPSILONS = {"all": [0.02, 0.05]} | {name: [0.01, 0.02, 0.05] for name in ("varnet", "irim")}
 _EPSILONS |= {name: [0.05] for name in TEST_TIME + UNTRAINED}
-PRESETS = (
-    "rc2021",
-    "early_stopped",
-    "published",
-    "paper",
-    "attack2021",
-    "pathology2021",
-    "feature2021",
-    "brain2021",
-    "original",
-)
 SEVERAL = ("all", "basis")
-# Besides those of the registry: default = what suits the method, rotation = the worst angle of a grid.
-ATTACKS = (
-    "scout", "pgd", "apgd", "padam", "momentum", "two_step", "region", "spectral", "spsa", "grid", "ensemble", "noise"
-)  # fmt: skip
 # The smallest side of a region, SSIM's window.
 WINDOW = 7
-LOSSES = ("nmse", "ssim", "row_error", "max_error")
-NORMS = ("measured", "kspace", "per_coil", "whitened", "image")
 # Sizes of changes where none are given, in the unit of each.
 CHANGES = {
     "shift": (0.5, 1.0, 2.0, 4.0),
@@ -371,14 +350,14 @@ def main(argv: list[str] | None = None) -> int:
         with connected(arguments) as team:
             # These import JAX.
             if config is None:
-                from bench.harness.session import go_on
+                from bench.run.run import go_on
 
                 return go_on(arguments)
             if team != ALONE:
-                from bench.harness.teamwork import run_together
+                from bench.run.teamwork import run_together
 
                 return run_together(config, arguments, argv, team)
-            from bench.harness.session import run
+            from bench.run.run import run
 
             return run(config, arguments, argv)
 

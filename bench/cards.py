@@ -7,13 +7,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench.figures.drawing import draw_into
-from bench.harness.arguments import Parser, setting
-from bench.harness.command import execute
-from bench.harness.errors import DONE, InputFileError, OutputError
+from bench.plan.errors import DONE, InputFileError, OutputError
+from bench.shell.arguments import Parser, setting
+from bench.shell.command import execute
 from data_prep.process import as_process
 from data_prep.whole import whole_file
 
-_SHIPPED = Path(__file__).resolve().parents[1] / "data_prep" / "shipped"
+_SHIPPED = Path(__file__).resolve().parents[1] / "jaxcs" / "weights" / "shipped"
 _HEAD = """# Shipped weights
 
 Written by `python -m bench.cards` from the cards inside the files. SSIM and PSNR are those of the validation images,
@@ -35,7 +35,7 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.harness.records import RunFolder  # imports NumPy
+    from bench.record.records import RunFolder  # imports NumPy
 
     for name, run in arguments.runs:
         try:

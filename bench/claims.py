@@ -11,9 +11,9 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from bench.harness.arguments import HelpFormatter, Parser
-from bench.harness.command import execute
-from bench.harness.errors import DONE, InputFileError
+from bench.plan.errors import DONE, InputFileError
+from bench.shell.arguments import HelpFormatter, Parser
+from bench.shell.command import execute
 from data_prep.process import as_process
 
 
@@ -48,8 +48,8 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.claim_table.evidence import evidence  # these import NumPy
-    from bench.claim_table.rows import markdown, objects, rows_of
+    from bench.studies.claims.evidence import evidence  # these import NumPy
+    from bench.studies.claims.rows import markdown, objects, rows_of
 
     found = evidence([Path(path) for path in arguments.records])
     rows = rows_of(found)

@@ -11,10 +11,10 @@ import json
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 
-from bench.harness.arguments import Parser, integer, number, one_of
-from bench.harness.command import execute
-from bench.harness.errors import DONE
-from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from bench.plan.errors import DONE
+from bench.shell.arguments import Parser, integer, number, one_of
+from bench.shell.command import execute
+from bench.shell.flags import add_data, add_device, add_sampling, add_settings
 from data_prep.process import as_process
 
 # The methods whose default solver iterates.
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        from bench.harness.converging import converging, table  # imports JAX
+        from bench.studies.tuning.converging import converging, table  # imports JAX
 
         found = converging(arguments)
         print(json.dumps(found) if arguments.json else table(found))

@@ -6,26 +6,20 @@ loads, and manifest.json, which says what goes in and what comes out.
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.harness.arguments import Parser, integer, one_of
-from bench.harness.command import execute
-from bench.harness.config import RunConfig
-from bench.harness.errors import UsageError
-from bench.harness.flags import add_settings
+from bench.plan.config import RunConfig
+from bench.plan.errors import DONE, UsageError
+from bench.shell.arguments import Parser, integer, one_of
+from bench.shell.command import execute
+from bench.shell.flags import add_settings
 from data_prep.process import as_process
-from data_prep.whole import remove_left, whole_folder
 
 # Un-trained networks fit for minutes to each measurement, and are not deployed.
 METHODS = ("l1", "unet", "varnet")
-_MANIFEST = "manifest.json"
 
 
 def parser() -> Parser:
@@ -64,62 +58,22 @@ def parser() -> Parser:
     return top
 
 
-def run(arguments: Namespace) -> None:
-    """Lower the method, write its folder and print what is in it.  Raises RunError."""
-    if find_spec("flatbuffers") is None:
-        raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
-    from bench.harness import methods  # imports JAX
-    from bench.harness.artefacts import artefacts, file_name, lower, manifest
-    from bench.harness.provenance import about_settings, settings, versions
-    from bench.harness.records import writing
-    from bench.harness.sources import check_device
-
-    check_device(arguments.device)
-    config = RunConfig(
-        arguments.method, preset=arguments.preset, settings=tuple(arguments.set), weights=arguments.weights
-    )
-    trained = methods.weights(config)
-    method_config = methods.configuration(config, trained)
-    params = {} if trained is None else trained.params
-    shape = (arguments.shape[0], arguments.shape[1], arguments.shape[2])
-    try:
-        found = artefacts(methods.entry(config.method).build(method_config), params, shape)
-    except ValueError as error:
-        raise UsageError(f"--shape {' '.join(map(str, shape))}: {error}; {config.method} needs larger ones") from error
-    output: Path = arguments.output
-    # Before the minute that lowering may take.
-    with writing(output):
-        if os.path.lexists(output):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        remove_left(output.parent)
-    with writing(output), whole_folder(output) as folder:
-        for note in about_settings():
-            print(f"note: {note}", file=sys.stderr)
-        lowered = {name: lower(one) for name, one in found.items()}
-        files = {name: bytes(one.serialize()) for name, one in lowered.items()}
-        for name, content in files.items():
-            (folder / file_name(name)).write_bytes(content)
-        about = {
-            "method": config.method,
-            "config": asdict(method_config),
-            "maps": methods.without_maps(config, method_config) or "used",
-            "weights": None if trained is None else {"sha256": trained.sha256, "card": trained.card},
-            "versions": {name: versions()[name] for name in ("jaxcs", "jax", "jaxlib")} | settings(),
-        }
-        text = json.dumps(about | manifest(found, lowered, files), indent=2) + "\n"
-        (folder / _MANIFEST).write_text(text, encoding="utf-8")
-    for name, content in files.items():
-        print(f"{output / file_name(name)}: {len(content) / 1e6:.2f} MB for {', '.join(lowered[name].platforms)}")
-    print(f"{output / _MANIFEST}: arguments, results, scaling and hashes")
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
         del argv
-        run(arguments)
-        return 0
+        if find_spec("flatbuffers") is None:
+            raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
+        from bench.deploy.folder import write  # these import JAX
+        from bench.slices.sources import check_device
+
+        check_device(arguments.device)
+        config = RunConfig(
+            arguments.method, preset=arguments.preset, settings=tuple(arguments.set), weights=arguments.weights
+        )
+        write(config, tuple(arguments.shape), arguments.output)
+        return DONE
 
     advice = "use fewer coils or a smaller network"
     return execute(parser(), "bench.export", advice, work, sys.argv[1:] if argv is None else argv)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from bench.attack import METHODS
-from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
-from bench.harness.command import execute
-from bench.harness.errors import UsageError
-from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from bench.plan.catalogue import METHODS
+from bench.plan.errors import UsageError
+from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
+from bench.shell.command import execute
+from bench.shell.flags import add_data, add_device, add_sampling, add_settings
 from data_prep.process import as_process
 
 # Names only: what they stand for imports JAX, which --help must not wait for.  A test holds them equal.
@@ -125,7 +125,7 @@ def main(argv: list[str] | None = None) -> int:
                 raise UsageError(f"{others[0]}: the study in {arguments.resume} goes on as it was; leave the flag out")
         if arguments.study == "worst" and arguments.draws is not None and arguments.draws < 2:
             raise UsageError("--draws: visibility is measured against noise; give at least 2")
-        from bench.feature_study.session import run  # imports JAX
+        from bench.studies.features.session import run  # imports JAX
 
         return run(arguments, argv)
 

@@ -12,10 +12,10 @@ import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from bench.harness.arguments import Parser, integer, one_of
-from bench.harness.command import execute
-from bench.harness.errors import DONE, UsageError
-from bench.harness.flags import CENTER_FRACTION
+from bench.plan.errors import DONE, UsageError
+from bench.shell.arguments import Parser, integer, one_of
+from bench.shell.command import execute
+from bench.shell.flags import CENTER_FRACTION
 from data_prep.process import as_process
 
 _METRICS = ("ssim", "psnr")
@@ -52,11 +52,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
     from bench.figures.drawing import draw_into
-    from bench.harness import hard_for_others, spectra, subset
-    from bench.harness.case_list import as_csv
-    from bench.harness.reading import understanding
-    from bench.harness.records import RunFolder
-    from bench.page.record import read
+    from bench.record.reading import understanding
+    from bench.record.record import read
+    from bench.record.records import RunFolder
+    from bench.slices.case_list import as_csv
+    from bench.studies.hardest import hard_for_others, spectra, subset
 
     output = Path(arguments.output)
     if output.suffix.lower() != ".csv":

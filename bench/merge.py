@@ -10,8 +10,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from bench.harness.arguments import HelpFormatter, Parser
-from bench.harness.command import execute
+from bench.shell.arguments import HelpFormatter, Parser
+from bench.shell.command import execute
 from data_prep.process import as_process
 
 
@@ -39,8 +39,8 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.harness.finish import tell  # imports JAX
-    from bench.harness.merging import merge
+    from bench.run.finish import tell  # imports JAX
+    from bench.run.merging import merge
 
     return tell(*merge([Path(run) for run in arguments.runs], Path(arguments.output)), arguments.json)
 

@@ -10,9 +10,9 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from bench.harness.arguments import HelpFormatter, Parser
-from bench.harness.command import execute
-from bench.harness.errors import DONE, UsageError
+from bench.plan.errors import DONE, UsageError
+from bench.shell.arguments import HelpFormatter, Parser
+from bench.shell.command import execute
 from data_prep.process import as_process
 
 _COMPARISON = "comparison.html"
@@ -34,22 +34,15 @@ def parser() -> Parser:
     return made
 
 
-def write_report(folder: Path) -> bytes:
-    """The page of a finished run's folder.  Raises InputFileError where its records cannot be used."""
-    from bench.page.page import page  # imports NumPy
-    from bench.page.record import read
-
-    return page(read(folder))
-
-
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.harness.records import RunFolder  # imports NumPy
+    from bench.page.page import page_of  # these import NumPy
+    from bench.record.records import RunFolder
 
     folders = [Path(run) for run in arguments.runs]
     if arguments.output is not None and len(folders) == 1:
         raise UsageError("--output is the comparison of several runs; one run's page is report.html in its folder")
     for folder in folders:
-        RunFolder(folder).write("report.html", write_report(folder))
+        RunFolder(folder).write("report.html", page_of(folder))
         print(folder / "report.html")
     if len(folders) > 1:
         from bench.page.comparison import comparison

@@ -10,11 +10,11 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from bench.harness.arguments import HelpFormatter, Parser, flags_besides, integer, one_of, setting
-from bench.harness.command import execute
-from bench.harness.errors import DONE, SOME_FAILED, UsageError
-from bench.harness.flags import add_data, add_device, add_sampling
-from bench.shifts.named import AXES, DATA_AXES, DEFAULT_VARIANTS, PHANTOM_AXES, VARIANTS
+from bench.plan.errors import DONE, SOME_FAILED, UsageError
+from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, one_of, setting
+from bench.shell.command import execute
+from bench.shell.flags import add_data, add_device, add_sampling
+from bench.studies.shift.named import AXES, DATA_AXES, DEFAULT_VARIANTS, PHANTOM_AXES, VARIANTS
 from data_prep.process import as_process
 
 _BESIDE_REDRAW = ("--redraw", "--json", "--debug")
@@ -105,13 +105,13 @@ def _axes(arguments: Namespace) -> list[str]:
 def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     if arguments.data is None and arguments.other_data:
         raise UsageError("--data: --other-data belongs to data of your own; give it too")
-    from bench.harness.sources import check_device  # these import JAX
-    from bench.shifts import begin, runs
+    from bench.slices.sources import check_device  # these import JAX
+    from bench.studies.shift import begin, runs
 
     check_device(arguments.device)
     plan = begin.planned(_axes(arguments), arguments, study, argv)
     done, failed = runs.run_all(plan, study, argv)
-    from bench.shifts.study import described
+    from bench.studies.shift.study import described
 
     code = _tell(study, described(plan, done, study, argv), arguments)
     if failed:
@@ -120,8 +120,8 @@ def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
 
 
 def _tell(study: Path, content: dict, arguments: Namespace) -> int:
-    from bench.shifts.study import completed, write
-    from bench.shifts.table import render
+    from bench.studies.shift.study import completed, write
+    from bench.studies.shift.table import render
 
     content = completed(study, content)
     write(study, content)
@@ -141,8 +141,8 @@ def main(argv: list[str] | None = None) -> int:
         others = arguments.axes + flags_besides(argv, _BESIDE_REDRAW) if arguments.redraw is not None else []
         if others:
             raise UsageError(f"{others[0]}: the study in {arguments.redraw} is drawn as it is; leave that out")
-        from bench.harness.holding import held_beside
-        from bench.shifts.study import NAME, stored
+        from bench.record.holding import held_beside
+        from bench.studies.shift.study import NAME, stored
 
         study = Path(arguments.output if arguments.redraw is None else arguments.redraw)
         before = None if arguments.redraw is None else stored(study)

@@ -15,9 +15,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from bench.harness.arguments import HelpFormatter, Parser, integer, one_of
-from bench.harness.command import execute
-from bench.harness.errors import DONE, OutputError, UsageError
+from bench.plan.errors import DONE, OutputError, UsageError
+from bench.shell.arguments import HelpFormatter, Parser, integer, one_of
+from bench.shell.command import execute
 from bench.timing.names import DEFAULT, NAMES, ON_THE_SLICE
 from data_prep.process import as_process, at_stop
 
@@ -59,7 +59,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         _say_all(peers.set_up(arguments.set_up))
         return DONE
     _check(arguments)
-    from bench.harness.sources import check_device  # imports JAX
+    from bench.slices.sources import check_device  # imports JAX
 
     check_device("auto")
     found = _curves(arguments) if arguments.curves else _rows(arguments)
@@ -122,7 +122,7 @@ def _curves(arguments: Namespace) -> dict[str, Any]:
 
 
 def _machine(arguments: Namespace) -> dict[str, Any]:
-    from bench.harness import provenance
+    from bench.record import provenance
 
     return {
         "shape": dict(zip(("coils", "rows", "columns"), arguments.shape, strict=True)),

@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 
-from bench.attack import NETWORKS
-from bench.harness.arguments import Parser, flags_besides, integer, number, one_of
-from bench.harness.command import execute
-from bench.harness.distributed import connected
-from bench.harness.errors import UsageError
-from bench.harness.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_order
+from bench.plan.catalogue import NETWORKS
+from bench.plan.errors import UsageError
+from bench.processes.distributed import connected
+from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
+from bench.shell.command import execute
+from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_order
 from bench.training.config import TrainConfig
 from data_prep.process import as_process
 
-# Names only, as in bench.attack; a test holds them equal to the registries.
-METHODS = NETWORKS
+# Names only, as in the catalogue; a test holds them equal to the registries.
 VARIANTS = ("small", "paper", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
 LOSSES = ("l1", "l2", "ssim")
 _BESIDE_RESUME = ("--resume", "--device", "--distributed", "--coordinator", "--processes", "--process", "--debug")
@@ -33,7 +32,7 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     what = top.add_argument_group("what")
-    what.add_argument("--method", type=one_of(METHODS), default="varnet", metavar="NAME", help=" or ".join(METHODS))
+    what.add_argument("--method", type=one_of(NETWORKS), default="varnet", metavar="NAME", help=" or ".join(NETWORKS))
     what.add_argument(
         "--variant",
         type=one_of(VARIANTS),
@@ -140,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
         with connected(arguments) as team:
             from bench.training.session import run  # imports JAX
 
-            return run(arguments, argv, team)
+            return run(None if arguments.resume else configuration(arguments), arguments, argv, team)
 
     return execute(parser(), "bench.train", "use a smaller --batch", work, sys.argv[1:] if argv is None else argv)
 

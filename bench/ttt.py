@@ -16,15 +16,14 @@ from typing import Any
 
 from bench import attack
 from bench.figures.drawing import draw_into
-from bench.harness.arguments import Parser, flags_besides, integer, one_of
-from bench.harness.command import execute
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, UsageError
-from bench.harness.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
-from bench.harness.gap_names import MODELS, SHIFTS, STATES, WORDS
+from bench.plan.errors import DONE, SOME_FAILED, InputFileError, UsageError
+from bench.shell.arguments import Parser, flags_besides, integer, one_of
+from bench.shell.command import execute
+from bench.shell.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
+from bench.studies.test_time.names import MODELS, RECORD, SHIFTS, STATES, WORDS
 from data_prep.process import as_process
 
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
-RECORD = "ttt.json"
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
 # What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
@@ -92,7 +91,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     others = flags_besides(argv, _BESIDE_REDRAW) if arguments.redraw else []
     if others:
         raise UsageError(f"{others[0]}: --redraw takes the study's runs as they are; leave the flag out")
-    from bench.harness.holding import held_beside  # imports NumPy
+    from bench.record.holding import held_beside  # imports NumPy
 
     study = Path(arguments.output or f"runs/ttt-{arguments.shift}-{arguments.network}")
     with held_beside(study / RECORD, "study"):
@@ -100,8 +99,8 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 
 def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
-    from bench.harness.gap import analyse  # these import NumPy
-    from bench.harness.records import RunFolder
+    from bench.record.records import RunFolder
+    from bench.studies.test_time.gap import analyse  # these import NumPy
 
     code = DONE
     if not arguments.redraw:
@@ -127,8 +126,8 @@ def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
 
 def _command_of(study: Path) -> dict[str, Any]:
     """The command line that made the study's runs, as its record has it; nothing of an older or damaged one."""
-    from bench.harness.forms import list_of, table, text
-    from bench.harness.reading import read_json
+    from bench.record.forms import list_of, table, text
+    from bench.record.reading import read_json
 
     try:
         return {"argv": read_json(study / RECORD, table({"argv": list_of(text)}), "bench.ttt")["argv"]}
@@ -175,8 +174,8 @@ def _arguments_of(arguments: Namespace, weights: str, state: str) -> list[str]:
 
 def _carry_out(folder: Path, argv: list[str]) -> int:
     """Begin a run, go on with it, or leave it where it is done; returns the exit code of bench.attack."""
-    from bench.harness.own_mask import settled  # imports JAX, as the runs do
-    from bench.page.record import read_run
+    from bench.record.record import read_run
+    from bench.slices.own_mask import settled  # imports JAX, as the runs do
 
     wanted = settled(attack.configuration(attack.parser().parse_args(argv)), argv)
     for path in _runs(folder):
@@ -207,7 +206,7 @@ def _same_weights(record: dict[str, Any], source: str | None) -> bool:
 
 def _newest(folder: Path) -> Path:
     """The newest run that is done."""
-    from bench.page.record import read_run  # imports NumPy
+    from bench.record.record import read_run  # imports NumPy
 
     for path in _runs(folder):
         if read_run(path)["status"] == "done":

@@ -13,11 +13,11 @@ import json
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 
-from bench.attack import METHODS, NETWORKS, TEST_TIME
-from bench.harness.arguments import Parser, integer, number, one_of, setting
-from bench.harness.command import execute
-from bench.harness.errors import DONE, SOME_FAILED
-from bench.harness.flags import add_data, add_device, add_sampling, add_settings
+from bench.plan.catalogue import METHODS, NETWORKS, TEST_TIME
+from bench.plan.errors import DONE, SOME_FAILED
+from bench.shell.arguments import Parser, integer, number, one_of, setting
+from bench.shell.command import execute
+from bench.shell.flags import add_data, add_device, add_sampling, add_settings
 from data_prep.process import as_process
 
 
@@ -84,8 +84,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        from bench.harness.tuning import tuned  # imports JAX
-        from bench.harness.worst_case import best_under_attack, columns, sentence, worst_case
+        from bench.studies.tuning.tuning import tuned  # imports JAX
+        from bench.studies.tuning.worst_case import best_under_attack, columns, sentence, worst_case
 
         found = tuned(arguments)
         asked = worst_case(arguments)

@@ -1,6 +1,6 @@
-"""Scanner data in: python -m data_prep SOURCE RAW OUT writes what RAW holds as files that bench.attack --data takes.
+"""Scanner data in: python -m data_prep SOURCE RAW OUT converts RAW to files that bench.attack --data reads.
 
-python -m data_prep check DIR looks such files over, and python -m data_prep maps DIR estimates their coil maps ahead.
+python -m data_prep check DIR checks such files.  python -m data_prep maps DIR estimates their coil maps in advance.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
         raise _UsageError(f"{message} (see {self.prog} --help)")
 
 
-# JAX takes seconds to import: each source is imported when it is asked for.
+# JAX takes seconds to import, so each source is imported only when it is needed.
 def _bart(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import bart
 
@@ -95,7 +95,7 @@ def _phantom(arguments: _Arguments) -> Iterator[Volume]:
         )
 
 
-# What each is read by, and what RAW is.
+# The reader of each source, and a description of RAW.
 SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
     "bart": (_bart, "a .cfl and .hdr pair, or a folder of them"),
     "fastmri": (_fastmri, "a file of fastMRI's layout, or a folder of them: knee or brain, with or without truth"),
@@ -111,7 +111,7 @@ SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Build the parser of the command line."""
     found = _Parser(prog="python -m data_prep", description=__doc__)
     commands = found.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, raw) in SOURCES.items():
@@ -154,7 +154,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns its exit code, as bench.attack's but for 1: done with problems."""
+    """Run the command.
+
+    Args:
+        argv: arguments of the command; None takes `sys.argv`.
+
+    Returns:
+        The exit code, as in bench.attack, except that 1 means: done, with problems.
+    """
     words = sys.argv[1:] if argv is None else argv
     advice = "give fewer slices at once, or use a machine with more memory"
     return in_one_line("data_prep", lambda: _work(words), _explained, advice, debug="--debug" in words)
@@ -167,7 +174,7 @@ def _work(argv: list[str]) -> int:
     except OSError as error:
         if arguments.writes is None:
             raise
-        # Some errors of NumPy and HDF5 have neither a file nor more than words.
+        # Some errors of NumPy and HDF5 have no file name, and only a message.
         raise _OutputError(f"{error.filename or arguments.writes}: {error.strerror or error}; {_ROOM}") from error
     return code
 
@@ -213,7 +220,7 @@ def _check(arguments: _Arguments) -> int:
 
     problems = 0
     for line in check(arguments.folder):
-        if reader_left():  # what it lists is all that it does
+        if reader_left():  # the list is the only result
             break
         problems += line.problem
         print(f"problem: {line.text}" if line.problem else line.text, flush=True)

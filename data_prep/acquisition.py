@@ -1,8 +1,8 @@
-"""The attribute `acquisition` of a file that a stranger wrote, read where a damaged file does no harm.
+"""Read the attribute `acquisition` of an untrusted file so that a damaged file does no harm.
 
-A string of variable length makes the HDF5 library loop for ever, or allocate gigabytes, where a file is damaged (see
-`safe_hdf5.read_text`), and the library offers no place of an attribute's bytes to read them without it.  So a process
-of its own reads it, with a limit on time and memory.
+A string of variable length in a damaged file makes the HDF5 library loop for ever or allocate gigabytes (see
+`safe_hdf5.read_text`).  The library does not give the position of an attribute's bytes, so they cannot be read without
+it.  A separate process therefore reads the attribute, with a limit on time and memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ sys.stdout.buffer.write(value[:1000])
 
 
 def acquisition_of(path: Path) -> str:
-    """The contrast that a file names, one printable line, or "unknown" where it names none that can be read."""
+    """Read the contrast that a file names.
+
+    Args:
+        path: an HDF5 file.
+
+    Returns:
+        One printable line of at most 100 characters, or "unknown" if the file names no readable contrast.
+    """
     command = [sys.executable, "-I", "-c", _PROGRAM, str(path.absolute())]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=True)

@@ -1,8 +1,8 @@
 """Read k-space from BART's pairs of a header (.hdr) and raw values (.cfl).
 
-The header's second line has the sizes of up to 16 dimensions, the values are complex64 with the first dimension
-running fastest: 0 readout, 1 and 2 phase encodes, 3 coils, 13 slices (https://github.com/mrirecon/bart, misc/mri.h).
-BART's centred unitary Fourier transform is that of `jaxcs.fourier`.
+The second line of the header has the sizes of up to 16 dimensions.  The values are complex64, and the first dimension
+varies fastest: 0 readout, 1 and 2 phase encodes, 3 coils, 13 slices (https://github.com/mrirecon/bart, misc/mri.h).
+BART uses the same centred unitary Fourier transform as `jaxcs.fourier`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,19 @@ _PAIR = "give the pair of .hdr and .cfl"
 
 
 def volumes(path: Path) -> Iterator[Volume]:
-    """The pair of that name, with or without an ending, or all pairs of a folder.
+    """Read one pair, or all pairs of a folder.
 
-    Of a scan with two phase encodes these are the image's rows and columns: the readout, which is always fully sampled,
-    is transformed, and its places are the slices.
+    In a scan with two phase encodes, these become the rows and columns of the image.  The readout is always fully
+    sampled: it is transformed, and its positions become the slices.
 
-    Raises InputError for a pair that is not one, or has other dimensions.
+    Args:
+        path: a pair's name with or without an ending, or a folder.
+
+    Yields:
+        A volume for each pair.
+
+    Raises:
+        InputError: If a pair is incomplete or damaged, or has other dimensions.
     """
     if path.is_dir():
         headers = sorted(file for file in path.glob("*.hdr") if not file.name.startswith("."))
@@ -67,7 +74,7 @@ def _volume(header: Path) -> Volume:
         kspace = values[:, :, 0].swapaxes(-2, -1)
         notes: tuple[str, ...] = ()
     else:
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        with np.errstate(over="ignore", invalid="ignore"):  # non-finite values are refused below
             kspace = inverse(values[0].transpose(3, 0, 2, 1), axes=(0,))  # readout, coil, first, second
         notes = ("slices are places along the readout, by its Fourier transform",)
     kspace = np.ascontiguousarray(kspace, np.complex64)
@@ -87,7 +94,7 @@ def _sizes(header: Path) -> list[int]:
     """All 16 sizes."""
     check_regular(header)
     with header.open("rb") as file:
-        # As bytes: BART keeps its command line below, in whatever encoding the names in it have.
+        # Read as bytes: BART stores its command line below, and the names in it may have any encoding.
         lines = file.read(_LARGEST_HEADER).removeprefix(BOM_UTF8).splitlines()
     try:
         sizes = [int(word) for word in lines[lines.index(b"# Dimensions") + 1].split()]

@@ -1,8 +1,8 @@
-"""Read radiologists' boxes around pathology from CSV: fastMRI+ and tables of the same idea with other column names.
+"""Read radiologists' boxes around pathology from CSV: fastMRI+ and similar tables with other column names.
 
-fastMRI+ (Zhao et al., Sci. Data 9:152, 2022) has `file,slice,study_level,x,y,width,height,label`.  Its boxes were drawn
-on images turned right way up, fastMRI's own are upside down: a box is flipped here, once, into the target's frame.
-x counts columns and y counts rows, from 0.
+fastMRI+ (Zhao et al., Sci. Data 9:152, 2022) has the columns `file,slice,study_level,x,y,width,height,label`.  Its
+boxes were drawn on images turned the right way up, but fastMRI's images are upside down.  This module flips a box once,
+into the frame of the target.  x counts columns and y counts rows, from 0.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ _NUMBER_COLUMNS = ("x", "y", "width", "height")
 
 
 class Boxes(NamedTuple):
-    """The boxes of a table, and how many of its rows are what.
+    """The boxes of a table, and counts of its rows by kind.
 
-    total: rows below the header.  study_level: rows on a whole study, without a box.  padded: boxes of no width or no
-    height that were widened.  dropped: such boxes left out.  clipped: boxes cut to the image.  outside: boxes with no
-    pixel inside it.  unknown: rows on files whose image size is not known.  unusable: rows whose numbers are missing,
-    NaN, negative where they must not be, or too large.
+    Attributes:
+        boxes: the usable boxes, in the order of the table.
+        total: rows below the header.
+        study_level: rows about a whole study, without a box.
+        padded: boxes of zero width or height that were widened.
+        dropped: boxes of zero width or height that were left out.
+        clipped: boxes cut to the image.
+        outside: boxes without a pixel inside the image.
+        unknown: rows about files whose image size is not known.
+        unusable: rows with numbers that are missing, NaN, too large, or negative although they must not be.
     """
 
     boxes: list[Box]
@@ -41,14 +47,14 @@ class Boxes(NamedTuple):
     unusable: int
 
     def counts(self) -> str:
-        """How many rows are what, in words."""
+        """Describe how many rows are of each kind."""
         counted = zip(self._fields[1:], self[1:], strict=True)
         return f"{len(self.boxes)} boxes; " + ", ".join(
             f"{name.replace('_', ' ')} {number}" for name, number in counted
         )
 
     def of_volume(self, name: str) -> tuple[Box, ...]:
-        """Those of a volume by its name without ending."""
+        """Select the boxes of a volume by its name without ending."""
         return tuple(box for box in self.boxes if box.file == name)
 
 
@@ -59,12 +65,20 @@ class _Unusable(Exception):
 def read_boxes(
     path: str | Path, image_shape: Callable[[str], tuple[int, int] | None], minimum_side: int | None
 ) -> Boxes:
-    """All boxes of a CSV file whose first line names its columns, in order.
+    """Read all boxes of a CSV file whose first line names its columns.
 
-    image_shape: a volume's name without ending -> (rows, columns) of its target, or None where that is not known.
-    minimum_side: pixels to which a box of no width or no height is widened about its middle; None drops such boxes.
+    Args:
+        path: the CSV file.
+        image_shape: maps a volume's name without ending to (rows, columns) of its target, or to None if unknown.
+        minimum_side: size [pixels] to which a box of zero width or height is widened about its middle; None drops such
+            boxes.
 
-    Raises InputError where the file cannot be read, is too large, or lacks a column.
+    Returns:
+        The boxes in the order of the file, and counts of its rows.
+
+    Raises:
+        InputError: If the file cannot be read, is too large, or lacks a column.
+        ValueError: If `minimum_side` is below 1.
     """
     if minimum_side is not None and minimum_side < 1:
         raise ValueError(f"read_boxes: minimum_side is {minimum_side}, it must be at least 1")
@@ -84,14 +98,22 @@ def read_boxes(
 
 
 def flip_rows(first: float, size: float, image_rows: int) -> float:
-    """The first row of `size` rows from `first` on once the image is turned upside down; its own inverse."""
+    """Give the new first row of a range of rows after the image is turned upside down.
+
+    The function is its own inverse.
+
+    Args:
+        first: first row of the range [pixels].
+        size: number of rows in the range [pixels].
+        image_rows: number of rows of the image [pixels].
+    """
     return image_rows - first - size
 
 
 def _place(
     row: dict[str, str], image_shape: Callable[[str], tuple[int, int] | None], minimum_side: int | None
 ) -> tuple[set[str], Box | None]:
-    """What a row counts as, by the names of `Boxes`, and its box in the target's frame if it has one."""
+    """The kinds that a row counts as, by the names of `Boxes`, and its box in the target's frame if it has one."""
     if row.get("study_level", "").lower() == "yes" and all(row[name] in ("", "0") for name in _NUMBER_COLUMNS):
         return {"study_level"}, None
     file, slice_index = _volume_name(row["file"]), _number(row["slice"])
@@ -107,7 +129,7 @@ def _place(
         if minimum_side is None:
             return {"dropped"}, None
         found.add("padded")
-        # Padding about the middle must not push a box over the image's edge.
+        # The padding must not push a box over the edge of the image.
         x, width = _widened(x, width, minimum_side, shape[1])
         y, height = _widened(y, height, minimum_side, shape[0])
     first_row, last_row = max(math.floor(y), 0), min(math.ceil(y + height), shape[0])
@@ -122,7 +144,7 @@ def _place(
 
 
 def _widened(first: float, size: float, minimum: int, image_size: int) -> tuple[float, float]:
-    """(first, size) of a side of a degenerate box, widened where it is shorter than `minimum`."""
+    """(first, size) of a side of a degenerate box, widened if it is shorter than `minimum`."""
     if size >= minimum or not 0 <= first <= image_size:
         return first, size
     side = min(minimum, image_size)
@@ -130,7 +152,7 @@ def _widened(first: float, size: float, minimum: int, image_size: int) -> tuple[
 
 
 def _number(text: str) -> float:
-    """A finite number no larger than an image can be.  Raises _Unusable."""
+    """A finite number that is not larger than an image can be.  Raises _Unusable."""
     try:
         value = float(text)
     except ValueError as error:

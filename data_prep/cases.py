@@ -1,21 +1,28 @@
-"""One slice as it comes from a file or a phantom, before it is under-sampled and scaled."""
+"""One slice from a file or a phantom, before it is under-sampled and scaled."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:  # which the help of data_prep must not wait for
+if TYPE_CHECKING:  # not imported at run time: the help of data_prep must not wait for it
     import numpy as np
 
 
 class InputError(ValueError):
-    """Data that cannot be used.  The message is one line: what is wrong, in which file, what to do."""
+    """Data that cannot be used.  The message is one line: the problem, the file, and the remedy."""
 
 
 class Box(NamedTuple):
-    """A box in the frame of fastMRI's target: rows [row, row + rows), columns [column, column + columns), in pixels.
+    """A box in the frame of fastMRI's target: rows [row, row + rows), columns [column, column + columns) [pixels].
 
-    file: the volume's name without ending.  slice_index: from 0.  label: empty where the table has none.
+    Attributes:
+        file: name of the volume, without ending.
+        slice_index: slice in the volume, from 0.
+        row: first row.
+        column: first column.
+        rows: number of rows.
+        columns: number of columns.
+        label: text of the finding; empty if the table has none.
     """
 
     file: str
@@ -28,9 +35,11 @@ class Box(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """Something about data that cannot be right, though they can be used.
+    """A property of usable data that cannot be right.
 
-    kind: in a few words, the same for all data of which it is true.  text: one line with numbers and what to do.
+    Attributes:
+        kind: a few words, the same for all data with this problem.
+        text: one line with numbers and the remedy.
     """
 
     kind: str
@@ -40,16 +49,20 @@ class Doubt(NamedTuple):
 class Case(NamedTuple):
     """A slice in raw units, as host arrays.
 
-    name: unique within a run, "volume:slice".
-    volume: seeds the mask, and intervals are clustered by it: a file's name with its ending, as fastMRI does.
-    kspace: (coil, ny, nx) complex64, centred orthonormal, fully sampled, or zero outside `mask` where that is given.
-    target: (ty, tx) float32 magnitude to compare with; a reconstruction is centre-cropped to it.
-    data_range: the maximum of the target's whole volume, the peak of PSNR and SSIM.
-    padding: columns [0, left) and [right, nx) were never measured (fastMRI's zero padding); (0, nx) if all were.
-    mask: (nx,) bool where the file comes already under-sampled, else None.
-    maps: (coil, ny, nx) complex64 coil maps where the source knows them, else None.
-    boxes: those around pathology in this slice, of which the source knows.
-    doubts: what its source says about the slice that cannot be right.
+    Attributes:
+        name: "volume:slice", unique within a run.
+        volume: file name with its ending, as in fastMRI.  It seeds the mask, and confidence intervals are clustered by
+            it.
+        kspace: (coil, ny, nx) complex64, centred orthonormal.  It is fully sampled, or zero outside `mask` if that is
+            given.
+        target: (ty, tx) float32 magnitude to compare with.  A reconstruction is centre-cropped to its size.
+        data_range: maximum of the targets of the whole volume, the peak of PSNR and SSIM.
+        padding: (left, right).  Columns [0, left) and [right, nx) were never measured (fastMRI's zero padding).
+            (0, nx) if all columns were measured.
+        mask: (nx,) bool if the file is already under-sampled, else None.
+        maps: (coil, ny, nx) complex64 coil sensitivity maps if the source has them, else None.
+        boxes: boxes around pathology in this slice, as far as the source has them.
+        doubts: properties of the slice that cannot be right.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Look over a folder of fastMRI's layout: what each volume is, and whatever would stop or spoil an experiment on it."""
+"""Check a folder of fastMRI's layout: describe each volume, and report all that would stop or spoil an experiment."""
 
 from __future__ import annotations
 
@@ -18,22 +18,35 @@ from data_prep.images import is_image_file, list_images, read_pixels
 from data_prep.look import Seen, look, sampling_in_words
 from data_prep.safe_hdf5 import damaged, open_file, printable
 
-# A target may exceed the volume's maximum by what rounding to float32 loses, not by more.
+# A target may exceed the maximum of its volume by the rounding to float32, but not by more.
 _TOLERANCE = 1e-3
 
 
 class Line(NamedTuple):
-    """A line of the listing.  problem: whether it is one, else it says what a volume is."""
+    """A line of the listing.
+
+    Attributes:
+        text: the line.
+        problem: True for a problem, False for the description of a volume.
+    """
 
     text: str
     problem: bool
 
 
 def check(folder: str | Path) -> Iterator[Line]:
-    """A line for each volume of a folder, or for one file, then a line for each of its problems.
+    """Describe each volume of a folder and list its problems.
 
-    One slice is in memory at a time.  Raises InputError where the folder cannot be listed or holds no volume; a volume
-    that cannot be used is a line.
+    One slice is in memory at a time.  A volume that cannot be used becomes a line.
+
+    Args:
+        folder: a folder of fastMRI's layout, or one file.
+
+    Yields:
+        A line for each volume, followed by a line for each of its problems.
+
+    Raises:
+        InputError: If the folder cannot be listed or holds no volume.
     """
     for path in volume_files(Path(folder)):
         yield from _check_volume(path)
@@ -68,7 +81,7 @@ def _check_volume(path: Path) -> Iterator[Line]:
 
 
 def _check_images(path: Path, digest: str) -> Iterator[Line]:
-    """Of images without k-space, whose coils an experiment simulates."""
+    """The lines of a file of images without k-space, for which an experiment simulates coils."""
     try:
         images = list_images(path, validation=None)
     except InputError as error:
@@ -93,8 +106,8 @@ def _shape(slices: int, shape: tuple[int, int, int]) -> str:
 
 
 def _outline(path: Path) -> list[str]:
-    """Shape and sampling, in words, of a volume without ground truth; empty where it cannot be told."""
-    with suppress(InputError, ValueError), open_file(path) as file:  # ValueError: padding that leaves nothing measured
+    """Shape and sampling, in words, of a volume without ground truth; empty if they cannot be determined."""
+    with suppress(InputError, ValueError), open_file(path) as file:  # ValueError: the padding leaves no measured column
         volume = open_volume(path, file)
         return [_shape(volume.kspace.shape[0], volume.shape), sampling_in_words(volume.mask, volume.padding)]
     return []
@@ -111,7 +124,7 @@ def _problems(path: Path, seen: Seen) -> Iterator[str]:
 
 
 def _box_problems(path: Path, slices: int, shape: tuple[int, int]) -> Iterator[str]:
-    """Boxes that are not within the slices and their targets of `shape`."""
+    """The boxes that do not lie within the slices and their targets of `shape`."""
     with open_file(path) as file:
         boxes = open_volume(path, file).boxes
     rows, columns = shape
@@ -125,7 +138,7 @@ def _box_problems(path: Path, slices: int, shape: tuple[int, int]) -> Iterator[s
 
 
 def _digest(path: Path) -> str:
-    """The first 12 digits of the file's SHA-256.  Raises InputError where it is no readable HDF5 file."""
-    # Opened as HDF5 first, which refuses pipes and devices: they would block or never end.
+    """The first 12 digits of the file's SHA-256.  Raises InputError if it is not a readable HDF5 file."""
+    # The file is opened as HDF5 first, which refuses pipes and devices: they would block or never end.
     with open_file(path), damaged(path, "the file"), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]

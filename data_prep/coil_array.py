@@ -1,6 +1,6 @@
-"""The simulated receiver of phantoms and images: eight loops around the field of view, and the noise that they share.
+"""The simulated receiver of phantoms and images: eight loops around the field of view, with correlated noise.
 
-Arithmetic is float64, and random numbers are RandomState's, whose streams are frozen.
+The arithmetic is float64.  Random numbers come from RandomState, whose streams are frozen.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from data_prep.fourier import forward, root_sum_of_squares
 from jaxcs.coils.simulate import loop_sensitivities, noise_covariance
 
 COILS = 8
-# The array's radius in half diagonals of the field of view, and a loop's radius in radii of the array: neighbours
-# overlap by a tenth.  Wider arrays see the rim and the centre more alike, but encode less.
+# The radius of the array in half diagonals of the field of view, and the radius of a loop in radii of the array.
+# Neighbouring loops overlap by a tenth.  A wider array sees the rim and the centre more alike, but encodes less.
 _ARRAY_RADIUS = 1.5
 _LOOP_RADIUS = 0.42
 _COUPLING = 0.3
@@ -26,22 +26,32 @@ _TISSUE = 0.1
 
 @lru_cache(maxsize=4)
 def sensitivities(shape: tuple[int, int], extent: tuple[float, float]) -> Complex[np.ndarray, "coil ny nx"]:
-    """Coil sensitivities on a grid of `shape` over a field of view of `extent`, both (rows, columns)."""
+    """Compute the coil sensitivity maps of the simulated array.
+
+    Args:
+        shape: (rows, columns) of the grid.
+        extent: (rows, columns) of the field of view, in any unit of length.
+
+    Returns:
+        (coil, ny, nx) complex sensitivities of 8 coils.
+    """
     radius = _ARRAY_RADIUS * float(np.hypot(*extent)) / 2
     return loop_sensitivities(shape, extent, COILS, radius, _LOOP_RADIUS * radius)
 
 
 def tissue(image: Float[np.ndarray, "ny nx"]) -> Bool[np.ndarray, "ny nx"]:
-    """Where a magnitude image exceeds a tenth of its maximum."""
+    """Mark the pixels of a magnitude image that exceed a tenth of its maximum."""
     return image > _TISSUE * image.max()
 
 
 class Receiver(NamedTuple):
-    """What measures an image.  maps: (coil, ny, nx) sensitivities.
+    """A coil array that measures an image.
 
-    covariance: (coil, coil) of the coils' noise, up to a factor, None for what they share of the object
-    (`shared_noise`).
-    snr: of the noise, see `add_noise`; None for one that is drawn.
+    Attributes:
+        maps: (coil, ny, nx) coil sensitivity maps.
+        covariance: (coil, coil) noise covariance, up to a factor.  None computes the noise that the coils pick up from
+            the same object (`shared_noise`).
+        snr: signal-to-noise ratio [-], see `add_noise`; None draws it.
     """
 
     maps: Complex[np.ndarray, "coil ny nx"]
@@ -52,7 +62,16 @@ class Receiver(NamedTuple):
 def measure(
     image: Complex[np.ndarray, "ny nx"], receiver: Receiver, rng: np.random.RandomState
 ) -> Complex[np.ndarray, "coil ny nx"]:
-    """The k-space of an image, sampled on its own grid, with noise."""
+    """Measure an image: compute its k-space on its own grid, with noise.
+
+    Args:
+        image: (ny, nx) complex image.
+        receiver: the coil array.
+        rng: random numbers for the noise.
+
+    Returns:
+        (coil, ny, nx) k-space.
+    """
     coils = receiver.maps * image
     covariance = receiver.covariance
     if covariance is None:
@@ -63,7 +82,15 @@ def measure(
 def shared_noise(
     maps: Complex[np.ndarray, "coil ny nx"], support: Bool[np.ndarray, "ny nx"]
 ) -> Complex[np.ndarray, "coil coil"]:
-    """The covariance of noise that coils share of an object, of variance 1 in each; maps and object on any grid."""
+    """Compute the covariance of the noise that the coils pick up from the same object.
+
+    Args:
+        maps: (coil, ny, nx) coil sensitivity maps, on any grid.
+        support: (ny, nx) bool, True inside the object, on the same grid.
+
+    Returns:
+        (coil, coil) covariance, with variance 1 in each coil.
+    """
     return noise_covariance(maps, support, _COUPLING)
 
 
@@ -73,13 +100,19 @@ def add_noise(
     rng: np.random.RandomState,
     snr: float | None = None,
 ) -> tuple[Complex[np.ndarray, "coil ny nx"], Complex[np.ndarray, "coil coil"]]:
-    """Noise on k-space, independent from sample to sample, correlated between coils; and its covariance E[n n^H].
+    """Add noise to k-space, independent from sample to sample and correlated between coils.
 
-    The signal-to-noise ratio is drawn from 30 to 40 where it is not given: the median of the noise-free image over
-    tissue, divided by the standard deviation of the noise's real part in one coil, which is about that of the magnitude
-    image.
+    The signal-to-noise ratio is the median of the noise-free image over tissue, divided by the standard deviation of
+    the real part of the noise in one coil.  This deviation is about the same in the magnitude image.
 
-    clean: noise-free k-space.  covariance: up to a factor, of mean variance 1.
+    Args:
+        clean: (coil, ny, nx) noise-free k-space.
+        covariance: (coil, coil) noise covariance, up to a factor, with mean variance 1.
+        rng: random numbers for the noise.
+        snr: signal-to-noise ratio [-]; None draws it from 30 to 40.
+
+    Returns:
+        (coil, ny, nx) noisy k-space, and (coil, coil) covariance E[n n^H] of its noise.
     """
     image = root_sum_of_squares(clean)
     drawn = rng.uniform(*_SNR)

@@ -1,4 +1,4 @@
-"""Other coils of the same scan: with noise that is alike and independent, or fewer of them; a volume at a time."""
+"""Transform the coils of a scan, one volume at a time: equalise and decorrelate their noise, or reduce their number."""
 
 from __future__ import annotations
 
@@ -14,23 +14,31 @@ from jaxcs.coils.whiten import whiten
 from jaxcs.fourier import centre_slice
 from jaxcs.types import Kspace
 
-# Columns and rows about the centre of k-space, where nearly all of its energy is.
+# Columns and rows about the centre of k-space, which hold nearly all of its energy.
 _CENTRE = 32
 
 
 def whitened(volume: Volume) -> Volume:
-    """The volume with coils whose noise is uncorrelated and of one level, the mean level of before.
+    """Whiten the coils: make their noise uncorrelated and equal in level, at the mean level before.
 
-    The noise is that of the images' background, of all slices together (`jaxcs.coils.background`).  Targets are the
-    root sum of squares of the new coils, and maps become theirs, of unit root sum of squares where they are not zero.
+    The noise is estimated from the background of the images, for all slices together (`jaxcs.coils.background`).  The
+    targets become the root sum of squares of the new coils.  The maps are transformed like the coils, then scaled to a
+    root sum of squares of 1 at each pixel that is not zero.
 
-    Raises InputError where the volume is under-sampled or fills the field of view, so that its background cannot be
-    seen, or where a coil has no noise of its own.
+    Args:
+        volume: a fully sampled volume.
+
+    Returns:
+        The whitened volume.
+
+    Raises:
+        InputError: If the volume is under-sampled or fills the field of view, so that no background is visible.  Also
+            if a coil has no independent noise.
     """
     if volume.mask is not None:
         raise _refused(volume, "is under-sampled: its noise cannot be seen, leave --whiten out")
     padding = volume.padding or (0, volume.kspace.shape[-1])
-    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
+    # Divided by the maximum, because the squares of raw values of 1e-25 would vanish in float32.
     largest = np.abs(volume.kspace).max()
     each = [_noise(jnp.asarray(coils / largest), padding) for coils in volume.kspace]
     seen = [covariance for covariance in each if covariance is not None]
@@ -51,9 +59,14 @@ def whitened(volume: Volume) -> Volume:
 
 
 def compressed(volume: Volume, coils: int) -> Volume:
-    """The volume with at most so many virtual coils, the principal components of k-space's centre in all slices.
+    """Compress the coils to virtual coils: the principal components of the centre of k-space in all slices.
 
-    Targets stay those of all coils.
+    Args:
+        volume: a volume.
+        coils: largest number of virtual coils; a volume with at most as many coils is returned as it is.
+
+    Returns:
+        The compressed volume.  Its targets stay as they were before compression.
     """
     if coils >= volume.kspace.shape[1]:
         return volume
@@ -67,13 +80,20 @@ def compressed(volume: Volume, coils: int) -> Volume:
 
 
 def unit_maps(maps: np.ndarray) -> np.ndarray:
-    """Maps (..., coil, ny, nx) with a root sum of squares over the coils of 1 where they are not all zero."""
+    """Scale maps to a root sum of squares of 1 over the coils at each pixel.
+
+    Args:
+        maps: (..., coil, ny, nx) coil sensitivity maps.
+
+    Returns:
+        (..., coil, ny, nx) scaled maps; pixels at which all maps are zero stay zero.
+    """
     norm = np.linalg.norm(maps, axis=-3, keepdims=True)
     return maps / np.where(norm > 0, norm, 1)
 
 
 def _combined(volume: Volume, matrix: np.ndarray) -> Volume:
-    """Each new coil is the row of `matrix` times the coils of before, slice by slice."""
+    """Multiply each row of `matrix` by the old coils to get a new coil, slice by slice."""
 
     def combined(slices: np.ndarray) -> np.ndarray:
         return np.stack([np.tensordot(matrix, coils, 1) for coils in slices])
@@ -82,7 +102,7 @@ def _combined(volume: Volume, matrix: np.ndarray) -> Volume:
 
 
 def _noise(kspace: Kspace, padding: tuple[int, int]) -> np.ndarray | None:
-    """The noise covariance of a slice; None where it has no background."""
+    """The noise covariance of a slice, or None if it has no background."""
     covariance = noise_covariance(kspace, padding)
     return np.asarray(covariance) if has_background(covariance, kspace, padding) else None
 

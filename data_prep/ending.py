@@ -1,4 +1,4 @@
-"""How every command ends: with its exit code; if it fails, with one line on standard error."""
+"""The end of every command: an exit code, and one line on standard error if the command fails."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ _EXIT_UNEXPECTED, _EXIT_USAGE, _EXIT_MEMORY = 1, 2, 5
 
 
 class Advice(str):
-    """A note on an exception (`add_note`) that the user sees below the error; notes of libraries stay unseen."""
+    """A note on an exception (`add_note`) that the user sees below the error.  Notes of libraries are not shown."""
 
     __slots__ = ()
 
 
 class Failure(NamedTuple):
-    """message: what, which file or flag, what to do.  code: the exit code."""
+    """A failure as the user sees it.
+
+    Attributes:
+        message: the problem, the file or flag, and the remedy.
+        code: the exit code.
+    """
 
     message: str
     code: int
@@ -31,10 +36,17 @@ class Failure(NamedTuple):
 def in_one_line(
     name: str, work: Callable[[], int], explain: Callable[[BaseException], Failure | None], advice: str, debug: bool
 ) -> int:
-    """Do the work of the command `name`; returns the exit code.
+    """Run a command, and report a failure in one line on standard error.
 
-    explain: what a failure means in this command, None if it is none that the command knows.
-    advice: what to do if memory runs out.  debug: whether to show where the failure came from.
+    Args:
+        name: name of the command.
+        work: runs the command and returns its exit code.
+        explain: turns an exception into a failure of this command, or None if the command does not know it.
+        advice: remedy if memory runs out.
+        debug: whether to show the traceback of a failure.
+
+    Returns:
+        The exit code.
     """
     with process.named(name):
         try:
@@ -43,7 +55,7 @@ def in_one_line(
                 sys.stdout.flush()
             return code
         except BrokenPipeError:
-            # Who read the output, as `head` does, has seen enough; what was computed is on the disk.
+            # The reader closed the pipe (e.g. `head`); all results are already on the disk.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return process.EXIT_PIPE
         except (Exception, KeyboardInterrupt) as error:
@@ -57,14 +69,14 @@ def in_one_line(
 
 
 def _explained(error: BaseException, advice: str) -> Failure:
-    """What means the same in every command."""
+    """The failures that mean the same in every command."""
     if isinstance(error, KeyboardInterrupt):
         return Failure("stopped by Ctrl-C", 128 + signal.SIGINT)
     if isinstance(error, process.StreamError):
         return Failure(str(error), process.EXIT_OUTPUT)
     if is_of_memory(error):
         return Failure(f"out of memory; {advice}", _EXIT_MEMORY)
-    # Commands that take no --device ask JAX for one when they first compute.
+    # Commands without --device request a device from JAX only when they first compute.
     if "jax" in sys.modules and (absent := missing_device()) is not None:
         return Failure(absent, _EXIT_USAGE)
     reason = (str(error).splitlines() or [""])[0]

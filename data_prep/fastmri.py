@@ -1,4 +1,4 @@
-"""Read fastMRI's HDF5 files one slice at a time, or a volume at once; `data_prep.fastmri_layout` has the layout."""
+"""Read fastMRI's HDF5 files, one slice or one volume at a time; `data_prep.fastmri_layout` describes the layout."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from jaxcs.fourier import image_slice
 
 
 class SliceInfo(NamedTuple):
-    """What is known of a slice before its values are read.
+    """A slice as it is known before its values are read.
 
-    name: "file1000769.h5:17", the name of its `Case`.
-    volume: "file1000769.h5".
-    path: the file.
-    slice_index: the slice in the file, from 0.
-    shape: (coil, ny, nx) of its k-space.
+    Attributes:
+        name: name of its `Case`, such as "file1000769.h5:17".
+        volume: name of its file, such as "file1000769.h5".
+        path: path of the file.
+        slice_index: slice in the file, from 0.
+        shape: (coil, ny, nx) of its k-space.
     """
 
     name: str
@@ -40,12 +41,19 @@ class SliceInfo(NamedTuple):
 
 
 def list_slices(path: str | Path) -> list[SliceInfo]:
-    """Every slice of a file, or of all `*.h5` files of a folder in the order of their names.
+    """List every slice of a file, or of all `*.h5` files of a folder in the order of their names.
 
-    Each file is opened once and its layout checked; values are not read.
+    Each file is opened once and its layout is checked.  Values are not read.
 
-    Raises InputError, naming the file, for the first that is missing, damaged, not of fastMRI's layout or without truth
-    to compare with.
+    Args:
+        path: a file, or a folder of files.
+
+    Returns:
+        All slices, in order.
+
+    Raises:
+        InputError: If a file is missing, damaged, not of fastMRI's layout, or without a ground truth to compare with.
+            The message names the first such file.
     """
     found = []
     for file_path in volume_files(Path(path)):
@@ -59,13 +67,20 @@ def list_slices(path: str | Path) -> list[SliceInfo]:
 
 
 def read_slice(info: SliceInfo) -> Case:
-    """One slice of `list_slices` with its values.
+    """Read one slice of `list_slices` with its values.
 
-    The target is the file's own, or where it has none the root-sum-of-squares of the inverse Fourier transform, cut
-    to the header's image size where that is known.  A target larger than the k-space matrix is cut to it.  Where the
-    file lacks the attribute `max`, all its slices are read once to find the maximum.
+    The target is the file's own.  If the file has none, the target is the root sum of squares of the inverse Fourier
+    transform, cropped to the header's image size if that is known.  A target larger than the k-space matrix is cropped
+    to it.  If the file lacks the attribute `max`, all its slices are read once to find the maximum.
 
-    Raises InputError where the file or the slice cannot be used.
+    Args:
+        info: the slice.
+
+    Returns:
+        The slice as a case.
+
+    Raises:
+        InputError: If the file or the slice cannot be used.
     """
     (found,) = read_slices([info])
     if isinstance(found, InputError):
@@ -74,7 +89,14 @@ def read_slice(info: SliceInfo) -> Case:
 
 
 def read_slices(slices: Iterable[SliceInfo]) -> Iterator[Case | InputError]:
-    """Each slice as `read_slice` reads it, or why it cannot be used; a file is opened once for slices in a row."""
+    """Read slices as `read_slice` does, and open a file once for consecutive slices.
+
+    Args:
+        slices: the slices to read.
+
+    Yields:
+        For each slice its case, or the error that says why it cannot be used.
+    """
     for path, in_file in groupby(slices, lambda info: info.path):
         infos = list(in_file)
         try:
@@ -107,11 +129,18 @@ def _case(volume: OpenVolume, info: SliceInfo) -> Case | InputError:
 
 
 def volumes(path: Path) -> Iterator[Volume]:
-    """The volumes of a file or folder, checked, one at a time; those without truth too.
+    """Read the checked volumes of a file or folder one at a time, including volumes without ground truth.
 
-    The target is the file's own where it has one.  A single coil becomes a coil array of one.
+    The targets are the file's own if it has them.  A single coil becomes a coil array of one coil.
 
-    Raises InputError where a file or one of its slices cannot be used.
+    Args:
+        path: a file, or a folder of files.
+
+    Yields:
+        A volume for each file.
+
+    Raises:
+        InputError: If a file or one of its slices cannot be used.
     """
     for file_path in volume_files(path):
         with open_file(file_path) as file:
@@ -133,9 +162,16 @@ def volumes(path: Path) -> Iterator[Volume]:
 
 
 def image_shapes(path: Path) -> dict[str, tuple[int, int]]:
-    """(rows, columns) of the targets of each volume of a file or folder, by its name without ending.
+    """Read the size of the targets of each volume.
 
-    Raises InputError where a file is missing, damaged or not of fastMRI's layout.
+    Args:
+        path: a file, or a folder of files.
+
+    Returns:
+        Maps a volume's name without ending to (rows, columns) of its targets [pixels].
+
+    Raises:
+        InputError: If a file is missing, damaged or not of fastMRI's layout.
     """
     found = {}
     for file_path in volume_files(path):
@@ -146,8 +182,8 @@ def image_shapes(path: Path) -> dict[str, tuple[int, int]]:
 
 @lru_cache(maxsize=1)
 def _largest_target(path: Path, modified: int) -> float:
-    """The maximum of a volume's targets, of the slices that can be used; kept while they are read one by one."""
-    del modified  # part of the key only: a file that changed is read again
+    """The maximum of the usable targets of a volume, cached while its slices are read one by one."""
+    del modified  # part of the cache key only: a modified file is read again
     largest = 0.0
     with open_file(path) as file:
         volume = open_volume(path, file)
@@ -159,10 +195,10 @@ def _largest_target(path: Path, modified: int) -> float:
 
 def _complex(volume: OpenVolume, dataset: h5py.Dataset, index: int) -> np.ndarray:
     """One slice of `kspace` or `maps`, (coil, ny, nx) complex64, checked to be finite."""
-    with np.errstate(over="ignore", invalid="ignore"):  # too large for complex64 becomes infinite, found below
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers too large for complex64 become infinite, found below
         values = np.ascontiguousarray(read(dataset, index), np.complex64)
         numbers = values.view(np.float32).reshape(-1)
-        # The sum of squares takes half as long as looking at each; it is infinite for very large values too.
+        # The sum of squares takes half as long as a check of each number.  It is infinite for very large numbers, too.
         finite = np.isfinite(np.dot(numbers, numbers)) or np.isfinite(numbers).all()
     if not finite:
         problem = f"'{dataset.name[1:]}' of slice {index} holds NaN, infinity or numbers too large for complex64"
@@ -175,26 +211,26 @@ def _kspace(volume: OpenVolume, index: int) -> np.ndarray:
     kspace = _complex(volume, volume.kspace, index)
     if volume.mask is not None:
         kspace = np.where(volume.mask, kspace, np.complex64(0))
-    if not any(coil.any() for coil in kspace):  # stops at the first coil that is not
+    if not any(coil.any() for coil in kspace):  # stops at the first coil that is not zero
         raise refusal(volume.path, f"'kspace' of slice {index} is all zero", "repair the file or leave it out")
     return kspace
 
 
 def _plausible(volume: OpenVolume, index: int) -> np.ndarray:
-    """The same, which holds no images; what else cannot be right is `data_prep.check`'s to say."""
+    """The k-space of one slice, refused if it holds images.  All other doubts are left to `data_prep.check`."""
     kspace = _kspace(volume, index)
     doubts_of((volume.path, index), kspace, volume.mask, volume.padding)
     return kspace
 
 
 def _target(volume: OpenVolume, index: int, kspace: np.ndarray | None = None) -> np.ndarray:
-    """The target of one slice, cropped, (ty, tx) float32, checked to be a magnitude; `kspace` spares a reading."""
+    """The target of one slice, cropped, (ty, tx) float32, checked to be a magnitude; `kspace` is read if not given."""
     with np.errstate(over="ignore"):
         if volume.target is not None:
             target = read(volume.target, index).astype(np.float32)
         else:
             target = root_sum_of_squares(_kspace(volume, index) if kspace is None else kspace).astype(np.float32)
-    # fastMRI crops inside the image, never in k-space.
+    # fastMRI crops in the image, never in k-space.
     rows, columns = (image_slice(size, width) for size, width in zip(target.shape, volume.crop, strict=True))
     target = target[rows, columns]
     if not (target.min() >= 0 and 0 < target.max() < np.inf):  # NaN compares false

@@ -1,9 +1,10 @@
-"""The layout of fastMRI's HDF5 files, knee and brain, multi-coil and single-coil: checked before values are read.
+"""The layout of fastMRI's HDF5 files, knee and brain, multi-coil and single-coil, checked before values are read.
 
-`kspace` (slice, coil, ny, nx), or (slice, ny, nx) for a single coil; the target `reconstruction_rss`, or
-`reconstruction_esc` for a single coil, (slice, ty, tx); optionally `mask` (nx,), `maps` with the shape of `kspace`,
-the XML text `ismrmrd_header`, the attributes `max`, `padding_left`, `padding_right`; and our own `boxes`, see
-`data_prep.layout`.  https://fastmri.med.nyu.edu, Zbontar et al., arXiv:1811.08839.
+A file has `kspace` (slice, coil, ny, nx), or (slice, ny, nx) for a single coil.  The target is
+`reconstruction_rss`, or `reconstruction_esc` for a single coil, (slice, ty, tx).  Optional are `mask` (nx,), `maps`
+with the shape of `kspace`, the XML text `ismrmrd_header`, and the attributes `max`, `padding_left` and
+`padding_right`.  This project adds `boxes`, see `data_prep.layout`.  https://fastmri.med.nyu.edu, Zbontar et al.,
+arXiv:1811.08839.
 """
 
 from __future__ import annotations
@@ -21,19 +22,26 @@ from data_prep.header import parse
 from data_prep.safe_hdf5 import find_dataset, holds, number_attribute, printable, read, read_text, refusal
 from data_prep.text import decoded
 
-# Between which the attribute `max` must lie, because metrics take it as float32.
+# The limits of the attribute `max`, because metrics use it as float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
-_LARGEST_PLACE = 2**31 - 1  # of a box
+_LARGEST_PLACE = 2**31 - 1  # largest number in a box
 
 
 class OpenVolume(NamedTuple):
     """An open file whose layout has been checked.
 
-    target: None where the file has none.  crop: its (ty, tx), also where it must be computed.
-    mask: (nx,) bool of a file that is already under-sampled, else None.  padding: columns [left, right) were measured.
-    maximum: of the volume's targets, None where the file does not say.
-    doubts: what the header says otherwise than the array.
+    Attributes:
+        path: path of the file.
+        kspace: (slice, coil, ny, nx), or (slice, ny, nx) for a single coil.
+        target: (slice, ty, tx), or None if the file has none.
+        maps: coil sensitivity maps with the shape of `kspace`, or None.
+        boxes: boxes around pathology.
+        mask: (nx,) bool if the file is already under-sampled, else None.
+        padding: (left, right).  Columns [left, right) were measured.
+        crop: (ty, tx) of the target, also if the target must be computed.
+        maximum: maximum of the volume's targets, or None if the file does not give it.
+        doubts: contradictions between the header and the array.
     """
 
     path: Path
@@ -55,11 +63,14 @@ class OpenVolume(NamedTuple):
 
 
 class _Header(NamedTuple):
-    """The numbers of an ISMRMRD header that are used, None where it lacks them.
+    """The numbers that are used of an ISMRMRD header; None if the header lacks them.
 
-    rows, columns: of the encoded matrix.
-    centre, maximum: the phase-encode lines that hold the k-space centre and that were measured last.
-    recon: (rows, columns) of the scanner's own image.
+    Attributes:
+        rows: rows of the encoded matrix.
+        columns: columns of the encoded matrix.
+        centre: phase-encode line that holds the centre of k-space.
+        maximum: phase-encode line that was measured last.
+        recon: (rows, columns) of the scanner's own image.
     """
 
     rows: int | None = None
@@ -70,7 +81,18 @@ class _Header(NamedTuple):
 
 
 def volume_files(path: Path) -> list[Path]:
-    """The file itself, or the folder's `*.h5` files without hidden ones (macOS leaves "._name.h5" beside a copy)."""
+    """List the files of a path.
+
+    Args:
+        path: a file or a folder.
+
+    Returns:
+        The file itself, or the folder's `*.h5` files in the order of their names.  Hidden files are left out (macOS
+        leaves "._name.h5" beside a copy).
+
+    Raises:
+        InputError: If the folder cannot be listed or has no such file.
+    """
     if not path.is_dir():
         return [path]
     try:
@@ -87,7 +109,20 @@ def volume_files(path: Path) -> list[Path]:
 
 
 def open_volume(path: Path, file: h5py.File) -> OpenVolume:
-    """Check the layout of an open file; of the values only the header and the mask are read."""
+    """Check the layout of an open file.
+
+    Only the header, the boxes and the mask are read.
+
+    Args:
+        path: path of the file.
+        file: the open file.
+
+    Returns:
+        The checked file.
+
+    Raises:
+        InputError: If the file is damaged or not of fastMRI's layout.
+    """
     kspace = find_dataset(file, "kspace", kinds="c", axes=(3, 4))
     if kspace is None:
         known = kind_of(path)
@@ -120,7 +155,7 @@ def open_volume(path: Path, file: h5py.File) -> OpenVolume:
         boxes=_boxes(path, file),
         mask=_mask(path, file, nx),
         padding=_padding(path, file, header, nx),
-        # A volume like the FLAIR one of 203 columns has a target wider than its k-space.
+        # The target can be wider than k-space, as in a FLAIR volume of 203 columns.
         crop=(min(ty, ny), min(tx, nx)),
         maximum=maximum,
         doubts=_exchanged(header, (ny, nx)),
@@ -128,14 +163,14 @@ def open_volume(path: Path, file: h5py.File) -> OpenVolume:
 
 
 def require_truth(volume: OpenVolume) -> None:
-    """Raise InputError where there is nothing to compare a reconstruction with."""
+    """Raise InputError if there is no ground truth to compare a reconstruction with."""
     if volume.mask is not None and volume.target is None:
         problem = "already under-sampled (it has a 'mask') and without the ground truth 'reconstruction_rss'"
         raise refusal(volume.path, problem, "give a fully sampled file, fastMRI's train or val and not its test")
 
 
 def _mask(path: Path, file: h5py.File, nx: int) -> np.ndarray | None:
-    """The (nx,) bool columns that a file already under-sampled holds, None for a fully sampled file."""
+    """The (nx,) bool mask of an under-sampled file, or None for a fully sampled file."""
     dataset = find_dataset(file, "mask", kinds="biuf", axes=(1,))
     if dataset is None:
         return None
@@ -147,7 +182,7 @@ def _mask(path: Path, file: h5py.File, nx: int) -> np.ndarray | None:
 
 
 def _boxes(path: Path, file: h5py.File) -> list[Box]:
-    """All boxes of a file; whether they lie in the image is `data_prep.check`'s to say."""
+    """All boxes of a file; `data_prep.check` reports boxes outside the image."""
     dataset = find_dataset(file, "boxes", kinds="iu", axes=(2,))
     if dataset is None:
         return []
@@ -173,7 +208,7 @@ def _padding(path: Path, file: h5py.File, header: _Header, nx: int) -> tuple[int
             problem = f"padding_left {left:g} and padding_right {right:g} are not a range within {nx} columns"
             raise refusal(path, problem, "correct or delete these attributes")
         return int(left), int(right)
-    # Where the header encodes another width than k-space has, its lines cannot be assigned to columns.
+    # If the header encodes another width than k-space has, its lines cannot be assigned to columns.
     if header.columns != nx or header.centre is None or header.maximum is None:
         return 0, nx
     first = nx // 2 - header.centre
@@ -185,7 +220,7 @@ def _padding(path: Path, file: h5py.File, header: _Header, nx: int) -> tuple[int
 
 
 def _header(path: Path, file: h5py.File) -> _Header:
-    """The numbers of the file's ISMRMRD header, if it has one."""
+    """The numbers of the file's ISMRMRD header, if it has a header."""
     text = read_text(file, "ismrmrd_header")
     if text is None:
         return _Header()
@@ -206,7 +241,7 @@ def _header(path: Path, file: h5py.File) -> _Header:
 
 
 def _exchanged(header: _Header, shape: tuple[int, int]) -> tuple[Doubt, ...]:
-    """Whether k-space of `shape` has the header's matrix with rows and columns exchanged."""
+    """A doubt if k-space of `shape` has the header's matrix with rows and columns exchanged."""
     if shape == (header.rows, header.columns) or shape != (header.columns, header.rows):
         return ()
     text = (

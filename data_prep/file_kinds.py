@@ -1,6 +1,6 @@
-"""Files that are often given where k-space in HDF5 is needed: what they are, and what makes k-space of them.
+"""Recognise files that are often given instead of k-space in HDF5, and say how to make k-space from them.
 
-They are told by their first bytes, or where their format has no signature by the ending of their name.
+The first bytes of a file identify it.  If its format has no signature, the ending of its name does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ _LOOKED_AT = 100  # files of a folder
 
 
 class Kind(NamedTuple):
-    """words: what a file is, "a ...".  remedy: what to do with it."""
+    """A kind of file.
+
+    Attributes:
+        words: the kind in words, "a ...".
+        remedy: how to use such a file.
+    """
 
     words: str
     remedy: str
@@ -51,7 +56,7 @@ _PACKED = Kind("a packed file", "unpack it")
 _SIEMENS, _GE = _raw("Siemens", "siemens_to_ismrmrd"), _raw("GE", "ge_to_ismrmrd")
 _PHILIPS = _raw("Philips", "philips_to_ismrmrd")
 
-# The first bytes, and where they are.
+# The position of a signature in the file, its bytes, and the kind that they identify.
 _SIGNATURES = (
     (0, b"MATLAB 7.3 MAT-file", _MATLAB_7),
     (0, b"MATLAB 5.0 MAT-file", _MATLAB_5),
@@ -71,7 +76,7 @@ _SIGNATURES = (
     (0, b"7z\xbc\xaf\x27\x1c", _PACKED),
     (0, b"\x28\xb5\x2f\xfd", _PACKED),
 )
-# Of packed files too: what is packed in them is their own.
+# These endings also identify packed files, because packed contents have their own signature.
 _ENDINGS = {
     ".nii": _NIFTI,
     ".nii.gz": _NIFTI,
@@ -96,7 +101,17 @@ _ENDINGS = {
 
 
 def kind_of(path: Path) -> Kind | None:
-    """What a regular file is, or None where it is none of those known here.  Raises OSError."""
+    """Recognise a regular file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its kind, or None if it is unknown here.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
     with path.open("rb") as file:
         start = file.read(_START)
     signed = next((kind for place, mark, kind in _SIGNATURES if start[place:].startswith(mark)), None)
@@ -107,7 +122,17 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def kind_in(folder: Path) -> tuple[Path, Kind] | None:
-    """The first file of a folder that is known here, of its first hundred, and what it is.  Raises OSError."""
+    """Find the first recognised file of a folder, among its first hundred files.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        The file and its kind, or None.
+
+    Raises:
+        OSError: If the folder or a file cannot be read.
+    """
     files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file())
     known = ((path, kind_of(path)) for path in files[:_LOOKED_AT])
     return next(((path, kind) for path, kind in known if kind is not None), None)

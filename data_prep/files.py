@@ -1,4 +1,4 @@
-"""Cases of a path, whichever kind of file it holds: fastMRI k-space, or images with simulated coils."""
+"""Cases of a path for either kind of file: fastMRI k-space, or images with simulated coils."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from data_prep.cases import Case, InputError
 from data_prep.fastmri import SliceInfo
 from data_prep.safe_hdf5 import refusal
 
-# Coil maps are estimated by way of a matrix of 36 rows and columns a coil: 0.7 GB for so many, of which five live.
+# The estimation of coil maps uses a matrix with 36 rows and columns for each coil.  With 256 coils each such matrix
+# takes 0.7 GB, and five are in memory at once.
 _MOST_COILS = 256
 
 
 class Found(NamedTuple):
-    """Slices that have been found, but not read.
+    """Slices that are listed, but not read.
 
-    slices: what is known of each.  simulated: whether coils are.
-    read: one slice -> its case; raises InputError.  read_all: slices -> the case of each, or why it cannot be used.
+    Attributes:
+        slices: the slices as they are known before reading.
+        read: reads one slice; raises InputError.
+        read_all: reads slices, and yields for each its case, or the error that says why it cannot be used.
+        simulated: whether the coils are simulated.
     """
 
     slices: list[SliceInfo]
@@ -29,9 +33,17 @@ class Found(NamedTuple):
 
 
 def list_cases(path: str | Path, validation: bool | None) -> Found:
-    """The slices of a file or folder; of images those for validation, those for training, or for None all.
+    """List the slices of a file or folder.
 
-    Raises InputError where there is none to be read, k-space and images lie together, or there are too many coils.
+    Args:
+        path: a file or a folder.
+        validation: for files of images, True lists the validation images, False the training images, None all images.
+
+    Returns:
+        The slices, and the functions that read them.
+
+    Raises:
+        InputError: If no slice can be read, if k-space and images lie together, or if there are too many coils.
     """
     files = fastmri_layout.volume_files(Path(path))
     kinds = {images.is_image_file(file) for file in files}

@@ -1,8 +1,8 @@
-"""Unpack compressed chunks once to see that each is as long as it should be, before the HDF5 library does.
+"""Unpack compressed chunks once to check their length, before the HDF5 library unpacks them.
 
-The library does not look (HDF5 2.0): of a chunk that unpacks to fewer bytes it reads on behind them, which ends in a
-crash, or in the process's memory among the values; one that is shorter than its checksum crashes it as well; and one
-that unpacks to a thousand times more is unpacked whole.
+The library (HDF5 2.0) does not check.  If a chunk unpacks to too few bytes, the library reads beyond them, and either
+crashes or returns the process's memory among the values.  A chunk shorter than its checksum crashes the library as
+well.  A chunk that unpacks to a thousand times its declared size is unpacked whole.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ _MOST_ONE_AT_A_TIME = 5_000
 
 
 def check_chunks(dataset: h5py.Dataset, row: int | None) -> None:
-    """Look at the chunks that hold a row of the first axis, or at all of them for None.
+    """Check the compressed chunks of a dataset.
 
-    The dataset's filters are among gzip, LZF, shuffle and Fletcher's checksum, each at most once.  Raises ValueError
-    where a chunk must not be unpacked, and what zlib and h5py raise on damaged ones.
+    Args:
+        dataset: a dataset whose filters are among gzip, LZF, shuffle and Fletcher's checksum, each at most once.
+        row: index on the first axis, whose chunks are checked; None checks all chunks.
+
+    Raises:
+        ValueError: If a chunk must not be unpacked.
+        Exception: Errors of zlib and h5py for damaged chunks.
     """
     creation = dataset.id.get_create_plist()
     pipeline = [creation.get_filter(index) for index in range(creation.get_nfilters())]
@@ -31,7 +36,7 @@ def check_chunks(dataset: h5py.Dataset, row: int | None) -> None:
     length = math.prod(chunk) * dataset.id.get_type().get_size()
     if _CHECKSUM in used[:-1]:
         raise ValueError("a checksum of what is not stored")
-    # LZF unpacks into a buffer of the size that stands here.
+    # LZF unpacks into a buffer whose size is this stored number.
     if _LZF in used and pipeline[used.index(_LZF)][2][2:3] != (length,):
         raise ValueError("LZF for chunks of another size")
     for info in stored_chunks(dataset):
@@ -40,9 +45,10 @@ def check_chunks(dataset: h5py.Dataset, row: int | None) -> None:
 
 
 def can_list_chunks(dataset: h5py.Dataset) -> bool:
-    """Whether the HDF5 library says where the chunks are, in reasonable time.
+    """Check whether the HDF5 library can give the positions of the chunks in reasonable time.
 
-    From 1.10.10 and 1.12.3 on it lists them.  From 1.10.5 on it tells one at a time, and goes through all to find it.
+    From versions 1.10.10 and 1.12.3 on the library lists all chunks.  From 1.10.5 on it gives one chunk at a time, and
+    searches all chunks for each.
     """
     if hasattr(dataset.id, "chunk_iter"):
         return True
@@ -51,7 +57,11 @@ def can_list_chunks(dataset: h5py.Dataset) -> bool:
 
 
 def stored_chunks(dataset: h5py.Dataset) -> list[h5py.h5d.StoreInfo]:
-    """Place, size and filters of each chunk that the file holds; of a dataset of which `can_list_chunks` is true."""
+    """List position, size and filters of each chunk that the file holds.
+
+    Args:
+        dataset: a dataset for which `can_list_chunks` is true.
+    """
     if not hasattr(dataset.id, "chunk_iter"):
         return [dataset.id.get_chunk_info(index) for index in range(dataset.id.get_num_chunks())]
     found: list[h5py.h5d.StoreInfo] = []
@@ -62,7 +72,7 @@ def stored_chunks(dataset: h5py.Dataset) -> list[h5py.h5d.StoreInfo]:
 def _check_chunk(dataset: h5py.Dataset, info: h5py.h5d.StoreInfo, used: list[int], length: int) -> None:
     applied = [code for index, code in enumerate(used) if not info.filter_mask >> index & 1]
     checksum = _CHECKSUM_LENGTH if _CHECKSUM in applied else 0
-    # Incompressible bytes become longer by no more than this.
+    # Incompressible bytes grow by no more than this when they are compressed.
     if not checksum < info.size <= length + length // 1000 + 64:
         raise ValueError("a chunk of another size than its values have")
     unpacked = info.size - checksum
@@ -74,20 +84,20 @@ def _check_chunk(dataset: h5py.Dataset, info: h5py.h5d.StoreInfo, used: list[int
 
 
 def _length_of_gzip(stored: bytes, most: int) -> int:
-    """How many bytes it unpacks to; one more than `most` for all that are more, -1 where it does not end."""
+    """The number of bytes that gzip data unpack to; `most` + 1 for all larger numbers, -1 if the data do not end."""
     unpacking = zlib.decompressobj()
     found = len(unpacking.decompress(stored, most + 1))
     return found if unpacking.eof or found > most else -1
 
 
 def _length_of_lzf(stored: bytes) -> int:
-    """How many bytes it unpacks to.  -1 or IndexError where its last piece is cut short."""
+    """The number of bytes that LZF data unpack to.  Returns -1 or raises IndexError if the last piece is cut short."""
     position, found = 0, 0
     while position < len(stored):
         control = stored[position]
-        if control < 32:  # so many bytes and one follow as they are
+        if control < 32:  # `control` + 1 literal bytes follow
             position, found = position + control + 2, found + control + 1
-        elif control < 224:  # a copy of what was there before
+        elif control < 224:  # a copy of bytes that were unpacked before
             position, found = position + 2, found + (control >> 5) + 2
         else:
             position, found = position + 3, found + stored[position + 1] + 9

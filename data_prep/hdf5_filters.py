@@ -1,6 +1,7 @@
 """The HDF5 filters of a dataset, by number and by name.
 
-The numbers are those registered with The HDF Group: https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md
+The HDF Group registers the numbers:
+https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ _NAMES = {
 
 
 def filters(dataset: h5py.Dataset) -> list[int]:
-    """The numbers of the dataset's HDF5 filters, in order."""
+    """List the numbers of the dataset's HDF5 filters, in order."""
     creation = dataset.id.get_create_plist()
     return [creation.get_filter(index)[0] for index in range(creation.get_nfilters())]
 
 
 def filter_words(numbers: list[int]) -> str:
-    """Filters by name and number, as "the filters shuffle (2), blosc (32001)"."""
+    """Name filters with their numbers, such as "the filters shuffle (2), blosc (32001)"."""
     named = ", ".join(f"{_NAMES.get(number, 'an unknown one')} ({number})" for number in numbers)
     return f"the filter{'s' if len(numbers) > 1 else ''} {named}"
 
 
 def repacked(how: str) -> str:
-    """The remedy that stores a file with the filters that h5repack, a program of HDF5, calls `how`."""
+    """Describe how to store a file with other filters by h5repack, a program of HDF5, which calls the filters `how`."""
     return f"store it anew: h5repack -f {how} FILE NEW.h5"

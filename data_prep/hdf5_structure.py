@@ -1,8 +1,9 @@
-"""Look at what the HDF5 library takes on trust when it opens a file or a group, before it does.
+"""Check the structures that the HDF5 library trusts when it opens a file or a group, before it opens them.
 
-Two wrong bytes suffice (HDF5 2.0): a driver information block in the superblock gives a length, and up to 4 GiB are
-filled; a free list that leads back to itself, in the local heap with the names of a group, is followed for ever, and
-each step takes memory.  The layouts are those of the HDF5 file format, II.A, III.D, IV.A.1 and IV.A.2.
+Two wrong bytes are enough to do harm (HDF5 2.0).  A driver information block in the superblock gives a length, and the
+library fills up to 4 GiB.  The local heap with the names of a group has a free list.  If this list leads back to
+itself, the library follows it for ever, and each step takes memory.  The layouts are described in the HDF5 file format,
+sections II.A, III.D, IV.A.1 and IV.A.2.
 """
 
 from __future__ import annotations
@@ -13,22 +14,38 @@ from typing import BinaryIO, NamedTuple
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _UNDEFINED = 2**64 - 1
-_END = 1  # of a free list
+_END = 1  # end of a free list
 _SYMBOL_TABLE, _CONTINUATION = 0x11, 0x10
-_MOST_BLOCKS = 100  # of an object's header; a group's has one or two
+_MOST_BLOCKS = 100  # of an object's header; a group's header has one or two
 _LARGEST_BLOCK = 2**20  # bytes
-_LARGEST_HEAP = 2**24  # bytes of names, of a hundred thousand entries
+_LARGEST_HEAP = 2**24  # bytes of names, for a hundred thousand entries
 
 
 class Superblock(NamedTuple):
-    """base: what is added to all addresses.  root: address of the root group's header."""
+    """The addresses in the superblock of a file.
+
+    Attributes:
+        base: offset that is added to all addresses.
+        root: address of the root group's header.
+    """
 
     base: int
     root: int
 
 
 def check_superblock(raw: BinaryIO) -> Superblock:
-    """Look at an HDF5 file and its root group.  Raises ValueError or struct.error where it must not be opened."""
+    """Check an HDF5 file and its root group.
+
+    Args:
+        raw: the file, opened at its start.
+
+    Returns:
+        The addresses in its superblock.
+
+    Raises:
+        ValueError: If the file must not be opened by the library.
+        struct.error: If the file is cut short, or an address leads out of it.
+    """
     start, block = 0, raw.read(256)
     while block and not block.startswith(_SIGNATURE):
         start = max(512, 2 * start)
@@ -43,7 +60,7 @@ def check_superblock(raw: BinaryIO) -> Superblock:
         base, _, _, driver, _, root, cached, heap = struct.unpack_from("<6QI12xQ", block, 24 + 4 * (version == b"\x01"))
         if driver != _UNDEFINED:
             raise ValueError("a driver of its own")
-        if cached:  # the addresses that are also in the header
+        if cached:  # these addresses are also in the header
             _check_heap(raw, base, heap)
     found = Superblock(base, root)
     check_group(raw, found, root)
@@ -51,7 +68,17 @@ def check_superblock(raw: BinaryIO) -> Superblock:
 
 
 def check_group(raw: BinaryIO, superblock: Superblock, header: int) -> None:
-    """Look at the heap of names of the group whose header has this address, if it has one.  Raises as above."""
+    """Check the heap of names of a group, if it has one.
+
+    Args:
+        raw: the file.
+        superblock: its superblock.
+        header: address of the group's header.
+
+    Raises:
+        ValueError: If the group must not be opened by the library.
+        struct.error: If the file is cut short, or an address leads out of it.
+    """
     for kind, content in _messages(raw, superblock.base, header):
         if kind == _SYMBOL_TABLE:
             _check_heap(raw, superblock.base, struct.unpack_from("<8xQ", content)[0])
@@ -88,11 +115,14 @@ def _messages(raw: BinaryIO, base: int, header: int) -> Iterator[tuple[int, byte
 
 
 def _check_heap(raw: BinaryIO, base: int, address: int) -> None:
-    """Follow the free list of a local heap.  Raises ValueError where it leads out of the heap or is longer than it."""
+    """Follow the free list of a local heap.
+
+    Raises ValueError if it is longer than the heap, and struct.error if it leads out of the heap.
+    """
     raw.seek(base + address)
     signature, size, free, content = struct.unpack("<4s4xQQQ", raw.read(32))
     if signature != b"HEAP":
-        return  # which the library finds out itself
+        return  # the library reports this error itself
     if size > _LARGEST_HEAP:
         raise ValueError("a heap without end")
     raw.seek(base + content)

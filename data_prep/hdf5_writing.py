@@ -1,7 +1,8 @@
-"""Writing HDF5 so that a full disk is an error of Python.
+"""Write HDF5 so that a full disk is a Python error.
 
-The HDF5 library ends the process with a segmentation fault if it cannot write what it holds back until a file is
-closed.  So it writes to an object that takes everything, and the first error is raised when the file has been closed.
+The HDF5 library keeps data back until a file is closed.  If it cannot write them then, it ends the process with a
+segmentation fault.  Here the library writes to an object that accepts everything.  The first error is raised after the
+file has been closed.
 """
 
 from __future__ import annotations
@@ -16,19 +17,29 @@ import h5py
 
 @contextmanager
 def new_file(path: Path) -> Iterator[h5py.File]:
-    """A new HDF5 file, closed when the block ends.  Raises OSError, after that, if it could not be written."""
+    """Create an HDF5 file, which is closed when the block ends.
+
+    Args:
+        path: the file to create.
+
+    Yields:
+        The open file.
+
+    Raises:
+        OSError: If the file could not be written; raised after it has been closed.
+    """
     with _File(path, "w+b") as file:
         try:
             with h5py.File(file, "w") as content:
                 yield content
         finally:
-            # In place of what the library raised if it read back what is not there.
+            # This error replaces the one that the library raises if it reads back data that were never written.
             if file.error is not None:
                 raise file.error
 
 
 class _File(io.FileIO):
-    """A file that never refuses.  error: why it took nothing more, or None."""
+    """A file that accepts every write.  error: the reason why it stored nothing more, or None."""
 
     error: BaseException | None = None
 
@@ -38,7 +49,7 @@ class _File(io.FileIO):
         try:
             while left and self.error is None:
                 left = left[super().write(left) :]
-        except BaseException as error:  # an interruption, too, would be the library's death
+        except BaseException as error:  # an interruption would crash the library, too
             self.error = error
         return size
 

@@ -1,4 +1,4 @@
-"""The XML header of ISMRMRD, which fastMRI's files keep too, parsed so that a stranger's text cannot do harm.
+"""Parse the XML header of ISMRMRD, which fastMRI's files also hold, so that an untrusted text does no harm.
 
 https://ismrmrd.readthedocs.io, Inati et al., MRM 77:411, 2017.
 """
@@ -15,19 +15,26 @@ _LONGEST_WORDS = 200  # characters of a name that is passed on
 
 
 class Header:
-    """An element of a header and all within it; places in it are written "encodedSpace/matrixSize/x"."""
+    """An element of a header with its contents; places in it are written as "encodedSpace/matrixSize/x"."""
 
     def __init__(self, path: str | Path, name: str, element: ElementTree.Element) -> None:
-        """path, name: the file and its dataset, for errors."""
+        """Keep the element; `path` and `name` (the file and its dataset) are named in errors."""
         self._path, self._name, self._element = path, name, element
 
     def find(self, place: str) -> Header | None:
-        """The first element at a place, or None where there is none."""
+        """Find the first element at a place, or None if the place is empty."""
         found = self._element.find(_expanded(place))
         return None if found is None else Header(self._path, self._name, found)
 
     def number(self, place: str) -> int | None:
-        """The whole number at a place, or None where there is none; InputError where it is something else."""
+        """Read the whole number at a place, or None if the place is empty.
+
+        Args:
+            place: path of the element, such as "encodedSpace/matrixSize/x".
+
+        Raises:
+            InputError: If the text is not a whole number.
+        """
         text = self._element.findtext(_expanded(place))
         if text is None:
             return None
@@ -38,23 +45,34 @@ class Header:
             raise refusal(self._path, problem, f"correct or delete '{self._name}'") from error
 
     def words(self, place: str) -> str | None:
-        """The text at a place as one printable line, cut where it is long, or None where there is none."""
+        """Read the text at a place as one printable line of at most 200 characters, or None if the place is empty."""
         text = (self._element.findtext(_expanded(place)) or "").strip()
         return printable(text[:_LONGEST_WORDS]) or None
 
 
 def parse(path: str | Path, name: str, text: bytes) -> Header:
-    """The root element of the header `text`, read from the dataset `name` of the file `path`.
+    """Parse a header.
 
-    Entities cannot be declared, so that a short text cannot expand into a long one.  Raises InputError where they
-    are, and where it is over LARGEST_TEXT bytes or not XML.  Whatever encoding it declares, it is that of
-    `data_prep.text`.
+    Entities cannot be declared, so a short text cannot expand into a long one.  The encoding is determined by
+    `data_prep.text`, and the encoding that the text declares is ignored.
+
+    Args:
+        path: file of the header, for errors.
+        name: dataset of the header, for errors.
+        text: bytes of the header.
+
+    Returns:
+        The root element.
+
+    Raises:
+        InputError: If the text declares entities, has more than LARGEST_TEXT bytes, or is not XML.
     """
     remedy = f"correct or delete '{name}'"
     if len(text) > LARGEST_TEXT:
         raise refusal(path, f"'{name}' has {len(text)} bytes", f"store at most {LARGEST_TEXT}")
     try:
-        # As a str: then the parser ignores the declared encoding, which could hide the declarations looked for here.
+        # A str makes the parser ignore the declared encoding, which could hide the declarations that are searched for
+        # here.
         xml = decoded(text)
         if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
             raise refusal(path, f"'{name}' declares XML entities or a document type", remedy)
@@ -64,5 +82,5 @@ def parse(path: str | Path, name: str, text: bytes) -> Header:
 
 
 def _expanded(place: str) -> str:
-    """The place in ElementTree's words, in any namespace."""
+    """The place in ElementTree's syntax, in any namespace."""
     return "/".join("{*}" + tag for tag in place.split("/"))

@@ -1,4 +1,4 @@
-"""Complex or magnitude images, in HDF5 or NIfTI, scanned by simulated or given coils and written as k-space."""
+"""Convert complex or magnitude images, in HDF5 or NIfTI, to k-space of simulated or given coils."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from data_prep.safe_hdf5 import (
 )
 from data_prep.text import decoded
 
-_LONGEST_NAME = 100  # characters of a dataset's name in that of a volume
+_LONGEST_NAME = 100  # characters of a dataset's name in a volume's name
 _ENDINGS = (".h5", ".nii", ".nii.gz")
-# Of a covariance: further from Hermitian than this, relative, is no rounding.
+# A covariance that is further from Hermitian than this, relative to its maximum, does not differ by rounding alone.
 _HERMITIAN = 1e-5
-# And its smallest eigenvalue, below which its Cholesky factor may not exist.
+# A covariance with a smaller eigenvalue than this may not have a Cholesky factor.
 _SINGULAR = 1e-12
-_SMALLEST, _LARGEST = 1e-3, 1e3  # that the maximum of maps may be: their images' squares must be numbers in float32
+_SMALLEST, _LARGEST = 1e-3, 1e3  # limits for the maximum of maps: squares of coil images must fit into float32
 
 
 class _Coils(NamedTuple):
-    """Given ones.  maps: (coil, ny, nx).  covariance: (coil, coil) of their noise, None for the default."""
+    """Given coils: maps (coil, ny, nx), and covariance (coil, coil) of their noise, None for the default."""
 
     path: Path
     maps: np.ndarray
@@ -45,19 +45,27 @@ class _Coils(NamedTuple):
 
 
 def volumes(path: Path, maps: Path | None, snr: float | None) -> Iterator[Volume]:
-    """The volumes of a file or folder.
+    """Convert the images of a file or folder to volumes of k-space.
 
-    Of HDF5 they are those of `data_prep.images`; where it has no `image`, each complex dataset, (ny, nx) or
-    (image, ny, nx), is one.  Of NIfTI each entry of the fourth axis is one.  Without other arguments k-space is what
-    `bench.attack` computes of an HDF5 file of images itself.
+    An HDF5 file has the volumes of `data_prep.images`.  If it has no `image`, each complex dataset, (ny, nx) or
+    (image, ny, nx), is a volume.  In a NIfTI file each entry of the fourth axis is a volume.  Without other arguments
+    k-space is the same as `bench.attack` computes from an HDF5 file of images.
 
-    maps: an HDF5 file with `maps` (coil, ny, nx), and optionally `noise_covariance` (coil, coil), up to a factor.
-    snr: the median of the noise-free image over tissue by the noise's standard deviation; infinite for no noise, None
-    for one that is drawn for each image (`data_prep.coil_array`).
+    Given maps are written too, divided by their root sum of squares.  The object is then the image times this root sum
+    of squares.
 
-    Given maps are written too, divided by their root sum of squares: the object is then the image times that.
+    Args:
+        path: a file, or a folder of files.
+        maps: an HDF5 file with `maps` (coil, ny, nx) and optionally `noise_covariance` (coil, coil), up to a factor.
+            None simulates eight coils.
+        snr: median of the noise-free image over tissue, divided by the standard deviation of the noise [-].  Infinity
+            adds no noise, and None draws the ratio for each image (`data_prep.coil_array`).
 
-    Raises InputError where a file cannot be used, or the maps do not fit it.
+    Yields:
+        The volumes, one at a time.
+
+    Raises:
+        InputError: If a file cannot be used, or the maps do not fit it.
     """
     coils = None if maps is None else _given(maps)
     for file in _files(path):
@@ -109,8 +117,8 @@ def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[V
     found = read_nifti(path)
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
     for number, stored in enumerate(found.images):
-        # Programs that cut the object out write NaN around it.
-        with np.errstate(invalid="ignore"):  # of signalling NaNs
+        # Some programs write NaN around the object when they cut it out.
+        with np.errstate(invalid="ignore"):  # signalling NaNs
             undefined = np.isnan(stored)
         slices = np.where(undefined, stored.dtype.type(0), stored) if undefined.any() else stored
         # Slices above and below the object are empty.
@@ -131,7 +139,7 @@ def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[V
 
 
 def _check_size(path: Path, count: int, shape: tuple[int, ...], coils: _Coils | None) -> None:
-    """Raise InputError where so many images of (ny, nx) would become more k-space than is written."""
+    """Raise InputError if `count` images of (ny, nx) would become more k-space than may be written."""
     number = COILS if coils is None else len(coils.maps)
     size = 8 * number * count * math.prod(shape)
     if size > LARGEST_DATASET:
@@ -147,7 +155,10 @@ def _scan(
     snr: float | None,
     extent: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """(coil, ny, nx) complex64, with the same noise each time; extent: of the field of view, None for square pixels."""
+    """(coil, ny, nx) complex64 k-space, with the same noise each time.
+
+    extent: size of the field of view (rows, columns); None for square pixels.
+    """
     shape, pixels = images.square_pixels(image.shape)
     if coils is None:
         receiver = Receiver(sensitivities(shape, extent or pixels), None, snr)
@@ -158,7 +169,7 @@ def _scan(
         raise refusal(coils.path, problem, "give maps of the images' size")
     try:
         return measure(image, receiver, images.noise_seed(path, index)).astype(np.complex64)
-    except ValueError as error:  # a given coil is zero in the whole object, which simulated ones never are
+    except ValueError as error:  # a given coil is zero in the whole object, which does not happen with simulated coils
         where = path if coils is None else coils.path
         raise refusal(where, f"{error}", "give `noise_covariance`, or other maps") from error
 
@@ -183,7 +194,7 @@ def _given(path: Path) -> _Coils:
         dataset = find_dataset(file, "maps", "c", (3,))
         if dataset is None:
             raise refusal(path, "holds no `maps`", "the layout is (coil, ny, nx), complex")
-        with np.errstate(over="ignore", invalid="ignore"):  # too large becomes infinite, found below
+        with np.errstate(over="ignore", invalid="ignore"):  # too large numbers become infinite, found below
             maps = read(dataset).astype(np.complex64)
         noise = find_dataset(file, "noise_covariance", "fc", (2,))
         covariance = None if noise is None else read(noise).astype(np.complex128)

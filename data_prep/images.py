@@ -1,10 +1,11 @@
-"""Complex or magnitude images in HDF5, scanned by a simulated coil array: real anatomy where no k-space was kept.
+"""Complex or magnitude images in HDF5, scanned by a simulated coil array: real anatomy without stored k-space.
 
-The layout: `image` (image, ny, nx), complex or real; optionally `validation` (image,), True for those that must not be
-trained on, and `block` (image,), the same number for neighbouring slices, which then are one volume.
+The layout is `image` (image, ny, nx), complex or real.  Optional are `validation` (image,), True for images that must
+not be used for training, and `block` (image,), which has the same number for neighbouring slices.  The slices of a
+block form one volume.
 
-What is simulated is said with each number made from it: the receiver and its noise (`data_prep.coil_array`), and
-Fourier sampling on the image's own grid.
+All numbers made from such images are reported as simulated.  The receiver and its noise are simulated
+(`data_prep.coil_array`), and the Fourier sampling is on the image's own grid.
 """
 
 from __future__ import annotations
@@ -23,19 +24,28 @@ from data_prep.names import checksum
 from data_prep.safe_hdf5 import find_dataset, holds, open_file, read, refusal
 
 _MOST_PIXELS = 1024 * 1024
-_SMALLEST, _LARGEST = 1e-15, 1e15  # that the maximum of an image may be
+_SMALLEST, _LARGEST = 1e-15, 1e15  # limits for the maximum of an image
 
 
 def is_image_file(path: str | Path) -> bool:
-    """Whether a file holds `image`, and no k-space.  Raises InputError where it cannot be read."""
+    """Check whether a file holds `image` and no k-space.  Raises InputError if the file cannot be read."""
     with open_file(path) as file:
         return holds(file, "image") and not holds(file, "kspace")
 
 
 def list_images(path: str | Path, validation: bool | None) -> list[SliceInfo]:
-    """The images of a file to validate on, or those to train on; all of them for None, or where the file does not say.
+    """List the images of a file.
 
-    Raises InputError where the file is damaged, or holds none.
+    Args:
+        path: the file.
+        validation: True lists the validation images, False the training images.  None lists all images, and so does a
+            file without `validation`.
+
+    Returns:
+        The images, in order.
+
+    Raises:
+        InputError: If the file is damaged, or holds no such image.
     """
     path = Path(path)
     with open_file(path) as file:
@@ -61,10 +71,19 @@ def list_images(path: str | Path, validation: bool | None) -> list[SliceInfo]:
 
 
 def read_image(info: SliceInfo) -> Case:
-    """One image as eight coils measure it, with noise of its own, the same each time.
+    """Simulate the measurement of one image with eight coils, with the same noise each time.
 
-    The target is fastMRI's, the root sum of squares of the fully sampled coil images, with the added noise.
-    Raises InputError where the image cannot be used.
+    The target is computed as in fastMRI: the root sum of squares of the fully sampled coil images, with the added
+    noise.
+
+    Args:
+        info: the image.
+
+    Returns:
+        The image as a case.
+
+    Raises:
+        InputError: If the image cannot be used.
     """
     image = read_pixels(info)
     receiver = Receiver(sensitivities(*square_pixels(image.shape)))
@@ -81,7 +100,7 @@ def read_image(info: SliceInfo) -> Case:
 
 
 def read_pixels(info: SliceInfo) -> np.ndarray:
-    """One image (ny, nx) as it is stored.  Raises InputError where it cannot be used."""
+    """Read one image (ny, nx) as it is stored.  Raises InputError if it cannot be used."""
     with open_file(info.path) as file:
         image = read(_images(info.path, file), info.slice_index)
     require_usable(info.path, f"image {info.slice_index}", image)
@@ -89,31 +108,38 @@ def read_pixels(info: SliceInfo) -> np.ndarray:
 
 
 def require_usable(path: Path, what: str, image: np.ndarray) -> None:
-    """Raise InputError where an image (ny, nx), `what` in words, cannot be scanned."""
+    """Raise InputError if an image cannot be scanned.
+
+    Args:
+        path: its file, for the message.
+        what: the image in words, for the message.
+        image: (ny, nx) pixels.
+    """
     if image.size > _MOST_PIXELS:
         raise refusal(path, f"{what} has shape {image.shape}", f"keep an image to at most {_MOST_PIXELS} pixels")
     with np.errstate(over="ignore", invalid="ignore"):
         if not np.all(np.isfinite(image)) or not np.any(image):
             raise refusal(path, f"{what} is zero or not finite", "leave it out")
-        # Beyond these the squares of the coils' images would not be numbers any more, in float32 if the image is.
+        # Beyond these limits the squares of the coil images would overflow or vanish, in float32 if the image is
+        # float32.
         largest = float(np.hypot(image.real, image.imag).max())
     if not _SMALLEST <= largest <= _LARGEST:
         raise refusal(path, f"{what} reaches {largest:.4g}", "scale it to a maximum near 1")
 
 
 def square_pixels(shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[float, float]]:
-    """(rows, columns), and the field of view in pixels, which are taken to be square."""
+    """Give (rows, columns), and the field of view in pixels; the pixels are assumed to be square."""
     ny, nx = shape
     return (ny, nx), (float(ny), float(nx))
 
 
 def noise_seed(path: Path, index: int) -> np.random.RandomState:
-    """The random numbers of an image's noise, the same each time."""
+    """Create the random numbers for the noise of an image, the same each time."""
     return np.random.RandomState([checksum(path.name), index])
 
 
 def read_images(slices: Iterable[SliceInfo]) -> Iterator[Case | InputError]:
-    """Each image as `read_image` reads it, or why it cannot be used."""
+    """Read images as `read_image` does; yield the error instead of an image that cannot be used."""
     for info in slices:
         try:
             yield read_image(info)
@@ -125,7 +151,7 @@ def _images(path: Path, file: h5py.File) -> h5py.Dataset:
     images = find_dataset(file, "image", "fc", (3,))
     if images is None:
         raise refusal(path, "holds no `image`", "the layout is (image, ny, nx)")
-    # The simulated array sees it eight times over, in float64: a few KB of gzip would take gigabytes.
+    # The simulated array multiplies an image by eight, in float64: a few KB of gzip could take gigabytes.
     if images.shape[1] * images.shape[2] > _MOST_PIXELS:
         raise refusal(path, f"'image' has shape {images.shape}", f"keep an image to at most {_MOST_PIXELS} pixels")
     return images

@@ -1,9 +1,9 @@
 """Read ISMRMRD raw files (.h5) of Cartesian scans: 2-D slices, or 3-D volumes that are cut into slices.
 
-What the scanner sent line by line is put in the layout of `data_prep.layout`: rows are the readout, columns the phase
-encoding.  Samples that were not measured, of an asymmetric echo or of partial Fourier, are zero; repeated ones are
-averaged.  A 3-D scan is transformed along its partitions, which must be sampled without gaps.
-https://ismrmrd.readthedocs.io, Inati et al., MRM 77:411, 2017.
+The scanner's lines are arranged in the layout of `data_prep.layout`: rows are the readout, columns the phase encoding.
+Unmeasured samples of an asymmetric echo or of partial Fourier are zero.  Repeated samples are averaged.  A 3-D scan is
+transformed along its partitions, which must be sampled without gaps. https://ismrmrd.readthedocs.io, Inati et al., MRM
+77:411, 2017.
 
 The files are read without the `ismrmrd` package, by the rules of `data_prep.ismrmrd_lines`.
 """
@@ -26,22 +26,31 @@ from jaxcs.coils.whiten import estimate_covariance, whiten
 from jaxcs.fourier import image_slice
 
 _MOST_COILS = 256
-# The k-space array may be this many times larger than the samples in it: acceleration, partial Fourier, ellipses.
+# The k-space array may be this many times larger than the samples in it.  Acceleration, partial Fourier and elliptical
+# scanning leave part of it empty.
 _LARGEST_FILLING = 64
 
 
 def volumes(path: Path) -> Iterator[Volume]:
-    """The volumes of a file, one at a time: each contrast, phase, repetition and set is one.
+    """Read the volumes of a file, one for each contrast, phase, repetition and set.
 
-    The first has the file's name; to the others' are added their counters, as in "scan-contrast1-repetition2".
-    Columns that are missing between measured ones are in `mask`, those at the edges in `padding`.
+    The first volume has the file's name.  The names of the others also have their counters, such as
+    "scan-contrast1-repetition2".  `mask` lacks columns that are missing between measured columns; `padding` describes
+    missing columns at the edges.
 
     Noise scans whiten the coils, so that noise of the noise scan's bandwidth has the covariance 1.  Samples of Siemens
-    scanners are conjugated: their images are the forward transform of k-space, and would come out rotated by half a
-    turn.  The scan's own calibration lines are used as measured ones (`data_prep.ismrmrd_sorting`).
+    scanners are conjugated.  Their images are the forward transform of k-space, and would otherwise be rotated by half
+    a turn.  The scan's own calibration lines are used as measured lines (`data_prep.ismrmrd_sorting`).
 
-    Raises InputError where the file is damaged, has no header or lines, is not Cartesian, is under-sampled other than
-    by whole columns that all slices lack, or is too large.
+    Args:
+        path: the file.
+
+    Yields:
+        The volumes, one at a time.
+
+    Raises:
+        InputError: If the file is damaged, has no header or lines, is not Cartesian, or is too large.  Also if it is
+            under-sampled in any other way than by whole columns missing in all slices.
     """
     path = Path(path)
     lines = open_lines(path)
@@ -52,7 +61,7 @@ def volumes(path: Path) -> Iterator[Volume]:
     coils = np.unique(lines.heads["active_channels"][imaging])
     if len(coils) != 1:
         raise refusal(path, f"imaging lines of {coils.tolist()} coils", "give a file whose lines agree")
-    # Whitening takes the square of them in memory.
+    # Whitening squares the number of coils in memory.
     if coils[0] > _MOST_COILS:
         raise refusal(path, f"lines of {coils[0]} coils", f"give a scan of at most {_MOST_COILS}")
     placed = places(lines, geometry, imaging, notes)
@@ -62,7 +71,7 @@ def volumes(path: Path) -> Iterator[Volume]:
     by_series = np.split(np.argsort(which.reshape(-1), kind="stable"), np.cumsum(sizes)[:-1])
     for series, part in zip(found, by_series, strict=True):
         there = Places(*(numbers[part] for numbers in placed))
-        # Sums may overflow where numbers are no measurements; what is not finite is refused in the end.
+        # Sums may overflow if the numbers are not measurements.  Non-finite values are refused in the end.
         with np.errstate(over="ignore", invalid="ignore"):
             volume = _volume(lines, geometry, imaging[part], there, whitening, series, tuple(notes))
         yield volume
@@ -122,7 +131,7 @@ def _samples(lines: Lines, chosen: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _whitening(lines: Lines, noise: np.ndarray, coils: int, notes: list[str]) -> np.ndarray | None:
-    """The matrix (coil, coil) complex64 that whitens, or None where no noise scan serves; noted."""
+    """The whitening matrix (coil, coil) complex64, or None if no noise scan can be used; noted either way."""
     noise = noise[lines.heads["active_channels"][noise] == coils]
     if not len(noise):
         return None
@@ -130,7 +139,7 @@ def _whitening(lines: Lines, noise: np.ndarray, coils: int, notes: list[str]) ->
     if size > LARGEST_DATASET:
         raise refusal(lines.path, f"noise scans of {size} bytes", f"keep them to at most {LARGEST_DATASET}")
     samples = np.concatenate(list(_samples(lines, noise)), axis=1)
-    scale = np.abs(samples).max()  # squares of raw values would fall below float32
+    scale = np.abs(samples).max()  # squares of raw values would be below the range of float32
     matrix = np.full((coils, coils), np.nan, np.complex64)
     if 0 < scale < np.inf:
         covariance = estimate_covariance(jnp.asarray(samples / scale))
@@ -143,9 +152,10 @@ def _whitening(lines: Lines, noise: np.ndarray, coils: int, notes: list[str]) ->
 
 
 def _fill(lines: Lines, geometry: Geometry, chosen: np.ndarray, there: Places) -> tuple[np.ndarray, np.ndarray]:
-    """Lines put where they belong: k-space (slab, partition, coil, ny, nx), and how often each sample was measured.
+    """Put lines at their places: k-space (slab, partition, coil, ny, nx), and how often each sample was measured.
 
-    The latter is (slab, partition, ny, nx) int32; k-space is the mean over its measurements, and zero where none is.
+    The counts are (slab, partition, ny, nx) int32.  A sample of k-space is the mean over its measurements, or zero if
+    there are none.
     """
     heads, (rows, columns, partitions) = lines.heads[chosen], geometry.matrix
     slabs, slab = np.unique(heads["idx"]["slice"], return_inverse=True)
@@ -169,15 +179,15 @@ def _fill(lines: Lines, geometry: Geometry, chosen: np.ndarray, there: Places) -
 
 
 def _sampling(path: Path, measured: np.ndarray) -> tuple[np.ndarray | None, tuple[int, int]]:
-    """From where a line was measured, (slab, partition, nx): the mask of columns, and the padding.
+    """The mask of columns and the padding, from the measured lines (slab, partition, nx) bool.
 
-    The mask is None where no column is missing between the first and the last.
+    The mask is None if no column is missing between the first and the last measured column.
     """
     by_slab = np.asarray(measured.any(axis=1))
     columns: np.ndarray = by_slab[0]
     if np.any(by_slab != columns):
         raise refusal(path, "slices differ in the columns that were measured", "give a scan in which they agree")
-    # Along the partitions zeros are allowed at the edges only: the transform would fold what is missing in between.
+    # Zeros along the partitions are allowed at the edges only, because the transform would fold inner gaps.
     steps = np.diff(measured.astype(np.int8), axis=1, prepend=0)
     if np.any(np.sum(steps == 1, axis=1) > 1):
         raise refusal(path, "partitions are under-sampled", "give a scan whose partitions were sampled without gaps")

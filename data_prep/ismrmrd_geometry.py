@@ -1,4 +1,4 @@
-"""What the header of an ISMRMRD file says of the sampling, and where in k-space each of its lines therefore belongs."""
+"""The sampling that the header of an ISMRMRD file describes, and the resulting place of each line in k-space."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from data_prep.safe_hdf5 import LARGEST_AXIS, refusal
 
 
 class Geometry(NamedTuple):
-    """What the header says of the sampling.
+    """The sampling that the header describes.
 
-    matrix: samples along readout, phase encoding and partitions.
-    centre: the counters of the phase-encoding line and of the partition that hold the centre of k-space.
-    image: (x, y, z) of the scanner's own image.
+    Attributes:
+        matrix: samples along readout, phase encoding and partitions.
+        centre: counters of the phase-encoding line and of the partition that hold the centre of k-space.
+        image: (x, y, z), the size of the scanner's own image [pixels].
     """
 
     matrix: tuple[int, int, int]
@@ -27,7 +28,14 @@ class Geometry(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where lines belong, each (line,) int64: column, partition, and `length` rows from `first` on."""
+    """The places of lines in k-space.
+
+    Attributes:
+        column: (line,) int64 column.
+        partition: (line,) int64 partition.
+        first: (line,) int64 first row.
+        length: (line,) int64 number of rows.
+    """
 
     column: np.ndarray
     partition: np.ndarray
@@ -36,7 +44,19 @@ class Places(NamedTuple):
 
 
 def read_geometry(path: Path, header: Header, notes: list[str]) -> Geometry:
-    """Check the first encoding of the header.  Raises InputError where it is not Cartesian, or has no usable matrix."""
+    """Read and check the first encoding of the header.
+
+    Args:
+        path: the file, for errors.
+        header: its header.
+        notes: list to which remarks for the user are added.
+
+    Returns:
+        The sampling.
+
+    Raises:
+        InputError: If the scan is not Cartesian, or the header has no usable matrix.
+    """
     encoding = header.find("encoding")
     if encoding is None:
         raise refusal(path, "the header has no 'encoding'", "give an ISMRMRD raw file with its header")
@@ -63,15 +83,25 @@ def read_geometry(path: Path, header: Header, notes: list[str]) -> Geometry:
 
 
 def places(lines: Lines, geometry: Geometry, chosen: np.ndarray, notes: list[str]) -> Places:
-    """Where the lines whose numbers are in `chosen` belong.
+    """Find the places of lines in k-space.
 
-    Raises InputError, naming the field of the line's head, where a line does not lie in the header's matrix.
+    Args:
+        lines: the lines of the file.
+        geometry: the sampling that the header describes.
+        chosen: numbers of the lines to place.
+        notes: list to which remarks for the user are added.
+
+    Returns:
+        The places, in the order of `chosen`.
+
+    Raises:
+        InputError: If a line does not lie in the header's matrix; the message names the field of the line's head.
     """
     heads, (rows, *others) = lines.heads[chosen], geometry.matrix
     found = []
     for step, size, centre in zip((1, 2), others, geometry.centre, strict=True):
         counter = heads["idx"][f"kspace_encode_step_{step}"].astype(int)
-        if step == 2 and size == 1:  # whatever the counter of a 2-D scan says
+        if step == 2 and size == 1:  # the counter of a 2-D scan is ignored
             counter = np.full_like(counter, centre)
         place = counter - centre + size // 2
         problem = (
@@ -94,17 +124,17 @@ def places(lines: Lines, geometry: Geometry, chosen: np.ndarray, notes: list[str
 
 
 def _kept(heads: np.ndarray) -> np.ndarray:
-    """The number of samples without those to be discarded."""
+    """The number of samples after discarding."""
     before, after = heads["discard_pre"].astype(int), heads["discard_post"].astype(int)
     return heads["number_of_samples"].astype(int) - before - after
 
 
 def _first_rows(heads: np.ndarray, rows: int, notes: list[str]) -> np.ndarray:
-    """The row of each line's first sample, once what is to be discarded is gone and a reversed line is turned round.
+    """The row of each line's first sample, after discarding samples and after reversing reversed lines.
 
-    A line as long as the matrix has one place in it, whatever its center_sample, and writers differ in that: they leave
-    it at 0, or in a reversed line count it in the order of storage, as MRD's text has it, or in that of the readout, as
-    converters of Siemens's data do.
+    A line as long as the matrix has only one possible place, whatever its center_sample.  Writers set center_sample of
+    such lines differently.  Some leave it at 0.  In reversed lines some count in the order of storage, as the MRD text
+    says.  Others, such as converters of Siemens data, count in the order of the readout.
     """
     samples, centre = heads["number_of_samples"].astype(int), heads["center_sample"].astype(int)
     before, after, length = heads["discard_pre"].astype(int), heads["discard_post"].astype(int), _kept(heads)
@@ -130,7 +160,7 @@ def _refuse(
     values: tuple[np.ndarray, ...],
     remedy: str,
 ) -> None:
-    """Raise InputError for the first line that is outside, with its values in the problem's places."""
+    """Raise InputError for the first line that is outside, with its values inserted into `problem`."""
     if outside.any():
         line = int(np.argmax(outside))
         words = problem.format(*(value[line] for value in values))

@@ -1,10 +1,13 @@
 """The lines of an ISMRMRD raw file, read without the HDF5 library's support for values of variable length.
 
-`data`, in the group `dataset` or another one, is a row of records, each a `head` of plain numbers, a trajectory and the
-samples.  The last two have variable length: on disk, a record holds "length, heap, object" in their place.  The library
-takes these on trust, so that a wrong byte can make it allocate gigabytes or loop for ever (see `data_prep.safe_hdf5`).
-Here they are followed by hand, each only to bytes within the file, and all lines together to no more bytes than the
-file has.  What the library is still trusted with is the file's structure: groups, types, and the index of chunks.
+`data`, in the group `dataset` or another group, is a row of records.  Each record has a `head` of plain numbers, a
+trajectory and the samples.  Trajectory and samples have variable length: on disk a record holds "length, heap, object"
+instead.  The library trusts these references, so a wrong byte can make it allocate gigabytes or loop for ever (see
+`data_prep.safe_hdf5`).
+
+Here the references are followed by hand.  Each must lead to bytes within the file, and all lines together must not have
+more bytes than the file.  The library is still trusted with the structure of the file: groups, types, and the index of
+chunks.
 """
 
 from __future__ import annotations
@@ -46,16 +49,18 @@ _COUNTERS = ("kspace_encode_step_1", "kspace_encode_step_2", "slice", "contrast"
 _LAYOUT = "give a file as the ISMRMRD library writes it"
 GROUP = "dataset"
 _MOST_GROUPS = 100
-_LARGEST_NUMBER = 2**16 - 1  # of a head, whose numbers but the flags have 16 bits in ISMRMRD
+_LARGEST_NUMBER = 2**16 - 1  # of a head; ISMRMRD's numbers have 16 bits, except for the flags
 
 
 class Lines(NamedTuple):
-    """A file's header and lines; their samples stay in the file.
+    """A file's header and lines; the samples stay in the file.
 
-    group: the one that they are in.
-    header: the XML header's root.
-    heads: (line,) records of ISMRMRD's AcquisitionHeader.
-    positions: (line,) where in the file a line's samples begin.
+    Attributes:
+        path: the file.
+        group: name of the group that holds the lines.
+        header: root of the XML header.
+        heads: (line,) records of ISMRMRD's AcquisitionHeader.
+        positions: (line,) position in the file at which the samples of a line begin [bytes].
     """
 
     path: Path
@@ -66,7 +71,17 @@ class Lines(NamedTuple):
 
 
 def open_lines(path: Path) -> Lines:
-    """The header and the lines of a file.  Raises InputError where it has none, or is damaged, or of another layout."""
+    """Read the header and the lines of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The header, and the lines without their samples.
+
+    Raises:
+        InputError: If the file has no header or lines, is damaged, or has another layout.
+    """
     with open_file(path) as file:
         name = _group_name(path, file)
         group = find_group(file, name)
@@ -88,7 +103,7 @@ def open_lines(path: Path) -> Lines:
 
 
 def _group_name(path: Path, file: h5py.File) -> str:
-    """That of the group with the scan: the usual one, or the only one that holds data and header."""
+    """The name of the scan's group: the usual one, or the only one that holds data and header."""
     if holds(file, GROUP):
         return GROUP
     names = [name for name in group_names(file)[:_MOST_GROUPS] if _is_scan(file, name)]
@@ -107,9 +122,17 @@ def _is_scan(file: h5py.File, name: str) -> bool:
 
 
 def read_lines(lines: Lines, chosen: np.ndarray) -> Iterator[np.ndarray]:
-    """The samples of each line whose number is in `chosen`, in that order: (coil, sample) complex64, as stored.
+    """Read the samples of lines.
 
-    Raises InputError where the file is shorter than it was.
+    Args:
+        lines: the lines of the file.
+        chosen: numbers of the lines to read.
+
+    Yields:
+        (coil, sample) complex64 for each line in the order of `chosen`, as stored.
+
+    Raises:
+        InputError: If the file has become shorter.
     """
     with open(lines.path, "rb") as raw:
         for line in chosen:
@@ -123,7 +146,7 @@ def read_lines(lines: Lines, chosen: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _records(path: Path, what: str, file: h5py.File, dataset: h5py.Dataset, raw: BinaryIO) -> np.ndarray:
-    """The records as they lie on disk, with references in the place of values of variable length."""
+    """The records as they lie on disk, with references instead of values of variable length."""
     creation, kind = file.id.get_create_plist(), dataset.dtype
     fields = dict(kind.fields or {})
     head, counters = _fields(fields, "head"), _fields(_fields(fields, "head"), "idx")
@@ -145,7 +168,8 @@ def _records(path: Path, what: str, file: h5py.File, dataset: h5py.Dataset, raw:
     )
     chunk, *others = dataset.chunks  # some writers store the row as a column, (line, 1)
     records = np.zeros(len(dataset), record)
-    # All at once: the library looks through the whole index for each, hours for a long scan of one line a chunk.
+    # All chunks are listed at once.  For each single chunk the library searches the whole index, which takes hours for
+    # a long scan with one line in each chunk.
     check_listable(path, what.strip("'"), dataset)
     found = {info.chunk_offset: info for info in stored_chunks(dataset)}
     for first in range(0, len(dataset), chunk):
@@ -159,14 +183,14 @@ def _records(path: Path, what: str, file: h5py.File, dataset: h5py.Dataset, raw:
 
 
 def _fields(fields: dict, name: str) -> dict:
-    """The fields of the record that is the field `name`, each (type, offset); none where it is no record."""
+    """The fields of the record in the field `name`, each (type, offset); empty if that field is not a record."""
     return dict(fields[name][0].fields or {}) if name in fields else {}
 
 
 def _check_lengths(path: Path, file: h5py.File, heads: np.ndarray, references: np.ndarray) -> None:
-    """Raise InputError where a line is not as long as its head says, or all are longer than the file.
+    """Raise InputError if a line is not as long as its head says, or if all lines together are longer than the file.
 
-    Heads of wider numbers than ISMRMRD's are read as long as these are no larger, so that no sum or product overflows.
+    Heads may have wider integers than ISMRMRD's if the numbers are no larger, so that no sum or product overflows.
     """
     for fields, names in ((heads, _NUMBERS[1:]), (heads["idx"], _COUNTERS)):
         for name in names:
@@ -183,7 +207,7 @@ def _check_lengths(path: Path, file: h5py.File, heads: np.ndarray, references: n
 
 
 def _follow(path: Path, raw: BinaryIO, references: np.ndarray) -> np.ndarray:
-    """Where in the file the samples of each line begin; every heap is walked once (HDF5 file format, III.E)."""
+    """The position in the file of each line's samples; every heap is walked once (HDF5 file format, III.E)."""
     size = raw.seek(0, 2)
     walked = 0
     positions = np.zeros(len(references), np.int64)
@@ -195,7 +219,7 @@ def _follow(path: Path, raw: BinaryIO, references: np.ndarray) -> np.ndarray:
             wanted.setdefault(int(references["object"][line]), []).append(int(line))
         for number, position, length in _objects(raw, int(heap), size):
             walked += 16
-            if walked > size:  # heaps that overlap, made to be walked for ever
+            if walked > size:  # overlapping heaps, made to be walked for ever
                 raise refusal(path, "the lines lie in each other", "copy or download it again")
             for line in wanted.pop(number, ()):
                 if 4 * int(references["length"][line]) > length:
@@ -210,7 +234,7 @@ def _follow(path: Path, raw: BinaryIO, references: np.ndarray) -> np.ndarray:
 
 
 def _objects(raw: BinaryIO, heap: int, file_size: int) -> Iterator[tuple[int, int, int]]:
-    """Number, position and length of each object of the heap at an address; none where there is no heap."""
+    """Number, position and length of each object of the heap at an address; nothing if the address has no heap."""
     if heap + 16 > file_size:
         return
     raw.seek(heap)

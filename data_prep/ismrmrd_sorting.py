@@ -1,6 +1,6 @@
-"""Which lines of an ISMRMRD scan belong to the image, which measure the noise, and which are left out.
+"""Sort the lines of an ISMRMRD scan: imaging lines, noise measurements, and lines to leave out.
 
-A line's flags say what it was measured for; ISMRMRD counts their bits from 1.
+The flags of a line describe its purpose; ISMRMRD counts their bits from 1.
 """
 
 from __future__ import annotations
@@ -27,11 +27,20 @@ _SHAPE = ("number_of_samples", "active_channels", "discard_pre", "discard_post",
 
 
 def sort(lines: Lines, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the imaging and of the noise lines, in order; what is left out is noted.
+    """Sort the lines of a scan.
 
-    Calibration lines that are part of the scan, as those of GRAPPA in its centre, count as imaging lines.
+    Calibration lines that are part of the scan, such as GRAPPA's lines in the centre of k-space, count as imaging
+    lines.
 
-    Raises InputError where no line belongs to an image.
+    Args:
+        lines: the lines of the file.
+        notes: list to which the omitted lines are added.
+
+    Returns:
+        The numbers of the imaging lines and of the noise lines, both in order.
+
+    Raises:
+        InputError: If no line belongs to an image.
     """
     flags = lines.heads["flags"]
     noise = _flagged(flags, _NOISE)
@@ -56,15 +65,22 @@ def sort(lines: Lines, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def reversed_lines(heads: np.ndarray) -> np.ndarray:
-    """(line,) bool: whose samples are stored in the reversed order."""
+    """Mark the lines whose samples are stored in reversed order.
+
+    Args:
+        heads: (line,) records of ISMRMRD's AcquisitionHeader.
+
+    Returns:
+        (line,) bool.
+    """
     return _flagged(heads["flags"], _REVERSE)
 
 
 def _embedded(lines: Lines, imaging: np.ndarray, calibration: np.ndarray) -> np.ndarray:
-    """(line,) bool: calibration lines that lie between the imaging ones, on their grid, where none of these is.
+    """(line,) bool: calibration lines on the grid of the imaging lines, at places that no imaging line has measured.
 
     A scan that calibrates itself says so in its header, or by lines that serve both purposes.  A separate calibration
-    has another contrast, and repeats lines of the image.
+    scan has another contrast, and repeats lines of the image.
     """
     found = np.zeros_like(calibration)
     mode = (lines.header.words("encoding/parallelImaging/calibrationMode") or "").lower()
@@ -80,5 +96,5 @@ def _embedded(lines: Lines, imaging: np.ndarray, calibration: np.ndarray) -> np.
 
 
 def _flagged(flags: np.ndarray, bit: int) -> np.ndarray:
-    """Where the flag is set."""
+    """Whether the flag is set, for each entry of `flags`."""
     return (flags >> np.uint64(bit - 1)) & np.uint64(1) != 0

@@ -1,10 +1,11 @@
-"""What every source is written as: fastMRI's HDF5 layout, one volume a file, with optional `maps` and `boxes`.
+"""The layout of all converted data: fastMRI's HDF5 layout, one volume a file, with optional `maps` and `boxes`.
 
-`kspace` (slice, coil, ny, nx) complex64, centred and orthonormal; `reconstruction_rss` (slice, ty, tx) float32;
-`ismrmrd_header` with the matrix, the image size and the measured columns, where fastMRI's own reader looks for them;
-optionally `mask` (nx,), `maps` with the shape of `kspace`, `boxes` (box, 5): slice, first row, first column, rows,
-columns, and `box_labels`, a line each.  Attributes: `max` and `norm` of the target, `acquisition`, `patient_id`,
-`padding_left`, `padding_right`.
+* `kspace` (slice, coil, ny, nx) complex64, centred and orthonormal.
+* `reconstruction_rss` (slice, ty, tx) float32.
+* `ismrmrd_header` with the matrix, the image size and the measured columns, at the places that fastMRI's reader uses.
+* Optional: `mask` (nx,), `maps` with the shape of `kspace`, and `boxes` (box, 5) with slice, first row, first column,
+  rows and columns.  `box_labels` has a line for each box.
+* Attributes: `max` and `norm` of the target, `acquisition`, `patient_id`, `padding_left`, `padding_right`, and `notes`.
 """
 
 from __future__ import annotations
@@ -25,15 +26,18 @@ from jaxcs.fourier import image_slice
 class Volume(NamedTuple):
     """A volume in raw units, as host arrays.
 
-    name: of its file, without ending.
-    kspace: (slice, coil, ny, nx) complex64, centred orthonormal.
-    crop: (ty, tx), the target's size.
-    targets: (slice, ty, tx) float32 magnitudes where the source has its own, else None.
-    mask: (nx,) bool of a volume that is already under-sampled, else None.
-    padding: columns [left, right) were measured, all of them for None.
-    maps: like kspace, or None.  boxes: around pathology.
-    acquisition: contrast, as fastMRI names it or in the source's words.  patient: what the scanner calls the subject.
-    notes: what was done to the raw data, a sentence each.
+    Attributes:
+        name: name of its file, without ending.
+        kspace: (slice, coil, ny, nx) complex64, centred orthonormal.
+        crop: (ty, tx), the size of the targets.
+        targets: (slice, ty, tx) float32 magnitudes if the source has targets, else None.
+        mask: (nx,) bool if the volume is already under-sampled, else None.
+        padding: (left, right).  Columns [left, right) were measured; None means all columns.
+        maps: coil sensitivity maps with the shape of `kspace`, or None.
+        boxes: boxes around pathology.
+        acquisition: contrast, as fastMRI names it or in the source's words.
+        patient: the scanner's name for the subject.
+        notes: processing steps applied to the raw data, a sentence each.
     """
 
     name: str
@@ -50,11 +54,20 @@ class Volume(NamedTuple):
 
 
 def write_volume(folder: Path, volume: Volume) -> Path:
-    """Write `folder`/name.h5, whole or not at all; an older file of the name is replaced.
+    """Write `folder`/name.h5, whole or not at all, and replace an older file of this name.
 
-    What killed processes have left unfinished in the folder is removed.
+    Unfinished files that killed processes have left in the folder are removed.
 
-    Raises InputError where the volume cannot be used, and OSError where the folder cannot be written to.
+    Args:
+        folder: folder to write to.
+        volume: the volume.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: If the volume cannot be used.
+        OSError: If the folder cannot be written to.
     """
     if not np.isfinite(volume.kspace).all():
         raise InputError(f"{volume.name}: k-space holds NaN or infinity; repair the file or leave it out")
@@ -68,14 +81,21 @@ def write_volume(folder: Path, volume: Volume) -> Path:
 
 
 def targets_of(volume: Volume) -> np.ndarray | None:
-    """(slice, ty, tx) float32, the volume's own or computed; None if it is under-sampled and the source has none."""
+    """Give the volume's own targets, or compute them.
+
+    Args:
+        volume: the volume.
+
+    Returns:
+        (slice, ty, tx) float32, or None if the volume is under-sampled and its source has no targets.
+    """
     if volume.targets is not None or volume.mask is not None:
         return volume.targets
     return np.stack([_target(coils, volume.crop) for coils in volume.kspace])
 
 
 def _fill(file: h5py.File, volume: Volume) -> None:
-    """Slice by slice, so that no second copy of the volume is made."""
+    """Write slice by slice, so that no second copy of the volume is made."""
     kspace = file.create_dataset("kspace", volume.kspace.shape, np.complex64, chunks=(1, *volume.kspace.shape[1:]))
     attributes = file.attrs
     attributes["acquisition"], attributes["patient_id"] = volume.acquisition, volume.patient
@@ -99,7 +119,7 @@ def _fill(file: h5py.File, volume: Volume) -> None:
 
 
 def _header(volume: Volume) -> str:
-    """What fastMRI's reader takes from an ISMRMRD header, which calls rows x and columns y."""
+    """The parts of an ISMRMRD header that fastMRI's reader uses; the header calls rows x and columns y."""
     ny, nx = volume.kspace.shape[-2:]
     left, right = volume.padding or (0, nx)
     encoded, image = (
@@ -116,7 +136,10 @@ def _header(volume: Volume) -> str:
 
 
 def _target(kspace: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
-    """(coil, ny, nx) -> (ty, tx) float32, fastMRI's: cut in the image, never in k-space, and to no more than it has."""
+    """(coil, ny, nx) -> (ty, tx) float32: fastMRI's target, cropped in the image and not in k-space.
+
+    The target is never larger than the image.
+    """
     image = root_sum_of_squares(kspace)
     rows, columns = (image_slice(size, min(size, width)) for size, width in zip(image.shape, crop, strict=True))
     return image[rows, columns].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Files that one process at a time may hold; the system lets go of them when that process ends, however it ends."""
+"""Lock files for one process at a time; the system releases a lock when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import os
 
 try:
     import fcntl
-except ImportError:  # not on Windows, where nothing is held
+except ImportError:  # Windows has no fcntl; nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
 KNOWN = fcntl is not None
 
 
 def lock(descriptor: int) -> None:
-    """Hold an open file or folder until it is closed.
+    """Lock an open file or folder until it is closed.
 
-    Raises BlockingIOError if another process holds it, and another OSError if the file system knows no locks.
+    Args:
+        descriptor: its file descriptor.
+
+    Raises:
+        BlockingIOError: If another process holds the lock.
+        OSError: If the file system does not support locks.
     """
     if fcntl is None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
@@ -24,7 +29,7 @@ def lock(descriptor: int) -> None:
 
 
 def is_at(descriptor: int, path: str | os.PathLike[str]) -> bool:
-    """Whether an open file is still the one at this path, and was not removed or replaced meanwhile."""
+    """Check whether an open file is still at this path, and was not removed or replaced meanwhile."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path, follow_symlinks=False))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the slices of a volume show when all are read: sampling, noise, silent coils, and what cannot be right."""
+"""Read all slices of a volume and report sampling, noise, silent coils, and properties that cannot be right."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from jaxcs.types import Kspace
 
 
 class Seen(NamedTuple):
-    """What the slices of a volume that could be read showed.
+    """Findings from the readable slices of a volume.
 
-    sampling: of the mask, or "fully sampled", in words.  noise: its root mean square over k-space's, in words.
-    silent: (coil,) whether each is zero.  largest: of a target; shape: of the last one.
-    data_range: the maximum that the file gives.
+    Attributes:
+        sampling: acceleration of the mask, or "fully sampled", in words.
+        noise: root mean square of the noise, relative to k-space's, in words.
+        silent: (coil,) bool, True if a coil is zero in all slices.
+        largest: maximum of all targets.
+        shape: (rows, columns) of the last target.
+        data_range: the maximum that the file gives.
     """
 
     sampling: str
@@ -33,13 +37,21 @@ class Seen(NamedTuple):
 
 
 def look(slices: list[SliceInfo], problems: list[str]) -> Seen | None:
-    """Read every slice, adding what is wrong with each to `problems`; None where none can be read."""
+    """Read every slice of a volume.
+
+    Args:
+        slices: all slices of the volume.
+        problems: list to which the problems of the slices are added.
+
+    Returns:
+        The findings, or None if no slice can be read.
+    """
     levels: list[float | None] = []
     doubts: dict[str, list[str]] = {}
     silent, largest, last = np.ones(slices[0].shape[0], bool), 0.0, None
     for case in read_slices(slices):
         if isinstance(case, InputError):
-            # What is wrong with all slices alike, such as a missing maximum, is said once.
+            # A problem that all slices share, such as a missing maximum, is reported once.
             if str(case) not in problems:
                 problems.append(str(case))
             continue
@@ -70,7 +82,15 @@ def look(slices: list[SliceInfo], problems: list[str]) -> Seen | None:
 
 
 def sampling_in_words(mask: np.ndarray | None, padding: tuple[int, int]) -> str:
-    """Of a volume.  Raises ValueError as `describe` does."""
+    """Describe the sampling of a volume in words.
+
+    Args:
+        mask: (nx,) bool, or None if the volume is fully sampled.
+        padding: (left, right).  Columns [left, right) were measured.
+
+    Raises:
+        ValueError: If `jaxcs.masks.report.describe` cannot describe the mask.
+    """
     if mask is None:
         return "fully sampled"
     return f"under-sampled {describe(mask, padding).acceleration:.2f}x"
@@ -84,15 +104,16 @@ def _noise_in_words(levels: list[float | None]) -> str:
     if not levels:
         return "noise unknown"
     known = [level for level in levels if level is not None]
-    # Slices without an object are all noise, those that fill the field of view hide it: the median is of most.
+    # Slices without an object are all noise, and slices that fill the field of view hide it.  The median represents
+    # most slices.
     if 2 * len(known) <= len(levels):
         return "noise unknown (no background to measure it in)"
     return f"noise {np.median(known):.2%} of k-space"
 
 
 def _noise(case: Case) -> float | None:
-    """The share of thermal noise in the root mean square of the measured k-space; None where no background is seen."""
-    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
+    """The thermal noise relative to the root mean square of measured k-space [-]; None if no background is visible."""
+    # Divided by the maximum, because the squares of raw values of 1e-25 would vanish in float32.
     level, seen = _level(jnp.asarray(case.kspace / np.abs(case.kspace).max()), case.padding)
     return float(level) if seen else None
 

@@ -1,11 +1,11 @@
-"""What a machine lacks, in words: memory, or the device that JAX was told to use."""
+"""Describe in words if a machine lacks memory, or the device that JAX was told to use."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-# What XLA, Python and the loader of libraries say if memory, or room for another thread, runs out.
+# Messages of XLA, Python and the dynamic loader if memory, or room for another thread, runs out.
 _OF_MEMORY = (
     "RESOURCE_EXHAUSTED",
     "can't start new thread",
@@ -13,31 +13,40 @@ _OF_MEMORY = (
     "Out of memory",
     "failed to map segment",
 )
-# JAX takes its platform from these, in this order.
+# JAX takes its platform from these variables, in this order.
 _VARIABLES = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
 _EXTRAS = {"gpu": "jaxcs[cuda12] or jaxcs[cuda13]", "cuda": "jaxcs[cuda12] or jaxcs[cuda13]", "tpu": "jaxcs[tpu]"}
 
 
 def is_of_memory(error: BaseException) -> bool:
-    """Whether the machine's memory, or a limit on it, was too small; threads need memory too."""
+    """Check whether an error means that the machine's memory, or a limit on it, was too small.
+
+    Threads need memory, too.
+    """
     if isinstance(error, MemoryError):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    # XLA's errors are RuntimeErrors; libraries that write files say RESOURCE_EXHAUSTED of full disks, as a ValueError.
+    # XLA's errors are RuntimeErrors.  Libraries that write files report full disks as RESOURCE_EXHAUSTED in a
+    # ValueError.
     return isinstance(error, RuntimeError | ImportError) and any(words in str(error) for words in _OF_MEMORY)
 
 
 def missing_device(asked: str = "auto") -> str | None:
-    """Why JAX has no device, and what to do, in one line; None if it has one.
+    """Explain why JAX has no device.
 
-    asked: by a flag --device: "cpu", "gpu", "tpu", or "auto" for what JAX finds or the environment names.
+    Args:
+        asked: value of the flag --device: "cpu", "gpu", "tpu", or "auto" for the device that JAX finds or the
+            environment names.
+
+    Returns:
+        The reason and the remedy in one line, or None if JAX has a device.
     """
     import jax  # takes a second
 
     try:
         jax.devices()
-    # The latter for a platform whose plugin is not installed.
+    # AssertionError: the plugin of the platform is not installed.
     except (RuntimeError, AssertionError) as error:
         named = [name for name in _VARIABLES if os.environ.get(name)]
         if asked != "auto":

@@ -1,9 +1,11 @@
-"""Coil maps once and for all: ESPIRiT's of every slice of a folder, kept in a cache that is looked up by content.
+"""Cache of ESPIRiT coil sensitivity maps for every slice of a folder, looked up by content.
 
-An entry is named by the SHA-256 of all that maps depend on, the calibration region's values and the parameters.  So
-neither a file's new name nor another mask with the same centre needs new maps, and changed data never get old ones.
-It holds the SHA-256 of its name and values, 32 bytes, and then the values.  One that was damaged, or that another user
-may have written, is not used: its maps are estimated anew, with a note on stderr.
+The name of an entry is the SHA-256 of all that the maps depend on: the values of the calibration region and the
+parameters.  A file with a new name, or another mask with the same centre, therefore needs no new maps.  Changed data
+never get old maps.
+
+An entry holds the SHA-256 of its name and values, 32 bytes, followed by the values.  An entry that is damaged, or that
+another user may have written, is not used.  Its maps are estimated anew, with a note on stderr.
 """
 
 from __future__ import annotations
@@ -31,16 +33,20 @@ from jaxcs.fourier import centre_slice
 from jaxcs.masks.report import acs_width
 from jaxcs.masks.request import centre_lines
 
-# Part of every name: count it up when `espirit` gives other maps for the same parameters, or entries another form.
+# Part of every name.  Increase it if `espirit` gives other maps for the same parameters, or if entries change their
+# form.
 _VERSION = 2
 _CONFIG = EspiritConfig()
 _TYPE = np.dtype("<c8")
 
 
 class Filled(NamedTuple):
-    """What became of the slices of a folder.
+    """The result of filling the cache.
 
-    written: number of new entries.  kept: number of those that were there.  problems: a line for each slice without.
+    Attributes:
+        written: number of new entries.
+        kept: number of entries that existed before.
+        problems: a line for each slice without an entry.
     """
 
     written: int
@@ -49,20 +55,26 @@ class Filled(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Where maps are kept, for this user alone.  Raises OSError where the user has no home."""
+    """Give the folder of the maps, for this user alone.  Raises OSError if the user has no home."""
     return user_cache("maps")
 
 
 def fill(folder: str | Path, center_fraction: float) -> Filled:
     """Put ESPIRiT maps of every slice of a folder, or of one file, into the cache, one slice in memory at a time.
 
-    Entries that are there are kept, so that an interrupted run goes on where it stopped.  Slices of one shape share one
-    compilation.  Progress is shown on stderr.
+    Existing entries are kept, so an interrupted run continues at the point at which it stopped.  Slices of the same
+    shape share one compilation.  Progress is shown on stderr.
 
-    center_fraction: share of the columns that the masks to come sample fully about the centre.
+    Args:
+        folder: a folder of fastMRI's layout, or one file.
+        center_fraction: share of the columns that future masks sample fully about the centre [-].
 
-    Raises InputError where a file is missing, damaged or not of fastMRI's layout, OSError where the cache cannot be
-    written to or is not the user's own.
+    Returns:
+        The number of entries, and the problems.
+
+    Raises:
+        InputError: If a file is missing, damaged or not of fastMRI's layout.
+        OSError: If the cache cannot be written to, or does not belong to the user.
     """
     found, kept_in = list_cases(folder, validation=None), cache_folder()
     make_own(kept_in)
@@ -86,35 +98,47 @@ def fill(folder: str | Path, center_fraction: float) -> Filled:
 
 
 def coil_maps(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray:
-    """ESPIRiT's maps (coil, ny, nx) complex64 of a slice, from the cache if it has them.
+    """Give the ESPIRiT maps of a slice, from the cache if it has them.
 
-    kspace: (coil, ny, nx) complex64 in raw units, whole or masked.
-    calibration: (rows, columns) of the fully sampled centre that they are estimated from.
+    Args:
+        kspace: (coil, ny, nx) complex64 in raw units, whole or masked.
+        calibration: (rows, columns) of the fully sampled centre from which the maps are estimated [samples].
+
+    Returns:
+        (coil, ny, nx) complex64 coil sensitivity maps.
     """
     found = _cached(kspace, calibration)
     if found is not None:
         return found
-    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
+    # Divided by the maximum, because the squares of raw values of 1e-25 would vanish in float32.
     largest = np.abs(_centre(kspace, calibration)).max()
     return np.asarray(espirit(kspace / (largest if largest > 0 else np.float32(1)), calibration, _CONFIG))
 
 
 def maps_of(case: Case, center_fraction: float) -> np.ndarray:
-    """The maps of a whole scan that suit every mask with this centre: those of its source, else ESPIRiT's.
+    """Give the maps of a whole scan that suit every mask with this centre: the source's maps, else ESPIRiT's.
 
-    Raises InputError where they cannot be estimated.
+    Args:
+        case: the scan.
+        center_fraction: share of the columns that the masks sample fully about the centre [-].
+
+    Returns:
+        (coil, ny, nx) complex64 coil sensitivity maps.
+
+    Raises:
+        InputError: If the maps cannot be estimated.
     """
     return case.maps if case.maps is not None else _estimated(case, _calibration(case, center_fraction))
 
 
 def _calibration(case: Case, center_fraction: float) -> tuple[int, int]:
-    """The region that an experiment with such a mask calibrates on.  Raises InputError where it is too small."""
+    """The calibration region of an experiment with such a mask.  Raises InputError if it is too small."""
     ny, nx = case.kspace.shape[-2:]
     measured = np.ones(nx, bool) if case.mask is None else case.mask.copy()
     measured[: case.padding[0]] = False
     measured[case.padding[1] :] = False
     width = acs_width(measured)
-    assert isinstance(width, int)  # because the mask is one of columns
+    assert isinstance(width, int)  # because the mask is a mask of columns
     try:
         if case.mask is None:
             width = min(width, centre_lines("maps", nx, 1.0, center_fraction))
@@ -132,13 +156,13 @@ def _estimated(case: Case, calibration: tuple[int, int]) -> np.ndarray:
 
 
 def _cached(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray | None:
-    """The maps of a slice, or None where the cache holds none; and none that can be relied on, which is said."""
+    """The maps of a slice, or None if the cache has no entry, or an unreliable entry, which is reported."""
     try:
         path = _entry(cache_folder(), kspace, calibration)
         check_own(path.parent)
         check_own(path)
         with path.open("rb") as file:
-            # Before it is read: a wrong file may be of any size.
+            # The size is checked before reading, because a wrong file may be of any size.
             if (
                 os.fstat(file.fileno()).st_size
                 != hashlib.sha256().digest_size + math.prod(kspace.shape) * _TYPE.itemsize
@@ -155,7 +179,7 @@ def _cached(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray | No
     except ValueError:
         _say_once(f"{path} is damaged; its maps are estimated anew, and python -m data_prep maps replaces it")
         return None
-    except OSError:  # no cache can be there
+    except OSError:  # there cannot be a cache
         return None
     return values.reshape(kspace.shape).astype(np.complex64, copy=False)
 
@@ -163,13 +187,13 @@ def _cached(kspace: np.ndarray, calibration: tuple[int, int]) -> np.ndarray | No
 def _keep(path: Path, maps: np.ndarray) -> None:
     values = np.ascontiguousarray(maps, _TYPE)
     with whole_file(path) as part, part.open("wb") as file:
-        part.chmod(0o600)  # `check_own` refuses what the user's umask may allow
+        part.chmod(0o600)  # `check_own` refuses permissions that the user's umask may allow
         file.write(_digest(path, values))
         file.write(values.data)
 
 
 def _digest(path: Path, values: np.ndarray) -> bytes:
-    """With the name, so that no entry can stand for another."""
+    """The digest includes the name, so that no entry can stand for another."""
     found = hashlib.sha256(path.name.encode())
     found.update(values.data)
     return found.digest()

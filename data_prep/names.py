@@ -1,6 +1,6 @@
-"""Names that strangers chose, in one line or as a seed.
+"""Untrusted names as one printable line, or as a seed.
 
-A file may be called by any bytes.  Python holds those that are no UTF-8 as lone surrogates.
+A file's name may consist of any bytes.  Python represents bytes that are not UTF-8 as lone surrogates.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ import codecs
 import zlib
 from contextlib import suppress
 
-
-def printable(text: str) -> str:
-    """The text with a question mark in the place of each line break, control character and broken code point."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+from jaxcs.names import printable as printable
 
 
 def _any_name(error: UnicodeError) -> tuple[str | bytes, int]:
-    """A name's bytes that are no text leave as they are, characters that a stream lacks with a backslash."""
+    """Encode the bytes of a name that are not text as they are, and characters that a stream lacks with a backslash."""
     assert isinstance(error, UnicodeEncodeError)
     for handler in ("surrogateescape", "backslashreplace"):
         with suppress(UnicodeEncodeError):
@@ -24,11 +21,11 @@ def _any_name(error: UnicodeError) -> tuple[str | bytes, int]:
     raise error
 
 
-# How streams take what they cannot encode.
+# The name of the error handler with which streams encode such characters.
 ANY_NAME = "jaxcs.any_name"
 codecs.register_error(ANY_NAME, _any_name)
 
 
 def checksum(name: str) -> int:
-    """32 bits that depend on the name alone, for seeds."""
+    """Compute 32 bits that depend on the name alone, for seeds."""
     return zlib.crc32(name.encode("utf-8", "surrogateescape"))

@@ -1,6 +1,6 @@
-"""Read NIfTI images (.nii, .nii.gz) that strangers wrote, with nibabel for the header alone.
+"""Read untrusted NIfTI images (.nii, .nii.gz); nibabel reads the header alone.
 
-The header has a fixed length, and nibabel is given just that; extensions, whose lengths are the file's to declare, are
+The header has a fixed length, and nibabel gets only these bytes.  Extensions declare their lengths in the file, and are
 skipped.  https://nifti.nimh.nih.gov, Cox et al., 2004.
 """
 
@@ -18,15 +18,19 @@ import numpy as np
 from data_prep.file_kinds import kind_of
 from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, LARGEST_EXPANSION, check_regular, damaged, refusal
 
-_LENGTHS = {348: b"n+1\0", 540: b"n+2\0"}  # bytes of a header of version 1 and 2, and what a single file is marked by
+_LENGTHS = {348: b"n+1\0", 540: b"n+2\0"}  # bytes of a header of version 1 and 2, and the mark of a single file
 _LARGEST_OFFSET = 2**24  # bytes before the voxels
 
 
 class Nifti(NamedTuple):
-    """images: (volume, slice, ny, nx), axial.  extent: (rows, columns) of the field of view [mm].
+    """The images of a NIfTI file.
 
-    As in fastMRI's files, rows run from posterior to anterior and columns from the patient's right to the left, so that
-    images look upside down beside a viewer's; slices run upwards.
+    As in fastMRI's files, rows run from posterior to anterior and columns from the patient's right to the left.  The
+    images are therefore upside down compared with a viewer.  Slices run upwards.
+
+    Attributes:
+        images: (volume, slice, ny, nx), axial.
+        extent: (rows, columns) of the field of view [mm].
     """
 
     images: np.ndarray
@@ -34,9 +38,16 @@ class Nifti(NamedTuple):
 
 
 def read_nifti(path: Path) -> Nifti:
-    """The images of a file, turned to the nearest axial orientation by its affine, without interpolation.
+    """Read the images of a file, turned to the nearest axial orientation by its affine, without interpolation.
 
-    Raises InputError where nibabel is not installed, and where the file is damaged, too large, or not of numbers.
+    Args:
+        path: the file.
+
+    Returns:
+        The images and their field of view.
+
+    Raises:
+        InputError: If nibabel is not installed, or the file is damaged, too large, or does not hold numbers.
     """
     try:
         import nibabel
@@ -53,7 +64,7 @@ def read_nifti(path: Path) -> Nifti:
 
 
 def _read(path: Path, stream: Any, most: int, nibabel: Any) -> Nifti:
-    """most: bytes that the stream can hold."""
+    """Read the images; `most` is the largest number of bytes that the stream can hold."""
     header = _header(path, stream, nibabel)
     return _oriented(path, _voxels(path, stream, header, most), header, nibabel)
 
@@ -73,7 +84,7 @@ def _header(path: Path, stream: Any, nibabel: Any) -> Any:
 
 
 def _voxels(path: Path, stream: Any, header: Any, most: int) -> np.ndarray:
-    """(x, y, z, volume) as scaled numbers."""
+    """(x, y, z, volume) scaled numbers."""
     shape, dtype, offset = header.get_data_shape(), header.get_data_dtype(), int(header.get_data_offset())
     if dtype.kind not in "iufc" or dtype.names is not None:
         raise refusal(path, f"its voxels are of type {dtype}", "store integer, real or complex numbers")
@@ -97,7 +108,7 @@ def _voxels(path: Path, stream: Any, header: Any, most: int) -> np.ndarray:
         return voxels
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise refusal(path, f"its values are scaled by {slope} and {intercept}", "write it again")
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks whether what he uses is finite
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller checks whether the used values are finite
         return voxels * slope + intercept
 
 

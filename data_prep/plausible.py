@@ -1,9 +1,11 @@
-"""What cannot be right about k-space, seen from where its energy lies.
+"""Detect k-space that cannot be right, from the distribution of its energy.
 
-The energy of a scan lies about the zero frequency, whatever the object: of 7 measured brain slices of three scanners 61
-to 86 % is within the central tenth of the rows and columns, of 8 phantoms 79 to 89 %, and its peak is up to 2 samples
-off n // 2, because an echo is never quite where the scanner expects it.  Coil images have at most 21 % of their energy
-in a hundredth of their pixels.  Noise has 1 % in each such part, so that of slices without an object nothing is said.
+The energy of a scan lies about the zero frequency for any object.  The central tenth of the rows and columns holds most
+of it: 61 to 86 % in 7 measured brain slices of three scanners, 79 to 89 % in 8 phantoms.  The peak is up to 2 samples
+off n // 2, because an echo is never exactly at its expected position.
+
+Coil images have at most 21 % of their energy in a hundredth of their pixels.  Noise has 1 % in each such part, so that
+slices without an object raise no doubt.
 """
 
 from __future__ import annotations
@@ -17,29 +19,31 @@ from data_prep.cases import Doubt
 from data_prep.fourier import inverse
 from data_prep.safe_hdf5 import refusal
 
-# The part of the rows and columns about a peak, and the share of the energy in it from which on there is a peak.
+# The part of the rows and columns about a peak, and the least share of the energy in this part that counts as a peak.
 _PART, _PEAK = 0.1, 0.2
-# The same of the Fourier transform of coil images, from which on it is taken for their k-space.
+# K-space of a point object has one magnitude, so its transform has all its energy in one place.  A transform with more
+# than this share in one place cannot be k-space, and the array is then not taken for images.
 _SURE = 0.4
-# A point that is scanned has k-space of one magnitude; no k-space has all its energy in one place.
+# The k-space of a point object has one magnitude, and its transform has all its energy in one place.  No k-space has,
+# so that such an array is not taken for images.
 _POINT = 0.99
-# Samples that a peak may be off the centre, or this part of the samples of an axis.
+# A peak may be off the centre by this many samples, or by this part of the samples of an axis.
 _OFF, _OFF_PART = 3, 0.01
-# The peak is looked for in this part of the rows and columns about the centre first.
+# The peak is searched for in this part of the rows and columns about the centre first.
 _NEAR, _NEAR_PART = 8, 0.07
-# Of columns that are said to be unmeasured: less is rounding.
+# Less energy than this share in columns declared as unmeasured is rounding.
 _NOTHING = 1e-6
 
 
 class _Peak:
-    """Where the energy (ny, nx) of k-space is largest, averaged over 3 x 3 samples.
+    """The place at which the energy (ny, nx) of k-space is largest, averaged over 3 x 3 samples.
 
-    offset: (rows, columns) from (ny // 2, nx // 2).  share: of the energy, in `_PART` of the rows and columns about it.
-    point: share in these 3 x 3 samples alone.
+    offset: (rows, columns) from (ny // 2, nx // 2) [samples].  share: share of the energy in `_PART` of the rows and
+    columns about the peak [-].  point: share of the energy in these 3 x 3 samples alone [-].
     """
 
     def __init__(self, energy: Float[np.ndarray, "rows columns"], shape: tuple[int, int], total: float) -> None:
-        # A part of an array of `shape` about its centre, or all of it.
+        # `energy` is a central part of an array of `shape`, or the whole array.
         rows, columns = energy.shape
         padded = np.pad(energy, 1, mode="wrap")
         near = np.sum([padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
@@ -48,19 +52,26 @@ class _Peak:
         self.point = float(near[row, column]) / total
         halves = [max(1, round(size * _PART / 2)) for size in shape]
         about = [np.arange(at - half, at + half + 1) for at, half in zip((row, column), halves, strict=True)]
-        # Around the edges, where the zero frequency of an array that is not shifted is.
+        # Indices wrap around the edges, because the zero frequency of an unshifted array is in its corner.
         self.share = float(energy[np.ix_(about[0] % rows, about[1] % columns)].sum()) / total
 
 
 def doubts_of(
     where: tuple[Path, int], kspace: np.ndarray, mask: Bool[np.ndarray, "nx"] | None, padding: tuple[int, int]
 ) -> tuple[Doubt, ...]:
-    """What cannot be right about the k-space (coil, ny, nx) of a slice, which must not be all zero.
+    """Detect properties of a slice's k-space that cannot be right.
 
-    where: its file, and its index in it.  mask: of columns, where k-space is already under-sampled, else None.
-    padding: columns [left, right) were measured.
+    Args:
+        where: file of the slice, and index of the slice in it.
+        kspace: (coil, ny, nx) k-space, not all zero.
+        mask: (nx,) bool if k-space is already under-sampled, else None.
+        padding: (left, right).  Columns [left, right) were measured.
 
-    Raises InputError where the array holds coil images, and no k-space.
+    Returns:
+        The doubts.
+
+    Raises:
+        InputError: If the array holds coil images instead of k-space.
     """
     total = _total(kspace)
     shape = (kspace.shape[-2], kspace.shape[-1])
@@ -70,7 +81,7 @@ def doubts_of(
     if peak.share < _PEAK:
         _require_no_images(where, kspace)
     found = []
-    # A mask without the zero frequency measures no peak.
+    # A mask without the zero frequency does not measure the peak.
     if peak.share >= _PEAK and _is_off(peak, shape) and (mask is None or mask[shape[1] // 2]):
         found.append(_off_centre(peak, shape))
     return (*found, *_unmeasured(kspace, padding, total))
@@ -101,7 +112,7 @@ def _is_off(peak: _Peak, shape: tuple[int, int]) -> bool:
 
 
 def _unmeasured(kspace: np.ndarray, padding: tuple[int, int], total: float) -> list[Doubt]:
-    """Whether there are data in columns that the file says were not measured."""
+    """A doubt if columns that the file declares as unmeasured hold data."""
     nx = kspace.shape[-1]
     left, right = padding
     if (left, right) == (0, nx):
@@ -120,7 +131,7 @@ def _unmeasured(kspace: np.ndarray, padding: tuple[int, int], total: float) -> l
 
 
 def _near_peak(kspace: np.ndarray, total: float) -> _Peak:
-    """The peak among the samples about the centre, which takes a hundredth of the time of all."""
+    """The peak among the samples about the centre, which takes a hundredth of the time of a search in all samples."""
     ny, nx = kspace.shape[-2:]
     rows, columns = (
         slice(max(0, size // 2 - half), size // 2 + half + 1)
@@ -130,7 +141,7 @@ def _near_peak(kspace: np.ndarray, total: float) -> _Peak:
 
 
 def _energy(kspace: np.ndarray) -> Float[np.ndarray, "rows columns"]:
-    """Sum over coils of |k|^2 in float64, because raw values of 1e-25 have squares below float32."""
+    """Sum over coils of |k|^2 in float64, because raw values of 1e-25 have squares below the range of float32."""
     found = np.zeros(kspace.shape[1:])
     for coil in kspace:
         found += np.square(np.abs(coil), dtype=np.float64)
@@ -138,10 +149,10 @@ def _energy(kspace: np.ndarray) -> Float[np.ndarray, "rows columns"]:
 
 
 def _total(kspace: np.ndarray) -> float:
-    """The sum of that, which is five times as fast without the map."""
+    """The sum of `_energy` over all samples, computed five times as fast without the map."""
     total = 0.0
     for coil in kspace:
         magnitude = np.abs(coil).astype(np.float64)
-        # Not by a product of vectors, whose threads would wait for each other on cores that others use.
+        # Not a product of vectors: its threads would wait for each other on cores that other programs use.
         total += float(np.einsum("ij,ij->", magnitude, magnitude))
     return total

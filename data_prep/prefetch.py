@@ -12,9 +12,13 @@ _END = object()
 
 
 def prefetch(items: Iterator[_Item], ahead: int = 2) -> Iterator[_Item]:
-    """The same items in the same order; up to `ahead` are made before they are asked for, and not more are held.
+    """Yield the same items in the same order, and make items in advance.
 
-    What `items` raises is raised here, in its turn.  When the consumer stops early, so does the thread.
+    An error of `items` is raised at its place in the order.  If the consumer stops early, the thread stops as well.
+
+    Args:
+        items: the items to read ahead.
+        ahead: largest number of items that are held in advance.
     """
     found: queue.Queue = queue.Queue(ahead)
     stopped = threading.Event()
@@ -34,7 +38,7 @@ def prefetch(items: Iterator[_Item], ahead: int = 2) -> Iterator[_Item]:
                 if not put((item, None)):
                     return
             put((_END, None))
-        except BaseException as error:  # raised where it is looked for
+        except BaseException as error:  # raised in the consumer
             put((_END, error))
 
     thread = threading.Thread(target=work, daemon=True)
@@ -49,6 +53,6 @@ def prefetch(items: Iterator[_Item], ahead: int = 2) -> Iterator[_Item]:
             yield item
     finally:
         stopped.set()
-        # A generator that nobody closed ends wherever memory is collected.
+        # A generator that nobody closed can end in any thread in which memory is collected.
         if threading.current_thread() is not thread:
             thread.join()

@@ -1,8 +1,9 @@
-"""What a command is as a process: its streams, the signals that end it, and its exit.
+"""The process of a command: its streams, the signals that end it, and its exit.
 
-A signal interrupts nothing.  A thread hears of it, does what is registered for this case (`at_stop`), says so in one
-line and ends the process, whatever the others are at: an exception, raised wherever Python happens to be, breaks
-imports, is swallowed by libraries and makes others abort.  What has been recorded is whole at any moment.
+A signal interrupts nothing.  A thread receives it, does the work that is registered for this case (`at_stop`), reports
+it in one line and ends the process, whatever the other threads do.  An exception would be raised wherever Python
+happens to be: it would break imports, be swallowed by libraries, and make others abort.  The recorded results are whole
+at any moment.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import IO, Any, NoReturn
 
 from data_prep.names import ANY_NAME
 
-# Seconds from a signal to the end, whatever is left to do; 5 are promised.
+# Seconds from a signal to the end of the process, whatever is unfinished; 5 s are promised.
 _PATIENCE = 3.5
-# Seconds of these for work that takes its leave itself.
+# The part of these seconds for work that ends itself.
 _LEAVE = 2.5
 EXIT_OUTPUT, EXIT_PIPE = 4, 128 + 13
 _SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
@@ -30,16 +31,20 @@ _names = ["python"]
 _at_stop: list[Callable[[], str | None]] = []
 _stopping = threading.Event()
 _ending = threading.Lock()
-# Where the thread hears of signals.
+# The socket by which the thread receives signals.
 _hears: list[socket.socket] = []
 
 
 class StreamError(Exception):
-    """Standard output that cannot be written to."""
+    """Standard output cannot be written to."""
 
 
 def begin(name: str = "python") -> None:
-    """Make the streams and the signals of this process those of a command of this name, if that was not done."""
+    """Set up the streams and the signals of this process for a command, unless that was already done.
+
+    Args:
+        name: name of the command, for messages.
+    """
     if _hears:
         return
     _names[0] = name
@@ -53,7 +58,11 @@ def begin(name: str = "python") -> None:
 
 
 def as_process(main: Callable[[], int]) -> NoReturn:
-    """Run a command as a process of its own, which is gone `_PATIENCE` seconds after a signal at the latest."""
+    """Run a command as the work of this process, which ends at most `_PATIENCE` seconds after a signal.
+
+    Args:
+        main: runs the command and returns its exit code.
+    """
     begin()
     try:
         code = main()
@@ -71,13 +80,13 @@ def as_process(main: Callable[[], int]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         _hears[0].close()
         sys.exit(0)
-    # Threads may still be at work for what has failed; Python would wait for them, or break them and abort.
+    # Threads may still work for a failed command.  Python would wait for them, or break them and abort.
     _leave(code)
 
 
 @contextmanager
 def named(name: str) -> Iterator[None]:
-    """Within the block the process is at the work of this command."""
+    """Name this command in messages while the block runs."""
     _names.append(name)
     try:
         yield
@@ -87,9 +96,12 @@ def named(name: str) -> Iterator[None]:
 
 @contextmanager
 def at_stop(do: Callable[[], str | None]) -> Iterator[None]:
-    """Within the block, a signal has this done before the process ends, in another thread, the innermost first.
+    """Register work for a signal that arrives while the block runs.
 
-    do: may return the command that goes on with the work; that of the outermost is printed.
+    The work is done in another thread before the process ends, the innermost block's first.
+
+    Args:
+        do: the work.  It may return a command line that resumes the run; the outermost block's is printed.
     """
     _at_stop.append(do)
     try:
@@ -100,7 +112,11 @@ def at_stop(do: Callable[[], str | None]) -> Iterator[None]:
 
 @contextmanager
 def leaving() -> Iterator[Callable[[], bool]]:
-    """Within the block, a signal waits some seconds until the block has been left; the function says whether to."""
+    """Let a signal wait some seconds until the block has ended.
+
+    Yields:
+        A function that returns True if a signal has asked the block to end.
+    """
     asked, left = threading.Event(), threading.Event()
 
     def ask() -> None:
@@ -115,32 +131,37 @@ def leaving() -> Iterator[Callable[[], bool]]:
 
 
 def hold() -> None:
-    """Wait here for the end of a process that a signal is about to end; else go on.
+    """Wait here for the end of a process that a signal is about to end; otherwise continue.
 
-    To be called before an error is recorded or said: it may be no more than what the ending has done.
+    Call this function before an error is recorded or reported: the error may be a mere consequence of the ending.
     """
     if _stopping.is_set():
         threading.Event().wait()
 
 
 def reader_left() -> bool:
-    """Whether nobody reads standard output any more, as after `head`."""
+    """Check whether the reader of standard output has gone, as after `head`."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return isinstance(raw, _Stdout) and raw.unread
 
 
 def hear_signals() -> None:
-    """Take the signals, also where a library has taken them since."""
+    """Set the signal handlers, also if a library has replaced them since."""
     for number in _SIGNALS:
-        # A shell starts background jobs deaf to Ctrl-C.
+        # A shell starts background jobs with Ctrl-C ignored.
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
-            # The thread hears of it by Python's own handler in C, which this one stands for.
+            # Python's C handler wakes the thread.  It is installed only if a Python function is registered.
             signal.signal(number, lambda *_: None)
 
 
 def end(message: str, code: int) -> NoReturn:
-    """End the process from a thread, whatever the others are at, after what is registered for this case."""
-    with _ending:  # never left
+    """End the process from a thread, whatever the other threads do, after the registered work.
+
+    Args:
+        message: the reason, in words.
+        code: the exit code.
+    """
+    with _ending:  # never released
         _stopping.set()
         how = None
         for do in reversed(_at_stop[:]):
@@ -156,18 +177,18 @@ def end(message: str, code: int) -> NoReturn:
 def _watch(hears: socket.socket) -> None:
     number = _next(hears)
     words = f"stopped by {_SIGNALS[signal.Signals(number)]}"
-    with suppress(RuntimeError):  # no thread to be had: it ends without a word
+    with suppress(RuntimeError):  # no thread can be started: the process ends without a message
         threading.Thread(target=end, args=(words, 128 + number), daemon=True).start()
         hears.settimeout(_PATIENCE)
         with suppress(TimeoutError):
-            # Launchers send SIGTERM twice; a user who presses Ctrl-C again waits for nothing.
+            # Launchers send SIGTERM twice.  A user who presses Ctrl-C again waits for nothing.
             while _next(hears) != signal.SIGINT:
                 pass
     os._exit(128 + number)
 
 
 def _next(hears: socket.socket) -> int:
-    """The next signal of ours."""
+    """The next signal that this module handles."""
     while (number := hears.recv(1)[0]) not in _SIGNALS:
         pass
     return number
@@ -185,12 +206,12 @@ def _leave(code: int) -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Make the standard streams such that what is printed breaks nothing."""
+    """Set up the standard streams so that printing breaks nothing."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            # Takes the lowest number that is free, which is this one; else the next file of the run would be it.
+            # Opening takes the lowest free number, which is this one.  Otherwise the next file of the run would get it.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
@@ -207,7 +228,7 @@ def _stream(kind: type[io.FileIO], number: int, before: Any) -> IO[str]:
 
 
 class _Stdout(io.FileIO):
-    """Standard output.  unread: whether nobody reads it any more.  full: whether it took nothing more."""
+    """Standard output.  unread: whether its reader has gone.  full: whether it accepts nothing more."""
 
     unread = full = False
 
@@ -218,7 +239,7 @@ class _Stdout(io.FileIO):
         try:
             return super().write(content)
         except BrokenPipeError:
-            # Who read has seen enough; the command goes on without a word, because its work are files.
+            # The reader has seen enough.  The command continues silently, because its results are files.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             self.unread = True
             return memoryview(content).nbytes
@@ -229,7 +250,7 @@ class _Stdout(io.FileIO):
 
 
 class _Stderr(io.FileIO):
-    """Standard error: what cannot be written is lost, and no reason to stop."""
+    """Standard error.  Text that cannot be written is lost, which is not a reason to stop."""
 
     def write(self, content: Any) -> Any:
         """Never raises."""

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, else a line every ten seconds."""
+"""Progress on stderr: a bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import time
 
 
 class Progress:
-    """Counts units of work; `advance` after each."""
+    """Count units of work; call `advance` after each unit."""
 
     def __init__(self, total: int, unit: str, interval: float = 10.0) -> None:
         self._total, self._unit, self._interval = total, unit, interval
-        # There is none in a program without a console, where nothing is shown.
+        # A program without a console has no stderr, and shows nothing.
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._start = self._shown = time.monotonic()
         self._done = 0
 
     def advance(self, note: str) -> None:
-        """One more unit is done; `note` says what is worth seeing, such as the worst result so far."""
+        """Count one more finished unit.
+
+        Args:
+            note: text worth seeing, such as the worst result so far.
+        """
         self._done += 1
         now = time.monotonic()
         due = self._terminal or now - self._shown >= self._interval or self._done >= self._total

@@ -1,8 +1,8 @@
 """A measured brain for everybody: one axial slice, 13 coils, 10 flip angles, from the PyPI package `pyqmri` 1.3.0.
 
-Its source distribution (Maier et al., JOSS 5:2727, 2020; Apache-2.0) holds test data of a variable-flip-angle scan.
-pip finds the archive by its name, wherever the user's pip looks; it is checked by its hash, and one member is read.
-Nothing of it is built or run, as pip itself would.
+Its source distribution (Maier et al., JOSS 5:2727, 2020; Apache-2.0) holds test data of a variable-flip-angle scan. pip
+finds the archive by its name, with the user's settings.  The archive is checked by its hash, and one member is read.
+Nothing of the archive is built or run, as pip itself would do.
 """
 
 from __future__ import annotations
@@ -37,10 +37,17 @@ _BLOCK = 2**20
 
 
 def volumes(folder: Path) -> Iterator[Volume]:
-    """The scan as one volume, a slice a flip angle, from the archive in `folder`, which is fetched if it is not there.
+    """Read the scan as one volume with a slice for each flip angle.
 
-    Raises InputError where the archive cannot be fetched or is another one, OSError where the folder cannot be written
-    to.
+    Args:
+        folder: folder of the archive, which is downloaded if it does not exist.
+
+    Yields:
+        The volume.
+
+    Raises:
+        InputError: If the archive cannot be downloaded, or is another archive.
+        OSError: If the folder cannot be written to.
     """
     archive = folder / ARCHIVE
     if not archive.exists():
@@ -53,7 +60,7 @@ def volumes(folder: Path) -> Iterator[Volume]:
             member.write(content.read())
             member.flush()
         with open_file(member.name) as file:
-            # Stored as the plain transform of an image whose first pixel is in its corner.
+            # The file holds the plain transform of an image whose first pixel is in its corner.
             images = np.fft.ifft2(_numbers(file, "real_dat") + 1j * _numbers(file, "imag_dat"), norm="ortho")
             angles = np.rad2deg(file.attrs["fa"])
     yield Volume(
@@ -73,13 +80,13 @@ def _numbers(file: h5py.File, name: str) -> np.ndarray:
 
 
 def _fetch(archive: Path) -> None:
-    """Download the archive, whole and right or not at all."""
+    """Download the archive, whole and correct or not at all."""
     address = _address(archive)
     remove_left(archive.parent)
     try:
         with whole_file(archive) as part:
             with urllib.request.urlopen(address, timeout=_SECONDS) as answer, part.open("wb") as file:
-                left = _SIZE + 1  # one byte too many is enough to see that it is another file
+                left = _SIZE + 1  # one extra byte is enough to detect another file
                 while left > 0 and (block := answer.read(min(_BLOCK, left))):
                     file.write(block)
                     left -= len(block)
@@ -89,7 +96,7 @@ def _fetch(archive: Path) -> None:
 
 
 def _address(archive: Path) -> str:
-    """Where pip finds the archive, from its log: to fetch a source distribution itself, it would build it."""
+    """The archive's address from pip's log, because pip would build a source distribution to download it."""
     command = [sys.executable, "-m", "pip", "download", "-vv", "--no-deps", "--only-binary", ":all:", "--dest"]
     with tempfile.TemporaryDirectory() as folder:
         try:

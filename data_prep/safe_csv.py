@@ -1,7 +1,7 @@
-"""Read CSV tables that strangers wrote: bounded in bytes, in rows and in the length of a row.
+"""Read untrusted CSV tables, with limits on bytes, rows and the length of a row.
 
-Columns are separated by commas, by tabs, or by semicolons, as spreadsheets write them in most of Europe; a table
-without commas between its columns may have decimal commas.
+Columns are separated by commas, by tabs, or by semicolons, which spreadsheets write in most of Europe.  A table without
+commas between its columns may have decimal commas.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST_ROW = 2**14  # characters
 _MOST_ROWS = 500_000
 _MOST_COLUMNS = 100
 _SEPARATORS = (",", ";", "\t")
-_DECLARATION = "sep="  # a first line of Excel's, with the separator behind
+_DECLARATION = "sep="  # a first line of Excel's, followed by the separator
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 _SAVE = "save it as CSV in UTF-8, with commas, semicolons or tabs between the columns"
 
@@ -28,13 +28,22 @@ _SAVE = "save it as CSV in UTF-8, with commas, semicolons or tabs between the co
 def rows_of(
     path: Path, needed: tuple[str, ...], synonyms: Mapping[str, str], numbers: tuple[str, ...] = ()
 ) -> Iterator[dict[str, str]]:
-    """Column's name -> stripped text, of each row below the header; empty lines are skipped.
+    """Read the rows of a table below its header; empty lines are skipped.
 
-    needed: the columns that there must be, each once.  synonyms: other names of a column -> its name.  Names are lower
-    case here, and in any case in the file.  A row that is too short has "?" in the columns that it lacks.
-    numbers: the columns in which a decimal comma becomes a point.
+    Column names are lower case here, and in any case in the file.
 
-    Raises InputError where the file cannot be read, is over 50 MiB, 500 000 rows or 100 columns, or lacks a column.
+    Args:
+        path: the file.
+        needed: columns that must exist, each once.
+        synonyms: maps other names of a column to its name.
+        numbers: columns in which a decimal comma becomes a point.
+
+    Yields:
+        For each row, maps a column's name to its stripped text.  A row that is too short has "?" in the missing
+        columns.
+
+    Raises:
+        InputError: If the file cannot be read, lacks a column, or exceeds 50 MiB, 500 000 rows or 100 columns.
     """
     size = check_regular(path).st_size
     if size > _LARGEST_FILE:
@@ -46,7 +55,7 @@ def rows_of(
         header = _names(next(records, []), synonyms)
         if header[:1] == [_DECLARATION]:
             header = _names(next(records, []), synonyms)
-        # Each row becomes a dictionary of all of them: thousands would make a small table take minutes.
+        # Each row becomes a dictionary of all columns.  With thousands of columns a small table would take minutes.
         if len(header) > _MOST_COLUMNS:
             raise refusal(path, f"its first line names {len(header)} columns", f"keep at most {_MOST_COLUMNS}")
         for name in needed:
@@ -68,7 +77,7 @@ def _first_line(file: TextIO) -> str:
 
 
 def _separator(path: Path, line: str, needed: tuple[str, ...], synonyms: Mapping[str, str]) -> str:
-    """With which the first line names the columns that there must be; a comma where it does so with none."""
+    """The separator with which the first line names the needed columns; a comma if none does."""
     if "\0" in line:
         raise refusal(path, "its first line has null characters, so that it is no text in UTF-8", _SAVE)
     if line.startswith(_DECLARATION) and line.removeprefix(_DECLARATION)[:1] in _SEPARATORS:
@@ -90,7 +99,7 @@ def _records(path: Path, file: TextIO, separator: str) -> Iterator[list[str]]:
     while row := file.readline(_LONGEST_ROW + 1):
         number += 1
         first, fields = number, _fields(row, separator)
-        # A quoted field may go on in the lines below, up to the next one with an odd number of quotes.
+        # A quoted field may continue in the lines below, up to the next line with an odd number of quotes.
         while fields is None and len(row) <= _LONGEST_ROW and (line := file.readline(_LONGEST_ROW + 1)):
             number += 1
             row += line
@@ -105,7 +114,7 @@ def _records(path: Path, file: TextIO, separator: str) -> Iterator[list[str]]:
 
 
 def _fields(row: str, separator: str) -> list[str] | None:
-    """The stripped fields of a row, or None where it is none."""
+    """The stripped fields of a row, or None if the text is not a row."""
     if len(row) > _LONGEST_ROW:
         return None
     try:

@@ -1,7 +1,8 @@
-"""Open and read HDF5 files that strangers wrote.
+"""Open and read untrusted HDF5 files.
 
-A small HDF5 file can point at bytes of other files, or declare far more data than it holds.  What is read here lies
-in the file itself, behind hard links, in plain numbers, within the limits below; everything else is an `InputError`.
+A small HDF5 file can refer to bytes of other files, or declare far more data than it holds.  This module reads only
+plain numbers that lie in the file itself, behind hard links, within the limits below.  Everything else is an
+`InputError`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from data_prep.names import printable
 
 LARGEST_AXIS = 4096
 LARGEST_DATASET = 8 * 2**30  # bytes
-LARGEST_EXPANSION = 1000  # bytes declared for each byte of the file, about what gzip reaches on zeros
+LARGEST_EXPANSION = 1000  # bytes declared for each byte of the file; gzip reaches about as much on zeros
 LARGEST_TEXT = 2**20  # bytes
 _COMPRESSION = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF}
 _FILTERS = _COMPRESSION | {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
@@ -35,15 +36,19 @@ _KINDS = {"b": "boolean", "i": "integer", "u": "integer", "f": "real", "c": "com
 
 
 def refusal(path: str | Path, problem: str, remedy: str) -> InputError:
-    """The error "path: problem: remedy", made one printable line whatever is in the file's name."""
+    """Make the error "path: problem: remedy", as one printable line for any file name."""
     return InputError(printable(f"{path}: {problem}: {remedy}"))
 
 
 @contextmanager
 def damaged(path: str | Path, what: str) -> Iterator[None]:
-    """While `what` is read, make whatever is raised an `InputError`: h5py raises nearly every built-in exception.
+    """Turn every error raised in the block into an `InputError`, because h5py raises nearly every built-in exception.
 
-    Only what this package itself gets wrong, such as a function that a library does not have, stays what it is.
+    Mistakes of this package stay as they are, such as a call of a function that a library does not have.
+
+    Args:
+        path: the file that is read, for the message.
+        what: the part of it that is read, for the message.
     """
     try:
         yield
@@ -59,7 +64,7 @@ def damaged(path: str | Path, what: str) -> Iterator[None]:
 
 
 def _is_own_mistake(error: Exception) -> bool:
-    """Whether this package's own line, and no library, raised what no content of a file should make it raise."""
+    """Whether a line of this package, not of a library, raised an error that no content of a file should cause."""
     if not isinstance(error, AttributeError | ImportError | NameError | TypeError):
         return False
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
@@ -67,7 +72,14 @@ def _is_own_mistake(error: Exception) -> bool:
 
 
 def check_regular(path: str | Path) -> os.stat_result:
-    """What the system says of a regular file that can be read; InputError for anything else."""
+    """Check that a path is a readable regular file.
+
+    Returns:
+        The operating system's information about the file.
+
+    Raises:
+        InputError: If the path is anything else.
+    """
     try:
         # A pipe or a device would block or never end, so it must not even be opened.
         status = os.stat(path)
@@ -86,7 +98,8 @@ def check_regular(path: str | Path) -> os.stat_result:
 def open_file(path: str | Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading.
 
-    Raises InputError where the path is missing, not a regular file, not permitted, or no readable HDF5 file.
+    Raises:
+        InputError: If the path does not exist, is not a regular file, is not permitted, or is not a readable HDF5 file.
     """
     check_regular(path)
     with damaged(path, "the HDF5 structure"):
@@ -103,15 +116,19 @@ def open_file(path: str | Path) -> Iterator[h5py.File]:
 
 
 def holds(group: h5py.Group, name: str) -> bool:
-    """Whether a group, or a file's root group, has a link of that name, which is not followed."""
+    """Check whether a group, or a file's root group, has a link of this name; the link is not followed."""
     with damaged(group.file.filename, f"the group '{group.name}'"):
         return bool(group.id.links.exists(name.encode()))
 
 
 def find_group(file: h5py.File, name: str) -> h5py.Group | None:
-    """The group `name` of the root group, or None where there is none.
+    """Find a group of the root group.
 
-    Raises InputError where it is not a group of this file, behind a hard link.
+    Returns:
+        The group, or None if it does not exist.
+
+    Raises:
+        InputError: If the name does not belong to a group of this file behind a hard link.
     """
     with damaged(file.filename, f"group '{name}'"):
         group = _linked(file, name)
@@ -124,10 +141,15 @@ def find_group(file: h5py.File, name: str) -> h5py.Group | None:
 
 
 def find_compound(group: h5py.Group, name: str) -> h5py.Dataset | None:
-    """The dataset `name` of a group, one row of records whatever their fields, or None.  No values are read.
+    """Find a dataset of records, whatever their fields; no values are read.
 
-    Raises InputError where it is not stored in this file, is empty, or declares more than the file can hold.  Fields of
-    variable length must not be read through the HDF5 library, see `read_text`.
+    Fields of variable length must not be read by the HDF5 library, see `read_text`.
+
+    Returns:
+        The dataset, one row of records, or None if it does not exist.
+
+    Raises:
+        InputError: If the dataset is not stored in this file, is empty, or declares more than the file can hold.
     """
     path = group.file.filename
     with damaged(path, f"dataset '{name}'"):
@@ -141,23 +163,27 @@ def find_compound(group: h5py.Group, name: str) -> h5py.Dataset | None:
 
 
 def dataset_names(file: h5py.File, kinds: str) -> list[str]:
-    """The names, in order, of the root group's datasets whose numpy kind is in `kinds`; links to elsewhere are passed.
+    """List the root group's datasets whose numpy kinds are in `kinds`; links to other places are skipped.
 
-    A name that is not UTF-8 has its bytes as surrogates.  Raises InputError where the group is damaged.
+    Returns:
+        The names, in order.  A name that is not UTF-8 has its bytes as surrogates.
+
+    Raises:
+        InputError: If the group is damaged.
     """
     with damaged(file.filename, "the root group"):
         return [name for name in _names(file, h5py.h5o.TYPE_DATASET) if file[_stored(name)].dtype.kind in kinds]
 
 
 def group_names(file: h5py.File) -> list[str]:
-    """The names, in order, of the groups in the root group, as `dataset_names`."""
+    """List the groups in the root group, in order, with the same names and errors as `dataset_names`."""
     with damaged(file.filename, "the root group"):
         return _names(file, h5py.h5o.TYPE_GROUP)
 
 
 def _names(file: h5py.File, kind: int) -> list[str]:
     hard = [name for name in sorted(file.id) if file.id.links.get_info(name).type == h5py.h5l.TYPE_HARD]
-    # Groups are not opened: what is in them may be damaged.
+    # Groups are not opened, because their contents may be damaged.
     of_kind = [name for name in hard if h5py.h5o.get_info(file.id, name).type == kind]
     return [name.decode(errors="surrogateescape") for name in of_kind]
 
@@ -167,13 +193,20 @@ def _stored(name: str) -> bytes:
 
 
 def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) -> h5py.Dataset | None:
-    """The dataset `name` of the root group, or None where there is none.  No values are read.
+    """Find a dataset of the root group; no values are read.
 
-    kinds: allowed numpy kinds of its type, out of "biufc".
-    axes: allowed numbers of axes.
+    Args:
+        file: the open file.
+        name: name of the dataset.
+        kinds: allowed numpy kinds of its type, out of "biufc".
+        axes: allowed numbers of axes.
 
-    Raises InputError where it is anything but plain numbers of such a kind and shape, stored in this file, not empty
-    and within the limits.
+    Returns:
+        The dataset, or None if it does not exist.
+
+    Raises:
+        InputError: If the dataset does not consist of plain numbers of such a kind and shape.  Also if it is not stored
+            in this file, is empty, or exceeds the limits.
     """
     path = file.filename
     with damaged(path, f"dataset '{name}'"):
@@ -201,23 +234,40 @@ def find_dataset(file: h5py.File, name: str, kinds: str, axes: tuple[int, ...]) 
 
 
 def read(dataset: h5py.Dataset, index: int | tuple[()] = ()) -> np.ndarray:
-    """The values of a dataset from `find_dataset`: all of them, or those at `index` of its first axis.
+    """Read the values of a dataset from `find_dataset`.
 
-    Raises InputError where the stored bytes are damaged.
+    Args:
+        dataset: the dataset.
+        index: index on the first axis; () reads all values.
+
+    Returns:
+        The values.
+
+    Raises:
+        InputError: If the stored bytes are damaged.
     """
     where = "" if index == () else f" of slice {index}"
     with damaged(dataset.file.filename, f"'{dataset.name[1:]}'{where}"):
         check_chunks(dataset, index if isinstance(index, int) else None)
-        # Into memory of our own, which `dataset[index]` would fill with zeros first: a sixth faster.
+        # The values go into an array allocated here.  `dataset[index]` would fill its array with zeros first: reading
+        # like this is a sixth faster.
         values = np.empty(dataset.shape if index == () else dataset.shape[1:], dataset.dtype)
         dataset.read_direct(values, np.s_[index])
         return values
 
 
 def read_text(file: h5py.Group, name: str) -> bytes | None:
-    """The one string in the dataset `name` of a group, or of the file's root, as bytes, or None where there is none.
+    """Read a dataset that holds one string.
 
-    Raises InputError where it is not one string stored in this file, of at most LARGEST_TEXT bytes.
+    Args:
+        file: the group of the dataset, or the file for its root group.
+        name: name of the dataset.
+
+    Returns:
+        The bytes of the string, or None if the dataset does not exist.
+
+    Raises:
+        InputError: If the dataset is not one string of at most LARGEST_TEXT bytes stored in this file.
     """
     path = file.file.filename
     with damaged(path, f"dataset '{name}'"):
@@ -239,9 +289,10 @@ def read_text(file: h5py.Group, name: str) -> bytes | None:
 def _variable_length_text(file: h5py.Group, name: str, dataset: h5py.Dataset) -> bytes:
     """Read a string of variable length without the HDF5 library.
 
-    The library takes the lengths in a file on trust: a single wrong byte makes it allocate 4 GiB, or loop for ever
-    over a heap object of length 0 (HDF5 2.0).  On disk the dataset is one entry, "length, heap, object", and a heap
-    is a row of objects, each a header of 16 bytes and its content padded to 8 (HDF5 file format, III.E and IV.A.2.d).
+    The library trusts the lengths in a file.  A single wrong byte makes it allocate 4 GiB, or loop for ever over a heap
+    object of length 0 (HDF5 2.0).  On disk the dataset is one entry, "length, heap, object".  A heap is a row of
+    objects.  Each has a header of 16 bytes and contents padded to a multiple of 8 bytes (HDF5 file format, III.E and
+    IV.A.2.d).
     """
     path, offset, creation = file.file.filename, dataset.id.get_offset(), file.file.id.get_create_plist()
     if offset is None or creation.get_sizes() != (8, 8):
@@ -265,9 +316,13 @@ def _variable_length_text(file: h5py.Group, name: str, dataset: h5py.Dataset) ->
 
 
 def number_attribute(file: h5py.File, name: str) -> float | None:
-    """The file's attribute `name` as a finite number, or None where it is absent.
+    """Read an attribute of the file that is a finite number.
 
-    Raises InputError where it is not one finite real number.
+    Returns:
+        The number, or None if the attribute does not exist.
+
+    Raises:
+        InputError: If the attribute is not one finite real number.
     """
     with damaged(file.filename, f"attribute '{name}'"):
         if name not in file.attrs:
@@ -281,8 +336,8 @@ def number_attribute(file: h5py.File, name: str) -> float | None:
 
 
 def _linked(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | h5py.Datatype | None:
-    """What is behind a hard link of the group, or None where absent."""
-    # `name in group` and `group.get(name)` would follow an external link and so open the file that it names.
+    """The object behind a hard link of the group, or None if the link does not exist."""
+    # `name in group` and `group.get(name)` would follow an external link, and so open the file that it names.
     links, stored = group.id.links, _stored(name)
     if not links.exists(stored):
         return None
@@ -292,14 +347,14 @@ def _linked(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | h5py.Da
 
 
 def check_listable(path: str | Path, name: str, dataset: h5py.Dataset) -> None:
-    """Raise InputError, naming the HDF5 library, if that cannot say where the chunks of the dataset are."""
+    """Raise InputError if the HDF5 library, which the message names, cannot list the chunks of the dataset."""
     if not can_list_chunks(dataset):
         problem = f"'{name}' is in chunks, which the HDF5 library {h5py.version.hdf5_version} cannot list"
         raise refusal(path, problem, "install an h5py that has HDF5 1.12.3 or newer")
 
 
 def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
-    """The dataset behind a hard link of the group whose values are stored in this file, or None where absent."""
+    """The dataset behind a hard link of the group, or None if it does not exist; its values are stored in this file."""
     path = group.file.filename
     dataset = _linked(group, name)
     if dataset is None:
@@ -321,7 +376,7 @@ def _linked_dataset(group: h5py.Group, name: str) -> h5py.Dataset | None:
 
 
 def _check_size(group: h5py.Group, name: str, dataset: h5py.Dataset) -> None:
-    """Raise InputError where the declared size is over LARGEST_DATASET or not credible for a file of this size."""
+    """Raise InputError if the declared size exceeds LARGEST_DATASET, or is not credible for a file of this size."""
     # A chunk is unpacked whole, and it may be larger than the dataset.
     size = dataset.dtype.itemsize * max(math.prod(dataset.shape), math.prod(dataset.chunks or ()))
     if size > LARGEST_DATASET:

@@ -1,7 +1,8 @@
-"""Shifts of the distribution that scans come from: the same object, scanned or looking otherwise.
+"""Shifts of the distribution of scans: the same object, scanned in another way or with another appearance.
 
-Each is a function of a fully sampled `Case` and a size, and no attack: nothing is searched for.  Random numbers are
-RandomState's, seeded by the case's name, so that a case is shifted alike in every run and for every method.
+Each shift is a function of a fully sampled `Case` and a size.  It is not an attack: nothing is searched for.  Random
+numbers come from RandomState, seeded by the case's name.  A case is therefore shifted alike in every run and for every
+method.
 """
 
 from __future__ import annotations
@@ -17,22 +18,29 @@ from jaxtyping import Array, Complex, Float
 from data_prep.cases import Box, Case, InputError
 from data_prep.fourier import forward, inverse, root_sum_of_squares
 from data_prep.names import checksum
-from jaxcs.attacks.changes import rotate
 from jaxcs.coils.background import has_background, noise_covariance
 from jaxcs.fourier import centre_slice, fft2c, ifft2c, image_slice
+from jaxcs.threats.changes import rotate
 
-# Of single precision, relative.
+# Relative rounding error of single precision.
 _ROUNDING = 1e-6
-# Groups of neighbouring columns between which the object moves: odd, so that the centre is in the middle of one.
+# Number of groups of neighbouring columns between which the object moves.  It is odd, so that the centre of k-space is
+# in the middle of a group.
 _GROUPS = 9
 
 Apply = Callable[[Case, float, np.random.RandomState, Sequence[Case]], Case]
 
 
 class Shift(NamedTuple):
-    """A shift.  unit: of its size, in words; it lies in [least, most], and is an odd number where `odd`.
+    """A distribution shift.
 
-    apply: (case, size, random numbers, the case before any shift and the slices about it) -> the shifted case.
+    Attributes:
+        unit: unit of its size, in words.
+        least: smallest size.
+        most: largest size.
+        apply: (case, size, random numbers, slices) -> shifted case.  The slices are the case before any shift and the
+            slices about it.
+        odd: whether the size must be an odd number.
     """
 
     unit: str
@@ -43,9 +51,19 @@ class Shift(NamedTuple):
 
 
 def shifted(case: Case, shifts: Sequence[tuple[str, float]], neighbours: Sequence[Case] = ()) -> Case:
-    """The case after the shifts of these names and sizes, one after another; neighbours: see `reach`.
+    """Apply shifts to a case, one after another.
 
-    Raises InputError where it cannot be shifted, ValueError for a name or size that there is not.
+    Args:
+        case: a fully sampled case.
+        shifts: name and size of each shift.
+        neighbours: neighbouring slices of the volume, as far as `reach` says.
+
+    Returns:
+        The shifted case.
+
+    Raises:
+        InputError: If the case cannot be shifted.
+        ValueError: If a name is unknown, or a size is not allowed.
     """
     if case.mask is not None:
         raise InputError(f"{case.name}: is already under-sampled, so that its scan cannot be shifted")
@@ -58,7 +76,7 @@ def shifted(case: Case, shifts: Sequence[tuple[str, float]], neighbours: Sequenc
 
 
 def check(name: str, size: float) -> None:
-    """Raise ValueError for a shift, or a size of it, that there is not."""
+    """Raise ValueError if the name of a shift is unknown, or its size is not allowed."""
     if name not in SHIFTS:
         raise ValueError(f"unknown shift {name!r}, choose from {', '.join(SHIFTS)}")
     shift = SHIFTS[name]
@@ -69,12 +87,12 @@ def check(name: str, size: float) -> None:
 
 
 def reach(shifts: Sequence[tuple[str, float]]) -> int:
-    """How many slices on either side of a case its shifted one depends on."""
+    """Give the number of slices on either side of a case that its shifted case depends on."""
     return max((int(size) // 2 for name, size in shifts if SHIFTS[name].odd), default=0)
 
 
 def shape_after(shifts: Sequence[tuple[str, float]], shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """(coil, ny, nx) of shifted k-space."""
+    """Give (coil, ny, nx) of k-space after the shifts."""
     for name, size in shifts:
         if name == "resolution":
             shape = (shape[0], _kept(shape[1], size), _kept(shape[2], size))
@@ -82,14 +100,14 @@ def shape_after(shifts: Sequence[tuple[str, float]], shape: tuple[int, int, int]
 
 
 def _noise(case: Case, factor: float, rng: np.random.RandomState, slices: Sequence[Case]) -> Case:
-    """The scan's own noise times `factor` in standard deviation, by complex Gaussian noise of its covariance.
+    """Multiply the standard deviation of the scan's own noise by `factor`, by adding complex Gaussian noise.
 
-    The covariance is that of the background (`jaxcs.coils.background`) of the scan as it was: a change of contrast
-    changes the background, and no noise.  The target stays.
+    The covariance is estimated from the background (`jaxcs.coils.background`) of the original scan, because a change of
+    contrast changes the background, but not the noise.  The target stays.
     """
     if factor == 1:
         return case
-    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
+    # Divided by the maximum, because the squares of raw values of 1e-25 would vanish in float32.
     scan = slices[0]
     largest = np.abs(scan.kspace).max()
     kspace = jnp.asarray(scan.kspace / largest)
@@ -98,13 +116,13 @@ def _noise(case: Case, factor: float, rng: np.random.RandomState, slices: Sequen
         raise InputError(f"{case.name}: no background to measure noise in, that could be multiplied; leave noise out")
     covariance = np.asarray(estimated, np.complex128)
     level = np.trace(covariance).real / len(covariance)
-    # Of an object on nothing the transforms leave their rounding.
+    # A noise-free background still holds the rounding error of the transforms.
     if not level > _ROUNDING**2 * np.mean(np.abs(scan.kspace / largest) ** 2):
         raise InputError(f"{case.name}: its background holds no noise that could be multiplied")
-    # A dead coil has none: a little of the mean keeps the factor finite.
+    # A dead coil has no noise; a small share of the mean keeps the Cholesky factor finite.
     root = np.linalg.cholesky(covariance + 1e-9 * level * np.eye(len(covariance)))
     real, imaginary = rng.normal(size=(2, len(covariance), case.kspace[0].size))
-    # Of a smaller matrix the same object has weaker samples, and so have they noise.
+    # The same object has weaker samples in a smaller matrix, and the noise is scaled alike.
     smaller = case.kspace[0].size / scan.kspace[0].size
     added = (root @ (real + 1j * imaginary)).reshape(case.kspace.shape)
     added *= np.sqrt((factor**2 - 1) / 2 * smaller) * largest
@@ -112,9 +130,10 @@ def _noise(case: Case, factor: float, rng: np.random.RandomState, slices: Sequen
 
 
 def _resolution(case: Case, share: float, rng: np.random.RandomState, slices: Sequence[Case]) -> Case:
-    """The central `share` of k-space's rows and columns, as a scanner of larger pixels measures; the target remade.
+    """Keep the central `share` of k-space's rows and columns, as a scanner with larger pixels does; recompute the
+    target.
 
-    The field of view stays.  Maps of the source are of another matrix, and are left to be estimated.
+    The field of view stays.  Maps of the source belong to another matrix, and are dropped to be estimated anew.
     """
     if share == 1:
         return case
@@ -132,9 +151,10 @@ def _resolution(case: Case, share: float, rng: np.random.RandomState, slices: Se
 
 
 def _contrast(case: Case, gamma: float, rng: np.random.RandomState, slices: Sequence[Case]) -> Case:
-    """Coil images times (m / max)^(gamma - 1), m their root sum of squares and max the volume's; the target remade.
+    """Multiply coil images by (m / max)^(gamma - 1), m their root sum of squares, max the volume's; recompute the
+    target.
 
-    One factor for all coils, so that the object changes and the sensitivities stay.
+    All coils have the same factor, so that the object changes and the sensitivities stay.
     """
     if gamma == 1:
         return case
@@ -144,14 +164,14 @@ def _contrast(case: Case, gamma: float, rng: np.random.RandomState, slices: Sequ
     relative = combined / largest
     factor = np.power(relative, gamma - 1, out=np.zeros_like(relative), where=relative > 0)
     changed = case._replace(kspace=_acquired(forward(images * factor), case.padding))
-    # The volume's maximum is where it was.
+    # The maximum of the volume does not change.
     return _with_target(changed, case, case.target.shape)._replace(data_range=largest)
 
 
 def _thickness(case: Case, count: float, rng: np.random.RandomState, slices: Sequence[Case]) -> Case:
-    """The mean of so many neighbouring complex slices, at a volume's ends of those that there are; the target remade.
+    """Average `count` neighbouring complex slices, or fewer at the ends of a volume; recompute the target.
 
-    Noise falls as it does in a thicker slice.
+    The noise falls as it does in a thicker slice.
     """
     if count == 1:
         return case
@@ -162,11 +182,11 @@ def _thickness(case: Case, count: float, rng: np.random.RandomState, slices: Seq
 
 
 def _motion(case: Case, size: float, rng: np.random.RandomState, slices: Sequence[Case]) -> Case:
-    """The object shifts and turns between nine groups of neighbouring phase-encode columns; the target stays.
+    """Shift and turn the object between nine groups of neighbouring phase-encode columns; the target stays.
 
-    In each group but the central one, which is the reference, it is moved by up to `size` pixels along either axis and
-    turned by up to `size` degrees, drawn uniformly.  Sensitivities move with it, as those of measured data are not
-    known apart; over some pixels they hardly change.
+    The central group is the reference.  In each other group the object is moved by up to `size` pixels along either
+    axis and turned by up to `size` degrees, drawn uniformly.  The sensitivities move with the object, because measured
+    data do not give them separately; over a few pixels they hardly change.
     """
     left, right = case.padding
     centre = case.kspace.shape[-1] // 2
@@ -185,14 +205,14 @@ def _motion(case: Case, size: float, rng: np.random.RandomState, slices: Sequenc
 def _moved(
     kspace: Complex[Array, "coil ny nx"], pixels: Float[Array, "2"], degrees: Float[Array, ""]
 ) -> Complex[Array, "coil ny nx"]:
-    """Turned about the centre, then moved down and to the right, by the Fourier shift theorem."""
+    """K-space of the object turned about the centre, then moved down and to the right by the Fourier shift theorem."""
     turned = fft2c(rotate(ifft2c(kspace), degrees))
     rows, columns = ((jnp.arange(n, dtype=jnp.float32) - n // 2) / n for n in kspace.shape[-2:])
     return turned * jnp.exp(-2j * jnp.pi * (rows[:, None] * pixels[0] + columns * pixels[1]))
 
 
 def _kept(size: int, share: float) -> int:
-    """Rows or columns that are kept: an even number, so that the centre stays on the centre."""
+    """The number of kept rows or columns: an even number, so that the centre stays on the centre."""
     return size if share == 1 else max(2, 2 * round(share * size / 2))
 
 
@@ -206,7 +226,7 @@ def _scaled(box: Box, rows: float, columns: float) -> Box:
 
 
 def _acquired(kspace: np.ndarray, padding: tuple[int, int]) -> np.ndarray:
-    """complex64, and zero in columns that the scanner never acquired."""
+    """Convert to complex64, and set columns to zero that the scanner never acquired."""
     left, right = padding
     kspace[..., :left] = 0
     kspace[..., right:] = 0
@@ -214,9 +234,9 @@ def _acquired(kspace: np.ndarray, padding: tuple[int, int]) -> np.ndarray:
 
 
 def _with_target(changed: Case, before: Case, shape: tuple[int, ...]) -> Case:
-    """With the root sum of squares of its own coils, cropped, for a target.
+    """Make the cropped root sum of squares of the case's coil images its target.
 
-    The volume's maximum is taken to change as this slice's does.
+    The maximum of the volume is assumed to change by the same factor as this slice's.
     """
     target = _cropped(root_sum_of_squares(changed.kspace), shape).astype(np.float32)
     peak = float(target.max())
@@ -228,7 +248,7 @@ def _cropped(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return image[rows, columns]
 
 
-# In the order in which they happen: those that need the file's own neighbouring slices first, noise last.
+# In the order in which the effects happen: shifts that need the file's own neighbouring slices first, noise last.
 SHIFTS: dict[str, Shift] = {
     "thickness": Shift("slices that are averaged", 1, 99, _thickness, odd=True),
     "contrast": Shift("exponent of the magnitude", 0.1, 10, _contrast),

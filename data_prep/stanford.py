@@ -1,7 +1,8 @@
-"""Stanford's fully sampled 3-D fast-spin-echo knees from mridata.org, ISMRMRD files, beside fastMRI's.
+"""Stanford's fully sampled 3-D fast-spin-echo knees from mridata.org, ISMRMRD files, made similar to fastMRI's.
 
-Their slices are 320 x 320 and fill the field of view, whereas fastMRI's k-space is sampled twice as densely along the
-readout.  A network trained on the latter meets structures of another scale in k-space, which two fixes change.
+Their slices are 320 x 320 pixels and fill the field of view, but fastMRI's k-space is sampled twice as densely along
+the readout.  A network trained on fastMRI therefore meets structures of another scale in k-space.  Two fixes change
+that.
 """
 
 from __future__ import annotations
@@ -17,15 +18,22 @@ from data_prep.layout import Volume
 from data_prep.safe_hdf5 import LARGEST_DATASET, refusal
 from jaxcs.fourier import centre_slice
 
-_GROWTH = 4  # of k-space by a fix: twice the rows and twice the columns
+_GROWTH = 4  # growth of k-space by a fix: twice the rows and twice the columns
 
 
 def volumes(path: Path, fix: str) -> Iterator[Volume]:
-    """The volumes of a file, sliced along the fully sampled axis.
+    """Read the volumes of a file, sliced along the fully sampled axis.
 
-    fix: "none", "published" (see `repeat_samples`) or "principled" (see `extend_field_of_view`).
+    Args:
+        path: the file.
+        fix: "none", "published" (see `repeat_samples`) or "principled" (see `extend_field_of_view`).
 
-    Raises InputError where the file cannot be used or is under-sampled, and ValueError for another fix.
+    Yields:
+        The volumes, one at a time.
+
+    Raises:
+        InputError: If the file cannot be used, or is under-sampled and to be fixed.
+        ValueError: If the fix is unknown.
     """
     if fix not in FIXES:
         raise ValueError(f"fix is '{fix}', must be one of {', '.join(FIXES)}")
@@ -35,7 +43,7 @@ def volumes(path: Path, fix: str) -> Iterator[Volume]:
         if fix != "none" and _GROWTH * volume.kspace.nbytes > LARGEST_DATASET:
             problem = f"--fix {fix} makes {_GROWTH * volume.kspace.nbytes} bytes of k-space, over {LARGEST_DATASET}"
             raise refusal(path, problem, "leave it out, or give a smaller scan")
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        with np.errstate(over="ignore", invalid="ignore"):  # non-finite values are refused below
             fixed = FIXES[fix](volume)
         if not np.isfinite(fixed.kspace).all():
             raise refusal(path, "lines hold too large numbers", "repair the file or leave it out")
@@ -43,10 +51,11 @@ def volumes(path: Path, fix: str) -> Iterator[Volume]:
 
 
 def repeat_samples(volume: Volume) -> Volume:
-    """The fix of Darestani et al., ICML 2021: each sample of k-space repeated 2 x 2, and k-space rotated by 90 degrees.
+    """Apply the fix of Darestani et al., ICML 2021: repeat each sample of k-space 2 x 2, and rotate k-space by 90
+    degrees.
 
-    The field of view doubles, and the image fades towards its edge: repeating is convolution with a box of two
-    samples.  The rotation, counter-clockwise, turns the knee as fastMRI's lie.
+    The field of view doubles, and the image fades towards its edge, because repeating is convolution with a box of two
+    samples.  The counter-clockwise rotation turns the knee to the orientation of fastMRI's knees.
     """
     repeated = volume.kspace.repeat(2, axis=-2).repeat(2, axis=-1)
     return volume._replace(
@@ -58,9 +67,9 @@ def repeat_samples(volume: Volume) -> Volume:
 
 
 def extend_field_of_view(volume: Volume) -> Volume:
-    """The principled fix: zeros about the image, to twice its rows and columns; the object stays as it is.
+    """Apply the principled fix: pad the image with zeros to twice its rows and columns; the object stays as it is.
 
-    K-space between the measured samples is interpolated exactly.  Around the object there is no noise.
+    K-space between the measured samples is interpolated exactly.  The padding around the object holds no noise.
     """
     return volume._replace(
         kspace=np.stack([_pad_image(coils) for coils in volume.kspace]),

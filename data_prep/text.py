@@ -1,7 +1,7 @@
-"""The encoding of a text whose writer did not say it.
+"""The encoding of a text that does not declare it.
 
-UTF-8 and what begins with a byte order mark tell themselves.  All else is taken for Windows-1252, in which programs of
-Western Europe and America wrote before, and of which Latin-1 is a part; any bytes are a text in it.
+UTF-8, and texts that begin with a byte order mark, can be recognised.  All other texts are taken for Windows-1252,
+which older programs in Western Europe and America wrote.  Latin-1 is a part of it, and any bytes are a text in it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,25 @@ _BLOCK = 2**20  # bytes
 
 
 def decoded(content: bytes) -> str:
-    """The text, without its byte order mark; bytes that mean nothing become a replacement character."""
+    """Decode a text, without its byte order mark; meaningless bytes become a replacement character."""
     encoding = _marked(content) or ("utf-8" if _is_utf8([content]) else _OLDER)
     if encoding == "utf-16" and len(content) % 2:
-        content += b"\0"  # as HDF5 cuts a last zero off
+        content += b"\0"  # HDF5 cuts off a trailing zero byte
     return content.decode(encoding, errors="replace")
 
 
 def encoding_of(path: Path) -> str:
-    """The name of a file's encoding; the file is read in blocks, to its end.  Raises OSError."""
+    """Determine the encoding of a file, which is read in blocks to its end.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The name of the encoding.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
     with path.open("rb") as file:
         first = file.read(_BLOCK)
         blocks = chain([first], iter(lambda: file.read(_BLOCK), b""))

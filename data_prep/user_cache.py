@@ -1,4 +1,4 @@
-"""Where things are kept from one run to the next that can be made again."""
+"""The user's cache: data that are kept between runs, and can be made again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from pathlib import Path
 
 
 def user_cache(name: str) -> Path:
-    """jaxcs/`name` in XDG_CACHE_HOME, or else in the user's .cache.  Raises OSError where the user has no home."""
+    """Give the folder jaxcs/`name` in XDG_CACHE_HOME, or else in the user's .cache.
+
+    Args:
+        name: name of the folder.
+
+    Raises:
+        OSError: If the user has no home.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
     try:
         return (Path(base) if base else Path.home() / ".cache") / "jaxcs" / name
@@ -18,22 +25,34 @@ def user_cache(name: str) -> Path:
 
 
 def make_own(folder: Path) -> None:
-    """Make a folder of the cache for this user alone, unless it is there.
+    """Make a folder of the cache for this user alone, unless it exists.
 
-    Raises PermissionError as `check_own` does, another OSError if it cannot be made.
+    Args:
+        folder: the folder.
+
+    Raises:
+        PermissionError: If `check_own` refuses the folder.
+        OSError: If the folder cannot be made.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_own(folder)
 
 
 def check_own(path: Path) -> None:
-    """Raise PermissionError if another user owns a folder or file of the cache, or can write to it.
+    """Check that no other user owns a folder or file of the cache, or can write to it.
 
-    What is in the cache decides results or is run as code.  So one that a group shares is not used either.
-    Raises FileNotFoundError if there is none.
+    The contents of the cache decide results or are run as code.  A folder that a group shares is therefore refused,
+    too.
+
+    Args:
+        path: the folder or file.
+
+    Raises:
+        PermissionError: If another user owns it or can write to it.
+        FileNotFoundError: If it does not exist.
     """
     found = path.stat()
-    if not hasattr(os, "getuid"):  # on Windows the folders of a user are protected otherwise
+    if not hasattr(os, "getuid"):  # on Windows the user's folders are protected in another way
         return
     if found.st_uid != os.getuid():
         reason = "is another user's; name another folder by XDG_CACHE_HOME"

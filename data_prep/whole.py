@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all.
+"""Write files and folders that appear whole or not at all.
 
-They are written beside their place as `.HEX.partial`, and renamed at the end.  Whoever writes one holds a lock on it,
-by which a later run can tell what a killed process has left from what a living one is writing.
+They are written next to their final place as `.HEX.partial`, and renamed at the end.  The writing process holds a lock
+on them.  A later run can thereby distinguish the remains of a killed process from the files of a living process.
 """
 
 from __future__ import annotations
@@ -22,23 +22,38 @@ _PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends, and is gone if that fails.
+    """Write a file whole or not at all.
 
-    Raises OSError, which names `path`, if the system refuses.
+    Args:
+        path: the file; an older file is replaced.
+
+    Yields:
+        A path next to `path` to write to.  It replaces `path` when the block ends, and is removed if the block fails.
+
+    Raises:
+        OSError: If the system refuses; the error names `path`.
     """
     with _naming(path), _partial(path, folder=False) as (part, descriptor):
         yield part
         if descriptor is not None:
-            # A quota, or the disk of another machine, may refuse only now what it has taken.
+            # A quota, or the disk of another machine, may refuse the written data only now.
             os.fsync(descriptor)
         part.replace(path)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path` to write to; it gets that name when the block ends, and is gone if that fails.
+    """Write a folder whole or not at all.
 
-    `path` must not exist, or be an empty folder.  Raises OSError, which names `path`, if the system refuses.
+    Args:
+        path: the folder, which must not exist, or be empty.
+
+    Yields:
+        An empty folder next to `path` to write to.  It is renamed to `path` when the block ends, and removed if the
+        block fails.
+
+    Raises:
+        OSError: If the system refuses; the error names `path`.
     """
     with _naming(path), _partial(path, folder=True) as (part, _):
         yield part
@@ -52,7 +67,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def remove_left(folder: Path) -> None:
     """Remove the unfinished files and folders that killed processes have left in a folder.
 
-    What a living process writes stays; if the file system knows no locks, everything does.
+    Files of living processes stay.  If the file system does not support locks, everything stays.
     """
     with suppress(OSError):
         for part in folder.iterdir():
@@ -62,7 +77,7 @@ def remove_left(folder: Path) -> None:
 
 
 def _remove_if_left(part: Path) -> None:
-    if part.is_symlink() or not (part.is_file() or part.is_dir()):  # nothing of ours
+    if part.is_symlink() or not (part.is_file() or part.is_dir()):  # not a file or folder of this project
         return
     descriptor = _open(part)
     try:
@@ -74,7 +89,7 @@ def _remove_if_left(part: Path) -> None:
 
 @contextmanager
 def _partial(path: Path, folder: bool) -> Iterator[tuple[Path, int | None]]:
-    """A new file or folder beside `path`, locked, and its descriptor; removed at the end, unless it was renamed."""
+    """A new file or folder next to `path`, locked, and its descriptor; removed at the end, unless it was renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part, descriptor = _made(path, folder)
     try:
@@ -98,14 +113,14 @@ def _made(path: Path, folder: bool) -> tuple[Path, int | None]:
             return part, None
         try:
             descriptor = _open(part)
-        except FileNotFoundError:  # as below
+        except FileNotFoundError:  # the reason is given below
             continue
         try:
             locks.lock(descriptor)
-        except BlockingIOError:  # held by who takes it for left, because it was not yet locked
+        except BlockingIOError:  # another process takes the file for left, because it was not yet locked, and holds it
             os.close(descriptor)
             continue
-        except OSError:  # the file system knows no locks, so that nobody takes it for left
+        except OSError:  # the file system does not support locks, so that no process takes the file for left
             return part, descriptor
         if locks.is_at(descriptor, part):
             return part, descriptor
@@ -113,7 +128,7 @@ def _made(path: Path, folder: bool) -> tuple[Path, int | None]:
 
 
 def _open(part: Path) -> int:
-    # Some file systems lock only what is open for writing, which a folder cannot be.
+    # Some file systems lock only files that are open for writing, but a folder cannot be open for writing.
     return os.open(part, os.O_RDONLY if part.is_dir() else os.O_RDWR)
 
 
@@ -126,7 +141,7 @@ def _remove(part: Path) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Let errors of the system name this file or folder, if they name none or what is beside it."""
+    """Let errors of the system name this file or folder if they name no file, or its partial file."""
     try:
         yield
     except OSError as error:

@@ -23,9 +23,9 @@ RECORDS = ROOT / "docs" / "records"
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from bench.compare import compare, runs_of  # noqa: E402
-from bench.harness.intervals import of_mean  # noqa: E402
-from bench.page.record import Record, read  # noqa: E402
+from bench.findings.paired import markdown, runs_of  # noqa: E402
+from bench.plan.intervals import of_mean  # noqa: E402
+from bench.record.record import Record, read  # noqa: E402
 
 _TABLE = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _KEPT = (
@@ -113,7 +113,7 @@ def _by_epsilon(name: str) -> str:
 
 def _compare(folder: str, *methods: str) -> str:
     """The tables of `bench.compare`: means, and the differences between each method and the next."""
-    return compare([run for method in methods for run in runs_of(_record(f"{folder}/{method}"))], [0.02, 0.05])
+    return markdown([run for method in methods for run in runs_of(_record(f"{folder}/{method}"))], [0.02, 0.05])
 
 
 def _means(folder: str, *methods: str) -> str:

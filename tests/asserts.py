@@ -1,4 +1,4 @@
-"""The few strong assertions that many tests share."""
+"""Strong assertions that many tests share."""
 
 import jax
 import jax.numpy as jnp
@@ -9,18 +9,18 @@ from data_prep.cases import InputError
 
 
 def complex_normal(rng, shape):
-    """Complex standard normal numbers, complex64."""
+    """Draw complex standard normal numbers, complex64."""
     return jnp.asarray((rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64))
 
 
 def relative_error(actual, expected):
-    """||actual - expected|| / ||expected||."""
+    """Compute ||actual - expected|| / ||expected||."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
 
 
 def assert_adjoint(forward, adjoint, x, y, tolerance=1e-5):
-    """Re<A x, y> = Re<x, A^H y>, shapes agree, and what autodiff transposes A into is A^H."""
+    """Assert Re<A x, y> = Re<x, A^H y>, shapes that agree, and that autodiff transposes A into A^H."""
     ax, ahy = forward(x), adjoint(y)
     assert ax.shape == y.shape
     assert ahy.shape == x.shape
@@ -33,7 +33,7 @@ def assert_adjoint(forward, adjoint, x, y, tolerance=1e-5):
 
 
 def refused(read, path, *words):
-    """Reading raises an InputError of one line that begins with the file's name and has these words."""
+    """Assert that reading raises an InputError of one line that begins with the file's name and has these words."""
     with pytest.raises(InputError) as caught:
         list(read(path))
     message = str(caught.value)

@@ -21,7 +21,8 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )  # fmt: skip
 _PATIENCE = 20.0
-# Chromium reads commands from 3 and writes to 4.  Not by preexec_fn, which warns where JAX has started threads.
+# Chromium reads commands from descriptor 3 and writes to 4.  preexec_fn is not used, because it warns if JAX has
+# started threads.
 _LAUNCH = """
 import fcntl, os, sys
 ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
@@ -32,12 +33,16 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def find() -> str | None:
-    """A Chromium on this machine, None if there is none."""
+    """Find a Chromium on this machine, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class Browser:
-    """One page of one browser.  events: what the browser told, by name."""
+    """One page of one browser.
+
+    Attributes:
+        events: messages of the browser, by name.
+    """
 
     def __init__(self, profile: Path) -> None:
         program = find()
@@ -73,7 +78,7 @@ class Browser:
         self.close()
 
     def close(self) -> None:
-        """End the browser, and no other."""
+        """End this browser, and no other browser."""
         for end in (self._write, self._read):
             os.close(end)
         try:
@@ -83,7 +88,7 @@ class Browser:
             self._process.wait()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """A command's result."""
+        """Send a command and return its result."""
         number = next(self._ids)
         message = {"id": number, "method": method, "params": parameters}
         if self._session is not None:
@@ -103,7 +108,7 @@ class Browser:
             self._next(time.monotonic() + _PATIENCE)
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page, a promise's once it is kept."""
+        """Evaluate an expression in the page; a promise is awaited."""
         answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
@@ -116,7 +121,7 @@ class Browser:
             time.sleep(0.02)
 
     def resize(self, width: int, height: int, *, mobile: bool = False, dark: bool = False, scale: float = 1) -> None:
-        """The size of the window, in CSS pixels."""
+        """Set the size of the window [CSS pixels]."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile
         )
@@ -124,28 +129,28 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
-        """An event of the mouse: mousePressed, mouseMoved, mouseReleased or mouseWheel."""
+        """Send an event of the mouse: mousePressed, mouseMoved, mouseReleased or mouseWheel."""
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Press the left button, move and let go."""
+        """Press the left button, move and release it."""
         self.mouse("mousePressed", *start, button="left", buttons=1, clickCount=1)
         self.mouse("mouseMoved", *end, button="left", buttons=1)
         self.mouse("mouseReleased", *end, button="left", clickCount=1)
 
     def key(self, name: str) -> None:
-        """Press and let go of a key."""
+        """Press and release a key."""
         text = {"text": name} if len(name) == 1 else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", key=name, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=name)
 
     def screenshot(self, path: Path, *, whole: bool = True) -> None:
-        """The page as a PNG."""
+        """Write the page as a PNG."""
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def complaints(self) -> list[str]:
-        """Errors and warnings of the page, and what it asked of anything but its own file."""
+        """List errors and warnings of the page, and all requests for anything but its own file."""
         found = []
         for event in self.events:
             method, parameters = event["method"], event["params"]

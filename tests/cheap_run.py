@@ -1,36 +1,36 @@
-"""Runs of bench.attack whose numbers come from nowhere, for what is about records: nothing is compiled or drawn."""
+"""Runs of bench.attack with made-up numbers, for tests of records: nothing is compiled or drawn."""
 
 import h5py
 import numpy as np
 
 from bench import attack
+from bench.evaluate.outcome import Result
 from bench.figures import overview
-from bench.harness import campaign, finish
-from bench.harness.outcome import Result
+from bench.run import executor, finish
 from data_prep import phantom
 from data_prep.names import checksum
 
 SHAPE = (40, 32)
 FLAGS = ["--method", "zero_filled", "--eps", "0.05", "--center-fraction", "0.25", "--acceleration", "2.5"]
 IMAGES = 3
-# What is the same of every run with the same numbers.
+# Files that are the same for every run with the same numbers.
 SAME = ("summary.csv", "images.jsonl", "searches.jsonl")
 
 
 def write_volume(path, images=IMAGES):
-    """A small volume whose second slice cannot be used."""
+    """Write a small volume whose second slice cannot be used."""
     kspace = np.stack([phantom.case("knee", "train", index, SHAPE).kspace for index in range(images)])
     kspace[1, 0, 0, 0] = np.nan
     coils = kspace.shape[1]
     with h5py.File(path, "w") as file:
         file["kspace"] = kspace * np.complex64(1e-6)
-        # Of its own, so that none are estimated.
+        # The file has maps, so that none are estimated.
         file["maps"] = np.full(kspace.shape, coils**-0.5, np.complex64)
     return path
 
 
 def results(work, batch, functions_of, group):
-    """In place of `campaign._attack_batch`: numbers that depend on the image's name alone."""
+    """Replace `executor._attack_batch`: numbers that depend on the image's name alone."""
     del work, functions_of
     assert len(group) <= batch
     return [_result(prepared) for prepared in group]
@@ -56,24 +56,24 @@ def _result(prepared):
 
 def cheapen(monkeypatch):
     """Make runs cheap."""
-    monkeypatch.setattr(campaign, "_attack_batch", results)
+    monkeypatch.setattr(executor, "_attack_batch", results)
     monkeypatch.setattr(overview, "draw", lambda folder: b"figure")
-    monkeypatch.setattr(finish, "write_report", lambda folder: b"report")
+    monkeypatch.setattr(finish, "page_of", lambda folder: b"report")
 
 
 def start(volume, output, *more):
-    """The exit code and the folder of a new run."""
+    """Start a run; returns its exit code and its folder."""
     code = attack.main([*FLAGS, "--data", str(volume), "--output", str(output), "--save-perturbations", *more])
     return code, next(output.iterdir(), None) if output.is_dir() else None
 
 
 def go_on(folder, *more):
-    """The exit code of going on with a run."""
+    """Resume a run; returns its exit code."""
     return attack.main(["--resume", str(folder), *more])
 
 
 def contents(folder):
-    """What has to be equal, whatever happened on the way."""
+    """Read everything that must be equal, whatever happened on the way."""
     found = {name: (folder / name).read_bytes() for name in SAME}
     for name in ("pictures.npz", "perturbations.npz"):
         with np.load(folder / name) as file:

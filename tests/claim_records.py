@@ -1,4 +1,4 @@
-"""Records for bench.claims as the commands leave them, made of numbers that decide the verdict."""
+"""Records for bench.claims as the commands leave them, with numbers that decide the verdict."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from bench.feature_study.config import FeatureConfig
-from bench.harness.config import RunConfig
-from bench.harness.gap import published
-from bench.shifts.analysis import Point, Scores, analyse
+from bench.plan.config import RunConfig
+from bench.studies.features.config import FeatureConfig
+from bench.studies.shift.analysis import Point, Scores, analyse
+from bench.studies.test_time.gap import published
 from jaxcs.features.insert import PRESETS, Insertion
 from tests.run_folder import write_run
 
-# By image: what keeps an interval from having no width.
+# Differences between images, which give intervals a width.
 _JITTER = (0.0, 0.01, -0.01, 0.02, -0.02, 0.005)
 
 
 def attack_run(folder: Path, lost: Mapping[tuple[str, str], float], noise: float = 0.5, images: int = 6) -> Path:
-    """A run of several methods; lost: PSNR by (source, victim); noise: what noise of the same norm costs [dB]."""
+    """Write a run of several methods.
+
+    Args:
+        folder: folder of the run.
+        lost: maps (source, victim) to the lost PSNR [dB].
+        noise: loss caused by noise of the same norm [dB].
+        images: number of images.
+    """
     labels = tuple(dict.fromkeys(source for source, _ in lost))
     write_run(folder, labels, tuple(f"{image}.h5:0" for image in range(images)), shape=(2, 2))
     rows = _lines(folder / "images.jsonl")
@@ -35,7 +42,7 @@ def attack_run(folder: Path, lost: Mapping[tuple[str, str], float], noise: float
 
 
 def points(insides: Sequence[float], outsides: Sequence[float], images: int = 6) -> list[Point]:
-    """Methods of these mean scores in distribution and out of it."""
+    """Make methods with these mean scores in distribution and out of it."""
     names = [f"image {image}" for image in range(images)]
 
     def scores(mean: float, index: int) -> Scores:
@@ -49,7 +56,7 @@ def points(insides: Sequence[float], outsides: Sequence[float], images: int = 6)
 
 
 def shift_study(folder: Path, compared: Mapping[str, list[Point]]) -> Path:
-    """A study; compared: the points by axis."""
+    """Write a study of shifts; `compared` maps an axis to its points."""
     comparisons = [
         {"name": f"{axis}, knee", "axis": axis, "kind": "same model", "results": analyse(found)}
         for axis, found in compared.items()
@@ -58,7 +65,13 @@ def shift_study(folder: Path, compared: Mapping[str, list[Point]]) -> Path:
 
 
 def trained_study(folder: Path, closed: Mapping[str, tuple[float, float] | None], shift: str = "anatomy") -> Path:
-    """A study of six images; closed: by the kind of training how far the interval's ends are from what is published."""
+    """Write a study of six images.
+
+    Args:
+        folder: folder of the study.
+        closed: maps a kind of training to the distances of the interval's ends from the published value.
+        shift: the shift of the study.
+    """
     gaps = {}
     for kind, ends in closed.items():
         value = published(shift, "unet", kind)
@@ -71,7 +84,13 @@ def trained_study(folder: Path, closed: Mapping[str, tuple[float, float] | None]
 
 
 def hard_list(file: Path, share: tuple[float, float], others: Mapping[str, tuple[float, float]]) -> Path:
-    """The record beside a list; share: the interval of the difference; others: those of methods' scores."""
+    """Write the record next to a list of images.
+
+    Args:
+        file: the record.
+        share: interval of the difference.
+        others: intervals of the methods' scores.
+    """
     made = [
         {"method": name, "images": 12, "difference": sum(ends) / 2, "interval": _interval(*ends)}
         for name, ends in others.items()
@@ -90,7 +109,7 @@ def feature_run(
     preset: str | None = "rc2021",
     ssim: Mapping[str, float] | None = None,
 ) -> Path:
-    """A run of 12 places an image, 1 to 12 by brightness; mse: of a method by these."""
+    """Write a run of 12 places an image, with brightnesses 1 to 12; `mse` maps a method to its MSE by brightness."""
     insertion = PRESETS[preset] if preset else Insertion()
     base = RunConfig(method=next(iter(mse)), limit=images[-1] + 1)
     config = FeatureConfig(study, base, insertion, 16, images[-1], (2.0,), 12, 0, 3.0)
@@ -107,7 +126,7 @@ def feature_run(
         for name, of_place in mse.items():
             common = {"case": f"{image}|{name}", "image": str(image), "volume": str(image), "method": name}
             rows.append(common | {"kind": "image", "ssim": (ssim or {}).get(name, 0.5), "psnr": 20.0})
-            # Two neighbours change places in each image, others in each, so that images differ.
+            # Two neighbours change places in each image.  The pair depends on the image, so that images differ.
             values = of_place(places) * (1 + _JITTER[image % len(_JITTER)])
             values[image % 11 : image % 11 + 2] = values[image % 11 : image % 11 + 2][::-1]
             kind = "box" if study == "boxes" else "feature"

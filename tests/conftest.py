@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings for all tests."""
 
 import atexit
 import os
@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tempfile
 
-# Tests compile much and compute little: without most of the compiler's optimisation the suite takes half the time.
-# In the environment, so that it holds in the processes that tests start, too.
+# Tests compile much and compute little.  Without most of the compiler's optimisation the suite takes half the time.
+# The setting is in the environment, so that it also holds in processes that tests start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # XLA's older way to write loops compiles in two thirds of the time.  A flag that a version does not know ends the
-# process, so that one is asked first; the others inherit what it said.
+# process, so one process tries it first.  The others inherit the result.
 OLDER_LOOPS = "--xla_cpu_use_fusion_emitters=false"
 if "XLA_FLAGS" not in os.environ:
     asked = subprocess.run(
@@ -22,15 +22,15 @@ if "XLA_FLAGS" not in os.environ:
         check=False,
     )
     os.environ["XLA_FLAGS"] = "" if asked.returncode else OLDER_LOOPS
-# Nothing depends on what the user has kept.  What takes long to compile is kept until the end of the tests, by each of
-# their processes for itself, because one may not read what another has half written: it saves a sixth of the time.
+# No test depends on the user's cache.  Functions that take long to compile are kept until the end of the tests, which
+# saves a sixth of the time.  Each test process has its own cache, because it must not read half-written entries.
 KEPT = tempfile.mkdtemp(prefix="jaxcs-tests-")
 atexit.register(shutil.rmtree, KEPT, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = KEPT
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "1"
 
-# Files that take longest begin first, so that none is left to one process while the others have nothing to do.
+# The longest files begin first, so that none is left to one process while the others are idle.
 LONG = {
     f"test_{name}"
     for name in (

@@ -1,6 +1,7 @@
-"""Files of fastMRI's geometry at a tenth of its size: k-space and target of different shapes, as every real volume has.
+"""Files of fastMRI's geometry at a tenth of its size: k-space and target have different shapes, as in every real
+volume.
 
-The targets are cut here by hand, at (n - m) // 2, as `center_crop` of the `fastmri` package cuts them.
+The targets are cropped here by hand, at (n - m) // 2, as `center_crop` of the `fastmri` package does.
 """
 
 from typing import NamedTuple
@@ -30,13 +31,13 @@ GEOMETRIES = {
 
 
 def fastmri_crop(image, shape):
-    """The part of an image of `shape` that fastMRI compares."""
+    """Crop an image to the part of `shape` that fastMRI compares."""
     starts = [(n - m) // 2 for n, m in zip(image.shape[-2:], shape, strict=True)]
     return image[..., starts[0] : starts[0] + shape[0], starts[1] : starts[1] + shape[1]]
 
 
 def volume(name, slices=2):
-    """K-space (slice, coil, ny, nx) of phantoms, and targets (slice, ty, tx), zero beyond the image of k-space."""
+    """Make k-space (slice, coil, ny, nx) of phantoms, and targets (slice, ty, tx), zero beyond the image of k-space."""
     (ny, nx), (ty, tx) = GEOMETRIES[name]
     kspace = np.stack([phantom.case("knee", "train", index, (ny, nx)).kspace for index in range(slices)])
     images = np.stack([root_sum_of_squares(coils) for coils in kspace])
@@ -47,7 +48,7 @@ def volume(name, slices=2):
 
 
 def write(folder, name, slices=2):
-    """A file of this geometry as fastMRI's are, without our own data sets."""
+    """Write a file of this geometry like fastMRI's, without this project's own data sets."""
     return store(folder / f"{name}.h5", GEOMETRIES[name], *volume(name, slices))
 
 

@@ -1,6 +1,7 @@
-"""Kill runs of bench.attack at random moments and go on with them: python -m tests.faults --kills 50.
+"""Kill runs of bench.attack at random moments and resume them: python -m tests.faults --kills 50.
 
-Each run is killed several times, and then ends as one that was never killed, byte for byte.  The test suite does three.
+Each run is killed several times, and must end like an undisturbed run, byte for byte.  The test suite kills three
+times.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tests.cheap_run import SAME, write_volume
 
 ROOT = Path(__file__).resolve().parents[1]
 L1 = ("--method", "l1", "--set", "n_iters=5", "levels=2")
-# The cheapest to compile.
+# The method and attack that compile fastest.
 ZERO_FILLED = ("--method", "zero_filled", "--attack", "pgd")
 _FLAGS = (
     "--steps", "1", "--eps", "0.05", "--save-perturbations", "--center-fraction", "0.25", "--acceleration", "2.5",
@@ -31,14 +32,14 @@ _PATIENCE = 600
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """With compiled functions kept, so that most of a run is writing."""
+    """Give an environment that keeps compiled functions, so that most of a run is writing."""
     kept = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    kept["JAX_ENABLE_COMPILATION_CACHE"] = "1"  # which the tests' own process goes without
+    kept["JAX_ENABLE_COMPILATION_CACHE"] = "1"  # the tests' own process does without it
     return os.environ | kept | {"PYTHONPATH": str(ROOT), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 
 
 def begin(arguments: list[str], cache: Path, log: Path) -> subprocess.Popen:
-    """A process of bench.attack."""
+    """Start a process of bench.attack."""
     with log.open("ab") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "bench.attack", *arguments],
@@ -51,7 +52,7 @@ def begin(arguments: list[str], cache: Path, log: Path) -> subprocess.Popen:
 
 
 def running(process: subprocess.Popen, output: Path, before: int) -> Path | None:
-    """The folder once the process is at work on it for the before-th time, None where it ended first."""
+    """Wait until a process works on its folder, resumed `before` times; None if the process ended before."""
     deadline = time.monotonic() + _PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
         for path in output.glob("*/run.json"):
@@ -63,7 +64,7 @@ def running(process: subprocess.Popen, output: Path, before: int) -> Path | None
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """What has to be equal, with arrays as bytes."""
+    """Read everything that must be equal, with arrays as bytes."""
     found: dict[str, object] = {name: (folder / name).read_bytes() for name in SAME}
     for name in ("pictures.npz", "perturbations.npz"):
         with np.load(folder / name) as file:
@@ -72,10 +73,16 @@ def contents(folder: Path) -> dict[str, object]:
 
 
 class Trial:
-    """One set of data, and the run that is not killed."""
+    """One set of data, and the result of an undisturbed run."""
 
     def __init__(self, folder: Path, method: tuple[str, ...], rehearse: bool) -> None:
-        """rehearse: time a second run, which need not compile as the killed ones need not, instead of guessing."""
+        """Run undisturbed.
+
+        Args:
+            folder: folder for all files.
+            method: flags of the method.
+            rehearse: whether to time a second run instead of guessing.  Like the killed runs, it need not compile.
+        """
         self.folder, self.cache = folder, folder / "cache"
         self.flags = (*method, *_FLAGS)
         self.arguments = ["--data", str(write_volume(folder / "volume.h5")), *self.flags]
@@ -84,7 +91,7 @@ class Trial:
             path = running(process, output, 0)
             began = time.monotonic()
             assert process.wait(_PATIENCE) == 1, (folder / "log").read_text()  # one slice cannot be used
-            # How long a process is at work on its folder.
+            # The time for which a process works on its folder.
             self.seconds = time.monotonic() - began
         assert path is not None
         self.reference = contents(path)
@@ -92,9 +99,18 @@ class Trial:
             self.seconds /= 3
 
     def kill(self, name: str, kills: int, number: signal.Signals = signal.SIGKILL) -> list[float]:
-        """Kill a run so many times, then let it end; when each kill came, in seconds of work on the folder.
+        """Kill a run `kills` times, then let it end.
 
-        Raises AssertionError where it does not end as the reference did.
+        Args:
+            name: name of the run's folder.
+            kills: number of kills.
+            number: the signal.
+
+        Returns:
+            The moments of the kills, in seconds of work on the folder [s].
+
+        Raises:
+            AssertionError: If the run does not end like the reference.
         """
         output, log = self.folder / name, self.folder / f"{name}.log"
         moments: list[float] = []
@@ -127,7 +143,7 @@ class Trial:
 
 
 def main() -> None:
-    """Kill until there were enough kills; a line for each run."""
+    """Kill runs until the number of kills is reached; print a line for each run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50, metavar="N")
     parser.add_argument("--signal", choices=("KILL", "TERM"), default="KILL")

@@ -1,7 +1,7 @@
 """A knee volume of fastMRI's full size: python -m tests.full_size FOLDER writes FOLDER/file1000001.h5.
 
-15 coils of 640 x 368 with a target of 320 x 320, as most of fastMRI's knees.  The object is the built-in phantom with a
-smooth phase, in the middle of a field of view that is twice as long along the readout.
+It has 15 coils of 640 x 368 and a target of 320 x 320, like most of fastMRI's knees.  The object is the built-in
+phantom with a smooth phase, in the middle of a field of view that is twice as long along the readout.
 """
 
 import sys
@@ -21,7 +21,7 @@ COILS, SLICES, SNR = 15, 2, 100.0
 
 
 def volume():
-    """K-space (slice, coil, ny, nx) complex64 in raw units as small as fastMRI's, and targets (slice, ty, tx)."""
+    """Make k-space (slice, coil, ny, nx) complex64 in raw units as small as fastMRI's, and targets (slice, ty, tx)."""
     (ny, nx), (ty, tx) = GEOMETRY
     maps = loop_sensitivities((ny, nx), (float(ny), float(nx)), COILS, 400.0, 120.0)
     y, x = np.meshgrid(np.linspace(-1, 1, ny), np.linspace(-1, 1, nx), indexing="ij")

@@ -1,4 +1,4 @@
-"""Several processes that meet on this machine, for tests of what they do together."""
+"""Several processes that meet on this machine, for tests of their cooperation."""
 
 import os
 import socket
@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-# What `tests.cheap_run` makes cheap, in a process of its own; {0} is done before it begins.
+# A process with the changes of `tests.cheap_run`; {0} runs before it begins.
 CHEAP_ATTACK = """
 import os, sys, pytest
 from bench import attack
-from bench.harness import campaign, distributed
+from bench.run import executor
+from bench.processes import distributed
 from data_prep.process import as_process
 from tests.cheap_run import cheapen
 with pytest.MonkeyPatch.context() as patch:
@@ -22,7 +23,7 @@ with pytest.MonkeyPatch.context() as patch:
 
 
 class Ended(NamedTuple):
-    """How a process ended: its exit code, below 0 for a signal, and what it printed."""
+    """The exit code of a process, below 0 for a signal, and its output."""
 
     code: int
     out: str
@@ -55,7 +56,7 @@ def start(commands, environment=None):
 
 
 def ended(processes):
-    """Wait for all; none is left behind."""
+    """Wait for all processes; none is left behind."""
     try:
         found = [process.communicate(timeout=120) for process in processes]
     finally:
@@ -65,7 +66,13 @@ def ended(processes):
 
 
 def attack_together(count, arguments, patches=None):
-    """bench.attack by `count` processes; patches: by process, a line of Python that runs before."""
+    """Run bench.attack in `count` processes.
+
+    Args:
+        count: number of processes.
+        arguments: arguments of the command.
+        patches: maps a process to a line of Python that runs before.
+    """
     port = free_port()
     return start(
         [
@@ -75,7 +82,7 @@ def attack_together(count, arguments, patches=None):
     )
 
 
-# Of bench.train; {0} is done before it begins.
+# A process of bench.train; {0} runs before it begins.
 TRAIN = """
 import os, sys, signal
 from bench import train
@@ -87,7 +94,14 @@ as_process(train.main)
 
 
 def train_together(count, arguments, patches=None, environment=None):
-    """bench.train by `count` processes; patches: by process, a line of Python that runs before."""
+    """Run bench.train in `count` processes.
+
+    Args:
+        count: number of processes.
+        arguments: arguments of the command.
+        patches: maps a process to a line of Python that runs before.
+        environment: changes of the environment.
+    """
     port = free_port()
     return start(
         [

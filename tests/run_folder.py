@@ -1,4 +1,4 @@
-"""Run folders as the harness writes them, made of numbers from nowhere: for pages, which read nothing else."""
+"""Run folders as bench.attack writes them, with made-up numbers: for pages, which read nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-# What a file may be called, and what would break a page that did not escape it.
+# A possible file name that would break a page without escaping.
 HOSTILE = """<b>"x'&</b></script><script>alert(1)</script>.h5:0"""
 # One white pixel.
 _PNG = base64.b64decode(
@@ -25,7 +25,15 @@ def write_run(
     shape: tuple[int, int] = (24, 20),
     **changes: Any,
 ) -> Path:
-    """A finished run of one method, or of several each under the attacks on all; changes: to run.json."""
+    """Write a finished run of one method, or of several methods each under the attacks on all.
+
+    Args:
+        folder: folder of the run.
+        labels: names of the methods.
+        cases: names of the images.
+        shape: (rows, columns) of the pictures.
+        changes: changes of run.json.
+    """
     folder.mkdir(parents=True)
     random = np.random.RandomState(0)
     rows: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
 """Send signals to commands at random moments: python -m tests.signals --count 50.
 
-Each must end within 5 s by the signal's exit code and with no more than a line of its own and the command that goes on.
+Each command must end within 5 s with the signal's exit code.  It may print one line, and the command that resumes it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 _CHEAP = ("--steps", "1", "--eps", "0.05", "--limit", "2")
-# By name: the command, but for the last word, which is a path to write to; and how long it takes, in seconds.
+# Maps a name to the command without its last word, which is an output path, and its duration [s].
 COMMANDS: dict[str, tuple[tuple[str, ...], float]] = {
     "attack": (("bench.attack", "--method", "zero_filled", "--attack", "pgd", *_CHEAP, "--output"), 12),
     "train": (("bench.train", "--method", "unet", "--variant", "u5", "--images", "2", "--rows", "16", "--output"), 20),
@@ -31,7 +31,15 @@ COMMANDS: dict[str, tuple[tuple[str, ...], float]] = {
 
 
 class Stopped(NamedTuple):
-    """How a command ended.  code: below 0 for a signal.  seconds: after the signal.  left: half files."""
+    """The end of a command.
+
+    Attributes:
+        code: exit code, below 0 for a signal; None if the command did not end.
+        seconds: time after the signal [s].
+        err: its standard error.
+        left: unfinished files.
+        early: whether the command ended before the signal.
+    """
 
     code: int | None
     seconds: float
@@ -42,7 +50,7 @@ class Stopped(NamedTuple):
 
 @contextmanager
 def hearing_ctrl_c() -> Iterator[None]:
-    """What is started within the block hears of Ctrl-C, also where a shell has started this process deaf to it."""
+    """Let processes started within the block receive Ctrl-C, even if a shell started this process with it ignored."""
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -51,7 +59,7 @@ def hearing_ctrl_c() -> Iterator[None]:
 
 
 def stopped(name: str, folder: Path, number: int, moment: float) -> Stopped:
-    """Send the signal to a command that writes into `folder`, so many seconds after its start."""
+    """Send the signal to a command that writes into `folder`, `moment` seconds after its start."""
     words, _ = COMMANDS[name]
     with (folder / "err").open("w+b") as err, hearing_ctrl_c():
         process = subprocess.Popen(
@@ -81,17 +89,17 @@ def stopped(name: str, folder: Path, number: int, moment: float) -> Stopped:
 
 
 def problem(found: Stopped, number: int) -> str | None:
-    """What is wrong with how a command ended, None if nothing is."""
+    """Describe the fault in a command's end, or None."""
     if found.code is None:
         return "is still there after 5 s"
     lines = found.err.splitlines()
-    # Python's traceback of an interruption before it has found the command is not ours.
+    # Python's traceback of an interruption before it has found the command is not this project's.
     ours = "Traceback" not in found.err or any(f"{ROOT}/{name}/" in found.err for name in ("bench", "data_prep"))
     if ours and any(word in found.err for word in ("Traceback", "Exception ignored", "terminate called")):
         return f"said {found.err}"
     if found.left:
         return f"has left {found.left}"
-    # Python has begun no command yet, or the command was done.
+    # Python had not started the command yet, or the command was done.
     if found.early or found.code in (0, -number) or not ours:
         return None
     said = [index for index, line in enumerate(lines) if "error: stopped by" in line]
@@ -101,7 +109,7 @@ def problem(found: Stopped, number: int) -> str | None:
 
 
 def main() -> None:
-    """Stop commands until there were enough; a line for each."""
+    """Stop commands until the number is reached; print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=50, metavar="N", help="of each command")
     parser.add_argument("--only", nargs="+", choices=tuple(COMMANDS), default=list(COMMANDS), metavar="NAME")

@@ -1,4 +1,4 @@
-"""What the project promises of its main job: at 5 % of the measured norm the attack is far stronger than noise."""
+"""The promise of the main job: at 5 % of the measured norm the attack is far stronger than noise."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,13 @@ from jaxcs.fourier import centre_crop
 MEASURED = Path(__file__).resolve().parents[2] / "shared" / "data" / "multicoil"
 FILES = ("brain_mprage_4coil", "brain_t1_7coil", "brain_vfa_13coil")
 PHANTOMS = 3
-# Of all images, so that one program serves all: the resolution is lower, and most of the energy is in four coils.
+# All images have this size and number of coils, so that one program serves all.  The resolution is lower, and the four
+# virtual coils hold most of the energy.
 SHAPE, COILS = (96, 80), 4
 
 
 def alike(kspace):
-    """The centre of k-space in the coils' leading principal components, its peak 1; float32 complex."""
+    """Crop k-space to its centre, in the leading principal components of the coils, with a peak of 1; complex64."""
     kspace = np.asarray(centre_crop(kspace, SHAPE))
     components = np.linalg.svd(kspace.reshape(len(kspace), -1), full_matrices=False)[0]
     kspace = np.einsum("cv,cyx->vyx", components[:, :COILS].conj(), kspace)
@@ -33,9 +34,9 @@ def measured(name):
 
 @pytest.fixture(scope="module")
 def margins(tmp_path_factory):
-    """Noise PSNR minus attacked PSNR of each image at epsilon 0.05 [dB], of an attack of a third of the steps.
+    """Noise PSNR minus attacked PSNR of each image at epsilon 0.05 [dB], for an attack with a third of the steps.
 
-    First of the phantoms, then of the measured slices if they are there.
+    The phantoms come first, then the measured slices if they exist.
     """
     folder = tmp_path_factory.mktemp("acceptance")
     slices = [phantom.case("knee", "test", index, SHAPE).kspace for index in range(PHANTOMS)]

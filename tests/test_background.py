@@ -1,4 +1,4 @@
-"""Thermal noise by the background method, against noise that was put in and against scikit-image."""
+"""Thermal noise by the background method, against added noise and against scikit-image."""
 
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def test_an_object_in_all_four_corners_is_no_background():
     padding = (0, 80)
     covariance = noise_covariance(jnp.asarray(kspace), padding)
     assert has_background(covariance, jnp.asarray(kspace), padding)
-    # Samples that were never acquired say nothing of noise.
+    # Samples that were never acquired carry no information about noise.
     rows, columns = np.ogrid[-48:48, -40:40]
     ellipse = np.where((rows / 48) ** 2 + (columns / 40) ** 2 < 1, kspace, 0)
     assert has_background(noise_covariance(jnp.asarray(ellipse), padding), jnp.asarray(ellipse), padding)

@@ -1,4 +1,4 @@
-"""--batch auto: as many slices as fit, by what the compiler says that one needs."""
+"""--batch auto: as many slices as fit into memory, according to the compiler's estimate for one slice."""
 
 import json
 
@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from bench import attack
-from bench.harness import batch_size
+from bench.run import batch_size
 from tests.cheap_run import cheapen, contents, go_on, start, write_volume
 
 SHAPE, OTHER = (8, 160, 128), (4, 64, 64)
@@ -16,8 +16,8 @@ SHAPE, OTHER = (8, 160, 128), (4, 64, 64)
     ("need", "room", "shapes", "devices", "expected"),
     [
         (1e9, 10e9, [SHAPE] * 100, 1, 8),  # a fifth stays free
-        (1e9, 0.5e9, [SHAPE] * 100, 1, 1),  # the run then says that memory ran out
-        (1e6, 10e9, [SHAPE] * 100, 1, 25),  # 4 of 25 and not 3 of 32 and one of 4
+        (1e9, 0.5e9, [SHAPE] * 100, 1, 1),  # the run then reports that memory ran out
+        (1e6, 10e9, [SHAPE] * 100, 1, 25),  # 4 of 25, and not 3 of 32 and one of 4
         (1e6, 10e9, [SHAPE] * 64, 1, 32),
         (1e6, 10e9, [SHAPE] * 5 + [OTHER] * 3, 1, 5),
         (1e6, 10e9, [SHAPE] * 10, 4, 3),
@@ -40,7 +40,7 @@ def batch_of(folder):
 
 @pytest.mark.parametrize("flags", [(), ("--batch", "auto")])
 def test_on_the_cpu_it_is_one(volume, tmp_path, flags, monkeypatch, capsys):
-    monkeypatch.setattr(batch_size, "chosen", None)  # nothing is compiled for it
+    monkeypatch.setattr(batch_size, "chosen", None)  # nothing is compiled to choose it
     assert batch_of(start(volume, tmp_path / "out", *flags)[1]) == 1
     assert "batch" not in capsys.readouterr().err
 
@@ -60,10 +60,10 @@ def test_on_an_accelerator_it_is_what_memory_holds(volume, tmp_path, monkeypatch
     assert "3 images, batch auto |" in error.splitlines()[0]
     assert "batch 3: a slice needs " in error
     assert contents(folder) == undisturbed
-    # At least the slice's k-space, its maps and the perturbation; at most the whole of a small machine.
+    # At least the slice's k-space, its maps and the perturbation; at most the whole memory of a small machine.
     kspace = 8 * 8 * 40 * 32
     assert 3 * kspace < needs[0] < 500 * kspace
-    # What was chosen holds where a run goes on, unless it is asked for again.
+    # The choice stays when a run is resumed, unless it is requested again.
     assert go_on(folder) == 1
     assert len(needs) == 1
     monkeypatch.setattr(batch_size, "fitting", lambda need, *_: 2 if need == needs[0] else 0)

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.harness import batch_size, session
-from bench.harness.records import COLUMNS
+from bench.record.records import COLUMNS
+from bench.run import batch_size
 from data_prep import phantom
 from jaxcs.attacks import ATTACKS
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHAPE = (40, 32)
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
 SMALL_L1 = ["--steps", "2", "--set", "tolerance=0.01", "levels=2", *SAMPLING]
-# The cheapest method and attack to compile, where they are not the point.
+# The method and attack that compile fastest, for tests of other things.
 FAST = ["--method", "zero_filled", "--attack", "pgd", "--steps", "2", *SAMPLING]
 
 
@@ -47,7 +47,7 @@ def write(path, kspace):
 
 
 def run(capsys, tmp_path, *arguments):
-    """Exit code, stdout, stderr and the run's folder, None if it left none."""
+    """Run the command; returns exit code, stdout, stderr and the run's folder, or None if it left no folder."""
     output = tmp_path / "out"
     code = attack.main([*map(str, arguments), "--output", str(output)])
     captured = capsys.readouterr()
@@ -92,7 +92,7 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     psnr = [row["attacked"] for row in rows if (row["metric"], row["eps"]) == ("psnr", 0.05)]
     at_005 = next(row for row in summary if (row["metric"], row["eps"]) == ("psnr", "0.05"))
     assert float(at_005["attacked"]) == pytest.approx(np.mean(psnr))
-    # Both slices are of one volume.
+    # Both slices belong to one volume.
     assert [at_005[name] for name in ("ci95", "low", "high", "interval", "volumes")] == ["", "", "", "", "1"]
 
     with np.load(folder / "perturbations.npz") as file:
@@ -125,7 +125,7 @@ def test_the_built_in_phantom_needs_no_flags(capsys, tmp_path):
 
 def test_where_inverses_do_not_fit_another_solver_takes_their_place(capsys, tmp_path, volume, monkeypatch):
     monkeypatch.setattr(batch_size, "_OF_INVERSES", 0.0)
-    # The attack is not the point.
+    # The attack is not the point of this test.
     flags = ["--data", volume, "--limit", "1", "--eps", "0.05", "--attack", "noise"]
     code, _, err, folder = run(capsys, tmp_path, *flags, "--set", "l1.tolerance=0.01", "l1.levels=2", *SAMPLING)
     assert code == 0, err
@@ -150,7 +150,7 @@ def test_every_threat_set_is_kept(capsys, tmp_path, volume, norm):
     assert code == 0, err
     rows = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
     assert [row["norm"] for row in rows] == pytest.approx([0.1] * len(rows), rel=1e-4)
-    if norm == "kspace":  # what falls on entries that are not measured is lost
+    if norm == "kspace":  # parts on unmeasured entries are lost
         assert all(row["norm_kspace"] <= 0.1 * 1.2 for row in rows)
 
 
@@ -228,7 +228,7 @@ def test_a_device_that_is_not_there_is_never_replaced_in_silence(tmp_path, devic
 
 
 def test_what_nobody_foresaw_is_one_line_too(capsys, tmp_path, volume, monkeypatch):
-    monkeypatch.setattr(session, "attack_all", lambda *_: 1 / 0)
+    monkeypatch.setattr("bench.run.run.attack_all", lambda *_: 1 / 0)
     code, _, err, _ = run(capsys, tmp_path, "--data", volume, *FAST)
     assert code == 1
     assert (
@@ -269,7 +269,7 @@ def test_one_bad_slice_is_marked_and_the_run_goes_on(capsys, tmp_path, scans):
 
 
 def test_an_attack_that_returns_nan_fails_its_images(capsys, tmp_path, volume, monkeypatch):
-    """A perturbation of NaN has a norm of 0 and must not pass for a small one."""
+    """A perturbation of NaN has a norm of 0, and must not pass for a small perturbation."""
     pgd = ATTACKS["pgd"]
 
     def build(config):
@@ -313,8 +313,8 @@ def test_interruptions_have_their_exit_codes(capsys, tmp_path, volume, monkeypat
             raise happen
         os.kill(os.getpid(), happen)
 
-    monkeypatch.setattr(session, "attack_all", attack_all)
-    # A shell starts its background jobs deaf to SIGINT, and Python keeps them so.
+    monkeypatch.setattr("bench.run.run.attack_all", attack_all)
+    # A shell starts its background jobs with SIGINT ignored, and Python keeps that.
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code, _, err, folder = run(capsys, tmp_path, "--data", volume, *SAMPLING)

@@ -1,4 +1,4 @@
-"""bench.features: tiny studies from the command line to the record, what is killed and goes on, and mistakes."""
+"""bench.features: tiny studies from the command line to the record, killed and resumed studies, and mistakes."""
 
 import json
 import subprocess
@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from bench import features
-from bench.feature_study import findings, places, session, units
-from bench.feature_study.boxes import box_scores, clipped
-from bench.feature_study.config import configuration
-from bench.feature_study.functions import build
-from bench.feature_study.one_slice import prepare_slice
-from bench.harness.prepare import prepare
+from bench.slices.prepare import prepare
+from bench.studies.features import findings, places, session, units
+from bench.studies.features.boxes import box_scores, clipped
+from bench.studies.features.config import configuration
+from bench.studies.features.functions import build
+from bench.studies.features.one_slice import prepare_slice
 from data_prep import phantom
 from data_prep.cases import Box
 from jaxcs.complex import magnitude
@@ -31,14 +31,14 @@ SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
 
 
 def coil_maps(kspace):
-    """Coil images over their root sum of squares: exact, but for noise."""
+    """Divide coil images by their root sum of squares: exact maps, except for noise."""
     images = np.asarray(ifft2c(jnp.asarray(kspace)))
     return images / np.sqrt(np.sum(np.abs(images) ** 2, axis=0))
 
 
 @pytest.fixture
 def data(tmp_path):
-    """Two small slices with coil maps of their own."""
+    """Two small slices with their own coil maps."""
     kspace = np.stack([phantom.case("knee", "train", index, SHAPE).kspace for index in range(2)])
     path = tmp_path / "small.h5"
     with h5py.File(path, "w") as file:
@@ -86,7 +86,7 @@ def test_a_linear_method_s_map_follows_from_linearity(data):
         found, _, _ = functions.difference(
             one.staged, one.back, one.without.image, centre, jnp.asarray(place.size), one.key
         )
-        # As far as 40 iterations of conjugate gradients are linear.
+        # Equal as far as 40 iterations of conjugate gradients are linear.
         np.testing.assert_allclose(found, expected, atol=2e-3 * float(jnp.max(jnp.abs(expected))))
 
 
@@ -143,7 +143,7 @@ def test_the_search_is_no_better_for_the_method_than_the_map(data, tmp_path):
 
 
 def optimiser_rows(smooth, images):
-    """Each image has 12 places; the MSE by a smoother Adam is `smooth` of that by Adam."""
+    """Rows of 12 places for each image; `smooth` maps the MSE by Adam to the MSE by a smoother Adam."""
     mse = np.arange(1, 13.0)
     by_method = {"adam": mse, "smooth_adam": smooth(mse), "rising_descent": mse, f"adam{findings.AGAIN}": mse}
     return [
@@ -188,7 +188,7 @@ def test_what_is_lost_in_the_dark_is_judged_over_images():
     assert findings.findings("map", rows(6, -1), "fill")[-1].endswith(paper + "no")
     assert findings.findings("map", rows(3, 1), "fill")[-1].endswith(paper + "cannot tell")
     assert findings.findings("map", rows(1, 1), "fill")[-1].endswith(paper + "cannot tell")
-    # Nothing is published of a feature that is added to what is there.
+    # Nothing is published about a feature that is added to the image.
     assert "published" not in findings.findings("map", rows(6, 1), "add")[-1]
 
 

@@ -1,4 +1,4 @@
-"""Several methods in one run, checks, changes of the scan, regions, and one's own method."""
+"""Several methods in one run, checks, changes of the scan, regions, and a user's own method."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from bench import attack
 from bench.attack import CHANGES
 from bench.compare import main as compare
 from data_prep import phantom
-from jaxcs.attacks.changes import CHANGES as REGISTRY
+from jaxcs.threats.changes import CHANGES as REGISTRY
 
 SHAPE = (40, 32)
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
@@ -30,7 +30,7 @@ def volume(tmp_path_factory):
 
 
 def run(capsys, tmp_path, *arguments):
-    """stdout and the run's folder; the run has to succeed."""
+    """Run the command, which must succeed; returns stdout and the run's folder."""
     code = attack.main([*map(str, arguments), "--output", str(tmp_path)])
     captured = capsys.readouterr()
     assert code == 0, captured.err
@@ -99,7 +99,7 @@ def test_checks_look_for_what_the_attack_missed(capsys, tmp_path, volume):
         flags[bool(check)] = record["flags"]
         assert bool(check) == ("doubled" in search)
         assert len(record["not_checked"]) == (1 if check else 4)
-    # One small step is no attack: only running more of them shows it.
+    # One small step is not a converged attack; only a run of more steps reveals that.
     assert "not converged" not in flags[False]
     assert flags[True] == {"not converged": 1} or flags[True]["not converged"] == 1
 
@@ -107,7 +107,7 @@ def test_checks_look_for_what_the_attack_missed(capsys, tmp_path, volume):
 @pytest.mark.parametrize("change", REGISTRY)
 def test_every_change_of_the_scan_can_be_searched(capsys, tmp_path, volume, change):
     eps = CHANGES[change][-1]
-    # With a centre of 0.25 every rotation is less harmful to this slice than none, which the attack then finds.
+    # With a centre of 0.25 every rotation is less harmful to this slice than none, and the attack finds none.
     _, folder = run(
         capsys, tmp_path, "--data", volume, "--method", "sense", "--threat", change, "--limit", "1", "--eps", eps,
         "--steps", "3", "--center-fraction", "0.3", "--acceleration", "2.5",
@@ -176,11 +176,11 @@ def test_ones_own_function_is_a_method(capsys, tmp_path, volume, monkeypatch):
 
 
 def test_functions_are_compiled_once_for_each_method_and_shape(capsys, tmp_path, volume, caplog):
-    """Images compile nothing again, and several epsilons at once compile the evaluation of each victim once more."""
+    """Images compile nothing again.  Several epsilons together compile the evaluation of each victim once more."""
 
     def compilations(*arguments):
         caplog.clear()
-        # For all threads, which `jax.log_compiles` is not.
+        # Set for all threads; `jax.log_compiles` is not.
         jax.config.update("jax_log_compiles", True)
         try:
             with caplog.at_level(logging.WARNING):
@@ -191,6 +191,6 @@ def test_functions_are_compiled_once_for_each_method_and_shape(capsys, tmp_path,
         return sorted(name[1] for name in names if name and name[1] in ("run", "evaluate"))
 
     one = compilations("--limit", "1", "--eps", "0.05")
-    # The third is the zero-filled image, which every method is held against.
+    # The third evaluation is for the zero-filled image, with which every method is compared.
     assert one == ["evaluate", "evaluate", "evaluate", "run"]
     assert compilations("--limit", "2", "--eps", "0.02", "0.05", "0.1") == sorted([*one, "evaluate", "evaluate"])

@@ -1,4 +1,4 @@
-"""Radiologists' boxes: the flip into fastMRI's frame, what is counted, hostile tables, and fastMRI+ itself."""
+"""Radiologists' boxes: the flip into fastMRI's frame, the counts, hostile tables, and fastMRI+ itself."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_headers_vary_in_names_order_and_case(tmp_path, header, line, label):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_tables_are_read_as_spreadsheets_save_them(tmp_path, separator, encoding):
-    """Numbers have decimal commas if columns are not separated by commas; a cell may have two lines."""
+    """Numbers have decimal commas if commas do not separate columns; a cell may have two lines."""
     first, number = ("", "3.5") if separator == "," else (f"sep={separator}\r\n", "3,5")
     rows = (HEADER.split(","), ["Müller", "2", "No", "5", number, "7", "4", '"tear\n""ü"" medial"'], [""] * 8)
     path = tmp_path / "boxes.csv"

@@ -1,4 +1,4 @@
-"""--method MODULE:FUNCTION: whatever is wrong with a function of one's own is one line, before a run begins."""
+"""--method MODULE:FUNCTION: every fault of a user's function is reported in one line, before a run begins."""
 
 import sys
 
@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import pytest
 
 from bench import attack
-from bench.harness import brought
-from bench.harness.errors import UsageError
-from bench.harness.prepare import SliceData
+from bench.evaluate import brought
+from bench.plan.errors import UsageError
+from bench.slices.prepare import SliceData
 from tests.cheap_run import write_volume
 
 MINE = """
@@ -50,7 +50,7 @@ def modules(tmp_path, monkeypatch):
         "quits": "import sys; sys.exit(9)", "prints": "print('imported')\ndef f(): pass",
     }.items():  # fmt: skip
         (tmp_path / f"{name}.py").write_text(text)
-        # Tests of other files have modules of these names, too.
+        # Tests of other files also use modules of these names.
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -66,7 +66,7 @@ def data():
 @pytest.mark.parametrize("name", ["good", "constant", "cut"])
 def test_what_can_be_used_passes(name, capsys):
     brought.check(f"mine:{name}", data(), "apgd")
-    assert capsys.readouterr().out == ""  # which is for results
+    assert capsys.readouterr().out == ""  # stdout is for results
 
 
 def test_an_attack_without_gradients_asks_for_none():

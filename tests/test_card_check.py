@@ -1,9 +1,9 @@
-"""Whether a run's scores are those of the card of its weights, and when the two cannot be compared."""
+"""Comparison of a run's scores with the card of its weights, and cases in which the two cannot be compared."""
 
 import numpy as np
 import pytest
 
-from bench.harness.card_check import below_card
+from bench.findings.card_check import below_card
 
 CONFIG = {"mask": "random", "acceleration": 4.0, "center_fraction": 0.08, "data": None, "phantom": "knee", "shift": {}}
 CONFIG |= {"only": None, "region": None}
@@ -35,7 +35,7 @@ SPREAD = {"ssim": 0.8, "ssim_spread": 0.05, "psnr": 24.0, "psnr_spread": 1.5, "i
 
 
 def test_with_the_spread_of_the_card_one_image_tells():
-    # 2.86 standard deviations, and those of two means: of one image 0.147, of four 0.078.
+    # Differences of two means are allowed up to 2.86 standard deviations: 0.147 for one image, 0.078 for four.
     assert below_card(rows([0.66]), run(SPREAD)) == {}
     told = below_card(rows([0.64]), run(SPREAD))
     assert told["unet"] == (
@@ -44,7 +44,7 @@ def test_with_the_spread_of_the_card_one_image_tells():
     )
     assert below_card(rows([0.73, 0.74, 0.72, 0.73]), run(SPREAD)) == {}
     assert "unet" in below_card(rows([0.71, 0.72, 0.70, 0.71]), run(SPREAD))
-    # What is better than the card is no fault.
+    # Scores above the card are not a fault.
     assert below_card(rows([0.99] * 9), run(SPREAD)) == {}
 
 
@@ -76,7 +76,7 @@ def test_a_card_of_other_data_says_nothing(changes):
 def test_files_are_the_same_by_name_and_other_methods_are_not_the_card_s():
     here, there = {"data": "/here/brain.h5"}, {"data": "brain.h5", "validation": None}
     assert below_card(rows([0.1] * 9), run(SPREAD, there, **here)) != {}
-    # A fit that goes on from the weights is another method.
+    # A fit that starts from the weights is another method.
     assert below_card(rows([0.1] * 9, "ttt_unet"), run(SPREAD, method="ttt_unet")) == {}
 
 

@@ -1,14 +1,14 @@
-"""The best that coil maps allow: its scores, in the record, in what is printed and on the page."""
+"""The best result that coil maps allow: its scores in the record, in the output and on the page."""
 
 import json
 
 import numpy as np
 import pytest
 
-from bench.harness.ceiling import sentence
-from bench.harness.config import RunConfig
-from bench.harness.prepare import prepare
-from bench.report import write_report
+from bench.findings.ceiling import sentence
+from bench.page.page import page_of
+from bench.plan.config import RunConfig
+from bench.slices.prepare import prepare
 from data_prep import phantom
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c
@@ -79,5 +79,5 @@ def test_the_page_has_it_beside_the_clean_scores(tmp_path):
     case = {"samples": 31, "acceleration": 4.1, "centre": 10, "ceiling": {"psnr": 36.5, "ssim": 0.95}}
     methods = {"l1": {"method": "l1", "config": {}, "attack": "pgd", "maps": "fixed"}}
     folder = write_run(tmp_path / "run", cases=("a.h5:0",), sampling={"a.h5:0": case}, methods=methods)
-    assert b"the best that these maps allow: 36.50 dB PSNR, SSIM 0.950" in write_report(folder)
-    assert b"the best that these maps allow" not in write_report(write_run(tmp_path / "without"))
+    assert b"the best that these maps allow: 36.50 dB PSNR, SSIM 0.950" in page_of(folder)
+    assert b"the best that these maps allow" not in page_of(write_run(tmp_path / "without"))

@@ -1,4 +1,4 @@
-"""Changes of the scan: each has the size that it says, keeps what it must, and can be searched by gradients."""
+"""Changes of the scan: each has its stated size, keeps the properties that it must keep, and has gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +7,8 @@ import pytest
 import scipy.ndimage
 
 from jaxcs.attacks import pgd
-from jaxcs.attacks.changes import CHANGES, rotate, smooth_modes
 from jaxcs.fourier import fft2c, ifft2c
+from jaxcs.threats.changes import CHANGES, rotate, smooth_modes
 from tests.asserts import relative_error
 
 SHAPE = (3, 33, 29)
@@ -47,7 +47,7 @@ def test_no_parameters_change_nothing(name):
 
 
 def size(name, parameters):
-    """In the unit of the change, by NumPy."""
+    """The size of a change in its own unit, by NumPy."""
     kspace, maps = (np.asarray(one) for one in applied(name, parameters))
     if name in ("shift", "rotation"):
         return np.linalg.norm(parameters)
@@ -109,7 +109,7 @@ def test_deformation_moves_what_a_uniform_field_moves():
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_gradients_find_more_harm_than_chance(name):
-    """Of the zero-filled image combined by the maps that the method is told."""
+    """The harm is measured in the zero-filled image, combined by the maps that the method gets."""
     change, (ball, _) = CHANGES[name], member(name, 0.5)
 
     def image(parameters):

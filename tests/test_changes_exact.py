@@ -1,4 +1,4 @@
-"""Changes of the scan against exact results and SciPy: nothing lost, nothing blurred, gradients right at no change."""
+"""Changes of the scan against exact results and SciPy: no loss, no blur, and correct gradients at zero change."""
 
 import jax
 import jax.numpy as jnp
@@ -7,9 +7,9 @@ import pytest
 import scipy.ndimage
 
 from data_prep import phantom
-from jaxcs.attacks.changes import CHANGES, map_error, shift, smooth_modes, warp
 from jaxcs.complex import abs2, real_dot, value_and_ascent
 from jaxcs.fourier import fft2c, ifft2c
+from jaxcs.threats.changes import CHANGES, map_error, shift, smooth_modes, warp
 from tests.asserts import complex_normal, relative_error
 
 KEY = jax.random.key(0)
@@ -22,7 +22,10 @@ EPSILON = {"shift": 1.7, "rotation": 6.0, "deformation": 0.6, "bias": 0.1, "maps
 @pytest.mark.parametrize("shape", SIZES)
 @pytest.mark.parametrize("name", ["shift", "rotation", "phase"])
 def test_nothing_is_lost(name, shape):
-    """Energy is kept and the opposite change undoes it, of white noise too, which fills corners and all frequencies."""
+    """A change keeps the energy, and the opposite change undoes it, also for white noise.
+
+    White noise fills the corners and all frequencies.
+    """
     kspace = complex_normal(np.random.default_rng(2), (2, *shape))
     parameters = CHANGES[name].threat(5 * EPSILON[name], kspace, kspace, np.ones(shape[1], bool)).random(KEY)
     changed, _ = CHANGES[name].apply(kspace, kspace, parameters)
@@ -32,7 +35,7 @@ def test_nothing_is_lost(name, shape):
 
 
 def test_displacements_are_those_of_epsilon():
-    """Seen in the phase of plane waves of one period along rows and columns."""
+    """The displacement is measured in the phase of plane waves with one period along rows and columns."""
     waves = np.stack(np.broadcast_arrays(np.exp(2j * np.pi * ROW / 32)[:, None], np.exp(2j * np.pi * COLUMN / 26)))
     waves = waves.astype(np.complex64)
     parameters = CHANGES["deformation"].threat(0.6, waves, waves, np.ones(26, bool)).random(KEY)
@@ -56,7 +59,7 @@ def test_warping_equals_splines_of_scipy(shape):
 
 
 def test_warping_blurs_less_than_linear_interpolation_by_far():
-    """Against the exact shift of a noisy brain, worst a quarter of a pixel away from the pixels."""
+    """Compared with the exact shift of a noisy brain by a quarter of a pixel, the worst case."""
     kspace = jnp.asarray(phantom.case("brain", "test", 0).kspace[:2])
     exact = np.asarray(shift(kspace, kspace, jnp.full(2, 0.25))[0])
     field = np.full((2, *kspace.shape[1:]), 0.25, np.float32)
@@ -68,7 +71,7 @@ def test_warping_blurs_less_than_linear_interpolation_by_far():
 
 
 def test_errors_of_maps_of_a_small_object_have_the_size_of_epsilon():
-    """Over few pixels smooth modes are nearly dependent; over fewer than there are modes some must vanish."""
+    """Over few pixels smooth modes are nearly dependent.  With fewer pixels than modes some modes must vanish."""
     for side, rtol in ((7, 1e-4), (5, 1e-3)):
         maps = np.zeros((3, 64, 64), np.complex64)
         maps[:, 30 : 30 + side, 20 : 20 + side] = complex_normal(np.random.default_rng(0), (3, side, side))
@@ -94,7 +97,7 @@ def test_phase_is_of_columns_with_any_measured_sample():
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_gradients_at_zero_are_those_of_finite_differences(name):
-    """Where everything lies on whole pixels; along the gradient and along a random direction."""
+    """All positions are whole pixels.  Differences are taken along the gradient and along a random direction."""
     kspace = fft2c(complex_normal(np.random.default_rng(5), (3, *SHAPE)) * np.exp(-((ROW[:, None] / 8) ** 2)))
     maps, mask = jnp.ones((3, *SHAPE), jnp.complex64), np.random.default_rng(0).random(SHAPE[1]) < 0.5
     ball = CHANGES[name].threat(0.1 * EPSILON[name], kspace, maps, mask)

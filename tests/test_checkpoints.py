@@ -1,4 +1,4 @@
-"""Checkpoints of a training: killed while one is written, and with files as a power failure leaves them."""
+"""Checkpoints of a training: killed while a checkpoint is written, and with files as a power failure leaves them."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.harness.errors import InputFileError, OutputError
+from bench.plan.errors import InputFileError, OutputError
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.step import State
 from data_prep.weights import read_weights
@@ -19,7 +19,8 @@ from tests.faults import ROOT, environment
 from tests.test_survival import largest_file
 from tests.test_train import arguments, lines, write_images
 
-# The training that is killed at a random moment of writing its second checkpoint; how long that takes the first tells.
+# A training that is killed at a random moment while it writes its second checkpoint.  The first checkpoint shows how
+# long writing takes.
 KILLED = """
 import os, random, signal, sys, threading, time
 from bench import train
@@ -37,12 +38,12 @@ Checkpoints.save = timed
 sys.exit(train.main(sys.argv[1:]))
 """
 
-LONG = ("--steps", "8")  # four checkpoints: the first death may leave two of them, the second comes at the second after
+LONG = ("--steps", "8")  # four checkpoints: the first kill may leave two, and the second kill needs two more
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The data, and the folder of a training that nothing disturbed."""
+    """The data, and the folder of an undisturbed training."""
     folder = tmp_path_factory.mktemp("whole")
     data = write_images(folder / "images.h5")
     assert training(data, arguments(data, folder / "runs", *LONG)).returncode == 0
@@ -50,7 +51,7 @@ def whole(tmp_path_factory):
 
 
 def training(data, flags, program=("-m", "bench.train")):
-    """A process of its own; all of them share what they compile."""
+    """Run a training in a separate process; all processes share their compiled functions."""
     return subprocess.run(
         [sys.executable, *program, *flags],
         cwd=ROOT,
@@ -114,7 +115,7 @@ def test_one_that_a_power_failure_damaged_is_dropped_for_the_one_before(written,
     assert len(files) > 10
     for index, name in enumerate(files):
         if name.name == "sums.json" and damage == "gone":
-            continue  # a run that was killed before it wrote them
+            continue  # a run that was killed before it wrote the sums
         folder = tmp_path / str(index)
         shutil.copytree(written, folder)
         content = (folder / name).read_bytes()
@@ -125,7 +126,7 @@ def test_one_that_a_power_failure_damaged_is_dropped_for_the_one_before(written,
         found, progress = restored(folder)
         assert progress.step == 2, name
         jax.tree.map(np.testing.assert_array_equal, found, state(2))
-        # One line, and nothing of a library's.
+        # One line, and nothing from a library.
         assert capfd.readouterr().err.splitlines() == [
             "note: the checkpoint of step 4 cannot be read; it is dropped for an older one"
         ], name
@@ -166,7 +167,7 @@ def test_a_full_disk_is_one_line_and_leaves_those_before(written, tmp_path, capf
 
 @pytest.mark.parametrize("words", ["[os_error_code='28']", "[OS error 28: ENOSPC No space left on device]"])
 def test_a_disk_that_fills_up_meanwhile_is_one_line_too(written, tmp_path, monkeypatch, words):
-    """As TensorStore says it, in versions that we take."""
+    """The words are TensorStore's, in the supported versions."""
     folder = tmp_path / "full"
     shutil.copytree(written, folder)
     checkpoints = Checkpoints(folder)
@@ -195,7 +196,7 @@ def test_a_training_goes_on_from_the_one_before(whole, tmp_path):
     largest = max((damaged / "checkpoints" / "8").rglob("*"), key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[:100])
     with (damaged / "log.jsonl").open("a") as file:
-        file.write(json.dumps({"step": 9, "loss": 0.5})[:9])  # of a step that came after
+        file.write(json.dumps({"step": 9, "loss": 0.5})[:9])  # a later step
     done = training(whole[0], ["--resume", str(damaged)])
     assert done.returncode == 0, done.stderr
     assert "step 8 cannot be read; it is dropped for an older one\nresuming after step 6" in done.stderr

@@ -1,4 +1,4 @@
-"""bench.claims: each published claim with records that hold it, deny it and do neither; and mistakes in one line."""
+"""bench.claims: each published claim with records that hold it, deny it or do neither; and mistakes in one line."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import claims
-from bench.harness.published import CLAIMS
+from bench.findings.published import CLAIMS
 from tests.claim_records import attack_run, feature_run, hard_list, points, shift_study, trained_study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +19,7 @@ SCATTER = 0.02 * np.array([1, -1, 1, -1, 1, -1, 1])
 
 
 def run(capsys, *arguments):
-    """Exit code, lines of stdout, and of stderr."""
+    """Run the command; returns exit code, lines of stdout, and lines of stderr."""
     code = claims.main([*map(str, arguments)])
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
@@ -27,7 +27,7 @@ def run(capsys, *arguments):
 
 
 def rows(capsys, *records):
-    """The rows by the claim's name."""
+    """Judge records; returns the rows by the claim's name."""
     code, out, err = run(capsys, *records, "--json")
     assert code == 0, err
     return {row["claim"]: row for row in json.loads(out[0])}
@@ -38,7 +38,7 @@ def shift(**compared):
 
 
 def attacks(own, noise=0.5, images=6):
-    """Methods a and b, hurt by so much by their own attacks, and by 3 dB by the other's."""
+    """Make a run in which methods a and b lose `own` dB to their own attacks, and 3 dB to the other's attack."""
     lost = {("a", "b"): 3.0, ("b", "a"): 3.0, ("a", "a"): own[0], ("b", "b"): own[1]}
     return lambda path: [attack_run(path / "run", lost, noise, images)]
 
@@ -77,7 +77,7 @@ def optimisers(smooth, descent):
 
 
 def nearly(x):
-    """A little out of order."""
+    """Put values slightly out of order."""
     return x[[1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10]]
 
 
@@ -86,7 +86,7 @@ DOWN = {name: 8 - level for name, level in UP.items()}
 NONE = dict(zip(UP, (4.0, 7.0, 2.0, 3.0, 6.0, 1.0, 5.0), strict=True))
 
 CASES = [
-    # Of a value there is no "yes": an interval that holds it does not say that it is that.
+    # A claimed value is never confirmed by "yes": an interval that holds a value does not say that it is the value.
     ("anatomy", shift(anatomy=PARALLEL + SCATTER), "not excluded"),
     ("anatomy", shift(anatomy=FLAT), "no"),
     ("dataset", shift(**{"dataset-2021": PARALLEL + SCATTER}), "not excluded"),
@@ -102,7 +102,7 @@ CASES = [
     ("hard for all", shift(hard=PARALLEL), "yes"),
     ("hard for all", shift(hard=X + 0.1), "no"),
     ("hard for all", shift(hard=X), "not excluded"),
-    # Two of seven do not move.
+    # Two of seven methods do not move.
     ("hard for all", shift(hard=X - 0.1 * (np.arange(7) < 5)), "in part"),
     ("hard for all", hard(l1=(-0.2, -0.1), tv=(-0.1, -0.01)), "yes"),
     ("hard for all", hard(l1=(0.1, 0.2)), "no"),
@@ -143,7 +143,7 @@ CASES = [
     ("sensitive", attacks((9, 9), images=1), "cannot tell"),
     ("anatomy", lambda path: [shift_study(path, {"anatomy": points(X, FLAT, images=4)})], "cannot tell"),
     ("order kept", lambda path: [shift_study(path, {"anatomy": points(X, PARALLEL, images=4)})], "cannot tell"),
-    # Of few methods an order is nothing.
+    # An order of few methods means nothing.
     ("order kept", lambda path: [shift_study(path, {"anatomy": points(X[:4], PARALLEL[:4])})], "cannot tell"),
     ("by features", sizes(dict(list(UP.items())[:4]), UP), "cannot tell"),
     ("dark", lambda path: dark(l1=-1)(path)[:1], "cannot tell"),
@@ -223,7 +223,7 @@ def test_an_added_feature_and_attacks_that_are_none_bear_on_nothing(capsys, tmp_
 
 
 def without(file, *names):
-    """The file with a name of its JSON removed."""
+    """Remove a name from the JSON of the file."""
     content = json.loads(file.read_text())
     place = content
     for name in names[:-1]:

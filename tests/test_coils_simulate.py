@@ -1,4 +1,4 @@
-"""Biot-Savart coil maps and the noise that the coils share."""
+"""Coil maps by the law of Biot and Savart, and the noise that the coils share."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def maps():
 
 
 def direct_field(point, angle, radius, loop_radius, nodes=4000):
-    """B of one loop at a point (x, y, z), by the cross products themselves."""
+    """Compute the field B of one loop at a point (x, y, z) directly by cross products."""
     normal = np.array([np.cos(angle), np.sin(angle), 0.0])
     tangent, axial = np.array([-np.sin(angle), np.cos(angle), 0.0]), np.array([0.0, 0.0, 1.0])
     t = 2 * np.pi * (np.arange(nodes) / nodes)[:, None]
@@ -39,7 +39,7 @@ def test_field_agrees_with_direct_integration(angle, point):
     point = complex(*point) * np.exp(1j * angle) if point[0] == 150.0 else complex(*point)
     bx, by, bz = direct_field((point.real, point.imag, 0.0), angle, 150.0, 63.0)
     field = _loop_field(np.array([[point.imag]]), np.array([point.real]), angle, 150.0, 63.0)[0, 0]
-    factor = 2 * 63.0 * np.pi / 32  # which the maps' normalisation cancels: two halves, and r da
+    factor = 2 * 63.0 * np.pi / 32  # cancelled by the maps' normalisation: two halves, and r da
     assert abs(field * factor - (bx - 1j * by)) < 1e-6 * abs(bx - 1j * by)
     assert abs(bz) < 1e-12
 
@@ -63,7 +63,7 @@ def test_odd_grids_have_their_centre_at_the_middle_pixel():
 
 
 def test_maps_are_smooth(maps):
-    """Almost all energy lies in few low frequencies, of the part that the wrap-around does not cut."""
+    """Few low frequencies hold almost all energy, in the part that the wrap-around does not cut."""
     window = np.hanning(40)[:, None] * np.hanning(30)
     spectrum = np.abs(np.fft.fft2(maps * window)) ** 2
     low = np.ix_(range(8), np.abs(np.fft.fftfreq(40, 1 / 40)) < 4.5, np.abs(np.fft.fftfreq(30, 1 / 30)) < 4.5)
@@ -80,7 +80,7 @@ def test_each_coil_is_strongest_on_its_own_side(maps):
 
 
 def test_phase_turns_with_the_coil(maps):
-    """At the centre the field of a loop points to the loop, so that B1- = Bx - i By has the phase of -angle."""
+    """At the centre the field of a loop points to the loop, so that B1- = Bx - i By has the phase -angle."""
     turn = np.angle(maps[1:, 20, 15] / maps[:-1, 20, 15])
     np.testing.assert_allclose(turn, -np.pi / 4, atol=1e-5)
 
@@ -105,7 +105,7 @@ def test_noise_covariance_is_hermitian_with_unit_variances(maps):
 
 
 def test_noise_covariance_is_that_of_noise_from_the_object(maps):
-    """Independent noise of each point of the object, seen through the maps."""
+    """Each point of the object emits independent noise, which is seen through the maps."""
     rng = np.random.default_rng(0)
     support = np.hypot(*np.mgrid[-20:20, -15:15]) < 12
     emitted = rng.normal(size=(8000, 2, support.sum())) @ maps[:, support].T

@@ -1,4 +1,4 @@
-"""Whitening and compression of a volume: the noise that comes out, the images that stay, the notes that are kept."""
+"""Whitening and compression of a volume: the resulting noise, the preserved images, and the notes."""
 
 import h5py
 import jax.numpy as jnp
@@ -64,7 +64,7 @@ def test_whitened_noise_is_uncorrelated_alike_and_of_the_mean_level():
 
 
 def test_whitened_maps_target_and_kspace_fit_each_other():
-    """The image that the new maps combine has the new target's magnitude where there is no noise to speak of."""
+    """The image combined by the new maps has the new target's magnitude at pixels with little noise."""
     after = whitened(volume(noise=1e-4))
     inside = disc() > 0
     combined = np.sum(after.maps[0].conj() * inverse(after.kspace[0]), axis=0)
@@ -85,7 +85,7 @@ def test_compression_keeps_the_image_and_all_coils_truth():
     whole = np.linalg.norm(before.kspace.astype(complex)) ** 2
     share = np.linalg.norm(after.kspace.astype(complex)) ** 2 / whole
     assert f"{share:.2%}" in after.notes[-1]
-    # No other four combinations keep more of the centre, where the matrix is from.
+    # No other four combinations keep more of the centre, from which the matrix is computed.
     centre = before.kspace[..., 16:48, 8:40].swapaxes(0, 1).reshape(COILS, -1).astype(complex)
     best = np.sum(np.linalg.svd(centre, compute_uv=False)[:4] ** 2)
     kept = np.linalg.norm(after.kspace[..., 16:48, 8:40].astype(complex)) ** 2

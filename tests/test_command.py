@@ -1,20 +1,20 @@
-"""What every command prints when its work fails."""
+"""The output of every command when its work fails."""
 
 import os
 import sys
 
 import pytest
 
-from bench.harness.arguments import Parser
-from bench.harness.command import execute
-from bench.harness.errors import UsageError
+from bench.plan.errors import UsageError
+from bench.shell.arguments import Parser
+from bench.shell.command import execute
 from data_prep.ending import Advice
 
 
 @pytest.mark.parametrize(("error", "code", "line"), [(UsageError("no"), 2, "no"), (KeyboardInterrupt(), 130, "Ctrl-C")])
 def test_below_the_error_stands_our_advice_and_no_library_s(error, code, line, capsys):
     def work(arguments, argv):
-        # JAX adds such a note to whatever passes through it, also to a signal's exception.
+        # JAX adds such a note to every exception that passes through it, also to a signal's exception.
         error.add_note("For simplicity, JAX has removed its internal frames")
         error.add_note(Advice("python -m bench.attack --resume runs/one"))
         raise error

@@ -1,4 +1,4 @@
-"""Compiled functions that are kept between runs: a second one compiles nothing, and faults cost speed alone."""
+"""Compiled functions kept between runs: a second run compiles nothing, and faults cost only speed."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness import compiled
+from bench.shell import compiled
 from tests.cheap_run import write_volume
 from tests.faults import ROOT, ZERO_FILLED
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 
 def attack(folder, name, *more, **environment):
-    """A process of its own, with nothing said about caches but what is given; its stderr and summary."""
+    """Run an attack in a separate process, whose caches are set by `environment` alone; returns stderr and summary."""
     kept = {key: value for key, value in os.environ.items() if "CACHE" not in key}
     command = [sys.executable, *more, "-m", "bench.attack", *ZERO_FILLED, *FLAGS]
     done = subprocess.run(
@@ -61,9 +61,9 @@ def test_the_second_run_compiles_nothing_and_faults_change_nothing(folder):
     assert entries(cache) == kept
     assert summary == reference
 
-    # As a run leaves one that is killed while it writes.
+    # A run that is killed while it writes leaves such a file.
     broken.write_bytes(broken.read_bytes()[:-100])
-    # Warnings are errors: none of JAX's about its cache may end a run.
+    # Warnings are errors: none of JAX's warnings about its cache may end a run.
     third, summary = attack(folder, "third", "-Werror::UserWarning", XDG_CACHE_HOME=str(cache))
     assert misses(third) == 1
     assert summary == reference
@@ -77,7 +77,7 @@ def test_the_second_run_compiles_nothing_and_faults_change_nothing(folder):
 def test_a_disk_that_is_full_ends_nothing_and_what_it_left_goes(folder):
     code = (
         "import resource, sys\n"
-        "from bench.harness.compiled import keep_compiled\n"
+        "from bench.shell.compiled import keep_compiled\n"
         "keep_compiled()\n"
         "import jax\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
@@ -102,7 +102,7 @@ def test_a_disk_that_is_full_ends_nothing_and_what_it_left_goes(folder):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """As in a process that has not imported JAX; what is set in the environment is taken back."""
+    """The state of a process that has not imported JAX; changes of the environment are undone."""
     monkeypatch.setattr(os, "environ", {"XDG_CACHE_HOME": str(tmp_path)})
     monkeypatch.delitem(sys.modules, "jax", raising=False)
     monkeypatch.setattr(compiled.warnings, "filterwarnings", lambda *_: None)
@@ -176,7 +176,7 @@ def test_entries_are_looked_at_once_and_those_cut_short_go(cache):
         (folder / f"{name}-cache").write_bytes(content)
     compiled._drop_broken(folder)
     assert {path.name for path in folder.glob("*-cache")} == {"whole-cache", "zstd-cache"}
-    # Older than the last look: not read again.
+    # Older than the last check: not read again.
     (folder / "old-cache").write_bytes(b"")
     os.utime(folder / "old-cache", (1, 1))
     compiled._drop_broken(folder)

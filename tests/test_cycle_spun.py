@@ -1,4 +1,4 @@
-"""Wavelets on several shifts: which they are, their transforms, and the minimum of l1 with them."""
+"""Wavelets on several shifts: the choice of shifts, their transforms, and the minimum of l1 with them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ CONFIG = l1.Config(wavelet="db2", levels=2)
 
 @pytest.mark.parametrize("levels", [1, 2, 4])
 def test_shifts_are_spread_on_every_level(levels):
-    """As many different ones modulo 2, 4, ... as there can be, each equally often."""
+    """The shifts take as many values modulo 2, 4, ... as possible, each value equally often."""
     for power in range(2 * levels + 1):
         shifts = spread_shifts(2**power, levels)
         assert shifts[0] == (0, 0)
@@ -54,7 +54,7 @@ def test_each_image_is_shifted_and_transformed_and_one_image_gives_a_tight_frame
 
 @pytest.mark.parametrize("solver", ["rows", "primal_dual"])
 def test_the_minimum_equals_that_of_cvxpy(solver):
-    """And the error that is told is the distance from it."""
+    """The reported error is the distance from this minimum."""
     with np.load(STORED) as content:
         m = Measurement(content["kspace"], content["mask"], content["maps"])
         lam, reference, other, value = (content[name] for name in ("lam", "x_4", "x_2", "objective_4"))
@@ -75,7 +75,7 @@ def test_the_minimum_equals_that_of_cvxpy(solver):
 
 
 def test_a_mask_of_single_samples_gives_the_same_minimum():
-    """Without rows, and on a padded grid."""
+    """The solver works without rows, and on a padded grid."""
     m = measurement((14, 19), 3, noise=0.02)
     config = replace(CONFIG, shifts=2, tolerance=1e-5, n_iters=5000)
     assert l1.sparsifying_transform(config, (14, 19))[1] == (16, 20)

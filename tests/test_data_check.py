@@ -20,7 +20,7 @@ SHAPE, COILS = (40, 32), 3
 
 
 def scan(slices=2, seed=0, noise=0.01):
-    """K-space (slice, coil, 40, 32) of a bright disc seen by loops, with noise of that standard deviation."""
+    """K-space (slice, coil, 40, 32) of a bright disc seen by loops, with noise of the standard deviation `noise`."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[-20:20, -16:16]
     disc = (rows**2 + columns**2 < 100) * (1 + 0.3 * rng.random(SHAPE))
@@ -40,7 +40,7 @@ def texts(folder, problem):
 
 
 def change(path, **datasets):
-    """Replace datasets of a file; None deletes."""
+    """Replace datasets of a file; None deletes a dataset."""
     with h5py.File(path, "r+") as file:
         for name, values in datasets.items():
             if name in file:
@@ -63,7 +63,7 @@ def test_the_noise_level_is_the_noise_that_was_added(tmp_path):
     write_volume(tmp_path, volume(kspace=kspace))
     (text,) = texts(tmp_path, problem=False)
     found = float(text.split("noise ")[1].split("%")[0]) / 100
-    # Complex noise of 0.02 in each of two parts, over the root mean square of k-space.
+    # Complex noise of 0.02 in each of two parts, divided by the root mean square of k-space.
     expected = 0.02 * np.sqrt(2) / np.sqrt(np.mean(np.abs(kspace) ** 2))
     assert abs(found / expected - 1) < 0.2
 

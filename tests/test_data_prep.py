@@ -1,4 +1,4 @@
-"""Sources become files of fastMRI's layout, which the readers give back; mistakes are one line."""
+"""Sources become files of fastMRI's layout, which the readers read back; mistakes are one line."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ KSPACE = (RNG.normal(size=(2, 3, 12, 10, 2)) @ [1, 1j]).astype(np.complex64)
 
 
 def write_pair(path, sizes, values):
-    """What BART's writecfl does: the first dimension runs fastest."""
+    """Write a pair as BART's writecfl does: the first dimension varies fastest."""
     path.with_suffix(".hdr").write_text("# Dimensions\n" + " ".join(map(str, sizes)) + "\n# Command\nnone\n")
     path.with_suffix(".cfl").write_bytes(values.astype("<c8").tobytes(order="F"))
     return path
@@ -84,7 +84,7 @@ def test_the_target_is_the_image_of_bart_itself(tmp_path):
 
 
 def test_a_scan_of_three_dimensions_is_cut_along_its_readout(tmp_path):
-    """Each slice's image is that of the whole transform."""
+    """The image of each slice equals the slice of the whole transform."""
     scan = (RNG.normal(size=(6, 12, 10, 3, 2)) @ [1, 1j]).astype(np.complex64)
     (volume,) = bart.volumes(write_pair(tmp_path / "raw", scan.shape, scan))
     assert volume.kspace.shape == (6, 3, 12, 10)
@@ -174,7 +174,7 @@ def test_mistakes_are_one_line(arguments, code, problem, capsys, tmp_path, monke
 
 def test_a_full_disk_is_of_the_cache_if_nothing_else_is_written(capsys, monkeypatch):
     def fill(*_):
-        raise OSError("163840 requested and 51184 written")  # as NumPy says it
+        raise OSError("163840 requested and 51184 written")  # NumPy's message
 
     monkeypatch.setattr("data_prep.maps.fill", fill)
     assert main(["maps", "somewhere"]) == 4

@@ -1,4 +1,4 @@
-"""Slices dealt out among devices: eight simulated ones give the records of one."""
+"""Slices distributed over devices: eight simulated devices give the records of one."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def test_eight_devices_give_the_records_of_one(tmp_path):
     kspace = np.stack([phantom.case("knee", "train", index, (40, 32)).kspace for index in range(3)])
     with h5py.File(tmp_path / "volume.h5", "w") as file:
         file["kspace"] = kspace
-        # Of its own, so that none are estimated.
+        # The file has maps, so that none are estimated.
         file["maps"] = np.full(kspace.shape, kspace.shape[1] ** -0.5, np.complex64)
     flags = [*FLAGS, "--data", str(tmp_path / "volume.h5")]
     assert main([*flags, "--output", str(tmp_path / "one")]) == 0
@@ -35,7 +35,7 @@ def test_eight_devices_give_the_records_of_one(tmp_path):
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
     one, (folder, eight) = rows(tmp_path / "one")[1], rows(tmp_path / "eight")
     assert json.loads((folder / "run.json").read_text())["device"]["used"] == 8
-    # Three slices on eight devices: what fills up the others is in no record.
+    # Three slices on eight devices: the slices that fill the other devices are in no record.
     assert list(eight) == list(one)
     for key, line in one.items():
         found = eight[key]

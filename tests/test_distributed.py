@@ -1,4 +1,4 @@
-"""Several processes that meet by jax.distributed: one run of all, and what becomes of it where one is lost."""
+"""Several processes that meet by jax.distributed: one run of all processes, and the consequences of losing one."""
 
 import json
 import re
@@ -9,16 +9,16 @@ import time
 import pytest
 
 from bench import attack, merge, train
-from bench.harness import distributed
+from bench.processes import distributed
 from tests import processes
 from tests.cheap_run import FLAGS, cheapen, contents, start, write_volume
 from tests.processes import attack_together, ended, flags, free_port
 
 IMAGES = 5
-# What a process does instead of its first image, and no patience with who is lost.
-DIES = "campaign._attack_batch = lambda *all: os.kill(os.getpid(), 9)"
-FAILS = "campaign._attack_batch = lambda *all: exec('raise MemoryError')"
-HANGS = "import time; campaign._attack_batch = lambda *all: time.sleep(100)"
+# Faults that a process has instead of its first image, and little patience with lost processes.
+DIES = "executor._attack_batch = lambda *all: os.kill(os.getpid(), 9)"
+FAILS = "executor._attack_batch = lambda *all: exec('raise MemoryError')"
+HANGS = "import time; executor._attack_batch = lambda *all: time.sleep(100)"
 SHORT = "distributed.HEARTBEAT = 4"
 
 
@@ -38,16 +38,16 @@ def arguments(volume, output, *more):
 
 
 def merged(output):
-    """The one run that is no part."""
+    """Find the merged run among its parts."""
     (run,) = (path for path in output.iterdir() if not re.search(r"-\d+of\d+-", path.name))
     return run
 
 
 def test_processes_together_make_the_run_of_one(tmp_path, whole):
-    """Three, of which one has fewer images than the others; other tests are of two."""
+    """Three processes, of which one has fewer images than the others; other tests have two processes."""
     volume, one = whole
     first, *others = ended(attack_together(3, arguments(volume, tmp_path, "--json")))
-    # The second image cannot be used, which process 1 and the whole run say.
+    # The second image cannot be used, which process 1 and the whole run report.
     assert [first.code, *(other.code for other in others)] == [1, 1, 0], first.err
     assert [other.out for other in others] == ["", ""]
     record, run = json.loads(first.out), merged(tmp_path)
@@ -67,7 +67,7 @@ def test_who_is_lost_costs_the_others_nothing(tmp_path, whole, monkeypatch, faul
     assert first.out == ""
     error, *commands = first.err.splitlines()[-3:]
     assert error == "bench.attack: error: 1 of 2 parts are not done, and not put together; go on by"
-    # The commands do what they promise.
+    # The printed commands complete the run.
     cheapen(monkeypatch)
     mains = {"bench.attack": attack.main, "bench.merge": merge.main}
     for command in commands:
@@ -79,14 +79,14 @@ def test_who_is_lost_costs_the_others_nothing(tmp_path, whole, monkeypatch, faul
 
 def test_with_the_first_all_end_and_can_go_on(tmp_path, whole):
     volume, _ = whole
-    # Not before the other has its folder, which it says.
+    # The process waits until the other process has its folder, which the other process prints.
     both = f"import glob, time; begun = lambda: len(glob.glob({str(tmp_path / '*' / 'run.json')!r})) == 2"
     dies = (
-        "campaign._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(begun, True)], os.kill(os.getpid(), 9))"
+        "executor._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(begun, True)], os.kill(os.getpid(), 9))"
     )
     first, second = ended(attack_together(2, arguments(volume, tmp_path), {0: f"{both}; {dies}", 1: HANGS}))
     assert first.code == -signal.SIGKILL
-    assert second.code == -signal.SIGABRT  # JAX's own
+    assert second.code == -signal.SIGABRT  # JAX's own signal
     assert re.search(r"process 1 of 2 writes \S+-2of2-\S+; where it is stopped, bench.attack --resume", second.err)
 
 

@@ -1,4 +1,4 @@
-"""bench.train by several processes: the losses of one, and what becomes of it where one is lost."""
+"""bench.train by several processes: the losses of one process, and the consequences of losing a process."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def arguments(images, output, *more):
 
 
 def assert_alike(run, other):
-    """To rounding: sums over devices have another order."""
+    """Assert that two trainings agree to rounding: sums over devices have another order."""
     mine, others = (
         [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (run, other)
     )
@@ -59,7 +59,7 @@ def assert_alike(run, other):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_where_one_is_lost_all_end_and_can_go_on_to_what_one_process_trains(tmp_path, one, number):
     images, whole = one
-    # Two devices in each, so that a batch of four is in as many places.
+    # Two devices in each process, so that a batch of four is distributed over four devices.
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
     kept = environment(images.parent / "cache") | {"XLA_FLAGS": flags}
     first, second = ended(train_together(2, arguments(images, tmp_path), {1: STOPS.format(int(number))}, kept))
@@ -71,7 +71,8 @@ def test_where_one_is_lost_all_end_and_can_go_on_to_what_one_process_trains(tmp_
     assert "4 devices of 2 processes" in first.err
     if number == signal.SIGKILL:
         return
-    # It was lost before the checkpoint of step 4, and makes none when it is told to stop: the others may be elsewhere.
+    # The process was lost before the checkpoint of step 4.  A stopped process makes no checkpoint, because the other
+    # processes may be at another step.
     first, second = ended(train_together(2, ["--resume", run], environment=kept))
     assert (first.code, second.code) == (0, 0), first.err
     assert "resuming after step 2" in first.err

@@ -1,4 +1,4 @@
-"""Figures are drawn where Matplotlib finds no folder of its own, and a run that cannot draw loses nothing else."""
+"""Figures are drawn even if Matplotlib has no folder, and a run that cannot draw loses nothing else."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from bench.figures.drawing import draw_into
-from bench.harness.errors import InputFileError
-from bench.harness.records import RunFolder
+from bench.plan.errors import InputFileError
+from bench.record.records import RunFolder
 from tests.cheap_run import cheapen, go_on, start, write_volume
 from tests.faults import ROOT
 
@@ -45,7 +45,7 @@ def test_without_a_folder_for_temporary_files_matplotlib_gets_one_beside_the_fig
         assert os.environ.get("MPLCONFIGDIR") == given
     assert [path.parent for path in seen] == [tmp_path] * 2
     assert [path.read_text() for path in tmp_path.iterdir()] == ["drawn"]
-    # What the user names and what can be written to is theirs.
+    # A writable folder that the user names is used.
     own = tmp_path / "own"
     own.mkdir()
     monkeypatch.setenv("MPLCONFIGDIR", str(own))
@@ -60,7 +60,7 @@ def test_matplotlib_draws_without_home_and_temporary_files(tmp_path):
         "import sys, tempfile\n"
         "from pathlib import Path\n"
         "from bench.figures.drawing import draw_into\n"
-        "from bench.harness.records import RunFolder\n"
+        "from bench.record.records import RunFolder\n"
         "def nowhere(): raise FileNotFoundError('No usable temporary directory found')\n"
         "tempfile.gettempdir = nowhere\n"
         "folder = RunFolder(Path(sys.argv[1]))\n"
@@ -92,7 +92,7 @@ def test_a_machine_that_cannot_draw_is_a_note(tmp_path, monkeypatch, capsys):
     draw_into(RunFolder(tmp_path), path.name, "absent", again="bench.report")
     assert f"note: {path} is not drawn: No module named 'bench.figures.absent'" in capsys.readouterr().err
     assert not path.exists()
-    # What is wrong with the records is another matter.
+    # Errors in the records are not turned into notes.
     for other in (InputFileError("damaged"), KeyError("loss")):
         with pytest.raises(type(other)):
             draw_into(RunFolder(tmp_path), path.name, "stub", other, again="")
@@ -104,7 +104,7 @@ def test_a_run_that_cannot_draw_is_whole_and_draws_later(tmp_path, monkeypatch, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.figures.overview.draw", lambda folder: nowhere())
         code, folder = start(volume, tmp_path / "runs")
-    assert code == 1  # of the image that cannot be used
+    assert code == 1  # because of the image that cannot be used
     assert f"python -m bench.attack --resume {folder} draws it" in capsys.readouterr().err
     assert json.loads((folder / "run.json").read_text())["status"] == "done"
     assert (folder / "report.html").exists()

@@ -1,4 +1,4 @@
-"""Texts that strangers' files hold, in the encodings that there are."""
+"""Texts of untrusted files, in all usual encodings."""
 
 import numpy as np
 import pytest

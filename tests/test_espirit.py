@@ -21,11 +21,11 @@ from tests.parity.make_espirit import bart_maps, sigpy_maps
 HERE = Path(__file__).parent
 MEASURED = HERE.parents[1] / "shared" / "data" / "multicoil"
 SLICES = [("brain_vfa_13coil", i) for i in range(5)] + [("brain_t1_7coil", 0), ("brain_mprage_4coil", 0)]
-FOUR_FOLD = 0.08  # of the columns are fully sampled about the centre, as in fastMRI's masks of acceleration 4
+FOUR_FOLD = 0.08  # share of the columns fully sampled about the centre, as in fastMRI's masks of acceleration 4
 TOOLS = pytest.mark.parametrize("tool", ["bart", "sigpy"])
 ALL = pytest.mark.parametrize("tool", list(PRESETS))
 CENTRE = (24, 24)
-# Small kernels compile in a third of the time, for what does not depend on their size.
+# Small kernels compile in a third of the time, for results that do not depend on their size.
 SMALL = {tool: dataclasses.replace(config, kernel_width=3) for tool, config in PRESETS.items()}
 
 with np.load(HERE / "parity" / "espirit.npz") as file:
@@ -38,7 +38,7 @@ def support(maps):
 
 
 def projection_error(maps, reference):
-    """||S - R R^H S|| / ||S|| over the common support: blind to the phase at each pixel."""
+    """||S - R R^H S|| / ||S|| over the common support: independent of the phase at each pixel."""
     common = support(maps) & support(reference)
     maps, reference = np.asarray(maps)[:, common], np.asarray(reference)[:, common]
     assert maps.size
@@ -76,7 +76,7 @@ def measured_slice(name, index):
 )
 def test_equal_to_bart_on_measured_slices(name, index, masked):
     kspace = measured_slice(name, index)
-    # An even width: of an odd one BART takes a column less, because its centre then lies half a pixel aside.
+    # The width is even: for an odd width BART takes a column less, because its centre then lies half a pixel aside.
     columns = round(FOUR_FOLD * kspace.shape[2]) // 2 * 2 if masked else kspace.shape[2]
     shape = check_calibration((kspace.shape[1], columns), PRESETS["bart"])
     maps, expected = espirit(jnp.asarray(kspace), shape, PRESETS["bart"]), bart_maps(kspace, shape)
@@ -94,7 +94,7 @@ def test_equal_to_sigpy_on_measured_slices(name, index):
     assert np.mean(support(maps) != support(expected)) < 1e-3
 
 
-# ---- what maps are ---------------------------------------------------------------------------------------------------
+# ---- properties of maps ----------------------------------------------------------------------------------------------
 
 
 @ALL
@@ -122,7 +122,7 @@ def test_coil_images_lie_in_the_span_of_the_maps(tool):
 
 
 def test_maps_of_other_data_do_not_fit():
-    """The bound of the previous test is not met by just any unit vectors."""
+    """Not just any unit vectors meet the bound of the previous test."""
     other = espirit(KSPACE[jnp.array([1, 2, 3, 0])], CENTRE, PRESETS["bart"])
     images = ifft2c(KSPACE)
     assert relative_error(other * jnp.sum(jnp.conj(other) * images, axis=0), images) > 0.2
@@ -130,7 +130,7 @@ def test_maps_of_other_data_do_not_fit():
 
 
 def test_converges_where_thirty_power_iterations_do_not():
-    """Few columns of an object that fills the field of view: pixels whose next eigenvalue is close to the largest."""
+    """Few columns of an object that fills the field of view: some next eigenvalues are close to the largest."""
     shape = (64, 56)
     coils = loop_sensitivities(shape, shape, 8, 64.0, 27.0)
     envelope = 1.2 + np.cos(2 * np.pi * np.arange(64) / 64)[:, None] * np.cos(2 * np.pi * np.arange(56) / 56)
@@ -157,7 +157,7 @@ def test_only_the_centre_counts_and_no_scale():
 
 
 def test_phase_is_smooth():
-    """Neighbours on the support differ by no more than their true phases and the object's can."""
+    """Neighbours on the support differ by no more than their true phases and the object's phase can."""
     maps = np.asarray(espirit(KSPACE, CENTRE, PRESETS["sigpy"]))
     for axis in (1, 2):
         step = np.sum(np.conj(maps) * np.roll(maps, 1, axis), axis=0)
@@ -182,7 +182,7 @@ def x64(enabled):
 
 
 def combined_energy(kspace, images, shape, config):
-    """Energy of the coil combination of fixed images, which no phase of the maps changes."""
+    """Energy of the coil combination of fixed images, which does not depend on the phase of the maps."""
     maps = espirit(kspace, shape, config)
     combination = jnp.sum(jnp.conj(maps) * images, axis=0)
     return jnp.sum(jnp.real(combination) ** 2 + jnp.imag(combination) ** 2)
@@ -199,10 +199,10 @@ def test_gradient_agrees_with_finite_differences(tool):
         ends = [evaluate(kspace + step * direction, images)[0] for step in (1e-6, -1e-6)]
         expected = (ends[0] - ends[1]) / 2e-6
         gradient = evaluate(kspace, images)[1]
-        # JAX's gradient is the conjugate of the steepest ascent, so that the product is without another conjugate.
+        # JAX's gradient is the conjugate of the steepest ascent, so the product needs no other conjugate.
         assert abs(jnp.sum(jnp.real(gradient * direction)) - expected) < 1e-5 * abs(expected)
     assert relative_error(single, gradient) < 1e-2
-    # Nothing outside the calibration region matters; it is at 14 to 25 of 40 rows and 12 to 23 of 37 columns.
+    # Only the calibration region matters: rows 14 to 25 of 40, columns 12 to 23 of 37.
     assert not np.asarray(single.at[:, 14:26, 12:24].set(0)).any()
 
 

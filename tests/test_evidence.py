@@ -1,15 +1,15 @@
-"""What speaks against a result: each flag, what was not checked, and the sentences of several methods."""
+"""Evidence against a result: each flag, the checks that were not made, and the sentences about several methods."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bench.harness import solver_error
-from bench.harness.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
-from bench.harness.findings import findings
-from bench.harness.records import COLUMNS, FLAGS, summarise
-from bench.harness.table import render
+from bench.evaluate.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
+from bench.findings import solver_error
+from bench.findings.matrix import findings
+from bench.record.records import COLUMNS, FLAGS, summarise
+from bench.run.table import render
 
 CONVERGED = np.array([1.0, 1.98, 2.0, 2.0])
 
@@ -32,7 +32,7 @@ def test_each_flag_of_a_search_is_raised_by_its_own_fault():
     for flag, (search, checks) in faults.items():
         assert raised(search_flags(0.1, search, checks)) == [flag]
         assert raised(search_flags(0.0, search, checks)) == []
-    # Where twice the steps were run, they alone decide.
+    # If twice the steps were run, their result alone decides.
     assert raised(search_flags(0.1, found(trace=np.array([1.0, 1.5, 1.9, 2.0])), {"doubled": 2.01})) == []
     assert raised(search_flags(0.1, found(), {"doubled": 2.1})) == ["not converged"]
     assert raised(search_flags(0.1, found(), {"restarted": 2.1})) == ["restarts help"]
@@ -134,7 +134,7 @@ def test_the_order_of_the_families_stands_beside_that_of_the_paper():
 
 
 def summary_rows(volumes, zero_filled=0.5):
-    """Rows of one method, an image a volume; SSIM under attack 0.1, 0.2 and so on."""
+    """Rows of one method with an image a volume; SSIM under attack is 0.1, 0.2 and so on."""
     common = {"source": "unet", "victim": "unet", "attack": "pgd", "eps": 0.05, "metric": "ssim"}
     rows = [
         common | {"case": f"{i}", "volume": f"{i}", "clean": 0.4, "noise": 0.4, "attacked": 0.1 * (i + 1)}
@@ -153,7 +153,7 @@ def test_a_summary_has_an_interval_or_a_range_or_nothing_and_says_which():
     assert many["interval"] == "95 %"
     assert (many["ci95"], many["low"]) == (pytest.approx(half), pytest.approx(0.3 - half))
     assert (few["zero_filled"], few["clean"]) == (0.5, 0.4)
-    # Of a record of before; and of one that a newer version went on with.
+    # A record of an older version, and a record that a newer version has continued.
     assert summarise(summary_rows(2, None))[0]["zero_filled"] is None
     assert summarise([*summary_rows(1), *summary_rows(2, None)[1:]])[0]["zero_filled"] is None
 

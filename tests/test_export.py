@@ -1,4 +1,4 @@
-"""bench.export: what is written equals the library's own functions, runs without it, and mistakes are one line."""
+"""bench.export: exported functions equal the library's own and run without it, and mistakes are one line."""
 
 import hashlib
 import json
@@ -15,12 +15,13 @@ import pytest
 from jax import export as jax_export
 
 import jaxcs
-from bench import attack, export
-from bench.harness import artefacts as artefacts_module
-from bench.harness.artefacts import PLATFORMS, artefacts, lower
-from jaxcs.attacks import threat
+from bench import export
+from bench.deploy import artefacts as artefacts_module
+from bench.deploy.artefacts import PLATFORMS, artefacts, lower
+from bench.plan import catalogue
 from jaxcs.complex import value_and_ascent
 from jaxcs.recon import METHODS, l1, normalise, unet, varnet
+from jaxcs.threats import balls
 from jaxcs.types import Measurement
 from jaxcs.weights import archive
 from tests.asserts import complex_normal, relative_error
@@ -41,13 +42,13 @@ def built(name):
     """A small variant of a method, and random parameters."""
     method = METHODS[name].build(SMALL[name])
     params = method.init(jax.random.key(1))
-    if name == "varnet":  # its last layer begins at zero, which would leave the network out
+    if name == "varnet":  # its last layer begins at zero, which would switch the network off
         params = jax.tree.map(lambda leaf: leaf + 0.01, params)
     return method, params
 
 
 def scans():
-    """Smooth discs seen by smooth coils under masks of their own: raw k-space, masks and maps, a batch of each."""
+    """Smooth discs seen by smooth coils, each under its own mask: a batch of raw k-space, masks and maps."""
     rng = np.random.default_rng(0)
     v, u = np.meshgrid(np.linspace(-1, 1, SHAPE[1]), np.linspace(-1, 1, SHAPE[2]), indexing="ij")
     image = np.stack([((u - a) ** 2 + v**2 < 0.5) * np.exp(1j * b * u) for a, b in rng.uniform(-0.3, 0.3, (SLICES, 2))])
@@ -67,7 +68,7 @@ SCALED = jax.vmap(normalise)(SCAN)[0]
 
 
 def reloaded(exported):
-    """What a reader of the file has; without flatbuffers, which files need, the module itself."""
+    """The module that a reader of the file gets; without flatbuffers, which files need, the module itself."""
     try:
         return jax_export.deserialize(exported.serialize())
     except ImportError:
@@ -81,14 +82,14 @@ def test_reconstructions_are_those_of_the_library(name):
     assert exported.platforms == PLATFORMS
     assert os.path.dirname(jaxcs.__file__).encode() not in exported.mlir_module_serialized
     expected = jax.vmap(lambda one: method.apply(params, one, jax.random.key(0)))(SCALED)
-    # Each size is compiled anew, and VarNet's takes longest.
+    # Each size is compiled anew, and VarNet takes longest.
     for count in (SLICES,) if name == "varnet" else (1, SLICES):
         found = exported.call(*(leaf[:count] for leaf in SCALED))
         assert found.dtype == jnp.float32
         assert relative_error(found, expected[:count]) < 1e-5
 
 
-# VarNet's takes as long as all else here, and has nothing that the others have not.
+# VarNet takes as long as all else here, and adds nothing to the other methods.
 @pytest.mark.parametrize("name", ["l1", "unet"])
 def test_an_attack_step_is_that_of_the_library(name):
     method, params = built(name)
@@ -99,14 +100,14 @@ def test_an_attack_step_is_that_of_the_library(name):
     start = 0.01 * complex_normal(rng, RAW.shape)
 
     def library(scan, reference, start):
-        allowed = threat.measured(EPSILON, scan.kspace, scan.mask)
+        allowed = balls.measured(EPSILON, scan.kspace, scan.mask)
         image = lambda delta: method.apply(params, scan._replace(kspace=scan.kspace + delta), jax.random.key(0))  # noqa: E731
         value, gradient = value_and_ascent(lambda delta: jnp.sum((image(delta) - reference) ** 2))(start)
         return allowed.project(start + STEP * allowed.boundary(gradient)), value, allowed.radius
 
     moved, loss, radius = jax.jit(jax.vmap(library))(SCALED, reference, start)
     found, found_loss = exported.call(*SCALED, start, reference, radius, jnp.full(SLICES, STEP))
-    # A splitting carries its rounding errors on, far below the 3e-4 that it stops at.
+    # A splitting method carries its rounding errors on, far below its stopping tolerance of 3e-4.
     assert relative_error(found, moved) < (1e-4 if name == "l1" else 1e-5)
     assert relative_error(found_loss, loss) < 1e-5
     assert not np.any(np.asarray(found)[~np.broadcast_to(MASK[:, None, None], RAW.shape)])
@@ -114,7 +115,7 @@ def test_an_attack_step_is_that_of_the_library(name):
 
 
 def test_the_forms_for_accelerators_compute_the_same():
-    # They differ from the CPU's in their convolutions; as plain StableHLO they run here as well.
+    # The forms for accelerators have other convolutions than the CPU's.  As plain StableHLO they run here as well.
     method, params = built("unet")
     found = artefacts(method, params, SHAPE)["reconstruct"]
     arguments = [jax.ShapeDtypeStruct(one.shape, one.dtype) for one in found.arguments]
@@ -231,7 +232,7 @@ def test_a_missing_flatbuffers_is_one_line(tmp_path, monkeypatch, capsys):
 
 
 def test_the_names_are_those_of_methods_that_fit_nothing():
-    assert set(export.METHODS) <= set(attack.METHODS) - set(attack.UNTRAINED)
+    assert set(export.METHODS) <= set(catalogue.METHODS) - set(catalogue.UNTRAINED)
 
 
 @pytest.mark.skipif(not find_spec("flatbuffers"), reason="without flatbuffers nothing is exported")
@@ -253,7 +254,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
         assert export.main(command) == 4
     assert "cannot write " + str(tmp_path / "new") + ": File too large; " in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
-    # As one that was killed leaves it; the same command goes.
+    # A killed process leaves such a folder, and the same command removes it.
     (tmp_path / ".0123456789abcdef.partial").mkdir()
     assert export.main(command) == 0
     assert os.listdir(tmp_path) == ["new"]

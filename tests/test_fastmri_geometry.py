@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bench import attack, compare, features, hardest, merge, report, shift, train, tune
-from bench.harness import experiment, methods, scan
-from bench.harness.config import RunConfig
-from bench.harness.experiment import Search
-from bench.harness.prepare import SliceData
+from bench.evaluate import experiment, methods, scan
+from bench.evaluate.experiment import Search
+from bench.plan.config import RunConfig
+from bench.slices.prepare import SliceData
 from data_prep.__main__ import main as data_prep
 from data_prep.fastmri import list_slices, read_slice
 from jaxcs.attacks import ATTACKS
@@ -64,7 +64,7 @@ def test_converting_and_checking_keeps_the_target_where_it_is(tmp_path, capsys, 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A file, and a finished run of it."""
+    """A file, and a finished run on it."""
     folder = tmp_path_factory.mktemp("geometry")
     path = small(folder / "data")
     assert attack.main([*QUICK, "--data", str(path), "--output", str(folder / "runs")]) == 0
@@ -127,7 +127,7 @@ def test_a_network_is_trained(run, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["l1", "unet", "convdecoder"])
 def test_methods_of_each_family_give_images_and_pictures_of_the_targets_size(name):
-    """Traced only, which takes no compilation."""
+    """The methods are only traced, which takes no compilation."""
     (ny, nx), (ty, tx) = GEOMETRIES["narrow"]
     target = min(ny, ty), min(nx, tx)
     method, config, coils = METHODS[name], RunConfig(method=name), 8

@@ -1,4 +1,4 @@
-"""The fastMRI reader against files written here, hostile ones included, and against measured data."""
+"""The fastMRI reader against files written here, including hostile files, and against measured data."""
 
 import os
 from pathlib import Path
@@ -36,7 +36,7 @@ def root_sum_of_squares(kspace, crop):
 
 
 def write(path, attributes=None, **datasets):
-    """An HDF5 file with these attributes and datasets, but not those that are None."""
+    """Write an HDF5 file with these attributes and datasets, except for those that are None."""
     with h5py.File(path, "w") as file:
         file.attrs.update(attributes or {})
         file.update({name: values for name, values in datasets.items() if values is not None})
@@ -44,7 +44,7 @@ def write(path, attributes=None, **datasets):
 
 
 def write_knee(path, attributes=None, **datasets):
-    """A small file of fastMRI's layout; `datasets` replaces some of its datasets, or drops them by None."""
+    """Write a small file of fastMRI's layout; `datasets` replaces some of its datasets, or drops them by None."""
     kspace = random_kspace()
     target = root_sum_of_squares(kspace, (16, 16))
     attributes = {"max": float(target.max())} | (attributes or {})
@@ -74,7 +74,7 @@ def test_a_brain_file_with_header_and_maps_comes_back(tmp_path):
     maps = random_kspace(scale=1)
     path = write_knee(tmp_path / "brain.h5", ismrmrd_header=HEADER, maps=maps)
     for index, case in enumerate(cases(path)):
-        # The encoded centre is 24 // 2, the measured lines are 0..18 with their centre at 9.
+        # The encoded centre is 24 // 2; the measured lines are 0 to 18 with their centre at 9.
         assert case.padding == (3, 22)
         np.testing.assert_array_equal(case.maps, maps[index])
         assert case.target.shape == (16, 16)
@@ -338,7 +338,7 @@ ADDITIONS = {
 @pytest.mark.parametrize("read", [list_slices, cases])
 def test_a_layout_that_cannot_be_used_is_refused(tmp_path, read, name):
     change, *words = (LAYOUTS | ADDITIONS)[name]
-    # The file that the links name exists and is sound: they are refused for what they are.
+    # The linked file exists and is sound: links are refused as such.
     write_knee(tmp_path / "other.h5")
     path = write(tmp_path / "a.h5", kspace=random_kspace() if name in ADDITIONS else None)
     with h5py.File(path, "a") as file:

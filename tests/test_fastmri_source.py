@@ -1,4 +1,4 @@
-"""python -m data_prep fastmri, check and maps: files of fastMRI's layout become such files, with boxes."""
+"""python -m data_prep fastmri, check and maps: files of fastMRI's layout keep their layout and get boxes."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -18,7 +18,7 @@ KSPACE = np.asarray(complex_normal(RNG, (2, 3, 24, 16))) * np.float32(1e-6)
 
 
 def fastmri_like_reader(path, index):
-    """What the fastmri package's `SliceDataset` takes from a file: values, and metadata of the header."""
+    """Read a file as the fastmri package's `SliceDataset` does: values, and metadata of the header."""
     with h5py.File(path) as file:
         header = ElementTree.fromstring(file["ismrmrd_header"][()])
 
@@ -56,7 +56,7 @@ def test_what_is_written_has_what_the_fastmri_package_reads(tmp_path, padding):
 def test_a_volume_comes_out_as_it_went_in(tmp_path):
     written = Volume("brain", KSPACE, crop=(16, 16), padding=(1, 15), maps=KSPACE * 2, acquisition="AXT2")
     write_volume(tmp_path / "raw", written)
-    # A target of the file's own is kept, though it is not what k-space gives.
+    # The file's own target is kept, although k-space gives another.
     with h5py.File(tmp_path / "raw" / "brain.h5", "r+") as file:
         file["reconstruction_rss"][0] *= 0.5
     assert main(["fastmri", str(tmp_path / "raw"), str(tmp_path / "out")]) == 0

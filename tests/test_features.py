@@ -119,7 +119,7 @@ def test_the_observer_s_signal_to_noise_is_that_of_white_noise():
     signal = np.zeros(GRID)
     signal[2:5, 3:6] = 1.5
     noisy = 0.5 * random.normal(size=(4000, *GRID))
-    # Of a known signal in white noise: its norm over the standard deviation.
+    # For a known signal in white noise: its norm divided by the standard deviation.
     found = float(scores.detectability(signal, signal, noisy))
     assert found == pytest.approx(np.linalg.norm(signal) / 0.5, rel=4 / np.sqrt(2 * 3999))
 
@@ -143,7 +143,7 @@ def test_of_a_linear_method_the_search_finds_the_eigenvector_and_beats_every_squ
     inside = np.flatnonzero(support)
     lost = np.eye(12) - (matrix + matrix.T)[np.ix_(inside, inside)] / 2
     exact = np.linalg.eigvalsh(lost)[-1]
-    # Without a floor: all features of norm 1.
+    # Without a floor, all features of norm 1 are allowed.
     allowed = Visible(jnp.asarray(1.0), jnp.asarray(support), floor=jnp.asarray(-jnp.inf))
     start = jnp.asarray(support / np.sqrt(support.sum()), jnp.float32)
     attack = apgd.build(apgd.Config(n_steps=60, restarts=2))

@@ -1,4 +1,4 @@
-"""Files of other formats than HDF5 of k-space are named, with what makes k-space of them, wherever they are given."""
+"""Files of other formats than HDF5 of k-space are recognised by every command, with the way to k-space."""
 
 import gzip
 import io
@@ -73,7 +73,7 @@ def test_what_is_not_known_is_not_guessed(tmp_path):
 
 
 def test_a_matlab_file_in_hdf5_comes_with_the_line_that_converts_it(tmp_path):
-    """And the line does."""
+    """The line in the message converts the file."""
     kspace = (np.random.default_rng(0).normal(size=(2, 3, 8, 6, 2)) @ [1, 1j]).astype(np.complex64)
     path, new = tmp_path / "raw.mat", tmp_path / "new.h5"
     with h5py.File(path, "w", userblock_size=512) as file:

@@ -1,4 +1,4 @@
-"""Where JAX has float64, the library still draws the same numbers and computes in float32: the values are the same."""
+"""With JAX's float64 enabled, the library draws the same numbers, computes in float32, and gives the same values."""
 
 from dataclasses import replace
 
@@ -7,13 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import ATTACKS, Threat, threat
-from jaxcs.attacks.changes import CHANGES
+from jaxcs.attacks import ATTACKS
 from jaxcs.coils.background import noise_covariance, thermal_level
 from jaxcs.coils.espirit import EspiritConfig, espirit
 from jaxcs.features import insert, shapes, worst
 from jaxcs.metrics import METRICS
 from jaxcs.recon import METHODS, self_supervision
+from jaxcs.threats import balls
+from jaxcs.threats.balls import Threat
+from jaxcs.threats.changes import CHANGES
 from jaxcs.types import Measurement
 from tests.test_recon import QUICK_TO_COMPILE
 
@@ -24,7 +26,7 @@ IMAGE = SHAPE((ROWS, COLUMNS), jnp.float32)
 KSPACE = SHAPE((COILS, ROWS, COLUMNS), jnp.complex64)
 MASK = SHAPE((COLUMNS,), bool)
 NUMBER = SHAPE((), jnp.float32)
-# As few steps and layers as there can be, because nothing is computed.
+# As few steps and layers as possible, because nothing is computed.
 SMALL = QUICK_TO_COMPILE | {
     "l1": {"wavelet": "haar", "levels": 1, "n_iters": 2},
     "irim": {"steps": 1, "width": 8, "hidden": (2,), "strides": (1,), "most_coils": 2},
@@ -35,12 +37,12 @@ FEW = {"n_steps": 2}
 
 
 def float64():
-    """JAX with float64; its oldest versions have that under another name."""
+    """Enable JAX's float64; its oldest versions have another name for it."""
     return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
 
 
 def traced(function, *arguments):
-    """What `function` computes where JAX has float64, without computing it: every equation, those of loops too."""
+    """Trace `function` with float64 enabled: all its equations, including those in loops, without computing them."""
     with float64():
         return jax.make_jaxpr(function)(*arguments).jaxpr
 
@@ -55,7 +57,10 @@ def equations(program):
 
 
 def assert_float32(function, *arguments):
-    """No array of float64 or complex128, and no random numbers of 64 bits; scalars of optax's Adam may be either."""
+    """Assert that there is no array of float64 or complex128, and that no random numbers have 64 bits.
+
+    Scalars of optax's Adam may have any type.
+    """
     for equation in equations(traced(function, *arguments)):
         for value in equation.outvars:
             shape, dtype = getattr(value.aval, "shape", ()), getattr(value.aval, "dtype", None)
@@ -64,7 +69,7 @@ def assert_float32(function, *arguments):
 
 
 def test_what_is_looked_for_is_seen():
-    """An array of a default type, in a loop as well, and numbers drawn in it."""
+    """The check finds an array of a default type, also in a loop, and random numbers of a default type."""
 
     def loop(x):
         return jax.lax.scan(lambda carry, _: (carry, x * jnp.ones(3)), x, None, length=2)[1]
@@ -76,7 +81,10 @@ def test_what_is_looked_for_is_seen():
 
 @pytest.mark.parametrize("name", ["sense", "l1", "tv", "unet", "irim", "varnet", "convdecoder"])
 def test_a_method_and_its_first_parameters(name):
-    """The others are made of the same solvers, layers and fits.  A fit has gradients in it, and takes long to trace."""
+    """The other methods use the same solvers, layers and fits.
+
+    A fit contains gradients, and takes long to trace.
+    """
     entry = METHODS[name]
     method = entry.build(replace(entry.config(), **SMALL.get(name, {})))
     params = jax.eval_shape(method.init, KEY)
@@ -170,7 +178,7 @@ def test_values_are_the_same_to_the_last_bit():
     mask, kspace = np.arange(12) % 3 > 0, np.ones((2, 4, 12), np.complex64)
 
     def drawn():
-        return threat.measured(0.1, kspace, mask).random(KEY), self_supervision.withhold(KEY, mask, 0.2)
+        return balls.measured(0.1, kspace, mask).random(KEY), self_supervision.withhold(KEY, mask, 0.2)
 
     before = drawn()
     with float64():

@@ -1,4 +1,4 @@
-"""bench.hardest and bench.attack --only: the choice, the statistics beside it, and their one-line errors."""
+"""bench.hardest and bench.attack --only: the choice, the statistics next to it, and their one-line errors."""
 
 import csv
 import json
@@ -9,12 +9,13 @@ import pytest
 
 from bench import attack, hardest
 from bench.figures import low_frequency as figure
-from bench.harness import hard_for_others, sources
-from bench.harness.case_list import as_csv, listed
-from bench.harness.config import RunConfig
-from bench.harness.errors import InputFileError
-from bench.harness.intervals import of_difference
-from bench.harness.spectra import Spectrum, low_frequency, sentences
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError
+from bench.plan.intervals import of_difference
+from bench.slices import sources
+from bench.slices.case_list import as_csv, listed
+from bench.studies.hardest import hard_for_others
+from bench.studies.hardest.spectra import Spectrum, low_frequency, sentences
 from data_prep import phantom
 from data_prep.files import list_cases
 from data_prep.shifts import shifted
@@ -37,7 +38,7 @@ def volume(path, slices, **datasets):
 
 
 def record(folder, data, scores, labels=("unet",), **settings):
-    """A run on `data` whose clean SSIM are `scores`, by case; PSNR is in the opposite order."""
+    """A run on `data` with clean SSIM `scores`, by case; PSNR is in the opposite order."""
     config = {"method": labels[0] if len(labels) == 1 else "all", "settings": {}, "victims": [], "threat": "noise"}
     config |= {"data": None if data is None else str(data), "phantom": "knee", "mask": "random", "region": None}
     config |= {"acceleration": 4.0, "center_fraction": 0.25, "norm": "measured", "eps": [0.02, 0.05], "seed": 0}
@@ -50,7 +51,7 @@ def record(folder, data, scores, labels=("unet",), **settings):
 
 
 def run(capsys, *arguments):
-    """Exit code, lines of stdout, and the last one of stderr."""
+    """Run the command; returns exit code, lines of stdout, and the last line of stderr."""
     code = hardest.main([*map(str, arguments)])
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
@@ -162,9 +163,9 @@ def test_images_are_hard_for_all_only_if_every_interval_says_so():
 def test_the_interval_of_a_difference_is_that_of_two_means():
     values = np.random.RandomState(0).normal(size=40)
     chosen = np.arange(40) < 10
-    # Of volumes of one slice each: Welch's standard error, but for the divisors' small differences.
+    # For volumes of one slice each: Welch's standard error, except for small differences of the divisors.
     found = of_difference(values.tolist(), list(map(str, range(40))), chosen.tolist())
-    # Student's of the side that has fewer.
+    # Student's t of the side with fewer volumes.
     expected = 2.262157 * np.sqrt(10 / 9 * (values[chosen].var() / 10 + values[~chosen].var() / 30))
     assert (found.high - found.low) / 2 == pytest.approx(expected)
 
@@ -255,7 +256,7 @@ def test_the_phantom_is_made_again(capsys, tmp_path):
     code, *_ = run(capsys, run_folder, "--count", 1, "--output", tmp_path / "hard.csv")
     assert code == 0
     assert cases(tmp_path / "hard.csv") == ["phantom-knee-test-0001:0"]
-    source = sources.open_source(RunConfig(only=str(tmp_path / "hard.csv")), [])
+    source = sources.open_source(RunConfig(only=str(tmp_path / "hard.csv")))
     assert [case.name for case in source.cases()] == cases(tmp_path / "hard.csv")
     assert "only those of" in source.description
 
@@ -342,7 +343,7 @@ def test_only_the_listed_cases_are_attacked(capsys, tmp_path):
     stored = json.loads((folder / "run.json").read_text())
     assert stored["config"]["only"] == str(path)
     assert set(stored["data_sha256"]) == {"some.h5", "list.csv"}
-    # And such a run can be filtered again.
+    # Such a run can be filtered again.
     code, out, _ = run(capsys, folder, "--count", 1, "--output", tmp_path / "harder.csv")
     assert (code, out[0].startswith("1 of 2 images")) == (0, True)
 

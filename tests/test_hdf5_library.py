@@ -1,4 +1,4 @@
-"""What the HDF5 library and h5py can do, and what is no fault of a file."""
+"""Abilities of the HDF5 library and h5py, and errors that are not a fault of the file."""
 
 import json
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ class Older:
 
 
 def older(dataset, *absent):
-    """The dataset as h5py has it with HDF5 1.10.5 to 1.10.9."""
+    """Give the dataset as h5py with HDF5 1.10.5 to 1.10.9 does."""
     identity = Older(dataset.id, "chunk_iter", *absent)
     return SimpleNamespace(id=identity, chunks=dataset.chunks, shape=dataset.shape)
 
@@ -83,7 +83,7 @@ def test_a_mistake_of_our_own_is_not_blamed_on_the_file(tmp_path, monkeypatch):
 
 
 def test_what_a_library_raises_is_blamed_on_the_file(tmp_path):
-    """h5py raises TypeError for types that NumPy does not have; here json does."""
+    """h5py raises TypeError for types that NumPy does not have; here json raises it."""
 
     def reading(path):
         with damaged(path, "the file"):

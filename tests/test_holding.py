@@ -1,4 +1,4 @@
-"""One process at a time writes to a run, a study or a file; the second is told so."""
+"""One process at a time writes to a run, a study or a file; the second process is told so."""
 
 import os
 import re
@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from bench import shift, ttt
-from bench.harness import tuning
-from bench.harness.errors import OutputError
-from bench.harness.holding import held, held_beside
-from bench.harness.records import RunFolder
+from bench.plan.errors import OutputError
+from bench.record.holding import held, held_beside
+from bench.record.records import RunFolder
+from bench.studies.tuning import tuning
 from bench.training import session
 from data_prep import locks
 

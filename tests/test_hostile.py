@@ -1,4 +1,4 @@
-"""No file from a stranger may hurt: each is refused in one line, soon, in little memory, and no other is touched."""
+"""No untrusted file may do harm: each is refused in one line, soon, in little memory, and no other file is touched."""
 
 import os
 import sys
@@ -30,7 +30,7 @@ def test_there_are_enough_of_them():
 def test_a_hostile_file_is_refused(worker, name):
     folder = worker.folder / name.replace(" ", "_")
     folder.mkdir()
-    (folder / "outside.h5").symlink_to(worker.canary)  # for links are looked up beside the file that has them
+    (folder / "outside.h5").symlink_to(worker.canary)  # links are looked up next to the file that has them
     path = FILES[name].make(folder)
     outcome = worker.read(FILES[name].kind, path)
     assert outcome.outcome == "refused", outcome

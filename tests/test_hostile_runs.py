@@ -1,4 +1,4 @@
-"""Run folders that somebody edited, damaged or made to hurt: one line and exit 3, or what can be had of them."""
+"""Edited, damaged or hostile run folders: one line and exit code 3, or the results that are still readable."""
 
 import copy
 import json
@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from bench import attack, claims, compare, features, hardest, merge, report, train, tune
-from bench.feature_study import row_forms
-from bench.harness.errors import InputFileError
-from bench.harness.forms import list_of, number, optional, table, text, whole
-from bench.harness.reading import read_json
-from bench.harness.records import RunFolder
-from bench.harness.tuned_file import read_tuned
 from bench.page.comparison import comparison
-from bench.page.page import page
-from bench.page.record import read
+from bench.page.page import page_of
+from bench.plan.errors import InputFileError
+from bench.record.forms import list_of, number, optional, table, text, whole
+from bench.record.reading import read_json
+from bench.record.record import read
+from bench.record.records import RunFolder
+from bench.studies.features import row_forms
+from bench.studies.tuning.tuned_file import read_tuned
 from tests.run_folder import write_run
 
 DEEP = "[" * 5000 + "]" * 5000
-# What somebody may put in the place of a value, as JSON.
+# JSON that somebody may put in the place of a value.
 ODD = (
     "null", '"x"', '""', "-1", "0", "1e308", "-1e308", "1e999", "NaN", "-Infinity", "[]", "{}", "[[]]", '{"a": 1}',
     "1" + "0" * 30, "true", '"\\u0000\\u001b[31m"', '"\\ud800"', "0.5", '"1"', DEEP,
@@ -31,7 +31,7 @@ ODD = (
 
 @pytest.fixture(autouse=True)
 def no_endless_wait():
-    """Whoever opens a pipe waits for ever."""
+    """A process that opens a pipe would wait for ever."""
     signal.alarm(60)
     yield
     signal.alarm(0)
@@ -43,7 +43,7 @@ def folder(tmp_path):
 
 
 def paths(value, at=()):
-    """Where something can be put into a value."""
+    """List the places of a value that can be edited."""
     yield at
     items = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
     for key, item in items:
@@ -51,7 +51,7 @@ def paths(value, at=()):
 
 
 def edited(value, at, odd):
-    """JSON of a value with the JSON `odd` in one place, or without that place for None."""
+    """Give JSON of a value with the JSON `odd` in one place, or without that place for None."""
     value = copy.deepcopy(value)
     whole = [value]
     place, key = whole, 0
@@ -65,7 +65,7 @@ def edited(value, at, odd):
 
 
 def edits(content):
-    """Every place of a value removed, and with one of the odd values after another."""
+    """Remove every place of a value, and put one odd value after another into it."""
     number_of = 0
     for at in paths(content):
         for odd in ([None] if at else []) + [ODD[(number_of + step) % len(ODD)] for step in (0, 7, 14)]:
@@ -81,7 +81,7 @@ def test_whatever_is_edited_a_page_is_made_or_one_line_says_why_not(folder, name
     for text_of in edits(first):
         (folder / name).write_text("\n".join([text_of] + ([] if name == "run.json" else lines[1:])) + "\n")
         try:
-            page(read(folder))
+            page_of(folder)
             made += 1
             if made % 5 == 0:
                 comparison([folder, folder])
@@ -161,7 +161,7 @@ def sparse(path):
 
 
 def commands(folder, output):
-    """What reads a run folder."""
+    """List the commands that read a run folder."""
     return {
         "report": lambda: report.main([str(folder)]),
         "compare": lambda: compare.main([str(folder)]),
@@ -214,7 +214,7 @@ def test_what_is_written_never_follows_a_link_that_was_laid(tmp_path):
 
 
 def members(path, change):
-    """Write an archive again, each member as `change` makes it."""
+    """Write an archive again, with each member as `change` makes it."""
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:

@@ -1,4 +1,4 @@
-"""python -m data_prep images: what bench.attack would simulate, or other coils and other noise, as k-space files."""
+"""python -m data_prep images: bench.attack's simulation, or other coils and other noise, as k-space files."""
 
 import h5py
 import nibabel
@@ -95,7 +95,7 @@ def test_nifti_volumes_become_files_without_their_empty_slices(tmp_path):
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.complex64])
 def test_nifti_voxels_that_are_nan_count_as_zero(tmp_path, kind):
-    """As FSL and SPM write them around the object."""
+    """FSL and SPM write NaN around the object."""
     body = np.full((10, 12, 3, 2), np.nan, kind)
     body[2:8, 3:9, 1] = 1 + np.arange(36).reshape(6, 6, 1)
     paths = []

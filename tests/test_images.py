@@ -1,4 +1,4 @@
-"""Images with simulated coils: the k-space is that of the image, the noise is as large as said, files are checked."""
+"""Images with simulated coils: k-space belongs to the image, the noise has its stated level, files are checked."""
 
 import h5py
 import numpy as np
@@ -40,7 +40,7 @@ def test_the_kspace_is_the_coils_view_of_the_image_with_noise(brains):
     assert case.kspace.dtype == np.complex64
     assert case.data_range == case.target.max()
     coils = np.asarray(ifft2c(case.kspace))
-    # Where the image is 0 there is noise alone.
+    # Pixels with an image of 0 hold noise alone.
     level = np.median(case.target[5:]) / np.std(coils[:, :3].real)
     assert 25 < level < 45
     combined = np.sqrt(np.sum(np.abs(coils) ** 2, axis=0))

@@ -1,13 +1,13 @@
-"""Intervals over volumes, ranges of few of them, intervals of ranks, and the words that follow from them."""
+"""Intervals over volumes, ranges of few volumes, intervals of ranks, and the resulting words."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from bench.harness.intervals import RANGE, SURE, Interval, beside, of_difference, of_mean, of_ratio, told
-from bench.harness.ranks import rank_interval
-from bench.harness.ranks import told as told_rank
-from bench.harness.verdict import ABOVE, BELOW, verdict
+from bench.findings.judged import ABOVE, BELOW, verdict
+from bench.plan.intervals import RANGE, SURE, Interval, beside, of_difference, of_mean, of_ratio, told
+from bench.plan.ranks import rank_interval
+from bench.plan.ranks import told as told_rank
 
 
 def names(count, each=1):
@@ -19,7 +19,7 @@ def test_an_interval_is_student_s_over_volumes():
     alone = of_mean(list(values), names(12))
     half = stats.t.ppf(0.975, 11) * np.std(values, ddof=1) / np.sqrt(12)
     assert alone == (pytest.approx(values.mean() - half), pytest.approx(values.mean() + half), SURE, 12)
-    # Each slice three times over tells no more than once.
+    # Three copies of each slice carry no more information than one.
     assert of_mean(list(np.repeat(values, 3)), names(12, 3))[:2] == pytest.approx(alone[:2])
     wider = of_mean(list(values), names(12), 0.99)
     assert (wider.high - wider.low) / (alone.high - alone.low) == pytest.approx(
@@ -37,7 +37,10 @@ def test_few_volumes_have_a_range_and_one_has_nothing(count):
 
 @pytest.mark.parametrize(("count", "each"), [(5, 1), (10, 1), (10, 3)])
 def test_an_interval_holds_the_true_mean_as_often_as_it_says(count, each):
-    """1.96 standard errors of ten volumes hold the mean in 91.8 %; 4000 draws tell that from 95 % by nine errors."""
+    """1.96 standard errors of ten volumes hold the mean in 91.8 % of the draws.
+
+    4000 draws distinguish that from 95 % by nine standard errors.
+    """
     rng = np.random.default_rng(7)
     draws = rng.normal(size=(4000, count, 1)) + 0.5 * rng.normal(size=(4000, count, each))
     volumes = names(count, each)
@@ -56,7 +59,7 @@ def test_a_difference_knows_which_side_has_few_volumes():
     values = [1.0, 3.0, 0.0, 1.0, 2.0, 0.5, 0.25]
     assert of_difference(values, names(7), [True, True] + [False] * 5) == (1.0 - 2.0, 3.0 - 0.0, RANGE, 2)
     assert of_difference(values, names(7), [True] + [False] * 6) is None
-    # Of the same volumes on both sides, what they share cancels.
+    # For the same volumes on both sides, their common part cancels.
     shared = np.arange(6.0)
     both = of_difference([*shared, *(shared + 0.1)], names(6) * 2, [False] * 6 + [True] * 6)
     assert both[:2] == (pytest.approx(0.1), pytest.approx(0.1))
@@ -92,7 +95,7 @@ def test_the_interval_of_ranks_holds_the_true_correlation(true):
     y = true * x + np.sqrt(1 - true**2) * rng.normal(size=(2000, 7))
     ranks = [np.argsort(np.argsort(one, axis=1), axis=1) for one in (x, y)]
     found = 1 - 6 * np.sum((ranks[0] - ranks[1]) ** 2, axis=1) / (7**3 - 7)
-    # Spearman's of normal pairs.
+    # Spearman's rank correlation of normal pairs.
     rank = 6 / np.pi * np.arcsin(true / 2)
     held = [not rank_interval(float(one), 7).excludes(rank) for one in found]
     assert 0.94 <= np.mean(held) <= 0.99
@@ -126,7 +129,7 @@ def sure(low, high):
         (ABOVE, [Interval(1, 2, RANGE, 3)], "cannot tell"),
         (ABOVE, [sure(-1, 2), None], "cannot tell"),
         (ABOVE, [sure(1, 2), None], "in part"),
-        # A value that an interval holds is not confirmed by it.
+        # An interval that holds a value does not confirm it.
         (1.0, [sure(0.9, 1.1)], "not excluded"),
         (1.0, [sure(0.1, 0.6), sure(-1, -0.5)], "no"),
         (1.0, [sure(0.1, 0.6), sure(-0.4, 3.5), sure(0.3, 1.05), sure(-0.7, 1.8)], "in part"),

@@ -1,4 +1,4 @@
-"""The invertible network: it can be undone, only in the right order; its gradient is autodiff's, in less memory."""
+"""The invertible network: it is undone only in the right order, and its gradient is autodiff's, in less memory."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from bench import attack, train
-from bench.harness import estimate
+from bench.run import estimate
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import fft2c, ifft2c
 from jaxcs.nets import convolution, count_parameters, coupling, irim
@@ -30,18 +30,18 @@ def one_form(monkeypatch):
 
 
 def quick(function):
-    """Compiled without optimisation, which these small networks do not need."""
+    """Compile without optimisation, which these small networks do not need."""
     return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def drawn(init):
-    """Parameters with which every layer does something; what `init` gives does nothing yet."""
+    """Draw parameters with which every layer has an effect; with the parameters of `init` none has."""
     rng = np.random.default_rng(0)
     return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), jax.eval_shape(init, KEY))
 
 
 def problem(net=NET, coils=COILS, width=WIDTH, shape=SHAPE):
-    """Parameters, a latent image and the data, all drawn."""
+    """Draw parameters, a latent image and the data."""
     rng = np.random.default_rng(0)
     mask = jnp.asarray(rng.random(shape[1]) < 0.5)
     parts = irim.to_channels(ifft2c(jnp.where(mask, complex_normal(rng, (coils, *shape)), 0)))
@@ -50,7 +50,7 @@ def problem(net=NET, coils=COILS, width=WIDTH, shape=SHAPE):
 
 
 def plain(params, latent, data):
-    """All steps, for autodiff as it comes."""
+    """Run all steps for ordinary autodiff."""
     return lax.scan(lambda latent, step: (irim.forward(step, latent, data), None), latent, params)[0]
 
 
@@ -85,7 +85,7 @@ def test_the_gradient_is_that_of_autodiff():
 
 
 def test_memory_does_not_grow_with_layers_and_steps():
-    """But by the parameters, of which these have few."""
+    """Memory grows by the parameters only, and these networks have few."""
 
     def bytes_of(function, steps, layers):
         net = irim.irim(steps, 8, (8,) * layers, (1,) * layers, 1)
@@ -112,7 +112,7 @@ def test_channels_are_mixed_by_an_orthogonal_matrix(width):
 
 @pytest.mark.parametrize("stride", [1, 4])
 def test_a_layer_is_mixing_and_coupling_and_mixing_back(stride):
-    """With the convolutions of XLA, on an image that the blocks do not divide."""
+    """The reference uses XLA's convolutions, on an image that the blocks do not divide."""
     ny, nx, width, half = 6, 9, 7, 3
     layer = drawn(lambda key: coupling.init(key, width, 5, stride))
     x = jnp.asarray(np.random.default_rng(0).normal(size=(ny, nx, width)), jnp.float32)

@@ -1,4 +1,4 @@
-"""ISMRMRD files, made by the format's own Python library, hostile ones included."""
+"""ISMRMRD files, made by the format's own Python library, including hostile files."""
 
 from contextlib import suppress
 
@@ -44,7 +44,7 @@ def transform(function, values, *axes):
 
 
 def line(values, flag=None, centre=ROWS // 2, before=0, after=0, **counters):
-    """An acquisition of values (coil, sample) with these counters."""
+    """Make an acquisition of values (coil, sample) with these counters."""
     acquisition = ismrmrd.Acquisition.from_array(np.ascontiguousarray(values, np.complex64))
     acquisition.center_sample, acquisition.discard_pre, acquisition.discard_post = centre, before, after
     for name, counter in counters.items():
@@ -55,7 +55,7 @@ def line(values, flag=None, centre=ROWS // 2, before=0, after=0, **counters):
 
 
 def slices(kspace=KSPACE, columns=range(COLUMNS), first=0, **others):
-    """A line for each of these columns of each slice, counted from `first`."""
+    """Make a line for each of these columns of each slice, counted from `first`."""
     return [
         line(coils[:, :, column], slice=index, kspace_encode_step_1=column - first, **others)
         for index, coils in enumerate(kspace)
@@ -64,7 +64,7 @@ def slices(kspace=KSPACE, columns=range(COLUMNS), first=0, **others):
 
 
 def write(path, acquisitions, header=HEADER, group="dataset", mode="w", **places):
-    """The file; the header is filled in, or left out where it is None."""
+    """Write the file; the header is filled in, or left out if it is None."""
     with ismrmrd.Dataset(path, group, mode=mode) as file:
         if header is not None:
             file.write_xml_header((header.format(**DEFAULTS | places) if "{" in header else header).encode())
@@ -207,7 +207,7 @@ def test_a_volume_is_transformed_along_its_partitions(path):
 
 def test_the_image_is_not_mirrored_whichever_sign_the_vendor_has(path):
     image = np.zeros((1, COILS, ROWS, COLUMNS))
-    image[..., 5, 4], image[..., 9, 2] = 1, 2  # in no way symmetric
+    image[..., 5, 4], image[..., 9, 2] = 1, 2  # not symmetric in any way
     for vendor, function in {"GE": np.fft.fftn, "SIEMENS": np.fft.ifftn}.items():
         volume = only(write(path, slices(transform(function, image, -2, -1)), vendor=vendor))
         assert relative_error(np.abs(transform(np.fft.ifftn, volume.kspace, -2, -1)), image) < 1e-6

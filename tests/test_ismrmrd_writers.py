@@ -1,4 +1,4 @@
-"""ISMRMRD files as their many writers leave them: what a field that is unset or differently counted must mean."""
+"""ISMRMRD files of many writers: the meaning of a field that is unset or counted in another way."""
 
 import h5py
 import numpy as np
@@ -21,7 +21,7 @@ CALIBRATED = HEADER.replace(
 
 
 def calibrated():
-    """Every second column, and between them two of calibration, whose neighbours serve both purposes."""
+    """Every second column, and between them two calibration columns, whose neighbours serve both purposes."""
     both, alone = ismrmrd.ACQ_IS_PARALLEL_CALIBRATION_AND_IMAGING, ismrmrd.ACQ_IS_PARALLEL_CALIBRATION
     lines = slices(columns=(0, 2, 10)) + slices(columns=(4, 6, 8), flag=both)
     return lines + slices(columns=BETWEEN, flag=alone)
@@ -61,7 +61,7 @@ def test_calibration_lines_of_another_scan_are_left_out(path, why):
 def test_reversed_lines_are_turned_round_whichever_order_their_centre_counts_in(path, centre, note):
     lines = slices(columns=range(0, COLUMNS, 2))
     lines += slices(KSPACE[:, :, ::-1], range(1, COLUMNS, 2), flag=ismrmrd.ACQ_IS_REVERSE, centre=centre)
-    # Shorter ones tell nothing of the order: they follow the others.
+    # Shorter lines do not reveal the order: they follow the others.
     cut = centre - 2 if note is None else centre
     short = KSPACE[:, :, :1:-1]
     lines[-1] = line(short[2, :, :, 11], ismrmrd.ACQ_IS_REVERSE, cut, slice=2, kspace_encode_step_1=11)
@@ -76,7 +76,7 @@ def test_lines_without_centre_that_are_as_long_as_the_matrix_have_one_place(path
     volume = only(write(path, slices(KSPACE[:, :, ::-1] if flag else KSPACE, centre=0, flag=flag)))
     np.testing.assert_array_equal(volume.kspace, KSPACE)
     assert volume.notes == ("center_sample is 0 in 36 lines as long as the matrix, which therefore begin in row 0",)
-    # Half an echo is no such line.
+    # Half an echo is not as long as the matrix.
     half = only(write(path, slices(KSPACE[:, :, ROWS // 2 :], centre=0)))
     np.testing.assert_array_equal(half.kspace[:, :, ROWS // 2 :], KSPACE[:, :, ROWS // 2 :])
     assert not half.kspace[:, :, : ROWS // 2].any()
@@ -140,7 +140,7 @@ def test_the_header_may_be_in_latin_1(path):
 
 @pytest.mark.parametrize("name", ["number_of_samples", "center_sample", "kspace_encode_step_1"])
 def test_numbers_too_wide_to_be_counted_with_are_refused(path, name):
-    """2^62 + 16 samples times 2 coils times 2 numbers are 64 in 64 bits, as many as a line has."""
+    """2^62 + 16 samples times 2 coils times 2 numbers give 64 in 64 bits, which is the length of a line."""
     write(path, slices())
     head = np.dtype([*((field, "<u8") for field in _NUMBERS), ("idx", [(counter, "<u8") for counter in _COUNTERS])])
     with h5py.File(path, "a") as file:

@@ -15,7 +15,7 @@ from tests.cheap_run import FLAGS, cheapen, contents, start, write_volume
 ROOT = Path(__file__).parents[1]
 JOBS = ROOT / "bench" / "jobs"
 IMAGES = 3
-# In place of python -m bench.NAME, as `tests.cheap_run` makes it cheap.
+# Replaces python -m bench.NAME, made cheap by `tests.cheap_run`.
 CHEAP = """
 import importlib, sys, pytest
 from tests.cheap_run import cheapen
@@ -38,7 +38,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def programs(tmp_path):
-    """Programs that are found before all others; makes one of a shell's words."""
+    """A folder of programs that are found before all others; the fixture makes a program of a shell script."""
     folder = tmp_path / "programs"
     folder.mkdir()
 
@@ -73,7 +73,7 @@ def part_of(output, part):
 
 
 def stop(run):
-    """As if it had been killed before its first image was on disk."""
+    """Change a run as if it had been killed before its first image was on disk."""
     record = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(record | {"status": "running"}))
     (run / "journal.jsonl").write_text("")
@@ -94,11 +94,11 @@ def test_a_slurm_array_goes_on_and_is_put_together(tmp_path, whole, programs):
     command = [JOBS / "slurm_array.sh", 2, output, *arguments(volume)]
     for task in ("1", "2", "1"):
         done = do(tmp_path, command, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID=task)
-        # That an image failed is no reason for the merge not to begin.
+        # A failed image does not prevent the merge.
         assert done.returncode == 0, done.stderr
         if task == "2":
             stop(part_of(output, 1))
-            # One that was stopped before it wrote anything is no run.
+            # A folder that was stopped before anything was written is not a run.
             (output / "part-1" / "empty").mkdir()
     assert "0 of 2 images were done" in done.stderr
     (output / "part-1" / "empty").rmdir()
@@ -164,12 +164,12 @@ def test_a_pod_that_is_told_to_stop_tells_its_run(tmp_path, programs):
 
 
 def test_a_tpu_slice_gets_one_command_for_all_its_machines(tmp_path, programs):
-    # The machine over there: the project's folder, and a Python that says what it was told.
+    # The remote machine: the project's folder, and a Python that prints its arguments.
     there = tmp_path / "the project" / ".venv" / "bin"
     there.mkdir(parents=True)
     told = programs("told", 'pwd; printf "[%s]" "$@"')
     (there / "python").symlink_to(told)
-    # A shell over there for what is after --command=.
+    # A remote shell for the text after --command=.
     programs("gcloud", 'echo "$@" >&2; for word; do command=$word; done; exec sh -c "${command#--command=}"')
     command = [JOBS / "tpu_vm.sh", "bench.attack", "--data", "it's mine/*", "--output", "/mnt/runs"]
     done = do(tmp_path, command, TPU="slice", ZONE="us-central2-b", FOLDER=str(tmp_path / "the project"))

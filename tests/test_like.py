@@ -1,14 +1,14 @@
-"""Published protocols: what each sets, and the papers' scores against NumPy."""
+"""Published protocols: the settings of each, and the papers' scores against NumPy."""
 
 import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bench import attack
-from bench.harness import subjects
-from bench.harness.conventions import CONVENTIONS, crop
-from bench.harness.errors import UsageError
-from bench.harness.like import LIKE
+from bench.evaluate import subjects
+from bench.plan.conventions import CONVENTIONS, crop
+from bench.plan.errors import UsageError
+from bench.plan.like import LIKE
 from jaxcs.attacks import ATTACKS
 from jaxcs.recon import METHODS
 

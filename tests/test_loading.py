@@ -1,4 +1,4 @@
-"""Slices as a run reads them: ahead, in order, by shape, and with no more in memory than that."""
+"""Slices as a run reads them: ahead, in order, grouped by shape, and with no more slices in memory."""
 
 import threading
 import time
@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from bench.harness.batches import batches
-from bench.harness.config import RunConfig
-from bench.harness.sources import open_source
+from bench.plan.config import RunConfig
+from bench.run.batches import batches
+from bench.slices.sources import open_source
 from data_prep import fastmri
 from data_prep.cases import Case, InputError
 from data_prep.fastmri import list_slices, read_slice, read_slices
@@ -49,7 +49,7 @@ def test_prefetch_reads_ahead_but_not_far():
     while len(made) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
-    assert made == [0, 1, 2, 3]  # one taken, two waiting, one in hand
+    assert made == [0, 1, 2, 3]  # one taken, two waiting, one in the thread's hands
 
 
 def test_prefetch_ends_its_thread_with_its_consumer():
@@ -63,7 +63,7 @@ def test_prefetch_ends_its_thread_with_its_consumer():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Volumes of two shapes, with maps (any numbers will do), one of them with a slice that cannot be used."""
+    """Volumes of two shapes, with maps (any numbers are fine), including a slice that cannot be used."""
     for seed, (name, slices, columns) in enumerate((("a", 2, 32), ("b", 2, 30), ("c", 3, 32))):
         kspace = scan(slices, seed)[..., :columns]
         write_volume(tmp_path, volume(name, kspace, maps=kspace))
@@ -109,14 +109,14 @@ def test_no_more_slices_are_alive_than_were_read_ahead(folder):
     for _ in prefetch(watched(), ahead=2):
         most = max(most, sum(ref() is not None for ref in alive))
     assert len(alive) == 60
-    # The consumer's, two waiting, and one in the reader's and the thread's hands each.
+    # The consumer's slice, two waiting, and one each in the reader's and the thread's hands.
     assert most <= 5
 
 
 @pytest.mark.parametrize(("batch", "sizes"), [(1, [1] * 6), (2, [2, 2, 2]), (3, [2, 3, 1])])
 def test_batches_are_of_one_shape_and_full(folder, batch, sizes):
     config = RunConfig(method="l1", data=str(folder), mask="equispaced", acceleration=4.0, center_fraction=0.25)
-    source = open_source(config, [])
+    source = open_source(config)
     assert source.names[:2] == ["b.h5:0", "b.h5:1"]
     failures = []
     groups = list(batches(source, config, batch, lambda name, reason: failures.append((name, reason))))

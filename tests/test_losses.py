@@ -1,4 +1,4 @@
-"""What an attack may drive up."""
+"""The errors that an attack may maximise."""
 
 import jax
 import jax.numpy as jnp
@@ -7,10 +7,10 @@ import pytest
 from skimage.metrics import structural_similarity
 
 import bench.attack as command
-from bench.harness import experiment, scan
-from bench.harness.config import RunConfig
-from bench.harness.experiment import Search
-from bench.harness.prepare import prepare
+from bench.evaluate import experiment, scan
+from bench.evaluate.experiment import Search
+from bench.plan.config import RunConfig
+from bench.slices.prepare import prepare
 from data_prep import phantom
 from jaxcs.attacks import scout
 from jaxcs.attacks.losses import LOSSES
@@ -85,7 +85,7 @@ def test_gradients_are_finite_and_those_of_differences(name):
 
 
 def test_each_loss_does_the_most_harm_by_its_own_metric():
-    """On SENSE, with its default attack, whose bands need the loss of each row."""
+    """The method is SENSE with its default attack, whose bands need the loss of each row."""
     attacked = {loss: _attacked(loss) for loss in ("nmse", "ssim", "max_error")}
     for loss, found in attacked.items():
         sign = -1 if loss == "ssim" else 1

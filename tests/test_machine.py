@@ -1,4 +1,4 @@
-"""What a machine lacks, and what of it decides numbers: memory, devices, and settings of JAX in its environment."""
+"""Limits of a machine, and settings that decide numbers: memory, devices, and JAX's settings in the environment."""
 
 import errno
 
@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.harness import provenance
-from bench.harness.arguments import Parser
-from bench.harness.artefacts import artefacts
-from bench.harness.command import execute
-from bench.harness.errors import UsageError
-from bench.harness.estimate import _maps
-from bench.harness.sources import check_device
-from bench.harness.stored import difference_of_versions
+from bench.deploy.artefacts import artefacts
+from bench.plan.errors import UsageError
+from bench.record import provenance
+from bench.record.stored import difference_of_versions
+from bench.run.estimate import _maps
+from bench.shell.arguments import Parser
+from bench.shell.command import execute
+from bench.slices.sources import check_device
 from data_prep.ending import in_one_line
 from data_prep.files import list_cases
 from data_prep.machine import is_of_memory, missing_device
@@ -46,7 +46,7 @@ def test_every_command_says_that_memory_ran_out_and_what_to_do(error, capsys):
 
 
 def test_other_errors_are_not_of_memory():
-    """Orbax, which writes checkpoints, says of a full disk that resources are exhausted."""
+    """Orbax, which writes checkpoints, reports a full disk as exhausted resources."""
     for error in (ValueError("RESOURCE_EXHAUSTED: No space left on device"), OSError(errno.ENOSPC, "No space left")):
         assert not is_of_memory(error)
 
@@ -140,7 +140,7 @@ def test_more_coils_than_maps_are_estimated_for_are_refused_before_anything_is_r
 
 def test_the_memory_of_maps_follows_their_kernel():
     assert _maps((256, 320, 320), None) > 3e9
-    # Of 80 columns 6 calibrate kernels of 3, of 256 columns 20 those of 6.
+    # 80 columns give 6 calibration columns for kernels of 3; 256 columns give 20 for kernels of 6.
     assert _maps((16, 80, 80), 0.08) * 2**4 == _maps((16, 256, 256), 0.08) == _maps((16, 256, 256), None)
 
 

@@ -1,4 +1,4 @@
-"""The cache of coil maps: right maps, found again by content, resumed, never half written."""
+"""The cache of coil maps: correct maps, found by content, resumed, never half written."""
 
 import os
 from pathlib import Path
@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def filled(folder, cache, monkeypatch):
-    """The folder, with invented maps of it in the cache, written under a generous umask."""
+    """The folder, with invented maps in the cache, written under a permissive umask."""
     monkeypatch.setattr(map_cache, "espirit", lambda kspace, *_: np.asarray(kspace) + 1)
     before = os.umask(0)
     try:
@@ -60,7 +60,7 @@ def test_every_slice_gets_its_maps_which_are_then_found(folder, cache, capsys, m
         maps = coil_maps(case.kspace, WHOLE)
         assert maps.dtype == np.complex64
         assert relative_error(maps, expected) < 1e-4
-        # A mask that leaves the centre whole needs no maps of its own.
+        # A mask that leaves the centre whole needs no other maps.
         masked = case.kspace.copy()
         masked[..., 0] = 0
         np.testing.assert_array_equal(coil_maps(masked, WHOLE), maps)
@@ -75,7 +75,7 @@ def test_a_second_run_keeps_what_is_there_and_mends_what_is_damaged(folder, cach
     first, second, third, _ = sorted(cache.iterdir())
     content, stamp = first.read_bytes(), first.stat().st_mtime_ns
     second.write_bytes(content[:-8])
-    third.write_bytes(content)  # another's
+    third.write_bytes(content)  # another entry's content
     assert fill(folder, 1.0) == Filled(2, 2, [])
     assert first.stat().st_mtime_ns == stamp
     assert all(path.stat().st_size == len(content) for path in cache.iterdir())
@@ -184,5 +184,5 @@ def test_a_cache_that_cannot_be_written_to_is_an_error(folder, tmp_path, monkeyp
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(OSError, match="file"):
         fill(folder, 1.0)
-    # An experiment does without one.
+    # An experiment does not need the cache.
     assert coil_maps(cases(folder)[0].kspace, WHOLE).any()

@@ -62,7 +62,7 @@ def test_the_file_name_extension_is_part_of_the_seed():
     ],
 )
 def test_position_of_the_centre(nx, fraction, lines, start):
-    # The columns that all seeds share; at acceleration 8 none outside the centre is in all of 50.
+    # The columns that all seeds share; at acceleration 8 no column outside the centre is in all of 50 masks.
     common = np.all([masks.random(nx, 8, fraction, seed) for seed in range(50)], axis=0)
     np.testing.assert_array_equal(np.flatnonzero(common), np.arange(start, start + lines))
 
@@ -96,7 +96,7 @@ def test_the_centre_is_sampled(name, shape):
     block = np.zeros(shape, bool)
     block[centre_slice(shape[0], rows), centre_slice(shape[1], columns)] = True
     if shape[1] % 2 and not columns % 2 and name not in ("gaussian", "poisson"):
-        block = np.roll(block, 1, axis=1)  # there the centre of fastMRI sits one column further right
+        block = np.roll(block, 1, axis=1)  # the centre of fastMRI then lies one column further right
     assert mask[block].all()
 
 
@@ -117,7 +117,7 @@ def test_mean_acceleration(name, tolerance, acceleration):
 
 
 def test_gaussian_density():
-    # Drawing without replacement in proportion to w is taking the largest of log w + Gumbel noise.
+    # Drawing without replacement in proportion to w takes the largest values of log w + Gumbel noise.
     nx, acceleration, draws = 200, 4, 600
     lines = np.arange(92, 108)
     weight = np.exp(-((np.arange(nx) - 100) ** 2) / (2 * 20**2)) + 1 / 8
@@ -145,7 +145,7 @@ def test_poisson_keeps_the_distance_and_thins_out():
     rho = np.linalg.norm((points - (96, 80)) / (96, 80), axis=1)
     pairs = cKDTree(points).query_pairs(12.0, output_type="ndarray")
     distance = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
-    # The slope is about 1.8; with it r is at least that of 1.5 everywhere.
+    # The slope is about 1.8, with which r is at least the r of slope 1.5 everywhere.
     assert (distance >= 1 + 1.5 * rho[pairs].min(axis=1)).all()
 
     y, x = np.mgrid[:192, :160]
@@ -154,7 +154,7 @@ def test_poisson_keeps_the_distance_and_thins_out():
     density = [mask[ring].mean() for ring in rings]
     assert all(np.diff(density) < 0)
     assert density[0] > 3 * density[-1]
-    # No large holes: every cell has a sample within r of itself, up to the rise of r over that distance.
+    # No large holes: every cell has a sample within its r, up to the rise of r over that distance.
     gap = cKDTree(points).query(np.argwhere(rho > 0.2))[0]
     assert (gap <= 1 + 3 * rho[rho > 0.2]).all()
 
@@ -206,9 +206,9 @@ def test_acs_width_of_a_block_is_the_largest_centred_one():
 
 
 def test_acs_width_of_fastmri_masks():
-    # Lines next to the centre may be drawn, so the least of all seeds is the centre itself.
+    # Lines next to the centre may be drawn, so the minimum over all seeds is the centre itself.
     assert min(masks.acs_width(masks.equispaced(368, 8, 0.08, seed)) for seed in range(40)) == 29
-    # Odd width, even number of lines (26): the block sits one column off centre and contains one of 25.
+    # Odd width, even number of lines (26): the block sits one column off centre and contains a block of 25.
     assert min(masks.acs_width(masks.equispaced(321, 8, 0.08, seed)) for seed in range(40)) == 25
 
 
@@ -220,7 +220,7 @@ def test_describe_counts_within_the_padding():
     report = masks.describe(mask, (left, right))
     assert kept < 95
     assert (report.samples, report.acceleration) == (kept, 320 / kept)
-    # What lies outside the padding is not measured, even if it is part of the centre.
+    # Columns outside the padding are not measured, even if they are part of the centre.
     assert masks.describe(np.ones(10, bool), (4, 8)) == (4, 1.0, 3)
 
 
@@ -255,7 +255,7 @@ def test_requests_without_sense(name, acceleration, fraction, message):
 @pytest.mark.parametrize("name", ["random", "equispaced_fraction", "magic_fraction", "gaussian", "poisson"])
 @pytest.mark.parametrize(("acceleration", "fraction"), [(4, 0.25), (8, 0.4), (1, 1.0)])
 def test_centre_that_takes_all_samples(name, acceleration, fraction):
-    # Of the fraction masks: facebookresearch/fastMRI issue 344.  A centre block is fraction^2 of all samples.
+    # For the fraction masks: facebookresearch/fastMRI issue 344.  A centre block has fraction^2 of all samples.
     fraction = fraction**0.5 if name == "poisson" else fraction
     with pytest.raises(ValueError, match=f"{name}: the centre alone takes"):
         masks.make(name, (320, 320), acceleration, fraction, 0)

@@ -1,4 +1,4 @@
-"""Processes that meet before JAX connects them: who does not fit or does not come is said in one line, to all."""
+"""Processes that meet before JAX connects them: a process that does not fit or does not come is reported to all."""
 
 import socket
 import threading
@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from bench.harness import meeting
-from bench.harness.errors import UsageError
-from bench.harness.meeting import Place, meet
+from bench.plan.errors import UsageError
+from bench.processes import meeting
+from bench.processes.meeting import Place, meet
 from tests.processes import free_port
 
 
@@ -17,7 +17,7 @@ def place(port, process, processes=2):
 
 
 def together(*members, seconds=20.0):
-    """What came of it for each (place, flags): its connections, or its error."""
+    """Let (place, flags) meet; returns for each its connections, or its error."""
     found = [None] * len(members)
 
     def one(index):
@@ -77,7 +77,7 @@ def test_who_does_not_fit_ends_all_with_one_line(others, problem):
 def test_a_third_one_where_two_were_meant_does_not_disturb_them():
     port = free_port()
     first, second = together((place(port, 0), {}), (place(port, 1), {}))
-    with socket.create_server(("localhost", port)) as server:  # as JAX does, whose service speaks first
+    with socket.create_server(("localhost", port)) as server:  # like JAX, whose service speaks first
 
         def service():
             with server.accept()[0] as connection:

@@ -8,15 +8,15 @@ import pytest
 
 from bench import merge
 from bench.figures import overview
-from bench.harness import merging
-from bench.harness.errors import OutputError, UsageError
-from bench.harness.shards import Shard, positions_of
+from bench.plan.errors import OutputError, UsageError
+from bench.plan.shards import Shard, positions_of
+from bench.run import merging
 from tests.cheap_run import IMAGES, cheapen, contents, go_on, start, write_volume
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A whole run, and the same in three parts."""
+    """A whole run, and the same run in three parts."""
     folder = tmp_path_factory.mktemp("merge")
     volume = write_volume(folder / "volume.h5")
     with pytest.MonkeyPatch.context() as patch:
@@ -35,7 +35,7 @@ def parts(made):
 
 
 def run(capsys, tmp_path, *folders):
-    """Exit code, last line of stderr, and the folder."""
+    """Run the command; returns exit code, last line of stderr, and the folder."""
     output = tmp_path / "out"
     code = merge.main([*map(str, folders), "--output", str(output)])
     return code, capsys.readouterr().err.splitlines()[-1], next(output.iterdir(), None) if output.is_dir() else None
@@ -63,12 +63,12 @@ def test_merged_parts_are_the_whole_run(capsys, tmp_path, made, monkeypatch):
     record, one = (json.loads((path / "run.json").read_text()) for path in (folder, whole))
     changed = {"seconds", "started", "notes", "folder", "parts", "argv", "git"}
     assert {name for name in record if record[name] != one.get(name)} <= changed
-    # What is doubtful about the images is counted over all parts.
+    # Doubts about the images are counted over all parts.
     assert sorted(record["notes"]) == sorted([*one["notes"], f"computed in {IMAGES} parts"])
     assert "--shard" not in record["argv"]
     seconds = [json.loads((part / "run.json").read_text())["seconds"] for part in parts]
     assert record["seconds"] == pytest.approx(sum(seconds), abs=0.02)
-    # It is a run like any other.
+    # The merged run can be resumed like any other.
     assert go_on(folder) == 1
     assert contents(folder) == contents(whole)
 
@@ -185,7 +185,7 @@ def test_a_merge_that_was_killed_leaves_no_run_and_nothing_in_the_way(capsys, tm
     with monkeypatch.context() as patch:
         patch.setattr(
             merging.shutil, "rmtree", lambda path, ignore_errors=False: None
-        )  # which a killed process does not
+        )  # a killed process does not clean up
         patch.setattr(overview, "draw", killed)
         with pytest.raises(Killed):
             run(capsys, tmp_path, *parts)

@@ -11,7 +11,7 @@ SHAPE = (24, 19)
 
 
 def image_pairs(seed, count):
-    """Pairs (image, target) in float32 of many kinds, also such as make E[x^2] - E[x]^2 fail."""
+    """Make pairs (image, target) in float32 of many kinds, including pairs for which E[x^2] - E[x]^2 fails."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
     ramp, disc = rows / SHAPE[0], np.hypot(rows - 12, columns - 9) < 7
@@ -35,7 +35,7 @@ def image_pairs(seed, count):
 
 
 def assert_as_scikit_image(image, target, data_range):
-    # In float64, since scikit-image itself cancels digits in float32.
+    # In float64, because scikit-image itself loses digits in float32.
     expected = structural_similarity(np.float64(target), np.float64(image), data_range=data_range)
     np.testing.assert_allclose(ssim(image, target, data_range), expected, rtol=0, atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""Files of every format with a few bytes changed, drawn by Hypothesis: refused in one line, or valid when read.
+"""Files of every format with a few changed bytes, drawn by Hypothesis: refused in one line, or valid when read.
 
 `python -m tests.hostile.campaign` does the same by the hundred thousand.
 """
@@ -22,7 +22,7 @@ EXAMPLES = 100  # of each sound file
 
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory):
-    """A process of its own, since a loop inside the HDF5 library could not be interrupted in this one."""
+    """A separate process, because a loop inside the HDF5 library could not be interrupted in this process."""
     with Worker(tmp_path_factory.mktemp("mutations")) as found:
         yield found
 
@@ -32,7 +32,7 @@ def worker(tmp_path_factory):
     max_examples=EXAMPLES,
     derandomize=True,
     database=None,
-    deadline=None,  # the worker has one
+    deadline=None,  # the worker has a deadline
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 @given(number=st.integers(0, 2**32 - 1), other=st.sampled_from(sorted(seeds())))

@@ -1,4 +1,4 @@
-"""Files may be called by any bytes: a run of them, its pictures, a list of its images, and going on with it."""
+"""Files with names of any bytes: a run on them, its pictures, a list of its images, and resuming it."""
 
 import io
 import os
@@ -10,10 +10,10 @@ import pytest
 
 from bench import hardest, report
 from bench.figures import overview
-from bench.harness import arrays
-from bench.harness.names import in_list, key_of, member_of
-from bench.harness.records import RunFolder
-from bench.page.pictures import Pictures
+from bench.plan.names import in_list, key_of, member_of
+from bench.record import arrays
+from bench.record.pictures import Pictures
+from bench.record.records import RunFolder
 from data_prep.names import ANY_NAME, checksum
 from tests.cheap_run import cheapen, contents, go_on, start, write_volume
 from tests.run_folder import write_run
@@ -34,13 +34,13 @@ def data(tmp_path):
 def test_images_of_any_name_are_attacked_listed_and_gone_on_with(tmp_path, data, monkeypatch, capsys):
     cheapen(monkeypatch)
     code, folder = start(data, tmp_path / "out")
-    assert code == 1  # the second slice of each cannot be used
+    assert code == 1  # the second slice of each file cannot be used
     before = contents(folder)
     (folder / "images.jsonl").unlink()
     assert go_on(folder) == 1
     assert contents(folder) == before
     flags = ["--count", "4", "--output", str(tmp_path / "list.csv")]
-    monkeypatch.setattr("bench.harness.spectra.spectra", lambda *arguments: ([], 0))
+    monkeypatch.setattr("bench.studies.hardest.spectra.spectra", lambda *arguments: ([], 0))
     assert hardest.main([str(folder), *flags]) == 0
     code, listed = start(data, tmp_path / "again", "--only", str(tmp_path / "list.csv"))
     assert (code, len((listed / "images.jsonl").read_text().splitlines())) == (0, 2 * 4)
@@ -53,7 +53,7 @@ def test_names_in_archives_lead_back():
     for member in members:
         member.encode()
     assert [key_of(member) for member in members] == keys
-    # What could be held already is called what it was.
+    # Members that could be stored before keep their names.
     assert members[1:] == [f"{key}.npy" for key in keys[1:]]
 
 

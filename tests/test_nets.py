@@ -48,13 +48,13 @@ def weights(name):
 
 
 def quick(function):
-    """Compiled without optimisation, which these small networks do not need."""
+    """Compile without optimisation, which these small networks do not need."""
     return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture
 def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster; the other form has a test of its own."""
+    """XLA's convolution for any number of channels, which compiles faster; another test covers the other form."""
     monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
 
 
@@ -98,7 +98,7 @@ def test_the_pipeline_around_the_unet_equals_fastmri(one_form):
 
 
 def test_a_mask_of_single_samples_gives_what_its_columns_give(one_form):
-    """The path that transforms both axes, on a mask that both paths can take."""
+    """The path that transforms both axes, on a mask that both paths accept."""
     name = CASES["varnet"][0]
     config, params = weights("varnet")
     net = varnet(**config, centre=0)
@@ -111,7 +111,7 @@ def test_a_mask_of_single_samples_gives_what_its_columns_give(one_form):
     ("mask", "centre", "expected"),
     [
         ("00111100", 0, "00111100"),
-        ("01111100", 0, "00111100"),  # as far as both sides go
+        ("01111100", 0, "00111100"),  # as far as both sides reach
         ("001111110", 0, "000111100"),
         ("00001000", 0, "00001000"),  # at least the zero frequency
         ("11111111", 0, "11111111"),  # no gap at all
@@ -169,7 +169,7 @@ def test_the_convolution_and_its_gradients_equal_those_of_xla(shape):
     ("shape", "pixels"), [((2, 11, 9, 3, 4, 3), 30), ((3, 5, 7, 2, 3, 5), 1000), ((1, 8, 6, 5, 2, 1), 12)]
 )
 def test_the_gradient_of_many_channels_on_large_images_equals_that_of_xla(shape, pixels, monkeypatch):
-    """With blocks of one row and of several, that divide the image and that do not."""
+    """Blocks have one row or several, and divide the image or not."""
     monkeypatch.setattr(convolution, "_PIXELS_OF_BLOCK", pixels)
     batch, ny, nx, inputs, outputs, size = shape
     rng = np.random.default_rng(0)

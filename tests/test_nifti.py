@@ -1,4 +1,4 @@
-"""NIfTI images, written by nibabel: right values, right way up, and nothing that a stranger's header could do."""
+"""NIfTI images, written by nibabel: correct values, correct orientation, and no harm from an untrusted header."""
 
 import gzip
 import os
@@ -11,7 +11,7 @@ import pytest
 from data_prep.nifti import read_nifti
 from tests.asserts import refused
 
-# Right, anterior, superior: what a value's place in the patient is.
+# Axes right, anterior, superior: a value encodes its place in the patient.
 BODY = np.arange(6 * 5 * 4, dtype=np.float32).reshape(6, 5, 4)
 ZOOMS = (2.0, 3.0, 5.0)
 

@@ -38,7 +38,7 @@ def drawn_sense(seed, n_coils, shape, mask_ndim):
 @jax.jit
 @partial(jax.vmap, in_axes=(0, 0, 0))
 def forward_and_errors(operator, x, y):
-    """A x; relative errors of Re<A x, y> = Re<x, A^H y>, of A's transpose by autodiff, and of what A^H A should be."""
+    """Compute A x, and relative errors of Re<A x, y> = Re<x, A^H y>, of autodiff's transpose of A, and of A^H A."""
     ax, transpose = jax.vjp(operator.forward, x)
     ahy, ahax = operator.adjoint(y), operator.adjoint(ax)
     norm = jnp.linalg.norm
@@ -69,7 +69,7 @@ def test_adjoint_of_transforms(operator):
 
 @pytest.mark.parametrize("mask_ndim", [1, 2])
 def test_adjoint_and_normal_of_sense(mask_ndim):
-    """Also vmaps over maps and masks, and passes an operator through jit, both as pytrees."""
+    """The test also vmaps over maps and masks, and passes an operator through jit, both as pytrees."""
     for index, (n_coils, shape) in enumerate(zip(COILS, SHAPES, strict=True)):
         batch = drawn_sense(index, n_coils, shape, mask_ndim)
         checked_forward(batch, draws(200 + index, shape), draws(100 + index, (n_coils, *shape)))

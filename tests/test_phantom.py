@@ -1,4 +1,4 @@
-"""The phantom: anatomies that are the same everywhere, scanned without inverse crime and with the noise stated."""
+"""The phantom: anatomies that are the same everywhere, scanned without inverse crime and with the stated noise."""
 
 import itertools
 import time
@@ -81,7 +81,7 @@ def test_global_random_state_is_not_touched():
 
 
 def test_no_two_cases_are_alike():
-    """Neither within a split nor between splits or families: disjoint seeds, different anatomies."""
+    """Seeds are disjoint and anatomies differ within a split, between splits and between families."""
     keys = [(f, s, i) for f in FAMILIES for s in SPLITS for i in range(3)]
     targets = [case(*key).target.ravel() for key in keys]
     for (a, one), (b, other) in itertools.combinations(zip(keys, targets, strict=True), 2):
@@ -137,7 +137,7 @@ def test_amplitude_is_of_order_one_at_every_matrix_size(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_small_matrix_shows_the_same_anatomy(family):
-    """Truncating a large k-space gives the small one, but for how sharply the finer structures are drawn."""
+    """Truncating a large k-space gives the small k-space, except for the sharpness of the finer structures."""
     large, small = (scan(family, "test", 3, shape).clean for shape in (USUAL, (80, 64)))
     cropped = large[:, 40:120, 32:96] / 2
     assert np.linalg.norm(cropped - small) < 0.05 * np.linalg.norm(small)
@@ -145,7 +145,7 @@ def test_a_small_matrix_shows_the_same_anatomy(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_contrast_is_that_of_a_scan(family):
-    """No saturated rim, a dark background, and tissue that is not piecewise constant."""
+    """The image has no saturated rim, a dark background, and tissue that is not piecewise constant."""
     for index in range(4):
         target = case(family, "train", index, USUAL).target
         tissue = target[target > 0.1 * target.max()]
@@ -186,7 +186,7 @@ def test_transform_of_a_band_limited_image_is_exact():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_inverse_crime(family):
-    """Drawing on the image's own pixels gives another image, and rings less: the target is a real truncation."""
+    """Drawing on the image's own pixels gives another image, with less ringing: the target is a real truncation."""
     target = case(family, shape=USUAL).target
     fine, maps = _geometry(family, USUAL)
     draw = {"knee": knee, "brain": brain}[family].draw
@@ -240,7 +240,7 @@ def test_noise_of_two_cases_is_independent():
 
 
 def test_speed():
-    """It takes about 0.15 s of one core; the bound leaves room for slower machines."""
+    """A case takes about 0.15 s on one core; the bound leaves room for slower machines."""
     phantom.case("knee", "train", 0)
     times = []
     for index in range(3):
@@ -250,7 +250,7 @@ def test_speed():
     assert min(times) < 1.0
 
 
-# ---- requests that cannot be met -----------------------------------------------------------------
+# ---- impossible requests -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is said of k-space that cannot be right, and that nothing is said of k-space that is."""
+"""Doubts about k-space that cannot be right, and no doubts about sound k-space."""
 
 from ast import literal_eval
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_kspace_off_its_centre_is_said_with_what_puts_it_back(scan, offset):
     assert np.abs(np.subtract(named, peak)).max() <= 1
     rolls = literal_eval(doubt.text.split("numpy.roll(kspace, ")[1].split(", (-2")[0])
     assert kinds(np.roll(moved, rolls, (-2, -1))) == []
-    # Where the zero frequency is not measured, there is no peak to find.
+    # If the zero frequency is not measured, there is no peak to find.
     mask = np.arange(32) != 16
     assert kinds(np.where(mask, moved, 0), mask) == []
 

@@ -1,6 +1,6 @@
-"""What every command is as a process: its streams, the signals that end it, its exit.
+"""The process of every command: its streams, the signals that end it, its exit.
 
-`python -m tests.signals --count 50` is the long form of the signals at the first moments.
+`python -m tests.signals --count 50` is the long form of the test of signals at the first moments.
 """
 
 import os
@@ -18,7 +18,7 @@ BEGIN = "import os, signal, sys, threading, time\nfrom data_prep.process import 
 
 
 def started(body, redirect="", **options):
-    """A process whose command is `body`, with its streams as the shell makes them by `redirect`."""
+    """Start a process whose command is `body`; the shell redirects its streams by `redirect`."""
     code = BEGIN + "def main():\n" + "".join(f"    {line}\n" for line in body.splitlines()) + "as_process(main)\n"
     with hearing_ctrl_c():
         return subprocess.Popen(
@@ -37,7 +37,7 @@ def ended(process):
 
 
 def told(body, number, *more):
-    """How a process ended that was sent signals once it was at work, and how long it took."""
+    """Send signals to a working process; returns its exit code, its stderr, and the time until it ended [s]."""
     process = started(body)
     assert process.stdout.readline() == "at work\n"
     begun = time.monotonic()
@@ -70,7 +70,7 @@ def test_streams_that_are_closed_or_full_lose_words_and_no_more(tmp_path, redire
     assert code == 3
     assert found.replace("child\n", "") == out
     assert said == err
-    # A stream that is closed leaves its number to the next file.
+    # A closed stream leaves its number to the next file.
     assert path.read_text() == ""
 
 
@@ -108,7 +108,10 @@ def test_what_the_terminal_cannot_show_is_written_out():
 
 @pytest.mark.parametrize(("number", "words"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")])
 def test_a_signal_ends_what_swallows_every_exception(number, words):
-    """As JAX does where it calls Python; what is registered is done, and the outermost command printed."""
+    """JAX swallows exceptions in the same way when it calls Python.
+
+    The registered work is done, and the outermost command is printed.
+    """
     body = (
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from data_prep.process import hear_signals\n"
@@ -153,7 +156,7 @@ def test_at_the_first_moments_too(tmp_path, name, moment, number):
     assert problem(stopped(name, tmp_path, number, moment), number) is None
 
 
-# Those that are started by their name.
+# Commands that are started by their name.
 COMMANDS_OF_BENCH = sorted(
     path.stem for path in (ROOT / "bench").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
 )
@@ -170,7 +173,7 @@ def test_every_command_is_a_process_of_this_kind_and_has_its_help_without_numpy(
 
 
 def test_progress_needs_no_stream(monkeypatch):
-    """As in a program without a console."""
+    """A program without a console has no stderr."""
     monkeypatch.setattr(sys, "stderr", None)
     progress = Progress(2, "images", interval=0)
     progress.advance("one")

@@ -40,7 +40,7 @@ def test_no_neighbour_beats_the_prox_on_its_definition(prox, objective, feasible
     for size in (1e-2, 1e-1, 1):
         neighbours = feasible(result + size * rng.normal(size=(200, *z.shape, 2)) @ [1, 1j])
         assert np.all(objective(neighbours, exact) > best)
-    # Towards 0 and towards z, where a threshold that is slightly off would do better.
+    # Towards 0 and towards z, directions in which a slightly wrong threshold would do better.
     for neighbour in (0.99 * result, result + 0.01 * (exact - result)):
         assert objective(feasible(neighbour), exact) > best - 1e-5
 
@@ -75,7 +75,10 @@ def test_gradients_equal_finite_differences(prox, z):
 
 
 def test_the_phase_of_a_thresholded_number_has_a_gradient():
-    """Turning z by i d at |z| = 2, t = 1 turns the result by i d / 2 of the shrunken length."""
+    """A step i d at z = 2 turns z by the angle d / 2.
+
+    With t = 1 the result has length 1, and moves by i d / 2.
+    """
     shrink = jax.jit(lambda z: soft_threshold(z, 1.0))
     tangent = jax.jvp(shrink, (np.complex64(2),), (np.complex64(1j),))[1]
     np.testing.assert_allclose(tangent, 0.5j, atol=1e-6)

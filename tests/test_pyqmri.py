@@ -28,7 +28,7 @@ def scan():
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
-    """A folder with such an archive, the only place where pip looks."""
+    """A folder with such an archive, the only folder that pip searches."""
     (tmp_path / "shelf").mkdir()
     path = tmp_path / "shelf" / pyqmri.ARCHIVE
     with tarfile.open(path, "w:gz") as archive:
@@ -51,7 +51,7 @@ def test_the_scan_is_fetched_by_name_and_read(shelf, tmp_path, capsys):
     for info, images in zip(found.slices, np.fft.ifftshift(IMAGES, axes=(-2, -1)), strict=True):
         centred = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(images, axes=(-2, -1)), norm="ortho"), axes=(-2, -1))
         assert relative_error(found.read(info).kspace, centred) < 1e-6
-    # From then on no pip is asked.
+    # From then on pip is not asked.
     shelf.unlink()
     assert main(["pyqmri", str(raw), str(out)]) == 0
 
@@ -62,7 +62,7 @@ def test_another_archive_is_refused_and_not_kept(shelf, tmp_path, capsys, monkey
         assert main(["pyqmri", str(raw), str(tmp_path / "out")]) == 3
         assert "its SHA-256 is not that of the published archive" in capsys.readouterr().err
         assert list(raw.iterdir()) == kept
-    # A file that does not end is left after the published size.
+    # Reading stops after the published size, so that an endless file does no harm.
     shelf.write_bytes(shelf.read_bytes() * 3)
     monkeypatch.setattr(pyqmri, "_BLOCK", 100)
     assert main(["pyqmri", str(tmp_path / "raw"), str(tmp_path / "out")]) == 3

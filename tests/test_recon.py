@@ -1,4 +1,4 @@
-"""Every method in the registry, and the minima that l1 and TV claim, confirmed by solvers that others wrote."""
+"""Every method in the registry, and the minima of l1 and TV, confirmed by independent solvers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.asserts import relative_error
 
 PARITY = Path(__file__).parent / "parity"
 KEY = jax.random.key(0)
-# After one step the image would still be made by parameters that no data have changed.
+# After one step, the image would still come from parameters that no data have changed.
 FEW_STEPS = {"n_steps": 2, "optimiser": "rising_descent", "learning_rate": 0.3, "gradient": "unroll"}
 QUICK_TO_COMPILE = {
     "l1": {"wavelet": "db2", "levels": 2},
@@ -45,7 +45,7 @@ def piecewise_object(shape):
 
 
 def smooth_maps(shape, n_coils):
-    """Coils on a circle, each a Gaussian lobe with a phase of its own, normalised."""
+    """Coils on a circle, each a Gaussian lobe with its own phase, normalised."""
     v, u = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
     angles = 2 * np.pi * np.arange(n_coils)[:, None, None] / n_coils
     maps = np.exp(-((u - np.cos(angles)) ** 2) - (v - np.sin(angles)) ** 2 + 1j * angles * (u + 0.5))
@@ -72,7 +72,7 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def method(name):
-    """A method: apply, the same as a function of the measurement alone, and a loss of the image with its gradients."""
+    """A method: its `apply`, `apply` as a function of the measurement alone, and a loss with its gradients."""
     entry = METHODS[name]
     built = entry.build(entry.config(**QUICK_TO_COMPILE.get(name, {})))
     apply, params = built.apply, built.init(KEY)
@@ -89,7 +89,8 @@ def method(name):
 def test_a_method_is_pure_and_compiles_once(method, name):
     """For prime sizes and a mask of single samples.
 
-    The phase of the whole image is lost in its magnitude, but for networks that treat its two parts apart.
+    The magnitude does not depend on the phase of the whole image, except for networks that treat its two parts
+    separately.
     """
     apply, reconstruct, _ = method
     cases = [measurement((31, 37), 3, seed) for seed in range(2)]
@@ -119,7 +120,7 @@ def check_image(name, image, shape):
 
 
 def test_a_method_is_differentiable(method, name):
-    """A small step along the gradient changes the loss by what the gradient says."""
+    """A small step along the gradient changes the loss by the amount that the gradient predicts."""
     _, _, evaluate = method
     m = measurement()
     (value, _), gradients = evaluate(m)
@@ -142,13 +143,13 @@ def test_zero_kspace_gives_a_zero_image_and_finite_gradients(method, name):
     _, _, evaluate = method
     m = measurement()
     (_, image), gradients = evaluate(m._replace(kspace=jnp.zeros_like(m.kspace)))
-    # fastMRI's U-Net multiplies what it makes of nothing by its 1e-11.
+    # fastMRI's U-Net multiplies its output for a zero input by its constant 1e-11.
     np.testing.assert_allclose(image, 0, atol=1e-9 if name == "unet" else 0)
     assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
 
 
 def test_a_batch_equals_a_loop(method, name):
-    """For a mask of columns; one by one the images are those of which gradients are taken."""
+    """For a mask of columns; the images of the loop are the images of which gradients are taken."""
     _, reconstruct, evaluate = method
     cases = [measurement(seed=seed) for seed in range(3)]
     mapped = jax.jit(jax.vmap(reconstruct))(jax.tree.map(lambda *leaves: np.stack(leaves), *cases))
@@ -184,7 +185,7 @@ def test_sense_and_zero_filled_equal_dense_algebra():
 
 
 def stored(file, prefix=""):
-    """A stored problem and everything else in the file."""
+    """Read a stored problem and everything else in the file."""
     with np.load(PARITY / file) as content:
         content = dict(content)
     fields = [content.get(prefix + field) for field in Measurement._fields]
@@ -202,7 +203,7 @@ def test_l1_minimum_equals_that_of_sigpy(basis):
 
 
 def test_l1_minimum_on_a_padded_grid_equals_that_of_sigpy():
-    """Three levels cannot halve 22 x 29, so that the unknown lives on 24 x 32 and the data see its centre."""
+    """Three levels cannot halve 22 x 29, so the unknown lives on 24 x 32 and the data see its centre."""
     m, content = stored("sigpy_l1.npz", "odd_")
     config = l1.Config(levels=3, lam=float(content["lam"]), tolerance=1e-6)
     reference = content["padded_x"]
@@ -225,9 +226,9 @@ def test_tv_minimum_equals_that_of_sigpy():
 
 @pytest.mark.parametrize(("case", "tolerance"), [("haar", 1e-3), ("dau2", 0.015), ("tv", 0.01)])
 def test_minima_equal_those_of_bart(case, tolerance):
-    """Haar: to rounding, given that BART's image is one gradient step of 0.95 beyond the minimiser.
+    """Haar agrees to rounding, given that BART's image is one gradient step of 0.95 beyond the minimiser.
 
-    For dau2, BART mirrors the image at its edges, and its wavelets' grid lies one sample off that of PyWavelets.
+    For dau2, BART mirrors the image at its edges, and its wavelets' grid lies one sample off PyWavelets'.
     """
     _, content = stored("bart_l1.npz")
     m = measurement((64, 64), 4, noise=0.0, mask=content["mask"])

@@ -1,4 +1,4 @@
-"""The report page: what it says, that it says nothing a record did not, and one line for every mistake."""
+"""The report page: it shows the record and nothing else, and every mistake is one line."""
 
 import base64
 import json
@@ -14,17 +14,18 @@ import numpy as np
 import pytest
 
 from bench import report
-from bench.harness.errors import InputFileError
 from bench.page import pictures
 from bench.page.curves import Line, Mark, Point, chart
-from bench.page.record import read
+from bench.page.page import page_of
+from bench.plan.errors import InputFileError
+from bench.record.record import read
 from tests.run_folder import HOSTILE, write_run
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 class Page(HTMLParser):
-    """What a browser would see: tags with their attributes, the text, and the content of scripts."""
+    """The page as a browser would see it: tags with their attributes, the text, and the content of scripts."""
 
     def __init__(self, content):
         super().__init__()
@@ -68,7 +69,7 @@ def run(capsys, *arguments):
 
 
 def test_the_page_of_a_run_says_what_was_found_and_how_far_to_believe_it(ordinary):
-    page = Page(report.write_report(ordinary))
+    page = Page(page_of(ordinary))
     for words in (
         "A perturbation of 0.05 of the data takes l1 from 30.5 to 25.5 dB PSNR; noise of the same norm, to 30.0 dB",
         "Mask: random, 4.10 times accelerated, 31 lines",
@@ -89,20 +90,20 @@ def test_the_page_of_a_run_says_what_was_found_and_how_far_to_believe_it(ordinar
 
 
 def test_the_interval_of_a_curve_is_that_of_the_images(ordinary):
-    page = report.write_report(ordinary).decode()
+    page = page_of(ordinary).decode()
     assert "attacked, 0.05: 25.50 (25.00 to 26.00, range of 2 volumes)" in page
     assert "±" not in page
     assert "fewer than 5 have no 95 % interval" in page
     volumes = tuple(f"{name}.h5:{index}" for name in "abcde" for index in range(2))
-    page = report.write_report(write_run(ordinary.parent / "more", cases=volumes)).decode()
-    # Five volumes, the means of each 2 dB apart; Student's with 4 degrees of freedom.
+    page = page_of(write_run(ordinary.parent / "more", cases=volumes)).decode()
+    # Five volumes, whose means are 2 dB apart; Student's t with 4 degrees of freedom.
     half = 2.776445 * np.std([25.5, 27.5, 29.5, 31.5, 33.5], ddof=1) / np.sqrt(5)
     assert f"attacked, 0.05: 29.50 ± {half:.2f}" in page
     assert "Student's t of 5 volumes" in Page(page.encode()).text
 
 
 def test_zero_filled_stands_beside_the_method_and_its_absence_costs_the_tick(ordinary):
-    page = Page(report.write_report(ordinary))
+    page = Page(page_of(ordinary))
     assert re.search(r"zero-filled\s*clean\s*noise\s*attacked\s*range of volumes", page.text)
     assert "Zero-filled, from clean data: 20.5 dB, SSIM 0.500" in page.text
     path = ordinary / "images.jsonl"
@@ -110,7 +111,7 @@ def test_zero_filled_stands_beside_the_method_and_its_absence_costs_the_tick(ord
 
     def classes(lines):
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        page = Page(report.write_report(ordinary))
+        page = Page(page_of(ordinary))
         return [values["class"] for tag, values in page.tags if tag == "ul" and "class" in values], page.text
 
     assert "fine" in classes(sound)[0]
@@ -119,7 +120,7 @@ def test_zero_filled_stands_beside_the_method_and_its_absence_costs_the_tick(ord
     assert text.index("Worse than zero-filled") < text.index("Data: 2 files")
     assert "Worse than zero-filled, in 2 of 2 images of l1 (100 %): " in text
     assert "weights, scale or crop?" in text
-    # A record of before, which has no such scores.
+    # A record of an older version, which has no such scores.
     old = [{key: value for key, value in line.items() if key != "zero_filled"} for line in sound]
     found, text = classes(old)
     assert "fine" not in found
@@ -134,16 +135,16 @@ def test_a_network_below_its_card_gets_no_tick(tmp_path):
     card = {"method": "unet", "training": config, "validation": {"psnr": 60.0, "ssim": 0.9}}
     methods = {"unet": {"method": "unet", "config": {}, "weights": {"sha256": "0", "card": card}}}
     folder = write_run(tmp_path / "run", ("unet",), cases, config=config, methods=methods)
-    text = Page(report.write_report(folder)).text
+    text = Page(page_of(folder)).text
     assert "Below its card: unet has PSNR 32.50 dB on clean data, and by the card of its weights PSNR 60.00 dB" in text
 
 
 def test_a_matrix_shows_who_hurts_whom(matrix):
-    page = Page(report.write_report(matrix))
+    page = Page(page_of(matrix))
     assert (
         "A perturbation of 0.05 of the data made for each method costs l1 5.0 dB and unet 5.0 dB of PSNR" in page.text
     )
-    # Of the rows, and not what the record has, which an older version may have found.
+    # The page uses the rows, not the record's findings, which an older version may have written.
     assert "l1 is not known to be hurt most by its own attack: at epsilon 0.05 it loses 5.0 dB to it, and" in page.text
     assert "a sentence that was found" not in page.text
     assert "Not converged, in 4 of 8 attacks on its own method (50 %)" in page.text
@@ -157,7 +158,7 @@ def test_a_matrix_shows_who_hurts_whom(matrix):
 
 def test_the_page_asks_the_network_for_nothing(ordinary, matrix):
     for folder in (ordinary, matrix):
-        content = report.write_report(folder).decode()
+        content = page_of(folder).decode()
         assert not re.findall(r"https?://|<link|<script src|@import|eval\(|new Function", content)
         policy = next(a["content"] for tag, a in Page(content.encode()).tags if a.get("http-equiv"))
         assert policy.startswith("default-src 'none'")
@@ -169,9 +170,9 @@ def test_the_page_asks_the_network_for_nothing(ordinary, matrix):
 
 def test_hostile_names_stay_text(tmp_path):
     folder = write_run(tmp_path / "run", cases=(HOSTILE, "other"), failed={"<i>bad": "<script>alert(2)"}, data="<u>")
-    page = Page(report.write_report(folder))
+    page = Page(page_of(folder))
     assert page.count("script") == 3
-    # The page's own <b> are those of the three numbers.
+    # The page's own <b> tags are around the three numbers.
     assert (page.count("b"), page.count("i"), page.count("u")) == (3, 0, 0)
     assert "alert(1)" not in page.text + page.scripts[0] + page.scripts[2]
     assert json.loads(page.scripts[1])["cases"][0]["name"] == HOSTILE
@@ -179,7 +180,7 @@ def test_hostile_names_stay_text(tmp_path):
 
 
 def test_pictures_are_on_the_page_bit_for_bit(ordinary):
-    data = json.loads(Page(report.write_report(ordinary)).scripts[1])
+    data = json.loads(Page(page_of(ordinary)).scripts[1])
     assert [case["name"] for case in data["cases"]] == ["a.h5:0", "b.h5:0"]
     with np.load(ordinary / "pictures.npz") as file:
         for case in data["cases"]:
@@ -203,19 +204,19 @@ def test_what_does_not_fit_is_left_out_and_the_page_says_so(matrix, monkeypatch)
     assert [key for key in least[0]["pictures"] if "0.02" in key] == []
     assert "l1|l1|0.05" in least[0]["pictures"]
     monkeypatch.setattr(pictures.collect, "__defaults__", (sizes[0] + 1,))
-    assert "1 of 2 images can be looked at here" in Page(report.write_report(matrix)).text
+    assert "1 of 2 images can be looked at here" in Page(page_of(matrix)).text
 
 
 def test_the_page_says_what_epsilon_is_of_the_columns_outside_the_centre(ordinary):
     said = (
         "centre holds 98.4% of the measured energy: on the other columns alone an epsilon of 0.05 is 40% of the signal"
     )
-    assert said in Page(report.write_report(ordinary)).text
+    assert said in Page(page_of(ordinary)).text
 
 
 def test_ten_images_of_320_are_a_page_of_10_megabytes(tmp_path):
     folder = write_run(tmp_path / "run", cases=tuple(f"v{index}.h5:0" for index in range(10)), shape=(320, 320))
-    assert len(report.write_report(folder)) < 10_500_000
+    assert len(page_of(folder)) < 10_500_000
 
 
 def test_a_change_of_the_scan_is_called_by_its_name(ordinary):
@@ -223,14 +224,14 @@ def test_a_change_of_the_scan_is_called_by_its_name(ordinary):
     record["config"]["threat"] = "rotation"
     record["threat_model"]["epsilon"] = "degrees"
     (ordinary / "run.json").write_text(json.dumps(record))
-    text = Page(report.write_report(ordinary)).text
+    text = Page(page_of(ordinary)).text
     assert "A rotation of 0.05 (degrees) takes l1 from" in text
     assert "a random rotation of the same size, to" in text
     assert "on the other columns" not in text
 
 
 def test_an_old_run_still_has_a_page(ordinary):
-    """Without searches, pictures, and what later versions record."""
+    """The run has no searches, no pictures, and no fields of later versions."""
     record = json.loads((ordinary / "run.json").read_text())
     for key in ("methods", "shown_eps", "thermal", "not_checked", "findings"):
         del record[key]
@@ -238,14 +239,14 @@ def test_an_old_run_still_has_a_page(ordinary):
     (ordinary / "run.json").write_text(json.dumps(record | {"method_config": {"lam": 1}}))
     for name in ("searches.jsonl", "pictures.npz", "figure.png"):
         (ordinary / name).unlink()
-    page = Page(report.write_report(ordinary))
+    page = Page(page_of(ordinary))
     assert "The run kept no pictures" in page.text
     assert page.count("script") == 0
     assert page.count("svg") == 2
 
 
 def test_one_image_has_no_interval(tmp_path):
-    page = report.write_report(write_run(tmp_path / "run", cases=("a.h5:0",))).decode()
+    page = page_of(write_run(tmp_path / "run", cases=("a.h5:0",))).decode()
     assert "<h1>One image, an example and no finding: l1 has 30.0 dB PSNR on clean data, 29.5 dB with noise" in page
     assert "All images are of one volume, so that nothing tells how sure the means are." in page
     assert "±" not in page
@@ -341,7 +342,7 @@ def picture(path, array):
 
 
 def bomb(path):
-    """A header that declares half a terabyte."""
+    """Write a header that declares half a terabyte."""
     with zipfile.ZipFile(path / "pictures.npz", "w") as archive, archive.open("a.h5:0|truth.npy", "w") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "<f2", "fortran_order": False, "shape": (1 << 19, 1 << 19)}
@@ -387,4 +388,4 @@ def test_pictures_outside_the_archive_are_never_opened(ordinary):
     (ordinary / "pictures.npz").unlink()
     (ordinary / "pictures.npz").mkdir()
     with pytest.raises(InputFileError, match="is damaged"):
-        report.write_report(ordinary)
+        page_of(ordinary)

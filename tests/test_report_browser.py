@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from bench import report
 from bench.page.comparison import comparison
+from bench.page.page import page_of
 from tests.browser import Browser, find
 from tests.run_folder import HOSTILE, write_run
 
 pytestmark = pytest.mark.skipif(find() is None, reason="no chromium on this machine")
 
 SHAPE = (48, 40)
-# Zoom, position and side lengths of each layer, in units of its frame.
+# Position and width of each layer, in units of its frame.
 VIEWS = """[...document.querySelectorAll('.layer')].map(layer => {
   const inner = layer.getBoundingClientRect(), outer = layer.closest('.frame').getBoundingClientRect();
   return [(inner.x - outer.x) / outer.width, (inner.y - outer.y) / outer.height, inner.width / outer.width]; })"""
@@ -20,7 +20,7 @@ VIEWS = """[...document.querySelectorAll('.layer')].map(layer => {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = write_run(tmp_path_factory.mktemp("runs") / "matrix", ("l1", "unet"), cases=(HOSTILE, "b.h5:0"), shape=SHAPE)
-    (path / "report.html").write_bytes(report.write_report(path))
+    (path / "report.html").write_bytes(page_of(path))
     return path
 
 
@@ -32,7 +32,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, folder):
-    """The matrix page, drawn, in a window of a desk."""
+    """The drawn matrix page in a window of a desktop computer."""
     browser.resize(1280, 900)
     browser.open(folder / "report.html")
     browser.until("document.getElementById('panels').classList.contains('drawn')")
@@ -42,7 +42,7 @@ def page(browser, folder):
 
 
 def box(page, selector):
-    """The middle of an element in the window, its width and height."""
+    """Give the middle of an element in the window, its width and height."""
     found = f"document.querySelector({selector!r}).getBoundingClientRect()"
     return page.run(f"(box => [box.x + box.width / 2, box.y + box.height / 2, box.width, box.height])({found})")
 
@@ -64,7 +64,7 @@ def test_the_divider_follows_pointer_and_keys(page):
     x, y, width, _ = box(page, "#divider")
     _, _, frame, _ = box(page, ".wipe .frame")
     page.drag((x, y), (x + frame / 4, y))
-    # Three quarters show what is left: the right picture is cut off there.
+    # Three quarters show the left picture: the right picture is clipped there.
     assert page.run("document.getElementById('divider').getAttribute('aria-valuenow')") == "75"
     clip = page.run("getComputedStyle(document.querySelector('.curtain')).clipPath")
     assert clip.startswith("inset(0px 0px 0px 7")
@@ -143,7 +143,7 @@ def test_the_pictures_are_those_of_the_record(page, folder):
     choose(page, "gain", "2")
     choose(page, "source", "unet")
     page.until("document.querySelector('[data-panel=attacked] small').textContent.startsWith('PSNR 28.5 dB')")
-    # An error of 0.03, enlarged twice, in a colour between the first two of inferno's anchors.
+    # An error of 0.03, enlarged twice, in a colour between the first two anchors of inferno.
     error = float(np.abs(arrays[f"{HOSTILE}|l1|unet|0.05"] - truth)[5, 7])
     share = error * 2 / peak * 8
     assert share < 1
@@ -172,7 +172,7 @@ def test_nothing_is_wider_than_the_window(browser, folder, tmp_path, width, kind
     browser.open(path)
     if kind == "report":
         browser.until("document.getElementById('panels').classList.contains('drawn')")
-        # Nothing of the explorer is cut off either.
+        # No part of the explorer is clipped either.
         assert browser.run(
             "[...document.querySelectorAll('#explorer *')].filter(e => !e.closest('.frame') && e.offsetWidth)"
             f".every(e => e.getBoundingClientRect().right <= {width})"
@@ -193,7 +193,7 @@ def test_without_scripts_the_static_figure_is_shown(browser, folder):
 
 
 def test_the_browser_itself_forbids_what_the_page_never_does(browser, folder, tmp_path):
-    """The policy of the page, not its good will: a script that was slipped in does not run."""
+    """The page's policy forbids it, not its good will: an injected script does not run."""
     content = (folder / "report.html").read_text(encoding="utf-8")
     page = tmp_path / "spoilt.html"
     page.write_text(content.replace("<main>", "<main><script>window.slipped = 1</script>"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A run that was stopped at any moment goes on, and ends with what it would have ended with."""
+"""A run that was stopped at any moment is resumed, and ends with the same result."""
 
 import json
 import os
@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from bench.harness import arrays, campaign
-from bench.harness.journal import held
-from bench.harness.records import RunFolder
+from bench.record import arrays
+from bench.record.journal import held
+from bench.record.records import RunFolder
+from bench.run import executor
 from tests.cheap_run import IMAGES, cheapen, contents, go_on, results, start, write_volume
 
 
@@ -25,7 +26,7 @@ def volume(tmp_path_factory):
 
 @pytest.fixture
 def reference(tmp_path, volume, monkeypatch):
-    """What a run leaves that was not stopped."""
+    """The contents of an undisturbed run."""
     cheapen(monkeypatch)
     code, folder = start(volume, tmp_path / "reference")
     assert code == 1  # one slice cannot be used
@@ -33,7 +34,7 @@ def reference(tmp_path, volume, monkeypatch):
 
 
 def killed(monkeypatch, after, volume, output):
-    """The folder of a run that ended when it had written to disk so many times, and then half of something."""
+    """Kill a run at its write to disk number `after` + 1, which is cut short; returns its folder."""
     synchronise, count = os.fsync, [0]
 
     def kill(number):
@@ -52,7 +53,7 @@ def killed(monkeypatch, after, volume, output):
 
 
 def writes(monkeypatch, volume, output):
-    """How often a run writes to disk."""
+    """Count how often a run writes to disk."""
     synchronise, count = os.fsync, [0]
 
     def counted(number):
@@ -79,7 +80,7 @@ def test_a_run_goes_on_from_every_write_to_disk(tmp_path, volume, reference, mon
 
 
 def test_what_is_done_is_not_computed_again(capsys, tmp_path, volume, reference, monkeypatch):
-    # run.json, and what is written of the first image.
+    # run.json, and the writes for the first image.
     folder = killed(monkeypatch, 6, volume, tmp_path / "out")
     attacked = []
 
@@ -87,7 +88,7 @@ def test_what_is_done_is_not_computed_again(capsys, tmp_path, volume, reference,
         attacked.extend(prepared.name for prepared in group)
         return results(work, batch, functions_of, group)
 
-    monkeypatch.setattr(campaign, "_attack_batch", watched)
+    monkeypatch.setattr(executor, "_attack_batch", watched)
     capsys.readouterr()
     assert go_on(folder, "--json") == 1
     captured = capsys.readouterr()
@@ -256,7 +257,7 @@ def test_two_processes_never_write_one_run(capsys, tmp_path, volume, reference):
 
 
 def exhausted(batches):
-    """Memory for so many slices at once."""
+    """Make an attack that has memory for at most `batches` slices at once."""
 
     def attack(work, batch, functions_of, group):
         if batch > batches:
@@ -267,7 +268,7 @@ def exhausted(batches):
 
 
 def test_where_memory_runs_out_the_batch_is_halved_once(capsys, tmp_path, volume, reference, monkeypatch):
-    monkeypatch.setattr(campaign, "_attack_batch", exhausted(1))
+    monkeypatch.setattr(executor, "_attack_batch", exhausted(1))
     code, folder = start(volume, tmp_path / "out", "--batch", "2")
     assert code == 1
     record = json.loads((folder / "run.json").read_text())
@@ -278,7 +279,7 @@ def test_where_memory_runs_out_the_batch_is_halved_once(capsys, tmp_path, volume
 @pytest.mark.parametrize(("batch", "fits"), [("1", 0), ("4", 1)])
 def test_where_half_is_too_much_the_run_ends_and_says_what_it_needs(capsys, tmp_path, volume, reference, batch, fits):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign, "_attack_batch", exhausted(fits))
+        patch.setattr(executor, "_attack_batch", exhausted(fits))
         code, folder = start(volume, tmp_path / "out", "--batch", batch)
     error, how = capsys.readouterr().err.splitlines()[-2:]
     assert code == 5

@@ -1,4 +1,4 @@
-"""Virtual coils by row: the same A^H A with fewer transforms, its own adjoint, and the same l1 and TV minimum."""
+"""Virtual coils by row: the same A^H A with fewer transforms, its adjoint, and the same l1 and TV minimum."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def test_the_product_is_that_of_all_coils_to_the_energy_left_out(sense):
     quick = row_coils.row_coils(sense)
     x = complex_normal(RNG, SHAPE)
     assert relative_error(quick.normal(x), sense.normal(x)) < 1e-5
-    # And it takes fewer.
+    # The product takes fewer coils.
     assert 0 < float(jnp.mean(quick.ranks)) < COILS / 2
 
 
@@ -72,7 +72,7 @@ def test_minima_and_gradients_stay_what_they_are(sense, monkeypatch):
     quick = l1.solve(config, measurement).image, jax.grad(loss, **allow)(measurement)
     assert 0 < relative_error(quick[0], plain[0]) < 1e-4
     assert relative_error(quick[1].kspace, plain[1].kspace) < 1e-3
-    # In the maps it is the plain operator that is differentiated.
+    # The gradient in the maps is taken through the plain operator.
     assert relative_error(quick[1].maps, plain[1].maps) < 1e-3
 
 

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import pgd, threat
+from jaxcs.attacks import pgd
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.operators import Sense
 from jaxcs.operators.row_inverse import inverse_bytes, row_inverse, row_matrices
 from jaxcs.recon import METHODS, l1, sense, tv
 from jaxcs.recon.staged import stages_of
 from jaxcs.solvers import largest_eigenvalue
+from jaxcs.threats import balls
 from jaxcs.types import Measurement
 from tests.asserts import complex_normal, relative_error
 from tests.test_recon import measurement
@@ -37,7 +38,7 @@ def test_rows_as_matrices_are_the_normal_operator(shape):
 
 
 def test_the_inverse_undoes_the_normal_operator():
-    """Also in blocks of rows that do not divide their number, and where no coil sees anything."""
+    """The blocks of rows need not divide their number, and some pixels are seen by no coil."""
     m = measurement((33, 24), 4)
     maps = np.array(m.maps)
     maps[:, 5] = 0
@@ -63,7 +64,7 @@ def test_maps_of_nan_spoil_their_rows_alone():
 
 
 def test_the_worst_case_of_sense_is_exact():
-    """Its gain is that of power iteration, its image what the method makes of it, and ascent comes within 1 % of it."""
+    """The gain equals power iteration's, the image equals the method's, and gradient ascent comes within 1 % of it."""
     m = measurement((32, 24), 4)
     config, a = sense.Config(lam=0.01), Sense(m.maps, m.mask)
     worst = sense.worst_case(config, m.maps, m.mask)
@@ -76,14 +77,14 @@ def test_the_worst_case_of_sense_is_exact():
     value, _ = largest_eigenvalue(twice, jnp.where(m.mask, complex_normal(RNG, m.kspace.shape), 0), 4000)
     np.testing.assert_allclose(worst.gain, np.sqrt(value), rtol=1e-4)
 
-    ball = threat.measured(jnp.float32(0.05), m.kspace, m.mask)
+    ball = balls.measured(jnp.float32(0.05), m.kspace, m.mask)
     loss = lambda delta: jnp.sum(magnitude(solve(delta)) ** 2)  # noqa: E731
     found = jax.jit(lambda key: pgd.build(pgd.Config(n_steps=60, step_size=4.0))(key, loss, ball))(jax.random.key(0))
     assert 0.99 < np.sqrt(found.loss) / (worst.gain * ball.radius) < 1.0001
 
 
 def solve_image(config, m, x):
-    """(A^H A + lam)^-1 x."""
+    """Compute (A^H A + lam)^-1 x."""
     return row_inverse(m.maps, m.mask, config.lam).solve(Sense(m.maps, m.mask), x)
 
 
@@ -123,7 +124,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_error_that_is_told_is_the_distance_from_the_minimiser(name):
-    """At every tolerance, on clean data and on data that a solver is slow at, against 10,000 iterations."""
+    """At every tolerance, on clean data and on data for which a solver is slow, against 10,000 iterations."""
     module, config = CASES[name]
     m = measurement((32, 24), 6, noise=0.02)
     hard = m._replace(kspace=m.kspace + 0.05 * sense.worst_case(sense.Config(1e-4), m.maps, m.mask).kspace * 10)
@@ -151,7 +152,7 @@ def test_an_iteration_of_a_fixed_length_has_a_certificate_too(name):
     assert found.iterations == 60
     if config.lam > 0:
         limit = l1.solve(replace(l1.Config(levels=2), lam=config.lam, tolerance=1e-6), m).image
-        # Momentum moves the image more than it moves it on, so that the estimate is large rather than small.
+        # Momentum moves the image further than it improves it, so that the estimate is rather too large than too small.
         assert 1 / 1.5 < found.error / relative_error(found.image, limit) < 10
     else:
         assert found.error > 0
@@ -163,7 +164,10 @@ def test_an_iteration_of_a_fixed_length_has_a_certificate_too(name):
     [*((name, size) for name in ("l1", "tv", "sense") for size in ((32, 24), (24, 30))), ("l1 shifts", (12, 10))],
 )
 def test_the_gradient_is_that_of_the_minimiser(name, size):
-    """Against central differences of the converged map in float64, with the default settings, clean and perturbed."""
+    """Compared with central differences of the converged map in float64.
+
+    The settings are the defaults, and the data are clean and perturbed.
+    """
     m = measurement(size, 6, noise=0.02)
     m = Measurement(jnp.asarray(m.kspace, jnp.complex128), jnp.asarray(m.mask), jnp.asarray(m.maps, jnp.complex128))
     module = {"l1": l1, "l1 shifts": l1, "tv": tv, "sense": sense}[name]

@@ -4,10 +4,10 @@ from datetime import datetime
 
 import pytest
 
-from bench.harness import records
-from bench.harness.errors import OutputError
-from bench.harness.records import RunFolder
-from bench.shifts import runs
+from bench.plan.errors import OutputError
+from bench.record import records
+from bench.record.records import RunFolder
+from bench.studies.shift import runs
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def test_each_has_a_folder_of_its_own(tmp_path):
     made = [RunFolder.create(tmp_path / "new", "l1", "0123abcd").path.name for _ in range(3)]
     first = "2026-01-02T03-04-05-l1-0123abcd"
     assert made == [first, f"{first}-2", f"{first}-3"]
-    # By name they stand in the order in which they were made.
+    # Sorted by name, they are in the order in which they were made.
     assert sorted(made) == made
 
 

@@ -1,4 +1,4 @@
-"""Starts that are looked for, reconstructions that follow a search, and epsilons that do not depend on each other."""
+"""The search for starts, reconstructions that follow a search, and epsilons that do not affect each other."""
 
 from dataclasses import replace
 from functools import partial
@@ -8,16 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.harness import experiment, scan, subjects
-from bench.harness.config import RunConfig
-from bench.harness.experiment import Search
-from bench.harness.prepare import prepare
+from bench.evaluate import experiment, scan, subjects
+from bench.evaluate.experiment import Search
+from bench.plan.config import RunConfig
+from bench.slices.prepare import prepare
 from data_prep import phantom
-from jaxcs.attacks import Path, apgd, scout, threat
+from jaxcs import evaluate
+from jaxcs.attacks import Path, apgd, scout
 from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import from_rows, to_rows
 from jaxcs.recon import METHODS, l1, tv
+from jaxcs.threats import balls
 from tests.asserts import assert_adjoint, complex_normal, relative_error
 from tests.test_recon import measurement
 
@@ -35,24 +37,30 @@ def test_rows_of_kspace_are_those_of_the_image():
 
 
 def stripes(ny, nx, heights):
-    """A loss with one maximum in each of some rows, of these heights, that only a perturbation of that row sees."""
+    """A loss with one maximum in each of some rows, which depends only on a perturbation of that row.
+
+    Args:
+        ny: number of rows.
+        nx: number of columns.
+        heights: maps a row to the height of its maximum.
+    """
     support = jnp.ones((1, ny, nx), bool)
     gains = jnp.zeros(ny).at[jnp.asarray(list(heights))].set(jnp.asarray(list(heights.values())))
 
     def rows(delta):
         energy = jnp.sum(jnp.abs(to_rows(delta, "kspace")) ** 2, axis=(0, 2))
-        # More than quadratic, so that each row is a maximum of its own.
+        # More than quadratic, so that each row is a separate maximum.
         return (gains * energy) ** 2
 
     def ascend(delta, memory):
         gradient = jax.grad(lambda delta: jnp.sum(rows(delta)))(delta)
         return rows(delta), jnp.conj(gradient), memory
 
-    return Path((), ascend), threat.Threat(jnp.float32(1.0), support, domain="kspace")
+    return Path((), ascend), balls.Threat(jnp.float32(1.0), support, domain="kspace")
 
 
 def test_of_many_maxima_the_largest_is_found():
-    """A random start ends in whichever is near."""
+    """A random start ends in a maximum near it."""
     path, ball = stripes(64, 4, dict.fromkeys(range(0, 64, 4), 1.0) | {37: 1.3})
     keys = jax.random.split(jax.random.key(0), 8)
     best = 1.3**2
@@ -67,10 +75,10 @@ def test_of_many_maxima_the_largest_is_found():
 
 @pytest.mark.parametrize("shape", [(16, 32, 24), (33, 24)])
 def test_cells_have_the_whole_radius_each(shape):
-    """For coils with radii of their own, images, and numbers of rows that bands do not divide."""
+    """For coils with different radii, for images, and for numbers of rows that bands do not divide."""
     coils = len(shape) == 3
     radius = jnp.linspace(0.5, 2, 16)[:, None, None] if coils else jnp.float32(0.7)
-    ball = threat.Threat(radius, jnp.ones(shape, bool), domain="kspace" if coils else "image")
+    ball = balls.Threat(radius, jnp.ones(shape, bool), domain="kspace" if coils else "image")
     cells = jnp.arange(shape[-2]) * 5 // shape[-2]
     rows = to_rows(scout._each_boundary(ball, ball.random(jax.random.key(1)), cells), ball.domain)
     for cell in range(5):
@@ -100,7 +108,7 @@ FOLLOWED = [(l1, l1.Config(wavelet="db2", levels=2)), (tv, tv.Config())]
     ],
 )
 def test_what_follows_comes_to_the_solution_and_its_gradient(module, config, shape):
-    """Twenty times the same data are as good as one whole reconstruction."""
+    """Twenty steps with the same data are as good as one whole reconstruction."""
     m = measurement(shape, 6, noise=0.02)
     prepared = module.prepare(config, m.maps, m.mask)
     target = 0.4
@@ -155,7 +163,7 @@ def test_rows_outside_the_region_count_for_nothing():
     image, reference = jnp.asarray(RNG.normal(size=(2, 9, 8)).astype(np.float32))
 
     def rows(image, region):
-        return experiment._rows(LOSSES["nmse"], image, reference, jnp.float32(1.0), region)
+        return evaluate._rows(LOSSES["nmse"], image, reference, jnp.float32(1.0), region)
 
     found, pull = jax.vjp(lambda image: rows(image, (2, 1, 3, 4)), image)
     gradient = pull(jnp.ones_like(found))[0]
@@ -168,7 +176,7 @@ def test_rows_outside_the_region_count_for_nothing():
 
 
 def test_a_loss_without_rows_is_searched_as_one_cell():
-    """Or the band in the middle would be taken for all of the image."""
+    """Otherwise the band in the middle would stand for the whole image."""
     path, ball = stripes(64, 4, {5: 1.0})
 
     def loss(delta):

@@ -1,13 +1,13 @@
-"""The statistics of bench.shift on numbers whose answers are known, and its sentences and figures."""
+"""The statistics of bench.shift on numbers with known answers, and its sentences and figures."""
 
 import numpy as np
 import pytest
 
 from bench.figures import shift as figure
-from bench.shifts.analysis import Point, Scores, analyse, correlation, line
-from bench.shifts.findings import findings
-from bench.shifts.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
-from bench.shifts.table import render
+from bench.studies.shift.analysis import Point, Scores, analyse, correlation, line
+from bench.studies.shift.findings import findings
+from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
+from bench.studies.shift.table import render
 from jaxcs.recon import METHODS
 
 
@@ -24,7 +24,7 @@ def scores(values, first=0, per_volume=1):
 
 
 def points(insides, outsides, apart=0):
-    """Points of rows of scores; `apart` > 0: on other images outside."""
+    """Points of rows of scores; `apart` > 0 takes other images out of distribution."""
     return [
         Point(f"method {i} (knee)", f"method {i}", "sparsity", scores(x), scores(y, apart))
         for i, (x, y) in enumerate(zip(insides, outsides, strict=True))
@@ -32,7 +32,10 @@ def points(insides, outsides, apart=0):
 
 
 def drawn(slope, rng, methods=8, images=12, scatter=0.004):
-    """Methods of true means 0.6 to 0.9 on the line 0.1 + slope (x - 0.1), each image harder or easier for all."""
+    """Draw methods with true means from 0.6 to 0.9 on the line 0.1 + slope (x - 0.1).
+
+    Each image is harder or easier for all methods.
+    """
     x = np.linspace(0.6, 0.9, methods)
     y = 0.1 + slope * (x - 0.1) + rng.normal(scale=scatter, size=methods)
     hard = rng.normal(scale=0.05, size=(2, images))
@@ -82,7 +85,7 @@ def test_drops_of_the_same_images_are_paired():
     (point,) = found["points"]
     assert point["inside"] == pytest.approx(0.7)
     assert point["drop"] == pytest.approx(0.1)
-    # However different the images are.
+    # The width does not depend on how different the images are.
     assert half(point["drop_interval"]) == pytest.approx(0, abs=1e-9)
     # Student's 97.5 % quantile with 8 degrees of freedom.
     assert half(point["inside_interval"]) == pytest.approx(2.306004 * images.std(ddof=1) / 3)
@@ -155,7 +158,7 @@ def test_sentences_say_which_way_it_went():
     assert "(the paper's equal drops: no)" in flat
     assert "another anatomy costs all methods alike, a line of slope 1: no (slope: 0." in flat
     assert "the drops are not equal, method 7 (knee) loses" in flat
-    # Of shifts that the paper did not look at there is nothing to agree with.
+    # The paper did not study these shifts, so there is nothing to agree with.
     assert "paper" not in said("noise", drawn(0.5, rng))
     images = np.array([0, 0.01, 0.02])
     few = np.array([[0.5], [0.6], [0.7]]) + images, np.array([[0.3], [0.6], [0.4]]) + images
@@ -165,7 +168,7 @@ def test_sentences_say_which_way_it_went():
     assert "has a rank correlation of 0.50 (too few to tell)" in vague
     assert "whether images hard for one are hard for the others cannot be told" in vague
     assert "a shift keeps the order of the methods: cannot tell" in vague
-    assert said("noise", points(*(one[:, :1] for one in few))) == ""  # nothing is found of one image
+    assert said("noise", points(*(one[:, :1] for one in few))) == ""  # one image gives no findings
     assert "images hard for one are mostly hard for the others" in parallel
 
 

@@ -1,4 +1,4 @@
-"""bench.shift end to end on two phantoms: runs, going on, drawing again without JAX, and mistakes in one line."""
+"""bench.shift end to end on two phantoms: runs, resuming, drawing again without JAX, and mistakes in one line."""
 
 import json
 import shlex
@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from bench import shift
-from bench.harness import case_list
-from bench.harness.tuned_file import read_tuned
-from bench.shifts import begin, runs
-from bench.shifts.named import AXES, DATA_AXES, PHANTOM_AXES
-from bench.shifts.plan import Base, Model, plan
-from bench.shifts.study import stored
+from bench.slices import case_list
+from bench.studies.shift import begin, runs
+from bench.studies.shift.named import AXES, DATA_AXES, PHANTOM_AXES
+from bench.studies.shift.plan import Base, Model, plan
+from bench.studies.shift.study import stored
+from bench.studies.tuning.tuned_file import read_tuned
 from data_prep import phantom
 from jaxcs.coils.simulate import loop_sensitivities
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(capsys, *arguments):
-    """Exit code, lines of stdout, and of stderr."""
+    """Run the command; returns exit code, lines of stdout, and lines of stderr."""
     code = shift.main([*map(str, arguments)])
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
@@ -34,7 +34,7 @@ def run(capsys, *arguments):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Of zero-filling and SENSE, two images, noise and hard images, with what the command printed."""
+    """A study of zero-filling and SENSE with two images, noise and hard images, and the command's output."""
     folder = tmp_path_factory.mktemp("shift") / "study"
     data = folder.parent / "knee"
     data.mkdir()
@@ -42,7 +42,7 @@ def study(tmp_path_factory):
         scan = phantom.case("knee", "train", index, (40, 32))
         with h5py.File(data / f"{index}.h5", "w") as file:
             file["kspace"] = scan.kspace[None]
-            # Of its own, so that none are estimated.
+            # The file has maps, so that none are estimated.
             file["maps"] = loop_sensitivities((40, 32), (40.0, 32.0), 8, 40.0, 15.0)[None].astype(np.complex64)
     argv = ["noise", "--methods", "zero_filled", "sense", "--data", str(data), "--center-fraction", "0.25"]
     argv += ["--acceleration", "2.5", "--output", str(folder)]
@@ -63,7 +63,7 @@ def test_a_study_leaves_its_runs_record_and_figures(study):
     assert (comparison["inside"], comparison["outside"]) == ("knee", "knee + noise")
     points = comparison["results"]["points"]
     assert all(point["drop"] > 0 for point in points)
-    # Each is the mean of its run, as that has it.
+    # Each point is the mean of its run, as the run states it.
     for point in points:
         for side in ("inside", "outside"):
             (path,) = (
@@ -172,7 +172,7 @@ def test_each_axis_changes_what_it_names_and_nothing_else():
         expected = dict(axis.changes) | ({"phantom": "brain"} if axis.other else {})
         expected |= {"only": "list.csv"} if axis.hard else {}
         expected |= {"shift": dict(expected["shift"])} if "shift" in expected else {}
-        # As many central columns of half as many.
+        # The number of central columns stays, with half as many columns in all.
         expected |= {"center_fraction": 0.16} if "resolution" in expected.get("shift", {}) else {}
         assert {name: value for name, value in changed.items() if value != knee.config.to_dict()[name]} == expected
     assert {comparison.axis for comparison in made.comparisons} == set(AXES)
@@ -189,7 +189,7 @@ def test_an_anatomy_is_compared_both_ways_where_both_were_trained_for():
         ("same images", "knee", "brain"),
         ("same images", "brain", "knee"),
     ]
-    # Each cell once.
+    # Each cell appears once.
     assert len(made.cells()) == 4
     assert len(plan(["anatomy"], knee, [brain], models("knee"), None).comparisons) == 1
 
@@ -243,7 +243,7 @@ def test_choices_that_come_with_the_project_are_the_best_of_what_was_tried():
         scores = [one["ssim"] for one in found["candidates"]]
         place = scores.index(max(scores))
         assert found["candidates"][place]["settings"] == found["best"]
-        # None at an end, beyond which there might be better ones.
+        # No best value lies at an end, beyond which there might be better values.
         assert 0 < place < len(scores) - 1
 
 

@@ -1,4 +1,4 @@
-"""Shifts of the distribution, each against a computation of its own."""
+"""Distribution shifts, each against an independent computation."""
 
 import json
 import zlib
@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.harness import flags, sources
-from bench.harness.config import RunConfig
-from bench.harness.errors import UsageError
-from bench.harness.own_mask import settled
+from bench.plan import catalogue
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from bench.shell import flags
+from bench.slices import sources
+from bench.slices.own_mask import settled
 from data_prep import phantom
 from data_prep.cases import Box, Case, InputError
 from data_prep.phantom.scan import scan
@@ -68,7 +70,7 @@ def test_noise_has_the_level_and_correlation_of_the_scan_s_own():
     added = (shifted(case, [("noise", 3)]).kspace - case.kspace).reshape(8, -1)
     found = added @ added.conj().T / added.shape[1]
     expected = (3**2 - 1) * measured.covariance
-    # The background has few pixels, of which the covariance is estimated.
+    # The background, from which the covariance is estimated, has few pixels.
     assert np.trace(found).real == pytest.approx(np.trace(expected).real, rel=0.3)
     normalised = np.vdot(found, expected).real / np.linalg.norm(found) / np.linalg.norm(expected)
     assert normalised > 0.9
@@ -81,7 +83,7 @@ def test_noise_is_that_of_the_scan_whatever_was_shifted_before(knee):
         return np.linalg.norm(difference) / np.sqrt(difference.size)
 
     assert added(("contrast", 2)) == pytest.approx(added(), rel=0.02)
-    # Of half the rows and columns each sample is half as large.
+    # With half the rows and columns each sample is half as large.
     assert added(("resolution", 0.5)) == pytest.approx(added() / 2, rel=0.03)
 
 
@@ -153,7 +155,7 @@ def test_motion_takes_columns_of_the_moved_object():
     shape = (64, 54)
     case = case_of(np.stack([blob(shape, (3.0, -4.0), 4.0)]))
     found = shifted(case, [("motion", 2)])
-    # The random numbers of the shift, drawn again; the object is a Gaussian, which moves exactly.
+    # The random numbers of the shift, drawn again.  The object is a Gaussian, which moves exactly.
     rng = np.random.RandomState([zlib.crc32(b"motion"), zlib.crc32(b"a.h5:0")])
     for group in range(9):
         rows, columns, degrees = rng.uniform(-2, 2, 3)
@@ -183,7 +185,7 @@ def test_what_cannot_be_shifted(knee):
 
 
 def test_names_on_the_command_line_are_the_registry_in_its_order():
-    assert list(SHIFTS) == list(flags.SHIFTS)
+    assert list(SHIFTS) == list(catalogue.SHIFTS)
     assert flags.in_order([("noise", 2.0), ("contrast", 3.0)]) == (("contrast", 3.0), ("noise", 2.0))
 
 
@@ -204,14 +206,14 @@ def volume(path, slices=3, **datasets):
 
 def test_sources_shift_what_they_read(tmp_path):
     data = volume(tmp_path / "a.h5")
-    plain = sources.open_source(RunConfig(data=data), [])
+    plain = sources.open_source(RunConfig(data=data))
     config = RunConfig(data=data, shift=(("thickness", 3.0), ("resolution", 0.5)), limit=2)
-    source = sources.open_source(config, [])
+    source = sources.open_source(config)
     cases = list(source.cases())
     assert source.shapes == [case.kspace.shape for case in cases] == [(8, 20, 16)] * 2
     assert "shifted: thickness 3 (slices that are averaged), resolution 0.5" in source.description
     whole = list(plain.cases())
-    # At the end of the volume there are two; the neighbour beyond the limit counts.
+    # Two slices exist at the end of the volume; the neighbour beyond the limit counts.
     for case, neighbours in zip(cases, (whole[:2], whole[:3]), strict=True):
         mean = np.mean([one.kspace for one in neighbours], axis=0)
         np.testing.assert_allclose(case.kspace, mean[:, 10:30, 8:24] / 2, rtol=1e-4, atol=1e-5)
@@ -241,8 +243,8 @@ def test_under_sampled_files_are_refused(tmp_path):
     config = RunConfig(data=data, shift=(("noise", 2.0),))
     with pytest.raises(UsageError, match=r"--shift: .*a.h5 is already under-sampled"):
         settled(config, [])
-    # Among others that are whole they fail alone.
-    found = list(sources.open_source(config, []).cases())
+    # Among other, fully sampled files, only their slices fail.
+    found = list(sources.open_source(config).cases())
     assert all(isinstance(case, InputError) and "already under-sampled" in str(case) for case in found)
 
 

@@ -1,4 +1,4 @@
-"""The weights that come with the project, and those from strangers, on the command line."""
+"""The weights that come with the project, and untrusted weights, on the command line."""
 
 import io
 import pickle
@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 
 from bench import attack, cards
-from data_prep import weights
+from bench.plan import catalogue
 from data_prep.weights import read_weights, shipped
+from jaxcs.weights import files
 
 PARITY = Path(__file__).parent / "parity" / "torch_files"
 NETWORKS = ("unet", "unet_complex", "varnet")
 EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee", "phantom-brain", "brain-t2")}
-# It chooses hard images, and is compared with nothing.
+# This network chooses hard images, and is compared with nothing.
 EXPECTED |= {"irim-phantom-knee"}
-# Weights for the phantom show test-time training; those for measured images are for its users to train.
+# Weights for the phantom show test-time training; users train weights for measured images.
 EXPECTED -= {"unet_complex-brain-t2"}
-# Those that bench.ttt sets beside the ones trained jointly.
+# bench.ttt compares these with the jointly trained weights.
 EXPECTED |= {f"unet_complex-sup-phantom-{family}" for family in ("knee", "brain")}
 
 
@@ -28,7 +29,7 @@ def test_networks_have_weights_for_every_kind_of_data():
 
 
 def test_the_model_cards_are_those_in_the_files():
-    folder = Path(weights.__file__).parent / "shipped"
+    folder = Path(files.__file__).parent / "shipped"
     assert (folder / "README.md").read_text(encoding="utf-8") == cards.cards()
     assert {path.stem for path in folder.glob("*.png")} == EXPECTED
     for name in EXPECTED:
@@ -36,7 +37,7 @@ def test_the_model_cards_are_those_in_the_files():
         assert {"method", "config", "training", "command", "data", "validation", "licence", "sha256"} <= card.keys()
 
 
-@pytest.mark.parametrize("method", attack.NETWORKS)
+@pytest.mark.parametrize("method", catalogue.NETWORKS)
 def test_a_network_is_attacked_with_no_more_than_its_name(method, capsys):
     assert attack.main(["--method", method, "--dry-run"]) == 0
     assert f"weights of {method} trained on: built-in phantom (knee)" in capsys.readouterr().err

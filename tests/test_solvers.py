@@ -1,4 +1,4 @@
-"""Solvers on small dense problems, where NumPy and optimality certificates say what the answer is."""
+"""Solvers on small dense problems, for which NumPy and optimality certificates give the answer."""
 
 from functools import partial
 
@@ -15,10 +15,10 @@ from jaxcs.solvers import cg, fista, ista, largest_eigenvalue, pogm, primal_dual
 from tests.asserts import relative_error
 
 LAM = 0.05
-# Square numbers throughout: an unrolled loop then has no remainder, and compiles in half the time.
+# Square numbers: an unrolled loop then has no remainder, and compiles in half the time.
 N_ITERS = {"cg": 36, "ista": 400, "fista": 400, "pogm": 400, "primal_dual": 784}
 SOLVERS = list(N_ITERS)
-# What is differentiated through its iterations, too.
+# Solvers that are also differentiated through their iterations.
 UNROLLED = ["cg", "ista", "fista", "pogm"]
 
 
@@ -40,7 +40,10 @@ def problem(seed, n_rows=16, dtype=np.complex128):
 
 @partial(jax.jit, static_argnames=("name", "differentiate", "n_iters", "lam"))
 def solve(name, theta, differentiate="implicit", n_iters=None, lam=LAM):
-    """The minimiser by one of the solvers; theta = (matrix, y).  TV sees the unknown as an image of three rows."""
+    """Compute the minimiser by one of the solvers, with theta = (matrix, y).
+
+    TV sees the unknown as an image of three rows.
+    """
     shape = (3, theta[0].shape[1] // 3)
     n_iters = n_iters or N_ITERS[name]
     hermitian = lambda matrix, r: (jnp.conj(matrix.T) @ r).reshape(shape)  # noqa: E731
@@ -118,7 +121,7 @@ def test_l1_minimum_of_a_real_problem_equals_scipy():
 
 
 def test_tv_minimum_has_no_duality_gap():
-    """The dual problem by projected gradients in NumPy: its value bounds the primal one from below."""
+    """NumPy solves the dual problem by projected gradients; its value bounds the primal value from below."""
     for seed in range(3):
         matrix, y = problem(seed)
         inverse = np.linalg.inv(matrix.conj().T @ matrix)
@@ -139,7 +142,10 @@ def test_tv_minimum_has_no_duality_gap():
 
 
 def test_primal_dual_runs_the_iteration_of_its_paper():
-    """Four steps written out: without the extrapolation 2 x+ - x the limit is the same, but is not always reached."""
+    """Four steps are written out.
+
+    Without the extrapolation 2 x+ - x the limit would be the same, but would not always be reached.
+    """
     matrix, y = problem(6, dtype=np.complex64)
     d, tau, sigma = FiniteDifference(), 1 / (0.5 + 0.25 * 8), 0.25
     x, u = np.zeros((3, 4), np.complex64), np.zeros((2, 3, 4), np.complex64)
@@ -177,7 +183,7 @@ def test_implicit_gradient_equals_unrolled_gradient_and_finite_differences(name)
 
 @pytest.mark.parametrize("name", ["cg", "fista", "primal_dual"])
 def test_a_batch_equals_a_loop(name):
-    """The last of the batch is all zero, and converges at once."""
+    """The last problem of the batch is all zero, and converges at once."""
     thetas = [problem(seed, dtype=np.complex64) for seed in range(3)]
     thetas.append((thetas[0][0], 0 * thetas[0][1]))
     batch = jax.tree.map(lambda *leaves: np.stack(leaves), *thetas)
@@ -195,13 +201,16 @@ def test_a_batch_equals_a_loop(name):
             np.testing.assert_allclose(left[index], right, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(right))) + 1e-7)
     gradient_y, x = alone[1:]
     np.testing.assert_array_equal(x, 0)
-    # Where the l1 norm holds x at 0, nothing depends on the data.
+    # If the l1 norm holds x at 0, x does not depend on the data.
     assert np.any(gradient_y) == (name != "fista")
 
 
 @pytest.mark.parametrize("name", ["cg", "fista", "primal_dual"])
 def test_memory_of_the_gradient(name):
-    """Implicit: independent of the iterations.  Unrolled: 16 times as many need less than 6 times as much."""
+    """The memory of the implicit gradient does not depend on the iterations.
+
+    Unrolled, 16 times as many iterations need less than 6 times the memory.
+    """
     theta = (np.zeros((4, 600), np.complex64), np.zeros(4, np.complex64))
 
     def temporary(differentiate, n_iters):
@@ -229,7 +238,7 @@ def test_unrolling_zero_data_meets_no_nan(name):
 
 
 def test_fista_is_ahead_of_ista():
-    """On an ill-conditioned problem, where momentum without restart would oscillate."""
+    """The problem is ill-conditioned, so that momentum without restart would oscillate."""
     left, _, right = np.linalg.svd(problem(4)[0], full_matrices=False)
     matrix, y = ((left * np.logspace(0, -2, 12)) @ right).astype(np.complex64), problem(4)[1].astype(np.complex64)
     theta = (matrix, y)

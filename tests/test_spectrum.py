@@ -1,4 +1,4 @@
-"""Energies of k-space against direct sums, Parseval and images whose spectrum is known."""
+"""Energies of k-space against direct sums, Parseval and images with known spectra."""
 
 import numpy as np
 import pytest

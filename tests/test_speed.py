@@ -1,4 +1,4 @@
-"""bench.speed: our side on tiny shapes, what the peers' files and figures become, and mistakes in one line."""
+"""bench.speed: this project on tiny shapes, the use of the peers' files and figures, and mistakes in one line."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench import speed
-from bench.harness.errors import OutputError
+from bench.plan.errors import OutputError
 from bench.timing import counts, curves, peers, rows, table, work
 from bench.timing.ceilings import Ceilings
 from bench.timing.converge import nrmse, smallest
@@ -23,7 +23,7 @@ TINY = ["--shape", "4", "32", "112", "--repetitions", "1"]
 
 @pytest.fixture
 def alone(monkeypatch):
-    """No peer is there, and the ceilings are known."""
+    """No peer is installed, and the ceilings are known."""
     nobody = peers.Peers(None, None, False, {}, ["SigPy is not installed", "BART is not on the path"])
     monkeypatch.setattr(peers, "find", lambda folder: nobody)
     monkeypatch.setattr("bench.timing.ceilings.measure", lambda: Ceilings(1e10, 1e11))
@@ -49,7 +49,7 @@ def test_a_full_disk_is_one_line(tmp_path):
 
 
 def test_curves(capsys, monkeypatch):
-    """Each at its sizes; what is timed is run once before it counts."""
+    """Each curve is timed at its sizes; the timed function is run once before it counts."""
     calls = []
     monkeypatch.setattr(curves, "_run", lambda **size: lambda: calls.append(size))
     assert speed.main([*TINY, "--curves", "--iterations", "4"]) == 0
@@ -106,7 +106,7 @@ def test_a_set_up_that_fails_is_said_in_one_line(tmp_path, capsys):
     assert len(err.splitlines()) == 1
 
 
-# ---- a program in a process of its own -----------------------------------------------------------
+# ---- a program in a separate process -------------------------------------------------------------
 
 
 def test_a_program_that_cannot_be_made_says_why():

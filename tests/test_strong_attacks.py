@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import ATTACKS, Threat, apgd, ensemble, grid, momentum, noise, padam, pgd, region, spectral, spsa
+from jaxcs.attacks import ATTACKS, apgd, ensemble, grid, momentum, noise, padam, pgd, region, spectral, spsa
 from jaxcs.attacks.base import squared_norm
 from jaxcs.recon import sense
+from jaxcs.threats.balls import Threat
 from tests.asserts import complex_normal, relative_error
 from tests.test_recon import measurement
 
@@ -35,7 +36,7 @@ BEST_POINT = ("apgd", "padam", "spsa")
 
 
 def matrix(seed, decay=0.0):
-    """Random and complex, 12 x 60, columns off the support 0; the spectrum along the others may decay."""
+    """A random complex matrix, 12 x 60, with zero columns off the support; the other columns may decay."""
     a = np.random.default_rng(seed).normal(size=(12, SIZE, 2)) @ [1, 1j] * np.exp(-decay * np.linspace(0, 1, SIZE))
     return (a * SUPPORT.ravel()).astype(np.complex64)
 
@@ -106,7 +107,7 @@ def test_a_batch_equals_one_by_one(name):
 
 @pytest.mark.parametrize("name", SEARCHES)
 def test_warm_starts_and_losses_of_nan(name):
-    """The search begins at the start that it is given; a NaN there is kept, and a loss that is NaN everywhere seen."""
+    """The search begins at the given start.  NaN there is kept, and a loss of NaN everywhere is detected."""
 
     @jax.jit
     def search_from(start, bad):
@@ -130,7 +131,7 @@ def test_warm_starts_and_losses_of_nan(name):
     assert np.isnan(compiled(name, "per coil")(KEY, target() * np.nan, 1.0).loss)
 
 
-# Within these each reaches 99 % of the exact worst case.
+# With these settings each attack reaches 99 % of the exact worst case.
 ENOUGH = {
     "apgd": apgd.Config(n_steps=30),
     "padam": padam.Config(n_steps=150),
@@ -191,7 +192,7 @@ def project(e, radius=0.8):
 
 
 def wavy(e):
-    """A loss with many maxima on the support, and its ascent, for NumPy and JAX alike."""
+    """A loss with many maxima on the support, and its ascent, for both NumPy and JAX."""
     xp = jnp if isinstance(e, jax.Array) else np
     x, y = e.real, e.imag
     value = xp.sum(SUPPORT * (xp.cos(15 * x) + 0.5 * xp.sin(12 * y) + x - 0.4 * y))
@@ -200,7 +201,7 @@ def wavy(e):
 
 @pytest.mark.parametrize(("rho", "n_halvings"), [(0.75, 4), (0.0, 3)])
 def test_auto_pgd_is_algorithm_1(monkeypatch, rho, n_halvings):
-    """Written once more from the paper; with rho = 0 the step is halved by the second condition alone."""
+    """The algorithm is written again from the paper; with rho = 0 the second condition alone halves the step."""
     monkeypatch.setattr(apgd, "_RHO", rho)
     n_steps, ball = 40, GLOBAL
     start = np.asarray(ball.boundary(complex_normal(np.random.default_rng(0), SHAPE)), np.complex128)
@@ -276,7 +277,7 @@ saturate.defvjp(lambda x: (jnp.tanh(x), x), lambda x, bar: (bar / jnp.cosh(x) **
 
 
 def test_spectral_finds_the_singular_pair_of_a_nonlinear_function():
-    """By NumPy, from the real Jacobian written by hand; forward differentiation cannot cross the custom rule."""
+    """NumPy uses the real Jacobian written by hand; forward differentiation cannot cross the custom rule."""
     rng = np.random.default_rng(7)
     outer, inner, offset = rng.normal(size=(9, 20)), rng.normal(size=(20, 2 * SIZE)) / 8, rng.normal(size=20)
     function = lambda e: jnp.asarray(outer) @ saturate(jnp.asarray(inner) @ split(e) + offset)  # noqa: E731
@@ -298,7 +299,7 @@ def test_spectral_finds_the_singular_pair_of_a_nonlinear_function():
 
 
 def test_spectral_is_exact_for_sense():
-    """Its adjoint is an iteration that must not be differentiated once more; the matrix is its response to impulses."""
+    """Its adjoint is an iteration that must not be differentiated again; its response to impulses is the matrix."""
     m = measurement((6, 5), 2)
     solve = lambda kspace: sense.solve(sense.Config(lam=0.05, n_iters=20), m._replace(kspace=kspace)).image  # noqa: E731
     size = m.kspace.size

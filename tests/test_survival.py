@@ -1,7 +1,9 @@
-"""What a run survives: each row of what is promised, with the fault injected.
+"""Faults that a run survives: each promised row, with the fault injected.
 
-`python -m tests.faults --kills 50` is the long form of the first; tests/test_resume.py stops a run at every single
-write to disk, and has memory that runs out; tests/test_bench_attack.py has slices of NaN.
+`python -m tests.faults --kills 50` is the long form of the first test.  Other tests inject other faults:
+
+* tests/test_resume.py stops a run at every single write to disk, and exhausts its memory.
+* tests/test_bench_attack.py has slices of NaN.
 """
 
 import json
@@ -37,7 +39,7 @@ def test_told_to_stop_it_is_gone_within_5_s_and_held_until_then(trial):
     output, log, second = trial.folder / "told", trial.folder / "told.log", trial.folder / "second.log"
     process = begin([*trial.arguments, "--output", str(output)], trial.cache, log)
     folder = running(process, output, 0)
-    process.send_signal(signal.SIGSTOP)  # so that it has not ended when the second one comes
+    process.send_signal(signal.SIGSTOP)  # so that it has not ended when the second process comes
     assert begin(["--resume", str(folder)], trial.cache, second).wait(120) == 4
     assert "another process is at this run" in second.read_text().splitlines()[-1]
     process.send_signal(signal.SIGTERM)
@@ -55,7 +57,7 @@ def test_told_to_stop_it_is_gone_within_5_s_and_held_until_then(trial):
 
 
 def test_stopped_while_compiled_code_holds_it_it_is_gone_within_5_s(tmp_path):
-    """Python hears of a signal only between its own instructions."""
+    """Python handles a signal only between its own instructions."""
     code = (
         "import ctypes, sys\n"
         "from data_prep.process import as_process\n"
@@ -77,7 +79,7 @@ def test_stopped_while_compiled_code_holds_it_it_is_gone_within_5_s(tmp_path):
 
 @pytest.fixture
 def cheap(tmp_path, monkeypatch):
-    """A volume, and what a run that nothing disturbs leaves of it."""
+    """A volume, and the contents of an undisturbed run on it."""
     cheapen(monkeypatch)
     volume = write_volume(tmp_path / "volume.h5")
     return volume, contents(start(volume, tmp_path / "undisturbed")[1])
@@ -85,7 +87,7 @@ def cheap(tmp_path, monkeypatch):
 
 @contextmanager
 def largest_file(size):
-    """The disk takes no file of more bytes than this, as one that is full."""
+    """Limit the size of files in the block [bytes], like a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -97,9 +99,9 @@ def largest_file(size):
 @pytest.mark.parametrize("size", [300, 450, 4000])
 def test_a_full_disk_is_exit_4_and_leaves_the_record_as_it_was(capsys, tmp_path, cheap, size):
     volume, undisturbed = cheap
-    # The disk is full when it goes on: for run.json, for the journal or for pictures.
+    # The disk is full when the run resumes: for run.json, for the journal or for pictures.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.harness.campaign.side_by_side", lambda *_: stop())
+        patch.setattr("bench.run.executor.side_by_side", lambda *_: stop())
         start(volume, tmp_path / "out")
     (folder,) = (tmp_path / "out").iterdir()
     before = (folder / "run.json").read_bytes()
@@ -118,7 +120,7 @@ def stop():
 
 
 def test_a_folder_that_cannot_be_written_is_exit_4(capsys, cheap):
-    """Permissions stop everybody but root; /proc stops root too."""
+    """Permissions stop every user but root; /proc stops root too."""
     volume, _ = cheap
     if not Path("/proc/self").is_dir():
         pytest.skip("no folder here that nobody can write to")
@@ -129,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_exit_4(capsys, cheap):
 
 
 def test_an_odd_environment(trial):
-    """No HOME, no language, no terminal, a working folder that cannot be written, odd characters in every path."""
+    """No HOME, no language, no terminal, a read-only working folder, odd characters in every path."""
     odd = trial.folder / "a b" / "größe ☃"
     odd.mkdir(parents=True)
     volume = write_volume(odd / "volume.h5")

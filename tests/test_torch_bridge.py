@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import pgd, threat
+from jaxcs.attacks import pgd
 from jaxcs.complex import magnitude, root_sum_of_squares, value_and_ascent
 from jaxcs.fourier import ifft2c
 from jaxcs.interop.torch_bridge import from_torch
 from jaxcs.nets.varnet import varnet
+from jaxcs.threats import balls
 from jaxcs.weights.fastmri import import_varnet
 from tests.asserts import complex_normal, relative_error
 
@@ -85,7 +86,7 @@ def twins(request, torch):
 
 
 def error(reconstruct, kspace):
-    """A loss that is no even function of anything, so that a gradient conjugated wrongly is another one."""
+    """A loss that is not an even function of anything, so that a wrong conjugation changes its gradient."""
     return jnp.sum((reconstruct(kspace, MASK) - TARGET) ** 2)
 
 
@@ -103,7 +104,7 @@ def test_values_and_gradients_are_those_of_the_same_function_in_jax(twins):
 
 
 def test_the_gradient_is_the_derivative_along_every_direction(twins):
-    """Finite differences, which know of no convention: f(k + t d) - f(k - t d) = 2 t Re<ascent, d>."""
+    """Finite differences do not depend on a convention: f(k + t d) - f(k - t d) = 2 t Re<ascent, d>."""
     _, ascent = value_and_ascent(partial(error, twins[0]))(KSPACES[0])
     for direction in (KSPACES[1], 1j * KSPACES[1]):
         step = 1e-2
@@ -130,10 +131,10 @@ def test_every_transformation_agrees_with_a_loop(twins):
 
 
 def attacked(reconstruct, kspace, mask, config):
-    """The loss that PGD reaches against the clean image."""
+    """Compute the loss that PGD reaches against the clean image."""
     clean = reconstruct(kspace, mask)
     loss = lambda delta: jnp.sum((reconstruct(kspace + delta, mask) - clean) ** 2)  # noqa: E731
-    return pgd.build(config)(KEY, loss, threat.measured(0.1, kspace, mask))
+    return pgd.build(config)(KEY, loss, balls.measured(0.1, kspace, mask))
 
 
 def test_pgd_reaches_the_same_loss(twins):
@@ -181,7 +182,7 @@ def test_what_cannot_be_attacked_is_refused(torch):
     with pytest.raises(ValueError, match=r"real image .*float32 of shape \(3, 12, 10\)"):
         from_torch(lambda kspace, mask: kspace.abs())(KSPACES[0], MASK)
     cut = from_torch(lambda kspace, mask: kspace[0].detach().abs())
-    with pytest.raises(Exception, match="does not require grad"):  # JAX wraps what a callback raises
+    with pytest.raises(Exception, match="does not require grad"):  # JAX wraps errors of a callback
         jax.block_until_ready(jax.grad(partial(error, cut))(KSPACES[0]))
 
 

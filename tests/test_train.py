@@ -1,4 +1,4 @@
-"""bench.train: exact resume, options, one-line errors; its weights go into bench.attack."""
+"""bench.train: exact resume, options, one-line errors; bench.attack reads its weights."""
 
 import json
 
@@ -28,7 +28,7 @@ def images(tmp_path):
 
 
 def write_images(path):
-    """Six small smooth complex images, two of them for validation."""
+    """Write six small smooth complex images, two of them for validation."""
     rng = np.random.default_rng(0)
     v, u = np.meshgrid(np.linspace(-1, 1, 40), np.linspace(-1, 1, 32), indexing="ij")
     discs = [(u - a) ** 2 + (v - b) ** 2 < 0.3 for a, b in rng.uniform(-0.5, 0.5, (6, 2))]
@@ -52,7 +52,7 @@ def test_a_killed_training_resumes_exactly(images, tmp_path, monkeypatch, capsys
     (whole,) = (tmp_path / "whole").iterdir()
     assert [line["step"] for line in lines(whole) if "loss" in line] == list(range(1, 7))
 
-    # Killed after step 5, the last checkpoint being that of step 4: nothing of the process survives.
+    # Killed after step 5, with a last checkpoint of step 4: nothing of the process survives.
     log = loop.Training._log
 
     def killed(self, line):
@@ -84,9 +84,9 @@ def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
     record = json.loads(output.out)
     card = record["methods"]["unet"]["weights"]["card"]
     assert card["training"]["variant"] == "u5"
-    # What a run is told to be below its card by.
+    # The fields with which a run compares its scores.
     assert (card["validation"]["images"], card["validation"]["ssim_spread"] > 0) == (2, True)
-    # After two steps it is no network yet.
+    # After two steps the network is still useless.
     assert record["flags"]["worse than zero-filled"] == 1
     assert record["methods"]["unet"]["weights"]["sha256"] == read_weights(folder / "weights.safetensors").sha256
     rows = [
@@ -115,7 +115,7 @@ def gradient_step(config):
     method = METHODS["unet"].build(METHODS["unet"].presets["u5"])
     functions = step.build(config, method)
     state = functions.init(method.init(jax.random.key(0)))
-    for _ in range(2):  # the learning rate is 0 in the first
+    for _ in range(2):  # the learning rate is 0 in the first step
         state, loss = functions.step(state, batch, jax.random.key(1))
     return state.params, float(loss)
 
@@ -128,7 +128,7 @@ def plain():
 def test_accumulated_batches_equal_one_large_batch(plain):
     params, loss = gradient_step(configuration(batch=1, accumulate=2))
     np.testing.assert_allclose(loss, plain[1], rtol=1e-5)
-    # Adam divides by the gradient's size, so that its rounding shows where a gradient is nearly 0.
+    # Adam divides by the gradient's size, so that its rounding is visible at gradients near 0.
     moved = [np.abs(a - b) for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(plain[0]), strict=True)]
     assert np.mean(np.concatenate([change.ravel() for change in moved])) < 1e-6
 

@@ -1,4 +1,4 @@
-"""Test-time training: the loss, what is withheld, when it stops, its gradient, and the joint loss in training."""
+"""Test-time training: the loss, the withheld samples, the stop, the gradient, and the joint loss in training."""
 
 from dataclasses import replace
 from functools import partial
@@ -25,7 +25,7 @@ NETWORKS = {"ttt_unet": (UNET, unet_complex), "ttt_varnet": (VARNET, varnet)}
 
 
 def centred_fft(x):
-    """Of the last two axes, orthonormal, by NumPy."""
+    """Fourier transform of the last two axes, orthonormal, by NumPy."""
     axes = (-2, -1)
     return np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(x, axes), norm="ortho"), axes)
 
@@ -78,7 +78,7 @@ def test_nothing_but_the_centre_leaves_nothing_to_withhold():
 
 
 def test_the_published_split_is_drawn_with_replacement():
-    """Of n draws among N points N (1 - (1 - 1/N)^n) are different ones on the mean: fewer than n."""
+    """n draws among N points give N (1 - (1 - 1/N)^n) different points on average: fewer than n."""
     samples = np.random.default_rng(0).random((32, 24)) < 0.4
     count, draws = samples.sum(), round(0.3 * samples.sum())
     held = jax.vmap(lambda key: withhold_as_published(key, samples, 0.3))(jax.random.split(KEY, 200))
@@ -90,7 +90,10 @@ def test_the_published_split_is_drawn_with_replacement():
 
 @pytest.mark.parametrize("holdout", ttt.HOLDOUTS)
 def test_what_the_network_sees_of_withheld_samples(holdout):
-    """Nothing, but for the published split, which leaves them in its input; the loss never does."""
+    """The network does not see them, except for the published split, which leaves them in its input.
+
+    The loss never sees them.
+    """
     m, config = measurement(), replace(UNET, holdout=holdout, share=0.3)
     predict, params = unet_complex.predict(config), jax.jit(unet_complex.build(config).init)(KEY)
     problem = ttt.problem(config, m, KEY)
@@ -111,7 +114,7 @@ def test_what_the_network_sees_of_withheld_samples(holdout):
 
 
 def stopped_at(scores, window):
-    """The published rule as a plain loop: how many steps are taken."""
+    """The number of steps by the published rule, as a plain loop."""
     for steps in range(3 * window, len(scores) + 1):
         if np.mean(scores[steps - window : steps]) > np.mean(scores[steps - 2 * window : steps - window]):
             return steps
@@ -134,7 +137,10 @@ def test_a_fit_stops_where_the_mean_score_of_a_window_rises(window):
 
 
 def test_the_gradient_through_the_fit_is_that_of_finite_differences():
-    """Along itself, with a step long enough for the signs of which Adam's first step consists to average out."""
+    """The difference is taken along the gradient.
+
+    The step is long enough to average out the signs of which Adam's first step consists.
+    """
     m = measurement((16, 16), 2)
     config = replace(UNET, n_steps=2, window=2, learning_rate=1e-3)
     params = unet_complex.build(config).init(KEY)
@@ -183,7 +189,7 @@ def test_configurations_that_make_no_sense_are_refused(change, problem):
 
 
 def test_the_joint_loss_is_the_sum_of_both():
-    """By hand: mean |image - target| and W times the misfit of M F S f."""
+    """Computed by hand: mean |image - target| and W times the misfit of M F S f."""
     weight, method = 0.7, METHODS["unet_complex"]
     network = unet_complex.Config(4, 1)
     m = measurement((16, 16), 3)

@@ -1,4 +1,4 @@
-"""bench.ttt and attacks on test-time training: runs begun once, the closed fraction, errors of one line."""
+"""bench.ttt and attacks on test-time training: runs that start once, the closed fraction, errors of one line."""
 
 import json
 from dataclasses import asdict
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench import attack, ttt
-from bench.harness import gap
-from bench.harness.config import RunConfig
+from bench.plan.config import RunConfig
+from bench.studies.test_time import gap
 from data_prep import phantom
 from data_prep.weights import read_weights
 from jaxcs.recon import METHODS, unet_complex
@@ -33,7 +33,7 @@ def weights(tmp_path_factory):
     return {model: str(folder / f"{model}.safetensors") for model in gap.MODELS}
 
 
-# SSIM before and after, of two images: half of the gap is closed.
+# SSIM before and after, for two images: half of the gap is closed.
 SCORES = {
     "source-sup": ((0.6, 0.62), (0.5, 0.51)),
     "source-self": ((0.5, 0.52), (0.7, 0.74)),
@@ -44,7 +44,7 @@ SCORES = {
 
 @pytest.fixture
 def runs(weights, monkeypatch):
-    """Runs whose numbers come from nowhere; the list of what was asked for."""
+    """Runs with made-up numbers; the list of requested command lines."""
     asked = []
 
     def run(argv):
@@ -101,7 +101,7 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
     assert (folder / "ttt.png").read_bytes().startswith(b"\x89PNG")
     record = json.loads((folder / "ttt.json").read_text())
 
-    # Nothing is left to do; then one was stopped, and one's network was trained anew.
+    # Nothing is left to do.  Then one run was interrupted.
     assert study(weights, folder, "--set", "n_steps=7") == 0
     assert len(runs) == 8
     stopped = folder / "source-sup-before" / "run" / "run.json"
@@ -112,7 +112,7 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
     assert record["argv"][-2:] == ["--set", "n_steps=7"]
     assert ttt.main(["--redraw", "--output", str(folder)]) == 0
     assert len(runs) == 9
-    # Drawn again, it still names the command that made it; of a record without one none is made up.
+    # A study that is drawn again still names the command that made it; for a record without a command none is made up.
     assert json.loads((folder / "ttt.json").read_text()) == record
     (folder / "ttt.json").write_text("{}")
     assert ttt.main(["--redraw", "--output", str(folder)]) == 0
@@ -152,12 +152,12 @@ def test_the_interval_is_by_volume():
     before, after = np.array([0.2, 0.2, 0.1, 0.1]), np.array([0.1, 0.1, 0.0, 0.0])
     found = gap.closed(before, after, ["a", "a", "b", "b"])
     np.testing.assert_allclose(found.fraction, 1 - 0.2 / 0.6)
-    # Of two volumes a range: half of the gap of one is closed, all of the other's.
+    # For two volumes a range: half of the gap of one volume is closed, and all of the other's.
     assert found.interval == (0.5, 1.0, "range", 2)
     assert gap.closed(before, after, ["a"] * 4).interval is None
     assert gap.closed(-before, after, ["a", "a", "b", "b"]).fraction is None
     assert gap.closed(np.array([0.5, -0.4]), after[:2], ["a", "b"]).interval is None
-    # Of more volumes Student's, of the ratio; slices of a volume tell no more than one.
+    # For more volumes Student's t, of the ratio; slices of a volume carry no more information than one.
     rng = np.random.RandomState(0)
     before, after = 0.2 + 0.05 * rng.normal(size=8), 0.1 + 0.05 * rng.normal(size=8)
     once, twice = (
@@ -190,7 +190,7 @@ _PUBLISHED = "published (anatomy, unet, one image of the code's notebooks): "
 def test_published_fractions_follow_from_the_published_scores():
     np.testing.assert_allclose(gap.published("anatomy", "unet", "self"), 1 - (0.9263 - 0.9216) / (0.9077 - 0.7218))
     np.testing.assert_allclose(gap.published("anatomy", "unet", "sup"), 1 - (0.9096 - 0.847) / (0.9185 - 0.8552))
-    assert gap.published("acceleration", "varnet", "self") is None  # where the source was ahead
+    assert gap.published("acceleration", "varnet", "self") is None  # the source was ahead
 
 
 @pytest.mark.parametrize(
@@ -231,5 +231,5 @@ def test_test_time_training_is_attacked_end_to_end(weights, tmp_path, capsys):
     assert told["weights"]["card"]["method"] == "unet_complex"
     assert record["threat_model"]["knowledge"].endswith("and the random seed of the samples withheld")
     assert all(row["attacked"] < row["clean"] for row in record["summary"] if row["metric"] == "psnr")
-    # These weights are random ones.
+    # These weights are random.
     assert record["flags"]["worse than zero-filled"] == 1

@@ -1,4 +1,4 @@
-"""bench.tune and bench.compare: what they choose and print, and their one-line errors."""
+"""bench.tune and bench.compare: their choice, their output, and their one-line errors."""
 
 import json
 from types import SimpleNamespace
@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 
 from bench import compare, tune
-from bench.harness import tuning, worst_case
-from bench.harness.config import unattacked
-from bench.harness.prepare import prepare
-from bench.harness.tuned_file import read_tuned
+from bench.findings import paired
+from bench.plan.config import unattacked
+from bench.slices.prepare import prepare
+from bench.studies.tuning import tuning, worst_case
+from bench.studies.tuning.tuned_file import read_tuned
 from bench.training.data import training_examples
 from jaxcs.attacks import scout
 from jaxcs.recon import METHODS
 
 
 def record(folder, method, offset, cases=("a", "b", "c"), settings=None, zero_filled=None):
-    """A run folder with made-up numbers: SSIM 0.5 + offset + 0.01 i, lower by epsilon where attacked."""
+    """A run folder with made-up numbers: SSIM is 0.5 + offset + 0.01 i, and lower by epsilon under attack."""
     folder.mkdir()
     run = {"config": {"method": method, "settings": settings or {}}, "status": "done", "threat_model": {}}
     run |= {"argv": [], "data": ""}
@@ -40,7 +41,7 @@ def record(folder, method, offset, cases=("a", "b", "c"), settings=None, zero_fi
 def test_runs_are_compared_on_the_images_they_share(tmp_path, capsys):
     runs = [
         record(tmp_path / "one", "varnet", 0.2, zero_filled=0.4),
-        # As it was recorded before zero-filled images were scored.
+        # A record from before zero-filled images were scored.
         record(tmp_path / "two", "l1", 0.1, cases=("b", "c", "d"), settings={"lam": "0.1"}),
     ]
     assert compare.main(runs) == 0
@@ -57,9 +58,9 @@ def test_runs_are_compared_on_the_images_they_share(tmp_path, capsys):
 def test_the_interval_is_that_of_the_differences():
     differences = [0.1, 0.3, 0.2, 0.25, 0.15]
     half = 2.776445 * np.std(differences, ddof=1) / np.sqrt(5)
-    assert compare._interval(differences, list("abcde")) == f"+0.200 ± {half:.3f}"
-    assert compare._interval(differences[:3], list("abc")) == "+0.200 (+0.100 to +0.300)"
-    assert compare._interval([0.1], ["a"]) == "+0.100"
+    assert paired._interval(differences, list("abcde")) == f"+0.200 ± {half:.3f}"
+    assert paired._interval(differences[:3], list("abc")) == "+0.200 (+0.100 to +0.300)"
+    assert paired._interval([0.1], ["a"]) == "+0.100"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_the_best_value_is_that_of_the_largest_ssim(capsys):
 
 
 def made_up(monkeypatch, scored):
-    """SSIM is the value of lam, and what is scored is written down."""
+    """Let SSIM be the value of lam, and list the scored settings."""
 
     def score(slices, config, method_config, advance):
         scored.append(dict(config.settings))
@@ -113,7 +114,7 @@ def test_what_the_file_holds_is_not_computed_again(tmp_path, monkeypatch, capsys
     assert stored["best"] == {"lam": "0.3", "n_iters": "5"}
     assert len(stored["candidates"]) == 5
     assert "lam=0.3 n_iters=5  0.3000   20.000  best" in capsys.readouterr().out
-    # Of other images nothing can be taken over.
+    # Scores of other images cannot be taken over.
     assert tune.main(["--try", "lam=0.1", "--images", "2", "--output", str(path)]) == 3
     assert f"--output {path}: its images is not that of this command" in capsys.readouterr().err
 
@@ -138,7 +139,7 @@ def test_what_was_scored_before_it_was_stopped_is_kept(tmp_path, monkeypatch):
 
 
 def made_up_worst_case(monkeypatch, attacked):
-    """Under attack SSIM is 0.5 less lam less epsilon, PSNR 10 times as much, and what is attacked is written down."""
+    """Let SSIM under attack be 0.5 - lam - epsilon, PSNR 10 times as much, and list the attacked settings."""
 
     def scores(slices, config, method_config, asked, advance):
         lam = float(dict(config.settings)["lam"])
@@ -161,7 +162,7 @@ def test_the_worst_case_is_computed_where_it_is_missing(tmp_path, monkeypatch, c
     common = ["--images", "1", "--output", str(path)]
     assert tune.main(["--try", "lam=0.1,0.2", *common]) == 0
     assert not path.with_suffix(".png").exists()
-    # As 0.1.0 wrote it.
+    # As version 0.1.0 wrote it.
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 1}))
     assert tune.main(["--try", "lam=0.1", "--worst-case", "0.05", *common]) == 0
     assert tune.main(["--try", "lam=0.1,0.2", "--worst-case", "0.05", "0.02", "0.05", *common]) == 0
@@ -172,7 +173,7 @@ def test_the_worst_case_is_computed_where_it_is_missing(tmp_path, monkeypatch, c
     found = read_tuned(path)
     assert found["schema_version"] == json.loads(path.read_text())["schema_version"] == 2
     assert found["best"] == {"lam": "0.2"}
-    # The second run scored one of the two candidates, so that the other one has no numbers in its table.
+    # The second run scored one of the two candidates, so the other candidate has no numbers in its table.
     assert [one["eps"] for one in found["candidates"][0]["worst_case"]] == [0.02, 0.02, 0.05]
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     out = capsys.readouterr().out
@@ -190,7 +191,7 @@ def test_the_worst_case_is_computed_where_it_is_missing(tmp_path, monkeypatch, c
 
 
 def test_attacked_scores_are_of_the_methods_default_attack_on_each_image():
-    """They fall with epsilon, each has its interval, and progress is told of each image."""
+    """The scores fall with epsilon, each has its interval, and progress is reported for each image."""
     flags = ["--method", "zero_filled", "--try", "a=1", "--worst-case", "0.5", "0.1", "--steps", "1"]
     arguments = tune.parser().parse_args(flags)
     asked = worst_case.worst_case(arguments)

@@ -1,4 +1,4 @@
-"""Un-trained reconstruction: the fit, its gradients, what it may see of the data, and the attacks on it."""
+"""Un-trained reconstruction: the fit, its gradients, the data that it may see, and the attacks on it."""
 
 import json
 from dataclasses import replace
@@ -10,11 +10,12 @@ import optax
 import pytest
 
 from bench import attack
-from jaxcs.attacks import ATTACKS, threat, two_step
+from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.recon import METHODS, convdecoder, l1, untrained
 from jaxcs.solvers.fit import fit
+from jaxcs.threats import balls
 from jaxcs.types import Measurement
 from tests.asserts import relative_error
 from tests.cheap_run import write_volume
@@ -83,7 +84,7 @@ def test_a_fit_that_meets_nan_keeps_what_it_had_before():
 
 @pytest.mark.parametrize("coils", untrained.COILS)
 def test_measured_samples_are_those_that_were_given(coils):
-    """Hard data consistency: of fully sampled data the image is their own, perturbed or not."""
+    """Hard data consistency: for fully sampled data the image is the image of the data, perturbed or not."""
     m = measurement()
     m = m._replace(mask=np.ones(24, bool), kspace=m.kspace + 0.01)
     image = untrained.build(convdecoder.network, replace(SMALL, coils=coils)).apply({}, m, KEY)
@@ -108,7 +109,10 @@ def test_seeds_draw_different_networks_and_are_averaged():
 
 
 def test_samples_held_out_choose_the_iterate():
-    """With much held out the loss falls to the end, but the best iterate may come before; both are seen."""
+    """With many held-out samples the loss falls to the end, but the best iterate may come before.
+
+    The test sees both.
+    """
     m = measurement()
     config = replace(SMALL, n_steps=30, holdout=0.5, learning_rate=0.05)
     fitting = untrained._fitting(convdecoder.network, config, m, KEY)
@@ -120,7 +124,7 @@ def test_samples_held_out_choose_the_iterate():
 
 
 def test_a_warm_start_goes_on_where_the_clean_fit_stood():
-    """With the optimiser's state: a fit in two parts is the fit in one, and its image that of the last iterate."""
+    """The optimiser's state is kept: a fit in two parts equals the fit in one, and its image is the last iterate's."""
     config = replace(SMALL, gradient="warm", gradient_steps=3, n_steps=7)
     surrogate = untrained.surrogate(convdecoder.network, config)
     m = measurement()
@@ -134,7 +138,7 @@ def test_a_warm_start_goes_on_where_the_clean_fit_stood():
 
 
 def test_the_gradient_of_a_warm_start_sees_more_than_the_measured_samples():
-    """Samples that are not measured move with the data, which those of an older best iterate would not."""
+    """Unmeasured samples move with the data; an older best iterate's samples would not."""
     config = replace(SMALL, gradient="warm", gradient_steps=3, n_steps=7)
     surrogate = untrained.surrogate(convdecoder.network, config)
     m = measurement()
@@ -149,7 +153,7 @@ def test_the_gradient_of_a_warm_start_sees_more_than_the_measured_samples():
 
 
 def test_the_gradient_through_a_thousand_steps_fits_into_four_gigabytes():
-    """What the compiler sets aside for the default network on a phantom's slice; nothing is run."""
+    """The compiler's estimate for the default network on a slice of the phantom; nothing is run."""
     method = untrained.build(convdecoder.network, convdecoder.Config(n_steps=1000, gradient="unroll"))
     kspace, mask = jax.ShapeDtypeStruct((8, 160, 128), jnp.complex64), jax.ShapeDtypeStruct((128,), bool)
 
@@ -183,7 +187,7 @@ def test_the_two_step_attack_stays_in_the_set_and_does_harm(method):
     m = measurement()
     config = l1.Config(wavelet="db2", levels=2) if method == "l1" else SMALL
     problem = METHODS[method].variational(config)(m, KEY)
-    allowed = threat.measured(jnp.float32(0.1), m.kspace, m.mask)
+    allowed = balls.measured(jnp.float32(0.1), m.kspace, m.mask)
     settings = replace(two_step.PRESETS["l1" if method == "l1" else "untrained"], n_steps=60, warm_up=20)
     truth = m.maps * 1.0
     found = jax.jit(lambda key: two_step.build(settings)(key, problem, lambda e: m.kspace + e, truth, allowed))(KEY)
@@ -195,7 +199,7 @@ def test_the_two_step_attack_stays_in_the_set_and_does_harm(method):
 
 
 def test_the_published_objective_is_unbounded_and_the_bounded_one_is_not():
-    """Of an image that the mask hardly sees, moved ever farther from the truth."""
+    """The mask hardly sees this image, which moves ever farther from the truth."""
     m = measurement()
     problem = METHODS["l1"].variational(l1.Config(lam=0.0, wavelet="db2", levels=2))(m, KEY)
     far = jnp.ones(problem.first.shape, problem.first.dtype) * jnp.exp(1j * jnp.pi * jnp.arange(24))
@@ -207,7 +211,7 @@ def test_the_published_objective_is_unbounded_and_the_bounded_one_is_not():
 def test_a_descent_that_runs_away_leaves_its_last_finite_perturbation():
     m = measurement()
     problem = METHODS["l1"].variational(l1.Config(wavelet="db2", levels=2))(m, KEY)
-    allowed = threat.measured(jnp.float32(0.1), m.kspace, m.mask)
+    allowed = balls.measured(jnp.float32(0.1), m.kspace, m.mask)
     attack = two_step.build(two_step.PRESETS["l1_published"])
     found = jax.jit(lambda key: attack(key, problem, lambda e: m.kspace + e, m.maps * 1.0, allowed))(KEY)
     assert not np.isfinite(found.trace[-1])

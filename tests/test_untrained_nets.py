@@ -23,13 +23,13 @@ OUT_SIZE = (640, 368)
 
 
 def quick(function):
-    """Compiled without optimisation, which these small networks do not need."""
+    """Compile without optimisation, which these small networks do not need."""
     return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture
 def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster; the other forms have tests of their own."""
+    """XLA's convolution for any number of channels, which compiles faster; other tests cover the other forms."""
     monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
     monkeypatch.setattr(convolution, "_FEW_FOR_KERNEL", 0)
 
@@ -70,7 +70,7 @@ def case(name):
     ],
 )
 def test_numbers_of_parameters(net, count):
-    """Darestani & Heckel 2020 and Darestani et al. 2021; for the prior "31.5 million" only is published."""
+    """Darestani & Heckel 2020 and Darestani et al. 2021; for the prior only "31.5 million" is published."""
     assert count_parameters(net) == count
 
 
@@ -106,7 +106,7 @@ def test_resampling_and_its_gradient_equal_those_of_pytorch(name):
 
     def evaluate(x, weight):
         actual, pull = jax.vjp(resample, x)
-        # Linear, so that the gradient's own derivative is the resampling again.
+        # The gradient is linear, so that its derivative is the resampling again.
         again = jax.vjp(lambda w: pull(w)[0], weight)[1](x)[0]
         return [actual, again, resample(x[None])[0], jax.vmap(resample)(x[None])[0]], pull(weight)[0]
 
@@ -134,7 +134,7 @@ def test_a_stride_of_two_takes_every_second_pixel(size):
 
 @pytest.mark.parametrize("kind", small_nets())
 def test_the_initial_distribution(kind):
-    """PyTorch's: kernels and biases uniform within 1 / sqrt(fan in), normalisations the identity; z within [0, 1)."""
+    """As in PyTorch: kernels and biases uniform within 1 / sqrt(fan in), and identity normalisations; z in [0, 1)."""
     net = small_nets()[kind]
     params, z = quick(lambda key: (net.init(key), net.draw_input(key)))(KEY)
     z = np.asarray(z)
@@ -166,7 +166,7 @@ def test_many_networks_at_once_give_what_each_gives(kind, one_form):
     net = small_nets()[kind]
     params, z = quick(jax.vmap(net.init))(jax.random.split(KEY)), net.draw_input(KEY)
     assert not np.allclose(*params["last"]["kernel"])
-    # The gradient of one of them will do: they share the layers, and it takes long to compile.
+    # The gradient of one network is enough: they share the layers, and it takes long to compile.
     value = lambda params: jnp.sum(net.apply(params, z) ** 2)  # noqa: E731
     step = jax.value_and_grad(value) if kind == "conv" else value
     one = quick(step)

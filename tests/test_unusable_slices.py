@@ -1,4 +1,4 @@
-"""Slices that cannot be used, or hardly: each fails alone, and what is doubtful of the others is kept with them."""
+"""Slices that cannot be used, or hardly: each fails alone, and doubts about the others are kept with them."""
 
 import json
 
@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.harness import coverage
-from bench.harness.config import RunConfig
-from bench.harness.errors import InputFileError, UnsuitedError
-from bench.harness.finish import doubtful
-from bench.harness.journal import Entry
-from bench.harness.prepare import prepare
-from bench.harness.tuning import _prepared
-from bench.page.record import read_run
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError, UnsuitedError
+from bench.record.lines import Entry
+from bench.record.record import read_run
+from bench.run.finish import doubtful
+from bench.slices import coverage
+from bench.slices.prepare import prepare
+from bench.studies.tuning.tuning import _prepared
 from bench.training.examples import Examples, fixed_example
 from data_prep import phantom
 from data_prep.cases import Case, Doubt, InputError
@@ -85,7 +85,7 @@ def test_a_slice_that_the_mask_misses_fails_alone(tmp_path, scans):
     assert (code, list(record["failed"])) == (1, ["v.h5:1"])
     assert (record["config"]["mask"], record["config"]["acceleration"]) == ("of the file", None)
     assert {one["mask"] for one in record["sampling"].values()} == {"of the file"}
-    # Pages read it, and the run goes on.
+    # Pages can read the record, and the run can be resumed.
     folder = next((tmp_path / "out").iterdir())
     assert read_run(folder) == record
     assert go_on(folder) == 1
@@ -166,7 +166,7 @@ def test_the_share_that_maps_leave_out_is_that_of_what_they_do_not_span():
     assert left_out(fft2c(maps * image), maps, whole) < 1e-5
     half = maps * (np.arange(32) < 16)
     assert left_out(fft2c(maps * image), half, whole) == pytest.approx(0.5, abs=1e-5)
-    # Whatever the norm of the maps is.
+    # The result does not depend on the norm of the maps.
     assert left_out(fft2c(maps * image), 7 * half, whole) == pytest.approx(0.5, abs=1e-5)
     assert left_out(np.zeros_like(maps), maps, whole) == 1
 
@@ -190,7 +190,7 @@ def test_maps_that_cover_little_are_said_with_what_helps(case):
 
 
 def test_too_few_calibration_columns_are_named_with_the_flag(case, monkeypatch):
-    monkeypatch.setattr("bench.harness.prepare.coil_maps", lambda kspace, calibration: np.zeros_like(kspace))
+    monkeypatch.setattr("bench.slices.prepare.coil_maps", lambda kspace, calibration: np.zeros_like(kspace))
     with pytest.raises(UnsuitedError, match=r"the \d columns of .* too few; raise --center-fraction"):
         prepare(case, RunConfig(acceleration=4, center_fraction=0.19, mask="equispaced"))
     mask = np.abs(np.arange(32) - 15.5) < 3

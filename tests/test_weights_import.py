@@ -1,4 +1,4 @@
-"""Published weights: files of real PyTorch give the same outputs, and files from strangers do nothing but fail."""
+"""Published weights: files of real PyTorch give the same outputs, and untrusted files can do nothing but fail."""
 
 import io
 import os
@@ -42,7 +42,7 @@ def outputs():
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """Compile a network in a second instead of five: the sums for few channels, and optimisation, take the rest."""
+    """Compile a network in a second instead of five: without the sums for few channels, and without optimisation."""
     monkeypatch.setattr("jaxcs.nets.convolution._FEW_CHANNELS", 0)
     return lambda net: jax.jit(net.apply, compiler_options={"xla_backend_optimization_level": 0})
 
@@ -131,7 +131,7 @@ def without(state, part):
 
 
 def narrower(state):
-    """The second cascade with one channel, as far as its first kernel tells."""
+    """The second cascade with one channel, according to its first kernel."""
     name = "cascades.1.model.unet.down_sample_layers.0.layers.0.weight"
     return state | {name: state[name][:1]}
 
@@ -151,11 +151,11 @@ def test_what_is_not_the_variational_network_is_refused(state, problem):
     assert_refused(import_varnet, state, problem)
 
 
-# ---- Files from strangers.
+# ---- Untrusted files.
 
 
 def literal(value):
-    """The operations that put a plain value on the stack."""
+    """Give the operations that put a plain value on the stack."""
     return pickle.dumps(value, 2)[2:-1]
 
 
@@ -179,7 +179,7 @@ def entry(name, value):
 
 
 def archive(program, storages=None, compression=zipfile.ZIP_STORED):
-    """A file as torch.save writes it, of this pickle."""
+    """Give a file of this pickle as torch.save writes it."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as out:
         out.writestr("archive/data.pkl", program)
@@ -344,7 +344,7 @@ def test_the_published_weights_restore_a_real_image():
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 565_770
     with h5py.File(DATA / "images" / "body_kellman.h5") as file:
         image = np.abs(file["PKdata9"][()])
-    # The lines of one column mask are independent of each other but for the kernels, so a few rows tell enough.
+    # The lines of one column mask are independent except for the kernels, so a few rows are enough.
     image = (image / image.max())[112:144]
     mask = np.zeros(256, bool)
     mask[np.random.RandomState(0).choice(256, 56, replace=False)] = True

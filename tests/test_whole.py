@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: on a full disk, and beside what killed processes have left."""
+"""Files that appear whole or not at all: on a full disk, and next to the remains of killed processes."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Checkpoints as trainings wrap them: the network in them is found by structure, or the line says what was found."""
+"""Checkpoints as trainings wrap them: the network is found by structure, or the error says what was found."""
 
 import io
 import pickle
@@ -19,7 +19,7 @@ UNET, VARNET = (read_torch_file((FILES / name).read_bytes()) for name in ("unet.
 
 
 def pickled(value, storages):
-    """The operations that put a value on the stack: nested dictionaries of arrays and plain values."""
+    """Give the operations that put a value on the stack: nested dictionaries of arrays and plain values."""
     if isinstance(value, dict):
         return b"}(" + b"".join(literal(key) + pickled(entry, storages) for key, entry in value.items()) + b"u"
     if not isinstance(value, np.ndarray):
@@ -32,7 +32,7 @@ def pickled(value, storages):
 
 
 def saved(path, checkpoint):
-    """A checkpoint as torch.save writes it."""
+    """Write a checkpoint as torch.save does."""
     storages: dict[str, bytes] = {}
     path.write_bytes(archive(b"\x80\x02" + pickled(checkpoint, storages) + b".", storages))
     return path

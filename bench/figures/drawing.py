@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # it imports NumPy, for which --help does not wait
-    from bench.harness.records import RunFolder
+    from bench.record.records import RunFolder
 
 
 def draw_into(folder: RunFolder, name: str, figure: str, *arguments: Any, again: str) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.bars import kind_of, reach_of
-from bench.harness.intervals import name_of
+from bench.plan.intervals import name_of
 
 _COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
 _SIZES = (("mse", "MSE of the feature, standardised"), ("kept", "contrast kept"))

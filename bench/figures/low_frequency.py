@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.harness.intervals import bars, name_of
+from bench.plan.intervals import bars, name_of
 
 _COLOURS = {"rest": "#2f7ebc", "subset": "#c8382b"}
 _WORDS = {"rest": "the others", "subset": "hardest"}

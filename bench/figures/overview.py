@@ -14,12 +14,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.harness.archives import damaged
-from bench.harness.errors import InputFileError
-from bench.harness.forms import shown
-from bench.harness.lines import rows_of
-from bench.harness.records import shown_epsilon
-from bench.page.pictures import Pictures
+from bench.plan.errors import InputFileError
+from bench.record.archives import damaged
+from bench.record.forms import shown
+from bench.record.lines import rows_of
+from bench.record.pictures import Pictures
+from bench.record.records import shown_epsilon
 from data_prep.names import printable
 
 _ERROR_GAIN = 5

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.harness.intervals import bars, name_of
+from bench.plan.intervals import bars, name_of
 
 _COLOURS = {
     "linear": "#777777",

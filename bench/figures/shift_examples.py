@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.overview import show
-from bench.harness.lines import rows_of
-from bench.page.pictures import Pictures
+from bench.record.lines import rows_of
+from bench.record.pictures import Pictures
 
 # Besides the truth; more would be too small to see.
 _MOST = 8

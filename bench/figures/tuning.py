@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from bench.harness.intervals import bars, name_of
+from bench.plan.intervals import bars, name_of
 
 _CLEAN, _ATTACKED = "#2f7ebc", ("#b8791e", "#c8382b", "#8a56a8", "#4c566a", "#3b8f4c")
 

@@ -8,14 +8,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from bench import compare
-from bench.compare import Run
-from bench.harness.intervals import meaning, of_mean
+from bench.findings import paired
+from bench.findings.paired import Run
 from bench.page import plots, words
 from bench.page.curves import Line, Point, chart
 from bench.page.document import bullets, document, section
-from bench.page.record import Estimate, Record, read
 from bench.page.tables import interval, table
+from bench.plan.intervals import meaning, of_mean
+from bench.record.record import Estimate, Record, read
 
 # As many as the style sheet has colours for.
 _COLOURS = 7
@@ -25,7 +25,7 @@ _STATES = ("noise", "attacked")
 def comparison(folders: list[Path]) -> bytes:
     """The page, in the order of the folders.  Raises InputFileError where one is no finished run."""
     records = [read(folder) for folder in folders]
-    runs = _named([(run, record) for record in records for run in compare.runs_of(record)])
+    runs = _named([(run, record) for record in records for run in paired.runs_of(record)])
     shared = sorted(set.intersection(*(run.cases for run in runs)))
     common = sorted(set.intersection(*({eps for _, eps, _ in run.rows} for run in runs)))
     eps = [value for value in common if value > 0]
@@ -89,7 +89,7 @@ def _means(runs: list[Run], shared: list[str], common: list[float]) -> str:
     """A row for each method, of the shared images, or of its own where none are shared."""
     text = (
         f"Means over the {words.count(len(shared), 'image')} that all runs share. "
-        f"{meaning(compare.volumes_of(runs, shared))}"
+        f"{meaning(paired.volumes_of(runs, shared))}"
         if shared
         else "The runs share no image, so that each is the mean over its own, and none of the differences is paired."
     )
@@ -149,7 +149,7 @@ def _differences(runs: list[Run], shared: list[str], common: list[float]) -> str
                 f"{escape(better.label)} &minus; {escape(worse.label)}",
                 *(
                     interval(
-                        _over(better, shared, compare.differences(better, worse, shared, value, metric, state)),
+                        _over(better, shared, paired.differences(better, worse, shared, value, metric, state)),
                         digits,
                         signed=True,
                     )
@@ -161,7 +161,7 @@ def _differences(runs: list[Run], shared: list[str], common: list[float]) -> str
         tables += table(["", *head], rows, f"{label}: by how much each is above the next")
     return (
         f"{tables}<p class='quiet'>The same image under both, so that what makes an image hard cancels. An interval "
-        f"that holds 0 may be chance. {meaning(compare.volumes_of(runs, shared))}</p>"
+        f"that holds 0 may be chance. {meaning(paired.volumes_of(runs, shared))}</p>"
     )
 
 
@@ -173,7 +173,7 @@ def _columns(common: list[float]) -> tuple[list[str], list[tuple[str, float]]]:
 
 
 def _mean(run: Run, cases: list[str], eps: float, metric: str, state: str) -> Estimate:
-    return _over(run, cases, compare.values(run, cases, eps, metric, state))
+    return _over(run, cases, paired.values(run, cases, eps, metric, state))
 
 
 def _over(run: Run, cases: list[str], values: list[float]) -> Estimate:
@@ -181,7 +181,7 @@ def _over(run: Run, cases: list[str], values: list[float]) -> Estimate:
 
 
 def _zero_filled(run: Run, cases: list[str], eps: float, metric: str, digits: int) -> str:
-    found = compare.zero_filled(run, cases, eps, metric)
+    found = paired.zero_filled(run, cases, eps, metric)
     return "&ndash;" if found is None else f"{found:.{digits}f}"
 
 

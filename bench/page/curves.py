@@ -7,7 +7,7 @@ from collections.abc import Callable
 from html import escape
 from typing import NamedTuple
 
-from bench.harness.intervals import Interval, bars, told
+from bench.plan.intervals import Interval, bars, told
 
 # Of the drawing, in its own units; the page scales it.
 _WIDTH, _HEIGHT = 440, 270

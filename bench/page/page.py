@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 from html import escape
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
-from bench.harness import ceiling, solver_error
-from bench.harness.findings import findings
-from bench.harness.reading import understanding
+from bench.findings import ceiling, solver_error
+from bench.findings.matrix import findings
 from bench.page import pictures, plots, tables, words
 from bench.page.document import bullets, definitions, document, resource, section
-from bench.page.record import Record, estimate, zero_filled
+from bench.record.reading import understanding
+from bench.record.record import Record, estimate, read, zero_filled
 
 
-def page(record: Record) -> bytes:
-    """The whole page.  Raises InputFileError where the record is damaged."""
+def page_of(folder: Path) -> bytes:
+    """The page of a finished run's folder.  Raises InputFileError if its records cannot be used."""
+    record = read(folder)
     shown = pictures.collect(record)
     with understanding(record.folder / "run.json"):
         body = _head(record)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.page import words
 from bench.page.curves import Line, Mark, Point, chart, extent
-from bench.page.record import Record, estimate
+from bench.record.record import Record, estimate
 
 METRICS = {"psnr": ("PSNR [dB]", 2), "ssim": ("SSIM", 3)}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from bench.harness.intervals import Interval, beside, name_of
-from bench.harness.records import summarise
 from bench.page import words
-from bench.page.record import Estimate, Record, estimate
+from bench.plan.intervals import Interval, beside, name_of
+from bench.record.record import Estimate, Record, estimate
+from bench.record.records import summarise
 
 _DIGITS = {"psnr": 2, "ssim": 3, "nmse": 4}
 _UNITS = {

@@ -7,10 +7,10 @@ import statistics
 from operator import itemgetter
 from typing import Any
 
-from bench.harness import card_check
-from bench.harness.intervals import FEWEST
-from bench.harness.records import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
-from bench.page.record import Record, estimate
+from bench.findings import card_check
+from bench.plan.intervals import FEWEST
+from bench.record.record import Record, estimate
+from bench.record.records import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
 
 # Of more methods than this, only the least and the most harmed are named in a sentence.
 _MOST_NAMED = 4

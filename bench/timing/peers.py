@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.harness.errors import OutputError, UsageError
+from bench.plan.errors import OutputError, UsageError
 
 _TORCH = "2.13.0"
 _NEEDED = ("numpy", "scipy", "h5py", "scikit-image", "pandas", "requests", "tqdm", "runstats", "PyYAML")

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.harness.errors import RunError
+from bench.plan.errors import RunError
 from data_prep.process import at_stop
 
 _WORKER = Path(__file__).with_name("programs") / "worker.py"

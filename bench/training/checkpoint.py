@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import jax
 import orbax.checkpoint as ocp
 
-from bench.harness.errors import InputFileError, OutputError, RunError
-from bench.harness.reading import content_of, parsed
-from bench.harness.records import RunFolder
+from bench.plan.errors import InputFileError, OutputError, RunError
+from bench.record.reading import content_of, parsed
+from bench.record.records import RunFolder
 from bench.training.step import State
 
 _SUMS = "sums.json"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.attack import NETWORKS
-from bench.harness.config import fingerprint_of
-from bench.harness.flags import FAMILIES, MASKS, SHIFTS
-from bench.harness.forms import Form, mapping, number, one_of, optional, table, text, whole
+from bench.plan.catalogue import MASKS, NETWORKS, PHANTOMS, SHIFTS
+from bench.plan.config import Sampling, fingerprint_of
+from bench.record.forms import Form, mapping, number, one_of, optional, table, text, whole
 
 
 def _shifts(value: Any) -> None:
@@ -21,7 +20,7 @@ def _shifts(value: Any) -> None:
 FORM: Form = table(
     {
         "method": one_of(NETWORKS), "variant": text, "data": optional(text), "validation": optional(text),
-        "phantom": one_of(FAMILIES), "images": optional(whole(1)), "validation_images": optional(whole(1)),
+        "phantom": one_of(PHANTOMS), "images": optional(whole(1)), "validation_images": optional(whole(1)),
         "rows": whole(), "mask": one_of(MASKS), "acceleration": number, "center_fraction": number,
         "loss": one_of(("l1", "l2", "ssim")), "steps": whole(1), "batch": whole(1), "accumulate": whole(1),
         "learning_rate": number, "precision": one_of(("float32", "bfloat16")), "adversarial_eps": number,
@@ -78,6 +77,11 @@ class TrainConfig:
     licence: str
     self_supervised: float = 0.0
     shift: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the examples are under-sampled."""
+        return Sampling(self.mask, self.acceleration, self.center_fraction)
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""

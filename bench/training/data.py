@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from bench.harness.errors import InputFileError, UsageError
-from bench.harness.shifting import Shifts, in_words, shifted_reader
+from bench.plan.errors import InputFileError, UsageError
+from bench.slices.shifting import Shifts, in_words, shifted_reader
 from bench.training.examples import Examples
 from data_prep import phantom
 from data_prep.cases import InputError

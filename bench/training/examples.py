@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.harness.errors import InputFileError
-from bench.harness.prepare import draw_mask
+from bench.plan.errors import InputFileError
+from bench.slices.prepare import draw_mask
 from bench.training.config import TrainConfig
 from data_prep.cases import Case, InputError
 from data_prep.maps import maps_of
@@ -175,7 +175,9 @@ def _example(case: Case, maps: np.ndarray, config: TrainConfig, draw: tuple[int,
     if rng.rand() < 0.5:
         # Mirrored about its central row, which the target's and the k-space's own symmetry share.
         kspace, target, maps = (_mirrored(x) if x.ndim else x for x in (kspace, target, maps))
-    return Batch(kspace, draw_mask(config, kspace.shape[-2:], case.padding, (config.seed, 2, *draw)), target, maps)
+    return Batch(
+        kspace, draw_mask(config.sampling, kspace.shape[-2:], case.padding, (config.seed, 2, *draw)), target, maps
+    )
 
 
 def _some_rows(
@@ -211,6 +213,6 @@ def fixed_example(examples: Examples, index: int, config: TrainConfig) -> Batch 
     if found is None:
         return None
     case, maps = found
-    mask = draw_mask(config, case.kspace.shape[-2:], case.padding, masks.seed_from_name(case.volume))
+    mask = draw_mask(config.sampling, case.kspace.shape[-2:], case.padding, masks.seed_from_name(case.volume))
     kspace, target = case.kspace / case.data_range, case.target / case.data_range
     return _stack([Batch(kspace, mask, target, maps)])

@@ -13,14 +13,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from bench.evaluate import methods
 from bench.figures.drawing import draw_into
-from bench.harness import methods, provenance
-from bench.harness.errors import DONE, SOME_FAILED, InputFileError, OutputError, UsageError
-from bench.harness.forms import mapping, number, optional, table, whole
-from bench.harness.lines import whole_lines
-from bench.harness.prepare import draw_mask
-from bench.harness.reading import parsed
-from bench.harness.records import RunFolder
+from bench.plan.errors import DONE, SOME_FAILED, InputFileError, OutputError, UsageError
+from bench.record import provenance
+from bench.record.forms import mapping, number, optional, table, whole
+from bench.record.lines import whole_lines
+from bench.record.reading import parsed
+from bench.record.records import RunFolder
+from bench.slices.prepare import draw_mask
 from bench.training import data, step
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.config import TrainConfig
@@ -121,7 +122,7 @@ class Training:
         """Raise UsageError where no mask can be drawn as the flags say."""
         for _, ny, nx in sorted(set(shapes)):
             try:
-                draw_mask(self.config, (self.config.rows or ny, nx), (0, nx), (0,))
+                draw_mask(self.config.sampling, (self.config.rows or ny, nx), (0, nx), (0,))
             except ValueError as error:
                 raise UsageError(f"{error}; change --mask, --acceleration or --center-fraction") from error
 

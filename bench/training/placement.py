@@ -11,7 +11,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from bench.harness.errors import UsageError
+from bench.plan.errors import UsageError
 
 
 class Placement(NamedTuple):

@@ -11,17 +11,16 @@ from typing import Any
 
 import jax
 
-from bench.harness import provenance
-from bench.harness.distributed import Team
-from bench.harness.errors import InputFileError, RunError, UsageError
-from bench.harness.forms import list_of, mapping, table, text
-from bench.harness.holding import held
-from bench.harness.reading import read_json, understanding
-from bench.harness.records import RunFolder
-from bench.harness.shifting import check_shift
-from bench.harness.sources import check_device
-from bench.harness.stored import difference_of_versions
-from bench.train import configuration
+from bench.plan.errors import InputFileError, RunError, UsageError
+from bench.processes.distributed import Team
+from bench.record import provenance
+from bench.record.forms import list_of, mapping, table, text
+from bench.record.holding import held
+from bench.record.reading import read_json, understanding
+from bench.record.records import RunFolder
+from bench.record.stored import difference_of_versions
+from bench.slices.shifting import check_shift
+from bench.slices.sources import check_device
 from bench.training.config import FORM, TrainConfig
 from bench.training.loop import Training
 from data_prep.ending import Advice
@@ -32,14 +31,15 @@ _RECORD = "train.json"
 _FORM = table({"config": FORM, "argv": list_of(text), "versions": mapping(text)})
 
 
-def run(arguments: Namespace, argv: list[str], team: Team) -> int:
-    """Train; returns the exit code.  Of several processes the first alone writes and speaks."""
+def run(config: TrainConfig | None, arguments: Namespace, argv: list[str], team: Team) -> int:
+    """Train, or go on with the training in --resume for None; returns the exit code.
+
+    Of several processes the first alone writes and speaks.
+    """
     check_device(arguments.device)
-    if arguments.resume:
+    if config is None:
         folder = RunFolder(Path(arguments.resume))
         config, argv = _stored(folder)
-    else:
-        config = configuration(arguments)
     if config.variant not in METHODS[config.method].presets:
         known = ", ".join(METHODS[config.method].presets)
         raise UsageError(f"--variant {config.variant} is not one of {config.method}'s, which are: {known}")

@@ -1,4 +1,4 @@
-"""Drawn knees and brains, scanned by a simulated coil array: data for those who have none at hand."""
+"""Drawn knees and brains, scanned by a simulated coil array: data for users without data."""
 
 from data_prep.coil_array import COILS
 from data_prep.phantom.scan import SHAPE, case, case_name, cases

@@ -1,7 +1,7 @@
 """A brain in an axial slice: front at the top, T1, T2 or FLAIR weighting.
 
-Positions are (y, x) in mm.  The cortex is folded by construction: sulci are the zero crossings of a warped wave, the
-cortex is what lies within 3 mm of a sulcus or of the surface.
+Positions are (y, x) [mm].  The cortex is folded by construction.  Sulci are the zero crossings of a warped wave, and
+the cortex is the tissue within 3 mm of a sulcus or of the surface.
 """
 
 from __future__ import annotations
@@ -52,13 +52,21 @@ _WEIGHTINGS = (
 
 
 def draw(rng: np.random.RandomState, grid: Grid) -> Array:
-    """Signal (ny, nx) of one random head, about 1 in bright tissue."""
+    """Draw one random head.
+
+    Args:
+        rng: random numbers.
+        grid: the pixels.
+
+    Returns:
+        (ny, nx) signal, about 1 in bright tissue.
+    """
     base = _WEIGHTINGS[rng.choice(3, p=(0.3, 0.5, 0.2))]
     tissues = _Tissues(*(value * rng.uniform(0.94, 1.06) for value in base))
     level = int(rng.choice(3, p=(0.5, 0.3, 0.2)))
     y, x = grid.y - rng.uniform(-3, 3), grid.x - rng.uniform(-3, 3)
     y, x = y / rng.uniform(0.93, 1.04), x / rng.uniform(0.93, 1.04)
-    # The hemispheres are no mirror images: the midline wanders and leans.
+    # The hemispheres are not mirror images: the midline wanders and leans.
     lean = rng.uniform(-0.06, 0.06)
     canvas = blank(Grid(y, x - lean * y - curve(y, (-90, -45, 0, 45, 90), rng.uniform(-1.5, 1.5, 5)), grid.step))
     fine = smooth_noise(rng, grid, 1.4)
@@ -74,7 +82,7 @@ def draw(rng: np.random.RandomState, grid: Grid) -> Array:
 
 
 def _skull(rng: np.random.RandomState, canvas: Canvas, grid: Grid, tissues: _Tissues, fine: Array) -> Array:
-    """Scalp and skull; returns the distance from the inner surface of the skull."""
+    """Paint scalp and skull; returns the distance from the inner surface of the skull [mm]."""
     shape = (96 + rng.uniform(-4, 2), 75 + rng.uniform(-4, 2))
     head = ellipse(canvas.grid, (0, 0), shape) + 1.0 * smooth_noise(rng, grid, 35.0)
     wavy = smooth_noise(rng, grid, 22.0)
@@ -97,14 +105,14 @@ def _cortex(
     level: int,
     texture: Array,
 ) -> None:
-    """Fluid, folded cortex and white matter."""
+    """Paint fluid, folded cortex and white matter."""
     y, x = canvas.grid.y, canvas.grid.x
-    # The hemispheres are apart in front and behind; between, callosum and thalami bridge the cleft.
+    # The hemispheres are apart in front and behind.  Between, callosum and thalami bridge the cleft.
     bridge = (rng.uniform(30, 36), rng.uniform(38, 44), 0.0)[level]
     midline = np.hypot(x, np.maximum(bridge - np.abs(y), 0.0))
     brain = surface + rng.uniform(0.5, 1.6) + 0.5 * smooth_noise(rng, grid, 9.0)
 
-    # Across the outer surface the wave runs along the skull, across the inner one along the cleft.
+    # Across the outer surface the wave runs along the skull, across the inner surface along the cleft.
     inner = np.clip(1.3 - np.abs(x) / 22, 0.0, 1.0)
     around = np.sin(rng.randint(10, 14) * np.arctan2(x, -0.8 * y) + rng.uniform(0, 6))
     along = np.sin(rng.uniform(0.22, 0.3) * y + np.where(x > 0, 1.0, 0.0) * rng.uniform(1, 5))
@@ -129,7 +137,7 @@ def _cortex(
 
 
 def _ganglia(rng: np.random.RandomState, canvas: Canvas, tissues: _Tissues) -> None:
-    """Frontal and occipital horns, third ventricle, caudate, lentiform nucleus and thalamus."""
+    """Paint frontal and occipital horns, third ventricle, caudate, lentiform nucleus and thalamus."""
     wide = rng.uniform(0.7, 1.5)
     grey = tissues.deep
     for sign in (-1, 1):
@@ -152,7 +160,7 @@ def _ganglia(rng: np.random.RandomState, canvas: Canvas, tissues: _Tissues) -> N
 
 
 def _ventricle_bodies(rng: np.random.RandomState, canvas: Canvas, tissues: _Tissues) -> None:
-    """The bodies of the lateral ventricles, curved along the callosum, and the caudate's body beside them."""
+    """Paint the bodies of the lateral ventricles, curved along the callosum, and the caudate's body beside them."""
     wide = rng.uniform(0.7, 1.6)
     for sign in (-1, 1):
         jitter = rng.uniform(-2, 2, 4)
@@ -164,7 +172,7 @@ def _ventricle_bodies(rng: np.random.RandomState, canvas: Canvas, tissues: _Tiss
 
 
 def _details(rng: np.random.RandomState, canvas: Canvas, tissues: _Tissues) -> None:
-    """Lesions of the white matter, perivascular spaces, vessels, and the sagittal sinus."""
+    """Paint lesions of the white matter, perivascular spaces, vessels, and the sagittal sinus."""
     sides = [1 if rng.uniform() < 0.5 else -1 for _ in range(40)]
     white = [(rng.uniform(-40, 40), side * rng.uniform(20, 38)) for side in sides]
     canvas.dots(rng, white[: rng.randint(0, 8)], (0.8, 3.0), tissues.lesion)

@@ -1,7 +1,7 @@
-"""A knee in a sagittal slice, as proton density weighting shows it: anterior to the left, proximal at the top.
+"""A knee in a sagittal slice with proton density weighting: anterior to the left, proximal at the top.
 
-Positions are (y, x) in mm.  Slices through the notch show the cruciate ligaments, others a condyle, the menisci and
-perhaps the fibula.
+Positions are (y, x) [mm].  Slices through the notch show the cruciate ligaments.  Other slices show a condyle, the
+menisci and perhaps the fibula.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Texture(NamedTuple):
 
 
 class _Bones(NamedTuple):
-    """Distances from the bones' surfaces, and the joint line's height."""
+    """Distances from the bones' surfaces [mm], and the height of the joint line [mm]."""
 
     femur: Array
     tibia: Array
@@ -50,7 +50,15 @@ class _Bones(NamedTuple):
 
 
 def draw(rng: np.random.RandomState, grid: Grid) -> Array:
-    """Signal (ny, nx) of one random knee, about 1 in bright tissue."""
+    """Draw one random knee.
+
+    Args:
+        rng: random numbers.
+        grid: the pixels.
+
+    Returns:
+        (ny, nx) signal, about 1 in bright tissue.
+    """
     size = rng.uniform(0.88, 1.03)
     y, x = (grid.y - rng.uniform(-4, 4)) / size, (grid.x - rng.uniform(-2, 2)) / size
     texture = _Texture(
@@ -62,7 +70,7 @@ def draw(rng: np.random.RandomState, grid: Grid) -> Array:
     )
     through_notch = rng.uniform() < 0.45
     joint = rng.uniform(12, 22)
-    # Thigh and leg lean on their own: the knee is bent a little.
+    # Thigh and leg lean independently: the knee is bent a little.
     thigh, leg = rng.uniform(-0.13, 0.1), rng.uniform(-0.1, 0.13)
     bent = x - curve(y, (-90, -40, joint - 5, joint + 30, 90), (thigh * 100, thigh * 50, 0, leg * 28, leg * 80))
     canvas = blank(Grid(y, bent, grid.step / size))
@@ -73,7 +81,7 @@ def draw(rng: np.random.RandomState, grid: Grid) -> Array:
     _tendons(rng, canvas, joint)
     if not through_notch and rng.uniform() < 0.5:
         _fibula(rng, canvas, texture, joint)
-    # The array sees no farther up and down the leg than this.
+    # The array sees no farther up and down the leg.
     return canvas.signal * inside(skin, 0.8) * inside(np.abs(grid.y) - 71.0, 14.0)
 
 
@@ -101,7 +109,7 @@ def _bones(rng: np.random.RandomState, grid: Grid, joint: float, through_notch: 
 
 
 def _soft_tissue(rng: np.random.RandomState, canvas: Canvas, texture: _Texture, joint: float) -> Array:
-    """Skin, fat, fasciae, muscles and vessels; returns the distance from the skin's surface."""
+    """Paint skin, fat, fasciae, muscles and vessels; returns the distance from the skin's surface [mm]."""
     y, x = canvas.grid.y, canvas.grid.x
     knots = (-85, -55, joint - 34, joint + 5, joint + 25, 85)
     front = curve(y, knots, np.array((-52, -55, -57, -51, -47, -45)) + rng.uniform(-2, 1.5, 6))
@@ -132,11 +140,11 @@ def _soft_tissue(rng: np.random.RandomState, canvas: Canvas, texture: _Texture, 
         patch.paint(belly - 0.7, 0.3)
         patch.paint(belly, muscle[patch.where])
 
-    # The popliteal vessels: the artery's fast blood is dark, the vein's slow blood bright.
+    # The popliteal vessels: the fast blood of the artery is dark, the slow blood of the vein bright.
     spine = 32 + rng.uniform(-3, 2)
     for shift, width, value in ((0.0, 2.2, 0.06), (5.5, 2.6, 0.7)):
         points = [(y0, spine + shift + bow) for y0, bow in ((-90, -8), (-40, -2), (0, 3), (40, 0), (90, -8))]
-        widths = [width * rng.uniform(-0.4, 1.2) for _ in points]  # negative where it leaves the slice
+        widths = [width * rng.uniform(-0.4, 1.2) for _ in points]  # negative if the vessel leaves the slice
         canvas.stroke(points, [w + 0.7 for w in widths], 0.22)
         canvas.stroke(points, widths, value)
     places = [(rng.uniform(-70, 70), rng.uniform(-50, 52)) for _ in range(40)]
@@ -146,7 +154,7 @@ def _soft_tissue(rng: np.random.RandomState, canvas: Canvas, texture: _Texture, 
 
 
 def _joint(rng: np.random.RandomState, canvas: Canvas, texture: _Texture, bones: _Bones, through_notch: bool) -> None:
-    """Fluid, cartilage, menisci and, through the notch, the cruciate ligaments."""
+    """Paint fluid, cartilage, menisci and, through the notch, the cruciate ligaments."""
     joint = bones.joint
     bursa = [(joint - 58, -27), (joint - 48, -31), (joint - 38, -34)]
     canvas.stroke(bursa, [0.4, rng.uniform(0.6, 2.4), 0.6], _FLUID)
@@ -182,7 +190,7 @@ def _joint(rng: np.random.RandomState, canvas: Canvas, texture: _Texture, bones:
 
 
 def _marrow(rng: np.random.RandomState, canvas: Canvas, texture: _Texture, bones: _Bones) -> None:
-    """The bones: a dark cortex, thick along the shafts, and fatty marrow with trabeculae and the scars of growth."""
+    """Paint the bones: dark cortex, thick along the shafts, and fatty marrow with trabeculae and scars of growth."""
     y, x = canvas.grid.y, canvas.grid.x
     joint = bones.joint
     marrow = rng.uniform(0.68, 0.82) * (1 + 0.05 * texture.fine + 0.06 * texture.coarse - 0.18 * texture.trabeculae)
@@ -201,7 +209,7 @@ def _marrow(rng: np.random.RandomState, canvas: Canvas, texture: _Texture, bones
 
 
 def _tendons(rng: np.random.RandomState, canvas: Canvas, joint: float) -> None:
-    """Quadriceps and patellar tendon, dark bands before the bones."""
+    """Paint quadriceps and patellar tendon, dark bands in front of the bones."""
     thick = rng.uniform(0.8, 1.25)
     quadriceps = [(-95, -40), (-65, -42), (joint - 50, -46)]
     patellar = [(joint - 19, -48), (joint - 2, -42), (joint + 16, -35), (joint + 28, -27)]
@@ -210,7 +218,7 @@ def _tendons(rng: np.random.RandomState, canvas: Canvas, joint: float) -> None:
 
 
 def _fibula(rng: np.random.RandomState, canvas: Canvas, texture: _Texture, joint: float) -> None:
-    """Head and shaft of the fibula, behind the tibia of a lateral slice."""
+    """Paint head and shaft of the fibula, behind the tibia of a lateral slice."""
     patch = canvas.patch((joint + 5, 10), (90, 56))
     y, x = patch.grid.y, patch.grid.x
     top, centre = joint + rng.uniform(13, 20), rng.uniform(30, 34)

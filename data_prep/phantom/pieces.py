@@ -1,7 +1,7 @@
-"""The smooth pieces that anatomies are drawn with: edges, superellipses, strokes, curves and noise.  Lengths in mm.
+"""The smooth pieces of drawn anatomies: edges, superellipses, strokes, curves and noise.  Lengths are in mm.
 
-Shapes are given by distances, negative inside and true to first order near the edge, so that layers of a chosen
-thickness, unions (minimum) and intersections (maximum) come by arithmetic.
+Shapes are given by distances, negative inside and correct to first order near the edge.  Layers of a chosen thickness,
+unions (minimum) and intersections (maximum) are therefore simple arithmetic.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ Array = Float[np.ndarray, "ny nx"]
 Point = tuple[float, float]
 Numbers = Sequence[float] | np.ndarray
 
-# Half the extent [mm] of the lattices that noise is drawn on.  Fixed, so that an anatomy is the same on every grid.
+# Half the extent [mm] of the lattices on which noise is drawn.  It is fixed, so that an anatomy is the same on every
+# grid.
 _REACH = (116.0, 94.0)
 _PIECES = 3  # straight pieces between two points of a stroke
-_SHARPEST = 1.5  # width of the sharpest edge in pixels of the grid, so that edges do not show its steps
+_SHARPEST = 1.5  # width [pixels] of the sharpest edge, so that edges do not show the grid's steps
 
 
 class Grid(NamedTuple):
     """Pixel positions.
 
-    y: (ny, 1), rows downwards [mm].  x: (1, nx), or (ny, nx) where an anatomy is bent, columns to the right [mm].
-    step: distance of two pixels [mm].
+    Attributes:
+        y: (ny, 1), rows downwards [mm].
+        x: (1, nx), or (ny, nx) if an anatomy is bent, columns to the right [mm].
+        step: distance between two pixels [mm].
     """
 
     y: np.ndarray
@@ -36,19 +39,31 @@ class Grid(NamedTuple):
 
 
 class Canvas(NamedTuple):
-    """A signal (ny, nx) that is painted on in place, where its pixels are, and which part of its parent it is."""
+    """A signal that is painted on in place.
+
+    Attributes:
+        grid: positions of its pixels.
+        signal: (ny, nx) signal.
+        where: rows and columns of the parent canvas that it shows.
+    """
 
     grid: Grid
     signal: np.ndarray
     where: tuple[slice, slice]
 
     def paint(self, distance: np.ndarray, value: np.ndarray | float, softness: float = 0.8) -> None:
-        """Cover what is inside the shape with `value`; the edge is `softness` mm wide."""
+        """Cover the inside of a shape.
+
+        Args:
+            distance: (ny, nx) distance from the shape [mm].
+            value: signal to paint, a number or (ny, nx).
+            softness: width of the edge [mm].
+        """
         cover = inside(distance, self._edge(softness))
         self.signal[...] += cover * (value - self.signal)
 
     def patch(self, low: Point, high: Point) -> Canvas:
-        """The part between the corners `low` and `high` (y, x); painting on it paints on the whole."""
+        """Give the part between the corners `low` and `high` (y, x) [mm]; painting on it paints on the whole."""
         rows = slice(*np.searchsorted(self.grid.y.ravel(), (low[0], high[0])))
         x = self.grid.x if len(self.grid.x) == 1 else self.grid.x[rows]
         columns = _span(np.asarray(np.any((x >= low[1]) & (x <= high[1]), axis=0)))
@@ -56,49 +71,81 @@ class Canvas(NamedTuple):
         return Canvas(part, self.signal[rows, columns], (rows, columns))
 
     def around(self, points: Sequence[Point], margin: float) -> Canvas:
-        """The patch that holds all `points` with a margin."""
+        """Give the patch that holds all `points` with a margin [mm]."""
         low, high = np.min(points, axis=0) - margin, np.max(points, axis=0) + margin
         return self.patch((low[0], low[1]), (high[0], high[1]))
 
     def stroke(self, points: Sequence[Point], widths: Sequence[float], value: float, softness: float = 0.8) -> None:
-        """A curved stroke through `points` whose half width goes through `widths`."""
+        """Paint a curved stroke.
+
+        Args:
+            points: (y, x) positions that the stroke passes through [mm].
+            widths: half width of the stroke at each point [mm].
+            value: signal to paint.
+            softness: width of the edge [mm].
+        """
         patch = self.around(points, max(widths) + self._edge(softness))
         patch.paint(stroke(patch.grid, points, widths), value, softness)
 
     def dots(self, rng: np.random.RandomState, centres: Sequence[Point], radii: Point, value: float) -> None:
-        """Small round spots, radii between the two given."""
+        """Paint small round spots.
+
+        Args:
+            rng: random numbers for the radii.
+            centres: (y, x) positions [mm].
+            radii: smallest and largest radius [mm].
+            value: signal to paint.
+        """
         for y, x in centres:
             radius = rng.uniform(*radii)
             patch = self.around([(y, x)], radius + self._edge(0.8))
             patch.paint(np.hypot(patch.grid.y - y, patch.grid.x - x) - radius, value)
 
     def _edge(self, softness: float) -> float:
-        """Width of an edge on this grid."""
+        """Width of an edge on this grid [mm]."""
         return max(softness, _SHARPEST * self.grid.step)
 
 
 def blank(grid: Grid) -> Canvas:
-    """An empty canvas."""
+    """Make an empty canvas."""
     shape = np.broadcast_shapes(grid.y.shape, grid.x.shape)
     return Canvas(grid, np.zeros(shape), (slice(None), slice(None)))
 
 
 def make_grid(shape: tuple[int, int], step: float) -> Grid:
-    """Square pixels about the centre, which is pixel n // 2 as in `jaxcs.fourier`."""
+    """Make a grid of square pixels about the centre, which is pixel n // 2 as in `jaxcs.fourier`.
+
+    Args:
+        shape: (rows, columns).
+        step: distance between two pixels [mm].
+    """
     y, x = ((np.arange(n) - n // 2) * step for n in shape)
     return Grid(y[:, None], x[None, :], step)
 
 
 def inside(distance: np.ndarray, softness: float) -> np.ndarray:
-    """1 well inside a shape (distance < 0), 0 outside, and a smooth step `softness` mm wide between."""
+    """Give 1 well inside a shape (distance < 0), 0 outside, and a smooth step between.
+
+    Args:
+        distance: distance from the shape [mm].
+        softness: width of the step [mm].
+    """
     t = np.clip(0.5 - distance / softness, 0.0, 1.0)
     return t * t * (3 - 2 * t)
 
 
 def ellipse(grid: Grid, centre: Point, radii: Point, angle: float = 0.0, power: float = 2.0) -> Array:
-    """Distance from a superellipse |u|^power + |v|^power = 1.
+    """Compute the distance from a superellipse |u|^power + |v|^power = 1.
 
-    centre, radii: (y, x) [mm].  angle: turns it [radian].  power: 2 for an ellipse, more for a squarer shape.
+    Args:
+        grid: the pixels.
+        centre: (y, x) [mm].
+        radii: (y, x) [mm].
+        angle: rotation [radian].
+        power: 2 for an ellipse, more for a squarer shape.
+
+    Returns:
+        (ny, nx) distance [mm].
     """
     dy, dx = grid.y - centre[0], grid.x - centre[1]
     u = np.abs(np.cos(angle) * dy - np.sin(angle) * dx) / radii[0] + 1e-9
@@ -115,7 +162,16 @@ def ellipse(grid: Grid, centre: Point, radii: Point, angle: float = 0.0, power: 
 
 
 def stroke(grid: Grid, points: Sequence[Point], widths: Sequence[float]) -> Array:
-    """Distance from a curved stroke through `points` (y, x), whose half width goes through `widths`."""
+    """Compute the distance from a curved stroke.
+
+    Args:
+        grid: the pixels.
+        points: (y, x) positions that the stroke passes through [mm].
+        widths: half width of the stroke at each point [mm].
+
+    Returns:
+        (ny, nx) distance [mm].
+    """
     t = np.linspace(0, len(points) - 1, _PIECES * (len(points) - 1) + 1)
     knots = np.arange(len(points), dtype=float)
     y, x, w = (curve(t, knots, values) for values in (*np.transpose(points), np.asarray(widths)))
@@ -129,7 +185,16 @@ def stroke(grid: Grid, points: Sequence[Point], widths: Sequence[float]) -> Arra
 
 
 def curve(position: np.ndarray, knots: Numbers, values: Numbers) -> np.ndarray:
-    """Smooth function through (knots, values), knots increasing: a cubic Hermite spline, constant beyond the ends."""
+    """Evaluate a smooth function through (knots, values): a cubic Hermite spline, constant beyond the ends.
+
+    Args:
+        position: positions at which the function is evaluated, of any shape.
+        knots: increasing positions.
+        values: values at the knots.
+
+    Returns:
+        The values at `position`.
+    """
     x, y = np.asarray(knots, float), np.asarray(values, float)
     slopes = np.gradient(y, x)
     position = np.clip(position, x[0], x[-1])
@@ -142,15 +207,29 @@ def curve(position: np.ndarray, knots: Numbers, values: Numbers) -> np.ndarray:
 
 
 def smooth_minimum(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
-    """Union of two shapes, its inner corners filled over about `blend` mm.  Negated, the intersection."""
+    """Unite two shapes and fill inner corners; the negated union of negated shapes is their intersection.
+
+    Args:
+        a: distance from the first shape [mm].
+        b: distance from the second shape [mm].
+        blend: width over which inner corners are filled, roughly [mm].
+    """
     overlap = np.maximum(blend - np.abs(a - b), 0.0)
     return np.minimum(a, b) - overlap**2 / (4 * blend)
 
 
 def smooth_noise(rng: np.random.RandomState, grid: Grid, scale: float | Point) -> Array:
-    """Normal noise of variance 1 with details about `scale` mm wide (along y, along x): cubic B-splines on a lattice.
+    """Draw normal noise of variance 1 with smooth details: cubic B-splines on a lattice.
 
-    It is a function of position: any grid samples the same one.  `grid` must not be bent.
+    The noise is a function of position: all grids sample the same function.
+
+    Args:
+        rng: random numbers.
+        grid: the pixels; the grid must not be bent.
+        scale: approximate width of the details [mm], or (along y, along x).
+
+    Returns:
+        (ny, nx) noise.
     """
     scales = scale if isinstance(scale, tuple) else (scale, scale)
     lattice = rng.normal(size=[_lattice_size(one, reach) for one, reach in zip(scales, _REACH, strict=True)])
@@ -163,7 +242,7 @@ def smooth_noise(rng: np.random.RandomState, grid: Grid, scale: float | Point) -
 
 
 def ridges(noise: np.ndarray, width: float) -> np.ndarray:
-    """Thin branching lines, 1 on the zero crossings of `noise` and 0 farther than `width` standard deviations."""
+    """Draw thin branching lines: 1 on the zero crossings of `noise`, 0 farther than `width` standard deviations."""
     return np.clip(1 - np.abs(noise) / width, 0.0, 1.0)
 
 
@@ -179,7 +258,7 @@ def _lattice_size(scale: float, reach: float) -> int:
 
 @lru_cache(maxsize=64)
 def _spline_taps(position: tuple[float, ...], scale: float, reach: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The four lattice nodes that each position depends on, and their weights, which have a sum of squares of 1.
+    """The four lattice nodes that each position depends on, and their weights, whose sum of squares is 1.
 
     The weights are cubic B-splines; they are 0 beyond the lattice.
     """

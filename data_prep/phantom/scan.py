@@ -1,10 +1,11 @@
 """Scan a drawn anatomy as a scanner would, which knows nothing of pixels.
 
-Anatomy and coil maps are evaluated on a grid three times finer than the image and Fourier transformed there; only the
-central part of k-space is kept.  Reconstruction on the image's own pixels can therefore not represent the object
-exactly (no inverse crime), and the target shows the ringing of a truncated measurement.  Then comes noise.
+Anatomy and coil maps are evaluated on a grid three times finer than the image, and Fourier transformed on it.  Only the
+central part of k-space is kept.  A reconstruction on the image's own pixels can therefore not represent the object
+exactly (no inverse crime), and the target shows the ringing of a truncated measurement.  Noise is added last.
 
-Arithmetic is float64, and random numbers are RandomState's, whose streams are frozen: a case is the same everywhere.
+The arithmetic is float64.  Random numbers come from RandomState, whose streams are frozen, so that a case is the same
+on every machine.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ _FINER = 3
 
 
 class Scan(NamedTuple):
-    """What the scanner measures.
+    """The measurement of a scanner.
 
-    kspace: (coil, ny, nx) complex128 with noise.  clean: the same without.  covariance: (coil, coil) E[n n^H] of the
-    noise n, which is independent from sample to sample.
+    Attributes:
+        kspace: (coil, ny, nx) complex128 with noise.
+        clean: (coil, ny, nx) complex128 without noise.
+        covariance: (coil, coil) E[n n^H] of the noise n, which is independent from sample to sample.
     """
 
     kspace: Complex[np.ndarray, "coil ny nx"]
@@ -42,7 +45,7 @@ class Scan(NamedTuple):
 
 
 def cases(family: str, split: str, n: int, shape: tuple[int, int] = SHAPE) -> Iterator[Case]:
-    """The first `n` cases of a split, each made when it is asked for; see `case`."""
+    """Make the first `n` cases of a split, each when it is needed; see `case`."""
     if n < 0:
         raise InputError(f"phantom: the number of cases must not be negative, got {n}")
     _seed(family, split, 0, shape)
@@ -50,17 +53,25 @@ def cases(family: str, split: str, n: int, shape: tuple[int, int] = SHAPE) -> It
 
 
 def case(family: str, split: str, index: int, shape: tuple[int, int] = SHAPE) -> Case:
-    """One anatomy, different for each index, scanned with 8 coils.
+    """Scan one anatomy, different for each index, with 8 coils.
 
-    family: "knee" or "brain".  split: "train", "validation" or "test"; no two share a seed.  index: 0, 1, ...
-    shape: (ny, nx) of k-space and target; pixels are square, and the field of view is the smallest of that aspect that
-    holds 160 x 128 mm of knee or 220 x 176 mm of brain.
+    The target is computed as in fastMRI: the root sum of squares over the coils of the fully sampled images, including
+    noise.  Its amplitude is of order 1; `data_prep.coil_array.add_noise` describes the noise.
 
-    The target is fastMRI's: the root sum of squares over the coils of the fully sampled images, noise and all.  Its
-    amplitude is of order 1; for the noise see `data_prep.coil_array.add_noise`.
+    Every case is a separate volume, "phantom-knee-test-0003", with a single slice, "phantom-knee-test-0003:0".
 
-    Every case is a volume of its own, "phantom-knee-test-0003", with a single slice, "phantom-knee-test-0003:0".
-    Raises InputError for a family or split that does not exist, a negative index, or an empty shape.
+    Args:
+        family: "knee" or "brain".
+        split: "train", "validation" or "test"; no two splits share a seed.
+        index: 0, 1, ...
+        shape: (ny, nx) of k-space and target.  Pixels are square.  The field of view is the smallest with this aspect
+            that holds 160 x 128 mm of knee or 220 x 176 mm of brain.
+
+    Returns:
+        The case.
+
+    Raises:
+        InputError: If the family or split does not exist, the index is negative, or the shape is empty.
     """
     measured = scan(family, split, index, shape)
     target = root_sum_of_squares(measured.kspace).astype(np.float32)
@@ -76,12 +87,15 @@ def case(family: str, split: str, index: int, shape: tuple[int, int] = SHAPE) ->
 
 
 def case_name(family: str, split: str, index: int) -> str:
-    """The name that `case` gives, without scanning."""
+    """Give the name that `case` gives, without scanning."""
     return f"phantom-{family}-{split}-{index:04d}:0"
 
 
 def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
-    """The measurement behind a case, with what a scanner would not tell.  Arguments and errors as for `case`."""
+    """Simulate the measurement behind a case, including quantities that a scanner does not give.
+
+    Arguments and errors are the same as for `case`.
+    """
     seed = _seed(family, split, index, shape)
     grid, maps = _geometry(family, shape)
     rng = np.random.RandomState([*seed, 0])
@@ -91,7 +105,7 @@ def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
     image = np.fft.ifftshift(signal * np.exp(1j * phase))
     clean = np.stack([_truncated_transform(coil * image, shape) for coil in maps])
     every = (slice(None, None, _FINER),) * 2
-    # A stream of its own, so that the noise does not depend on how many numbers the anatomy took.
+    # A separate stream, so that the noise does not depend on how many numbers the anatomy took.
     rng = np.random.RandomState([*seed, 1])
     kspace, covariance = add_noise(clean, shared_noise(maps[:, *every], np.abs(image[every]) > 0), rng)
     return Scan(kspace, clean, covariance)
@@ -111,7 +125,7 @@ def _seed(family: str, split: str, index: int, shape: tuple[int, int]) -> list[i
 
 @lru_cache(maxsize=4)
 def _geometry(family: str, shape: tuple[int, int]) -> tuple[Grid, np.ndarray]:
-    """The fine grid, and the coil maps on it with the centre moved to the first pixel, as the FFT wants it."""
+    """The fine grid, and the coil maps on it with the centre moved to the first pixel, as the FFT expects."""
     fine = (_FINER * shape[0], _FINER * shape[1])
     height, width = _FAMILIES[family].FIELD_OF_VIEW
     step = max(height / fine[0], width / fine[1])
@@ -122,7 +136,8 @@ def _geometry(family: str, shape: tuple[int, int]) -> tuple[Grid, np.ndarray]:
 def _truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[np.ndarray, "ny nx"]:
     """The central `shape` of an image's k-space, centred, scaled so that the smaller image has the same amplitude.
 
-    image: centre at the first pixel.  Columns are cropped before the rows' transform, which saves most of its work.
+    The centre of `image` is at its first pixel.  Columns are cropped before the rows' transform, which saves most of
+    the work.
     """
     rows, columns = (np.arange(-(n // 2), n - n // 2) for n in shape)
     central = np.fft.fft(np.fft.fft(image, axis=1)[:, columns], axis=0)[rows]

@@ -15,7 +15,7 @@ from jaxcs.fourier import ifft2c
 from jaxcs.nets.automap import Mean, Samples, automap
 from jaxcs.nets.automap_inverse import inverse_init
 from jaxcs.nets.net import Net
-from jaxcs.recon.checks import check_at_least, check_choice, check_one_coil
+from jaxcs.recon.checks import check_at_least, check_choice, check_one_coil, checked
 from jaxcs.recon.scale import peak
 from jaxcs.types import Image, Key, Kspace, Mask, Measurement, Params, Reconstructor
 
@@ -71,7 +71,7 @@ def build(config: Config) -> Reconstructor:
         del key
         return real_image(params, measurement)
 
-    return Reconstructor(init=_net(config).init, apply=jax.jit(apply))
+    return Reconstructor(init=_net(config).init, apply=jax.jit(checked(apply, needs_maps=False, trained=True)))
 
 
 def build_complex(config: Config) -> Callable[[Params, Measurement], Image]:

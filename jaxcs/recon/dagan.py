@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from jaxcs.complex import magnitude
 from jaxcs.fourier import ifft2c
 from jaxcs.nets.dagan import generator
-from jaxcs.recon.checks import check_at_least, check_one_coil
+from jaxcs.recon.checks import check_at_least, check_one_coil, checked
 from jaxcs.recon.scale import peak
 from jaxcs.types import Image, Key, Magnitude, Measurement, Params, Reconstructor
 
@@ -49,7 +49,10 @@ def build(config: Config) -> Reconstructor:
         del key
         return real_image(params, measurement)
 
-    return Reconstructor(init=generator(config.levels, config.channels).init, apply=jax.jit(apply))
+    return Reconstructor(
+        init=generator(config.levels, config.channels).init,
+        apply=jax.jit(checked(apply, needs_maps=False, trained=True)),
+    )
 
 
 def build_complex(config: Config) -> Callable[[Params, Measurement], Image]:

@@ -15,6 +15,9 @@ from jaxcs.recon.predicted import reconstructor
 from jaxcs.recon.scale import peak
 from jaxcs.types import Image, Measurement, Params, Predict, Prediction, Reconstructor
 
+# Whether coil maps are needed from outside.
+NEEDS_MAPS = True
+
 
 @dataclass(frozen=True)
 class Config:
@@ -61,7 +64,7 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """Build the method: the magnitude of the network's image, in the units of the measurement."""
-    return reconstructor(_net(config).init, predict(config))
+    return reconstructor(_net(config).init, predict(config), needs_maps=NEEDS_MAPS)
 
 
 def predict(config: Config) -> Predict:

@@ -1,7 +1,8 @@
 """Mutated files by the hundred thousand: python -m tests.hostile.campaign --count 100000 --seed 0 --workers 2.
 
-A finding is whatever is neither a refusal in one printable line nor a valid result, in 2 s and 500 MB.  Its file is
-kept, and `--replay FILE` reads it again.  The seed and a number name a file for good, as long as the sound files stay.
+A finding is a file that is neither refused in one printable line nor read as valid data, within 2 s and 500 MB.  Its
+file is kept, and `--replay FILE` reads it again.  The seed and a number always name the same file, as long as the sound
+files do not change.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from tests.hostile.pool import Outcome, Worker
 from tests.hostile.seeds import Seed, seeds, write
 
 _WELL = ("accepted", "refused")
-# Of the files of fastMRI's layout, this share is also looked over for its attribute, which takes a process each.
+# The attribute of this share of the files of fastMRI's layout is also read, which takes a process for each file.
 _ATTRIBUTE_SHARE = 0.002
-# Weights take ten times as long as others, and are drawn less often.
+# Weights take ten times as long as other files, and are drawn less often.
 _RARE = {"weights": 0.5}
 
 
 def mutated(seed: int, number: int) -> tuple[str, Seed, bytes]:
-    """The name and the seed file of a number of the campaign, and its mutated content."""
+    """Give the name and the seed file of a number of the campaign, and its mutated content."""
     rng, found = Random(f"{seed} {number}"), seeds()
     names = list(found)
     name = rng.choices(names, [_RARE.get(found[name].kind, 1.0) for name in names])[0]
@@ -38,7 +39,7 @@ def mutated(seed: int, number: int) -> tuple[str, Seed, bytes]:
 
 
 class Campaign:
-    """What all workers have found so far."""
+    """The findings of all workers so far."""
 
     def __init__(self, seed: int, count: int, kept: Path) -> None:
         self._numbers, self._seed, self._kept = iter(range(count)), seed, kept
@@ -48,7 +49,7 @@ class Campaign:
         self.slowest, self.resident, self.growth, self.done = 0.0, 0, 0, 0
 
     def work(self, folder: Path) -> None:
-        """Take numbers until there is none left."""
+        """Read files until no number is left."""
         with Worker(folder) as worker:
             while (number := self._next()) is not None:
                 name, seed, content = mutated(self._seed, number)
@@ -80,7 +81,7 @@ class Campaign:
 
 
 def run(count: int, seed: int, workers: int, kept: Path) -> dict[str, object]:
-    """Read `count` mutated files; the summary.  kept: folder of the findings."""
+    """Read `count` mutated files; returns a summary.  `kept` is the folder of the findings."""
     campaign, begun = Campaign(seed, count, kept), time.monotonic()
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
@@ -107,14 +108,14 @@ def run(count: int, seed: int, workers: int, kept: Path) -> dict[str, object]:
 
 
 def replay(path: Path) -> Outcome:
-    """Read a finding's file again; its kind stands in the text beside it."""
+    """Read a finding's file again; the text next to it names its kind."""
     kind = path.with_suffix(".txt").read_text().split("\n", 1)[0]
     with Worker(path.parent) as worker:
         return worker.read(kind, path.resolve())
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; 1 where there are findings."""
+    """Run the command; returns 1 if there are findings."""
     parser = argparse.ArgumentParser(prog="python -m tests.hostile.campaign", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="how many files")
     parser.add_argument("--seed", type=int, default=0, help="of the mutations")

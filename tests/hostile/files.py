@@ -1,4 +1,4 @@
-"""The hand-made hostile files, by name: `FILES[name].make(folder)` writes one and gives its path."""
+"""Hand-made hostile files, by name: `FILES[name].make(folder)` writes a file and returns its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile files of fastMRI's layout, and of images: each is sound but for what its reason says."""
+"""Hostile files of fastMRI's layout, and of images: each is sound except for its stated reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BOMB = "<!DOCTYPE a [<!ENTITY b 'bbbbbbbbbb'>" + "".join(
 
 
 def _file(reason: str, fill: _Fill) -> Hostile:
-    """A file of nothing but what `fill` puts in it."""
+    """A file with nothing but the content that `fill` writes."""
     return Hostile("data", reason, ".h5", lambda: hdf5(fill))
 
 
@@ -36,7 +36,7 @@ def _knee(reason: str, change: _Fill) -> Hostile:
 
 
 def _instead(name: str, reason: str, data: Any = None, **options: Any) -> Hostile:
-    """A knee whose dataset `name` is another one."""
+    """A knee whose dataset `name` is replaced."""
 
     def change(file: h5py.File) -> None:
         del file[name]
@@ -58,7 +58,7 @@ def _attributes(reason: str, **values: Any) -> Hostile:
 
 
 def _bytes(reason: str, change: Callable[[bytes], bytes]) -> Hostile:
-    """A knee whose bytes are changed."""
+    """A knee with changed bytes."""
     return Hostile("data", reason, ".h5", lambda: change(hdf5(knee)))
 
 
@@ -82,7 +82,7 @@ def _twice(file: h5py.File) -> None:
 
 
 def _expanding(file: h5py.File) -> None:
-    """20 KB that unpack to 32 MB of zeros, in one chunk of a dataset that is small itself."""
+    """20 KB that unpack to 32 MB of zeros, in one chunk of a small dataset."""
     shape = (1, 1, 2048, 2048)
     dataset = file.create_dataset("kspace", (1, 1, 8, 8), "c8", chunks=shape, maxshape=shape, compression="gzip")
     dataset.id.write_direct_chunk((0, 0, 0, 0), zlib.compress(bytes(8 * 2048**2), 9)[:20000])
@@ -100,13 +100,13 @@ def _chunk(stored: bytes, **options: Any) -> _Fill:
         shape = (1, 1, 1024, 1024)
         dataset = file.create_dataset("kspace", shape, "c8", chunks=shape, **options)
         dataset.id.write_direct_chunk((0, 0, 0, 0), stored)
-        file["padding"] = np.ones(10_000)  # so that the file is large enough to be believed
+        file["padding"] = np.ones(10_000)  # makes the file large enough to be credible
 
     return fill
 
 
 def _small_buffer() -> bytes:
-    """LZF's own note of the chunk's size, the third number behind its filter, says 64."""
+    """LZF's record of the chunk's size, the third number after its filter, says 64."""
     content = hdf5(_chunk(b"\x03abcd", compression="lzf"))
     place = content.index((0x105).to_bytes(4, "little") + (2**23).to_bytes(4, "little")) + 4
     return content[:place] + (64).to_bytes(4, "little") + content[place + 4 :]
@@ -124,7 +124,7 @@ def _unknown_filter(content: bytes) -> bytes:
 
 
 def _length(value: int) -> Callable[[bytes], bytes]:
-    """The length of the header, a string of variable length, where its dataset keeps it."""
+    """The length of the header, a string of variable length, is changed in its dataset."""
 
     def change(content: bytes) -> bytes:
         entry = len(HEADER.format(z=1)).to_bytes(4, "little") + content.index(b"GCOL").to_bytes(8, "little")
@@ -135,13 +135,13 @@ def _length(value: int) -> Callable[[bytes], bytes]:
 
 
 def _looping(content: bytes) -> bytes:
-    """The heap's objects have no length and the header's is never found: HDF5 2.0 itself would loop for ever."""
+    """The heap's objects have no length, and the header's object is never found: HDF5 2.0 would loop for ever."""
     heap = content.index(b"GCOL")
     return content[: heap + 16] + bytes(len(HEADER)) + content[heap + 16 + len(HEADER) :]
 
 
 def _driver(content: bytes) -> bytes:
-    """A driver information block of 2 GiB in the place of values: HDF5 2.0 would fill as much memory."""
+    """A driver information block of 2 GiB replaces values: HDF5 2.0 would fill as much memory."""
     block = bytes(4) + (2**31).to_bytes(4, "little") + b"NCSAmult"
     place = content.index(numbers(2, 2, 16, 12).tobytes())  # the maps, which are not compressed
     content = content[:place] + block + content[place + len(block) :]
@@ -149,14 +149,14 @@ def _driver(content: bytes) -> bytes:
 
 
 def _free_list(content: bytes) -> bytes:
-    """The free list of the root group's names leads back to itself: HDF5 2.0 would follow it till memory ends."""
+    """The free list of the root group's names leads back to itself: HDF5 2.0 would follow it until memory runs out."""
     heap = content.index(b"HEAP")
     free, names = (int.from_bytes(content[heap + place : heap + place + 8], "little") for place in (16, 24))
     return content[: names + free] + content[heap + 16 : heap + 24] + content[names + free + 8 :]
 
 
 def _rootless(content: bytes) -> bytes:
-    """The superblock's address of the root group's header points past the end."""
+    """The superblock's address of the root group's header points past the end of the file."""
     return content[:64] + (2**40).to_bytes(8, "little") + content[72:]
 
 

@@ -1,4 +1,4 @@
-"""Sound files made unsound: blind changes of bytes, and changes that know where the formats keep their numbers."""
+"""Mutations of sound files: blind changes of bytes, and changes of the numbers at which the formats rely on them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TEXTS = [
     b"",
 ]
 _LETTERS = [b'"', b"<", b">", b"&", b"\n", b"\0", b",", b"[", b"{", b"\xff\xfe", b"\xc3", b"'"]
-# Where HDF5 keeps its numbers: behind these signatures, and in the first bytes of an object's header.
+# HDF5 stores its numbers after these signatures, and in the first bytes of an object's header.
 _SIGNATURES = re.compile(
     rb"\x89HDF|TREE|SNOD|HEAP|GCOL|OHDR|FRHP|FHDB|BTHD|FADB|EAHD|PK\x01\x02|PK\x05\x06|\x01\x00..\x01"
 )
@@ -35,9 +35,12 @@ _DIGITS = re.compile(rb"\d+(\.\d+)?")
 
 
 def mutate(content: bytes, rng: Random, other: bytes = b"") -> bytes:
-    """The content with a few changes, the same for the same state of `rng`.
+    """Change a file's content a few times; the same state of `rng` gives the same changes.
 
-    other: another file's content, of which pieces may be put in.
+    Args:
+        content: the content.
+        rng: random numbers.
+        other: another file's content, from which pieces may be inserted.
     """
     if content.startswith(b"PK") and rng.random() < 0.7:
         return _in_archive(content, rng, other)
@@ -51,7 +54,10 @@ def mutate(content: bytes, rng: Random, other: bytes = b"") -> bytes:
 
 
 def _place(content: bytearray, rng: Random) -> int:
-    """Somewhere, half the time near a structure's beginning: most bytes of a file are values, which matter little."""
+    """A position, half the time near the beginning of a structure.
+
+    Most bytes of a file are values, which matter little.
+    """
     if rng.random() < 0.5 and (found := [match.start() for match in _SIGNATURES.finditer(content)]):
         return min(rng.choice(found) + rng.randrange(96), len(content) - 1)
     return rng.randrange(len(content))
@@ -66,7 +72,7 @@ def _byte(content: bytearray, rng: Random, other: bytes) -> None:
 
 
 def _integer(content: bytearray, rng: Random, other: bytes) -> None:
-    """A little-endian integer, of interest or near what was there."""
+    """A little-endian integer becomes a special value, or a value near the old one."""
     width = rng.choice((2, 4, 8))
     place = min(_place(content, rng), max(len(content) - width, 0))
     place -= place % rng.choice((1, 2, 4, 8))
@@ -76,7 +82,7 @@ def _integer(content: bytearray, rng: Random, other: bytes) -> None:
 
 
 def _cut(content: bytearray, rng: Random, other: bytes) -> None:
-    if rng.random() < 0.3:  # seldom: what is cut short is refused at once
+    if rng.random() < 0.3:  # seldom, because a truncated file is refused at once
         del content[_place(content, rng) :]
 
 
@@ -91,7 +97,7 @@ def _zero(content: bytearray, rng: Random, other: bytes) -> None:
 
 
 def _copy(content: bytearray, rng: Random, other: bytes) -> None:
-    """A block over another one of its size."""
+    """A block is copied over another block of its size."""
     block, place = _block(content, rng), _place(content, rng)
     piece = content[block][: len(content) - place]
     content[place : place + len(piece)] = piece
@@ -106,13 +112,13 @@ def _swap(content: bytearray, rng: Random, other: bytes) -> None:
 
 
 def _shift(content: bytearray, rng: Random, other: bytes) -> None:
-    """A block put in or taken out, so that all behind it moves."""
+    """A block is inserted or removed, so that all bytes after it move."""
     block = _block(content, rng)
     content[block] = content[block] * 2 if rng.random() < 0.5 else b""
 
 
 def _splice(content: bytearray, rng: Random, other: bytes) -> None:
-    """A block of the other file."""
+    """A block of the other file is inserted."""
     if other:
         start, place = rng.randrange(len(other)), _place(content, rng)
         piece = other[start : start + rng.choice((8, 40, 256, 2048))][: len(content) - place]
@@ -120,7 +126,7 @@ def _splice(content: bytearray, rng: Random, other: bytes) -> None:
 
 
 def _text(content: bytearray, rng: Random, other: bytes) -> None:
-    """A number that is written in digits."""
+    """A number that is written in digits is changed."""
     if found := list(_DIGITS.finditer(content)):
         content[slice(*rng.choice(found).span())] = rng.choice(_TEXTS)
 
@@ -136,7 +142,7 @@ _CHANGES += [_text, _letter]
 
 
 def _in_archive(content: bytes, rng: Random, other: bytes) -> bytes:
-    """One member of a zip archive changed, and the archive made sound again: else its checksum tells of it."""
+    """Change one member of a zip archive, and make the archive sound again, or its checksum would reveal the change."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(file, "w") as out:
         names = archive.namelist()
@@ -148,7 +154,7 @@ def _in_archive(content: bytes, rng: Random, other: bytes) -> bytes:
 
 
 def _in_header(content: bytes, rng: Random, other: bytes) -> bytes:
-    """The JSON of a safetensors file changed, and its length made right again: what is in the card is not signed."""
+    """Change the JSON of a safetensors file, and correct its length; the contents of the card are not signed."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = bytearray(content[8:end])
     for _ in range(rng.randint(1, _MOST_CHANGES)):

@@ -1,4 +1,4 @@
-"""Hostile pairs of BART, hostile tables, and what is no file at all."""
+"""Hostile pairs of BART, hostile tables, and paths that are not files."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ TABLES = {
 }
 
 
-# ---- No files.
+# ---- Not files.
 
 
 def _locked(path: Path) -> None:
@@ -97,5 +97,5 @@ NO_FILES = {
     "text": Hostile("data", "text", ".h5", lambda: b"version https://git-lfs.github.com/spec/v1\n"),
     "empty": Hostile("data", "no bytes", ".h5"),
 }
-if os.geteuid() != 0:  # which nothing is locked for
+if os.geteuid() != 0:  # nothing is locked for root
     NO_FILES["locked"] = Hostile("data", "a file that may not be read", ".h5", place=_locked)

@@ -1,4 +1,4 @@
-"""The side of the tests: a worker that is asked to read a file, and is killed and started anew where it hangs."""
+"""The test's side: a worker process reads files, and is killed and restarted if it hangs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from typing import Any, NamedTuple, Self
 
 from tests.hostile.watch import CANARY_NAME, write_canary
 
-LONGEST = 2.0  # seconds that a file may take
+LONGEST = 2.0  # largest time for a file [s]
 _START = 120.0
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Outcome(NamedTuple):
-    """What came of a file.
+    """The outcome of reading a file.
 
-    outcome: "accepted" or "refused", which are well; else what was found: "failed", another exception than InputError;
-    "crash"; "hang"; "memory"; "message", more than a printable line; "outside" and "leak", another file touched.
-    growth: bytes of address space that were asked for beyond what was ever in use; resident: of memory.
+    Attributes:
+        outcome: "accepted" or "refused" if all is well, otherwise the finding.  "failed" is another exception than
+            InputError; "crash", "hang" and "memory" are as they say.  "message" is a message that is not one printable
+            line; "outside" and "leak" mean that another file was touched.
+        growth: address space that was requested beyond the largest use so far [bytes].
+        resident: the same for memory [bytes].
     """
 
     outcome: str
@@ -35,10 +38,10 @@ class Outcome(NamedTuple):
 
 
 class Worker:
-    """A process that reads one file after the other."""
+    """A process that reads files one after another."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: where its files lie, and with them the one that nothing may open, which is written here."""
+        """Start the process.  `folder` holds its files and the file that nothing may open, which is written here."""
         self.folder = folder.resolve()
         self.canary = self.folder / CANARY_NAME
         write_canary(self.canary)
@@ -53,7 +56,7 @@ class Worker:
         self._stop()
 
     def read(self, kind: str, path: Path) -> Outcome:
-        """Have the file read by the reader of `tests.hostile.reading`."""
+        """Let the reader of this kind in `tests.hostile.reading` read the file."""
         process = self._process or self._start()
         assert process.stdin is not None
         process.stdin.write(json.dumps([kind, str(path)]).encode() + b"\n")
@@ -86,7 +89,7 @@ class Worker:
         return self._process
 
     def _reply(self, process: subprocess.Popen[bytes], seconds: float) -> Any:
-        """The next line, None where it does not come in time, "" where the process ended."""
+        """The next line; None if it does not come in time, "" if the process has ended."""
         assert process.stdout is not None
         if not select.select([process.stdout], [], [], seconds)[0]:
             return None
@@ -94,12 +97,12 @@ class Worker:
         return json.loads(line) if line else ""
 
     def _stop(self) -> int:
-        """Its exit code; killed where it still runs."""
+        """Its exit code; a running process is killed."""
         process, self._process = self._process, None
         if process is None:
             return 0
         if process.stdin is not None and process.stdout is not None:
-            # A process that ended by itself has closed its output, and is waited for: its signal is told.
+            # A process that ended by itself has closed its output.  Waiting for it reveals its signal.
             if select.select([process.stdout], [], [], 0)[0]:
                 try:
                     process.wait(1)

@@ -1,4 +1,4 @@
-"""Hostile ISMRMRD raw files: each is a sound scan but for what its reason says."""
+"""Hostile ISMRMRD raw files: each is a sound scan except for its stated reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _header(reason: str, old: str, new: str) -> Hostile:
 
 
 def _heads(reason: str, name: str, value: int, which: slice | int = 5, kind: str = "ismrmrd") -> Hostile:
-    """A number of the lines' heads changed."""
+    """A number in the lines' heads is changed."""
 
     def change(file: h5py.File) -> None:
         dataset = file["dataset/data"]
@@ -43,7 +43,7 @@ def _heads(reason: str, name: str, value: int, which: slice | int = 5, kind: str
 
 
 def _reference(reason: str, offset: int, value: int, width: int) -> Hostile:
-    """The length (at 0), the heap (4) or the object (12) of line 5's samples, on disk."""
+    """The length (at 0), the heap (4) or the object (12) of line 5's samples is changed on disk."""
 
     def content() -> bytes:
         sound = hdf5(lines)
@@ -79,7 +79,7 @@ def _elsewhere(file: h5py.File) -> None:
 
 
 def _wide(name: str) -> Callable[[h5py.File], None]:
-    """Numbers of 64 bits in the heads; one of them is larger by 2^62, which a product with 4 or 8 hides."""
+    """Numbers of 64 bits in the heads.  One number is larger by 2^62, which a product with 4 or 8 hides."""
 
     def change(file: h5py.File) -> None:
         rows, counters = file["dataset/data"][()], HEAD["idx"].names or ()

@@ -1,4 +1,4 @@
-"""Read a file through the entry point that users' files go through, and check that what comes back is valid."""
+"""Read a file through the entry point for users' files, and check that the result is valid."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from data_prep.layout import Volume
 from data_prep.weights import read_weights
 from tests.hostile.seeds import seeds
 
-# More volumes or slices of one file tell nothing new.
+# More volumes or slices of one file reveal nothing new.
 _MOST = 4
-_SHAPE = (32, 24)  # of the images that tables of boxes are about
+_SHAPE = (32, 24)  # of the images that tables of boxes refer to
 
 
 def _data(path: Path) -> Iterator[np.ndarray]:
@@ -32,7 +32,7 @@ def _data(path: Path) -> Iterator[np.ndarray]:
 
 
 def _case(case: Case) -> Iterator[np.ndarray]:
-    """The arrays of a case that keeps the promises of its docstring."""
+    """The arrays of a case, after a check of the promises in its docstring."""
     assert case.name.isprintable()
     assert case.kspace.dtype == np.complex64
     assert case.kspace.ndim == 3
@@ -73,7 +73,7 @@ def _volumes(volumes: Callable[[Path], Iterator[Volume]]) -> Callable[[Path], It
 
 
 def _coils(path: Path) -> Iterator[np.ndarray]:
-    """The file as the coil maps that an image is scanned by."""
+    """The file as the coil maps for the scan of an image."""
     image = path.with_name("image of coils.h5")
     image.write_bytes(seeds()["images"].content)
     yield from _volumes(lambda _: image_source.volumes(image, path, snr=None))(path)
@@ -100,7 +100,7 @@ def _weights(path: Path) -> Iterator[np.ndarray]:
         yield leaf
 
 
-# What each gives are the arrays that were read; it raises InputError, or something that is a finding.
+# Each reader yields the arrays that it has read.  It raises InputError; any other error is a finding.
 READERS: dict[str, Callable[[Path], Iterator[np.ndarray]]] = {
     "data": _data,
     "ismrmrd": _volumes(ismrmrd.volumes),

@@ -1,4 +1,4 @@
-"""What a hand-made hostile file is."""
+"""The type of hand-made hostile files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from tests.hostile.seeds import write
 class Hostile(NamedTuple):
     """A file that must be refused.
 
-    kind: its reader in `tests.hostile.reading`.  reason: what is wrong with it, in a line.  suffix: its name's ending.
-    content: makes its bytes.  place: puts it there where it is no file of bytes, such as a pipe.
+    Attributes:
+        kind: its reader in `tests.hostile.reading`.
+        reason: its fault, in a line.
+        suffix: ending of its name.
+        content: makes its bytes.
+        place: creates it at a path if it is not a file of bytes, such as a pipe.
     """
 
     kind: str
@@ -24,7 +28,7 @@ class Hostile(NamedTuple):
     place: Callable[[Path], object] | None = None
 
     def make(self, folder: Path) -> Path:
-        """Write it into the folder; its path."""
+        """Write the file into the folder; returns its path."""
         path = folder / f"hostile{self.suffix}"
         if self.place is None:
             return write(path, self.content())
@@ -33,10 +37,10 @@ class Hostile(NamedTuple):
 
 
 def pipe(path: Path) -> None:
-    """Reading it would wait for ever."""
+    """Make a pipe: reading it would wait for ever."""
     os.mkfifo(path)
 
 
 def device(path: Path) -> None:
-    """Reading it would never end."""
+    """Make a link to a device: reading it would never end."""
     path.symlink_to("/dev/zero")

@@ -1,4 +1,4 @@
-"""Small sound files of every format that is read: what the mutations of `tests.hostile.mutate` begin with."""
+"""Small sound files of every format that is read, from which `tests.hostile.mutate` makes its mutations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jaxcs.weights import archive
 from tests.hostile.watch import CANARY_NAME
 
 PARITY = Path(__file__).resolve().parents[1] / "parity" / "torch_files"
-# Between the two files of a BART pair, which are mutated as one.
+# Stands between the two files of a BART pair, which are mutated as one.
 PAIR = b"\n=== .cfl ===\n"
 
 HEADER = """<?xml version="1.0" encoding="utf-8"?>
@@ -38,7 +38,13 @@ LINE = np.dtype([("head", HEAD), ("traj", h5py.vlen_dtype(np.float32)), ("data",
 
 
 class Seed(NamedTuple):
-    """A sound file.  kind: its reader in `tests.hostile.reading`.  suffix: the ending of its name."""
+    """A sound file.
+
+    Attributes:
+        kind: its reader in `tests.hostile.reading`.
+        suffix: ending of its name.
+        content: its bytes.
+    """
 
     kind: str
     suffix: str
@@ -46,12 +52,12 @@ class Seed(NamedTuple):
 
 
 def numbers(*shape: int) -> np.ndarray:
-    """Complex standard normal numbers, complex64."""
+    """Draw complex standard normal numbers, complex64."""
     return (np.random.default_rng(7).normal(size=(*shape, 2)) @ [1, 1j]).astype(np.complex64)
 
 
 def hdf5(fill: Callable[[h5py.File], Any], **options: Any) -> bytes:
-    """The bytes of an HDF5 file that `fill` has filled."""
+    """Give the bytes of an HDF5 file that `fill` has filled."""
     memory = io.BytesIO()
     with h5py.File(memory, "w", **options) as file:
         fill(file)
@@ -59,7 +65,7 @@ def hdf5(fill: Callable[[h5py.File], Any], **options: Any) -> bytes:
 
 
 def knee(file: h5py.File) -> None:
-    """Two slices of two coils with all that fastMRI's layout may hold, compressed."""
+    """Write two slices of two coils with all that fastMRI's layout may hold, compressed."""
     file.create_dataset("kspace", data=numbers(2, 2, 16, 12), chunks=(1, 2, 16, 12), compression="gzip", shuffle=True)
     file.create_dataset("reconstruction_rss", data=np.abs(numbers(2, 8, 10)), compression="lzf", fletcher32=True)
     file["mask"] = np.arange(12) % 3 == 0
@@ -79,7 +85,10 @@ def _without_target(file: h5py.File) -> None:
 
 
 def _pointing(file: h5py.File) -> None:
-    """Sound, with ways to the file outside that no reader needs to take: one wrong byte may make it take them."""
+    """A sound file with links to a file outside that no reader needs to follow.
+
+    One wrong byte may make a reader follow them.
+    """
     file["kspace"] = numbers(1, 2, 16, 12)
     options = {"shape": (1, 16, 24), "dtype": "<f4"}
     file.create_dataset("reconstruction_rsT", external=[(CANARY_NAME, 2048, 1536)], **options)
@@ -92,7 +101,7 @@ def _images(file: h5py.File) -> None:
 
 
 def lines(file: h5py.File, partitions: int = 1, noise: bool = False) -> None:
-    """An ISMRMRD file: two coils of 16 x 12, columns 1 to 11 measured."""
+    """Write an ISMRMRD file: two coils of 16 x 12, columns 1 to 11 measured."""
     group = file.create_group("dataset")
     group["xml"] = np.array([HEADER.format(z=partitions).encode()], h5py.string_dtype())
     places = [(step, column) for step in range(partitions) for column in range(1, 12)]
@@ -112,7 +121,7 @@ def _bart(second: int, slices: int) -> bytes:
 
 
 def _coils(file: h5py.File) -> None:
-    """Of the images of `_images`."""
+    """Coil maps for the images of `_images`."""
     file["maps"], file["noise_covariance"] = numbers(3, 16, 12), np.diag([1.0, 2.0, 3.0])
 
 
@@ -131,21 +140,21 @@ file1000002,3,No,30,9,0,6,
 
 @lru_cache(maxsize=1)
 def network() -> bytes:
-    """Our weights of a small U-Net."""
+    """Give the project's weights of a small U-Net."""
     config = METHODS["unet"].config(channels=1, pools=1)
     params = METHODS["unet"].build(config).init(jax.random.key(0))
     return archive.encode(params, {"method": "unet", "config": {"channels": 1, "pools": 1, "crop": [8, 8]}})
 
 
 def state_of(settings: dict[str, Any]) -> bytes:
-    """The same weights with another card."""
+    """Give the same weights with another card."""
     params, card = archive.decode(network())
     return archive.encode(params, card | settings)
 
 
 @lru_cache(maxsize=1)
 def seeds() -> dict[str, Seed]:
-    """All of them, by name."""
+    """Make all sound files, by name."""
     return {
         "knee": Seed("data", ".h5", hdf5(knee)),
         "knee latest": Seed("data", ".h5", hdf5(knee, libver="latest")),
@@ -172,7 +181,7 @@ def seeds() -> dict[str, Seed]:
 
 
 def write(path: Path, content: bytes) -> Path:
-    """Write the content of a seed, mutated or not, as its file or, where it is BART's, as its two."""
+    """Write the content of a seed, mutated or not, as its file, or as two files if it is a BART pair."""
     if path.suffix == ".hdr":
         content, _, values = content.partition(PAIR)
         path.with_suffix(".cfl").write_bytes(values)

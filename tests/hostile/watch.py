@@ -1,6 +1,6 @@
 """Watch that a reader keeps to its file: no program started, nothing written, no other file opened.
 
-Python tells of its own opens by audit events, C libraries tell nobody; the kernel tells of both, for one file.
+Python reports its own opens by audit events, but C libraries report nothing.  The kernel reports both, for one file.
 """
 
 from __future__ import annotations
@@ -14,26 +14,31 @@ from typing import Any
 import h5py
 import numpy as np
 
-# A file that files may point at and nothing may open, and its bytes, which must turn up nowhere.
+# A file that hostile files may refer to and no reader may open, and its bytes, which must appear nowhere.
 CANARY_NAME = "outside.h5"
 CANARY = b"CANARY!!"
 
 _FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.remove", "os.rename", "subprocess.", "socket.")
-_OPENED = 0x1 | 0x20  # inotify's IN_ACCESS and IN_OPEN
+_OPENED = 0x1 | 0x20  # IN_ACCESS and IN_OPEN of inotify
 
 
 def write_canary(path: Path) -> None:
-    """A sound file, so that it would be read: as numbers its bytes are finite."""
+    """Write a sound file that a reader would accept: as numbers its bytes are finite."""
     values = np.frombuffer(CANARY * 1536, "<c8").reshape(2, 2, 16, 24)
     with h5py.File(path, "w") as file:
         file["kspace"], file["image"], file["dataset/data"] = values, values[:, 0], values
 
 
 class Watch:
-    """From its making on, `take` gives what was done that should not have been."""
+    """A watch that begins when it is made; `take` returns forbidden actions."""
 
     def __init__(self, canary: Path, allowed: tuple[Path, ...]) -> None:
-        """canary: the file outside.  allowed: folders in which the interpreter may open what it wants."""
+        """Begin to watch.
+
+        Args:
+            canary: the file outside.
+            allowed: folders in which the interpreter may open any file.
+        """
         self._seen: list[str] = []
         self._allowed = (*(f"{folder}/" for folder in allowed), *{sys.prefix, sys.base_prefix}, "/proc/", "/sys/")
         self._library = ctypes.CDLL(None, use_errno=True)
@@ -51,7 +56,7 @@ class Watch:
             self._seen.append(event)
 
     def take(self) -> list[str]:
-        """What was seen since the last call."""
+        """List the forbidden actions since the last call."""
         seen, self._seen = self._seen, []
         try:
             if os.read(self._kernel, 2**16):

@@ -1,4 +1,4 @@
-"""Hostile files of weights: pickles that would run something, archives and headers that lie."""
+"""Hostile files of weights: pickles that would run a command, archives and headers with false statements."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MARKER = "pickle-was-run"  # a file that a hostile pickle would make
 
 
 class _Runs:
-    """As a pickle: a command that makes the marker."""
+    """Pickles as a command that makes the marker."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, (f"touch {MARKER}",)
 
 
 def _torch(program: bytes, storages: dict[str, bytes] | None = None, compression: int = zipfile.ZIP_STORED) -> bytes:
-    """An archive as `torch.save` writes it, of this pickle."""
+    """An archive of this pickle as `torch.save` writes it."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as out:
         out.writestr("archive/data.pkl", program)
@@ -40,7 +40,7 @@ def _torch(program: bytes, storages: dict[str, bytes] | None = None, compression
 
 
 def _names(count: int) -> bytes:
-    """The pickle of a dictionary whose every entry is one dictionary of `count` names, shared."""
+    """The pickle of a dictionary in which every entry is the same dictionary of `count` names."""
     inner = {f"a{number}": 0 for number in range(count)}
     return pickle.dumps({f"b{number}": inner for number in range(count)}, 2)
 
@@ -72,7 +72,7 @@ def _arrays() -> bytes:
 
 
 def _views() -> bytes:
-    """A tensor that is called for again and again."""
+    """A tensor that is requested again and again."""
     storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuM\x10\x27tQ"
     view = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0M\x10\x27\x85K\x01\x85\x89}tR"
     entries = (b"X\x04\0\0\0%04x" % number + view for number in range(20_000))

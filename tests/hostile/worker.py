@@ -1,4 +1,4 @@
-"""Read the files that standard input names, one after another, and say of each what came of it, a JSON line each.
+"""Read the files that standard input names, one after another, and print the outcome of each as a JSON line.
 
 python -m tests.hostile.worker FOLDER CANARY; a line of input is [kind, path].  `tests.hostile.pool` is the other side.
 """
@@ -20,21 +20,21 @@ from tests.hostile.reading import READERS
 from tests.hostile.seeds import seeds, write
 from tests.hostile.watch import CANARY, Watch
 
-# More memory in use than this is a finding.  Far more is not granted: then what failed for it is one, too.
+# A growth of memory above this is a finding.  Much more memory is not granted; a failure to get it is a finding, too.
 LARGEST_GROWTH = 500 * 2**20
 _GRANTED = 4 * 2**30
 
 
 def main(folder: str, canary: str) -> None:
     """Serve until standard input ends."""
-    warnings.simplefilter("error")  # as in the tests: a warning of NumPy is a value that nobody looked at
+    warnings.simplefilter("error")  # as in the tests: a warning of NumPy is an unchecked value
     _warm_up(Path(folder))
     watch = Watch(Path(canary), (Path(folder), Path(__file__).resolve().parents[2]))
     start, _ = _memory()
     resource.setrlimit(resource.RLIMIT_AS, (start + _GRANTED, start + _GRANTED))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints must not be taken for a reply
+    os.dup2(2, 1)  # output of libraries must not be taken for a reply
     print(json.dumps("ready"), file=replies, flush=True)
     for line in sys.stdin:
         kind, path = json.loads(line)
@@ -42,7 +42,7 @@ def main(folder: str, canary: str) -> None:
 
 
 def _warm_up(folder: Path) -> None:
-    """Read the sound files first: JAX takes time and address space of its own where it first computes."""
+    """Read the sound files first: JAX takes time and address space when it first computes."""
     for name, seed in seeds().items():
         path = write(folder / f"sound{seed.suffix}", seed.content)
         outcome, message = _read(seed.kind, path)
@@ -50,8 +50,8 @@ def _warm_up(folder: Path) -> None:
 
 
 def _outcome(kind: str, path: Path, watch: Watch) -> dict[str, object]:
-    """What came of it.  growth: by how much the peak of address space grew, resident: that of memory, in bytes."""
-    # A peak is forgotten by writing 5 there, so that what is used now is the peak from here on.
+    """The outcome of reading a file, with the growth of the peaks of address space and of memory [bytes]."""
+    # Writing 5 to this file resets the peaks to the current use.
     Path("/proc/self/clear_refs").write_text("5")
     virtual, resident = _memory()
     begun = time.perf_counter()
@@ -85,7 +85,7 @@ def _read(kind: str, path: Path) -> tuple[str, str]:
 
 
 def _memory() -> tuple[int, int]:
-    """The peaks of address space and of memory in use so far, in bytes."""
+    """The peaks of address space and of memory in use so far [bytes]."""
     status = Path("/proc/self/status").read_text()
     peak, used = (int(status.split(f"\n{name}:")[1].split()[0]) for name in ("VmPeak", "VmHWM"))
     return 1024 * peak, 1024 * used

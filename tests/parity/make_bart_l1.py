@@ -4,12 +4,14 @@ The stored images are the reference of tests/test_recon.py.  To make the file an
 
     python -m tests.parity.make_bart_l1
 
-mask, lam: of `measurement((64, 64), 4, noise=0)`, the problem.  haar, dau2, tv: (64, 64, 2) real and imaginary part.
+* mask, lam: the problem, from `measurement((64, 64), 4, noise=0)`.
+* haar, dau2, tv: (64, 64, 2) real and imaginary part.
 
-`-w 1` keeps BART from rescaling the data, so that its lambda is ours.  `-n` keeps it from shifting the wavelets at
-random in every iteration, which minimises no fixed objective: that image is 10 % from the one without shifts, and moves
-on by 1 % an iteration.  Levels: bands are split while they have at least 16 rows and columns, here three times.  FISTA
-in BART thresholds first and takes its gradient step of 0.95 after, so that its image is one step past the minimiser.
+`-w 1` keeps BART from rescaling the data, so that its lambda equals the lambda here.  `-n` keeps it from shifting the
+wavelets at random in every iteration, which minimises no fixed objective.  The image with random shifts differs by 10 %
+from the image without, and changes by 1 % an iteration.  BART splits bands while they have at least 16 rows and
+columns, here three times.  FISTA in BART thresholds first and takes its gradient step of 0.95 afterwards, so that its
+image is one step past the minimiser.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ OPTIONS = {
 
 
 def write(path: Path, coils: np.ndarray) -> None:
-    """(coil, ny, nx) as BART's (ny, nx, 1, coil), column by column."""
+    """Write (coil, ny, nx) as BART's (ny, nx, 1, coil), column by column."""
     array = np.moveaxis(np.asarray(coils, np.complex64), 0, -1)[:, :, None, :]
     path.with_suffix(".hdr").write_text(f"# Dimensions\n{' '.join(map(str, array.shape))}\n")
     array.ravel(order="F").tofile(path.with_suffix(".cfl"))

@@ -1,4 +1,4 @@
-"""Let CVXPY minimise l1 problems with wavelets on several shifts, and store its minimisers beside this file.
+"""Let CVXPY minimise l1 problems with wavelets on several shifts, and store its minimisers next to this file.
 
 The stored minimisers are the reference of tests/test_cycle_spun.py.  The problem is written without `jaxcs`: the data
 term by NumPy's transform, the wavelets by PyWavelets, both as matrices.  To make the file anew:
@@ -20,18 +20,18 @@ import pywt
 from tests.test_recon import measurement
 
 SHAPE, N_COILS, LAM, WAVELET, LEVELS = (16, 16), 2, 0.01, "db2", 2
-# As jaxcs.operators.cycle_spun.spread_shifts has them for two levels.
+# The same shifts as jaxcs.operators.cycle_spun.spread_shifts gives for two levels.
 SHIFTS = {2: ((0, 0), (3, 3)), 4: ((0, 0), (1, 2), (2, 1), (3, 3))}
 
 
 def matrix(function, shape):
-    """The matrix of a linear function of images of this shape, flattened."""
+    """Compute the matrix of a linear function of flattened images of this shape."""
     units = np.eye(np.prod(shape)).reshape(-1, *shape)
     return np.stack([np.ravel(function(unit)) for unit in units], axis=1)
 
 
 def sample(maps, mask):
-    """The measured samples of all coils."""
+    """Make the function that measures the samples of all coils."""
 
     def of(image):
         shifted = np.fft.ifftshift(maps * image, axes=(-2, -1))
@@ -41,7 +41,7 @@ def sample(maps, mask):
 
 
 def coefficients(shift):
-    """PyWavelets' coefficients of the image rolled by a shift."""
+    """Make the function that computes PyWavelets' coefficients of the image rolled by a shift."""
 
     def of(image):
         found = pywt.wavedec2(np.roll(image, shift, (0, 1)), WAVELET, mode="periodization", level=LEVELS)
@@ -59,7 +59,7 @@ def main() -> None:
     for count, shifts in SHIFTS.items():
         x = cvxpy.Variable(a.shape[1], complex=True)
         penalty = sum(cvxpy.norm1(matrix(coefficients(shift), SHAPE) @ x) for shift in shifts) / count
-        # Scaled: interior-point methods stop at absolute errors.
+        # The objective is scaled, because interior-point methods stop at absolute errors.
         problem = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(a @ x - y) / (2 * LAM) + penalty))
         problem.solve(solver=cvxpy.CLARABEL, tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10)
         print(count, problem.status, LAM * problem.value, flush=True)

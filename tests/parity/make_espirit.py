@@ -5,9 +5,9 @@ The stored maps are the reference of tests/test_espirit.py.  To calibrate anew, 
     apt-get install bart && pip install sigpy==0.1.27
     python tests/parity/make_espirit.py
 
-kspace: (4, 40, 37) complex64, four analytic coils that see an analytic object, and noise.
-sensitivities: (4, 40, 37) complex64, these coils' own maps, with sum over coils of |sensitivities|^2 = 1.
-bart, sigpy: (4, 40, 37) complex64, the tools' maps by their defaults from the central 24 x 24 samples.
+* kspace: (4, 40, 37) complex64, four analytic coils that see an analytic object, and noise.
+* sensitivities: (4, 40, 37) complex64, these coils' true maps, with sum over coils of |sensitivities|^2 = 1.
+* bart, sigpy: (4, 40, 37) complex64, the tools' maps with their defaults from the central 24 x 24 samples.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOISE = 0.0002  # standard deviation in k-space, relative to the strongest sampl
 
 
 def simulate() -> tuple[np.ndarray, np.ndarray]:
-    """The k-space and the true maps."""
+    """Simulate k-space and the true maps."""
     y, x = np.meshgrid(*((np.arange(n) - n // 2) / (n / 2) for n in SHAPE), indexing="ij")
     angles = 2 * np.pi * np.arange(N_COILS) / N_COILS + 0.3
     distances = [(y - 1.2 * np.sin(a)) ** 2 + (x - 1.2 * np.cos(a)) ** 2 for a in angles]
@@ -42,9 +42,9 @@ def simulate() -> tuple[np.ndarray, np.ndarray]:
 
 
 def bart_maps(kspace: np.ndarray, calibration_shape: tuple[int, int]) -> np.ndarray:
-    """`bart ecalib -m1` from the central `calibration_shape` samples of (coil, ny, nx).
+    """Run `bart ecalib -m1` on the central `calibration_shape` samples of (coil, ny, nx).
 
-    All other samples are zeroed, because `ecalib` moves its region along the rows to where the energy is largest.
+    All other samples are zeroed, because `ecalib` moves its region along the rows to the position of largest energy.
     """
     centre = np.zeros_like(kspace, np.complex64)
     starts = [n // 2 - width // 2 for n, width in zip(kspace.shape[1:], calibration_shape, strict=True)]
@@ -63,7 +63,7 @@ def bart_maps(kspace: np.ndarray, calibration_shape: tuple[int, int]) -> np.ndar
 
 
 def sigpy_maps(kspace: np.ndarray, calibration_width: int) -> np.ndarray:
-    """SigPy's `EspiritCalib` by its defaults."""
+    """Run SigPy's `EspiritCalib` with its defaults."""
     from sigpy.mri.app import EspiritCalib
 
     return EspiritCalib(kspace, calib_width=calibration_width, show_pbar=False).run()

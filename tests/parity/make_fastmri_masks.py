@@ -5,9 +5,9 @@ The stored masks are the reference of tests/test_masks.py.  To draw them anew, i
     pip install torch && pip install --no-deps fastmri==0.3.0
     python tests/parity/make_fastmri_masks.py
 
-masks: (kind, width, pair, seed, bytes) uint8, each mask packed by `numpy.packbits` and padded with zeros.
-kinds, widths, pairs (acceleration, center fraction), seeds: the axes.  A seed of digits is an int, any other
-is a file name, whose character codes are the seed.
+* masks: (kind, width, pair, seed, bytes) uint8, each mask packed by `numpy.packbits` and padded with zeros.
+* kinds, widths, pairs (acceleration, center fraction), seeds: the axes.  A seed of digits is an int.  Any other seed is
+  a file name, whose character codes are the seed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEEDS = ("0", "42", "123", "4294967295", "file1000769.h5", "file_brain_AXT2_200_
 
 
 def draw(kind: str, width: int, pair: tuple[int, float], seed: str) -> np.ndarray:
-    """One mask of the package, packed."""
+    """Draw one mask of the package, packed."""
     acceleration, center_fraction = pair
     function = create_mask_for_mask_type(kind, [center_fraction], [acceleration])
     number = int(seed) if seed.isdigit() else tuple(map(ord, seed))

@@ -1,13 +1,15 @@
-"""Store what fastMRI's U-Net and variational network make of inputs of many sizes, in fastmri_networks.npz.
+"""Store the outputs of fastMRI's U-Net and variational network for inputs of many sizes in fastmri_networks.npz.
 
-They are the reference of tests/test_nets.py.  The weights are those of torch_files/.  To make them anew:
+They are the reference of tests/test_nets.py.  The weights are in torch_files/.  To make them anew:
 
     pip install torch==2.13.0 fastmri==0.3.0
     python tests/parity/make_fastmri_networks.py
 
-unet|ny|nx: input and output.  varnet|coils|ny|nx|lines: k-space, mask and output, with `lines` as the number of
-low-frequency lines, 0 for those of the mask.  pipeline: k-space, mask, the crop's shape and the image of fastMRI's
-U-Net in its whole pipeline, with a pixel so bright that the clamp acts.
+* unet|ny|nx: input and output.
+* varnet|coils|ny|nx|lines: k-space, mask and output, with `lines` as the number of low-frequency lines, 0 to take it
+  from the mask.
+* pipeline: k-space, mask, the crop's shape and the image of fastMRI's U-Net in its whole pipeline, with a pixel so
+  bright that the clamp acts.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ VARNET = [(1, 22, 19, 0), (3, 16, 32, 0), (4, 17, 33, 0), (2, 24, 20, 6), (5, 15
 
 
 def pipeline(unet: torch.nn.Module) -> dict[str, np.ndarray]:
-    """fastMRI's own steps: coil images, crop, magnitude, root sum of squares, normalisation, clamp, and back."""
+    """Run fastMRI's own steps: coil images, crop, magnitude, root sum of squares, normalisation, clamp, and back."""
     image = torch.randn(3, 24, 20, 2)
     image[:, 12, 10] = 40.0
     mask = torch.rand(20) < 0.6

@@ -1,7 +1,7 @@
-"""Let SigPy minimise the l1 and TV problems of `jaxcs.recon`, and store its minimisers beside this file.
+"""Let SigPy minimise the l1 and TV problems of `jaxcs.recon`, and store its minimisers next to this file.
 
-The stored minimisers are the reference of tests/test_recon.py.  SigPy's solvers are run on our operators, wrapped as
-`sigpy.linop.Linop`, with its proximal operators, in double precision.  To make the file anew:
+The stored minimisers are the reference of tests/test_recon.py.  SigPy's solvers run on this project's operators,
+wrapped as `sigpy.linop.Linop`, with SigPy's proximal operators, in double precision.  To make the file anew:
 
     pip install sigpy==0.1.27
     python -m tests.parity.make_sigpy_l1
@@ -42,7 +42,7 @@ class Wrapped(sigpy.linop.Linop):
 
 
 def measure(m: Measurement, grid: tuple[int, int]) -> sigpy.linop.Linop:
-    """The measurement operator on a grid whose margin it does not see."""
+    """Make the measurement operator on a grid whose margin it does not see."""
     a = Sense(m.maps.astype(np.complex128), m.mask)
     forward = jax.jit(lambda x: a.forward(centre_crop(x, m.maps.shape[1:])))
     adjoint = jax.jit(lambda y: centre_pad(a.adjoint(y), grid))
@@ -50,7 +50,7 @@ def measure(m: Measurement, grid: tuple[int, int]) -> sigpy.linop.Linop:
 
 
 def minimise_l1(config: Config, m: Measurement) -> tuple[np.ndarray, float]:
-    """SigPy's accelerated proximal gradient method."""
+    """Minimise by SigPy's accelerated proximal gradient method."""
     psi, grid = sparsifying_transform(config, m.maps.shape[1:])
     a, w = measure(m, grid), Wrapped(jax.jit(psi.forward), jax.jit(psi.adjoint), grid, grid)
     prox = sigpy.prox.UnitaryTransform(sigpy.prox.L1Reg(grid, LAM), w)
@@ -64,7 +64,7 @@ def minimise_l1(config: Config, m: Measurement) -> tuple[np.ndarray, float]:
 
 
 def minimise_tv(m: Measurement) -> tuple[np.ndarray, float]:
-    """SigPy's primal-dual hybrid gradient method, with the data term dualised as well."""
+    """Minimise by SigPy's primal-dual hybrid gradient method, with the data term dualised as well."""
     shape = m.maps.shape[1:]
     a = measure(m, shape)
     difference = FiniteDifference()

@@ -5,13 +5,14 @@ They are the reference of tests/test_weights_import.py.  To make them anew:
     pip install torch==2.13.0 fastmri==0.3.0
     python tests/parity/make_torch_files.py
 
-unet.pt, varnet.pt: plain state dictionaries, for `Unet(1, 1, 2, 2)` and `VarNet(2, 2, 2, 2, 2)`.
-unet_model.pt: as fastMRI's first training script saved the U-Net, with data parallelism, settings and optimiser.
-varnet_lightning.ckpt: as Lightning saves the variational network, with loss, metrics, a callback and optimiser.
-varnet_old_lightning.ckpt: the same by fastMRI of early 2020, without prefix and with constants.
-unet_half.pt: in half precision.  unet_bfloat16.pt: parameters, not tensors, in bfloat16.
-unet_legacy.pt: in the format before PyTorch 1.6.
-outputs.npz: an input (and the mask), and the output, of the two networks by PyTorch.
+* unet.pt, varnet.pt: plain state dictionaries, for `Unet(1, 1, 2, 2)` and `VarNet(2, 2, 2, 2, 2)`.
+* unet_model.pt: as fastMRI's first training script saved the U-Net, with data parallelism, settings and optimiser.
+* varnet_lightning.ckpt: as Lightning saves the variational network, with loss, metrics, a callback and optimiser.
+* varnet_old_lightning.ckpt: the same by fastMRI of early 2020, without prefix and with constants.
+* unet_half.pt: in half precision.
+* unet_bfloat16.pt: parameters, not tensors, in bfloat16.
+* unet_legacy.pt: in the format before PyTorch 1.6.
+* outputs.npz: an input (and the mask), and the output, of the two networks by PyTorch.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ FOLDER = pathlib.Path(__file__).with_name("torch_files")
 
 
 def lightning_class(module: str, name: str, *bases: type) -> type:
-    """A class that pickles under a name of Lightning's, which need not be installed for it."""
+    """Make a class that pickles under a name of Lightning's, so that Lightning need not be installed."""
     made = type(name, bases, {"__module__": module})
     parts = module.split(".")
     for i in range(len(parts)):
@@ -40,7 +41,7 @@ def lightning_class(module: str, name: str, *bases: type) -> type:
 
 
 def adam_state(parameters: list[torch.nn.Parameter]) -> dict:
-    """The state of an optimiser after a step that changes nothing."""
+    """Make the state of an optimiser after a step that changes nothing."""
     optimiser = torch.optim.Adam(parameters, lr=0.0)
     sum(parameter.sum() for parameter in parameters).backward()
     optimiser.step()
@@ -48,7 +49,7 @@ def adam_state(parameters: list[torch.nn.Parameter]) -> dict:
 
 
 def network_outputs(unet: torch.nn.Module, varnet: torch.nn.Module) -> dict[str, np.ndarray]:
-    """Inputs of odd sizes, and what the networks make of them."""
+    """Make inputs of odd sizes, and compute the networks' outputs."""
     image = torch.randn(1, 1, 21, 18)
     mask = torch.zeros(1, 1, 1, 19, 1, dtype=torch.bool)
     mask[..., ::3, :] = True
@@ -65,7 +66,10 @@ def network_outputs(unet: torch.nn.Module, varnet: torch.nn.Module) -> dict[str,
 
 
 def lightning_checkpoint(varnet: torch.nn.Module) -> dict:
-    """What Lightning before 1.5 wrote at the end of an epoch; a callback's key was its class, later it is text."""
+    """Make a checkpoint as Lightning before 1.5 wrote it at the end of an epoch.
+
+    A callback's key was its class; later it is text.
+    """
     attributes = lightning_class("pytorch_lightning.utilities.parsing", "AttributeDict", dict)
     callback = lightning_class("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint")
     state = {f"varnet.{name}": tensor for name, tensor in varnet.state_dict().items()}

@@ -1,16 +1,20 @@
-"""Store what PyTorch makes of un-trained networks with random weights, and its resampling, in untrained_networks.npz.
+"""Store PyTorch's outputs of un-trained networks with random weights, and its resampling, in untrained_networks.npz.
 
 They are the reference of tests/test_untrained_nets.py.  The modules are written from the papers' descriptions, with
-PyTorch's own layers in training mode; outputs and gradients are computed in float64.  To make them anew:
+PyTorch's own layers in training mode.  Outputs and gradients are computed in float64.  To make them anew:
 
     pip install torch==2.13.0 numpy
     python tests/parity/make_untrained_networks.py
 
-network|output size|...: params|layer|name in the library's names and axes (kernels (y, x, in, out), pixelwise ones
-(in, out)); z, y and target channels last; gradient|layer|kernel of sum((y - target)^2) for one layer, since the sum of
-squares alone hardly changes with what is before a normalisation.  mode|in|out: the image at `in` made `out`, the
-weight, and the gradient of sum(weight * image).  places, place: pairs of in and out, and where the pixels of nearest
-up-sampling come from, pair after pair.
+The keys network|output size|... are:
+
+* params|layer|name in the library's names and axes (kernels (y, x, in, out), pixelwise kernels (in, out));
+* z, y and target, with channels last;
+* gradient|layer|kernel of sum((y - target)^2) for one layer.  The sum of squares alone hardly changes with the layers
+  before a normalisation.
+
+mode|in|out holds the image of size `in`, resampled to `out`, the weight, and the gradient of sum(weight * image).
+places holds pairs of in and out.  place holds the sources of the pixels in nearest up-sampling, pair after pair.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ GRADIENT_OF = {"conv": "conv1", "deep": "conv1", "prior": "halve1"}
 
 
 class Named(nn.Module):
-    """Layers made the first time their name is asked for, so that a network reads as a list of steps."""
+    """Layers are made when their name is first used, so that a network reads as a list of steps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +59,7 @@ class Named(nn.Module):
 
 
 class Decoder(Named):
-    """ConvDecoder or Deep Decoder; sizes are those after each up-sampling."""
+    """ConvDecoder or Deep Decoder; sizes are given after each up-sampling."""
 
     def __init__(self, kind: str, out_size: tuple[int, int], layers: int, bias: bool) -> None:
         super().__init__()
@@ -78,7 +82,7 @@ class Decoder(Named):
 
 
 class Prior(Named):
-    """The hour-glass; every scale gives the size that it got."""
+    """The hour-glass network; every scale returns an image of its input's size."""
 
     def __init__(self, skips: tuple[int, ...]) -> None:
         super().__init__()
@@ -90,7 +94,7 @@ class Prior(Named):
         return torch.relu(self.norm(f"{name}_norm", x))
 
     def scale(self, x: torch.Tensor, i: int) -> torch.Tensor:
-        """Scale i and all that are coarser."""
+        """Scale i and all coarser scales."""
         if i == len(self.skips):
             return x
         skip = [self.block(f"skip{i}", x, self.skips[i], 1)] if self.skips[i] else []
@@ -116,7 +120,7 @@ def kernel(weight: torch.Tensor, pixelwise: bool) -> np.ndarray:
 
 
 def fit(network: Named, z: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """The output, with the gradients of sum((y - target)^2) left in the network."""
+    """Compute the output, and leave the gradients of sum((y - target)^2) in the network."""
     network.zero_grad()
     y = network(z)
     ((y - target) ** 2).sum().backward()
@@ -124,7 +128,10 @@ def fit(network: Named, z: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def run(name: str, kind: str, make: Callable[[], Named], shape: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Weights, input, output and one gradient, of a network whose gradient float32 can tell: some cannot."""
+    """Compute weights, input, output and one gradient of a network.
+
+    Float32 must be able to resolve the gradient; for some networks it cannot.
+    """
     error = torch.inf
     while error > 2e-6:
         network, z = make(), torch.rand(1, CHANNELS, *shape)
@@ -170,7 +177,7 @@ def main() -> None:
             name = f"{mode}|{into[0]}-{into[1]}|{out[0]}-{out[1]}"
             for what, array in (("x", x), ("y", y), ("weight", weight), ("gradient", x.grad)):
                 found[f"{name}|{what}"] = channels_last(array)
-    # Sizes of decoders, and smaller ones at which float32 and exact arithmetic give different pixels.
+    # Sizes of decoders, and smaller sizes for which float32 and exact arithmetic give different pixels.
     for into in [*range(1, 65), 183, 343]:
         for out in [*range(into, min(4 * into, 128)), 320, 640]:
             ramp = torch.arange(into, dtype=torch.float32)[None, None]

@@ -1,0 +1,1 @@
+"""Methods, and how a slice is attacked and scored under them."""

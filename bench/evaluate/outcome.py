@@ -1,0 +1,149 @@
+"""From what was computed of one slice to what is recorded of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from bench.evaluate.evidence import clean_flags, flag_across, raised, search_flags, victim_flags
+from bench.evaluate.experiment import Evaluated, Found
+from bench.evaluate.subjects import Subject
+from bench.plan.config import RunConfig
+from bench.plan.conventions import crop
+from bench.slices.coverage import MOST_LEFT_OUT
+from bench.slices.prepare import Prepared
+from jaxcs.attacks.losses import LOSSES, ImageLoss
+from jaxcs.evidence import CONVERGED
+
+_NOT_A_METRIC = ("clamped",)
+_LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LOSSES.items()}
+
+
+class Outcome(NamedTuple):
+    """One slice, source and epsilon.
+
+    checks: losses that other attacks found.  scored: under the perturbation and under noise, by victim.
+    """
+
+    found: Found
+    checks: dict[str, Any]
+    scored: dict[str, tuple[Evaluated, Evaluated]]
+
+
+class Result(NamedTuple):
+    """One slice: lines of images.jsonl and searches.jsonl, why it failed or None, and arrays by name."""
+
+    rows: list[dict[str, Any]]
+    searches: list[dict[str, Any]]
+    failure: str | None
+    pictures: dict[str, np.ndarray]
+    perturbations: dict[str, np.ndarray]
+
+
+def result(
+    config: RunConfig,
+    prepared: Prepared,
+    zero_filled: Evaluated,
+    clean: dict[str, Evaluated],
+    outcomes: dict[tuple[str, float], Outcome],
+    sources: list[Subject],
+    victims: list[Subject],
+) -> Result:
+    """All that is recorded of one slice.
+
+    zero_filled: what every method is held against.  clean: by victim.  outcomes: by source and epsilon.
+    """
+    baseline = {metric: float(value) for metric, value in zero_filled.scores.items()}
+    by_label = {one.label: one for one in victims}
+    # In the order of the run: mappings that went through JAX are sorted by name.
+    labels = [(source.label, eps) for source in sources for eps in config.eps]
+    rows: list[dict[str, Any]] = []
+    searches: list[dict[str, Any]] = []
+    losses: dict[tuple[str, str, float], float] = {}
+    name = prepared.name
+    pictures = {f"{name}|truth": np.asarray(prepared.data.target)}
+    pictures |= {f"{name}|{label}|clean": np.asarray(one.image) for label, one in clean.items()}
+    for source, eps in labels:
+        one = outcomes[source, eps]
+        pictures[f"{name}|{source}|perturbation|{eps:g}"] = np.asarray(one.found.picture)
+        checks = {check: float(loss) for check, loss in one.checks.items()}
+        searched = search_flags(eps, one.found, checks)
+        attack = by_label[source].attack.name
+        searches.append(
+            {"case": name, "source": source, "attack": attack, "eps": eps}
+            | {"trace": one.found.trace.tolist(), "restarts": one.found.restarts.tolist()}
+            | checks
+        )
+        for victim in (label for label in by_label if label in one.scored):
+            attacked, noise = one.scored[victim]
+            pictures[f"{name}|{victim}|{source}|{eps:g}"] = np.asarray(attacked.image)
+            pictures.setdefault(f"{name}|{victim}|noise|{eps:g}", np.asarray(noise.image))
+            data_range = prepared.data.data_range
+            far, near = (_loss(config, clean[victim], scored, data_range) for scored in (attacked, noise))
+            losses[source, victim, eps] = far
+            clamped = float(attacked.scores.get("clamped", 0.0))
+            randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
+            reconstructed = {"clean": clean[victim], "noise": noise, "attacked": attacked}
+            errors = {state: _solver_error(scored) for state, scored in reconstructed.items()}
+            holds = victim_flags(eps, far, near, clamped, randomised, _maps_leave_out(prepared, by_label[victim]))
+            holds["solver not converged"] = any(
+                error is not None and not error <= CONVERGED for error in errors.values()
+            )
+            holds |= clean_flags({name: float(value) for name, value in clean[victim].scores.items()}, baseline)
+            flags = raised(holds | (searched if source == victim else {}))
+            common: dict[str, Any] = {"case": name, "volume": prepared.volume, "source": source, "victim": victim}
+            common |= {"attack": attack, "eps": eps}
+            measured = {"norm": float(one.found.norm), "norm_kspace": float(one.found.norm_kspace), "flags": flags}
+            measured |= {f"solver_error_{state}": error for state, error in errors.items()}
+            if "clamped" in attacked.scores:
+                measured |= {"clamped_clean": float(clean[victim].scores["clamped"]), "clamped": clamped}
+            rows += [
+                common | {"metric": metric, "zero_filled": baseline[metric]} | values | measured
+                for metric, values in _scores(clean[victim], noise, attacked).items()
+            ]
+    flag_across(rows, losses)
+    states = ("zero_filled", "clean", "noise", "attacked")
+    broken = [row["eps"] for row in rows if not np.isfinite([row[state] for state in states]).all()]
+    # A norm of NaN counts as 0, so that such a perturbation would pass for a small one.
+    broken += [eps for (_, eps), one in outcomes.items() if not np.isfinite(one.found.delta).all()]
+    failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
+    single = len(sources) == 1
+    perturbations = {
+        f"{name}|{eps:g}" if single else f"{name}|{source}|{eps:g}": np.asarray(one.found.delta) * prepared.scale
+        for (source, eps), one in outcomes.items()
+    }
+    pictures = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}
+    return Result(rows, searches, failure, pictures, perturbations)
+
+
+def _solver_error(evaluated: Evaluated) -> float | None:
+    """Distance of a solver's image from its minimiser, None for what minimises nothing; infinity is not in JSON."""
+    error = float(evaluated.solver_error)
+    return None if np.isnan(error) else min(error, 1.0)
+
+
+def _maps_leave_out(prepared: Prepared, victim: Subject) -> bool:
+    """Whether a method's images are of maps that leave out too much of the object."""
+    left_out = prepared.left_out
+    return left_out is not None and left_out > MOST_LEFT_OUT and victim.method.uses_maps(victim.method_config)
+
+
+def _loss(config: RunConfig, clean: Evaluated, scored: Evaluated, data_range: Array) -> float:
+    """The error that the attack drives up, of what the attack looks at."""
+    region = config.region if config.aim == "region" else None
+    reference = crop(scored.truth if config.target == "truth" else clean.image, region)
+    return float(_LOSSES[config.loss](crop(scored.image, region), reference, data_range))
+
+
+def _scores(clean: Evaluated, noise: Evaluated, attacked: Evaluated) -> dict[str, dict[str, float]]:
+    """By metric: its value on clean data, under noise and under attack."""
+    states = {"clean": clean, "noise": noise, "attacked": attacked}
+    return {
+        metric: {state: float(one.scores[metric]) for state, one in states.items()}
+        for metric in sorted(clean.scores)
+        if metric not in _NOT_A_METRIC
+    }

@@ -1,0 +1,86 @@
+"""Whether a network scores what the card of its weights states, from a run's records alone."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from bench.plan.intervals import FEWEST, means_by_volume, quantile
+
+# Both metrics of every network are looked at, so that 95 % would raise too many false alarms.
+_CONFIDENCE = 0.99
+_SAMPLING = ("mask", "acceleration", "center_fraction")
+_WORDS = {"ssim": "SSIM {:.3f}", "psnr": "PSNR {:.2f} dB"}
+
+
+def below_card(rows: list[dict[str, Any]], run: dict[str, Any]) -> dict[str, str]:
+    """By victim, that it scores clearly less on clean data than its card states, in a sentence.
+
+    run: the content of run.json.  A card is comparable if its validation images were of the same phantom, or of a file
+    of this name, were sampled likewise, and neither were chosen for being hard nor scored in a region.  Clearly: by
+    more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The spread is the
+    card's own; of older cards, which state none, it is the run's, and fewer than 5 volumes then cannot tell.
+    """
+    config, found = run["config"], {}
+    for victim, method in run.get("methods", {}).items():
+        card = (method.get("weights") or {}).get("card")
+        if card is None or not _comparable(card, method.get("method"), config):
+            continue
+        scores = card["validation"]
+        for metric, style in _WORDS.items():
+            values = _by_volume(rows, victim, metric)
+            stated = scores.get(metric)
+            margin = _margin(values, scores.get(f"{metric}_spread"), scores.get("images"))
+            if not _is_number(stated) or margin is None or not float(np.mean(values)) < stated - margin:
+                continue
+            found[victim] = (
+                f"{victim} has {style.format(np.mean(values))} on clean data, and by the card of its weights "
+                f"{style.format(stated)}; of {len(values)} volume{'s' * (len(values) > 1)} chance explains "
+                f"{style.partition(' ')[2].format(margin)}"
+            )
+            break
+    return found
+
+
+def _comparable(card: Any, method: Any, config: dict[str, Any]) -> bool:
+    if type(card) is not dict or type(card.get("validation")) is not dict or type(card.get("training")) is not dict:
+        return False
+    trained = card["training"]
+    if card.get("method") != method or config.get("only") is not None or config.get("region") is not None:
+        return False
+    if dict(trained.get("shift") or {}) != dict(config.get("shift") or {}):
+        return False
+    if any(trained.get(name) != config.get(name) for name in _SAMPLING):
+        return False
+    data, own = trained.get("validation") or trained.get("data"), config.get("data")
+    if data is None or own is None:
+        return data is None and own is None and trained.get("phantom") == config.get("phantom")
+    return PurePath(str(data)).name == PurePath(str(own)).name
+
+
+def _by_volume(rows: list[dict[str, Any]], victim: str, metric: str) -> list[float]:
+    """Clean means of the volumes."""
+    cases = {
+        (row["case"], row["volume"]): row["clean"] for row in rows if (row["victim"], row["metric"]) == (victim, metric)
+    }
+    return means_by_volume(np.array(list(cases.values())), [volume for _, volume in cases])
+
+
+def _margin(values: list[float], spread: Any, images: Any) -> float | None:
+    """By how much the mean of the values may be below the card's by chance; None where that cannot be told."""
+    count = len(values)
+    if _is_number(spread) and _is_number(images) and images >= FEWEST and count:
+        of_card = images
+    elif count >= FEWEST:
+        # The card's mean is of some images, too; how many, it does not say.
+        spread, of_card, images = float(np.std(values, ddof=1)), count, count
+    else:
+        return None
+    return quantile(images, _CONFIDENCE) * spread * math.sqrt(1 / count + 1 / of_card)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)

@@ -1,0 +1,150 @@
+"""What a run of several methods found, as sentences with their numbers (Figure 3 of the ICML 2021 paper)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from bench.findings.judged import CANNOT_TELL, NO, NOT_EXCLUDED, YES, Judged, Part, verdict
+from bench.findings.published import ABOVE, OWN_ATTACK, SENSITIVE
+from bench.plan.intervals import Interval, of_mean, told
+
+# (source, victim) -> PSNR lost [dB], by (case, epsilon)
+_Losses = dict[tuple[str, str], dict[tuple[str, float], float]]
+# A mean and how sure it is.
+_More = tuple[float, Interval | None]
+
+# By what their own attacks cost, the least first (U-Net and l1 about equal).
+_ORDER_OF_THE_PAPER = ("convdecoder", "unet", "l1", "varnet")
+
+
+def findings(rows: list[dict[str, Any]]) -> list[str]:
+    """Sentences, of PSNR and of the largest epsilon; none for a run of one method, and none from one image."""
+    run = _Run.of(rows)
+    if len(run.labels) < 2 or len(run.volumes) < 2:
+        return []
+    margins = _margins(run)
+    own = [_own_attack(label, run, margin) for label, margin in margins.items()]
+    own += [_against_noise(label, run) for label in run.victims]
+    own += [f"published: {one.claim.words}: {one.verdict}." for one in judged(rows)]
+    return own + ([_order(run)] if set(run.labels) == set(_ORDER_OF_THE_PAPER) else [])
+
+
+def judged(rows: list[dict[str, Any]]) -> list[Judged]:
+    """The claims about the attacks of a run on each of its methods; none for a run of one method."""
+    run = _Run.of(rows)
+    if len(run.labels) < 2:
+        return []
+    at = f"at epsilon {run.largest:g}"
+    noise, own = [], []
+    for label, (other, more, interval) in _margins(run).items():
+        than_noise, sure = _more_than_noise(label, run)
+        lost = run.mean(label, label)
+        noise.append(Part(f"{label} {at}", than_noise, sure, f"{lost:.1f} and {lost - than_noise:.1f}"))
+        if other is not None:
+            words = f"{lost:.1f} and, by that on {other}, {run.mean(other, label):.1f}"
+            own.append(Part(f"{label} {at}", more, interval, words))
+    found = [Judged(SENSITIVE, noise, len(run.volumes)), Judged(OWN_ATTACK, own, len(run.volumes))]
+    return [one for one in found if one.parts]
+
+
+class _Run(NamedTuple):
+    """The part of a run that claims need: methods as they appear, volumes by case, and PSNR lost, also to noise."""
+
+    labels: list[str]
+    volumes: dict[str, str]
+    lost: _Losses
+    noise: _Losses
+    largest: float
+
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]]) -> _Run:
+        rows = [row for row in rows if row["metric"] == "psnr" and row["eps"] > 0]
+        noise: _Losses = {}
+        lost: _Losses = {}
+        for row in rows:
+            at, pair = (row["case"], row["eps"]), (row["source"], row["victim"])
+            lost.setdefault(pair, {})[at] = row["clean"] - row["attacked"]
+            noise.setdefault(pair, {})[at] = row["clean"] - row["noise"]
+        labels = list(dict.fromkeys(row["source"] for row in rows))
+        volumes = {row["case"]: row["volume"] for row in rows}
+        return cls(labels, volumes, lost, noise, max((row["eps"] for row in rows), default=0.0))
+
+    @property
+    def victims(self) -> list[str]:
+        """The methods that are under an attack made for them."""
+        return [label for label in self.labels if (label, label) in self.lost]
+
+    def mean(self, source: str, victim: str) -> float:
+        """PSNR lost at the largest epsilon [dB]."""
+        return _mean([value for (_, eps), value in self.lost[source, victim].items() if eps == self.largest])
+
+    def more(self, own: dict[tuple[str, float], float], other: dict[tuple[str, float], float]) -> _More:
+        """By how much more one of two losses is at the largest epsilon, image by image."""
+        found = {case: value - other[case, eps] for (case, eps), value in own.items() if eps == self.largest}
+        return _mean(list(found.values())), of_mean(list(found.values()), [self.volumes[case] for case in found])
+
+
+# The strongest of the other attacks, by how much more the own one costs, and how sure that is.
+_Margin = tuple[str | None, float, Interval | None]
+_HOW = {
+    YES: "is hurt most by its own attack",
+    NO: "is NOT hurt most by its own attack",
+    NOT_EXCLUDED: "may be hurt most by its own attack",
+    CANNOT_TELL: "is not known to be hurt most by its own attack",
+}
+
+
+def _margins(run: _Run) -> dict[str, _Margin]:
+    found: dict[str, _Margin] = {}
+    for victim in run.victims:
+        others = [source for source in run.labels if source != victim and (source, victim) in run.lost]
+        worst = max(others, key=lambda source: run.mean(source, victim), default=None)
+        more = (0.0, None) if worst is None else run.more(run.lost[victim, victim], run.lost[worst, victim])
+        found[victim] = (worst, *more)
+    return found
+
+
+def _own_attack(victim: str, run: _Run, margin: _Margin) -> str:
+    """Whether a method is hurt most by its own attack."""
+    worst, more, interval = margin
+    own = run.mean(victim, victim)
+    if worst is None:
+        return f"{victim} loses {own:.1f} dB to its own attack at epsilon {run.largest:g}."
+    return (
+        f"{victim} {_HOW[verdict(ABOVE, [interval])]}: at epsilon {run.largest:g} it loses {own:.1f} dB to it, and "
+        f"{run.mean(worst, victim):.1f} dB to the strongest of the others, that on {worst}, a difference of "
+        f"{told(more, interval, '{:+.1f}')} dB."
+    )
+
+
+def _order(run: _Run) -> str:
+    """The families in order of what their own attacks cost, beside that of the paper."""
+    ours = sorted(_ORDER_OF_THE_PAPER, key=lambda label: run.mean(label, label))
+    found = f"From the least to the most hurt by their own attacks: {', '.join(ours)}; in the paper: "
+    found += ", ".join(_ORDER_OF_THE_PAPER)
+    if ours.index("l1") > _ORDER_OF_THE_PAPER.index("l1"):
+        found += (
+            ". l1 stands higher here: the paper's was an early-stopped iteration attacked by a joint descent, here the "
+            "gradient goes through the solver of the l1 problem"
+        )
+    return found + ". No order of methods follows from attacks that are not known to find the worst."
+
+
+def _more_than_noise(label: str, run: _Run) -> _More:
+    """By how much more a method loses to its own attack than to noise of the same norm, at the largest epsilon."""
+    return run.more(run.lost[label, label], run.noise[label, label])
+
+
+def _against_noise(label: str, run: _Run) -> str:
+    """Whether a method is robust to its own attack, beside noise of the same norm."""
+    attacked, control = run.lost[label, label], run.noise[label, label]
+    stronger = sum(attacked[at] > control[at] for at in attacked) / len(attacked)
+    more = told(*_more_than_noise(label, run), "{:.1f}")
+    return (
+        f"{label} under its own attack at epsilon {run.largest:g} loses {more} dB "
+        f"more than to noise of equal norm; over all epsilons the attack is stronger on {stronger:.0%} of the results."
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,33 @@
+"""How far the solvers' images are from their minimisers, as a sentence beside the scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxcs.evidence import CONVERGED
+
+_STATES = ("clean", "noise", "attacked")
+
+
+def sentence(rows: list[dict[str, Any]]) -> str | None:
+    """The largest estimate of all lines of images.jsonl, by method; None if no method minimises anything.
+
+    rows: also of records of version 0.1, which have no estimates.
+    """
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        errors = [row.get(f"solver_error_{state}") for state in _STATES]
+        found.setdefault(row["victim"], []).extend(error for error in errors if error is not None)
+    told = [_told(victim, errors) for victim, errors in found.items() if errors]
+    return f"solvers: {'; '.join(told)} (estimated, relative)" if told else None
+
+
+def _told(victim: str, errors: list[float]) -> str:
+    largest = max(errors)
+    if largest <= CONVERGED:
+        return f"every image of {victim} is within {largest:.1g} of its minimiser"
+    far = sum(error > CONVERGED for error in errors)
+    return (
+        f"{far / len(errors):.0%} of the reconstructions of {victim} are over {CONVERGED:g} from their minimiser, the "
+        f"farthest {largest:.1g}"
+    )

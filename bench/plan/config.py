@@ -1,0 +1,117 @@
+"""The whole of a run as one frozen value: what is written to run.json and hashed into the run's name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from argparse import Namespace
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+# In place of the name of a mask: the file's own is used.
+OF_THE_FILE = "of the file"
+
+
+class Sampling(NamedTuple):
+    """How k-space is under-sampled: the kind of mask, and its numbers [-], both None if the files have their masks."""
+
+    mask: str
+    acceleration: float | None
+    center_fraction: float | None
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the numbers of a run.
+
+    method, preset, settings: the reconstruction, its named configuration and what is changed in it; or "all" or
+        "basis", several methods, whose settings are then named METHOD.NAME.
+    victims: methods that are also scored under every perturbation found, by name; empty: each under its own.
+    weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
+    attack, attack_preset, steps, step_size, restarts: the attack; step_size in units of the radius; None: its own.
+    like: the published protocol that the other fields follow where not given, or None.
+    method_seed: of an un-trained method: "known" to the attack, or "fresh" where it is scored.
+    threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
+    eps: sizes relative to what `norm` names, or in the units of the change, ascending.
+    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`.
+    target: "truth" or "clean": from what the attack drives the image away.
+    loss: the error that the attack drives up, named in `jaxcs.attacks.losses`.
+    region: (first row, first column, rows, columns) of the target that is scored, None for all of it.
+    aim: "image" or "region": what the attack looks at.
+    maps: "fixed" at those of the clean data, or "reestimated" from the perturbed data inside the attack.
+    check: whether more evidence is gathered than the attack itself gives.
+    data: path of fastMRI files, or None for the phantom of `phantom`.
+    only: a list of cases, of which alone the data are used, or None for all.
+    shift: (name, size) of each shift of the scans, named in `data_prep.shifts`, in the order they happen.
+    mask, acceleration, center_fraction: the sampling, where the files are fully sampled; "of the file", None and None
+        where each has a mask of its own.
+    limit: number of slices.  seed: of starts and noise.
+    """
+
+    method: str = "l1"
+    preset: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    victims: tuple[str, ...] = ()
+    weights: str | None = None
+    attack: str = "pgd"
+    attack_preset: str | None = None
+    steps: int | None = None
+    step_size: float | None = None
+    restarts: int | None = None
+    like: str | None = None
+    method_seed: str = "known"
+    threat: str = "noise"
+    eps: tuple[float, ...] = (0.05,)
+    norm: str = "measured"
+    target: str = "truth"
+    loss: str = "nmse"
+    region: tuple[int, int, int, int] | None = None
+    aim: str = "image"
+    maps: str = "fixed"
+    check: bool = False
+    data: str | None = None
+    phantom: str = "knee"
+    only: str | None = None
+    shift: tuple[tuple[str, float], ...] = ()
+    mask: str = "random"
+    acceleration: float | None = 4.0
+    center_fraction: float | None = 0.08
+    limit: int | None = None
+    seed: int = 0
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the data are under-sampled."""
+        return Sampling(self.mask, self.acceleration, self.center_fraction)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON can hold it."""
+        return asdict(self) | {"settings": dict(self.settings), "shift": dict(self.shift)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> RunConfig:
+        """The configuration of which `to_dict` made this, read again.  Raises TypeError or KeyError for any other."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
+        return cls(**values | {name: tuple(content[name].items()) for name in ("settings", "shift")})
+
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that change with any field."""
+        return fingerprint_of(self.to_dict())
+
+
+def fingerprint_of(content: dict[str, Any]) -> str:
+    """Eight hexadecimal digits that change with any value of a configuration."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
+    """What bench.attack would be told for clean reconstructions of the data and sampling that `arguments` name.
+
+    fields: what else differs from the defaults.
+    """
+    shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
+    return RunConfig(
+        **({"attack": "noise", "eps": (0.0,)} | {name: getattr(arguments, name) for name in shared} | fields)
+    )

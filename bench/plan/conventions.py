@@ -1,0 +1,48 @@
+"""How the papers score, beside fastMRI's metrics: their numbers compare only with numbers scored alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxcs.metrics import crop, nmse, psnr, ssim
+
+# (image, truth, (first row, first column, rows, columns) scored or None) -> score
+Score = Callable[[Array, Array, tuple[int, int, int, int] | None], Array]
+
+
+def _matched(image: Array, truth: Array) -> Array:
+    """The truth with the image's mean and spread (Darestani et al. 2021, in their notebooks on knees)."""
+    return (truth - jnp.mean(truth)) * (jnp.std(image) / jnp.std(truth)) + jnp.mean(image)
+
+
+def _rc2021(metric: Callable[..., Array]) -> Score:
+    def score(image: Array, truth: Array, region: tuple[int, int, int, int] | None) -> Array:
+        matched = _matched(image, truth)
+        return metric(crop(image, region), crop(matched, region), jnp.max(matched))
+
+    return score
+
+
+def _morshuis2022(metric: Callable[..., Array]) -> Score:
+    return lambda image, truth, region: metric(
+        crop(image, region), crop(truth, region), jnp.max(truth) - jnp.min(truth)
+    )
+
+
+def _antun2020(image: Array, truth: Array, region: tuple[int, int, int, int] | None) -> Array:
+    return psnr(crop(image, region), crop(truth, region), jnp.max(image))
+
+
+def _genzel2020(image: Array, truth: Array, region: tuple[int, int, int, int] | None) -> Array:
+    return jnp.sqrt(nmse(crop(image, region), crop(truth, region)))
+
+
+CONVENTIONS: dict[str, dict[str, Score]] = {
+    "rc2021": {"psnr_rc2021": _rc2021(psnr), "ssim_rc2021": _rc2021(ssim)},
+    "morshuis2022": {"psnr_morshuis2022": _morshuis2022(psnr), "ssim_morshuis2022": _morshuis2022(ssim)},
+    "antun2020": {"psnr_antun2020": _antun2020},
+    "genzel2020": {"error_genzel2020": _genzel2020},
+}

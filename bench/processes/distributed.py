@@ -1,0 +1,224 @@
+"""Several processes, on one machine or many, that are at one job: they meet at the first one's coordination service.
+
+A process that is lost takes no other with it, but for the first: with it goes the service, and JAX ends the others.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from bench.plan.errors import RunError, UsageError
+from bench.processes.meeting import Connections, Place, meet
+from data_prep.process import at_stop, end, hear_signals
+
+# The flags that ask for it, and how many words follow each.
+FLAGS = {"--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 1}
+# Seconds: for all to begin, and until one that is not heard of counts as lost.
+BEGIN, HEARTBEAT = 300, 100
+# Seconds that the first process, told to stop, gives the others to take their leave, twice.
+_GRACE = 1.0
+# Seconds in which processes that were begun alike make the same mistake, each with words of its own.
+_OWN = 5.0
+# Flags that each process may have of its own.
+_MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
+_EXPLICIT = "--coordinator HOST:PORT --processes N --process I"
+
+
+class Team(NamedTuple):
+    """process: this one, from 0.  processes: how many there are.
+
+    begins: whether each still needs all others.  waited: whether none needs another any more.
+    """
+
+    process: int
+    processes: int
+    begins: threading.Event
+    waited: threading.Event
+
+    def tell(self, name: str, text: str) -> None:
+        """Leave a text under this name for the others."""
+        if self.processes > 1:
+            _client().key_value_set(f"jaxcs/{name}", text)
+
+    def told(self, name: str, wait: bool = False) -> str | None:
+        """What a process has left under this name, None if nothing yet.
+
+        wait: until it is there.  Raises RunError if that takes too long.
+        """
+        if wait:
+            try:
+                return str(_client().blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
+            except RuntimeError as error:
+                raise RunError(f"process 0 said nothing for {BEGIN} s; its own messages say why") from error
+        found = dict(_client().key_value_dir_get("jaxcs/"))
+        return found.get(f"jaxcs/{name}")
+
+    def begun(self) -> None:
+        """Wait until all processes have begun; raises RunError if one has ended instead."""
+        if self.processes > 1:
+            live = _client().get_live_nodes(list(range(self.processes)))
+            for process in range(self.processes):
+                if process not in live:
+                    raise RunError(_ended(process))
+            self.begins.clear()
+
+    def wait(self) -> None:
+        """Until all processes that are left are here."""
+        if self.processes > 1:
+            _client().get_live_nodes(list(range(self.processes)))
+            self.waited.set()
+
+
+def _client() -> Any:
+    """That of the coordination service.
+
+    JAX's public functions have no words but only arrays, and send those by the devices' collectives, which an attack
+    has no need of: they want as many devices on each machine, and on GPUs a network of their own.
+    """
+    from jax._src.distributed import global_state
+
+    return global_state.client
+
+
+def _ended(process: int) -> str:
+    return f"process {process} has ended; its own messages say why"
+
+
+ALONE = Team(0, 1, threading.Event(), threading.Event())
+
+
+def wanted(arguments: Namespace) -> bool:
+    """Whether flags ask for several processes.  Raises UsageError where one of them is missing or wrong."""
+    explicit = {f"--{name}": getattr(arguments, name) for name in ("coordinator", "processes", "process")}
+    given = [flag for flag, value in explicit.items() if value is not None]
+    if not given:
+        return bool(arguments.distributed)
+    missing = [flag for flag in explicit if flag not in given]
+    if missing:
+        raise UsageError(f"{given[0]}: needs {' and '.join(missing)} too; give {_EXPLICIT}")
+    if arguments.process >= arguments.processes:
+        raise UsageError(
+            f"--process {arguments.process}: counts from 0 to {arguments.processes - 1}; give one of those"
+        )
+    return True
+
+
+@contextmanager
+def connected(arguments: Namespace) -> Iterator[Team]:
+    """The team that the flags ask for, `ALONE` where they ask for none; to be entered before JAX computes anything.
+
+    Raises UsageError where JAX finds no cluster, or the processes do not meet.
+    """
+    if not wanted(arguments):
+        yield ALONE
+        return
+    # It warns of what is meant: that processes survive each other.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import jax
+
+    if not hasattr(jax.config, "jax_enable_recoverability"):
+        raise UsageError(f"--distributed: JAX {jax.__version__} cannot do without a lost process; install a newer one")
+    # The only way to ask for it, and of this process alone.
+    jax.config.update("jax_enable_recoverability", True)
+    place, devices = _place(arguments)
+    print(
+        f"process {place.process} of {place.processes}, meeting at {place.host}:{place.port}",
+        file=sys.stderr,
+        flush=True,
+    )
+    given = {f"--{name}": repr(value) for name, value in sorted(vars(arguments).items()) if name not in _MAY_DIFFER}
+    others = meet(place, given, BEGIN)
+    team = Team(place.process, place.processes, threading.Event(), threading.Event())
+    with _together(team, others):
+        _initialize(place, devices)
+        # JAX's preemption service has taken SIGTERM for itself.
+        hear_signals()
+        yield team
+
+
+@contextmanager
+def _together(team: Team, others: Connections) -> Iterator[None]:
+    """Within the block a process ends if another is lost that it needs; the first one leaves the block last."""
+    from jax import distributed
+
+    team.begins.set()
+    left = threading.Event()
+
+    def lost(process: int) -> None:
+        if team.begins.is_set():
+            time.sleep(_OWN)
+        needed = team.begins.is_set() or (process == 0 and not team.waited.is_set())
+        if needed and not left.is_set():
+            end(_ended(process), RunError.exit_code)
+
+    def stopped() -> None:
+        if team.process > 0:
+            distributed.shutdown()
+            return
+        # They may have been told to stop as well, and then have words of their own.
+        others.wait_for_end(_GRACE)
+        others.end(done=False)
+        others.wait_for_end(_GRACE)
+
+    others.watch(lost)
+    try:
+        with at_stop(stopped):
+            yield
+    finally:
+        left.set()
+        if team.process == 0:
+            if team.begins.is_set():
+                others.wait_for_end(_OWN)
+            others.end(done=team.waited.is_set())
+            others.wait_for_end(HEARTBEAT)
+        distributed.shutdown()
+
+
+def _place(arguments: Namespace) -> tuple[Place, Sequence[int] | None]:
+    """Where this process is among all, and which devices of the machine are its own, all for None.
+
+    Raises UsageError where JAX finds no cluster.
+    """
+    if arguments.coordinator is not None:
+        address, processes, process, devices = arguments.coordinator, arguments.processes, arguments.process, None
+        flag = f"--coordinator {address}"
+    else:
+        from jax._src.clusters import ClusterEnv
+
+        # JAX's public function does not say what it has found, nor for whom it waits.
+        detected = ClusterEnv.auto_detect_unset_distributed_params(
+            os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, BEGIN
+        )
+        if None in detected[:3]:
+            raise UsageError(f"--distributed: JAX finds no cluster here; give {_EXPLICIT}")
+        address, processes, process, devices = detected
+        flag = f"--distributed ({address})"
+    host, _, port = address.rpartition(":")
+    return Place(flag, host.strip("[]"), int(port), process, processes), devices
+
+
+def _initialize(place: Place, devices: Sequence[int] | None) -> None:
+    import jax
+
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    try:
+        jax.distributed.initialize(
+            f"{host}:{place.port}",
+            place.processes,
+            place.process,
+            local_device_ids=devices,
+            initialization_timeout=BEGIN,
+            heartbeat_timeout_seconds=HEARTBEAT,
+            # Nobody is to look for a cluster where all is said.
+            cluster_detection_method="deactivate",
+        )
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{place.flag}: cannot connect ({reason}); name a free port of process 0's machine") from error

@@ -1,0 +1,115 @@
+"""What a page needs of a run folder, read with the caution that a file from a stranger deserves."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.plan.errors import InputFileError
+from bench.plan.intervals import Interval, of_mean
+from bench.record.forms import shown
+from bench.record.journal import NAME as JOURNAL
+from bench.record.journal import read as read_journal
+from bench.record.lines import Row, check_whole, read_lines
+from bench.record.reading import read_json
+from bench.record.record_forms import LINES, RUN
+from bench.record.records import RunFolder, shown_epsilon
+from data_prep.names import printable
+
+
+class Record(NamedTuple):
+    """A finished run.
+
+    run: the content of run.json.  rows: of images.jsonl, but for failed images.  searches: of searches.jsonl.
+    """
+
+    folder: Path
+    run: dict[str, Any]
+    rows: list[Row]
+    searches: list[Row]
+
+    def names(self, key: str) -> list[str]:
+        """The cases, sources or victims: in order of first appearance, but methods in the order they were asked for."""
+        asked = list(self.methods) if key in ("source", "victim") else []
+        found = dict.fromkeys(row[key] for row in self.rows)
+        return sorted(found, key=lambda name: asked.index(name) if name in asked else len(asked))
+
+    @property
+    def eps(self) -> list[float]:
+        """All epsilons, ascending."""
+        return sorted({row["eps"] for row in self.rows})
+
+    @property
+    def shown(self) -> float:
+        """The epsilon that the page opens with."""
+        above = [value for value in self.eps if value > 0] or self.eps
+        return shown_epsilon(above)
+
+    @property
+    def several(self) -> bool:
+        """Whether perturbations were also scored on methods that they were not made for."""
+        return any(row["source"] != row["victim"] for row in self.rows)
+
+    @property
+    def methods(self) -> dict[str, Any]:
+        """Each method's name and settings, by label."""
+        config = self.run["config"]
+        return self.run.get("methods") or {
+            config["method"]: {"method": config["method"], "config": self.run.get("method_config", {})}
+        }
+
+    def select(self, **wanted: Any) -> list[Row]:
+        """The rows with these values."""
+        return [row for row in self.rows if all(row[key] == value for key, value in wanted.items())]
+
+
+class Estimate(NamedTuple):
+    """A mean over images, and how sure it is; None where that cannot be told."""
+
+    mean: float
+    interval: Interval | None
+
+
+def estimate(rows: list[Row], value: Callable[[Row], float]) -> Estimate:
+    """The mean of `value` over the rows, one for each image."""
+    values = [value(row) for row in rows]
+    return Estimate(statistics.fmean(values), of_mean(values, [row["volume"] for row in rows]))
+
+
+def zero_filled(rows: list[Row]) -> float | None:
+    """The mean of the zero-filled images; None in older records, which have none."""
+    values = [row.get("zero_filled") for row in rows]
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(values) else None
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The run.json of a run, finished or not.  Raises InputFileError where there is none."""
+    found: dict[str, Any] = read_json(folder / "run.json", RUN)
+    return found
+
+
+def read(folder: Path) -> Record:
+    """The record of a finished run.  Raises InputFileError, one line, where there is none or it is not whole."""
+    run = read_run(folder)
+    if run["status"] != "done":
+        raise InputFileError(
+            f"{folder}: the run has not finished ({printable(run['status'])}); bench.attack --resume goes on with it"
+        )
+    lines = {name: read_lines(folder / name, form) for name, form in LINES.items()}
+    images, searches = lines.values()
+    if not (folder / "images.jsonl").exists():
+        raise InputFileError(f"{folder / 'images.jsonl'}: is missing; name what bench.attack made")
+    journal = read_journal(RunFolder(folder), 0.0) if (folder / JOURNAL).exists() else None
+    check_whole(folder, lines, None if journal is None else journal.in_order())
+    rows = [row for some in images.rows.values() for row in some if "failed" not in row]
+    if not rows:
+        raise InputFileError(f"{folder}: every image of the run failed, so that there is nothing to report")
+    missing = run.get("sampling", {}).keys() - run.get("failed", {}).keys() - images.rows.keys()
+    if missing:
+        raise InputFileError(
+            f"{folder / 'images.jsonl'}: lacks {shown(min(missing))}, which is in run.json; run bench.attack again"
+        )
+    return Record(folder, run, rows, [row for some in searches.rows.values() for row in some])

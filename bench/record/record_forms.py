@@ -1,0 +1,150 @@
+"""What the files of a run folder hold, as tables of names and forms.
+
+`RUN` asks for the least that a page needs, so that runs of older versions have one; `BEGUN` for what a run goes on by.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.plan.config import OF_THE_FILE
+from bench.record.forms import (
+    Form,
+    list_of,
+    mapping,
+    number,
+    one_of,
+    optional,
+    plain,
+    shown,
+    table,
+    text,
+    truth,
+    whole,
+)
+
+# Far more images than a run has.
+_MOST_IMAGES = 10_000_000
+_COUNT = whole(0, 10**15)
+_SETTINGS = mapping(plain)
+
+
+def _label(value: Any) -> None:
+    """A name of ours, which is printed."""
+    text(value)
+    if not value.isprintable():
+        raise ValueError(f"{shown(value)} is no name")
+
+
+def _method(value: Any) -> None:
+    """A method's name, which a run's folder is named by."""
+    _label(value)
+    if "/" in value:
+        raise ValueError(f"{shown(value)} is no method")
+
+
+CONFIG: dict[str, Form] = {
+    "method": _method, "preset": optional(text), "settings": mapping(text), "victims": list_of(text),
+    "weights": optional(text), "attack": text, "attack_preset": optional(text), "steps": optional(whole(1)),
+    "step_size": optional(number), "restarts": optional(whole(1)), "like": optional(text), "method_seed": text,
+    "threat": text, "eps": list_of(number), "norm": text, "target": text, "region": optional(list_of(whole(), 4)),
+    "aim": text, "maps": text, "check": truth, "data": optional(text), "phantom": text, "only": optional(text),
+    "shift": mapping(number), "mask": text, "acceleration": optional(number), "center_fraction": optional(number),
+    "limit": optional(whole(1)), "seed": whole(0, 2**64),
+}  # fmt: skip
+_CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
+_SAMPLING = table(
+    {"samples": whole(), "acceleration": number},
+    {"centre": plain, "scale": number, "maps_leave_out": optional(number), "ceiling": optional(_CEILING)}
+    | {"outside_centre": number},
+)
+_RUNTIME = table({"batch": whole(), "save_perturbations": truth, "shard": optional(list_of(whole(1), 2))})
+_MORE: dict[str, Form] = {
+    "schema_version": whole(),
+    "fingerprint": text,
+    "runtime": _RUNTIME,
+    "methods": mapping(table({"method": text, "config": _SETTINGS}, {"weights": optional(table({"sha256": text}))})),
+    "method_config": _SETTINGS,
+    "versions": mapping(text),
+    "git": table({"commit": optional(text), "dirty": optional(truth)}),
+    "device": table({"platform": text, "kind": text}, {"cores": optional(whole()), "precision": text}),
+    "data_sha256": mapping(text),
+    "images": whole(1, _MOST_IMAGES),
+    "started": text,
+    "notes": list_of(text),
+    "not_checked": list_of(text),
+    "gradient_evaluations": _COUNT,
+    "seconds": number,
+    "resumed": _COUNT,
+    "folder": text,
+    "parts": list_of(text),
+    "sampling": mapping(_SAMPLING),
+    "thermal": mapping(optional(number)),
+    "failed": mapping(text),
+    "flags": mapping(whole()),
+    "findings": list_of(text),
+}
+_LEAST: dict[str, Form] = {"status": text, "argv": list_of(text), "data": text}
+_DECIDING = (
+    "schema_version", "fingerprint", "methods", "versions", "git", "device", "data_sha256", "images", "notes", "started"
+)  # fmt: skip
+# What decides whether a run goes on, or is a part of another.
+GOING_ON: dict[str, Form] = _LEAST | {name: _MORE[name] for name in _DECIDING}
+
+
+def _sampled(form: Form) -> Form:
+    """A configuration of this form, whose acceleration and centre are null if its mask is the file's, and only then."""
+
+    def check(value: Any) -> None:
+        form(value)
+        for name in ("acceleration", "center_fraction"):
+            if {name, "mask"} <= set(value) and (value[name] is None) != (value["mask"] == OF_THE_FILE):
+                raise ValueError(f"its {name} does not suit its mask")
+
+    return check
+
+
+_RUN_CONFIG = _sampled(table({"method": _method}, CONFIG))
+RUN = table(_LEAST | {"config": _RUN_CONFIG, "threat_model": mapping(text)}, _MORE)
+BEGUN = table(GOING_ON | {"runtime": _RUNTIME, "config": _sampled(table(CONFIG)), "threat_model": mapping(text)}, _MORE)
+
+_MEASURED: tuple[str, ...] = ("norm", "norm_kspace", "clamped", "clamped_clean", "zero_filled")
+_MEASURED += tuple(f"solver_error_{state}" for state in ("clean", "noise", "attacked"))
+FAILED = table({"case": text, "failed": text})
+_ROW = table(
+    dict.fromkeys(("case", "volume"), text)
+    | dict.fromkeys(("source", "victim", "attack", "metric"), _label)
+    | dict.fromkeys(("eps", "clean", "noise", "attacked"), number)
+    | {"flags": list_of(text)},
+    dict.fromkeys(_MEASURED, optional(number)),
+)
+_LOSSES = list_of(optional(number))
+_SEARCH = table(
+    {"case": text, "source": _label, "attack": _label, "eps": number, "trace": _LOSSES},
+    {"restarts": _LOSSES} | dict.fromkeys(("doubled", "restarted", "gradient_free", "noise"), optional(number)),
+)
+
+
+def _image(value: Any) -> None:
+    (FAILED if type(value) is dict and "failed" in value else _ROW)(value)
+
+
+# By the file's name, a line of each.
+LINES: dict[str, Form] = {"images.jsonl": _image, "searches.jsonl": _SEARCH}
+
+_ENTRY = table(
+    {
+        "position": whole(0, _MOST_IMAGES),
+        "case": text,
+        "failed": optional(text),
+        "lines": list_of(_COUNT, 2),
+        "arrays": list_of(one_of(("pictures", "perturbations"))),
+    },
+    {"sampling": optional(_SAMPLING), "thermal": optional(number)},
+)
+_DONE, _NOTE = table({"done": list_of(_ENTRY), "seconds": number}), table({"note": text})
+
+
+def journal_line(value: Any) -> None:
+    """A line of journal.jsonl: images that are done, or a note."""
+    (_NOTE if type(value) is dict and "note" in value else _DONE)(value)

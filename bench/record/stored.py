@@ -1,0 +1,114 @@
+"""A run as its run.json has it, for what goes on with it or puts its parts together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError
+from bench.plan.shards import WHOLE, Shard
+from bench.record.forms import shown
+from bench.record.reading import read_json, understanding
+from bench.record.record_forms import BEGUN
+
+_VERSIONS, _METHODS, _FILES = "versions", "methods", "data_sha256"
+
+
+class Plan(NamedTuple):
+    """What a run is to do: its configuration, and what decides no number.
+
+    batch: slices at once, 0 for as many as fit, None where not given.  shard: the part of the cases.
+    """
+
+    config: RunConfig
+    batch: int | None
+    save_perturbations: bool
+    shard: Shard
+
+    def runtime(self) -> dict[str, Any]:
+        """All but the configuration, as run.json has it."""
+        shard = None if self.shard == WHOLE else list(self.shard)
+        return {"batch": self.batch or 1, "save_perturbations": self.save_perturbations, "shard": shard}
+
+
+class Stored(NamedTuple):
+    """A run's folder, the content of its run.json, and what it was to do."""
+
+    path: Path
+    record: dict[str, Any]
+    plan: Plan
+
+
+def stored(path: Path) -> Stored:
+    """The run in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
+    file = path / "run.json"
+    record = read_json(file, BEGUN)
+    with understanding(file):
+        config = RunConfig.from_dict(record["config"])
+        given, now = record["fingerprint"], config.fingerprint()
+        runtime = record["runtime"]
+        shard = WHOLE if runtime["shard"] is None else Shard(*runtime["shard"])
+        if not shard.part <= shard.of <= record["images"]:
+            raise ValueError(f"runtime: it cannot be part {shard} of {record['images']} images")
+    if given != now:
+        raise InputFileError(
+            f"{file}: its configuration was changed, from fingerprint {shown(given)} to {now}; put it back, or begin "
+            "anew"
+        )
+    return Stored(path, record, Plan(config, runtime["batch"], runtime["save_perturbations"], shard))
+
+
+def continued(before: Stored, now: dict[str, Any]) -> dict[str, Any]:
+    """run.json of a run that goes on; now: what it would be if it began.  Raises InputFileError where they differ."""
+    now = json.loads(json.dumps(now))  # as it would be read again
+    reason = difference(before.record, now)
+    if reason is not None:
+        raise InputFileError(f"{before.path}: cannot go on: {reason}; put that back, or begin anew")
+    notes = [*before.record["notes"], *now["notes"], *also_on(before.record, now)]
+    changed = {"runtime": now["runtime"], "status": "running", "notes": list(dict.fromkeys(notes))}
+    return before.record | changed | {"resumed": before.record.get("resumed", 0) + 1}
+
+
+def difference(one: dict[str, Any], other: dict[str, Any], whole: bool = True) -> str | None:
+    """What would make the numbers of two records those of different runs, in words, None where nothing does.
+
+    whole: whether both are of the same files, else those count that both have.
+    """
+    reason = difference_of_versions(one[_VERSIONS], other[_VERSIONS])
+    if reason is not None:
+        return reason
+    for kind, words in ((_METHODS, "the method {}"), (_FILES, "the content of {}")):
+        names = set(one[kind]) | set(other[kind])
+        if kind == _FILES and not whole:
+            names = set(one[kind]) & set(other[kind])
+        for name in sorted(names):
+            if one[kind].get(name) != other[kind].get(name):
+                return f"{words.format(name)} is not the same"
+    for name, words in (("schema_version", "the form of the record"), ("images", "the number of images")):
+        if one[name] != other[name]:
+            return f"{words} is not the same ({one[name]} and {other[name]})"
+    return None
+
+
+def difference_of_versions(was: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """Why the numbers of two `provenance.versions` may differ, in words, None where they are equal."""
+    for name in sorted(set(was) | set(now)):
+        if was.get(name) != now.get(name):
+            # Settings have the names of their environment variables.
+            what = "the setting" if name.isupper() else "the version of"
+            one, other = (values.get(name, "not set") for values in (was, now))
+            return f"{what} {name} is not the same ({one} and {other})"
+    return None
+
+
+def also_on(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Sentences for differences that are no reason to refuse, but can change last digits."""
+    notes = []
+    if one["git"]["commit"] != other["git"]["commit"]:
+        notes.append(f"a part was computed at commit {other['git']['commit']}")
+    if one["device"] != other["device"]:
+        device = other["device"]
+        notes.append(f"a part was computed on another device: {device['platform']} ({device['kind']})")
+    return notes

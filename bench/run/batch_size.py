@@ -1,0 +1,118 @@
+"""How many slices at once: as many as the memory of an accelerator holds, by what the compiler says that it needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from bench.evaluate import scan
+from bench.evaluate.subjects import Subject
+from bench.run.executor import Work, functions_for
+from bench.run.parallel import workers
+from bench.slices.prepare import Prepared
+from jaxcs.keys import new_key
+from jaxcs.operators.row_inverse import inverse_bytes
+
+# What --batch auto is until it is known.
+AUTO = 0
+# Of the memory that is free; the rest is for what is computed beside the attack, and for pieces too small to be used.
+_SHARE = 0.8
+# And of all memory, for the inverses of solvers that keep them.
+_OF_INVERSES = 0.4
+# An interrupted run loses the batches that it was at, and larger ones are hardly faster.
+_MOST = 32
+
+
+def automatic() -> int:
+    """What is meant where no number is given: AUTO, or 1 on the CPU."""
+    # There slices are computed side by side in threads, and more of them in one call gain nothing.
+    return 1 if jax.default_backend() == "cpu" else AUTO
+
+
+def chosen(work: Work, shapes: list[tuple[int, int, int]], largest: Prepared) -> int:
+    """Slices at once on each accelerator, and a line on stderr that says how that came about.
+
+    shapes: of the slices that are to be done.  largest: of these the one that needs the most memory.
+    """
+    room = _room(jax.local_devices()[0])
+    if room is None:
+        print("batch 1: the device does not say how much memory it has", file=sys.stderr)
+        return 1
+    try:
+        need = bytes_of_one(work, largest)
+    except jax.errors.JaxRuntimeError:
+        return 1  # what cannot even be compiled fails in the run, which has the words for it
+    batch = fitting(need, room, shapes, work.devices)
+    print(f"batch {batch}: a slice needs {need / 1e9:.2f} GB, and {room / 1e9:.1f} GB are free", file=sys.stderr)
+    return batch
+
+
+def fitting(need: float, room: float, shapes: list[tuple[int, int, int]], devices: int) -> int:
+    """The largest batch on each device that is of use.
+
+    need: bytes of one slice, taken as those of each; what slices share, such as weights, is little beside it.
+    room: bytes that are free.  Batches of the most frequent shape come out evenly filled, because a short one takes as
+    long as a whole one.
+    """
+    (_, count), *_ = Counter(shapes).most_common(1)
+    count = -(-count // devices)
+    most = max(1, min(int(_SHARE * room / need), _MOST, count))
+    return -(-count // -(-count // most))
+
+
+def within_memory(subject: Subject, shapes: list[tuple[int, int, int]], batch: int) -> tuple[Subject, list[str]]:
+    """The method by a solver whose matrices fit, and a note if that is another one.
+
+    shapes: (coil, ny, nx) of the slices.  batch: slices at once on each device.
+    """
+    otherwise = subject.method.without_inverse(subject.method_config)
+    need = workers() * batch * max((inverse_bytes(shape) for shape in shapes), default=0)
+    room = _room(jax.local_devices()[0]) or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if otherwise == subject.method_config or need <= _OF_INVERSES * room:
+        return subject, []
+    note = (
+        f"{subject.label}: the inverses of its rows need {need / 1e9:.1f} GB, and {_OF_INVERSES * room / 1e9:.1f} GB "
+        f"are for them; solver={otherwise.solver} takes their place, which is slower"
+    )
+    return subject._replace(method_config=otherwise), [note]
+
+
+def bytes_of_one(work: Work, prepared: Prepared) -> float:
+    """What an attack on one slice on each device needs there: of several methods the one that needs the most.
+
+    Compiles it, for which JAX's cache spares a second run.
+    """
+    return max(_bytes(work, index, prepared) for index in range(len(work.sources)))
+
+
+def _bytes(work: Work, index: int, prepared: Prepared) -> float:
+    functions = functions_for({}, work.mesh, work.sources[index], [prepared])
+
+    def many(leaf: Any) -> Any:
+        return jax.ShapeDtypeStruct((work.devices, *leaf.shape), leaf.dtype)
+
+    data: Any = jax.tree.map(many, prepared.data)
+    keys: Any = many(jax.eval_shape(new_key, 0))
+    deltas = jax.eval_shape(lambda data: jax.vmap(scan.build(work.config, None).nothing)(data)[:, None], data)
+    staged = jax.eval_shape(functions.stage, data)
+    image = jax.eval_shape(lambda *given: functions.evaluate(*given).image[:, 0], data, staged, deltas, keys)
+    start = jax.eval_shape(functions.prepare, data, keys)
+    search: Any = functions.searches["attack"]
+    sizes = many(jnp.zeros(max(1, sum(eps > 0 for eps in work.config.eps)), jnp.float32))
+    used = search.lower(data, staged, image, start, sizes, keys).compile().memory_analysis()
+    # What was found for each method stays there until the batch is done.
+    kept = used.output_size_in_bytes * len(work.sources)
+    return float(used.temp_size_in_bytes + used.argument_size_in_bytes + kept)
+
+
+def _room(device: jax.Device) -> float | None:
+    """Bytes of a device that are free, None where it does not say."""
+    stats = device.memory_stats() or {}
+    if "bytes_limit" not in stats:
+        return None
+    return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))

@@ -1,0 +1,102 @@
+"""Slices in batches: prepared ahead in a thread, those of one shape together, and half as many if memory runs out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from bench.evaluate.outcome import Result
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError, OutOfMemoryError
+from bench.slices.prepare import Prepared, prepare
+from bench.slices.sources import Source
+from data_prep.cases import InputError
+from data_prep.machine import is_of_memory
+from data_prep.prefetch import prefetch
+
+
+def batches(source: Source, config: RunConfig, size: int, fail: Callable[[str, str], None]) -> Iterator[list[Prepared]]:
+    """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used.
+
+    At most one unfinished group of each calibration is held, all of one shape.  Without the slices of groups that are
+    done, the others come together as they would have.
+    """
+    waiting: dict[Any, list[Prepared]] = {}
+    shape = None
+    for name, this_shape, found in zip(source.names, source.shapes, prefetch(_prepared(source, config)), strict=True):
+        if this_shape != shape:
+            yield from waiting.values()
+            waiting, shape = {}, this_shape
+        if isinstance(found, str):
+            fail(name, found)
+            continue
+        group = waiting.setdefault(_kind(found), [])
+        group.append(found)
+        if len(group) == size:
+            yield waiting.pop(_kind(found))
+    yield from waiting.values()
+
+
+def _prepared(source: Source, config: RunConfig) -> Iterator[Prepared | str]:
+    """Each slice, or why it cannot be used."""
+    for case in source.cases():
+        if isinstance(case, InputError):
+            yield str(case)
+            continue
+        try:
+            yield prepare(case, config)
+        except InputFileError as error:
+            yield str(error)
+
+
+def _kind(prepared: Prepared) -> Any:
+    return prepared.calibration, jax.tree.map(jnp.shape, prepared.data)
+
+
+class Halving:
+    """Computes groups, which may come from several threads.
+
+    attack: (batch, at most so many slices) -> their results.  note: hears of it when the batch is halved.
+    """
+
+    def __init__(
+        self, attack: Callable[[int, list[Prepared]], list[Result]], batch: int, note: Callable[[str], None]
+    ) -> None:
+        self._attack, self._note, self._whole = attack, note, batch
+        self._batch = batch
+        self._lock = threading.Lock()
+
+    def __call__(self, group: list[Prepared]) -> tuple[list[Prepared], list[Result]]:
+        """The group and its results.  Raises OutOfMemoryError where half the batch is still too large."""
+        try:
+            return group, self._pieces(group, self._batch)
+        except Exception as error:
+            if not is_of_memory(error):
+                raise
+            if self._whole == 1:
+                raise OutOfMemoryError("out of memory") from error
+        # Outside of the handler, whose exception holds on to what was allocated.
+        self._halve()
+        try:
+            return group, self._pieces(group, self._batch)
+        except Exception as error:
+            if not is_of_memory(error):
+                raise
+            raise OutOfMemoryError(f"out of memory, also with a batch of {self._batch}") from error
+
+    def _pieces(self, group: list[Prepared], batch: int) -> list[Result]:
+        return [
+            result
+            for first in range(0, len(group), batch)
+            for result in self._attack(batch, group[first : first + batch])
+        ]
+
+    def _halve(self) -> None:
+        with self._lock:
+            if self._batch == self._whole:
+                self._batch = (self._whole + 1) // 2
+                self._note(f"out of memory with a batch of {self._whole}; went on with one of {self._batch}")

@@ -1,0 +1,214 @@
+"""Memory and time of a run, estimated before anything is compiled."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from bench.evaluate.experiment import Search
+from bench.evaluate.subjects import Subject, gradients
+from bench.run.executor import Work
+from bench.run.parallel import workers
+from jaxcs.attacks import ATTACKS
+from jaxcs.coils.espirit import EspiritConfig, kernel_for
+from jaxcs.keys import new_key
+from jaxcs.operators.row_inverse import inverse_bytes
+from jaxcs.recon import Method
+from jaxcs.recon.staged import stages_of
+from jaxcs.solvers.fit import ADJOINT_ITERATIONS
+from jaxcs.types import Key, Measurement
+
+_COMPLEX_BYTES = 8
+# JAX, its compiled code and the host's copies.
+_BASE_MEMORY = 800e6
+# k-space-sized arrays that live at once in an attack step: data, maps, perturbations, gradient, transforms.
+_LIVE_ARRAYS = 20
+# Matrices of ESPIRiT that live at once: XLA has three, and LAPACK needs room of its own.
+_LIVE_MATRICES = 5
+# One iteration of a solver, in units of the two Fourier transforms of all coils that it needs at least.
+_ITERATION_COST = 2.0
+# Iterations that a converged solver takes under attack, and those of a gradient in a search that goes on from the last.
+_UNTIL_CONVERGED, _FOLLOWED = 250, 40
+# By rows: matrices are read once an iteration, and transforms and thresholds take so many seconds a pixel.
+_BYTES_PER_SECOND, _PER_PIXEL = 1.6e10, 5e-8
+_POINTS = 2**17
+# Of all cores together, where channels are few; compiling a network takes longer than running it.
+_MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS = 1.0e10, 30.0
+# Of fits, in additions and multiplications; and a step that is differentiated, in steps that are not.
+_OPERATIONS_PER_SECOND, _THROUGH_STEP = 1.5e11, 5
+# Import, compilation for one shape, figure and report.
+_FIXED_SECONDS, _COMPILE_SECONDS, _SECONDS_PER_IMAGE = 5.0, 12.0, 0.5
+
+
+def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
+    """Peak memory [bytes] and time [s], each within a factor of about two."""
+    live, computed, compiled = 0.0, 0.0, 0.0
+    for victim in work.victims:
+        cost = _cost_of(victim.method)
+        attacks = [victim.attack, *victim.checks.values()] if victim in work.sources else []
+        sources = [one for one in work.sources if victim in work.scored_under(one)]
+        sizes = sum(eps > 0 for eps in work.config.eps)
+        # Clean; and under each source's perturbations, and under noise, at each size.
+        scored = 1 + sizes * (len(sources) + 1)
+        cost_live, cost_time, cost_compile = cost(shapes, work, victim, [(one, sizes) for one in attacks], scored)
+        live, computed, compiled = max(live, cost_live), computed + cost_time, compiled + cost_compile
+    overhead = _FIXED_SECONDS + len(set(shapes)) * compiled + len(shapes) * _SECONDS_PER_IMAGE
+    maps = max(_maps(shape, work.config.center_fraction) for shape in shapes)
+    return _BASE_MEMORY + max(live, maps), computed + overhead
+
+
+# Bytes, seconds of work, seconds of compilation for one shape.
+_Cost = tuple[float, float, float]
+_Attacks = list[tuple[Search, int]]
+_Shapes = list[tuple[int, int, int]]
+
+
+def _maps(shape: tuple[int, int, int], center_fraction: float | None) -> float:
+    """Bytes while ESPIRiT estimates the maps of one slice, of many coils nearly all for one matrix and its vectors.
+
+    center_fraction: of the masks; None for those of the files, whose centre may be as large as the image.
+    """
+    coils, ny, nx = shape
+    columns = nx if center_fraction is None else round(nx * center_fraction)
+    kernel = kernel_for((ny, columns), EspiritConfig())
+    return _LIVE_MATRICES * _COMPLEX_BYTES * (coils * kernel**2) ** 2
+
+
+def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int], _Cost]:
+    if method.trained:
+        return _fit_of_trained if method.fitted else _network
+    return _fit if method.fitted else _solver
+
+
+def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+    config = subject.method_config
+    by_rows = stages_of(subject.method.build(config)).follow(jnp.zeros(1, bool)) is not None
+    iterations = getattr(config, "n_iters", 1)
+    if getattr(config, "tolerance", 0) > 0:
+        iterations = min(iterations, _UNTIL_CONVERGED)
+    # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
+    gradient = 4 / 3 if getattr(config, "differentiate", "implicit") == "implicit" else 3
+    evaluations = sum(gradients(search.config) * sizes for search, sizes in attacks)
+    taken = iterations * scored + (_FOLLOWED if by_rows else gradient * iterations) * evaluations
+    live = workers() * work.batch * max(math.prod(shape) for shape in shapes) * _COMPLEX_BYTES * _LIVE_ARRAYS
+    if by_rows:
+        shifts = getattr(config, "shifts", 1)  # of wavelets, each a transform
+        each = sum(
+            inverse_bytes(shape) / _BYTES_PER_SECOND + shifts * shape[1] * shape[2] * _PER_PIXEL for shape in shapes
+        )
+        # All epsilons at once.
+        live *= max([1, *(sizes for _, sizes in attacks)])
+        live += workers() * work.batch * max(inverse_bytes(shape) for shape in shapes)
+    else:
+        each = sum(math.prod(shape) for shape in shapes) * _seconds_per_point() * _ITERATION_COST
+    return live, each * taken / workers(), _COMPILE_SECONDS * max(len(attacks), 1)
+
+
+def _network(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+    # A gradient costs a forward and a backward pass of about the same work.
+    passes = scored + 2 * sum(gradients(search.config) * sizes for search, sizes in attacks)
+    multiplications = sum(_multiplications(subject.method_config, shape) for shape in shapes)
+    live = max(_activations(subject.method_config, shape) for shape in shapes) * workers() * work.batch
+    live += sum(leaf.nbytes for leaf in jax.tree.leaves(subject.params))
+    return live, multiplications * passes / _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
+
+
+def _fit(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+    """In steps of the fit: a forward and a backward pass."""
+    config = subject.method_config
+    pixels = [ny * nx for _, ny, nx in shapes]
+    # Tracing a network takes seconds, and nearly all of its work is in proportion to the pixels.
+    operations = _operations_of_step(subject, shapes[0]) / pixels[0] * sum(pixels)
+    computed = _steps(config, attacks, scored) * config.seeds * operations / _OPERATIONS_PER_SECOND
+    live = 200 * config.channels * max(pixels) * workers() * work.batch
+    return live, computed, 3 * _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
+
+
+def _fit_of_trained(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
+    """As of a network, with three passes a step: forward, and backward to the weights and through the layers."""
+    config = subject.method_config
+    live, _, compiled = _network(shapes, work, subject, attacks, scored)
+    passes = scored + 3 * _steps(config, attacks, scored)
+    multiplications = sum(_multiplications(config, shape) for shape in shapes)
+    return 2 * live, multiplications * passes / _MULTIPLICATIONS_PER_SECOND, 2 * compiled
+
+
+def _steps(config: Any, attacks: _Attacks, scored: int) -> float:
+    """Steps of all fits together; one through which a gradient is taken counts as several."""
+    through = {
+        "warm": _THROUGH_STEP * config.gradient_steps,
+        "truncated": config.n_steps + _THROUGH_STEP * config.gradient_steps,
+        "unroll": _THROUGH_STEP * config.n_steps,
+        "implicit": config.n_steps + _THROUGH_STEP * ADJOINT_ITERATIONS,
+    }[config.gradient]
+    steps = scored * config.n_steps
+    if config.gradient == "warm" and any(ATTACKS[search.name].searches for search, _ in attacks):
+        steps += config.n_steps
+    for search, sizes in attacks:
+        joint = ATTACKS[search.name].sees == "objective"
+        steps += gradients(search.config) * sizes * (1 if joint else through)
+    return float(steps)
+
+
+def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:
+    """As the compiler counts them, before it compiles anything."""
+    variational = subject.method.variational
+    assert variational is not None
+
+    def step(measurement: Measurement, key: Key) -> Any:
+        problem = variational(subject.method_config)(measurement, key)
+        return jax.value_and_grad(problem.objective)(problem.first, measurement.kspace)
+
+    kspace: Any = jax.ShapeDtypeStruct(shape, jnp.complex64)
+    mask: Any = jax.ShapeDtypeStruct(shape[-1:], bool)
+    measurement = Measurement(kspace, mask, kspace)
+    costs: Any = jax.jit(step).lower(measurement, jax.eval_shape(new_key, 0)).cost_analysis()
+    return float(costs["flops"])
+
+
+def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
+    """Of one forward pass.  U-Nets: 40.5 channels^2 a pixel and level, as each has twice the channels on a quarter."""
+    coils, ny, nx = shape
+    if hasattr(config, "strides"):
+        # The mixing, the two strided convolutions with half of the channels each and a gate, and the 3 x 3 convolution.
+        layers = zip(config.hidden, config.strides, strict=True)
+        each = [config.width * (config.width + 1.5 * hidden) + 9 * hidden**2 / stride**2 for hidden, stride in layers]
+        return config.steps * sum(each) * ny * nx
+
+    def unet(channels: int, pools: int) -> float:
+        return 40.5 * channels**2 * (pools + 1 / 3) * ny * nx
+
+    if not hasattr(config, "cascades"):
+        return unet(config.channels, config.pools)
+    maps = coils * unet(config.sens_channels, config.sens_pools)
+    return maps + config.cascades * unet(config.channels, config.pools)
+
+
+def _activations(config: Any, shape: tuple[int, int, int]) -> float:
+    """Bytes kept for a gradient.  U-Nets: some ten float32 images a channel, all levels together."""
+    coils, ny, nx = shape
+    if hasattr(config, "strides"):
+        # Of a network whose layers are undone: a few latent images, and what one branch keeps.
+        kept = max(4 * hidden / stride**2 for hidden, stride in zip(config.hidden, config.strides, strict=True))
+        return 4 * ny * nx * (8 * config.width + kept) + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
+    images = config.channels * getattr(config, "cascades", 1) + coils * getattr(config, "sens_channels", 0)
+    return 10 * 4 * ny * nx * images + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
+
+
+def _seconds_per_point() -> float:
+    """Two Fourier transforms of rows of 128, per point, measured."""
+    rows = jnp.ones((_POINTS // 128, 128), jnp.complex64)
+    there_and_back = jax.jit(lambda x: jnp.fft.ifft(jnp.fft.fft(x)))
+    there_and_back(rows).block_until_ready()
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        there_and_back(rows).block_until_ready()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) / _POINTS

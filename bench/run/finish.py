@@ -1,0 +1,109 @@
+"""From the records of all images of a run to what is made of them together: summary, figures, report, table."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Collection
+from typing import Any
+
+from bench.figures.drawing import draw_into
+from bench.findings import ceiling, solver_error
+from bench.findings.card_check import below_card
+from bench.findings.matrix import findings
+from bench.page.page import page_of
+from bench.plan.errors import DONE, SOME_FAILED
+from bench.record import arrays
+from bench.record.journal import Journal, rewrite
+from bench.record.lines import Entry, rows_of
+from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder, summarise
+from bench.run.table import render
+
+
+def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[str, Any]:
+    """Write all that is made of the images together; returns the content of run.json, `record` completed.
+
+    It begins with the images in the order of the data, whatever the order they were done in: sums of the same numbers
+    in another order are other numbers.
+    """
+    entries = journal.in_order()
+    order = {entry.case: entry.position for entry in entries}
+    for name in ("images.jsonl", "searches.jsonl"):
+        rewrite(folder, name, lambda cases: sorted(cases, key=order.__getitem__))
+    for kind in arrays.KINDS:
+        arrays.pack(folder, kind, arrays.files_of(folder, kind).values(), order)
+        arrays.remove(folder, kind)
+    rows = rows_of(folder.path / "images.jsonl")
+    below = below_card(rows, record)
+    record = record | {
+        "status": "done",
+        "folder": str(folder.path),
+        "notes": list(dict.fromkeys([*record["notes"], *journal.notes, *doubtful(entries)])),
+        "sampling": {entry.case: entry.sampling for entry in entries if entry.sampling is not None},
+        "thermal": {entry.case: entry.thermal for entry in entries if entry.sampling is not None},
+        "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
+        "flags": _count_flags(rows, below),
+        "below_card": below,
+        "summary": summarise(rows),
+        "findings": findings(rows),
+    }
+    folder.write_summary(record["summary"])
+    folder.write_json("run.json", record)
+    if rows:
+        again = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
+        draw_into(folder, "figure.png", "overview", folder.path, again=again)
+        if record["config"]["victims"]:
+            draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
+        folder.write("report.html", page_of(folder.path))
+    return record
+
+
+def doubtful(entries: list[Entry]) -> list[str]:
+    """What cannot be right about the data, a sentence for each kind with its first image and their number."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        for kind, text in (entry.sampling or {}).get("doubts", []):
+            found.setdefault(kind, []).append(f"{entry.case}: {text}")
+    total = sum(entry.sampling is not None for entry in entries)
+    return [f"{said[0]} ({kind}, in {len(said)} of {count(total)})" for kind, said in found.items()]
+
+
+def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
+    """Print the table or the JSON object, and what else is to be said of a run; returns the exit code."""
+    if as_json:
+        print(json.dumps(record))
+    elif record["summary"]:
+        print(render(record["summary"], record["flags"], record["below_card"], record["config"]["loss"]))
+        best, far = ceiling.sentence(record), solver_error.sentence(rows_of(folder.path / "images.jsonl"))
+        print(*(said for said in (best, far) if said is not None), *record["findings"], sep="\n")
+    print(
+        f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {folder.path}",
+        file=sys.stderr,
+    )
+    for reason in record["failed"].values():
+        print(f"failed: {reason}", file=sys.stderr)
+    return exit_code(record)
+
+
+def exit_code(record: dict[str, Any]) -> int:
+    """Of a run that has ended."""
+    return SOME_FAILED if record["failed"] else DONE
+
+
+def count(n: int) -> str:
+    """A number of images in words."""
+    return f"{n} image{'' if n == 1 else 's'}"
+
+
+def _count_flags(rows: list[dict[str, Any]], below: Collection[str]) -> dict[str, int]:
+    """How many (image, source, victim, epsilon) carry each flag; below: the victims that are below their cards."""
+    found = {
+        (row["case"], row["source"], row["victim"], row["eps"]): {
+            *row["flags"],
+            *[BELOW_ITS_CARD] * (row["victim"] in below),
+        }
+        for row in rows
+    }
+    names = {flag for flags in found.values() for flag in flags}
+    return {name: sum(name in flags for flags in found.values()) for name in FLAGS if name in names}

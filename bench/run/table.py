@@ -1,0 +1,61 @@
+"""The final table, for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.plan.intervals import FEWEST, RANGE
+from bench.record.records import CLEAN_FLAGS, FLAGS
+
+_FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}", "nmse": "{:.4f}"}
+# Metrics that are printed only if the attack drove them up.
+_ASIDE = ("max_error", "row_error")
+
+
+def render(summary: list[dict[str, Any]], flags: dict[str, int], below_card: dict[str, str], loss: str) -> str:
+    """Aligned text: a line for each victim, attack, epsilon and metric; with the source where they differ.
+
+    Lines below it say what a range is, if there is one, and which flags speak against the clean images.
+    flags: how many results carry each.  below_card: by method, a sentence of `card_check`.
+    loss: the error that the attack drove up.
+    """
+    summary = [row for row in summary if row["metric"] not in _ASIDE or row["metric"] == loss]
+    ranges = {row["interval"] for row in summary} == {RANGE}
+    heads = ["zero-filled", "clean", "noise", "attacked", "range" if ranges else "95 % CI", "images"]
+    across = any(row["source"] != row["victim"] for row in summary)
+    header = ["method", "attack", "eps", "metric", *heads]
+    lines = [header]
+    for row in summary:
+        style = _FORMATS.get(row["metric"], "{:.4g}")
+        values = [
+            "-" if row[name] is None else style.format(row[name])
+            for name in ("zero_filled", "clean", "noise", "attacked")
+        ]
+        first = [row["victim"], _attack(row, across), f"{row['eps']:g}", row["metric"]]
+        lines.append([*first, *values, _interval(row, style), str(row["n"])])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    text = "\n".join(
+        "  ".join(
+            cell.ljust(w) if i in (0, 1, 3) else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+    if any(row["interval"] == RANGE for row in summary):
+        text += f"\nrange: smallest and largest mean of a volume; fewer than {FEWEST} volumes have no 95 % interval"
+    for name in CLEAN_FLAGS:
+        if name in flags:
+            text += f"\nflag: {name}, in {flags[name]} result{'s' * (flags[name] != 1)}: {FLAGS[name]}"
+    return "\n".join([text, *(f"flag: {sentence}" for sentence in below_card.values())])
+
+
+def _interval(row: dict[str, Any], style: str) -> str:
+    if row["interval"] is None:
+        return "-"
+    if row["interval"] == RANGE:
+        return f"{style.format(row['low'])} to {style.format(row['high'])}"
+    return "±" + style.format(row["ci95"])
+
+
+def _attack(row: dict[str, Any], across: bool) -> str:
+    return f"{row['attack']} on {row['source']}" if across else row["attack"]

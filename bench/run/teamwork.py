@@ -1,0 +1,99 @@
+"""One run by several processes: each does its part in a folder of its own, and the first makes one run of them all."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from bench.plan.config import RunConfig
+from bench.plan.errors import DONE, InputFileError
+from bench.plan.shards import Shard
+from bench.processes.distributed import Team
+from bench.record.record import read_run
+from bench.run.finish import exit_code, tell
+from bench.run.merging import in_one_part, merge
+from bench.run.run import carry_out, plan_of
+from bench.slices.own_mask import settled
+from bench.slices.sources import check_device
+from data_prep.ending import Advice
+
+
+def run_together(config: RunConfig, arguments: Namespace, argv: list[str], team: Team) -> int:
+    """Do this process's part and, in the first one, put all parts together; returns the exit code.
+
+    Raises InputFileError in the first one where a part is not done: it and what is done go on by themselves.
+    """
+    check_device(arguments.device)
+    team.begun()
+    plan = plan_of(settled(config, argv), arguments, Shard(team.process + 1, team.processes))
+    own: list[Path] = []
+
+    def begun_in(path: Path) -> None:
+        own.append(path)
+        team.tell(f"part {team.process}", str(path))
+        # Said now: where process 0 is lost, JAX ends the others without a word of ours.
+        print(
+            f"process {team.process} of {team.processes} writes {path}; where it is stopped, "
+            f"bench.attack --resume goes on with it, and bench.merge makes one run of all parts",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    try:
+        done = carry_out(plan, arguments, argv, begun_in=begun_in)
+    except Exception as error:
+        # The others do not depend on this one, but on the service of process 0.
+        if team.process == 0:
+            team.wait()
+            if own:
+                for line in _how(_parts(team), in_one_part(argv), arguments)[1:]:  # the first is in the error already
+                    error.add_note(line)
+        raise
+    team.wait()
+    if done is None:
+        return DONE
+    if team.process > 0:
+        return exit_code(done.record)
+    paths = _parts(team)
+    how = _how(paths, in_one_part(argv), arguments)
+    if len(how) > 1:
+        failure = InputFileError(
+            f"{len(how) - 1} of {team.processes} parts are not done, and not put together; go on by"
+        )
+        for line in how:
+            failure.add_note(line)
+        raise failure
+    whole = [path for path in paths if path is not None]
+    return tell(*merge(whole, Path(arguments.output)), arguments.json)
+
+
+def _parts(team: Team) -> list[Path | None]:
+    """The folders of all parts; None for one that was lost before it made its."""
+    told = [team.told(f"part {process}") for process in range(team.processes)]
+    return [None if path is None else Path(path) for path in told]
+
+
+def _how(paths: list[Path | None], argv: list[str], arguments: Namespace) -> list[Advice]:
+    """The commands that do what is left: those of the parts that are not done, and that which puts all together."""
+    commands, runs = [], []
+    for part, path in enumerate(paths, 1):
+        status = None if path is None else _status(path)
+        if status is None:  # lost before it made its folder, or on a disk that is not shared
+            commands.append(["bench.attack", *argv, "--shard", f"{part}/{len(paths)}"])
+            runs.append(f"RUN_OF_PART_{part}")
+            continue
+        runs.append(str(path))
+        if status != "done":
+            commands.append(["bench.attack", "--resume", str(path)])
+    commands.append(["bench.merge", *runs, "--output", arguments.output])
+    return [Advice(shlex.join(["python", "-m", *command])) for command in commands]
+
+
+def _status(path: Path) -> str | None:
+    """Of the run in this folder; None where there is none."""
+    try:
+        return str(read_run(path)["status"])
+    except InputFileError:
+        return None

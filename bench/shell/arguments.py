@@ -1,0 +1,102 @@
+"""Command-line arguments: the parser is built without importing JAX, so that --help answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from bench.plan.errors import UsageError
+from bench.plan.shards import Shard
+from jaxcs.names import did_you_mean
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Says each default, but for those that are none."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, [], False) else super()._get_help_string(action)
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that reports a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError, which names the command whose --help lists the flags."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """A type that accepts one of `choices` and suggests the nearest to anything else."""
+
+    def parse(text: str) -> str:
+        if text in choices:
+            return text
+        raise argparse.ArgumentTypeError(f"unknown name {text!r}{did_you_mean(text, choices)}")
+
+    return parse
+
+
+def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Callable[[str], float]:
+    """A type for finite numbers in [low, high], or (low, high] with `open_low`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        inside = low < value if open_low else low <= value
+        if not (math.isfinite(value) and inside and value <= high):
+            bound = f"{'above' if open_low else 'at least'} {low:g}" + (
+                f" and at most {high:g}" if high < math.inf else ""
+            )
+            raise argparse.ArgumentTypeError(f"{text} must be {bound}")
+        return value
+
+    return parse
+
+
+def integer(low: int) -> Callable[[str], int]:
+    """A type for whole numbers of at least `low`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text} must be at least {low}")
+        return value
+
+    return parse
+
+
+def setting(text: str) -> tuple[str, str]:
+    """A type for NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as lam=0.005")
+    return name, value
+
+
+def address(text: str) -> str:
+    """A type for HOST:PORT."""
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdecimal() and 0 < int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as node1:12345")
+    return text
+
+
+def shard(text: str) -> Shard:
+    """A type for I/N."""
+    part, slash, of = text.partition("/")
+    if not (slash and part.isdecimal() and of.isdecimal() and 1 <= int(part) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 2/8")
+    return Shard(int(part), int(of))
+
+
+def flags_besides(argv: list[str], allowed: tuple[str, ...]) -> list[str]:
+    """The flags of a command line that are none of `allowed`."""
+    given = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    return [flag for flag in given if flag not in allowed]

@@ -1,0 +1,40 @@
+"""What every command does around its work: parse, choose the device, and end in one line and a code."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Callable
+
+from bench.plan.errors import RunError
+from bench.shell.arguments import Parser
+from bench.shell.compiled import keep_compiled
+from data_prep.ending import Failure, in_one_line
+
+
+def execute(
+    parser: Parser, name: str, advice: str, work: Callable[[Namespace, list[str]], int], argv: list[str]
+) -> int:
+    """Parse `argv` and do the work, which may import JAX; returns the exit code.
+
+    name: of the command, before its errors.  advice: what to do where memory runs out.
+    """
+
+    def parse_and_work() -> int:
+        arguments = parser.parse_args(argv)
+        if "device" in arguments:
+            if arguments.device != "auto":
+                # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
+                os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
+                os.environ.pop("JAX_PLATFORM_NAME", None)
+            # Slices are computed side by side, and LAPACK's own threads, which wait by spinning, slow each other down:
+            # a factor of a hundred was seen on busy cores.
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+            keep_compiled()
+        return work(arguments, argv)
+
+    return in_one_line(name, parse_and_work, _explained, advice, debug="--debug" in argv)
+
+
+def _explained(error: BaseException) -> Failure | None:
+    return Failure(str(error), error.exit_code) if isinstance(error, RunError) else None

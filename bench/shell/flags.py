@@ -1,0 +1,97 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+from argparse import _ActionsContainer, _ArgumentGroup
+from collections.abc import Sequence
+
+from bench.plan.catalogue import MASKS, PHANTOMS, SHIFTS
+from bench.plan.errors import UsageError
+from bench.shell.arguments import address, integer, number, one_of, setting
+
+DEVICES = ("auto", "cpu", "gpu", "tpu")
+CENTER_FRACTION = 0.08
+
+
+def add_data(group: _ArgumentGroup) -> None:
+    """--data and --phantom."""
+    group.add_argument(
+        "--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images"
+    )
+    group.add_argument(
+        "--phantom", type=one_of(PHANTOMS), default="knee", metavar="FAMILY", help="built-in data: knee or brain"
+    )
+
+
+def add_settings(group: _ActionsContainer, words: str) -> None:
+    """--set; words: what it is for."""
+    group.add_argument("--set", type=setting, nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=words)
+
+
+def add_shift(group: _ArgumentGroup) -> None:
+    """--shift."""
+    group.add_argument(
+        "--shift",
+        type=_shift,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=SIZE",
+        help="scans of another distribution: noise=4 = four times the noise in standard deviation; resolution=0.5 = "
+        "half the rows and columns of k-space; contrast=2 = an exponent of the magnitude; motion=2 = the object moves "
+        "by up to 2 pixels and degrees; thickness=3 = three neighbouring slices averaged",
+    )
+
+
+def _shift(text: str) -> tuple[str, float]:
+    """A type for NAME=SIZE."""
+    name, size = setting(text)
+    return one_of(SHIFTS)(name), number(0)(size)
+
+
+def in_order(shifts: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """Shifts in the order in which they happen.  Raises UsageError where one is named twice."""
+    names = [name for name, _ in shifts]
+    for name in SHIFTS:
+        if names.count(name) > 1:
+            raise UsageError(f"--shift {name}: is named twice; name it once")
+    return tuple(sorted(shifts, key=lambda one: SHIFTS.index(one[0])))
+
+
+def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_FRACTION) -> None:
+    """--mask, --acceleration and --center-fraction, with its default, or None where that depends on other flags."""
+    group.add_argument(
+        "--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}"
+    )
+    group.add_argument(
+        "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
+    )
+    group.add_argument(
+        "--center-fraction",
+        type=number(0, 1, open_low=True),
+        default=center_fraction,
+        metavar="F",
+        help=f"fully sampled share of the columns [-]{'' if center_fraction else f'; {CENTER_FRACTION} if not given'}",
+    )
+
+
+def add_device(group: _ArgumentGroup) -> None:
+    """--device."""
+    group.add_argument(
+        "--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}"
+    )
+
+
+def add_processes(group: _ArgumentGroup, words: str) -> None:
+    """--distributed and what it may be told; words: what several processes share."""
+    group.add_argument(
+        "--distributed",
+        action="store_true",
+        help=f"several processes, on one machine or many, {words}; as Slurm, Open MPI, Kubernetes or a TPU pod started "
+        "them, else by the next three flags",
+    )
+    group.add_argument(
+        "--coordinator", type=address, metavar="HOST:PORT", help="machine of process 0, and a port that is free there"
+    )
+    group.add_argument("--processes", type=integer(1), metavar="N", help="how many there are")
+    group.add_argument("--process", type=integer(0), metavar="I", help="which this one is, from 0 to N - 1")

@@ -1,0 +1,47 @@
+"""Data that are already under-sampled: flags about sampling are then not theirs, and the record must not say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.plan.config import OF_THE_FILE, RunConfig
+from bench.plan.errors import UsageError
+from data_prep.cases import InputError
+from data_prep.fastmri_layout import volume_files
+from data_prep.safe_hdf5 import holds, open_file
+
+FLAGS = ("--mask", "--acceleration", "--center-fraction")
+
+
+def settled(config: RunConfig, argv: Sequence[str]) -> RunConfig:
+    """The configuration, without sampling where every file of its data has a mask of its own.
+
+    argv: the command line, of which a flag about sampling would then be ignored.
+    Raises UsageError for such a flag.
+    """
+    if config.data is None or not _all_masked(config.data):
+        return config
+    given = [word.partition("=")[0] for word in argv]
+    for flag in FLAGS:
+        if flag in given:
+            raise UsageError(
+                f"{flag}: {config.data} is already under-sampled, by the mask of each file, which is used; leave the "
+                "flag out, or delete 'mask' in the file if its k-space is whole"
+            )
+    if config.shift:
+        raise UsageError(f"--shift: {config.data} is already under-sampled; give fully sampled data")
+    return replace(config, mask=OF_THE_FILE, acceleration=None, center_fraction=None)
+
+
+def _all_masked(data: str) -> bool:
+    """Whether every file has a mask of its own; ends at the first that has none, or cannot be read."""
+    try:
+        for path in volume_files(Path(data)):
+            with open_file(path) as file:
+                if not holds(file, "mask"):
+                    return False
+    except InputError:
+        return False  # the run itself will say why
+    return True

@@ -1,0 +1,191 @@
+"""From a case to what the experiment computes on: under-sampled, with coil maps, scaled."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from bench.plan.config import OF_THE_FILE, RunConfig, Sampling
+from bench.plan.errors import InputFileError, UnsuitedError
+from bench.slices import coverage
+from bench.slices.own_mask import FLAGS
+from data_prep.cases import Case, Doubt
+from data_prep.maps import coil_maps
+from jaxcs import masks
+from jaxcs.coils.background import noise_factor
+from jaxcs.coils.espirit import EspiritConfig, check_calibration
+from jaxcs.recon.scale import unit_scale
+from jaxcs.threats.changes import CHANGES
+from jaxcs.types import SliceData
+
+NO_BACKGROUND = "no background to measure noise in"
+
+
+class Prepared(NamedTuple):
+    """A slice that is ready, with what the record says of it.
+
+    scale: raw units per unit of `data`.  mask: what draws its mask, or `OF_THE_FILE`.
+    calibration: (rows, columns) that maps are estimated from, None where the source gave maps.
+    thermal: the epsilon that the scan's own noise amounts to, None where it cannot be told.
+    left_out: share of the energy of the fully sampled centre that the coil maps leave out, None where there is none.
+    outside: norm of the measured entries outside that centre, over that of all of them.
+    ceiling: scores of the fully sampled data combined by the coil maps; None where the data are not fully sampled.
+    doubts: what cannot be right about the slice, or about its maps.
+    """
+
+    name: str
+    volume: str
+    data: SliceData
+    scale: float
+    mask: str
+    sampling: masks.Sampling
+    calibration: tuple[int, int] | None
+    thermal: float | None
+    left_out: float | None
+    outside: float
+    ceiling: dict[str, float | None] | None
+    doubts: tuple[Doubt, ...]
+
+    def described(self) -> dict[str, Any]:
+        """The sampling as run.json has it."""
+        found: dict[str, Any] = {"mask": self.mask} | self.sampling._asdict() | {"scale": self.scale}
+        found |= {"maps_leave_out": self.left_out, "outside_centre": self.outside, "ceiling": self.ceiling}
+        return found | ({"doubts": [list(one) for one in self.doubts]} if self.doubts else {})
+
+
+def prepare(case: Case, config: RunConfig) -> Prepared:
+    """Sample, estimate maps and scale one case.
+
+    Raises UnsuitedError where the flags do not fit this case, InputFileError where its data are unfit.
+    """
+    shape = (case.kspace.shape[-2], case.kspace.shape[-1])
+    own = case.mask is not None
+    _check_flags(case, config)
+    try:
+        mask = _mask(case, config, shape)
+        sampling = masks.describe(mask, case.padding)
+    except ValueError as error:
+        if own:
+            raise InputFileError(f"{case.name}: {error}; correct the file's mask") from error
+        raise UnsuitedError(f"{case.name}: {error}; change --mask, --acceleration or --center-fraction") from error
+    kspace = np.where(mask, case.kspace, np.complex64(0))
+    largest = float(np.abs(kspace).max())
+    if not largest > 0:
+        remedy = "correct the file's mask or leave the file out" if own else "use another --mask or leave the file out"
+        raise InputFileError(f"{case.name}: k-space is zero wherever the mask samples; {remedy}")
+    width = masks.acs_width(mask)
+    centre = (shape[0], width) if isinstance(width, int) else width
+    maps, calibration = case.maps, None
+    if maps is None or config.maps == "reestimated":
+        try:
+            calibration = check_calibration(centre, EspiritConfig())
+        except ValueError as error:
+            if own:
+                raise InputFileError(f"{case.name}: {error} as 'maps' in the file") from error
+            raise UnsuitedError(f"{case.name}: {error} (--center-fraction)") from error
+    if maps is None:
+        assert calibration is not None
+        maps = coil_maps(kspace, calibration)
+    measurement, raw = unit_scale(kspace, mask, maps)
+    if not raw > 0:
+        fault = UnsuitedError if coverage.flags_give_too_few(case, centre) else InputFileError
+        raise fault(f"{case.name}: {coverage.why_no_maps(case, kspace, centre)}")
+    noise, thermal = _noise(case, jnp.asarray(case.kspace / raw), measurement.mask)
+    if thermal is None and not own and config.norm == "whitened":
+        raise InputFileError(f"{case.name}: {NO_BACKGROUND}, by which --norm whitened whitens; use --norm measured")
+    share = coverage.share_left_out(measurement, centre)
+    data = SliceData(
+        kspace=jnp.asarray(case.kspace / raw),
+        mask=measurement.mask,
+        maps=measurement.maps,
+        target=jnp.asarray(case.target / raw),
+        data_range=jnp.asarray(case.data_range / raw, jnp.float32),
+        noise=noise,
+    )
+    return Prepared(
+        name=case.name,
+        volume=case.volume,
+        data=data,
+        scale=raw,
+        mask=OF_THE_FILE if own else config.mask,
+        sampling=sampling,
+        calibration=calibration,
+        thermal=thermal,
+        left_out=share,
+        outside=coverage.share_outside(kspace / largest, centre),
+        ceiling=(
+            None if own else coverage.ceiling(data.kspace, data.maps, data.target, data.data_range, config.region)
+        ),
+        doubts=(
+            *case.doubts,
+            *coverage.doubts(case, share, centre),
+            *_noise_doubts(own, thermal),
+            *_mask_doubts(own, config),
+        ),
+    )
+
+
+def _check_flags(case: Case, config: RunConfig) -> None:
+    """Raise UnsuitedError where flags do not fit this case."""
+    if case.mask is not None:
+        if config.norm in ("kspace", "whitened"):
+            raise UnsuitedError(
+                f"--norm {config.norm}: {case.name} is already under-sampled, its whole k-space unknown; use measured"
+            )
+        if config.threat in CHANGES and CHANGES[config.threat].moves_object:
+            raise UnsuitedError(
+                f"--threat {config.threat}: {case.name} is already under-sampled, so that its object cannot be "
+                "changed; use noise, maps or phase"
+            )
+    if config.region is not None:
+        row, column, rows, columns = config.region
+        ty, tx = case.target.shape
+        if row + rows > ty or column + columns > tx:
+            raise UnsuitedError(f"--region: {case.name} has {ty} x {tx} pixels; name a box inside them")
+
+
+def _noise_doubts(own: bool, thermal: float | None) -> list[Doubt]:
+    if own or thermal is not None:
+        return []
+    return [Doubt(NO_BACKGROUND, f"{NO_BACKGROUND}: the epsilon that its own noise amounts to is not known")]
+
+
+def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
+    """Of a file that lies among others without a mask."""
+    if not own or config.mask == OF_THE_FILE:
+        return []
+    return [
+        Doubt("a mask of its own", f"is already under-sampled by its own mask, so that {', '.join(FLAGS)} are not its")
+    ]
+
+
+def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]:
+    """The factor of the noise covariance, and the thermal level; of a whole scan only, whose background is seen."""
+    coils = case.kspace.shape[0]
+    if case.mask is not None:
+        return jnp.eye(coils, dtype=jnp.complex64), None
+    factor, level, seen = noise_factor(kspace, mask, case.padding)
+    return (factor, float(level)) if seen else (jnp.eye(coils, dtype=jnp.complex64), None)
+
+
+def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
+    if case.mask is not None:
+        return case.mask
+    return draw_mask(config.sampling, shape, case.padding, masks.seed_from_name(case.volume))
+
+
+def draw_mask(
+    sampling: Sampling, shape: tuple[int, int], padding: tuple[int, int], seed: tuple[int, ...]
+) -> np.ndarray:
+    """The mask that the sampling asks for, of k-space of `shape`.  Raises ValueError if it cannot be drawn."""
+    if sampling.acceleration is None or sampling.center_fraction is None:
+        raise ValueError("the data had masks of their own when the run began, and now have none")
+    mask = masks.make(sampling.mask, shape, sampling.acceleration, sampling.center_fraction, seed).copy()
+    left, right = padding
+    # Columns that the scanner never acquired hold zeros: nothing is measured there, and nothing can be perturbed.
+    mask[..., :left] = False
+    mask[..., right:] = False
+    return mask

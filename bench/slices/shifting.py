@@ -1,0 +1,75 @@
+"""Cases as --shift makes them, the only place where shifts are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from data_prep.cases import Case, InputError
+from data_prep.fastmri import SliceInfo
+from data_prep.files import Found
+from data_prep.shifts import SHIFTS, check, reach, shifted
+
+# By name and size, in the order in which they happen.
+Shifts = Sequence[tuple[str, float]]
+# position -> the slices about it, read; raises InputError.
+Neighbours = Callable[[int], list[Case]]
+
+
+def check_shift(shift: Shifts, data: str | None) -> None:
+    """Raise UsageError where a shift of `data`, or of the phantom where None, cannot be what was asked for."""
+    for name, size in shift:
+        try:
+            check(name, size)
+        except ValueError as error:
+            raise UsageError(f"--shift {name}={size:g}: {error}") from error
+    if data is None and reach(shift):
+        raise UsageError("--shift thickness: images of the phantom have no neighbours; give volumes by --data")
+
+
+def shifting(
+    config: RunConfig,
+    read: Callable[[Sequence[int]], Iterator[Case | InputError]],
+    neighbours: Neighbours = lambda position: [],
+) -> Callable[[Sequence[int]], Iterator[Case | InputError]]:
+    """A source's `read`, whose cases are then shifted."""
+    if not config.shift:
+        return read
+
+    def all_of(wanted: Sequence[int]) -> Iterator[Case | InputError]:
+        for position, case in zip(wanted, read(wanted), strict=True):
+            if isinstance(case, InputError):
+                yield case
+                continue
+            try:
+                yield shifted(case, config.shift, neighbours(position))
+            except InputError as error:
+                yield error
+
+    return all_of
+
+
+def shifted_reader(read: Callable[[], Case], shift: Shifts) -> Callable[[], Case]:
+    """A case's own reader, whose case is then shifted; not by thickness, which needs the slices about it."""
+    return (lambda: shifted(read(), shift)) if shift else read
+
+
+def neighbours_among(config: RunConfig, found: Found, slices: Sequence[SliceInfo]) -> Neighbours:
+    """Of `slices`, by position; neighbours may be any slices that were found, also those beyond --limit."""
+    far = reach(config.shift)
+    volumes: dict[tuple[str, str], list[SliceInfo]] = {}
+    for info in found.slices if far else []:
+        volumes.setdefault((str(info.path), info.volume), []).append(info)
+
+    def about(position: int) -> list[Case]:
+        own = slices[position]
+        volume = volumes.get((str(own.path), own.volume), [])
+        return [found.read(one) for one in volume if 0 < abs(one.slice_index - own.slice_index) <= far]
+
+    return about
+
+
+def in_words(shift: Shifts) -> str:
+    """What was shifted, and by how much."""
+    return ", ".join(f"{name} {size:g} ({SHIFTS[name].unit})" for name, size in shift)

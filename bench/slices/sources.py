@@ -1,0 +1,155 @@
+"""Where cases come from: the built-in phantom, fastMRI files, or images with simulated coils."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError, UsageError
+from bench.plan.shards import WHOLE, Shard, positions_of
+from bench.record.provenance import forbidding
+from bench.slices.case_list import listed, phantom_numbers
+from bench.slices.shifting import check_shift, in_words, neighbours_among, shifting
+from data_prep import phantom
+from data_prep.cases import Case, InputError
+from data_prep.files import list_cases
+from data_prep.machine import missing_device
+from data_prep.shifts import shape_after
+
+# Images of the phantom where no number is given: as many as two cores attack in about a minute.
+_PHANTOM_IMAGES, _FEW_IMAGES = 10, 2
+
+
+class Source(NamedTuple):
+    """Cases that have been found, but not read.
+
+    description: of the whole run's.  total: how many those are.
+    positions: which of them these are; fewer in a part of a run, or where some are done.
+    names: of each, slices of one shape together, so that they fill batches and few compiled functions are alive.
+    shapes: (coil, ny, nx) of each.  sha256: of each file and of the list of --only, by name; nothing for the phantom,
+    which the version decides.
+    read: positions -> each a case, or why it cannot be used, one after another.
+    """
+
+    description: str
+    total: int
+    positions: list[int]
+    names: list[str]
+    shapes: list[tuple[int, int, int]]
+    notes: tuple[str, ...]
+    sha256: dict[str, str]
+    read: Callable[[Sequence[int]], Iterator[Case | InputError]]
+
+    def cases(self) -> Iterator[Case | InputError]:
+        """Each case, or why it cannot be used, in the order of the names."""
+        return self.read(self.positions)
+
+    def without(self, done: Collection[int]) -> Source:
+        """Those whose positions are not among `done`."""
+        left = [index for index, position in enumerate(self.positions) if position not in done]
+        return self._replace(
+            positions=[self.positions[index] for index in left],
+            names=[self.names[index] for index in left],
+            shapes=[self.shapes[index] for index in left],
+        )
+
+
+def open_source(config: RunConfig, shard: Shard = WHOLE, few: bool = False) -> Source:
+    """The source that the configuration names, or a part of it.
+
+    few: whether the phantom has few images if no number is given, because each takes long.
+    Raises InputFileError if none can be read, UsageError if there are fewer cases than parts.
+    """
+    check_shift(config.shift, config.data)
+    if config.data is None:
+        count = config.limit or (_FEW_IMAGES if few else _PHANTOM_IMAGES)
+        indices = list(range(count))
+        if config.only is not None:
+            numbers = phantom_numbers(config.phantom)
+            chosen = listed(config.only, numbers, f"the phantom of a {config.phantom}")
+            indices = sorted(numbers[name] for name in chosen)[: config.limit]
+        positions = positions_of(shard, len(indices))
+        return Source(
+            description=f"built-in phantom ({config.phantom}, test){_only(config)}{_shift(config)}",
+            total=len(indices),
+            positions=positions,
+            names=[phantom.case_name(config.phantom, "test", indices[position]) for position in positions],
+            shapes=[shape_after(config.shift, (phantom.COILS, *phantom.SHAPE))] * len(positions),
+            notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
+            sha256=_list_sha256(config),
+            read=shifting(
+                config, lambda wanted: (phantom.case(config.phantom, "test", indices[position]) for position in wanted)
+            ),
+        )
+    try:
+        found = list_cases(config.data, validation=True)
+    except InputError as error:
+        raise InputFileError(f"--data {error}") from error
+    slices = found.slices
+    if config.only is not None:
+        chosen = listed(config.only, (info.name for info in slices), config.data)
+        slices = [info for info in slices if info.name in chosen]
+    slices = sorted(slices[: config.limit], key=lambda info: info.shape)
+    paths = {info.path for info in slices}
+    positions = positions_of(shard, len(slices))
+    own = [slices[position] for position in positions]
+    return Source(
+        description=(f"{len(paths)} files of {config.data}" if len(paths) > 1 else config.data)
+        + _only(config)
+        + _shift(config),
+        total=len(slices),
+        positions=positions,
+        names=[info.name for info in own],
+        shapes=[shape_after(config.shift, info.shape) for info in own],
+        notes=("these are images: their coils and the added noise are simulated",) if found.simulated else (),
+        sha256={path.name: _sha256(path) for path in sorted({info.path for info in own})} | _list_sha256(config),
+        read=shifting(
+            config,
+            lambda wanted: found.read_all([slices[position] for position in wanted]),
+            neighbours_among(config, found, slices),
+        ),
+    )
+
+
+def check_device(device: str) -> None:
+    """Raise UsageError where the device that was asked for is not there, or JAX was told to forbid what methods do."""
+    reason = missing_device(device) or forbidding()
+    if reason is not None:
+        raise UsageError(reason)
+
+
+def mesh_of(devices: int | None) -> Mesh | None:
+    """So many of this machine's devices, all of them for 0, as one axis; None for one.
+
+    Raises UsageError where there are fewer.
+    """
+    there = jax.local_devices()
+    if devices is not None and devices > len(there):
+        names = f"{len(there)} device{'s' if len(there) > 1 else ''}"
+        raise UsageError(f"--devices {devices}: JAX finds {names} here; name at most as many, or all")
+    used = there[: devices or None]
+    return Mesh(np.array(used), ("slice",)) if devices is not None and len(used) > 1 else None
+
+
+def _only(config: RunConfig) -> str:
+    return "" if config.only is None else f", only those of {config.only}"
+
+
+def _shift(config: RunConfig) -> str:
+    return f", shifted: {in_words(config.shift)}" if config.shift else ""
+
+
+def _list_sha256(config: RunConfig) -> dict[str, str]:
+    return {} if config.only is None else {Path(config.only).name: _sha256(Path(config.only))}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,85 @@
+"""Runs of bench.features: those of one image each, and else alike, say together what none of them says alone."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.findings.judged import Judged
+from bench.plan.errors import InputFileError, UsageError
+from bench.record.forms import shown
+from bench.record.journal import NAME as JOURNAL
+from bench.record.journal import read as read_journal
+from bench.record.lines import lacking, read_lines
+from bench.record.reading import read_json, understanding
+from bench.record.records import RunFolder
+from bench.studies.features import claims
+from bench.studies.features.row_forms import LINES, RUN
+from data_prep.names import printable
+
+COMMAND = "bench.features"
+
+
+class FeatureRun(NamedTuple):
+    """A finished run.
+
+    study, how: its kind, and how features got into the scan.  rows: its results.  likeness: what two runs have in
+    common that differ in the image alone.
+    """
+
+    path: Path
+    argv: list[str]
+    study: str
+    how: str
+    rows: claims.Rows
+    likeness: str
+
+
+def read(path: Path) -> FeatureRun:
+    """The run in a folder.  Raises InputFileError if it has not finished, or its records are not whole."""
+    file = path / "run.json"
+    run: dict[str, Any] = read_json(file, RUN, COMMAND)
+    again = f"python -m {COMMAND} --resume {shlex.quote(str(path))}"
+    if run["status"] != "done":
+        raise InputFileError(
+            f"{path}: the study has not finished ({printable(run['status'])}); {again} goes on with it"
+        )
+    lines = {name: read_lines(path / name, form) for name, form in LINES.items()}
+    entries = read_journal(RunFolder(path), 0.0).in_order() if (path / JOURNAL).exists() else []
+    damaged = [f"{name}, {found.damaged}" for name, found in lines.items() if found.damaged is not None]
+    reasons = damaged + [f"{shown(case)}: {reason}" for case, reason in lacking(entries, lines, None).items()]
+    rows = [row for some in lines["images.jsonl"].rows.values() for row in some if "failed" not in row]
+    if reasons or not rows:
+        reason = (reasons or ["there are no results"])[0]
+        raise InputFileError(f"{path}: its records are not whole ({reason}); {again} computes what is missing")
+    with understanding(file, COMMAND):
+        config = run["config"]
+        chosen = {name: value for name, value in config.items() if name != "image"}
+        chosen["base"] = {name: value for name, value in config["base"].items() if name != "limit"}
+        likeness = json.dumps([chosen, run["methods"]], sort_keys=True)
+        return FeatureRun(path, run["argv"], config["study"], config["insertion"]["how"], rows, likeness)
+
+
+def together(runs: Sequence[FeatureRun]) -> list[list[FeatureRun]]:
+    """The runs in groups of those that differ in the image alone.  Raises UsageError if two are of the same one."""
+    groups: dict[str, list[FeatureRun]] = {}
+    for run in runs:
+        groups.setdefault(run.likeness, []).append(run)
+    for group in groups.values():
+        first: dict[str, Path] = {}
+        for run in group:
+            for image in {row["image"] for row in run.rows}:
+                if first.setdefault(image, run.path) != run.path:
+                    raise UsageError(
+                        f"{run.path}: is of {printable(image)}, as {first[image]} is; name each image once"
+                    )
+    return list(groups.values())
+
+
+def judged(runs: Sequence[FeatureRun]) -> list[Judged]:
+    """The claims that the rows of all these runs bear on."""
+    with understanding(runs[0].path / "images.jsonl", COMMAND):
+        return claims.judged(runs[0].study, [row for run in runs for row in run.rows], runs[0].how)

@@ -1,0 +1,94 @@
+"""From the rows of a study to its summary, sentences and figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+import sys
+from typing import Any
+
+import numpy as np
+
+from bench.figures.drawing import draw_into
+from bench.record import arrays
+from bench.record.journal import Journal, rewrite
+from bench.record.lines import rows_of
+from bench.record.reading import understanding
+from bench.record.records import RunFolder, interval_columns
+from bench.run.finish import exit_code
+from bench.studies.features.findings import findings
+
+# Scores of features, of boxes and of whole images, in the order of the table.
+SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_ssim", "ssim", "psnr")
+COLUMNS = ("method", "size", "score", "mean", "ci95", "low", "high", "interval", "least", "largest", "n")
+
+
+def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable: dict[str, str]) -> dict[str, Any]:
+    """Write all that is made of the rows together; returns run.json completed.
+
+    unusable: why slices could not be used at all, by name.
+    """
+    entries = journal.in_order()
+    order = {entry.case: entry.position for entry in entries}
+    rewrite(folder, "images.jsonl", lambda cases: sorted(cases, key=order.__getitem__))
+    arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
+    arrays.remove(folder, arrays.PICTURES)
+    rows = rows_of(folder.path / "images.jsonl")
+    with understanding(folder.path / "images.jsonl", "bench.features"):
+        record = record | {
+            "status": "done",
+            "folder": str(folder.path),
+            "failed": unusable | {entry.case: entry.failed for entry in entries if entry.failed is not None},
+            "summary": summarise(rows),
+            "findings": findings(record["config"]["study"], rows, record["config"]["insertion"]["how"]),
+        }
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(record["summary"])
+    folder.write("summary.csv", text.getvalue().encode())
+    folder.write_json("run.json", record)
+    if rows:
+        figures = {"sizes": "feature_methods", "boxes": "feature_methods", "worst": "feature_search"}
+        figure = figures.get(record["config"]["study"], "feature_map")
+        again = f"python -m bench.features --resume {shlex.quote(str(folder.path))}"
+        with understanding(folder.path / "images.jsonl", "bench.features"):
+            draw_into(folder, "figure.png", figure, folder.path, again=again)
+    return record
+
+
+def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The mean of each method, size and score, with its interval over volumes, the least and the largest."""
+    groups: dict[tuple[str, float | None, str], list[tuple[float, str]]] = {}
+    for row in rows:
+        for score in SCORES:
+            if row.get(score) is not None:
+                groups.setdefault((row["method"], row.get("size"), score), []).append((row[score], row["volume"]))
+    summary = []
+    for (method, size, score), found in groups.items():
+        values = [value for value, _ in found]
+        summary.append(
+            {"method": method, "size": size, "score": score, "mean": float(np.mean(values))}
+            | interval_columns(values, [volume for _, volume in found])
+            | {"least": min(values), "largest": max(values), "n": len(values)}
+        )
+    return summary
+
+
+def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
+    """Print the table and the sentences, or the JSON object; returns the exit code."""
+    if as_json:
+        print(json.dumps(record))
+    else:
+        print(f"{'method':15} {'size':>5} {'score':20} {'mean':>9} {'least':>9} {'largest':>9} {'n':>6}")
+        for row in record["summary"]:
+            size = "" if row["size"] is None else f"{row['size']:g}"
+            numbers = " ".join(f"{row[name]:9.4g}" for name in ("mean", "least", "largest"))
+            print(f"{row['method']:15} {size:>5} {row['score']:20} {numbers} {row['n']:6}")
+        print(*record["findings"], sep="\n")
+    print(f"{record['seconds']:.0f} s; record and figure in {folder.path}", file=sys.stderr)
+    for reason in dict.fromkeys(record["failed"].values()):
+        print(f"failed: {reason}", file=sys.stderr)
+    return exit_code(record)

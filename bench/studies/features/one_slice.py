@@ -1,0 +1,96 @@
+"""One method on one slice: what is computed once, and the scores of features at many places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench.evaluate import methods
+from bench.evaluate.subjects import Subject
+from bench.run.parallel import side_by_side
+from bench.slices.prepare import Prepared
+from bench.studies.features.config import FeatureConfig
+from bench.studies.features.functions import Functions, Staged, Without, build
+from bench.studies.features.places import Place
+from data_prep.names import checksum
+from jaxcs.features.insert import Background
+from jaxcs.keys import new_key
+
+# Places that are recorded together, so that the disk is not waited for at each.
+GROUP = 16
+
+
+class OneSlice(NamedTuple):
+    """A method on a slice.  scores: of the whole image without a feature, by name."""
+
+    prepared: Prepared
+    functions: Functions
+    staged: Staged
+    back: Background
+    without: Without
+    scores: dict[str, float]
+    key: Any
+
+    def rows(self, places: list[Place]) -> list[dict[str, Any]]:
+        """The scores of a feature at each place."""
+        data = self.prepared.data
+        centres = jnp.asarray([place.centre(data.maps.shape[1:], data.target.shape) for place in places], jnp.float32)
+        sizes = jnp.asarray([place.size for place in places], jnp.float32)
+        # Several at once gain nothing on the CPU, and slow down fits of networks there.
+        at_once = 1 if jax.default_backend() == "cpu" else len(places)
+        parts = [
+            self.functions.place(
+                self.staged, self.back, self.without, centres[i : i + at_once], sizes[i : i + at_once], self.key
+            )
+            for i in range(0, len(places), at_once)
+        ]
+        values = {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+        return [
+            place._asdict() | {name: value[index].item() for name, value in values.items()}
+            for index, place in enumerate(places)
+        ]
+
+
+def prepare_slice(
+    config: FeatureConfig, compiled: dict[Any, Functions], subject: Subject, prepared: Prepared
+) -> OneSlice:
+    """Reconstruct without a feature, and under `config.draws` draws of noise.
+
+    Noise is of the scan's own level and of its coils' covariance, added to data that hold such noise already.
+    """
+    data = prepared.data
+    method_config = methods.fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
+    kind = (subject.label, method_config)
+    if kind not in compiled:
+        compiled[kind] = build(subject, method_config, config.insertion)
+    functions = compiled[kind]
+    # From the name, so that a slice's numbers do not depend on what else is run.
+    seed = jax.random.fold_in(new_key(subject.config.seed), checksum(prepared.name))
+    key, noise_key = jax.random.split(seed)
+    back = functions.background(data)
+    staged = functions.stage(data)
+    image, scores = functions.clean(staged, key)
+    level = prepared.thermal or 0.0
+
+    def draw(index: int) -> tuple[np.ndarray, np.ndarray]:
+        found = functions.noisy(staged, back, level, jax.random.fold_in(noise_key, index), key)
+        return np.asarray(found[0]), np.asarray(found[1])
+
+    draws = config.draws if level > 0 else 0
+    found = list(side_by_side(draw, iter(range(draws))))
+    empty = np.zeros((0, *data.target.shape), np.float32)
+    noisy, noisy_truth = (np.stack([one[i] for one in found]) if found else empty for i in (0, 1))
+    without = Without(image, jnp.asarray(noisy), jnp.asarray(noisy_truth))
+    numbers = {name: float(value) for name, value in scores.items()}
+    return OneSlice(prepared, functions, staged, back, without, numbers, key)
+
+
+def groups(subject: Subject, found: list[Place]) -> Iterator[list[Place]]:
+    """The places in groups: of `GROUP`, or of one where each is a fit."""
+    size = 1 if subject.method.fitted else GROUP
+    for first in range(0, len(found), size):
+        yield found[first : first + size]

@@ -1,0 +1,148 @@
+"""The work of a study in units, each recorded as a whole, so that a study that was stopped goes on at the next."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.evaluate.subjects import Subject
+from bench.record import arrays
+from bench.record.journal import Journal
+from bench.record.lines import Entry
+from bench.record.records import RunFolder
+from bench.run.parallel import side_by_side
+from bench.slices.prepare import Prepared
+from bench.studies.features.boxes import box_scores
+from bench.studies.features.config import FeatureConfig
+from bench.studies.features.functions import Functions
+from bench.studies.features.one_slice import OneSlice, groups, prepare_slice
+from bench.studies.features.places import places
+from bench.studies.features.search import search
+from data_prep.cases import Box
+from data_prep.progress import Progress
+
+Rows = list[dict[str, Any]]
+
+
+class Slice(NamedTuple):
+    """A slice of the study, and the boxes that were drawn in it."""
+
+    prepared: Prepared
+    boxes: tuple[Box, ...]
+
+
+class Unit(NamedTuple):
+    """A part of the work: its name, unique in the study, and what makes its rows and pictures."""
+
+    name: str
+    work: Callable[[OneSlice], tuple[Rows, dict[str, np.ndarray]]]
+
+
+def count(config: FeatureConfig, slices: list[Slice], subjects: list[Subject]) -> int:
+    """Reconstructions of the whole study, but for those of a search."""
+    features = sum(len(places(config, one.prepared)) for one in slices if config.study != "boxes")
+    return len(subjects) * (features + len(slices) * (1 + config.draws * (config.study != "boxes")))
+
+
+def record_all(
+    config: FeatureConfig, subjects: list[Subject], slices: list[Slice], folder: RunFolder, journal: Journal
+) -> None:
+    """Do every unit that the journal does not have."""
+    compiled: dict[Any, Functions] = {}
+    planned = [
+        (one, subject, _units(config, folder, one, subject, first=index == 0))
+        for one in slices
+        for index, subject in enumerate(subjects)
+    ]
+    positions = {unit.name: i for i, unit in enumerate(unit for *_, units in planned for unit in units)}
+    done = {entry.case for entry in journal.in_order()}
+    progress = Progress(len(positions) - len(done), "groups")
+    for one, subject, units in planned:
+        left = [unit for unit in units if unit.name not in done]
+        if not left:
+            continue
+        context = prepare_slice(config, compiled, subject, one.prepared)
+        # A search needs the whole map.
+        searches = [unit for unit in left if unit.name.endswith("|search")]
+        for part in ([unit for unit in left if unit not in searches], searches):
+            run = partial(_worked, context)
+            for unit, (rows, pictures) in zip(part, side_by_side(run, iter(part)), strict=True):
+                position = positions[unit.name]
+                journal.add([_recorded(folder, position, unit.name, one.prepared, subject.label, rows, pictures)])
+                progress.advance(f"{subject.label} on {one.prepared.name}")
+
+
+def _worked(context: OneSlice, unit: Unit) -> tuple[Rows, dict[str, np.ndarray]]:
+    return unit.work(context)
+
+
+def _recorded(
+    folder: RunFolder,
+    position: int,
+    name: str,
+    prepared: Prepared,
+    label: str,
+    rows: Rows,
+    pictures: dict[str, np.ndarray],
+) -> Entry:
+    """Put a unit's results on disk."""
+    if not all(row.pop("finite", True) for row in rows):
+        reason = f"{prepared.name}: {label} gave an image that is not finite"
+        folder.append([{"case": name, "failed": reason}])
+        return Entry(position, name, reason, lines=(1, 0))
+    common = {"case": name, "image": prepared.name, "volume": prepared.volume, "method": label}
+    if pictures:
+        kept = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}
+        arrays.write(folder, arrays.PICTURES, position, kept)
+    folder.append([common | row for row in rows])
+    return Entry(position, name, None, (len(rows), 0), (arrays.PICTURES,) if pictures else ())
+
+
+def _units(config: FeatureConfig, folder: RunFolder, one: Slice, subject: Subject, first: bool) -> list[Unit]:
+    """The units of one slice and method, in order; first: of the methods, which also keeps the truth."""
+    prepared, label = one.prepared, subject.label
+    begin = f"{prepared.name}|{label}"
+
+    def clean(context: OneSlice) -> tuple[Rows, dict[str, np.ndarray]]:
+        row = {"kind": "image", **context.scores, "finite": all(map(math.isfinite, context.scores.values()))}
+        pictures = {f"{begin}|clean": np.asarray(context.without.image)}
+        if first:
+            pictures[f"{prepared.name}|truth"] = np.asarray(prepared.data.target)
+        return [row], pictures
+
+    units = [Unit(f"{begin}|clean", clean)]
+    if config.study == "boxes":
+        return [*units, Unit(f"{begin}|boxes", lambda context: (_box_rows(context, one.boxes), {}))]
+    for index, group in enumerate(groups(subject, places(config, prepared))):
+
+        def score(context: OneSlice, group: Any = group) -> tuple[Rows, dict[str, np.ndarray]]:
+            return [{"kind": "feature", **row} for row in context.rows(group)], {}
+
+        units.append(Unit(f"{begin}|{index}", score))
+    if config.study == "worst":
+
+        def look(context: OneSlice) -> tuple[Rows, dict[str, np.ndarray]]:
+            own = [row for row in read_rows(folder, "feature") if (row["image"], row["method"]) == begin_of]
+            row, pictures = search(config, context, own)
+            return [{"kind": "search", **row}], {f"{begin}|search {key}": value for key, value in pictures.items()}
+
+        begin_of = (prepared.name, label)
+        units.append(Unit(f"{begin}|search", look))
+    return units
+
+
+def read_rows(folder: RunFolder, kind: str) -> Rows:
+    """The recorded rows of a kind: "image", "feature", "box" or "search"."""
+    lines = (folder.path / "images.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if row.get("kind") == kind]
+
+
+def _box_rows(context: OneSlice, boxes: tuple[Box, ...]) -> Rows:
+    data = context.prepared.data
+    found = (box_scores(box, context.without.image, data.target, data.data_range) for box in boxes)
+    return [{"kind": "box", **row} for row in found if row is not None]

@@ -1,0 +1,80 @@
+"""Whether the images that one method finds hard are hard for others (ICML 2021, Figure 6), image by image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.findings.judged import CANNOT_TELL, NO, NOT_EXCLUDED, YES, Judged, Part, verdict
+from bench.findings.published import BELOW, HARD_FOR_ALL
+from bench.plan import ranks
+from bench.plan.errors import InputFileError
+from bench.plan.intervals import as_json, from_json, of_difference, told
+from bench.record.reading import understanding
+from bench.record.record import Record
+from bench.studies.hardest.subset import SAMPLING, Scored
+
+_HOW = {YES: "harder", NO: "easier", NOT_EXCLUDED: "not clearly harder", CANNOT_TELL: "not known to be harder"}
+
+
+def hard_for_others(
+    cases: list[Scored], chosen: set[str], record: Record, others: list[Record], metric: str
+) -> list[dict[str, Any]]:
+    """For each method of each other run, on the cases that it shares with `cases`: means, difference, correlation.
+
+    chosen, rest: the mean clean scores; difference: of them, interval: its `intervals.Interval`, None where that cannot
+    be told.  correlation: the rank correlation of this method's scores with those of `cases`, None where it has none.
+    volumes: of the images.
+    Raises InputFileError for a run that was sampled otherwise, or shares too few cases.
+    """
+    scores = {one.case: one for one in cases}
+    found = []
+    for other in others:
+        with understanding(other.folder / "run.json"):
+            for name in SAMPLING:
+                if other.run["config"].get(name) != record.run["config"].get(name):
+                    raise InputFileError(f"{other.folder}: its {name} is not that of {record.folder}; name runs alike")
+        for label in other.names("victim"):
+            own = {row["case"]: row["clean"] for row in other.select(victim=label, metric=metric)}
+            shared = [case for case in scores if case in own]
+            hard = np.array([case in chosen for case in shared], bool)
+            if hard.all() or not hard.any():
+                raise InputFileError(f"{other.folder}: shares no images with both the subset and the rest")
+            values = np.array([own[case] for case in shared])
+            means = {"chosen": float(values[hard].mean()), "rest": float(values[~hard].mean())}
+            volumes = [scores[case].volume for case in shared]
+            interval = of_difference(values.tolist(), volumes, hard.tolist())
+            correlation = ranks.rank_correlation(values.tolist(), [scores[case].score for case in shared])
+            found.append(
+                {"method": label, "images": len(shared), "volumes": len(set(volumes)), **means}
+                | {"difference": means["chosen"] - means["rest"], "interval": as_json(interval)}
+                | {"correlation": correlation}
+            )
+    return found
+
+
+def sentences(found: list[dict[str, Any]], metric: str) -> list[str]:
+    """One for each method, and whether the chosen images are hard for all, which was published."""
+    said = []
+    for one in found:
+        interval = from_json(one["interval"])
+        word = verdict(BELOW, [interval])
+        difference = told(one["difference"], interval, "{:+.3g}")
+        said.append(
+            f"for {one['method']} the subset is {_HOW[word]}: {metric} {one['chosen']:.4g}, the rest "
+            f"{one['rest']:.4g}, a difference of {difference} ({one['images']} images, "
+            f"rank correlation of the scores {ranks.told(one['correlation'], one['volumes'])})"
+        )
+    return said + [f"published: {one.claim.words}: {one.verdict}" for one in judged(found, metric)]
+
+
+def judged(found: list[dict[str, Any]], metric: str) -> list[Judged]:
+    """The claim that hard images are hard for all; none if there are no other methods."""
+    parts = []
+    for one in found:
+        interval = from_json(one["interval"])
+        if interval is not None:
+            interval = interval._replace(low=-interval.high, high=-interval.low)
+        parts.append(Part(one["method"], -one["difference"], interval, metric.upper()))
+    return [Judged(HARD_FOR_ALL, parts, min(one["images"] for one in found))] if found else []

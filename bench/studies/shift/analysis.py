@@ -1,0 +1,178 @@
+"""In- against out-of-distribution scores of several models: points, the line through them, and whose images are hard.
+
+Pure NumPy and SciPy on scores, so that a study is analysed again without JAX.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from bench.plan.intervals import SURE, Interval, as_json, of_difference, of_mean
+from bench.plan.ranks import rank_correlation, rank_interval
+
+_CONFIDENCE = 0.95
+
+
+class Scores(NamedTuple):
+    """Clean scores of a run by case, and the case's volume."""
+
+    values: dict[str, float]
+    volumes: dict[str, str]
+
+
+class Point(NamedTuple):
+    """A model, or a method, in the plane: its scores in distribution and out of it."""
+
+    label: str
+    variant: str
+    group: str
+    inside: Scores
+    outside: Scores
+
+
+def analyse(points: list[Point]) -> dict[str, Any]:
+    """Everything that is made of a comparison, as JSON can hold it.
+
+    Only cases that all points share count, on either side.  Of each point come the means and the drop, inside less
+    outside, each with its `intervals.Interval` by volume; of the drop image by image where both sides are the same
+    images.  line: see `line`.  ranks: Spearman's correlation of the means inside and outside, with its interval over
+    the points.  spread: see `spread`.  hard: see `_agreement`.
+    """
+    inside, outside = _shared([one.inside for one in points]), _shared([one.outside for one in points])
+    rows: list[dict[str, Any]] = []
+    for one in points:
+        x, y = (_mean(scores, cases) for scores, cases in ((one.inside, inside), (one.outside, outside)))
+        drop = _drop(one, inside, outside)
+        rows.append(
+            {"label": one.label, "variant": one.variant, "group": one.group}
+            | {"inside": x[0], "inside_interval": as_json(x[1]), "outside": y[0], "outside_interval": as_json(y[1])}
+            | {"drop": drop[0], "drop_interval": as_json(drop[1])}
+        )
+    means = [row["inside"] for row in rows], [row["outside"] for row in rows]
+    ranks = correlation(*means)
+    return {
+        "n_inside": len(inside),
+        "n_outside": len(outside),
+        "volumes": [len({one.volumes[case] for case in cases}) for one, cases in _sides(points[0], inside, outside)],
+        "paired": inside == outside,
+        "points": rows,
+        "line": line(*means),
+        "ranks": ranks,
+        "ranks_interval": as_json(rank_interval(ranks, len(points))),
+        "spread": spread(points, inside, outside),
+        "hard": {
+            "inside": _agreement([one.inside for one in points], inside),
+            "outside": _agreement([one.outside for one in points], outside),
+        },
+    }
+
+
+def line(x: list[float], y: list[float]) -> dict[str, float] | None:
+    """The least-squares line y = intercept + slope x, its R^2, and half of the 95 % interval of either.
+
+    None of fewer than three points, or where all x are the same.
+
+    The interval is Student's with n - 2 degrees of freedom, of the points' own scatter about the line: the question
+    is what other methods would do, and the errors of the means over images are part of that scatter.  What all methods
+    share, because they see the same images, moves the line and hardly turns it.
+    """
+    if len(x) < 3 or np.ptp(x) < 1e-9:
+        return None
+    fitted = stats.linregress(x, y)
+    quantile = float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2))
+    return {
+        "slope": float(fitted.slope),
+        "slope_half": quantile * float(fitted.stderr),
+        "intercept": float(fitted.intercept),
+        "intercept_half": quantile * float(fitted.intercept_stderr),
+        "r2": float(fitted.rvalue**2),
+    }
+
+
+def interval_of_slope(line: dict[str, float], count: int) -> Interval:
+    """The interval of the slope of a `line` through so many points."""
+    slope, half = line["slope"], line["slope_half"]
+    return Interval(slope - half, slope + half, SURE, count)
+
+
+def correlation(x: list[float], y: list[float]) -> float | None:
+    """Spearman's, None of fewer than three values or where one side is constant."""
+    return rank_correlation(x, y) if len(x) >= 3 else None
+
+
+def spread(points: list[Point], inside: list[str], outside: list[str]) -> dict[str, Any] | None:
+    """By how much the largest drop exceeds the smallest, with its interval; None of one point.
+
+    Image by image, so that what is common to all methods drops out.  Bonferroni's correction for the choice of the two
+    among all pairs widens the interval.
+    """
+    if len(points) < 2:
+        return None
+    drops = {one.label: _drop(one, inside, outside)[0] for one in points}
+    by_label = {one.label: one for one in points}
+    most, least = max(drops, key=lambda label: drops[label]), min(drops, key=lambda label: drops[label])
+    sides = [
+        _difference(getattr(by_label[most], side), getattr(by_label[least], side), cases)
+        for side, cases in (("inside", inside), ("outside", outside))
+    ]
+    both = Point("", "", "", *sides)
+    pairs = len(points) * (len(points) - 1) / 2
+    value, interval = _drop(both, inside, outside, 1 - (1 - _CONFIDENCE) / pairs)
+    return {"most": most, "least": least, "value": value, "interval": as_json(interval)}
+
+
+def _shared(scores: list[Scores]) -> list[str]:
+    """The cases that all have, in a fixed order."""
+    return sorted(set.intersection(*(set(one.values) for one in scores)))
+
+
+def _sides(one: Point, inside: list[str], outside: list[str]) -> list[tuple[Scores, list[str]]]:
+    return [(one.inside, inside), (one.outside, outside)]
+
+
+def _mean(scores: Scores, cases: list[str], confidence: float = _CONFIDENCE) -> tuple[float, Interval | None]:
+    values = [scores.values[case] for case in cases]
+    return float(np.mean(values)), of_mean(values, [scores.volumes[case] for case in cases], confidence)
+
+
+def _drop(
+    one: Point, inside: list[str], outside: list[str], confidence: float = _CONFIDENCE
+) -> tuple[float, Interval | None]:
+    """Inside less outside, and its interval."""
+    if inside == outside:
+        differences = {case: one.inside.values[case] - one.outside.values[case] for case in inside}
+        return _mean(Scores(differences, one.inside.volumes), inside, confidence)
+    sides = _sides(one, inside, outside)
+    values = [scores.values[case] for scores, cases in sides for case in cases]
+    volumes = [scores.volumes[case] for scores, cases in sides for case in cases]
+    chosen = [True] * len(inside) + [False] * len(outside)
+    drop = float(np.mean(values[: len(inside)]) - np.mean(values[len(inside) :]))
+    return drop, of_difference(values, volumes, chosen, confidence)
+
+
+def _difference(one: Scores, other: Scores, cases: list[str]) -> Scores:
+    return Scores({case: one.values[case] - other.values[case] for case in cases}, one.volumes)
+
+
+def _agreement(scores: list[Scores], cases: list[str]) -> dict[str, Any] | None:
+    """Whether images that are hard for one are hard for the others.
+
+    mean, least: over all pairs of points, of Spearman's correlation of their scores of the images.  volumes: how many
+    independent draws there are.  mean_interval, least_interval: of one pair with such a correlation, which is no
+    narrower than that of the mean of several.
+    """
+    each = [[one.values[case] for case in cases] for one in scores]
+    found = [correlation(x, y) for x, y in itertools.combinations(each, 2)]
+    known = [value for value in found if value is not None]
+    if not known:
+        return None
+    volumes = len({scores[0].volumes[case] for case in cases})
+    mean, least = float(np.mean(known)), min(known)
+    intervals = {name: as_json(rank_interval(one, volumes)) for name, one in (("mean", mean), ("least", least))}
+    return {"mean": mean, "least": least, "volumes": volumes} | {
+        f"{name}_interval": one for name, one in intervals.items()
+    }

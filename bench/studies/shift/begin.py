@@ -1,0 +1,177 @@
+"""From the arguments of bench.shift to its plan: data sets, models with their training or tuning, hard images."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.plan.catalogue import NETWORKS, PHANTOMS, TEST_TIME
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError, UsageError
+from bench.record.forms import table, text
+from bench.record.reading import read_json
+from bench.record.record import read
+from bench.record.records import RunFolder
+from bench.slices.case_list import as_csv
+from bench.slices.own_mask import settled
+from bench.slices.shifting import check_shift
+from bench.studies.hardest.subset import hardest, scored
+from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
+from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fields
+from bench.studies.shift.runs import method_of, one_run
+from bench.studies.tuning.tuned_file import read_tuned
+
+# Of the phantom, where no number is given; and so many times as many are looked at for hard ones.
+_IMAGES, _MORE = 10, 4
+_SHIPPED_FOR_DATA = "brain-t2"
+_TUNED = Path(__file__).parent / "tuned"
+
+
+def planned(axes: list[str], arguments: Namespace, study: Path, argv: list[str]) -> Plan:
+    """The plan; where hard images of the phantom are to be found, after a run of the method that chooses them."""
+    base, others = _bases(arguments, argv)
+    if not any(AXES[name].other for name in axes):
+        if arguments.other_data or arguments.other_weights:
+            raise UsageError("--other-data: none of the shifts needs it; name anatomy or dataset")
+        others = []
+    models = _models(arguments, base, others)
+    hard = _hard(arguments, base, study, argv) if any(AXES[name].hard for name in axes) else None
+    made = plan(axes, base, others, models, hard)
+    if not made.cells():
+        raise UsageError("--methods: none is left to compare, because its scores chose the hard images; name others")
+    for config in made.tests.values():
+        check_shift(config.shift, config.data)  # before the first run, and not when its turn comes
+    return made
+
+
+def _bases(arguments: Namespace, argv: list[str]) -> tuple[Base, list[Base]]:
+    """The data set of the study, and the others."""
+
+    def base(name: str, data: str | None, family: str) -> Base:
+        config = RunConfig(
+            data=data,
+            phantom=family,
+            mask=arguments.mask,
+            acceleration=arguments.acceleration,
+            center_fraction=arguments.center_fraction,
+            limit=arguments.limit or (None if data is not None else _IMAGES),
+        )
+        return Base(name, settled(config, argv))
+
+    if arguments.data is None:
+        own, *rest = sorted(PHANTOMS, key=lambda family: family != arguments.phantom)
+        return base(own, None, own), [base(family, None, family) for family in rest]
+    paths = [arguments.data, *arguments.other_data]
+    names = [Path(path).stem for path in paths]
+    if len(set(names)) < len(names):
+        raise UsageError("--other-data: data sets of one name cannot be told apart; rename a file or folder")
+    made = [base(name, path, arguments.phantom) for name, path in zip(names, paths, strict=True)]
+    return made[0], made[1:]
+
+
+def _models(arguments: Namespace, base: Base, others: list[Base]) -> list[Model]:
+    """Each method once for the data set that it is trained on or tuned for."""
+    tuned = [_choice(path) for path in arguments.tuned]
+    # Those that come with the project are of the phantom; for other sampling or data they are not looked at.
+    shipped = [read_tuned(path) for path in sorted(_TUNED.glob("*.json"))]
+    used: set[int] = set()
+    methods = list(dict.fromkeys(arguments.methods or DEFAULT_VARIANTS))
+    networks = [name for name in methods if name in NETWORKS + TEST_TIME]
+    rest = [name for name in methods if name not in networks]
+    given = {
+        base.name: method_of(arguments.weights, "--weights"),
+        **{one.name: method_of(arguments.other_weights, "--other-weights") for one in others[:1]},
+    }
+    models = []
+    for home in (base, *others):
+        weights = given.get(home.name) or _shipped(home, home is base, networks)
+        for name, (method, file) in weights.items():
+            fields = {"method": method, "weights": file}
+            models.append(Model(f"{name} ({home.name})", name, VARIANTS[method].group, home.name, fields))
+        settled = [_settled(name, home, tuned, shipped, used) for name in rest]
+        # Without weights or choices of its own a data set is only tested on.
+        if weights or home is base or home.config.data is None or any(one["tuned"] for one in settled):
+            for name, one in zip(rest, settled, strict=True):
+                fields = {"method": one["method"], "settings": one["settings"]}
+                models.append(Model(f"{name} ({home.name})", name, VARIANTS[name].group, home.name, fields))
+    unused = [path for index, path in enumerate(arguments.tuned) if index not in used]
+    if unused:
+        raise UsageError(f"--tuned {unused[0]}: is of no method and data of this study; leave it out")
+    return sorted(models, key=lambda one: (one.home != base.name, _place(one)))
+
+
+def _place(model: Model) -> tuple[int, str]:
+    """Networks of one's own stand where their method does."""
+    return list(VARIANTS).index(model.variant if model.variant in VARIANTS else model.fields["method"]), model.variant
+
+
+def _shipped(home: Base, is_base: bool, networks: list[str]) -> dict[str, tuple[str, str]]:
+    """Networks that come with the project: of a phantom those trained on it, for data those of T2 brains."""
+    from jaxcs.recon import METHODS  # imports JAX, as the runs do
+
+    data = f"phantom-{home.name}" if home.config.data is None else _SHIPPED_FOR_DATA
+    if home.config.data is not None and not is_base:
+        return {}
+    return {name: (name, f"{METHODS[name].weights_of or name}-{data}") for name in networks}
+
+
+def _choice(path: str) -> dict[str, Any]:
+    found = read_tuned(Path(path))
+    if not found["best"]:
+        raise InputFileError(f"--tuned {path}: holds no choice yet; run bench.tune to its end")
+    return found
+
+
+def _settled(
+    name: str, home: Base, tuned: list[dict[str, Any]], shipped: list[dict[str, Any]], used: set[int]
+) -> dict[str, Any]:
+    """A variant's settings for a data set, with the choice that was made for it."""
+    fields = variant_fields(name)
+    settings = dict(fields["settings"])
+
+    def suits(one: dict[str, Any]) -> bool:
+        return one["method"] == fields["method"] and one["set"] == settings and _same_data(one, home.config)
+
+    fit = [index for index, one in enumerate(tuned) if suits(one)]
+    if len(fit) > 1:
+        raise UsageError(f"--tuned: {name} was tuned twice on {home.name}; give one of the files")
+    used.update(fit)
+    choices = [tuned[index] for index in fit] or [one for one in shipped if suits(one)]
+    for choice in choices:
+        settings = settings | choice["best"]
+    return {"method": fields["method"], "settings": tuple(settings.items()), "tuned": bool(choices)}
+
+
+def _same_data(tuned: dict[str, Any], config: RunConfig) -> bool:
+    if any(tuned[name] != getattr(config, name) for name in ("mask", "acceleration", "center_fraction")):
+        return False
+    if config.data is None or tuned["data"] is None:
+        return bool(tuned["data"] == config.data and tuned["phantom"] == config.phantom)
+    return Path(tuned["data"]).resolve() == Path(config.data).resolve()
+
+
+def _hard(arguments: Namespace, base: Base, study: Path, argv: list[str]) -> Hard | None:
+    """The list that is given, or one of the phantom's images, made of more of them than are tested on."""
+    if arguments.hard is not None:
+        return Hard(arguments.hard, _chooser(Path(arguments.hard)))
+    if base.config.data is not None:
+        return None
+    count = base.config.limit or _IMAGES
+    config = replace(base.config, method=FILTER, attack="noise", eps=(0.0,), limit=_MORE * count)
+    print(f"{FILTER} chooses the {count} hardest of {_MORE * count} images", file=sys.stderr)
+    path, _ = one_run(config, study, argv)
+    chosen = hardest(scored([read(path)], FILTER, "ssim", 0), count)
+    output = study / f"hard-{base.name}-{config.fingerprint()}.csv"
+    RunFolder(study).write(output.name, as_csv((one.case, one.volume, one.score) for one in chosen))
+    return Hard(str(output), FILTER)
+
+
+def _chooser(path: Path) -> str | None:
+    """The method whose scores a list of bench.hardest is made of, as the file beside it has it."""
+    try:
+        return str(read_json(path.with_suffix(".json"), table({"method": text}), "bench.hardest")["method"])
+    except InputFileError:
+        return None

@@ -1,0 +1,143 @@
+"""What a study consists of: test sets, models, and for each shift which model is compared where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from bench.studies.shift.named import AXES, VARIANTS
+
+
+class Model(NamedTuple):
+    """A method with what it was trained on or tuned for.
+
+    label: in tables.  variant: the method's, or that of weights of one's own, without what it was trained on.
+    group: of the variant.  home: the name of the test set like its training set.  fields: of `RunConfig`.
+    """
+
+    label: str
+    variant: str
+    group: str
+    home: str
+    fields: Mapping[str, Any]
+
+
+class Comparison(NamedTuple):
+    """Points in a plane.
+
+    name: of it.  axis: its shift.  kind: "same model", which is tested on `inside` and then on `outside`; or "same
+    images", of `outside`, once with the models that are at home there (across) and then with those at home in `inside`.
+    without: a method that is not compared, because its scores chose the images.
+    """
+
+    name: str
+    axis: str
+    kind: str
+    inside: str
+    outside: str
+    without: str | None = None
+
+
+class Plan(NamedTuple):
+    """A study.  tests: the test sets, by name.  models and comparisons: in order."""
+
+    tests: dict[str, RunConfig]
+    models: list[Model]
+    comparisons: list[Comparison]
+
+    def cells(self) -> list[tuple[Model, str]]:
+        """Which model has to be run on which test set, each once."""
+        found: dict[tuple[str, str], tuple[Model, str]] = {}
+        for comparison in self.comparisons:
+            for one, test in needed(comparison, self.models):
+                found.setdefault((one.label, test), (one, test))
+        return list(found.values())
+
+    def config(self, model: Model, test: str) -> RunConfig:
+        """Of the run of a cell: clean scores, no attack."""
+        return replace(self.tests[test], attack="noise", eps=(0.0,), **model.fields)
+
+
+def needed(comparison: Comparison, models: list[Model]) -> list[tuple[Model, str]]:
+    """The cells of a comparison."""
+    models = [one for one in models if one.fields["method"] != comparison.without]
+    if comparison.kind == "same images":
+        homes = (comparison.outside, comparison.inside)
+        return [(one, comparison.outside) for home in homes for one in models if one.home == home]
+    mine = [one for one in models if one.home == comparison.inside]
+    return [(one, test) for one in mine for test in (comparison.inside, comparison.outside)]
+
+
+class Base(NamedTuple):
+    """A data set that methods are trained on or tuned for.  name: in tables.  config: how it is tested on."""
+
+    name: str
+    config: RunConfig
+
+
+class Hard(NamedTuple):
+    """A list of bench.hardest.  method: whose scores it is made of, where that is known."""
+
+    path: str
+    method: str | None
+
+
+def plan(axes: list[str], base: Base, others: list[Base], models: list[Model], hard: Hard | None) -> Plan:
+    """The study of these shifts away from `base`.
+
+    others: the other data sets.  hard: the list of hard images.  Raises UsageError where one of them is missing.
+    """
+    tests = {one.name: one.config for one in (base, *others)}
+    comparisons: list[Comparison] = []
+    homes = {one.home for one in models}
+
+    def add(axis: str, outside: str, config: RunConfig, without: str | None = None, other: str | None = None) -> None:
+        tests[outside] = config
+        name = f"{axis}, {base.name}" + ("" if other is None else f" to {other}")
+        comparisons.append(Comparison(name, axis, "same model", base.name, outside, without))
+
+    for name in axes:
+        axis = AXES[name]
+        if axis.hard:
+            if hard is None:
+                raise UsageError("hard: needs --hard LIST.csv, made by bench.hardest; or use the phantom")
+            add(name, f"{base.name} + hard", replace(base.config, only=hard.path), hard.method)
+        elif not axis.other:
+            add(name, f"{base.name} + {name}", _changed(base.config, axis.changes))
+        elif not others:
+            raise UsageError(f"{name}: needs another data set; give --other-data PATH")
+        for other in others if axis.other else []:
+            if axis.changes:
+                add(name, f"{other.name} + {name}", _changed(other.config, axis.changes), other=other.name)
+                continue
+            add(name, other.name, other.config, other=other.name)
+            if other.name in homes:
+                pair = (name, "same model", other.name, base.name)
+                comparisons.append(Comparison(f"{name}, {other.name} to {base.name}", *pair))
+                for inside, outside in ((base.name, other.name), (other.name, base.name)):
+                    label = f"{name}, tested on {outside}"
+                    comparisons.append(Comparison(label, name, "same images", inside, outside))
+    return Plan(tests, models, comparisons)
+
+
+def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """The configuration with these changes.
+
+    Of a lower resolution the calibrating columns stay what they were: coil maps from fewer are another shift.
+    """
+    if config.center_fraction is None:
+        raise UsageError(
+            f"{config.data}: is already under-sampled, so that its scans cannot be changed; give whole k-space"
+        )
+    changed = replace(config, **changes)
+    share = dict(changed.shift).get("resolution", 1.0)
+    return replace(changed, center_fraction=min(config.center_fraction / share, 1.0))
+
+
+def variant_fields(name: str) -> dict[str, Any]:
+    """Fields of `RunConfig` of a variant of the registry."""
+    variant = VARIANTS[name]
+    return {"method": variant.method, "settings": variant.settings}

@@ -1,0 +1,86 @@
+"""The numbers behind bench.convergence."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+
+from bench.evaluate import experiment, scan
+from bench.evaluate.single_slice import SingleSlice
+from bench.evaluate.subjects import Subject, source_for, sources
+from bench.plan.config import RunConfig, unattacked
+from bench.plan.errors import InputFileError, UsageError
+from bench.slices.prepare import Prepared, prepare
+from bench.slices.sources import check_device
+from data_prep.cases import InputError
+
+_EARLY = "early_stopped"
+
+
+def converging(arguments: Namespace) -> dict[str, Any]:
+    """PSNR [dB] by perturbation and by iterations of the solver.  Raises UsageError or InputFileError."""
+    check_device(arguments.device)
+    config = unattacked(
+        arguments,
+        method=arguments.method,
+        settings=tuple(arguments.set),
+        attack="default",
+        eps=(arguments.eps,),
+        seed=arguments.seed,
+        limit=arguments.image + 1,
+    )
+    (subject,) = sources(config)
+    prepared = _prepared(config, subject, arguments.image)
+    scored = _single(subject, prepared)
+    attacked = {f"{subject.label}, converged": scored}
+    if _EARLY in subject.method.presets and not arguments.set:
+        (early,) = sources(replace(config, preset=_EARLY))
+        attacked = {early.label: _single(early, prepared)} | attacked
+    deltas = {"none": scored.nothing()} | {label: one.attack([arguments.eps]) for label, one in attacked.items()}
+    every = jnp.concatenate(list(deltas.values()), axis=1)
+    iterations = sorted(set(arguments.iterations))
+    psnr = [
+        scored._replace(
+            functions=_functions(subject, replace(subject.method_config, tolerance=0.0, n_iters=count))
+        ).scores(every)["psnr"]
+        for count in iterations
+    ]
+    return {
+        "image": prepared.name,
+        "eps": arguments.eps,
+        "iterations": iterations,
+        "psnr": {label: list(row) for label, row in zip(deltas, zip(*psnr, strict=True), strict=True)},
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """The numbers as Markdown."""
+    first, *others = (f"{count}" for count in found["iterations"])
+    heads = [f"perturbation of {found['image']} made for", f"scored after {first} iterations", *others]
+    lines = [heads, ["---"] * len(heads)]
+    lines += [[label, *(f"{value:.2f}" for value in row)] for label, row in found["psnr"].items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _prepared(config: RunConfig, subject: Subject, image: int) -> Prepared:
+    source = source_for(config, [subject])
+    if image >= len(source.names):
+        raise UsageError(f"--image {image}: the data have {len(source.names)} images, the first is 0")
+    (case,) = source.read([image])
+    if isinstance(case, InputError):
+        raise InputFileError(str(case))
+    return prepare(case, config)
+
+
+def _single(subject: Subject, prepared: Prepared) -> SingleSlice:
+    return SingleSlice.of(_functions(subject, subject.method_config), prepared, subject.config.seed)
+
+
+def _functions(subject: Subject, method_config: Any) -> experiment.Functions:
+    config = subject.config
+    return experiment.build(
+        config, {}, subject.method, method_config, {"attack": subject.attack}, scan.build(config, None)
+    )

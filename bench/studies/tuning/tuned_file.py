@@ -1,0 +1,40 @@
+"""The file that bench.tune keeps its scores and choice in, and bench.shift takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.plan.errors import InputFileError
+from bench.plan.intervals import RANGE, SURE
+from bench.record.forms import list_of, mapping, number, one_of, optional, table, text, whole
+from bench.record.reading import read_json
+
+SCHEMA_VERSION = 2
+# Version 1 knows no worst case, and is the same otherwise.
+_READ = (1, SCHEMA_VERSION)
+_SETTINGS = mapping(text)
+_INTERVAL = optional(table({"low": number, "high": number, "kind": one_of((SURE, RANGE)), "volumes": whole(2)}))
+_WORST_CASE = table(
+    {
+        "eps": number, "attack": text, "steps": whole(1), "ssim": number, "psnr": number,
+        "ssim_interval": _INTERVAL, "psnr_interval": _INTERVAL,
+    }
+)  # fmt: skip
+_CANDIDATE = table({"settings": _SETTINGS, "ssim": number, "psnr": number}, {"worst_case": list_of(_WORST_CASE)})
+_FILE = table(
+    {
+        "schema_version": whole(), "method": text, "set": _SETTINGS, "best": _SETTINGS,
+        "data": optional(text), "phantom": text, "mask": text, "acceleration": number, "center_fraction": number,
+        "images": whole(), "training": text, "versions": mapping(text),
+        "candidates": list_of(_CANDIDATE),
+    }
+)  # fmt: skip
+
+
+def read_tuned(path: Path) -> dict[str, Any]:
+    """Its content, as the current version has it.  Raises InputFileError where it is no such file."""
+    found: dict[str, Any] = read_json(path, _FILE, "bench.tune")
+    if found["schema_version"] not in _READ:
+        raise InputFileError(f"{path}: has schema version {found['schema_version']}, not {SCHEMA_VERSION}")
+    return found | {"schema_version": SCHEMA_VERSION}

@@ -1,0 +1,214 @@
+"""The scores behind bench.tune, and the file that keeps them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import statistics
+import sys
+from argparse import Namespace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.evaluate import experiment, methods, scan
+from bench.evaluate.single_slice import SingleSlice
+from bench.figures.drawing import draw_into
+from bench.plan.config import RunConfig, unattacked
+from bench.plan.errors import InputFileError, UsageError, of_none
+from bench.record.holding import held_beside
+from bench.record.provenance import about_settings, versions
+from bench.record.records import RunFolder
+from bench.run.parallel import side_by_side
+from bench.slices.prepare import Prepared, prepare
+from bench.slices.sources import check_device
+from bench.studies.tuning.tuned_file import SCHEMA_VERSION, read_tuned
+from bench.studies.tuning.worst_case import WorstCase, entry_of, worst_case
+from bench.studies.tuning.worst_case import scores as worst_case_scores
+from bench.training.data import training_examples
+from bench.training.examples import Examples
+from data_prep.progress import Progress
+from jaxcs.recon import METHODS
+
+Settings = dict[str, str]
+
+
+class _Choice(NamedTuple):
+    settings: Settings
+    config: RunConfig
+    method_config: Any
+
+    def label(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.settings.items())
+
+
+def tuned(arguments: Namespace) -> dict[str, Any]:
+    """The content of the file of --output: a candidate for each combination, and the best of all that it holds.
+
+    The best is that of the largest mean SSIM of clean reconstructions.  With --worst-case each candidate has its scores
+    under attack too.  What the file holds already is not computed again; it is written after
+    every candidate, and held until the end.  Raises UsageError, InputFileError or OutputError.
+    """
+    asked = worst_case(arguments)
+    check_device(arguments.device)
+    wanted = combinations(arguments.grid, arguments.random, arguments.seed)
+    configs = [
+        unattacked(arguments, method=arguments.method, settings=(*arguments.set, *settings.items()))
+        for settings in wanted
+    ]
+    method_configs = [methods.configuration(config, None) for config in configs]
+    examples, description = training_examples(arguments.data, arguments.phantom, arguments.images)
+    found: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "method": arguments.method,
+        "set": dict(arguments.set),
+        "data": arguments.data,
+        "phantom": arguments.phantom,
+        "mask": arguments.mask,
+        "acceleration": arguments.acceleration,
+        "center_fraction": arguments.center_fraction,
+        "images": len(examples),
+        "training": description,
+        "versions": versions(),
+        "candidates": [],
+        "best": {},
+        "failed": {},
+    }
+    choices = list(map(_Choice, wanted, configs, method_configs))
+    if arguments.output is None:
+        return _completed(found, None, examples, choices, asked)
+    output = Path(arguments.output)
+    with held_beside(output, "file"):
+        return _completed(found, output, examples, choices, asked)
+
+
+def _completed(
+    found: dict[str, Any],
+    output: Path | None,
+    examples: Examples,
+    choices: list[_Choice],
+    asked: WorstCase | None,
+) -> dict[str, Any]:
+    """With what the file holds, and a candidate for each of the settings that are wanted."""
+    if output is not None and output.exists():
+        before = read_tuned(output)
+        for name, value in found.items():
+            if name not in ("candidates", "best", "failed") and before[name] != json.loads(json.dumps(value)):
+                raise InputFileError(f"--output {output}: its {name} is not that of this command; choose another file")
+        found = before | {"failed": before.get("failed", {})}
+    for note in about_settings():
+        print(f"note: {note}", file=sys.stderr)
+    candidates = found["candidates"]
+
+    def candidate(choice: _Choice) -> dict[str, Any] | None:
+        return next((one for one in candidates if one["settings"] == choice.settings), None)
+
+    def write() -> None:
+        if output is not None:
+            RunFolder(output.parent).write_json(output.name, found)
+
+    left = [choice for choice in choices if candidate(choice) is None]
+    missing = {} if asked is None else {choice.label(): _missing(candidate(choice), asked) for choice in choices}
+    under_attack = [choice for choice in choices if missing.get(choice.label())]
+    slices = _prepared(examples, choices[0].config, found["failed"]) if left or under_attack else []
+    progress = Progress(len(slices) * len(left), "reconstructions")
+    for choice in left:
+        ssim, psnr = _scores(slices, choice.config, choice.method_config, partial(progress.advance, choice.label()))
+        candidates.append({"settings": choice.settings, "ssim": ssim, "psnr": psnr})
+        found["best"] = max(candidates, key=lambda one: one["ssim"])["settings"]
+        write()
+    progress = Progress(len(slices) * len(under_attack), "attacks")
+    for choice in under_attack:
+        assert asked is not None
+        label, one = choice.label(), candidate(choice)
+        still, advance = asked._replace(eps=missing[label]), partial(progress.advance, label)
+        entries = worst_case_scores(slices, choice.config, choice.method_config, still, advance)
+        assert one is not None  # the loop above has made it
+        one["worst_case"] = sorted(one.get("worst_case", []) + entries, key=lambda entry: entry["eps"])
+        write()
+    if output is not None and asked is not None:
+        _draw(found, output, asked)
+    return found
+
+
+def _missing(candidate: dict[str, Any] | None, asked: WorstCase) -> tuple[float, ...]:
+    """The epsilons that a candidate has no scores at."""
+    return tuple(eps for eps in asked.eps if candidate is None or entry_of(candidate, asked.label(eps)) is None)
+
+
+def _draw(found: dict[str, Any], output: Path, asked: WorstCase) -> None:
+    """The scores against the setting, beside the file, if one setting with numbers is all that was tried."""
+    labels = [asked.label(eps) for eps in asked.eps]
+    drawn = [one for one in found["candidates"] if all(entry_of(one, label) is not None for label in labels)]
+    if len({tuple(one["settings"]) for one in drawn}) > 1 or len(drawn[0]["settings"]) > 1 or not _numeric(drawn):
+        print("note: no figure is drawn: it takes a single setting, whose values are numbers", file=sys.stderr)
+        return
+    entries = [[entry_of(one, label) for one in drawn] for label in labels]
+    name = output.with_suffix(".png").name
+    title = f"{found['method']} on {found['images']} training images, under {asked.search.name}"
+    draw_into(RunFolder(output.parent), name, "tuning", drawn, entries, title, again="the same command")
+
+
+def _numeric(candidates: list[dict[str, Any]]) -> bool:
+    try:
+        return all(math.isfinite(float(value)) for one in candidates for value in one["settings"].values())
+    except ValueError:
+        return False
+
+
+def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str]) -> list[Prepared]:
+    """The images that can be used; why the others cannot goes to `failed`, by name.
+
+    Raises UsageError or InputFileError where none can.
+    """
+    slices, heard, reasons = [], set(), []
+    for index, name in enumerate(examples.names):
+        try:
+            one = prepare(examples.case(index), config)
+        except InputFileError as error:
+            failed[name] = str(error)
+            reasons.append(error)
+            continue
+        slices.append(one)
+        for doubt in one.doubts:
+            if doubt.kind not in heard:
+                heard.add(doubt.kind)
+                print(f"note: {one.name}: {doubt.text}", file=sys.stderr)
+    if not slices:
+        raise of_none(reasons)
+    return slices
+
+
+def combinations(grid: list[tuple[str, tuple[str, ...]]], count: int | None, seed: int) -> list[Settings]:
+    """All of a grid in order, or so many of them drawn without replacement.
+
+    Raises UsageError where a setting is named twice.
+    """
+    names = [name for name, _ in grid]
+    if len(set(names)) < len(names):
+        raise UsageError("--try: a setting is named twice; give all of its values at once, such as lam=0.001,0.002")
+    every = [dict(zip(names, values, strict=True)) for values in itertools.product(*(values for _, values in grid))]
+    if count is None or count >= len(every):
+        return every
+    return [every[index] for index in sorted(np.random.RandomState(seed).permutation(len(every))[:count])]
+
+
+def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advance: Any) -> tuple[float, float]:
+    """Mean SSIM and PSNR of the images with one choice."""
+    functions = experiment.build(config, {}, METHODS[config.method], method_config, {}, scan.build(config, None))
+
+    def evaluate(prepared: Prepared) -> dict[str, float]:
+        one = SingleSlice.of(functions, prepared)
+        return {name: score for name, (score,) in one.scores(one.nothing()).items()}
+
+    each = []
+    for score in side_by_side(evaluate, iter(slices)):
+        each.append(score)
+        advance()
+    ssim, psnr = (statistics.fmean(score[name] for score in each) for name in ("ssim", "psnr"))
+    if not math.isfinite(ssim):
+        raise InputFileError("a reconstruction is not finite; leave out the value or the image")
+    return ssim, psnr
