@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcs.types import Key, Magnitude, Measurement, Params
+from jaxcs.types import Key, Kspace, Magnitude, Measurement, Params
 
 _MAPS = "coil maps (coil, ny, nx), such as those of jaxcs.estimate_maps(kspace, mask)"
 
@@ -28,6 +28,12 @@ def check_at_least(name: str, value: float, low: float) -> None:
     """Raise ValueError if `value` is below `low` or not a number."""
     if not value >= low:
         raise ValueError(f"{name} is {value:g}; it must be at least {low:g}")
+
+
+def check_one_coil(kspace: Kspace) -> None:
+    """Raise ValueError if a measurement has several coils and the network is for one."""
+    if len(kspace) != 1:
+        raise ValueError(f"the network is for one coil, the measurement has {len(kspace)}; combine them before")
 
 
 def check_measurement(kspace: Any, mask: Any, maps: Any, *, needs_maps: bool) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from jaxcs.complex import magnitude, root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.operators import Sense
 from jaxcs.types import Measurement
+
+
+def peak(image: Inexact[Array, "ny nx"]) -> Float[Array, ""]:
+    """Compute the largest magnitude of an image, and 1 for an image of zeros: what networks divide their input by."""
+    largest = jnp.max(magnitude(image))
+    return jnp.where(largest > 0, largest, 1.0)
 
 
 def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
