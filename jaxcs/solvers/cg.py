@@ -77,6 +77,36 @@ def cg(
     )
 
 
+def preconditioned(
+    normal: Callable[[Array], Array], precondition: Callable[[Array], Array], b: Array, x0: Array, n_iters: int
+) -> Array:
+    """Solve normal(x) = b from x0 with a preconditioner; the iterations are differentiated.
+
+    Args:
+        normal: linear map, symmetric and positive in the inner product Re<x, y>.
+        precondition: an approximate inverse of `normal`, symmetric and positive too.
+        b: right-hand side, of any shape.
+        x0: first x, of the shape of `b`.
+        n_iters: number of iterations.  Iterations after convergence to float precision leave x unchanged.
+    """
+    floor = jax.lax.stop_gradient(real_dot(b, precondition(b))) * jnp.finfo(b.dtype).eps ** 2
+
+    def body(state: _State) -> _State:
+        image = normal(state.direction)
+        curvature = real_dot(state.direction, image)
+        going = (state.residual_norm2 > floor) & (curvature > 0)
+        alpha = jnp.where(going, state.residual_norm2 / jnp.where(going, curvature, 1.0), 0.0)
+        residual = state.residual - alpha * image
+        scaled = precondition(residual)
+        norm2 = real_dot(residual, scaled)
+        beta = jnp.where(going, norm2 / jnp.where(going, state.residual_norm2, 1.0), 0.0)
+        return _State(state.x + alpha * state.direction, residual, scaled + beta * state.direction, norm2)
+
+    residual = b - normal(x0)
+    scaled = precondition(residual)
+    return unrolled(body, _State(x0, residual, scaled, real_dot(residual, scaled)), n_iters).x
+
+
 def largest_eigenvalue(normal: Callable[[Array], Array], start: Array, n_iters: int) -> tuple[Array, Array]:
     """Compute the largest eigenvalue and its unit eigenvector by power iteration from `start`.
 
