@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from bench.plan.catalogue import ATTACKS, LOSSES, METHODS, NORMS, PRESETS, TEST_TIME, UNTRAINED
+from bench.plan.catalogue import ATTACKS, CHANGES, LOSSES, METHODS, NORMS, PRESETS
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
@@ -27,21 +27,9 @@ from bench.shell.flags import (
 )
 from data_prep.process import as_process
 
-# What two cores do in a minute or a few, where an image takes long.
-_EPSILONS = {"all": [0.02, 0.05]} | {name: [0.01, 0.02, 0.05] for name in ("varnet", "irim")}
-_EPSILONS |= {name: [0.05] for name in TEST_TIME + UNTRAINED}
 SEVERAL = ("all", "basis")
 # The smallest side of a region, SSIM's window.
 WINDOW = 7
-# Sizes of changes where none are given, in the unit of each.
-CHANGES = {
-    "shift": (0.5, 1.0, 2.0, 4.0),
-    "rotation": (1.0, 2.0, 3.0, 4.0, 5.0),
-    "deformation": (0.25, 0.5, 1.0, 2.0),
-    "bias": (0.05, 0.1, 0.2),
-    "maps": (0.02, 0.05, 0.1),
-    "phase": (0.02, 0.05, 0.1, 0.2),
-}
 # Those that change the object, and what is right with it.
 OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
 
@@ -271,10 +259,8 @@ def configuration(arguments: Namespace) -> RunConfig:
     rotation = arguments.attack == "rotation"
     threat = arguments.threat or ("rotation" if rotation else "noise")
     _check(arguments, threat)
-    eps = _EPSILONS.get(arguments.method, [0.01, 0.02, 0.03, 0.05, 0.08])
     if threat in CHANGES:
         protocol.pop("eps", None)
-        eps = list(CHANGES[threat])
     region = None if arguments.region is None else tuple(arguments.region)
     return RunConfig(
         method=arguments.method,
@@ -290,12 +276,12 @@ def configuration(arguments: Namespace) -> RunConfig:
         like=arguments.like,
         method_seed=arguments.method_seed,
         threat=threat,
-        eps=tuple(sorted(set(chosen("eps", eps)))),
-        norm=chosen("norm", "image" if arguments.attack == "momentum" else "measured"),
+        eps=tuple(sorted(set(chosen("eps", ())))),
+        norm=chosen("norm", ""),
         target=chosen("target", "truth"),
         loss=arguments.loss,
         region=region,
-        aim="image" if region is None else arguments.aim or "region",
+        aim=arguments.aim or "",
         maps=arguments.maps,
         check=arguments.check,
         data=arguments.data,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import train
+from bench import attack, train
 from bench.plan import catalogue
+from bench.plan.config import RunConfig
 from bench.training.step import LOSSES
 from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.masks import MASKS
@@ -73,3 +74,18 @@ def test_importing_the_library_sets_no_global_option():
         "assert dict(jax.config.values) == before"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("argv", "fields"),
+    [
+        ([], {}),
+        (["--method", "varnet"], {"method": "varnet"}),
+        (["--method", "dip"], {"method": "dip"}),
+        (["--threat", "bias"], {"threat": "bias"}),
+        (["--attack", "momentum"], {"attack": "momentum"}),
+        (["--region", "1", "2", "8", "9"], {"region": (1, 2, 8, 9)}),
+    ],
+)
+def test_a_configuration_made_in_python_is_that_of_the_command(argv, fields):
+    assert attack.configuration(attack.parser().parse_args(argv)) == RunConfig(**fields)

@@ -8,6 +8,8 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from bench.plan.catalogue import default_eps
+
 # In place of the name of a mask: the file's own is used.
 OF_THE_FILE = "of the file"
 
@@ -28,16 +30,19 @@ class RunConfig:
         "basis", several methods, whose settings are then named METHOD.NAME.
     victims: methods that are also scored under every perturbation found, by name; empty: each under its own.
     weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
-    attack, attack_preset, steps, step_size, restarts: the attack; step_size in units of the radius; None: its own.
+    attack, attack_preset, steps, step_size, restarts: the attack, or "default", the one that suits the method;
+        step_size in units of the radius; None: its own.
     like: the published protocol that the other fields follow where not given, or None.
     method_seed: of an un-trained method: "known" to the attack, or "fresh" where it is scored.
     threat: "noise" added to the data, or a change named in `jaxcs.attacks.changes`.
-    eps: sizes relative to what `norm` names, or in the units of the change, ascending.
-    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.attacks.threat`.
+    eps: sizes relative to what `norm` names, or in the units of the change, ascending; of none given
+        those of `default_eps`.
+    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.attacks.threat`; if
+        not given "measured", or of the attack momentum "image".
     target: "truth" or "clean": from what the attack drives the image away.
     loss: the error that the attack drives up, named in `jaxcs.attacks.losses`.
     region: (first row, first column, rows, columns) of the target that is scored, None for all of it.
-    aim: "image" or "region": what the attack looks at.
+    aim: "image" or "region": what the attack looks at; if not given the region, or without one the image.
     maps: "fixed" at those of the clean data, or "reestimated" from the perturbed data inside the attack.
     check: whether more evidence is gathered than the attack itself gives.
     data: path of fastMRI files, or None for the phantom of `phantom`.
@@ -53,7 +58,7 @@ class RunConfig:
     settings: tuple[tuple[str, str], ...] = ()
     victims: tuple[str, ...] = ()
     weights: str | None = None
-    attack: str = "pgd"
+    attack: str = "default"
     attack_preset: str | None = None
     steps: int | None = None
     step_size: float | None = None
@@ -61,12 +66,12 @@ class RunConfig:
     like: str | None = None
     method_seed: str = "known"
     threat: str = "noise"
-    eps: tuple[float, ...] = (0.05,)
-    norm: str = "measured"
+    eps: tuple[float, ...] = ()
+    norm: str = ""
     target: str = "truth"
     loss: str = "nmse"
     region: tuple[int, int, int, int] | None = None
-    aim: str = "image"
+    aim: str = ""
     maps: str = "fixed"
     check: bool = False
     data: str | None = None
@@ -78,6 +83,16 @@ class RunConfig:
     center_fraction: float | None = 0.08
     limit: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        dependent = {
+            "eps": default_eps(self.method, self.threat),
+            "norm": "image" if self.attack == "momentum" else "measured",
+            "aim": "image" if self.region is None else "region",
+        }
+        for name, value in dependent.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, value)
 
     @property
     def sampling(self) -> Sampling:
