@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from argparse import Namespace
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -119,14 +118,3 @@ class RunConfig:
 def fingerprint_of(content: dict[str, Any]) -> str:
     """Eight hexadecimal digits that change with any value of a configuration."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
-    """What bench.attack would be told for clean reconstructions of the data and sampling that `arguments` name.
-
-    fields: what else differs from the defaults.
-    """
-    shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
-    return RunConfig(
-        **({"attack": "noise", "eps": (0.0,)} | {name: getattr(arguments, name) for name in shared} | fields)
-    )

@@ -150,6 +150,8 @@ def _cells(rows: list[Row]) -> set[tuple[str, str, float, str]]:
 
 
 def rows_of(path: Path) -> list[Row]:
-    """The results in images.jsonl of a run that has just been written or checked, but for failed images."""
+    """The rows of a file that has just been written or checked, but for failed images; none where there is no file."""
+    if not path.exists():
+        return []
     lines = path.read_text(encoding="utf-8").splitlines()
     return [row for row in map(json.loads, lines) if "failed" not in row]

@@ -17,12 +17,13 @@ from bench.plan.errors import DONE, SOME_FAILED
 from bench.record import arrays
 from bench.record.journal import Journal, rewrite
 from bench.record.lines import Entry, rows_of
+from bench.record.record import Record
 from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder, summarise
 from bench.run.table import render
 
 
-def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[str, Any]:
-    """Write all that is made of the images together; returns the content of run.json, `record` completed.
+def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> Record:
+    """Write all that is made of the images together; returns the run with `record`, the content of run.json, completed.
 
     It begins with the images in the order of the data, whatever the order they were done in: sums of the same numbers
     in another order are other numbers.
@@ -56,7 +57,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
         if record["config"]["victims"]:
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", page_of(folder.path))
-    return record
+    return Record(folder.path, record, rows, rows_of(folder.path / "searches.jsonl"))
 
 
 def doubtful(entries: list[Entry]) -> list[str]:
@@ -69,16 +70,17 @@ def doubtful(entries: list[Entry]) -> list[str]:
     return [f"{said[0]} ({kind}, in {len(said)} of {count(total)})" for kind, said in found.items()]
 
 
-def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
+def tell(done: Record, as_json: bool) -> int:
     """Print the table or the JSON object, and what else is to be said of a run; returns the exit code."""
+    record = done.run
     if as_json:
         print(json.dumps(record))
     elif record["summary"]:
         print(render(record["summary"], record["flags"], record["below_card"], record["config"]["loss"]))
-        best, far = ceiling.sentence(record), solver_error.sentence(rows_of(folder.path / "images.jsonl"))
+        best, far = ceiling.sentence(record), solver_error.sentence(done.rows)
         print(*(said for said in (best, far) if said is not None), *record["findings"], sep="\n")
     print(
-        f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {folder.path}",
+        f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {done.folder}",
         file=sys.stderr,
     )
     for reason in record["failed"].values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bench.record.forms import shown
 from bench.record.journal import Journal, held
 from bench.record.lines import check_whole, read_lines
 from bench.record.pictures import Pictures
+from bench.record.record import Record
 from bench.record.record_forms import LINES
 from bench.record.records import RunFolder, writing
 from bench.record.stored import Stored, also_on, difference, stored
@@ -26,8 +28,8 @@ from data_prep.names import printable
 _MOST_NAMED = 8
 
 
-def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
-    """Write the run whose parts these are into a folder in `output`; returns that and its run.json.
+def merge(paths: list[Path], output: Path) -> Record:
+    """Write the run whose parts these are into a folder in `output`; returns its record.
 
     It is made in a hidden folder, which takes the run's name when it is whole; the next merge of the same run clears
     what a killed one has left there.
@@ -50,16 +52,16 @@ def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
                 whole.add(one.in_order())
             for kind in arrays.KINDS:
                 arrays.pack(hidden, kind, [part.path / f"{kind}.npz" for part in parts], _order(whole))
-            record = finish(hidden, _joined(parts, journals), whole)
+            done = finish(hidden, _joined(parts, journals), whole)
             folder = RunFolder.create(output, name, fingerprint)
-            record["folder"] = str(folder.path)
-            hidden.write_json("run.json", record)
+            done = done._replace(folder=folder.path, run=done.run | {"folder": str(folder.path)})
+            hidden.write_json("run.json", done.run)
             with writing(folder.path):
                 hidden.path.rename(folder.path)
         except BaseException:
             shutil.rmtree(hidden.path, ignore_errors=True)
             raise
-    return folder, record
+    return done
 
 
 def _in_order(runs: list[Stored]) -> list[Stored]:
@@ -157,7 +159,7 @@ def _joined(parts: list[Stored], journals: list[Journal]) -> dict[str, Any]:
     }
 
 
-def in_one_part(argv: list[str]) -> list[str]:
+def in_one_part(argv: Sequence[str]) -> list[str]:
     """The command line of the run in one part."""
     takes = {"--shard": 1} | FLAGS
     kept: list[str] = []

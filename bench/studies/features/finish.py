@@ -16,6 +16,7 @@ from bench.record import arrays
 from bench.record.journal import Journal, rewrite
 from bench.record.lines import rows_of
 from bench.record.reading import understanding
+from bench.record.record import Record
 from bench.record.records import RunFolder, interval_columns
 from bench.run.finish import exit_code
 from bench.studies.features.findings import findings
@@ -77,8 +78,9 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return summary
 
 
-def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
+def tell(done: Record, as_json: bool) -> int:
     """Print the table and the sentences, or the JSON object; returns the exit code."""
+    record = done.run
     if as_json:
         print(json.dumps(record))
     else:
@@ -88,7 +90,7 @@ def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
             numbers = " ".join(f"{row[name]:9.4g}" for name in ("mean", "least", "largest"))
             print(f"{row['method']:15} {size:>5} {row['score']:20} {numbers} {row['n']:6}")
         print(*record["findings"], sep="\n")
-    print(f"{record['seconds']:.0f} s; record and figure in {folder.path}", file=sys.stderr)
+    print(f"{record['seconds']:.0f} s; record and figure in {done.folder}", file=sys.stderr)
     for reason in dict.fromkeys(record["failed"].values()):
         print(f"failed: {reason}", file=sys.stderr)
     return exit_code(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ _STUDY = table(
 )  # fmt: skip
 
 
-def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: list[str]) -> dict[str, Any]:
-    """The content of study.json before it is analysed; runs: folder by (model, test set)."""
+def described(plan: Plan, runs: Mapping[tuple[str, str], Record], study: Path, argv: list[str]) -> dict[str, Any]:
+    """The content of study.json before it is analysed; runs: by (model, test set)."""
     return {
         "schema_version": SCHEMA_VERSION,
         "argv": argv,
@@ -48,7 +49,8 @@ def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: 
             for one in plan.models
         ],
         "runs": [
-            {"model": label, "test": test, "run": os.path.relpath(path, study)} for (label, test), path in runs.items()
+            {"model": label, "test": test, "run": os.path.relpath(record.folder, study)}
+            for (label, test), record in runs.items()
         ],
         "comparisons": [
             one._asdict() | {"words": AXES[one.axis].words, "paper": AXES[one.axis].paper}
