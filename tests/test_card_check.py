@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bench.findings.card_check import below_card
+from tests.rows import row
 
 CONFIG = {"mask": "random", "acceleration": 4.0, "center_fraction": 0.08, "data": None, "phantom": "knee", "shift": {}}
 CONFIG |= {"only": None, "region": None}
@@ -17,14 +18,7 @@ def run(validation, trained=None, method="unet", **changes):
 
 def rows(values, victim="unet"):
     return [
-        {
-            "case": f"{index}",
-            "volume": f"{index}",
-            "victim": victim,
-            "metric": metric,
-            "eps": eps,
-            "clean": value * scale,
-        }
+        row(case=f"{index}", volume=f"{index}", source=victim, metric=metric, eps=eps, clean=value * scale)
         for index, value in enumerate(values)
         for metric, scale in (("ssim", 1.0), ("psnr", 30.0))
         for eps in (0.02, 0.05)

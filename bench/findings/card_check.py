@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.plan.intervals import FEWEST, means_by_volume, quantile
+from bench.record.rows import Row
 
 # Both metrics of every network are looked at, so that 95 % would raise too many false alarms.
 _CONFIDENCE = 0.99
@@ -16,7 +17,7 @@ _SAMPLING = ("mask", "acceleration", "center_fraction")
 _WORDS = {"ssim": "SSIM {:.3f}", "psnr": "PSNR {:.2f} dB"}
 
 
-def below_card(rows: list[dict[str, Any]], run: dict[str, Any]) -> dict[str, str]:
+def below_card(rows: list[Row], run: dict[str, Any]) -> dict[str, str]:
     """By victim, that it scores clearly less on clean data than its card states, in a sentence.
 
     run: the content of run.json.  A card is comparable if its validation images were of the same phantom, or of a file
@@ -61,11 +62,9 @@ def _comparable(card: Any, method: Any, config: dict[str, Any]) -> bool:
     return PurePath(str(data)).name == PurePath(str(own)).name
 
 
-def _by_volume(rows: list[dict[str, Any]], victim: str, metric: str) -> list[float]:
+def _by_volume(rows: list[Row], victim: str, metric: str) -> list[float]:
     """Clean means of the volumes."""
-    cases = {
-        (row["case"], row["volume"]): row["clean"] for row in rows if (row["victim"], row["metric"]) == (victim, metric)
-    }
+    cases = {(row.case, row.volume): row.clean for row in rows if (row.victim, row.metric) == (victim, metric)}
     return means_by_volume(np.array(list(cases.values())), [volume for _, volume in cases])
 
 

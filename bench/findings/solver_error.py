@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.record.records import CONVERGED
+from bench.record.rows import Row
 
-_STATES = ("clean", "noise", "attacked")
 
-
-def sentence(rows: list[dict[str, Any]]) -> str | None:
+def sentence(rows: list[Row]) -> str | None:
     """The largest estimate of all lines of images.jsonl, by method; None if no method minimises anything.
 
     rows: also of records of version 0.1, which have no estimates.
     """
     found: dict[str, list[float]] = {}
     for row in rows:
-        errors = [row.get(f"solver_error_{state}") for state in _STATES]
-        found.setdefault(row["victim"], []).extend(error for error in errors if error is not None)
+        found.setdefault(row.victim, []).extend(row.solver_errors)
     told = [_told(victim, errors) for victim, errors in found.items() if errors]
     return f"solvers: {'; '.join(told)} (estimated, relative)" if told else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from html import escape
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def _three_numbers(record: Record) -> str:
     names = {"clean": "from clean data", "noise": f"with {words.control(record)}", "attacked": "under attack"}
     for state, text in names.items():
         psnr, ssim = (
-            estimate(record.select(metric=metric, eps=record.shown), itemgetter(state)) for metric in plots.METRICS
+            estimate(record.select(metric=metric, eps=record.shown), attrgetter(state)) for metric in plots.METRICS
         )
         items += f'<li class="{state}"><b>{psnr.mean:.1f} dB</b><span>{escape(text)}, SSIM {ssim.mean:.3f}</span></li>'
     found = [zero_filled(record.select(metric=metric, eps=record.shown)) for metric in plots.METRICS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import statistics
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from bench.findings import card_check
@@ -35,15 +35,15 @@ def control_name(record: Record) -> str:
 
 def finding(record: Record) -> str:
     """The result in one sentence, at the epsilon shown; of one image, which is an example, no finding."""
-    rows = [row for row in record.select(metric="psnr", eps=record.shown) if row["source"] == row["victim"]]
+    rows = [row for row in record.select(metric="psnr", eps=record.shown) if row.source == row.victim]
     rows = rows or record.select(metric="psnr", eps=record.shown)
     kind = f"A {'perturbation' if _is_noise(record) else threat(record)} of {size(record, record.shown)}"
-    alone = len({row["case"] for row in rows}) == 1
-    images = count(len({row["case"] for row in rows}), "image")
-    victims = list(dict.fromkeys(row["victim"] for row in rows))
+    alone = len({row.case for row in rows}) == 1
+    images = count(len({row.case for row in rows}), "image")
+    victims = list(dict.fromkeys(row.victim for row in rows))
     means = {
         victim: {
-            state: estimate([row for row in rows if row["victim"] == victim], itemgetter(state)).mean
+            state: estimate([row for row in rows if row.victim == victim], attrgetter(state)).mean
             for state in ("clean", "noise", "attacked")
         }
         for victim in victims
@@ -118,7 +118,7 @@ def outside_centre(record: Record) -> float | None:
 
 def clean_flags(record: Record) -> list[str]:
     """Sentences that speak against the methods before any attack."""
-    images = {(row["victim"], row["case"]): row["flags"] for row in record.rows}
+    images = {(row.victim, row.case): row.flags for row in record.rows}
     sentences = []
     for victim in record.names("victim"):
         own = [found for at, found in images.items() if at[0] == victim]
@@ -134,7 +134,7 @@ def clean_flags(record: Record) -> list[str]:
 def flags(record: Record) -> list[str]:
     """What speaks against the results, with counts and shares."""
     sentences = clean_flags(record)
-    results = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in record.rows}
+    results = {(row.case, row.source, row.victim, row.eps): row.flags for row in record.rows}
     results = {at: found for at, found in results.items() if at[3] > 0}
     for name in dict.fromkeys(flag for found in results.values() for flag in found if flag not in CLEAN_FLAGS):
         raised = [at for at, found in results.items() if name in found]
@@ -160,18 +160,18 @@ def not_checked(record: Record) -> list[str]:
 
 def held_against_zero_filled(record: Record) -> bool:
     """Whether the record has the scores of zero-filled images; those of before have not."""
-    return all(row.get("zero_filled") is not None for row in record.rows)
+    return all(row.zero_filled is not None for row in record.rows)
 
 
 def interval_name(record: Record) -> str:
     """The name of a run's intervals; "" for one volume, which has none."""
-    volumes = len({row["volume"] for row in record.rows})
+    volumes = len({row.volume for row in record.rows})
     return "95 % interval" if volumes >= FEWEST else "the range of the volumes' means" if volumes > 1 else ""
 
 
 def about_interval(record: Record) -> str:
     """The same as a sentence."""
-    volumes = len({row["volume"] for row in record.rows})
+    volumes = len({row.volume for row in record.rows})
     if volumes >= FEWEST:
         return f"The interval of the attacked mean is 95 %, Student's t of {volumes} volumes."
     if volumes > 1:

@@ -109,9 +109,9 @@ def attack_all(
         if work.save_perturbations:
             arrays.write(folder, arrays.PERTURBATIONS, position, found.perturbations)
             kinds.append(arrays.PERTURBATIONS)
-        folder.append(found.searches, "searches.jsonl")
-        folder.append(found.rows)
-        worst = max([worst, *(row["clean"] - row["attacked"] for row in found.rows if row["metric"] == "psnr")])
+        folder.append((row.line() for row in found.searches), "searches.jsonl")
+        folder.append(row.line() for row in found.rows)
+        worst = max([worst, *(row.clean - row.attacked for row in found.rows if row.metric == "psnr")])
         progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
         return Entry(position, name, None, (len(found.rows), len(found.searches)), tuple(kinds), **known)
 

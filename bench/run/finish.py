@@ -18,7 +18,9 @@ from bench.record import arrays
 from bench.record.journal import Journal, rewrite
 from bench.record.lines import Entry, rows_of
 from bench.record.record import Record
-from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder, summarise
+from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder
+from bench.record.rows import Row, results, search_of
+from bench.record.summary import Summary, as_csv, summarise
 from bench.run.table import render
 
 
@@ -35,7 +37,8 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> Recor
     for kind in arrays.KINDS:
         arrays.pack(folder, kind, arrays.files_of(folder, kind).values(), order)
         arrays.remove(folder, kind)
-    rows = rows_of(folder.path / "images.jsonl")
+    rows = results(folder.path)
+    summary = summarise(rows)
     below = below_card(rows, record)
     record = record | {
         "status": "done",
@@ -46,10 +49,10 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> Recor
         "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
         "flags": _count_flags(rows, below),
         "below_card": below,
-        "summary": summarise(rows),
+        "summary": [row.line() for row in summary],
         "findings": findings(rows),
     }
-    folder.write_summary(record["summary"])
+    folder.write("summary.csv", as_csv(summary))
     folder.write_json("run.json", record)
     if rows:
         again = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
@@ -57,7 +60,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> Recor
         if record["config"]["victims"]:
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", page_of(folder.path))
-    return Record(folder.path, record, rows, rows_of(folder.path / "searches.jsonl"))
+    return Record(folder.path, record, rows, [search_of(line) for line in rows_of(folder.path / "searches.jsonl")])
 
 
 def doubtful(entries: list[Entry]) -> list[str]:
@@ -76,7 +79,14 @@ def tell(done: Record, as_json: bool) -> int:
     if as_json:
         print(json.dumps(record))
     elif record["summary"]:
-        print(render(record["summary"], record["flags"], record["below_card"], record["config"]["loss"]))
+        print(
+            render(
+                [Summary(**one) for one in record["summary"]],
+                record["flags"],
+                record["below_card"],
+                record["config"]["loss"],
+            )
+        )
         best, far = ceiling.sentence(record), solver_error.sentence(done.rows)
         print(*(said for said in (best, far) if said is not None), *record["findings"], sep="\n")
     print(
@@ -98,12 +108,12 @@ def count(n: int) -> str:
     return f"{n} image{'' if n == 1 else 's'}"
 
 
-def _count_flags(rows: list[dict[str, Any]], below: Collection[str]) -> dict[str, int]:
+def _count_flags(rows: list[Row], below: Collection[str]) -> dict[str, int]:
     """How many (image, source, victim, epsilon) carry each flag; below: the victims that are below their cards."""
     found = {
-        (row["case"], row["source"], row["victim"], row["eps"]): {
-            *row["flags"],
-            *[BELOW_ITS_CARD] * (row["victim"] in below),
+        (row.case, row.source, row.victim, row.eps): {
+            *row.flags,
+            *[BELOW_ITS_CARD] * (row.victim in below),
         }
         for row in rows
     }

@@ -7,7 +7,8 @@ import io
 import json
 import shlex
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,14 +17,21 @@ from bench.record import arrays
 from bench.record.journal import Journal, rewrite
 from bench.record.lines import rows_of
 from bench.record.reading import understanding
-from bench.record.record import Record
-from bench.record.records import RunFolder, interval_columns
+from bench.record.records import RunFolder
+from bench.record.summary import interval_columns
 from bench.run.finish import exit_code
 from bench.studies.features.findings import findings
 
 # Scores of features, of boxes and of whole images, in the order of the table.
 SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_ssim", "ssim", "psnr")
 COLUMNS = ("method", "size", "score", "mean", "ci95", "low", "high", "interval", "least", "largest", "n")
+
+
+class Done(NamedTuple):
+    """A study that has ended: its folder and its run.json."""
+
+    folder: Path
+    run: dict[str, Any]
 
 
 def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable: dict[str, str]) -> dict[str, Any]:
@@ -78,7 +86,7 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return summary
 
 
-def tell(done: Record, as_json: bool) -> int:
+def tell(done: Done, as_json: bool) -> int:
     """Print the table and the sentences, or the JSON object; returns the exit code."""
     record = done.run
     if as_json:

@@ -13,8 +13,6 @@ from bench.evaluate import subjects
 from bench.evaluate.subjects import Subject
 from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.record import provenance
-from bench.record.lines import rows_of
-from bench.record.record import Record
 from bench.record.records import RunFolder
 from bench.record.stored import begun_before, continued
 from bench.run.life import beginning, recording, say_notes
@@ -24,7 +22,7 @@ from bench.slices.prepare import prepare
 from bench.slices.sources import Source
 from bench.studies.features.claims import AGAIN
 from bench.studies.features.config import FeatureConfig
-from bench.studies.features.finish import finish
+from bench.studies.features.finish import Done, finish
 from bench.studies.features.row_forms import LINES, RUN
 from bench.studies.features.units import Slice, count, record_all
 from data_prep.cases import Case, InputError
@@ -51,7 +49,7 @@ def run(
     device: str = "auto",
     resume: Before | None = None,
     argv: Sequence[str] = (),
-) -> Record:
+) -> Done:
     """Carry out a study, as bench.features does; what it says on the way goes to standard error.
 
     Args:
@@ -94,7 +92,7 @@ def run(
             print(f"{len(journal.entries)} groups of places were done", file=sys.stderr)
         record_all(config, methods, slices, folder, journal)
         record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal, failed)
-    return Record(folder.path, record, rows_of(folder.path / "images.jsonl"), [])
+    return Done(folder.path, record)
 
 
 def stored(path: Path) -> Before:

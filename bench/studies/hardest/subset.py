@@ -65,10 +65,10 @@ def scored(records: list[Record], label: str, metric: str, middle: int) -> list[
         readers = _readers(record)
         allowed = _middle(readers, middle) if middle else set(readers)
         for row in record.select(victim=label, metric=metric):
-            case = row["case"]
+            case = row.case
             if case not in readers:
                 raise InputFileError(f"{record.folder}: its data no longer hold {printable(case)}; put them back")
-            one = Scored(case, row["volume"], row["clean"], readers[case].read)
+            one = Scored(case, row.volume, row.clean, readers[case].read)
             if not math.isclose(found.setdefault(case, one).score, one.score, rel_tol=_SAME_SCORE):
                 raise InputFileError(
                     f"{record.folder}: {printable(case)} scores {one.score:.4g} here and {found[case].score:.4g} in "

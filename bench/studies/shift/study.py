@@ -101,8 +101,8 @@ def _analysed(name: str, points: list[Point]) -> dict[str, Any]:
 
 
 def _scores(record: Record) -> Scores:
-    rows = [row for row in record.rows if row["metric"] == METRIC and row["source"] == row["victim"]]
-    return Scores({row["case"]: row["clean"] for row in rows}, {row["case"]: row["volume"] for row in rows})
+    rows = [row for row in record.rows if row.metric == METRIC and row.source == row.victim]
+    return Scores({row.case: row.clean for row in rows}, {row.case: row.volume for row in rows})
 
 
 def _points(comparison: Comparison, models: list[Model], scores: dict[tuple[str, str], Scores]) -> list[Point]:

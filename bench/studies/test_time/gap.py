@@ -52,9 +52,9 @@ def analyse(shift: str, network: str, runs: Mapping[tuple[str, str], Record], me
     scores: dict[tuple[str, str], dict[str, float]] = {}
     volumes: dict[str, str] = {}
     for key, run in runs.items():
-        rows = [row for row in run.rows if row["metric"] == metric and row["eps"] == 0]
-        scores[key] = {row["case"]: row["clean"] for row in rows}
-        volumes |= {row["case"]: row["volume"] for row in rows}
+        rows = [row for row in run.rows if row.metric == metric and row.eps == 0]
+        scores[key] = {row.case: row.clean for row in rows}
+        volumes |= {row.case: row.volume for row in rows}
     cases = sorted(set.intersection(*(set(found) for found in scores.values())))
     if not cases:
         raise InputFileError("the runs of the study share no image; run it anew in another --output")
