@@ -374,7 +374,7 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
             done = carry_out(opened, Path(arguments.output))
     if done is None:
         return DONE
-    return exit_code(done.run) if team.process > 0 else tell(done, arguments.json)
+    return exit_code(done.run.failed) if team.process > 0 else tell(done, arguments.json)
 
 
 def main(argv: list[str] | None = None) -> int:

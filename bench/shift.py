@@ -134,7 +134,7 @@ def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     from bench.studies.shift.study import described
 
     code = _tell(study, described(plan, done, study, argv), arguments)
-    failed = sum(len(record.run["failed"]) for record in done.values())
+    failed = sum(len(record.run.failed) for record in done.values())
     if failed:
         print(f"failed: {failed} images; each run's run.json says why", file=sys.stderr)
     return SOME_FAILED if failed else code

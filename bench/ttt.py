@@ -123,7 +123,7 @@ def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     draw_into(folder, "ttt.png", "gap", drawn, again="the same command with --redraw")
     print(*record["findings"], sep="\n")
     print(f"record and figure in {study}", file=sys.stderr)
-    failed = sum(len(one.run.get("failed", {})) for one in runs.values())
+    failed = sum(len(one.run.failed) for one in runs.values())
     if failed and not arguments.redraw:
         print(f"failed: {failed} images; each run's run.json says why", file=sys.stderr)
         return SOME_FAILED
@@ -209,7 +209,7 @@ def _same_weights(before: Stored, source: str) -> bool:
     from data_prep.cases import InputError
     from data_prep.weights import read_weights  # imports JAX, as the runs do
 
-    weights = [one.get("weights") for one in before.record["methods"].values()]
+    weights = [one.get("weights") for one in before.record.methods.values()]
     try:
         return [one and one["sha256"] for one in weights] == [read_weights(source).sha256]
     except InputError:
@@ -218,13 +218,14 @@ def _same_weights(before: Stored, source: str) -> bool:
 
 def _done(study: Path) -> Runs:
     """The newest run that is done, of each model and state."""
-    from bench.record.record import read, read_run  # imports NumPy
+    from bench.record.record import read  # these import NumPy
+    from bench.record.run_record import read_run
 
     found = {}
     for model, state in itertools.product(MODELS, STATES):
         folder = study / f"{model}-{state}"
         paths = sorted((path.parent for path in folder.glob("*/run.json")), reverse=True)
-        path = next((path for path in paths if read_run(path)["status"] == "done"), None)
+        path = next((path for path in paths if read_run(path).done), None)
         if path is None:
             raise InputFileError(f"{folder}: holds no run that is done; leave --redraw out")
         found[model, state] = read(path)

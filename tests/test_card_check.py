@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.findings.card_check import below_card
-from tests.rows import row
+from tests.rows import record, row
 
 CONFIG = {"mask": "random", "acceleration": 4.0, "center_fraction": 0.08, "data": None, "phantom": "knee", "shift": {}}
 CONFIG |= {"only": None, "region": None}
@@ -13,7 +13,7 @@ CONFIG |= {"only": None, "region": None}
 def run(validation, trained=None, method="unet", **changes):
     card = {"method": "unet", "training": CONFIG | (trained or {}), "validation": validation}
     described = {"method": method, "weights": {"sha256": "0", "card": card}}
-    return {"config": CONFIG | changes, "methods": {method: described, "l1": {"method": "l1", "weights": None}}}
+    return record(config=CONFIG | changes, methods={method: described, "l1": {"method": "l1", "weights": None}})
 
 
 def rows(values, victim="unet"):
@@ -76,6 +76,6 @@ def test_files_are_the_same_by_name_and_other_methods_are_not_the_card_s():
 
 @pytest.mark.parametrize("card", [None, {}, {"method": "unet"}, {"method": "unet", "training": [], "validation": 3}])
 def test_a_card_that_says_little_is_no_reason_to_stop(card):
-    told = {"config": CONFIG, "methods": {"unet": {"method": "unet", "weights": {"sha256": "0", "card": card}}}}
+    told = record(config=CONFIG, methods={"unet": {"method": "unet", "weights": {"sha256": "0", "card": card}}})
     assert below_card(rows([0.1] * 9), told) == {}
-    assert below_card(rows([0.1] * 9), {"config": CONFIG}) == {}
+    assert below_card(rows([0.1] * 9), record(config=CONFIG)) == {}

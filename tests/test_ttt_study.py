@@ -67,7 +67,7 @@ def runs(weights, monkeypatch):
             for metric in ("ssim", "psnr")
         ]
         (folder / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        assert takes(SimpleNamespace(record=record))
+        assert takes(SimpleNamespace(record=read(folder).run))
         return read(folder)
 
     monkeypatch.setattr(series, "run_once", run_once)
@@ -133,7 +133,8 @@ def test_data_of_ones_own_are_taken_as_they_are(weights, runs, tmp_path):
 
 def test_runs_of_other_weights_are_not_taken(weights, tmp_path):
     def before(sha256):
-        return SimpleNamespace(record={"methods": {"unet_complex": {"weights": {"sha256": sha256}}}})
+        methods = {"unet_complex": {"weights": {"sha256": sha256}}}
+        return SimpleNamespace(record=SimpleNamespace(methods=methods))
 
     assert not ttt._same_weights(before("other"), weights["source-sup"])
     assert ttt._same_weights(before(read_weights(weights["source-sup"]).sha256), weights["source-sup"])

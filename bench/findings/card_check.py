@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.plan.intervals import FEWEST, means_by_volume, quantile
 from bench.record.rows import Row
+from bench.record.run_record import RunRecord
 
 # Both metrics of every network are looked at, so that 95 % would raise too many false alarms.
 _CONFIDENCE = 0.99
@@ -17,16 +18,16 @@ _SAMPLING = ("mask", "acceleration", "center_fraction")
 _WORDS = {"ssim": "SSIM {:.3f}", "psnr": "PSNR {:.2f} dB"}
 
 
-def below_card(rows: list[Row], run: dict[str, Any]) -> dict[str, str]:
+def below_card(rows: list[Row], run: RunRecord) -> dict[str, str]:
     """By victim, that it scores clearly less on clean data than its card states, in a sentence.
 
-    run: the content of run.json.  A card is comparable if its validation images were of the same phantom, or of a file
+    run: run.json.  A card is comparable if its validation images were of the same phantom, or of a file
     of this name, were sampled likewise, and neither were chosen for being hard nor scored in a region.  Clearly: by
     more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The spread is the
     card's own; of older cards, which state none, it is the run's, and fewer than 5 volumes then cannot tell.
     """
-    config, found = run["config"], {}
-    for victim, method in run.get("methods", {}).items():
+    config, found = run.config, {}
+    for victim, method in run.methods.items():
         card = (method.get("weights") or {}).get("card")
         if card is None or not _comparable(card, method.get("method"), config):
             continue

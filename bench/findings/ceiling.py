@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from typing import Any
+
+from bench.record.run_record import RunRecord
 
 # What run.json says of a method that takes coil maps from outside.
 _TAKES_MAPS = ("fixed", "reestimated")
 
 
-def sentence(run: dict[str, Any]) -> str | None:
+def sentence(run: RunRecord) -> str | None:
     """The means over the images of a run.json.
 
     None if no method takes coil maps, or no image has such scores: the k-space of those with a mask of their own is
     not whole, and records of version 0.1 have none.
     """
-    if not any(one.get("maps") in _TAKES_MAPS for one in run.get("methods", {}).values()):
+    if not any(one.get("maps") in _TAKES_MAPS for one in run.methods.values()):
         return None
-    found = [one.get("ceiling") for name, one in run["sampling"].items() if name not in run["failed"]]
+    found = [one.get("ceiling") for name, one in run.sampling.items() if name not in run.failed]
     psnr, ssim = (_mean(one[metric] for one in found if one is not None) for metric in ("psnr", "ssim"))
     if psnr is None or ssim is None:
         return None

@@ -43,7 +43,7 @@ def runs_of(record: Record) -> list[Run]:
             scores = {"zero_filled": row.zero_filled} | scores
         keyed.setdefault(row.victim, {})[at] = scores
     volumes = {row.case: row.volume for row in rows}
-    chosen = record.run["config"].get("settings", {}) if len(keyed) == 1 else {}
+    chosen = record.run.config.get("settings", {}) if len(keyed) == 1 else {}
     settings = " ".join(f"{name}={value}" for name, value in chosen.items())
     return [Run(printable(f"{label} {settings}".strip()), found, volumes) for label, found in keyed.items()]
 

@@ -53,7 +53,7 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
         "victims": record.names("victim"),
         "eps": [f"{value:g}" for value in record.eps],
         "shown": f"{record.shown:g}",
-        "region": record.run["config"].get("region"),
+        "region": record.run.config.get("region"),
     }
 
 

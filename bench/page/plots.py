@@ -38,9 +38,9 @@ def quality(record: Record) -> str:
 
 def axis(record: Record) -> str:
     """What epsilon is, for the axis."""
-    config = record.run["config"]
+    config = record.run.config
     if config.get("threat", "noise") != "noise":
-        return f"epsilon: {record.run['threat_model'].get('epsilon', 'size of the change')}"
+        return f"epsilon: {record.run.threat_model.get('epsilon', 'size of the change')}"
     return f"epsilon: norm of the perturbation / norm of the {'image' if config.get('norm') == 'image' else 'data'}"
 
 

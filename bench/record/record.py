@@ -13,21 +13,21 @@ from bench.record.forms import shown
 from bench.record.journal import NAME as JOURNAL
 from bench.record.journal import read as read_journal
 from bench.record.lines import check_whole, read_lines
-from bench.record.reading import read_json
-from bench.record.record_forms import LINES, RUN
+from bench.record.record_forms import LINES
 from bench.record.records import RunFolder, shown_epsilon
 from bench.record.rows import Row, SearchRow, read_rows, search_of
+from bench.record.run_record import RunRecord, read_run
 from data_prep.names import printable
 
 
 class Record(NamedTuple):
     """A finished run.
 
-    run: the content of run.json.  rows: of images.jsonl, but for failed images.  searches: of searches.jsonl.
+    run: run.json.  rows: of images.jsonl, but for failed images.  searches: of searches.jsonl.
     """
 
     folder: Path
-    run: dict[str, Any]
+    run: RunRecord
     rows: list[Row]
     searches: list[SearchRow]
 
@@ -56,10 +56,8 @@ class Record(NamedTuple):
     @property
     def methods(self) -> dict[str, Any]:
         """Each method's name and settings, by label."""
-        config = self.run["config"]
-        return self.run.get("methods") or {
-            config["method"]: {"method": config["method"], "config": self.run.get("method_config", {})}
-        }
+        name = self.run.config["method"]
+        return self.run.methods or {name: {"method": name, "config": self.run.method_config or {}}}
 
     def select(self, **wanted: Any) -> list[Row]:
         """The rows with these values."""
@@ -90,18 +88,12 @@ def mean_if_known(values: list[float | None]) -> float | None:
     return statistics.fmean(known) if known and len(known) == len(values) else None
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """The run.json of a run, finished or not.  Raises InputFileError where there is none."""
-    found: dict[str, Any] = read_json(folder / "run.json", RUN)
-    return found
-
-
 def read(folder: Path) -> Record:
     """The record of a finished run.  Raises InputFileError, one line, where there is none or it is not whole."""
     run = read_run(folder)
-    if run["status"] != "done":
+    if not run.done:
         raise InputFileError(
-            f"{folder}: the run has not finished ({printable(run['status'])}); bench.attack --resume goes on with it"
+            f"{folder}: the run has not finished ({printable(run.status)}); bench.attack --resume goes on with it"
         )
     lines = {name: read_lines(folder / name, form) for name, form in LINES.items()}
     images, searches = lines.values()
@@ -112,7 +104,7 @@ def read(folder: Path) -> Record:
     rows = read_rows(line for some in images.rows.values() for line in some)
     if not rows:
         raise InputFileError(f"{folder}: every image of the run failed, so that there is nothing to report")
-    missing = run.get("sampling", {}).keys() - run.get("failed", {}).keys() - images.rows.keys()
+    missing = run.sampling.keys() - run.failed.keys() - images.rows.keys()
     if missing:
         raise InputFileError(
             f"{folder / 'images.jsonl'}: lacks {shown(min(missing))}, which is in run.json; run bench.attack again"

@@ -20,7 +20,6 @@ from typing import Any, BinaryIO
 from bench.plan.errors import OutputError
 from data_prep.process import at_stop
 
-SCHEMA_VERSION = 1
 # The end of the name of a file that is not whole yet.
 PART = ".part"
 WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD = "worse than zero-filled", "below its card"

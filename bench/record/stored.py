@@ -13,6 +13,7 @@ from bench.plan.shards import WHOLE, Shard
 from bench.record.forms import Form, shown
 from bench.record.reading import read_json, understanding
 from bench.record.record_forms import BEGUN
+from bench.record.run_record import RunRecord
 
 _VERSIONS, _METHODS, _FILES = "versions", "methods", "data_sha256"
 
@@ -45,19 +46,20 @@ class Stored(NamedTuple):
     """A run's folder, the content of its run.json, and what it was to do."""
 
     path: Path
-    record: dict[str, Any]
+    record: RunRecord
     plan: Plan
 
 
 def stored(path: Path) -> Stored:
     """The run in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
     file = path / "run.json"
-    record, config = begun_before(file, BEGUN, RunConfig.from_dict)
+    content, config = begun_before(file, BEGUN, RunConfig.from_dict)
+    record = RunRecord.of(content)
     with understanding(file):
-        runtime = record["runtime"]
+        runtime = record.runtime
         shard = WHOLE if runtime["shard"] is None else Shard(*runtime["shard"])
-        if not shard.part <= shard.of <= record["images"]:
-            raise ValueError(f"runtime: it cannot be part {shard} of {record['images']} images")
+        if not shard.part <= shard.of <= record.images:
+            raise ValueError(f"runtime: it cannot be part {shard} of {record.images} images")
     return Stored(path, record, Plan(config, runtime["batch"], runtime["save_perturbations"], shard))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from bench.figures.drawing import draw_into
 from bench.findings import ceiling, solver_error
@@ -20,12 +20,13 @@ from bench.record.lines import Entry, rows_of
 from bench.record.record import Record
 from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder
 from bench.record.rows import Row, results, search_of
+from bench.record.run_record import RunRecord
 from bench.record.summary import Summary, as_csv, summarise
 from bench.run.table import render
 
 
-def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> Record:
-    """Write all that is made of the images together; returns the run with `record`, the content of run.json, completed.
+def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:
+    """Write all that is made of the images together; returns the run with `record` completed.
 
     It begins with the images in the order of the data, whatever the order they were done in: sums of the same numbers
     in another order are other numbers.
@@ -40,24 +41,25 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> Recor
     rows = results(folder.path)
     summary = summarise(rows)
     below = below_card(rows, record)
-    record = record | {
-        "status": "done",
-        "folder": str(folder.path),
-        "notes": list(dict.fromkeys([*record["notes"], *journal.notes, *doubtful(entries)])),
-        "sampling": {entry.case: entry.sampling for entry in entries if entry.sampling is not None},
-        "thermal": {entry.case: entry.thermal for entry in entries if entry.sampling is not None},
-        "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
-        "flags": _count_flags(rows, below),
-        "below_card": below,
-        "summary": [row.line() for row in summary],
-        "findings": findings(rows),
-    }
+    record = replace(
+        record,
+        status="done",
+        folder=str(folder.path),
+        notes=list(dict.fromkeys([*record.notes, *journal.notes, *doubtful(entries)])),
+        sampling={entry.case: entry.sampling for entry in entries if entry.sampling is not None},
+        thermal={entry.case: entry.thermal for entry in entries if entry.sampling is not None},
+        failed={entry.case: entry.failed for entry in entries if entry.failed is not None},
+        flags=_count_flags(rows, below),
+        below_card=below,
+        summary=[row.line() for row in summary],
+        findings=findings(rows),
+    )
     folder.write("summary.csv", as_csv(summary))
-    folder.write_json("run.json", record)
+    folder.write_json("run.json", record.content())
     if rows:
         again = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
         draw_into(folder, "figure.png", "overview", folder.path, again=again)
-        if record["config"]["victims"]:
+        if record.config["victims"]:
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", page_of(folder.path))
     return Record(folder.path, record, rows, [search_of(line) for line in rows_of(folder.path / "searches.jsonl")])
@@ -77,30 +79,30 @@ def tell(done: Record, as_json: bool) -> int:
     """Print the table or the JSON object, and what else is to be said of a run; returns the exit code."""
     record = done.run
     if as_json:
-        print(json.dumps(record))
-    elif record["summary"]:
+        print(json.dumps(record.content()))
+    elif record.summary:
         print(
             render(
-                [Summary(**one) for one in record["summary"]],
-                record["flags"],
-                record["below_card"],
-                record["config"]["loss"],
+                [Summary(**one) for one in record.summary],
+                record.flags,
+                record.below_card,
+                record.config["loss"],
             )
         )
         best, far = ceiling.sentence(record), solver_error.sentence(done.rows)
-        print(*(said for said in (best, far) if said is not None), *record["findings"], sep="\n")
+        print(*(said for said in (best, far) if said is not None), *record.findings, sep="\n")
     print(
-        f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {done.folder}",
+        f"{count(len(record.sampling))} in {record.seconds:.0f} s; record and report in {done.folder}",
         file=sys.stderr,
     )
-    for reason in record["failed"].values():
+    for reason in record.failed.values():
         print(f"failed: {reason}", file=sys.stderr)
-    return exit_code(record)
+    return exit_code(record.failed)
 
 
-def exit_code(record: dict[str, Any]) -> int:
-    """Of a run that has ended."""
-    return SOME_FAILED if record["failed"] else DONE
+def exit_code(failed: Mapping[str, str]) -> int:
+    """Of a run that has ended; failed: the images that failed, and why."""
+    return SOME_FAILED if failed else DONE
 
 
 def count(n: int) -> str:

@@ -13,8 +13,9 @@ from bench.record import provenance
 from bench.record.forms import Form
 from bench.record.journal import Journal, held
 from bench.record.record_forms import LINES
-from bench.record.records import SCHEMA_VERSION, RunFolder
+from bench.record.records import RunFolder
 from bench.record.resumable import recorded
+from bench.record.run_record import SCHEMA_VERSION
 from bench.slices.sources import Source
 
 

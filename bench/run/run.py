@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.evaluate import subjects
 from bench.evaluate.evidence import not_checked
@@ -16,6 +17,7 @@ from bench.plan.errors import OutOfMemoryError
 from bench.plan.shards import WHOLE, Shard
 from bench.record.record import Record
 from bench.record.records import RunFolder
+from bench.record.run_record import RunRecord
 from bench.record.stored import Plan, Stored, continued
 from bench.run import batch_size
 from bench.run.describe import described, headline, notes_of, sampling, threat_model
@@ -32,7 +34,7 @@ from data_prep.machine import is_of_memory
 class Opened(NamedTuple):
     """A run whose data and methods are there, before a folder is made.
 
-    record: the content of run.json.  ready: slices that have been prepared already.  said: kinds of doubts about the
+    record: run.json.  ready: slices that have been prepared already.  said: kinds of doubts about the
     data that the user has read.  memory: the estimate [bytes].  begun: when, on the monotonic clock [s].
     """
 
@@ -41,7 +43,7 @@ class Opened(NamedTuple):
     source: sources.Source
     ready: Ready
     said: frozenset[str]
-    record: dict[str, Any]
+    record: RunRecord
     before: Stored | None
     memory: float
     begun: float
@@ -100,7 +102,7 @@ def open_run(
     begun = time.monotonic()
     sources.check_device(device)
     if resume is not None:
-        plan, argv = resume.plan if batch is None else resume.plan._replace(batch=batch), resume.record["argv"]
+        plan, argv = resume.plan if batch is None else resume.plan._replace(batch=batch), resume.record.argv
     else:
         argv = command_line(config) if argv is None else argv
         plan = Plan(settled(config, argv), batch, save_perturbations, shard)
@@ -120,16 +122,13 @@ def open_run(
     subjects.check_brought(work.sources, work.victims, first.data)
     print(f"mask {first.mask}: {sampling(first)}", file=sys.stderr)
     say_notes([*notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)])
-    record = beginning(config, {one.label: described(one) for one in work.victims}, argv, source, source.total, notes)
-    record["device"] |= {"used": work.devices}
+    content = beginning(config, {one.label: described(one) for one in work.victims}, argv, source, source.total, notes)
+    content["device"] |= {"used": work.devices}
     restarts = min(getattr(one.attack.config, "restarts", 1) for one in attacked)
-    record |= {
-        "runtime": plan.runtime(),
-        "threat_model": threat_model(work),
-        "not_checked": not_checked(bool(config.victims), config.check, restarts),
-    }
+    unknown = not_checked(bool(config.victims), config.check, restarts)
+    record = RunRecord(**content, runtime=plan.runtime(), threat_model=threat_model(work), not_checked=unknown)
     if resume is not None:
-        record = continued(resume.path, resume.record, record)
+        record = RunRecord.of(continued(resume.path, resume.record.content(), record.content()))
     said = frozenset(doubt.kind for doubt in first.doubts)
     return Opened(plan, work, source, ready, said, record, resume, memory, begun)
 
@@ -146,20 +145,18 @@ def carry_out(opened: Opened, output: Path, begun_in: Callable[[Path], None] = l
     if plan.batch == batch_size.AUTO:
         batch = batch_size.chosen(work, source.shapes, largest(source, work.config, opened.ready))
         plan, work = plan._replace(batch=batch), work._replace(batch=batch)
-        record["runtime"] = plan.runtime()
+        record = replace(record, runtime=plan.runtime())
     folder = _new_folder(plan, output) if opened.before is None else RunFolder(opened.before.path)
     begun_in(folder.path)
-    with recording(folder, record, "bench.attack", opened.begun) as journal:
+    with recording(folder, record.content(), "bench.attack", opened.begun) as journal:
         if opened.before is not None:
             print(f"{len(journal.entries)} of {count(len(source.names))} were done", file=sys.stderr)
         try:
             journal.check(dict(zip(source.positions, source.names, strict=True)))
             attack_all(work, source.without(journal.entries), folder, journal, opened.said, opened.ready)
-            record |= {
-                "gradient_evaluations": sum(one.sampling is not None for one in journal.in_order())
-                * work.gradient_evaluations(),
-                "seconds": round(journal.elapsed(), 2),
-            }
+            attacked = sum(one.sampling is not None for one in journal.in_order())
+            evaluations = attacked * work.gradient_evaluations()
+            record = replace(record, gradient_evaluations=evaluations, seconds=round(journal.elapsed(), 2))
             return finish(folder, record, journal)
         except Exception as error:
             if isinstance(error, OutOfMemoryError) or is_of_memory(error):

@@ -26,7 +26,7 @@ def run_once(
         device: "auto", or the kind of device that must be there.
     """
     before = next(filter(takes, _of(config, output)), None)
-    if before is not None and before.record["status"] == "done":
+    if before is not None and before.record.done:
         return read(before.path)
     # Not the run goes on, which would leave the others.
     with resumable(shlex.join(["python", "-m", *again])):

@@ -11,7 +11,8 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError
 from bench.plan.shards import Shard
 from bench.processes.distributed import Team
-from bench.record.record import Record, read_run
+from bench.record.record import Record
+from bench.record.run_record import read_run
 from bench.run.merging import in_one_part, merge
 from bench.run.run import carry_out, open_run
 from bench.slices.sources import check_device
@@ -107,6 +108,6 @@ def _how(paths: list[Path | None], argv: list[str], output: Path) -> list[Advice
 def _status(path: Path) -> str | None:
     """Of the run in this folder; None where there is none."""
     try:
-        return str(read_run(path)["status"])
+        return read_run(path).status
     except InputFileError:
         return None

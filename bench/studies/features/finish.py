@@ -101,4 +101,4 @@ def tell(done: Done, as_json: bool) -> int:
     print(f"{record['seconds']:.0f} s; record and figure in {done.folder}", file=sys.stderr)
     for reason in dict.fromkeys(record["failed"].values()):
         print(f"failed: {reason}", file=sys.stderr)
-    return exit_code(record)
+    return exit_code(record["failed"])

@@ -33,7 +33,7 @@ def hard_for_others(
     for other in others:
         with understanding(other.folder / "run.json"):
             for name in SAMPLING:
-                if other.run["config"].get(name) != record.run["config"].get(name):
+                if other.run.config.get(name) != record.run.config.get(name):
                     raise InputFileError(f"{other.folder}: its {name} is not that of {record.folder}; name runs alike")
         for label in other.names("victim"):
             own = {row.case: row.clean for row in other.select(victim=label, metric=metric)}

@@ -95,7 +95,7 @@ class _Reader(NamedTuple):
 def _readers(record: Record) -> dict[str, _Reader]:
     """Every case of the data of a run, also those beyond its limit, by name and in order."""
     with understanding(record.folder / "run.json"):
-        config = record.run["config"]
+        config = record.run.config
         data, family = config["data"], str(config["phantom"])
         shift = tuple((str(name), float(size)) for name, size in (config.get("shift") or {}).items())
     if family not in PHANTOMS:
@@ -130,7 +130,7 @@ def _middle(readers: dict[str, _Reader], count: int) -> set[str]:
 def _conditions(record: Record, label: str) -> dict[str, Any]:
     """What has to be equal for scores to be compared."""
     with understanding(record.folder / "run.json"):
-        config, described = record.run["config"], record.methods[label]
+        config, described = record.run.config, record.methods[label]
         return {name: config.get(name) for name in SAMPLING} | {
             "method": {name: described.get(name) for name in ("method", "config", "weights")}
         }

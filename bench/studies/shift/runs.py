@@ -39,7 +39,7 @@ def one_run(config: RunConfig, study: Path, argv: list[str]) -> Record:
     """
 
     def takes(before: Stored) -> bool:
-        if before.record["status"] == "done":
+        if before.record.done:
             _check_same(before, config)
         return True
 
@@ -48,8 +48,8 @@ def one_run(config: RunConfig, study: Path, argv: list[str]) -> Record:
 
 def _check_same(before: Stored, config: RunConfig) -> None:
     now = {one.label: described(one) for one in subjects.sources(config)}
-    reason = difference_of_versions(before.record["versions"], versions())
-    if before.record["methods"] != json.loads(json.dumps(now)):
+    reason = difference_of_versions(before.record.versions, versions())
+    if before.record.methods != json.loads(json.dumps(now)):
         reason = "its methods are not those of today"
     if reason is not None:
         raise InputFileError(f"{before.path}: {reason}; choose another --output")
