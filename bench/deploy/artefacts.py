@@ -18,8 +18,8 @@ from jaxtyping import Array
 
 from jaxcs.attacks import pgd
 from jaxcs.attacks.base import squared_norm
-from jaxcs.attacks.threat import Threat
 from jaxcs.keys import new_key
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Measurement, Params, Reconstructor
 
 SCHEMA_VERSION = 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.record.records import CONVERGED
 from bench.record.rows import Row
+from jaxcs.evidence import CONVERGED
 
 
 def sentence(rows: list[Row]) -> str | None:

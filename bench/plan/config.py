@@ -33,10 +33,10 @@ class RunConfig:
         step_size in units of the radius; None: its own.
     like: the published protocol that the other fields follow where not given, or None.
     method_seed: of an un-trained method: "known" to the attack, or "fresh" where it is scored.
-    threat: "noise" added to the data, or a change named in `jaxcs.attacks.changes`.
+    threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
     eps: sizes relative to what `norm` names, or in the units of the change, ascending; of none given
         those of `default_eps`.
-    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.attacks.threat`; if
+    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`; if
         not given "measured", or of the attack momentum "image".
     target: "truth" or "clean": from what the attack drives the image away.
     loss: the error that the attack drives up, named in `jaxcs.attacks.losses`.

@@ -7,18 +7,10 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.metrics import nmse, psnr, ssim
+from jaxcs.metrics import crop, nmse, psnr, ssim
 
 # (image, truth, (first row, first column, rows, columns) scored or None) -> score
 Score = Callable[[Array, Array, tuple[int, int, int, int] | None], Array]
-
-
-def crop(image: Array, region: tuple[int, int, int, int] | None) -> Array:
-    """The region of an image, or the whole of it for None."""
-    if region is None:
-        return image
-    row, column, rows, columns = region
-    return image[row : row + rows, column : column + columns]
 
 
 def _matched(image: Array, truth: Array) -> Array:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-
 DONE, SOME_FAILED = 0, 1
 
 
@@ -46,10 +43,3 @@ class OutOfMemoryError(RunError):
     """The run needs more memory than there is."""
 
     exit_code = 5
-
-
-def did_you_mean(text: str, choices: Sequence[str]) -> str:
-    """The end of a sentence that says what was perhaps meant, and what there is."""
-    near = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{hint} choose from {', '.join(choices)}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array
 
 from bench.plan.config import OF_THE_FILE, RunConfig, Sampling
 from bench.plan.errors import InputFileError, UnsuitedError
@@ -17,28 +15,13 @@ from bench.slices.own_mask import FLAGS
 from data_prep.cases import Case, Doubt
 from data_prep.maps import coil_maps
 from jaxcs import masks
-from jaxcs.attacks.changes import CHANGES
-from jaxcs.coils.background import has_background, noise_covariance, thermal_level
+from jaxcs.coils.background import noise_factor
 from jaxcs.coils.espirit import EspiritConfig, check_calibration
-from jaxcs.recon import normalise
-from jaxcs.types import Measurement
+from jaxcs.recon.scale import unit_scale
+from jaxcs.threats.changes import CHANGES
+from jaxcs.types import SliceData
 
 NO_BACKGROUND = "no background to measure noise in"
-
-
-class SliceData(NamedTuple):
-    """One slice, divided by max|A^H y|; leaves only, so that slices of one shape stack.
-
-    kspace is the case's whole k-space, before `mask` is applied; target is (ty, tx); data_range its volume's maximum.
-    noise: lower triangular L with the covariance L L^H of the coils' thermal noise, up to a factor.
-    """
-
-    kspace: Complex[Array, "coil ny nx"]
-    mask: Bool[Array, "..."]
-    maps: Complex[Array, "coil ny nx"]
-    target: Float[Array, "ty tx"]
-    data_range: Float[Array, ""]
-    noise: Complex[Array, "coil coil"]
 
 
 class Prepared(NamedTuple):
@@ -106,12 +89,10 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     if maps is None:
         assert calibration is not None
         maps = coil_maps(kspace, calibration)
-    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
-    measurement, scale = normalise(Measurement(jnp.asarray(kspace / largest), jnp.asarray(mask), jnp.asarray(maps)))
-    if not float(scale) > 0:
+    measurement, raw = unit_scale(kspace, mask, maps)
+    if not raw > 0:
         fault = UnsuitedError if coverage.flags_give_too_few(case, centre) else InputFileError
         raise fault(f"{case.name}: {coverage.why_no_maps(case, kspace, centre)}")
-    raw = float(scale) * largest
     noise, thermal = _noise(case, jnp.asarray(case.kspace / raw), measurement.mask)
     if thermal is None and not own and config.norm == "whitened":
         raise InputFileError(f"{case.name}: {NO_BACKGROUND}, by which --norm whitened whitens; use --norm measured")
@@ -186,21 +167,8 @@ def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]
     coils = case.kspace.shape[0]
     if case.mask is not None:
         return jnp.eye(coils, dtype=jnp.complex64), None
-    factor, level, seen = _noise_factor(kspace, mask, case.padding)
+    factor, level, seen = noise_factor(kspace, mask, case.padding)
     return (factor, float(level)) if seen else (jnp.eye(coils, dtype=jnp.complex64), None)
-
-
-@partial(jax.jit, static_argnums=2)
-def _noise_factor(kspace: Array, mask: Array, padding: tuple[int, int]) -> tuple[Array, Array, Array]:
-    """One function, because some fifty small ones take half a second to load and two to compile."""
-    covariance = noise_covariance(kspace, padding)
-    coils = kspace.shape[0]
-    # A dead coil has no noise, and noise-free images have none at all: a little of the mean keeps the factor finite.
-    floor = jnp.maximum(1e-6 * jnp.trace(covariance).real / coils, jnp.finfo(jnp.float32).tiny)
-    factor = jnp.linalg.cholesky(covariance + floor * jnp.eye(coils, dtype=covariance.dtype))
-    scale = jnp.sqrt(jnp.trace(covariance).real / coils)
-    level = thermal_level(covariance, kspace, mask)
-    return factor / jnp.where(scale > 0, scale, 1.0), level, has_background(covariance, kspace, padding)
 
 
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:

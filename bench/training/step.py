@@ -12,11 +12,12 @@ from jaxtyping import Array
 
 from bench.training.config import TrainConfig
 from bench.training.examples import Batch
-from jaxcs.attacks import pgd, threat
+from jaxcs.attacks import pgd
 from jaxcs.fourier import image_crop
 from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS, ssim
 from jaxcs.recon.self_supervision import misfit
+from jaxcs.threats import balls
 from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
 
 # Share of the steps in which the learning rate rises, and the norm to which gradients are cut.
@@ -72,7 +73,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
         def distance(delta: Array) -> Array:
             return jnp.sum((reconstruct(params, one._replace(kspace=one.kspace + delta)) - one.target) ** 2)
 
-        allowed = threat.measured(jnp.float32(config.adversarial_eps), one.kspace, one.mask)
+        allowed = balls.measured(jnp.float32(config.adversarial_eps), one.kspace, one.mask)
         found = pgd.build(pgd.Config(n_steps=config.adversarial_steps))(key, distance, allowed)
         # The attack keeps the best point where it took a gradient: the training loss needs no gradient through it.
         return jax.lax.stop_gradient(found.delta)
@@ -81,7 +82,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
         jitter_key, size_key, attack_key = jax.random.split(key, 3)
         if config.jitter > 0:
             size = config.jitter * jax.random.uniform(size_key, dtype=jnp.float32)
-            noise = threat.measured(size, one.kspace, one.mask).random(jitter_key)
+            noise = balls.measured(size, one.kspace, one.mask).random(jitter_key)
             one = one._replace(kspace=one.kspace + noise)
         if config.adversarial_eps > 0:
             one = one._replace(kspace=one.kspace + worst(params, one, attack_key))

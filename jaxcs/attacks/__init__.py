@@ -1,4 +1,4 @@
-"""Attacks, one a file: a frozen Config and build(config) -> Attack; and the threat sets that they search."""
+"""Attacks, one a file: a frozen Config and build(config) -> Attack, which searches a set of `jaxcs.threats`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 from jaxcs.attacks import apgd, ensemble, grid, momentum, noise, padam, pgd, region, scout, spectral, spsa, two_step
 from jaxcs.attacks.base import Attack, AttackResult, JointAttack, Path, PathAttack, ResidualAttack
-from jaxcs.attacks.threat import Threat
 
 __all__ = [
     "ATTACKS",
@@ -19,7 +18,6 @@ __all__ = [
     "Path",
     "PathAttack",
     "ResidualAttack",
-    "Threat",
 ]
 
 

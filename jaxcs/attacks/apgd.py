@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxcs.attacks.base import AttackResult, Best, Loss, Path, PathAttack, keep_best, path_of, restarted
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 # The paper's constants: the share of a step that is not momentum, and of the steps between two checkpoints that have to

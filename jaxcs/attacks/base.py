@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import value_and_ascent
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key, Kspace, Variational
 
 Delta = Inexact[Array, "*axes"]

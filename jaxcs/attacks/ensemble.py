@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from jaxcs.attacks import apgd, grid, momentum, noise, padam, pgd, region, spectral, spsa
 from jaxcs.attacks.base import AttackResult, Residual, ResidualAttack, squared_norm, strongest
-from jaxcs.attacks.threat import Threat
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 # What each configuration builds, and whether that sees the residual.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackResult, Loss
-from jaxcs.attacks.threat import Threat
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 

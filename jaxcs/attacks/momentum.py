@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import AttackResult, Residual, ResidualAttack, squared_norm
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxcs.attacks.base import AttackResult, Loss, Path, PathAttack, path_of, restarted
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import abs2, l2_norm, safe_sqrt
 from jaxcs.fourier import from_rows, to_rows
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 # Bands at first, and how many of them stay, no two of them neighbours.

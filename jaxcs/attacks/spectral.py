@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcs.attacks.base import AttackResult, Delta, Residual, ResidualAttack, squared_norm
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 # Of the central difference, in units of the radius: small against what bends a reconstruction, large against rounding.

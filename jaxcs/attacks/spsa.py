@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, entry_size, keep_best
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 

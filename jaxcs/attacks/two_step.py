@@ -22,8 +22,8 @@ import optax
 from jaxtyping import Array
 
 from jaxcs.attacks.base import AttackResult, JointAttack
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import abs2, l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key, Kspace, Variational
 
 # Where e begins, relative to the radius; the published start, 1e-4 of the data, is a like share of its largest radius.

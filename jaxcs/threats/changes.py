@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, root_sum_of_squares
 from jaxcs.fourier import centre_pad, fft2c, ifft2c
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Kspace, Maps, Mask
 
 # Cosines along each axis that smooth fields are made of.
