@@ -20,7 +20,7 @@ from bench.record.lines import Entry, rows_of
 from bench.record.record import Record
 from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder
 from bench.record.rows import Row, results, search_of
-from bench.record.run_record import RunRecord
+from bench.record.run_record import RunRecord, read_run
 from bench.record.summary import Summary, as_csv, summarise
 from bench.run.table import render
 
@@ -62,7 +62,10 @@ def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:
         if record.config["victims"]:
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", page_of(folder.path))
-    return Record(folder.path, record, rows, [search_of(line) for line in rows_of(folder.path / "searches.jsonl")])
+    # As whoever reads it has it.
+    return Record(
+        folder.path, read_run(folder.path), rows, [search_of(line) for line in rows_of(folder.path / "searches.jsonl")]
+    )
 
 
 def doubtful(entries: list[Entry]) -> list[str]:
