@@ -47,10 +47,6 @@ class Source(NamedTuple):
     sha256: dict[str, str]
     read: Callable[[Sequence[int]], Iterator[Case | InputError]]
 
-    def cases(self) -> Iterator[Case | InputError]:
-        """Each case, or why it cannot be used, in the order of the names."""
-        return self.read(self.positions)
-
     def without(self, done: Collection[int]) -> Source:
         """Those whose positions are not among `done`."""
         left = [index for index, position in enumerate(self.positions) if position not in done]
