@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from bench.plan.intervals import FEWEST, means_by_volume, quantile
+from bench.record.rows import Row
+from bench.record.run_record import RunRecord
 
 # The check looks at both metrics of every network, so 95 % would raise too many false alarms.
 _CONFIDENCE = 0.99
@@ -16,26 +18,16 @@ _SAMPLING = ("mask", "acceleration", "center_fraction")
 _WORDS = {"ssim": "SSIM {:.3f}", "psnr": "PSNR {:.2f} dB"}
 
 
-def below_card(rows: list[dict[str, Any]], run: dict[str, Any]) -> dict[str, str]:
-    """Find networks that score clearly less on clean data than their cards state.
+def below_card(rows: list[Row], run: RunRecord) -> dict[str, str]:
+    """By victim, that it scores clearly less on clean data than its card states, in a sentence.
 
-    A card is comparable under three conditions.  Its validation images were of the same phantom, or of a file of this
-    name.
-    They were sampled and shifted in the same way.  The run's images were neither chosen for being hard nor scored in a
-    region.
-
-    "Clearly" means by more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The
-    spread is the card's.  Older cards state none; then it is the run's, and fewer than 5 volumes cannot tell.
-
-    Args:
-        rows: lines of images.jsonl.
-        run: content of run.json.
-
-    Returns:
-        A sentence for each such network, by victim.
+    run: run.json.  A card is comparable if its validation images were of the same phantom, or of a file
+    of this name, were sampled likewise, and neither were chosen for being hard nor scored in a region.  Clearly: by
+    more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The spread is the
+    card's own; of older cards, which state none, it is the run's, and fewer than 5 volumes then cannot tell.
     """
-    config, found = run["config"], {}
-    for victim, method in run.get("methods", {}).items():
+    config, found = run.config, {}
+    for victim, method in run.methods.items():
         card = (method.get("weights") or {}).get("card")
         if card is None or not _comparable(card, method.get("method"), config):
             continue
@@ -71,11 +63,9 @@ def _comparable(card: Any, method: Any, config: dict[str, Any]) -> bool:
     return PurePath(str(data)).name == PurePath(str(own)).name
 
 
-def _by_volume(rows: list[dict[str, Any]], victim: str, metric: str) -> list[float]:
-    """Clean mean of each volume."""
-    cases = {
-        (row["case"], row["volume"]): row["clean"] for row in rows if (row["victim"], row["metric"]) == (victim, metric)
-    }
+def _by_volume(rows: list[Row], victim: str, metric: str) -> list[float]:
+    """Clean means of the volumes."""
+    cases = {(row.case, row.volume): row.clean for row in rows if (row.victim, row.metric) == (victim, metric)}
     return means_by_volume(np.array(list(cases.values())), [volume for _, volume in cases])
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from typing import Any
+
+from bench.record.run_record import RunRecord
 
 # Entries of run.json for methods that take coil maps as an input.
 _TAKES_MAPS = ("fixed", "reestimated")
 
 
-def sentence(run: dict[str, Any]) -> str | None:
-    """Say the mean ceiling over the images of a run.
+def sentence(run: RunRecord) -> str | None:
+    """The means over the images of a run.json.
 
     Args:
         run: content of run.json.
@@ -21,9 +22,9 @@ def sentence(run: dict[str, Any]) -> str | None:
             have
         none, because their k-space is not whole; records of version 0.1 have none either.
     """
-    if not any(one.get("maps") in _TAKES_MAPS for one in run.get("methods", {}).values()):
+    if not any(one.get("maps") in _TAKES_MAPS for one in run.methods.values()):
         return None
-    found = [one.get("ceiling") for name, one in run["sampling"].items() if name not in run["failed"]]
+    found = [one.get("ceiling") for name, one in run.sampling.items() if name not in run.failed]
     psnr, ssim = (_mean(one[metric] for one in found if one is not None) for metric in ("psnr", "ssim"))
     if psnr is None or ssim is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from html import escape
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def page_of(folder: Path) -> bytes:
         body += section("How much is lost, and at which size", plots.quality(record) + _about_curves(record))
         body += section("Can it be believed?", _belief(record))
         body += section("Numbers", tables.numbers(record) + _about_numbers(record))
-        body += section("Threat model", definitions(record.run["threat_model"]))
+        body += section("Threat model", definitions(record.run.threat_model))
         body += section("Settings of the methods", definitions(words.settings(record)))
         body += section("Repeat it", f"<pre>{escape(words.command(record))}</pre>")
         body += section("Where it comes from", definitions(words.provenance(record)))
@@ -57,7 +57,7 @@ def _three_numbers(record: Record) -> str:
     names = {"clean": "from clean data", "noise": f"with {words.control(record)}", "attacked": "under attack"}
     for state, text in names.items():
         psnr, ssim = (
-            estimate(record.select(metric=metric, eps=record.shown), itemgetter(state)) for metric in plots.METRICS
+            estimate(record.select(metric=metric, eps=record.shown), attrgetter(state)) for metric in plots.METRICS
         )
         items += f'<li class="{state}"><b>{psnr.mean:.1f} dB</b><span>{escape(text)}, SSIM {ssim.mean:.3f}</span></li>'
     found = [zero_filled(record.select(metric=metric, eps=record.shown)) for metric in plots.METRICS]
@@ -113,7 +113,7 @@ def _about_curves(record: Record) -> str:
 
 def _beside_the_centre(record: Record) -> str:
     """What epsilon is of the signal outside the fully sampled centre, if noise of all that is measured is bounded."""
-    share, config = words.outside_centre(record), record.run["config"]
+    share, config = words.outside_centre(record), record.run.config
     if not share or (config.get("norm"), config.get("threat", "noise")) != ("measured", "noise"):
         return ""
     return (
@@ -136,7 +136,7 @@ _BETTER = "; no clean image was worse than the zero-filled one."
 def _belief(record: Record) -> str:
     """What speaks against the numbers, what was not looked at, and how the search went."""
     found = words.flags(record)
-    found += [f"{name} failed: {reason}." for name, reason in record.run["failed"].items()]
+    found += [f"{name} failed: {reason}." for name, reason in record.run.failed.items()]
     if found:
         text = "<h3>What speaks against it</h3>" + bullets(found, "flags")
     else:
@@ -147,8 +147,8 @@ def _belief(record: Record) -> str:
     if checks:
         text += "<h3>What further searches found</h3>" + bullets(checks)
     text += "<h3>What was not checked</h3>" + bullets(words.not_checked(record))
-    if record.run["notes"]:
-        text += "<h3>Notes</h3>" + bullets(record.run["notes"])
+    if record.run.notes:
+        text += "<h3>Notes</h3>" + bullets(record.run.notes)
     climb = plots.convergence(record)
     if climb:
         text += (
