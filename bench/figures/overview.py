@@ -120,7 +120,7 @@ def show(axes: Axes, image: np.ndarray, peak: float, title: str, colours: str, t
 
 
 def _curve(axes: Axes, rows: list[Row]) -> None:
-    """Mean PSNR over the images, with every image as a thin line under attack."""
+    """Mean PSNR over the images [dB]; under attack, every image is a thin line."""
     eps = sorted({row.eps for row in rows})
     by_case: dict[str, dict[float, Row]] = {}
     for row in rows:

@@ -19,12 +19,22 @@ _WORDS = {"ssim": "SSIM {:.3f}", "psnr": "PSNR {:.2f} dB"}
 
 
 def below_card(rows: list[Row], run: RunRecord) -> dict[str, str]:
-    """By victim, that it scores clearly less on clean data than its card states, in a sentence.
+    """Find networks that score clearly less on clean data than their cards state.
 
-    run: run.json.  A card is comparable if its validation images were of the same phantom, or of a file
-    of this name, were sampled likewise, and neither were chosen for being hard nor scored in a region.  Clearly: by
-    more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The spread is the
-    card's own; of older cards, which state none, it is the run's, and fewer than 5 volumes then cannot tell.
+    A card is comparable under three conditions.  Its validation images were of the same phantom, or of a file of this
+    name.
+    They were sampled and shifted in the same way.  The run's images were neither chosen for being hard nor scored in a
+    region.
+
+    "Clearly" means by more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The
+    spread is the card's.  Older cards state none; then it is the run's, and fewer than 5 volumes cannot tell.
+
+    Args:
+        rows: lines of images.jsonl.
+        run: content of run.json.
+
+    Returns:
+        A sentence for each such network, by victim.
     """
     config, found = run.config, {}
     for victim, method in run.methods.items():
@@ -64,7 +74,7 @@ def _comparable(card: Any, method: Any, config: dict[str, Any]) -> bool:
 
 
 def _by_volume(rows: list[Row], victim: str, metric: str) -> list[float]:
-    """Clean means of the volumes."""
+    """Clean mean of each volume."""
     cases = {(row.case, row.volume): row.clean for row in rows if (row.victim, row.metric) == (victim, metric)}
     return means_by_volume(np.array(list(cases.values())), [volume for _, volume in cases])
 

@@ -12,15 +12,14 @@ _TAKES_MAPS = ("fixed", "reestimated")
 
 
 def sentence(run: RunRecord) -> str | None:
-    """The means over the images of a run.json.
+    """Say the mean ceiling over the images of a run.
 
     Args:
         run: content of run.json.
 
     Returns:
         The sentence, or None if no method takes coil maps or no image has a ceiling.  Images with a mask in their file
-            have
-        none, because their k-space is not whole; records of version 0.1 have none either.
+        have none, because their k-space is not whole; records of version 0.1 have none either.
     """
     if not any(one.get("maps") in _TAKES_MAPS for one in run.methods.values()):
         return None

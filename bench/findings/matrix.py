@@ -19,7 +19,14 @@ _ORDER_OF_THE_PAPER = ("convdecoder", "unet", "l1", "varnet")
 
 
 def findings(rows: list[Row]) -> list[str]:
-    """Sentences, of PSNR and of the largest epsilon; none for a run of one method, and none from one image."""
+    """Say the findings about PSNR at the largest epsilon.
+
+    Args:
+        rows: lines of images.jsonl.
+
+    Returns:
+        The sentences; none if the run has one method or one image.
+    """
     run = _Run.of(rows)
     if len(run.labels) < 2 or len(run.volumes) < 2:
         return []
@@ -31,7 +38,7 @@ def findings(rows: list[Row]) -> list[str]:
 
 
 def judged(rows: list[Row]) -> list[Judged]:
-    """The claims about the attacks of a run on each of its methods; none for a run of one method."""
+    """Judge the claims about the attacks of a run on each of its methods; none if the run has one method."""
     run = _Run.of(rows)
     if len(run.labels) < 2:
         return []

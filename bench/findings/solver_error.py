@@ -7,7 +7,7 @@ from jaxcs.evidence import CONVERGED
 
 
 def sentence(rows: list[Row]) -> str | None:
-    """The largest estimate of all lines of images.jsonl, by method; None if no method minimises anything.
+    """Say the largest estimated distance over all lines of images.jsonl, by method.
 
     Args:
         rows: lines of images.jsonl; those of version 0.1 have no estimates.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.plan.catalogue import default_eps
 
-# In place of the name of a mask: the file's own is used.
+# Stands for the name of a mask if the file's mask is used.
 OF_THE_FILE = "of the file"
 
 
@@ -31,31 +31,41 @@ class Sampling(NamedTuple):
 class RunConfig:
     """All settings that decide the numbers of a run.
 
-    method, preset, settings: the reconstruction, its named configuration and what is changed in it; or "all" or
-        "basis", several methods, whose settings are then named METHOD.NAME.
-    victims: methods that are also scored under every perturbation found, by name; empty: each under its own.
-    weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
-    attack, attack_preset, steps, step_size, restarts: the attack, or "default", the one that suits the method;
-        step_size in units of the radius; None: its own.
-    like: the published protocol that the other fields follow where not given, or None.
-    method_seed: of an un-trained method: "known" to the attack, or "fresh" where it is scored.
-    threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
-    eps: sizes relative to what `norm` names, or in the units of the change, ascending; of none given
-        those of `default_eps`.
-    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`; if
-        not given "measured", or of the attack momentum "image".
-    target: "truth" or "clean": from what the attack drives the image away.
-    loss: the error that the attack drives up, named in `jaxcs.attacks.losses`.
-    region: (first row, first column, rows, columns) of the target that is scored, None for all of it.
-    aim: "image" or "region": what the attack looks at; if not given the region, or without one the image.
-    maps: "fixed" at those of the clean data, or "reestimated" from the perturbed data inside the attack.
-    check: whether more evidence is gathered than the attack itself gives.
-    data: path of fastMRI files, or None for the phantom of `phantom`.
-    only: a list of cases, of which alone the data are used, or None for all.
-    shift: (name, size) of each shift of the scans, named in `data_prep.shifts`, in the order they happen.
-    mask, acceleration, center_fraction: the sampling, where the files are fully sampled; "of the file", None and None
-        where each has a mask of its own.
-    limit: number of slices.  seed: of starts and noise.
+    Attributes:
+        method: the reconstruction; or "all" or "basis" for several methods.
+        preset: named configuration of the method.
+        settings: changed settings of the method; named METHOD.NAME if there are several methods.
+        victims: methods that are scored under every perturbation as well; if empty, each method only under its own.
+        weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
+        attack: the attack, or "default" for the one that suits the method.
+        attack_preset: named configuration of the attack.
+        steps: number of attack steps, None for the attack's default.
+        step_size: step size in units of the radius [-], None for the attack's default.
+        restarts: number of restarts, None for the attack's default.
+        like: published protocol that decides fields which are not given, or None.
+        method_seed: seed of an un-trained method: "known" to the attack, or "fresh" for scoring.
+        threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
+        eps: sizes of the perturbation, ascending: relative to the quantity that `norm` names [-], or in units of the
+            change; if empty, those of `catalogue.default_eps`.
+        norm: norm of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`; if
+            empty "measured", or "image" for the attack momentum.
+        target: "truth" or "clean": what the attack drives the image away from.
+        loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
+        region: (first row, first column, rows, columns) of the target that is scored, None for all.
+        aim: "image" or "region": the part of the image that the attack maximises the error of; if empty, the
+            region if there is one.
+        maps: "fixed" at the maps of the clean data, or "reestimated" from the perturbed data in the attack.
+        check: whether the run gathers more evidence than the attack needs.
+        data: path of fastMRI files, or None for the phantom.
+        phantom: family of the phantom.
+        only: list of the cases that are used, or None for all.
+        shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
+            names.
+        mask: kind of the mask, "of the file" if each file has a mask.
+        acceleration: acceleration factor [-], None if each file has a mask.
+        center_fraction: share of columns in the fully sampled centre [-], None if each file has a mask.
+        limit: number of slices, None for all.
+        seed: seed of starting points and noise.
     """
 
     method: str = "l1"

@@ -122,7 +122,11 @@ ALONE = Team(0, 1, threading.Event(), threading.Event())
 
 
 def wanted(meeting: Meeting) -> bool:
-    """Whether several processes are asked for.  Raises UsageError where a flag is missing or wrong."""
+    """Return whether the flags ask for several processes.
+
+    Raises:
+        UsageError: one of these flags is missing or wrong.
+    """
     explicit = {f"--{name}": getattr(meeting, name) for name in ("coordinator", "processes", "process")}
     given = [flag for flag, value in explicit.items() if value is not None]
     if not given:

@@ -48,7 +48,7 @@ class ShiftConfig:
 
 
 def planned(asked: ShiftConfig, study: Path, argv: list[str]) -> Plan:
-    """The plan; where hard images of the phantom are to be found, after a run of the method that chooses them."""
+    """Make the plan; if it needs hard phantom images, the method that selects them is run first."""
     axes = list(asked.axes)
     base, others = _bases(asked, argv)
     if not any(AXES[name].other for name in axes):
@@ -85,7 +85,7 @@ def _bases(asked: ShiftConfig, argv: list[str]) -> tuple[Base, list[Base]]:
 
 
 def _models(asked: ShiftConfig, base: Base, others: list[Base]) -> list[Model]:
-    """Each method once for the data set that it is trained on or tuned for."""
+    """The models: each method once for each data set on which it is trained or tuned."""
     tuned = [_choice(path) for path in asked.tuned]
     # Those that come with the project are of the phantom; for other sampling or data they are not looked at.
     shipped = [read_tuned(path) for path in sorted(_TUNED.glob("*.json"))]
@@ -166,7 +166,7 @@ def _same_data(tuned: dict[str, Any], config: RunConfig) -> bool:
 
 
 def _hard(asked: ShiftConfig, base: Base, study: Path, argv: list[str]) -> Hard | None:
-    """The list that is given, or one of the phantom's images, made of more of them than are tested on."""
+    """The given list, or a list of phantom images that is selected from more images than are tested."""
     if asked.hard is not None:
         return Hard(asked.hard, _chooser(Path(asked.hard)))
     if base.config.data is not None:

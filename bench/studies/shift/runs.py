@@ -33,10 +33,7 @@ def run_all(plan: Plan, study: Path, argv: list[str]) -> dict[tuple[str, str], R
 
 
 def one_run(config: RunConfig, study: Path, argv: list[str]) -> Record:
-    """A run of the study, carried out if it is not done.
-
-    Returns:
-        The folder of the run and its run.json.
+    """Carry out a run, unless it is done, and return its record.
 
     Raises:
         InputFileError: the study has this run with other weights or versions.
