@@ -38,6 +38,8 @@ FLAGS = {
     WORSE_THAN_ZERO_FILLED: "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
     BELOW_ITS_CARD: "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
 }
+# Flags of the clean image, whatever the attack.
+CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 
 
 def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, bool]:

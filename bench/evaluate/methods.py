@@ -12,12 +12,10 @@ from bench.evaluate import brought
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from data_prep.cases import InputError
-from data_prep.safe_hdf5 import printable
 from data_prep.weights import Weights, read_weights, shipped
 from jaxcs.keys import new_key
-from jaxcs.names import did_you_mean
+from jaxcs.names import did_you_mean, printable
 from jaxcs.recon import METHODS, Method
-from jaxcs.recon import fitted as fitted
 from jaxcs.weights import archive
 from jaxcs.weights.errors import WeightsError
 

@@ -10,7 +10,7 @@ from typing import Any
 from bench.findings import card_check
 from bench.plan.intervals import FEWEST
 from bench.record.record import Record, estimate
-from bench.record.records import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
+from jaxcs.evidence import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
 
 # Of more methods than this, only the least and the most harmed are named in a sentence.
 _MOST_NAMED = 4

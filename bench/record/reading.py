@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.plan.errors import InputFileError
 from bench.record.forms import Form, shown
-from data_prep.names import printable
+from jaxcs.names import printable
 
 # Far above any run's; a larger file is none of ours, and would only fill the memory.
 MOST_BYTES = 256_000_000

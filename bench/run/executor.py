@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from bench.evaluate import methods, scan
+from bench.evaluate import scan
 from bench.evaluate.experiment import Evaluated, Found, Functions, build
 from bench.evaluate.outcome import Outcome, Result, result
 from bench.evaluate.subjects import Subject, zero_filled
@@ -30,6 +30,7 @@ from bench.slices.sources import Source
 from data_prep.names import checksum
 from data_prep.progress import Progress
 from jaxcs.keys import new_key
+from jaxcs.recon import fitted
 
 # Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
 PICTURE_PIXELS = 5_000_000
@@ -212,7 +213,7 @@ def functions_for(
     """Those of a method for one shape, built once."""
     calibration = group[0].calibration if subject.config.maps == "reestimated" else None
     data = group[0].data
-    method_config = methods.fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
+    method_config = fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
     kind = (subject.label, calibration, method_config)
     if kind not in compiled:
         searches = {"attack": subject.attack, **subject.checks}

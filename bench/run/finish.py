@@ -18,11 +18,12 @@ from bench.record import arrays
 from bench.record.journal import Journal, rewrite
 from bench.record.lines import Entry, rows_of
 from bench.record.record import Record
-from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder
+from bench.record.records import RunFolder
 from bench.record.rows import Row, results, search_of
 from bench.record.run_record import RunRecord, read_run
 from bench.record.summary import Summary, as_csv, summarise
 from bench.run.table import render
+from jaxcs.evidence import BELOW_ITS_CARD, FLAGS
 
 
 def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:

@@ -14,8 +14,8 @@ from bench.plan.intervals import FEWEST, as_json, from_json, of_difference, of_m
 from bench.studies.hardest.subset import Scored
 from data_prep.cases import InputError
 from data_prep.progress import Progress
-from data_prep.safe_hdf5 import printable
 from jaxcs.masks.request import centre_lines
+from jaxcs.names import printable
 from jaxcs.spectrum import centre_energy, column_profile, crossing
 
 # Darestani et al., ICML 2021, Figure 14: fastMRI's knees against the 100 hardest of them.
