@@ -12,6 +12,7 @@ from skimage.transform import iradon, radon
 from jaxcs.operators import Radon
 from jaxcs.operators.radon import enough_detectors, even_angles
 from tests.asserts import relative_error
+from tests.compiling import quick
 from tests.test_float64 import float64
 
 ASTRA = dict(np.load(Path(__file__).parent / "parity" / "radon_astra.npz"))
@@ -19,11 +20,6 @@ KINDS = ("joseph", "pixel")
 # Sizes odd and even, detectors as many as pixels or more, and views that are all upright, flat or oblique.
 SHAPES = [(8, 8, even_angles(6)), (7, 12, (45.0, 0.0)), (12, 19, (100.0, -60.0, 263.5))]
 DRAWS = 34
-
-
-def quick(function):
-    """Compiled without optimisation, which sizes like these do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def blobs(size):
