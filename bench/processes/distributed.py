@@ -106,8 +106,7 @@ def _client() -> Any:
     """The client of the coordination service.
 
     JAX's public functions carry only arrays, not text.  They send arrays by the devices' collectives, which an attack
-    does
-    not need: these require the same number of devices on each machine, and on GPUs a separate network.
+    does not need: these require the same number of devices on each machine, and on GPUs a separate network.
     """
     from jax._src.distributed import global_state
 

@@ -75,10 +75,8 @@ def low_frequency(found: list[Spectrum], center_fraction: float) -> dict[str, An
     """Compute the content of figure and sentences, as values that JSON can hold.
 
     Frequencies are those that all cases have.  Each group has `share` and `profile`, the mean share and the mean
-    profile,
-    with their `interval` and `profile_interval` (`intervals.Interval`, None if not known).  `difference` is the mean
-    share
-    of the subset minus that of the rest; for `crossing` see `jaxcs.spectrum.crossing`.
+    profile, with their `interval` and `profile_interval` (`intervals.Interval`, None if not known).  `difference` is
+    the mean share of the subset minus that of the rest; for `crossing` see `jaxcs.spectrum.crossing`.
 
     Args:
         found: the spectra.
