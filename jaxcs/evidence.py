@@ -1,4 +1,4 @@
-"""What speaks against an attack's result, computed from the result itself."""
+"""Objections to an attack's result, computed from the result itself."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 
 
 def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, bool]:
-    """Of one search at one epsilon; checks: the losses that other attacks found, by what they check."""
+    """Flags of one search at one epsilon; checks: the losses that other attacks found, by what they check."""
     if eps == 0:
         return {}
     return {

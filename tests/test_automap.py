@@ -79,7 +79,7 @@ def drawn_mask(symmetric, side=SIDE):
 
 
 def least_norm(mask, image):
-    """By NumPy: the pseudo-inverse of the real matrix from images to real and imaginary parts of samples."""
+    """NumPy's pseudo-inverse of the real matrix from images to real and imaginary parts of samples."""
     images = np.eye(image.size, dtype=np.complex64).reshape(-1, *image.shape)
     samples = np.asarray(fft2c(images))[:, mask].astype(complex)
     matrix = np.concatenate([samples.real, samples.imag], 1).T

@@ -66,7 +66,7 @@ def test_the_generator_gives_what_pytorch_gives(stored):
 
 
 def check_running_statistics(params, new, batch):
-    """Of the first normalised layer, whose input is one convolution away; no parameter but the statistics changes."""
+    """The first normalised layer's input is one convolution away; no parameter but the statistics changes."""
     first = jax.nn.leaky_relu(halve(batch, params["down0"]["kernel"]) + params["down0"]["bias"], 0.2)
     x = np.asarray(halve(first, params["down1"]["kernel"]) + params["down1"]["bias"])
     old = params["down1"]

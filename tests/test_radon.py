@@ -91,7 +91,7 @@ def test_back_projection_is_scikit_images(size, detectors):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_projection_is_near_scikit_images(kind):
-    """That turns the image and adds up its columns, which differs from both kinds by the interpolation alone."""
+    """scikit-image turns the image and adds up its columns; only the interpolation differs from both kinds."""
     image = blobs(64)
     theirs = radon(image, even_angles(15), circle=True).T
     assert relative_error(Radon(even_angles(15), 64, 64, kind).forward(image), theirs) < 2e-3

@@ -34,7 +34,7 @@ _PRINTING = threading.RLock()
 
 @dataclass(frozen=True)
 class _NoSettings:
-    """Of a function that is brought along."""
+    """Configuration of a user's function: it has no settings."""
 
 
 def method(name: str) -> Method:

@@ -1,4 +1,4 @@
-"""What can be said against a result, computed from the result itself and from the attacks that check it."""
+"""Objections to a run's results that need several rows, and evidence that was not gathered."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def _loss(config: RunConfig, clean: Evaluated, scored: Evaluated, data_range: Ar
 
 
 def _scores(clean: Evaluated, noise: Evaluated, attacked: Evaluated) -> dict[str, dict[str, float]]:
-    """By metric: its value on clean data, under noise and under attack."""
+    """Values on clean data, under noise and under attack, by metric."""
     states = {"clean": clean, "noise": noise, "attacked": attacked}
     return {
         metric: {state: float(one.scores[metric]) for state, one in states.items()}

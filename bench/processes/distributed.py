@@ -210,7 +210,7 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
 
 
 def _place(meeting: Meeting) -> tuple[Place, Sequence[int] | None]:
-    """Where this process is among all, and which devices of the machine are its own, all for None.
+    """This process's place among all, and its devices on the machine, None for all of them.
 
     Raises UsageError if JAX finds no cluster.
     """

@@ -67,7 +67,7 @@ def understanding(path: Path, made_by: str = "bench.attack") -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error says, in a part of a line."""
+    """Message of an error, in a part of a line."""
     lines = str(error).splitlines() or [""]
     words = lines[0] if type(error) is ValueError else f"{type(error).__name__}: {lines[0]}"
     return printable(words)[:_SHOWN]

@@ -1,4 +1,4 @@
-"""What a page needs of a run folder, read with the caution that a file from a stranger deserves."""
+"""Record of a finished run, read with the caution that a file from a stranger deserves."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ PICTURE_PIXELS = 5_000_000
 
 
 class Work(NamedTuple):
-    """What does not change during a run.
+    """Constants of a run.
 
     config: the run's.  sources: methods that are attacked.  victims: methods that are scored, the sources first.
     batch: slices at once on each device.  mesh: the devices, None for one.
@@ -60,7 +60,7 @@ class Work(NamedTuple):
         return self.victims if self.config.victims else [source]
 
     def gradient_evaluations(self) -> int:
-        """Of all attacks on one slice, but for checks."""
+        """Gradient evaluations of all attacks on one slice, without checks."""
         return sum(one.gradients_per_epsilon() for one in self.sources) * sum(eps > 0 for eps in self.config.eps)
 
 
@@ -210,7 +210,7 @@ def _nothing_found(
 def functions_for(
     compiled: dict[Any, Functions], mesh: Mesh | None, subject: Subject, group: list[Prepared]
 ) -> Functions:
-    """Those of a method for one shape, built once."""
+    """Functions of a method for one shape, built once."""
     calibration = group[0].calibration if subject.config.maps == "reestimated" else None
     data = group[0].data
     method_config = fitted(subject.method_config, data.maps.shape[1:], data.target.shape)

@@ -70,7 +70,7 @@ def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:
 
 
 def doubtful(entries: list[Entry]) -> list[str]:
-    """What cannot be right about the data, a sentence for each kind with its first image and their number."""
+    """Doubts about the data, a sentence for each kind with its first image and the number of images."""
     found: dict[str, list[str]] = {}
     for entry in entries:
         for kind, text in (entry.sampling or {}).get("doubts", []):
@@ -105,7 +105,7 @@ def tell(done: Record, as_json: bool) -> int:
 
 
 def exit_code(failed: Mapping[str, str]) -> int:
-    """Of a run that has ended; failed: the images that failed, and why."""
+    """Exit code of a run that has ended; failed: the images that failed, and why."""
     return SOME_FAILED if failed else DONE
 
 

@@ -106,7 +106,7 @@ def _how(paths: list[Path | None], argv: list[str], output: Path) -> list[Advice
 
 
 def _status(path: Path) -> str | None:
-    """Of the run in this folder; None where there is none."""
+    """Status of the run in this folder, None if there is none."""
     try:
         return read_run(path).status
     except InputFileError:
