@@ -62,6 +62,7 @@ def ended(processes):
     finally:
         for process in processes:
             process.kill()
+            process.communicate()  # its pipes must not be left open for another test to hear of
     return [Ended(process.returncode, *texts) for process, texts in zip(processes, found, strict=True)]
 
 
