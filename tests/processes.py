@@ -85,7 +85,7 @@ def attack_together(count, arguments, patches=None):
 
 # A process of bench.train; {0} runs before it begins.
 TRAIN = """
-import os, sys, signal
+import os, sys, time
 from bench import train
 from bench.training import loop
 from data_prep.process import as_process

@@ -40,7 +40,7 @@ def run_together(
         InputFileError: in the first process, a part is not done: it and what is done go on by themselves.
     """
     check_device(device)
-    team.begun()
+    team.begun(needs_all=False)
     own: list[Path] = []
 
     def begun_in(path: Path) -> None:
