@@ -1,4 +1,4 @@
-"""Complex arithmetic with values and gradients that are right everywhere, including at zero.
+"""Arithmetic of real and complex arrays with values and gradients that are right everywhere, including at zero.
 
 JAX's gradient of a real function at a complex point is the conjugate of the direction of steepest ascent.  The
 gradients of |z| and sqrt at 0 are NaN.  All other files use these helpers, and neither conjugate gradients nor take
@@ -36,6 +36,16 @@ def magnitude(z: Inexact[Array, "*axes"]) -> Float[Array, "*axes"]:
 def root_sum_of_squares(z: Inexact[Array, "coil *axes"]) -> Float[Array, "*axes"]:
     """Combine coil images: sqrt(sum over the first axis of |z|^2), gradient 0 where all coils are 0."""
     return safe_sqrt(jnp.sum(abs2(z), axis=0))
+
+
+def largest(x: Float[Array, "*axes"]) -> Float[Array, ""]:
+    """Compute max(x), with the gradient of the first entry that is equal to it.
+
+    The gradient of jnp.max divides by the number of entries equal to the maximum.  A compiler that computes the entries
+    anew, with another rounding, can find none, and then the gradient is NaN.
+    """
+    flat = x.ravel()
+    return flat[jnp.argmax(flat)]
 
 
 def real_dot(x: Inexact[Array, "*axes"], y: Inexact[Array, "*axes"]) -> Float[Array, ""]:

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxcs.complex import largest
+
 WINDOW = 7
 _K1, _K2 = 0.01, 0.03
 
@@ -135,7 +137,7 @@ def max_error(
         ValueError: If the shapes differ or an input is complex.
     """
     image, target = _real_pair("max_error", image, target)
-    return jnp.max(jnp.abs(target - image)) / data_range
+    return largest(jnp.abs(target - image)) / data_range
 
 
 @jax.jit

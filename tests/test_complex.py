@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxcs.complex import abs2, l2_norm, magnitude, real_dot, root_sum_of_squares, safe_sqrt, value_and_ascent
+from jaxcs.complex import abs2, l2_norm, largest, magnitude, real_dot, root_sum_of_squares, safe_sqrt, value_and_ascent
 from tests.asserts import complex_normal
 
 REDUCTIONS = {
@@ -81,3 +81,11 @@ def test_ascent_points_where_the_loss_grows_fastest(z):
     slopes = jax.vmap(lambda d: jax.jvp(loss, (z,), (d / l2_norm(d),))[1])(directions)
     np.testing.assert_allclose(jax.jvp(loss, (z,), (ascent,))[1], l2_norm(ascent) ** 2, rtol=1e-4)
     assert float(jnp.max(slopes)) < float(l2_norm(ascent))
+
+
+def test_the_gradient_of_the_largest_entry_is_that_of_one_entry():
+    x = jnp.asarray([[1.0, 3.0], [3.0, -2.0]])
+    value, gradient = jax.jit(jax.value_and_grad(largest))(x)
+    assert value == 3
+    np.testing.assert_array_equal(gradient, [[0, 1], [0, 0]])
+    assert np.isnan(largest(x.at[1, 1].set(np.nan)))

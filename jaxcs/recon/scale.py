@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from jaxcs.complex import magnitude, root_sum_of_squares
+from jaxcs.complex import largest, magnitude, root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.operators import Sense
 from jaxcs.types import Measurement
@@ -14,8 +14,8 @@ from jaxcs.types import Measurement
 
 def peak(image: Inexact[Array, "ny nx"]) -> Float[Array, ""]:
     """Compute the largest magnitude of an image, and 1 for an image of zeros: what networks divide their input by."""
-    largest = jnp.max(magnitude(image))
-    return jnp.where(largest > 0, largest, 1.0)
+    size = largest(magnitude(image))
+    return jnp.where(size > 0, size, 1.0)
 
 
 def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
@@ -28,7 +28,7 @@ def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
         The scaled measurement, and the scale () in the units of the raw k-space.
     """
     a = Sense(measurement.maps, measurement.mask)
-    scale = jnp.max(magnitude(a.adjoint(measurement.kspace)))
+    scale = largest(magnitude(a.adjoint(measurement.kspace)))
     kspace = measurement.kspace / jnp.where(scale > 0, scale, 1.0)
     return measurement._replace(kspace=kspace), scale
 
@@ -45,10 +45,10 @@ def unit_scale(kspace: np.ndarray, mask: np.ndarray, maps: np.ndarray | Array | 
         The measurement, and raw units in one of its; 0 if its image is 0 everywhere.
     """
     # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
-    largest = float(np.abs(kspace).max())
+    extent = float(np.abs(kspace).max())
     if maps is not None:
-        measurement, scale = normalise(Measurement(jnp.asarray(kspace / largest), jnp.asarray(mask), jnp.asarray(maps)))
-        return measurement, float(scale) * largest
-    unit = jnp.asarray(kspace / largest)
+        measurement, scale = normalise(Measurement(jnp.asarray(kspace / extent), jnp.asarray(mask), jnp.asarray(maps)))
+        return measurement, float(scale) * extent
+    unit = jnp.asarray(kspace / extent)
     scale = jnp.max(root_sum_of_squares(ifft2c(unit)))
-    return Measurement(unit / scale, jnp.asarray(mask), jnp.zeros_like(unit)), float(scale) * largest
+    return Measurement(unit / scale, jnp.asarray(mask), jnp.zeros_like(unit)), float(scale) * extent
