@@ -120,7 +120,8 @@ def parser() -> Parser:
         "--attack-preset",
         metavar="NAME",
         help="named configuration of the attack: bounded, published (two_step, region); genzel2020, rc2021_unet, "
-        "rc2021_varnet (padam); deepmri, automap_fig2, automap_fig7, mri_vn, med50 (momentum)",
+        "rc2021_varnet (padam); deepmri, automap_fig2, automap_fig7, med50, also as NAME_printed, mri_vn "
+        "and auto (momentum)",
     )
     attack.add_argument(
         "--threat",

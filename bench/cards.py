@@ -13,7 +13,7 @@ from bench.shell.command import execute
 from data_prep.process import as_process
 from data_prep.whole import whole_file
 
-_SHIPPED = Path(__file__).resolve().parents[1] / "data_prep" / "shipped"
+_SHIPPED = Path(__file__).resolve().parents[1] / "jaxcs" / "weights" / "shipped"
 _HEAD = """# Shipped weights
 
 Written by `python -m bench.cards` from the cards inside the files. SSIM and PSNR are those of the validation images,

@@ -9,10 +9,7 @@ import codecs
 import zlib
 from contextlib import suppress
 
-
-def printable(text: str) -> str:
-    """Replace each line break, control character and broken code point by a question mark."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+from jaxcs.names import printable as printable
 
 
 def _any_name(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -18,9 +18,9 @@ from jaxtyping import Array, Complex, Float
 from data_prep.cases import Box, Case, InputError
 from data_prep.fourier import forward, inverse, root_sum_of_squares
 from data_prep.names import checksum
-from jaxcs.attacks.changes import rotate
 from jaxcs.coils.background import has_background, noise_covariance
 from jaxcs.fourier import centre_slice, fft2c, ifft2c, image_slice
+from jaxcs.threats.changes import rotate
 
 # Relative rounding error of single precision.
 _ROUNDING = 1e-6

@@ -18,6 +18,8 @@ _K1, _K2 = 0.01, 0.03
 
 # Mean and variance in each window of one size, (my, mx) each.
 Moments = tuple[Array, Array]
+# (first row, first column, rows, columns) of an image.
+Region = tuple[int, int, int, int]
 
 
 @jax.jit
@@ -166,6 +168,14 @@ def row_errors(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> F
     peak = jnp.where(peak > 0, peak, 1.0)
     energy = jnp.sum((target / peak) ** 2, axis=-1)
     return jnp.sum(((target - image) / peak) ** 2, axis=-1) / (energy + jnp.mean(energy))
+
+
+def crop(image: Array, region: Region | None) -> Array:
+    """Crop an image to a region, or return all of it for None."""
+    if region is None:
+        return image
+    row, column, rows, columns = region
+    return image[row : row + rows, column : column + columns]
 
 
 # All metrics are called with (image, target, data_range).

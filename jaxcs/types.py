@@ -37,6 +37,23 @@ class Measurement(NamedTuple):
     maps: Maps
 
 
+class SliceData(NamedTuple):
+    """A slice that is attacked, divided by max|A^H y|; leaves only, so that slices of one shape stack.
+
+    kspace: the whole k-space, before `mask` is applied; of a scan that was under-sampled its samples, and 0 elsewhere.
+    mask: (nx,) or (ny, nx), True where measured.  maps: coil maps, as in `Measurement`.
+    target: what an image should be, root sum of squares of the coils as in fastMRI.  data_range: its volume's maximum.
+    noise: lower triangular L with the covariance L L^H of the coils' thermal noise, up to a factor.
+    """
+
+    kspace: Kspace
+    mask: Mask
+    maps: Maps
+    target: Float[Array, "ty tx"]
+    data_range: Float[Array, ""]
+    noise: Complex[Array, "coil coil"]
+
+
 class Solution(NamedTuple):
     """The image of a solver, and its distance from the image that the solver approaches.
 

@@ -8,6 +8,11 @@ import pytest
 from data_prep.cases import InputError
 
 
+def float64(enabled=True):
+    """Enable JAX's float64 in a `with` block; its oldest versions have another name for it."""
+    return jax.enable_x64(enabled) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64(enabled)
+
+
 def complex_normal(rng, shape):
     """Draw complex standard normal numbers, complex64."""
     return jnp.asarray((rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(np.complex64))

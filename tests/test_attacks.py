@@ -5,10 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import ATTACKS, Threat, noise, pgd, threat
+from jaxcs.attacks import ATTACKS, noise, pgd
 from jaxcs.complex import abs2, real_dot
 from jaxcs.recon import sense
 from jaxcs.solvers import largest_eigenvalue
+from jaxcs.threats import balls
+from jaxcs.threats.balls import Threat
 from tests.asserts import complex_normal, relative_error
 from tests.test_recon import measurement
 
@@ -86,22 +88,22 @@ def test_random_members_lie_on_the_boundary_and_the_support(ball):
 def test_radii_of_the_threat_sets():
     kspace, mask = draws(1, seed=5)[0], np.array([True, False, True, True, False])
     measured = np.where(mask, kspace, 0)
-    made = threat.measured(0.1, kspace, mask)
+    made = balls.measured(0.1, kspace, mask)
     np.testing.assert_allclose(made.radius, 0.1 * np.linalg.norm(measured), rtol=1e-6)
     np.testing.assert_array_equal(made.support, np.broadcast_to(mask, SHAPE))
-    made = threat.whole_kspace(0.1, kspace, mask)
+    made = balls.whole_kspace(0.1, kspace, mask)
     np.testing.assert_allclose(made.radius, 0.1 * np.linalg.norm(kspace), rtol=1e-6)
     assert made.support.shape == SHAPE
     assert np.all(made.support)
-    made = threat.per_coil(0.1, kspace, mask)
+    made = balls.per_coil(0.1, kspace, mask)
     assert made.radius.shape == (3, 1, 1)
     np.testing.assert_allclose(made.radius.ravel(), [0.1 * np.linalg.norm(coil) for coil in measured], rtol=1e-6)
     np.testing.assert_array_equal(made.support, np.broadcast_to(mask, SHAPE))
-    made = threat.image(0.1, 3.0, (4, 5))
+    made = balls.image(0.1, 3.0, (4, 5))
     np.testing.assert_allclose(made.radius, 0.3, rtol=1e-6)
     assert made.support.shape == (4, 5)
     assert np.all(made.support)
-    two_dimensional = threat.measured(0.1, kspace, np.tile(mask, (4, 1)))
+    two_dimensional = balls.measured(0.1, kspace, np.tile(mask, (4, 1)))
     np.testing.assert_array_equal(two_dimensional.support, np.broadcast_to(mask, SHAPE))
 
 
@@ -197,7 +199,7 @@ def test_pgd_finds_the_exact_worst_case_of_sense():
     """The reconstruction is linear, so its worst perturbation is its first right singular vector."""
     m, config = measurement((12, 10), 4), sense.Config(lam=0.05, n_iters=20)
     solve = lambda kspace: sense.solve(config, m._replace(kspace=kspace)).image  # noqa: E731
-    ball = threat.measured(0.05, m.kspace, m.mask)
+    ball = balls.measured(0.05, m.kspace, m.mask)
 
     def gram(e):
         image, transpose = jax.vjp(solve, jnp.where(ball.support, e, 0))

@@ -13,7 +13,7 @@ from bench import attack
 from bench.attack import CHANGES
 from bench.compare import main as compare
 from data_prep import phantom
-from jaxcs.attacks.changes import CHANGES as REGISTRY
+from jaxcs.threats.changes import CHANGES as REGISTRY
 
 SHAPE = (40, 32)
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]

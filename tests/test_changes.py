@@ -7,8 +7,8 @@ import pytest
 import scipy.ndimage
 
 from jaxcs.attacks import pgd
-from jaxcs.attacks.changes import CHANGES, rotate, smooth_modes
 from jaxcs.fourier import fft2c, ifft2c
+from jaxcs.threats.changes import CHANGES, rotate, smooth_modes
 from tests.asserts import relative_error
 
 SHAPE = (3, 33, 29)

@@ -15,7 +15,7 @@ from jaxcs.coils.coverage import left_out
 from jaxcs.coils.espirit import PRESETS, EspiritConfig, check_calibration, espirit, kernel_for
 from jaxcs.coils.simulate import loop_sensitivities
 from jaxcs.fourier import centre_crop, centre_pad, fft2c, ifft2c
-from tests.asserts import complex_normal, relative_error
+from tests.asserts import complex_normal, float64, relative_error
 from tests.parity.make_espirit import bart_maps, sigpy_maps
 
 HERE = Path(__file__).parent
@@ -177,10 +177,6 @@ def test_a_coil_of_zeros_has_a_map_of_zeros(tool, coil):
 # ---- gradients -------------------------------------------------------------------------------------------------------
 
 
-def x64(enabled):
-    return jax.enable_x64(enabled) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64(enabled)
-
-
 def combined_energy(kspace, images, shape, config):
     """Energy of the coil combination of fixed images, which does not depend on the phase of the maps."""
     maps = espirit(kspace, shape, config)
@@ -194,7 +190,7 @@ def test_gradient_agrees_with_finite_differences(tool):
     images, direction = complex_normal(rng, KSPACE.shape), complex_normal(rng, KSPACE.shape)
     evaluate = jax.jit(lambda k, x: jax.value_and_grad(combined_energy)(k, x, (12, 12), SMALL[tool]))
     single = evaluate(KSPACE, images)[1]
-    with x64(True):
+    with float64(True):
         kspace, images, direction = (jnp.asarray(np.asarray(a), jnp.complex128) for a in (KSPACE, images, direction))
         ends = [evaluate(kspace + step * direction, images)[0] for step in (1e-6, -1e-6)]
         expected = (ends[0] - ends[1]) / 2e-6

@@ -19,9 +19,9 @@ from bench import export
 from bench.deploy import artefacts as artefacts_module
 from bench.deploy.artefacts import PLATFORMS, artefacts, lower
 from bench.plan import catalogue
-from jaxcs.attacks import threat
 from jaxcs.complex import value_and_ascent
 from jaxcs.recon import METHODS, l1, normalise, unet, varnet
+from jaxcs.threats import balls
 from jaxcs.types import Measurement
 from jaxcs.weights import archive
 from tests.asserts import complex_normal, relative_error
@@ -100,7 +100,7 @@ def test_an_attack_step_is_that_of_the_library(name):
     start = 0.01 * complex_normal(rng, RAW.shape)
 
     def library(scan, reference, start):
-        allowed = threat.measured(EPSILON, scan.kspace, scan.mask)
+        allowed = balls.measured(EPSILON, scan.kspace, scan.mask)
         image = lambda delta: method.apply(params, scan._replace(kspace=scan.kspace + delta), jax.random.key(0))  # noqa: E731
         value, gradient = value_and_ascent(lambda delta: jnp.sum((image(delta) - reference) ** 2))(start)
         return allowed.project(start + STEP * allowed.boundary(gradient)), value, allowed.radius

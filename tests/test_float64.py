@@ -7,14 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import ATTACKS, Threat, threat
-from jaxcs.attacks.changes import CHANGES
+from jaxcs.attacks import ATTACKS
 from jaxcs.coils.background import noise_covariance, thermal_level
 from jaxcs.coils.espirit import EspiritConfig, espirit
 from jaxcs.features import insert, shapes, worst
 from jaxcs.metrics import METRICS
 from jaxcs.recon import METHODS, self_supervision
+from jaxcs.threats import balls
+from jaxcs.threats.balls import Threat
+from jaxcs.threats.changes import CHANGES
 from jaxcs.types import Measurement
+from tests.asserts import float64
 from tests.test_recon import QUICK_TO_COMPILE
 
 COILS, ROWS, COLUMNS = 2, 16, 12
@@ -32,11 +35,6 @@ SMALL = QUICK_TO_COMPILE | {
     "varnet": {"cascades": 1, "channels": 2, "pools": 1, "sens_channels": 2, "sens_pools": 1},
 }
 FEW = {"n_steps": 2}
-
-
-def float64():
-    """Enable JAX's float64; its oldest versions have another name for it."""
-    return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
 
 
 def traced(function, *arguments):
@@ -176,7 +174,7 @@ def test_values_are_the_same_to_the_last_bit():
     mask, kspace = np.arange(12) % 3 > 0, np.ones((2, 4, 12), np.complex64)
 
     def drawn():
-        return threat.measured(0.1, kspace, mask).random(KEY), self_supervision.withhold(KEY, mask, 0.2)
+        return balls.measured(0.1, kspace, mask).random(KEY), self_supervision.withhold(KEY, mask, 0.2)
 
     before = drawn()
     with float64():

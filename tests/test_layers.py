@@ -27,10 +27,14 @@ def imported(path):
             yield node.module.split(".")[0]
 
 
+# All of the library that opens files: weights, and finished runs.
+READERS = {ROOT / "jaxcs" / "weights" / "files.py", ROOT / "jaxcs" / "api" / "runs.py"}
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "jaxcs").rglob("*.py")), ids=lambda path: path.stem)
 def test_the_library_reads_prints_and_plots_nothing(path):
     forbidden = {"os", "sys", "pathlib", "logging", "time", "datetime", "matplotlib", "h5py", "argparse", "random"}
-    assert not forbidden & set(imported(path))
+    assert forbidden & set(imported(path)) == ({"pathlib"} if path in READERS else set())
     calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     assert not [call.id for call in calls if isinstance(call, ast.Name) and call.id in ("print", "open")]
 

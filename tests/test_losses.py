@@ -16,6 +16,7 @@ from jaxcs.attacks import scout
 from jaxcs.attacks.losses import LOSSES
 from jaxcs.metrics import METRICS, max_error, row_error
 from jaxcs.recon import METHODS
+from tests.asserts import float64
 
 SHAPE = (20, 24)
 
@@ -73,7 +74,7 @@ def test_gradients_are_finite_and_those_of_differences(name):
     loss = LOSSES[name]
     direction = pair(1)[0] - 0.5
 
-    with jax.enable_x64(True):
+    with float64():
         image, target, direction = (jnp.asarray(np.float64(x)) for x in (image, target, direction))
 
         def at(t):

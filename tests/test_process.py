@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from bench.__main__ import COMMANDS
 from data_prep.progress import Progress
 from tests.signals import ROOT, hearing_ctrl_c, problem, stopped
 
@@ -156,15 +157,17 @@ def test_at_the_first_moments_too(tmp_path, name, moment, number):
     assert problem(stopped(name, tmp_path, number, moment), number) is None
 
 
-# Commands that are started by their name.
+# Files of commands: each starts itself.
 COMMANDS_OF_BENCH = sorted(
-    path.stem for path in (ROOT / "bench").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")
+    path.stem
+    for path in (ROOT / "bench").glob("*.py")
+    if path.stem != "__main__" and "__main__" in path.read_text(encoding="utf-8")
 )
 
 
 def test_every_command_is_a_process_of_this_kind_and_has_its_help_without_numpy():
-    assert len(COMMANDS_OF_BENCH) == 15
     modules = [f"bench.{name}" for name in COMMANDS_OF_BENCH] + ["data_prep.__main__"]
+    assert set(modules) == {command.module for command in COMMANDS.values()}
     code = f"import importlib, sys\nfor name in {modules}: importlib.import_module(name).parser().format_help()\n"
     code += "assert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import pgd, threat
+from jaxcs.attacks import pgd
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.operators import Sense
 from jaxcs.operators.row_inverse import inverse_bytes, row_inverse, row_matrices
 from jaxcs.recon import METHODS, l1, sense, tv
 from jaxcs.recon.staged import stages_of
 from jaxcs.solvers import largest_eigenvalue
+from jaxcs.threats import balls
 from jaxcs.types import Measurement
 from tests.asserts import complex_normal, relative_error
 from tests.test_recon import measurement
@@ -76,7 +77,7 @@ def test_the_worst_case_of_sense_is_exact():
     value, _ = largest_eigenvalue(twice, jnp.where(m.mask, complex_normal(RNG, m.kspace.shape), 0), 4000)
     np.testing.assert_allclose(worst.gain, np.sqrt(value), rtol=1e-4)
 
-    ball = threat.measured(jnp.float32(0.05), m.kspace, m.mask)
+    ball = balls.measured(jnp.float32(0.05), m.kspace, m.mask)
     loss = lambda delta: jnp.sum(magnitude(solve(delta)) ** 2)  # noqa: E731
     found = jax.jit(lambda key: pgd.build(pgd.Config(n_steps=60, step_size=4.0))(key, loss, ball))(jax.random.key(0))
     assert 0.99 < np.sqrt(found.loss) / (worst.gain * ball.radius) < 1.0001

@@ -13,11 +13,13 @@ from bench.evaluate.experiment import Search
 from bench.plan.config import RunConfig
 from bench.slices.prepare import prepare
 from data_prep import phantom
-from jaxcs.attacks import Path, apgd, scout, threat
+from jaxcs import evaluate
+from jaxcs.attacks import Path, apgd, scout
 from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import from_rows, to_rows
 from jaxcs.recon import METHODS, l1, tv
+from jaxcs.threats import balls
 from tests.asserts import assert_adjoint, complex_normal, relative_error
 from tests.test_recon import measurement
 
@@ -54,7 +56,7 @@ def stripes(ny, nx, heights):
         gradient = jax.grad(lambda delta: jnp.sum(rows(delta)))(delta)
         return rows(delta), jnp.conj(gradient), memory
 
-    return Path((), ascend), threat.Threat(jnp.float32(1.0), support, domain="kspace")
+    return Path((), ascend), balls.Threat(jnp.float32(1.0), support, domain="kspace")
 
 
 def test_of_many_maxima_the_largest_is_found():
@@ -76,7 +78,7 @@ def test_cells_have_the_whole_radius_each(shape):
     """For coils with different radii, for images, and for numbers of rows that bands do not divide."""
     coils = len(shape) == 3
     radius = jnp.linspace(0.5, 2, 16)[:, None, None] if coils else jnp.float32(0.7)
-    ball = threat.Threat(radius, jnp.ones(shape, bool), domain="kspace" if coils else "image")
+    ball = balls.Threat(radius, jnp.ones(shape, bool), domain="kspace" if coils else "image")
     cells = jnp.arange(shape[-2]) * 5 // shape[-2]
     rows = to_rows(scout._each_boundary(ball, ball.random(jax.random.key(1)), cells), ball.domain)
     for cell in range(5):
@@ -161,7 +163,7 @@ def test_rows_outside_the_region_count_for_nothing():
     image, reference = jnp.asarray(RNG.normal(size=(2, 9, 8)).astype(np.float32))
 
     def rows(image, region):
-        return experiment._rows(LOSSES["nmse"], image, reference, jnp.float32(1.0), region)
+        return evaluate._rows(LOSSES["nmse"], image, reference, jnp.float32(1.0), region)
 
     found, pull = jax.vjp(lambda image: rows(image, (2, 1, 3, 4)), image)
     gradient = pull(jnp.ones_like(found))[0]

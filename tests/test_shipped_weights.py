@@ -9,8 +9,8 @@ import pytest
 
 from bench import attack, cards
 from bench.plan import catalogue
-from data_prep import weights
 from data_prep.weights import read_weights, shipped
+from jaxcs.weights import files
 
 PARITY = Path(__file__).parent / "parity" / "torch_files"
 NETWORKS = ("unet", "unet_complex", "varnet")
@@ -29,7 +29,7 @@ def test_networks_have_weights_for_every_kind_of_data():
 
 
 def test_the_model_cards_are_those_in_the_files():
-    folder = Path(weights.__file__).parent / "shipped"
+    folder = Path(files.__file__).parent / "shipped"
     assert (folder / "README.md").read_text(encoding="utf-8") == cards.cards()
     assert {path.stem for path in folder.glob("*.png")} == EXPECTED
     for name in EXPECTED:

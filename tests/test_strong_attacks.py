@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import ATTACKS, Threat, apgd, ensemble, grid, momentum, noise, padam, pgd, region, spectral, spsa
+from jaxcs.attacks import ATTACKS, apgd, ensemble, grid, momentum, noise, padam, pgd, region, spectral, spsa
 from jaxcs.attacks.base import squared_norm
 from jaxcs.recon import sense
+from jaxcs.threats.balls import Threat
 from tests.asserts import complex_normal, relative_error
 from tests.test_recon import measurement
 

@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.attacks import pgd, threat
+from jaxcs.attacks import pgd
 from jaxcs.complex import magnitude, root_sum_of_squares, value_and_ascent
 from jaxcs.fourier import ifft2c
 from jaxcs.interop.torch_bridge import from_torch
 from jaxcs.nets.varnet import varnet
+from jaxcs.threats import balls
 from jaxcs.weights.fastmri import import_varnet
 from tests.asserts import complex_normal, relative_error
 
@@ -133,7 +134,7 @@ def attacked(reconstruct, kspace, mask, config):
     """Compute the loss that PGD reaches against the clean image."""
     clean = reconstruct(kspace, mask)
     loss = lambda delta: jnp.sum((reconstruct(kspace + delta, mask) - clean) ** 2)  # noqa: E731
-    return pgd.build(config)(KEY, loss, threat.measured(0.1, kspace, mask))
+    return pgd.build(config)(KEY, loss, balls.measured(0.1, kspace, mask))
 
 
 def test_pgd_reaches_the_same_loss(twins):

@@ -10,11 +10,12 @@ import optax
 import pytest
 
 from bench import attack
-from jaxcs.attacks import ATTACKS, threat, two_step
+from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.recon import METHODS, convdecoder, l1, untrained
 from jaxcs.solvers.fit import fit
+from jaxcs.threats import balls
 from jaxcs.types import Measurement
 from tests.asserts import relative_error
 from tests.cheap_run import write_volume
@@ -186,7 +187,7 @@ def test_the_two_step_attack_stays_in_the_set_and_does_harm(method):
     m = measurement()
     config = l1.Config(wavelet="db2", levels=2) if method == "l1" else SMALL
     problem = METHODS[method].variational(config)(m, KEY)
-    allowed = threat.measured(jnp.float32(0.1), m.kspace, m.mask)
+    allowed = balls.measured(jnp.float32(0.1), m.kspace, m.mask)
     settings = replace(two_step.PRESETS["l1" if method == "l1" else "untrained"], n_steps=60, warm_up=20)
     truth = m.maps * 1.0
     found = jax.jit(lambda key: two_step.build(settings)(key, problem, lambda e: m.kspace + e, truth, allowed))(KEY)
@@ -210,7 +211,7 @@ def test_the_published_objective_is_unbounded_and_the_bounded_one_is_not():
 def test_a_descent_that_runs_away_leaves_its_last_finite_perturbation():
     m = measurement()
     problem = METHODS["l1"].variational(l1.Config(wavelet="db2", levels=2))(m, KEY)
-    allowed = threat.measured(jnp.float32(0.1), m.kspace, m.mask)
+    allowed = balls.measured(jnp.float32(0.1), m.kspace, m.mask)
     attack = two_step.build(two_step.PRESETS["l1_published"])
     found = jax.jit(lambda key: attack(key, problem, lambda e: m.kspace + e, m.maps * 1.0, allowed))(KEY)
     assert not np.isfinite(found.trace[-1])

@@ -1,7 +1,7 @@
-"""What a method becomes outside this project: its reconstruction and one attack step as StableHLO, and words for both.
+"""A method as it is exported: its reconstruction and one attack step as StableHLO, and a description of both.
 
-Every argument and result has the batch as its first axis, of any length; coils, rows and columns are fixed.  Parameters
-of a network are constants of the artefact, so that one file is all that a scanner's computer has to keep.
+Every argument and result has the batch, of any length, as its first axis; coils, rows and columns are fixed.  The
+parameters of a network are constants in the artefact, so a scanner's computer needs only one file.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from jaxtyping import Array
 
 from jaxcs.attacks import pgd
 from jaxcs.attacks.base import squared_norm
-from jaxcs.attacks.threat import Threat
 from jaxcs.keys import new_key
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Measurement, Params, Reconstructor
 
 SCHEMA_VERSION = 1
 PLATFORMS = ("cpu", "cuda", "tpu")
-# Rows and columns that every method takes.
+# Number of rows and columns that every method accepts.
 _LARGE = 256
 _SCALING = (
     "raw k-space is divided by max |A^H y| before it is passed, and images are multiplied by the same number after; "
@@ -34,7 +34,14 @@ _SCALING = (
 
 
 class Value(NamedTuple):
-    """An argument or a result of one slice: its shape, its dtype and what it means."""
+    """An argument or a result of one slice.
+
+    Attributes:
+        name: its name.
+        shape: its shape.
+        dtype: its dtype.
+        meaning: its meaning in words.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -43,7 +50,7 @@ class Value(NamedTuple):
 
 
 class Artefact(NamedTuple):
-    """A function of one slice, and what it takes and gives."""
+    """A function of one slice, with its arguments and results."""
 
     function: Callable[..., Any]
     arguments: tuple[Value, ...]
@@ -51,13 +58,19 @@ class Artefact(NamedTuple):
 
 
 def artefacts(method: Reconstructor, params: Params, shape: tuple[int, int, int]) -> dict[str, Artefact]:
-    """The artefacts of a method for k-space of (coils, rows, columns), by name.
+    """Build the artefacts of a method, by name.
 
-    Raises ValueError where the method cannot take that shape.
+    Args:
+        method: the reconstruction.
+        params: its parameters.
+        shape: (coils, rows, columns) of the k-space.
+
+    Raises:
+        ValueError: the method cannot take that shape.
     """
 
     def reconstruct(kspace: Array, mask: Array, maps: Array) -> Array:
-        # Methods that draw nothing take any key.
+        # Methods without random draws accept any key.
         return method.apply(params, Measurement(kspace, mask, maps), new_key(0))
 
     def attack_step(
@@ -98,7 +111,7 @@ def artefacts(method: Reconstructor, params: Params, shape: tuple[int, int, int]
 
 
 def _image(reconstruct: Callable[..., Array], scan: tuple[Value, ...]) -> tuple[int, ...]:
-    """The shape of the image.  Raises ValueError where the method cannot take this size, but larger ones."""
+    """The shape of the image; raises ValueError if the method cannot take this size, but can take larger ones."""
 
     def of(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
         arguments = [jax.ShapeDtypeStruct(shape, one.dtype) for shape, one in zip(shapes, scan, strict=True)]
@@ -106,16 +119,16 @@ def _image(reconstruct: Callable[..., Array], scan: tuple[Value, ...]) -> tuple[
 
     try:
         return of(one.shape for one in scan)
-    # What is pooled to nothing divides by zero.
+    # Pooling down to size 0 divides by zero.
     except (TypeError, ValueError, ZeroDivisionError) as error:
         coils = scan[0].shape[0]
-        # A method that fails here too has another reason, which this raises.
+        # A method that also fails for the large size has another problem; this call raises that.
         of([(coils, _LARGE, _LARGE), (_LARGE,), (coils, _LARGE, _LARGE)])
         raise ValueError("the method cannot take images of this size") from error
 
 
 def lower(artefact: Artefact) -> export.Exported:
-    """One StableHLO module for all of `PLATFORMS`: forms that differ between them are branches of it."""
+    """Lower an artefact to one StableHLO module for all of `PLATFORMS`, with a branch for each platform."""
     (batch,) = export.symbolic_shape("batch")
     arguments = [jax.ShapeDtypeStruct((batch, *one.shape), one.dtype) for one in artefact.arguments]
     with _without_folders():
@@ -124,7 +137,7 @@ def lower(artefact: Artefact) -> export.Exported:
 
 @contextmanager
 def _without_folders() -> Iterator[None]:
-    """Source locations in modules name files and not where they lie, which is private and would change the hash."""
+    """Keep folders out of the module's source locations: they are private and would change the hash."""
     option = "jax_hlo_source_file_canonicalization_regex"
     before = getattr(jax.config, option)
     jax.config.update(option, r".*[/\\]")
@@ -137,7 +150,16 @@ def _without_folders() -> Iterator[None]:
 def manifest(
     found: dict[str, Artefact], lowered: dict[str, export.Exported], files: dict[str, bytes]
 ) -> dict[str, Any]:
-    """What a reader of the files has to know, as JSON can hold it; all three by the artefacts' names."""
+    """Describe the files for their readers.
+
+    Args:
+        found: artefacts by name.
+        lowered: lowered artefacts by name.
+        files: file contents by name of the artefact.
+
+    Returns:
+        The description, as values that JSON can hold.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "scaling": _SCALING,
@@ -157,11 +179,11 @@ def manifest(
 
 
 def file_name(name: str) -> str:
-    """Of the artefact of this name."""
+    """Return the file name of an artefact."""
     return f"{name}.stablehlo"
 
 
 def _words(value: Value, lowered: Any) -> dict[str, Any]:
-    """An argument or result as the module has it, the batch axis by its name."""
+    """An argument or result as the module has it; the batch axis is named."""
     shape = [size if isinstance(size, int) else str(size) for size in lowered.shape]
     return {"name": value.name, "shape": shape, "dtype": str(lowered.dtype), "meaning": value.meaning}

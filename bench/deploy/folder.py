@@ -1,4 +1,4 @@
-"""The folder of a method that is deployed: an artefact each, and the manifest that says what they take and give."""
+"""The folder of an exported method: its artefacts, and the manifest that describes their arguments and results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MANIFEST = "manifest.json"
 
 
 def write(config: RunConfig, shape: tuple[int, int, int], output: Path) -> None:
-    """Lower the method of the configuration, write its folder and print what is in it.
+    """Lower the method of the configuration, write its folder and print its content.
 
     Args:
         config: the method with its preset, settings and weights.
@@ -29,7 +29,7 @@ def write(config: RunConfig, shape: tuple[int, int, int], output: Path) -> None:
         output: the folder, which must not exist.
 
     Raises:
-        RunError: if the method cannot be lowered for this shape, or the folder cannot be made.
+        RunError: the method cannot be lowered for this shape, or the folder cannot be made.
     """
     trained = methods.weights(config)
     method_config = methods.configuration(config, trained)
@@ -38,7 +38,7 @@ def write(config: RunConfig, shape: tuple[int, int, int], output: Path) -> None:
         found = artefacts.artefacts(methods.entry(config.method).build(method_config), params, shape)
     except ValueError as error:
         raise UsageError(f"--shape {' '.join(map(str, shape))}: {error}; {config.method} needs larger ones") from error
-    # Before the minute that lowering may take.
+    # Check before lowering, which may take a minute.
     with writing(output):
         if os.path.lexists(output):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))

@@ -4,56 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from bench.record.records import FLAGS, WORSE_THAN_ZERO_FILLED
-
-# From this fraction of cut-off input pixels on, a record is flagged: there the gradient is blind.
-_CLAMPED = 0.01
-# A loss that grows by more than this by more work had not been found.
-_GROWTH = 1.02
-# Less than this is a tie: two programs that compute the same image differ by it.
-_TIE = {"psnr": 0.005, "ssim": 0.0005}
-# The attack's own arithmetic may leave its set by a rounding error.
-_ROUNDING = 1e-3
-
-
-def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, bool]:
-    """Of one search at one epsilon; checks: the losses that other attacks found, by what they check."""
-    if eps == 0:
-        return {}
-    return {
-        "zero gradient": bool(found.gradient_norm == 0),
-        "gradient overflow": not np.isfinite(found.gradient_norm),
-        "not converged": checks["doubled"] > _GROWTH * found.loss if "doubled" in checks else _climbing(found.trace),
-        "restarts help": checks.get("restarted", 0.0) > _GROWTH * found.loss or _helped(found.restarts),
-        "gradient-free stronger": checks.get("gradient_free", 0.0) > found.loss,
-        "budget exceeded": bool(found.overshoot > 1 + _ROUNDING),
-    }
-
-
-def victim_flags(
-    eps: float, attacked: float, noise: float, clamped: float, randomised: bool, maps_leave_out: bool = False
-) -> dict[str, bool]:
-    """The flags of one reconstruction; attacked and noise: its errors by the loss that the attack drives up."""
-    if eps == 0:
-        return {}
-    return {
-        "below noise": attacked <= noise,
-        "input clamped": clamped > _CLAMPED,
-        "randomised": randomised,
-        "maps leave out": maps_leave_out,
-    }
-
-
-def clean_flags(clean: dict[str, float], zero_filled: dict[str, float]) -> dict[str, bool]:
-    """Flags of a clean reconstruction, held against the zero-filled one of the same data; both: scores by metric."""
-    return {WORSE_THAN_ZERO_FILLED: any(clean[name] < zero_filled[name] - tie for name, tie in _TIE.items())}
-
-
-def raised(flags: dict[str, bool]) -> list[str]:
-    """The names of those that hold, in the order in which they are explained."""
-    return [name for name in FLAGS if flags.get(name, False)]
+from jaxcs.evidence import CONVERGED as CONVERGED
+from jaxcs.evidence import FLAGS
+from jaxcs.evidence import clean_flags as clean_flags
+from jaxcs.evidence import raised as raised
+from jaxcs.evidence import search_flags as search_flags
+from jaxcs.evidence import victim_flags as victim_flags
 
 
 def not_checked(several: bool, checked: bool, restarts: int) -> list[str]:
@@ -87,14 +43,3 @@ def flag_across(rows: list[dict[str, Any]], losses: dict[tuple[str, str, float],
         if row["source"] == row["victim"]:
             found = {flag for flag, victim, eps in worse if (victim, eps) == (row["victim"], row["eps"])}
             row["flags"] = [name for name in FLAGS if name in found or name in row["flags"]]
-
-
-def _climbing(trace: np.ndarray) -> bool:
-    """Whether the second half of the evaluations raised the best loss by more than `_GROWTH`."""
-    half = (len(trace) + 1) // 2
-    return bool(np.max(trace) > _GROWTH * np.max(trace[:half]))
-
-
-def _helped(restarts: np.ndarray) -> bool:
-    """Whether the last start beat all those before it by more than `_GROWTH`."""
-    return bool(len(restarts) > 1 and restarts[-1] > _GROWTH * np.max(restarts[:-1]))

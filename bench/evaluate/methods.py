@@ -10,12 +10,14 @@ import jax
 
 from bench.evaluate import brought
 from bench.plan.config import RunConfig
-from bench.plan.errors import InputFileError, UsageError, did_you_mean
+from bench.plan.errors import InputFileError, UsageError
 from data_prep.cases import InputError
 from data_prep.safe_hdf5 import printable
 from data_prep.weights import Weights, read_weights, shipped
 from jaxcs.keys import new_key
+from jaxcs.names import did_you_mean
 from jaxcs.recon import METHODS, Method
+from jaxcs.recon import fitted as fitted
 from jaxcs.weights import archive
 from jaxcs.weights.errors import WeightsError
 
@@ -104,13 +106,6 @@ def _changed(config: RunConfig, base: Any) -> Any:
         return replace(base, **changes)
     except ValueError as error:
         raise UsageError(f"--set: {error}") from error
-
-
-def fitted(method_config: Any, matrix: tuple[int, ...], target: tuple[int, ...]) -> Any:
-    """The configuration for one shape: a U-Net sees the target's part of the image and no more, as in fastMRI."""
-    if not hasattr(method_config, "crop"):
-        return method_config
-    return replace(method_config, crop=None if target == matrix else target)
 
 
 def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int, int]]) -> None:

@@ -14,10 +14,10 @@ from bench.evaluate.experiment import Evaluated, Found
 from bench.evaluate.subjects import Subject
 from bench.plan.config import RunConfig
 from bench.plan.conventions import crop
-from bench.record.records import CONVERGED
 from bench.slices.coverage import MOST_LEFT_OUT
 from bench.slices.prepare import Prepared
 from jaxcs.attacks.losses import LOSSES, ImageLoss
+from jaxcs.evidence import CONVERGED
 
 _NOT_A_METRIC = ("clamped",)
 _LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LOSSES.items()}

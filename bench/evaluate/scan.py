@@ -1,85 +1,12 @@
-"""How a perturbation reaches the method: the set it is from, the measurement it makes, and the truth then."""
+"""How the perturbations of a run reach the method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-import jax.numpy as jnp
-from jaxtyping import Array
-
 from bench.plan.config import RunConfig
-from bench.slices.prepare import SliceData
-from jaxcs.attacks import Threat, threat
-from jaxcs.attacks.changes import CHANGES
-from jaxcs.coils.espirit import EspiritConfig, espirit
-from jaxcs.complex import l2_norm, root_sum_of_squares
-from jaxcs.fourier import ifft2c, image_crop
-from jaxcs.operators import Sense
-from jaxcs.types import Measurement
+from jaxcs.threats import scan
 
 
-class Scan(NamedTuple):
-    """Pure functions of one slice.
-
-    allowed: data, epsilon -> the set of perturbations.  nothing: data -> the perturbation that changes nothing.
-    measure: data, perturbation -> what the method is given.  truth: data, perturbation -> what it should return.
-    maps_stay: whether every perturbation leaves the coil maps that the method is given as they are.
-    """
-
-    allowed: Callable[[SliceData, Array], Threat]
-    nothing: Callable[[SliceData], Array]
-    measure: Callable[[SliceData, Array], Measurement]
-    truth: Callable[[SliceData, Array], Array]
-    maps_stay: bool
-
-
-def build(config: RunConfig, calibration: tuple[int, int] | None) -> Scan:
-    """Close over the threat; calibration: the region where maps are re-estimated."""
-    change = CHANGES.get(config.threat)
-
-    def allowed(data: SliceData, epsilon: Array) -> Threat:
-        if change is not None:
-            return change.threat(epsilon, data.kspace, data.maps, data.mask)
-        if config.norm == "image":
-            # The truth's norm: of the images at hand the only one that no method has touched.
-            return threat.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
-        if config.norm == "whitened":
-            return threat.whitened(epsilon, data.kspace, data.mask, data.noise)
-        return _BALLS[config.norm](epsilon, data.kspace, data.mask)
-
-    def nothing(data: SliceData) -> Array:
-        ball = allowed(data, jnp.zeros((), jnp.float32))
-        return jnp.zeros(ball.support.shape, jnp.float32 if ball.real else jnp.complex64)
-
-    def changed(data: SliceData, delta: Array) -> tuple[Array, Array]:
-        if change is not None:
-            kspace, maps = change.apply(data.kspace, data.maps, delta)
-            # What was never acquired stays unknown, or the truth would hold what no mask can measure.
-            return jnp.where(jnp.any(data.kspace != 0, axis=(0, 1)), kspace, 0), maps
-        if config.norm == "image":
-            delta = Sense(data.maps, data.mask).forward(delta)
-        elif config.norm == "whitened":
-            delta = jnp.einsum("ij,jyx->iyx", data.noise, delta)
-        return data.kspace + delta, data.maps
-
-    def measure(data: SliceData, delta: Array) -> Measurement:
-        kspace, maps = changed(data, delta)
-        kspace = jnp.where(data.mask, kspace, 0)
-        if config.maps == "reestimated":
-            assert calibration is not None
-            maps = espirit(kspace, calibration, EspiritConfig())
-        return Measurement(kspace, data.mask, maps)
-
-    def truth(data: SliceData, delta: Array) -> Array:
-        if change is None or not change.moves_object:
-            return data.target
-        # What the whole scan of the changed object gives: resampling is then no error of the method's.
-        image = root_sum_of_squares(ifft2c(changed(data, delta)[0]))
-        return image_crop(image, (data.target.shape[0], data.target.shape[1]))
-
-    return Scan(allowed, nothing, measure, truth, config.maps == "fixed" and config.threat in _MAPS_STAY)
-
-
-_MAPS_STAY = ("noise", "bias", "phase")
-_BALLS = {"measured": threat.measured, "kspace": threat.whole_kspace, "per_coil": threat.per_coil}
+def build(config: RunConfig, calibration: tuple[int, int] | None) -> scan.Scan:
+    """Close over the threat of a run; calibration: the region where maps are re-estimated."""
+    maps: scan.MapsKept = "reestimated" if config.maps == "reestimated" else "fixed"
+    return scan.build(config.threat, config.norm, maps, calibration)

@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 from bench.evaluate import brought, methods
-from bench.evaluate.experiment import Search
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
@@ -14,7 +13,8 @@ from bench.plan.shards import WHOLE, Shard
 from bench.slices.prepare import SliceData
 from bench.slices.sources import Source, open_source
 from data_prep.weights import Weights
-from jaxcs.attacks import ATTACKS, apgd, pgd, scout, spsa
+from jaxcs.attacks import ATTACKS, spsa
+from jaxcs.attacks.defaults import Search, attack_named, default_attack
 from jaxcs.recon import METHODS, Method
 
 # --method all: the families of Figure 3 of the ICML 2021 paper.
@@ -152,12 +152,7 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
     if preset is not None and preset not in entry.presets:
         known = ", ".join(entry.presets) or "none"
         raise UsageError(f"--attack-preset {preset} is not one of {name}'s, which are: {known}")
-    if preset is not None:
-        base = entry.presets[preset]
-    elif name == "pgd":
-        base = _plain_pgd(method)
-    else:
-        base = default.config if name == default.name else entry.config()
+    base = entry.presets[preset] if preset is not None else attack_named(name, method, config.threat).config
     given = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
     known_names = {field.name for field in fields(base)}
     for field, value in given.items():
@@ -165,31 +160,6 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
             flag = field.removeprefix("n_").replace("_", "-")
             raise UsageError(f"--{flag}: {name} has no such setting; leave the flag out")
     return Search(name, replace(base, **{field: value for field, value in given.items() if value is not None}))
-
-
-def default_attack(method: Method, threat: str = "noise") -> Search:
-    """The attack where none is named.
-
-    Stripes of rows are the local maxima of solvers, which `scout` looks for, and not those of networks.  On three
-    phantom knees at epsilon 0.02 and 0.05 as many steps of `apgd` leave l1 3.1 and 0.7 dB more, TV 2.6 and 0.5 dB.
-    A gradient through a fit costs as much as many of its steps, and so it gets fewer.  Changes of the scan have few
-    parameters, and no rows.
-    """
-    if method.fitted:
-        return Search("apgd", apgd.Config(n_steps=10))
-    if threat != "noise":
-        return Search("apgd", apgd.Config())
-    return Search("apgd", apgd.Config(n_steps=40)) if method.trained else Search("scout", scout.Config())
-
-
-def _plain_pgd(method: Method) -> pgd.Config:
-    """Steps of PGD where none are given.
-
-    Reconstruction errors of the iterative methods are nearly quadratic in the perturbation, where large steps are a
-    power iteration; those of networks are not.
-    """
-    steps, size = (10, 1.0) if method.trained or method.fitted else (5, 4.0)
-    return pgd.Config(n_steps=steps, step_size=size)
 
 
 def _two_step(config: RunConfig, method: Method, name: str, preset: str | None) -> Search:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def reach_of(row: dict[str, str], mean: str) -> tuple[float, float]:
-    """How far the bar of the column `mean` reaches below and above it; not at all where nothing is known."""
+    """Return how far the bar of the column `mean` extends below and above it; 0 if the row has no interval."""
     value = float(row[mean])
     if not row.get("low") or not row.get("high"):
         return 0.0, 0.0
@@ -12,5 +12,5 @@ def reach_of(row: dict[str, str], mean: str) -> tuple[float, float]:
 
 
 def kind_of(row: dict[str, str]) -> str:
-    """The name of the bar's interval; "" if the row has none."""
+    """Return the kind of the bar's interval; "" if the row has no interval."""
     return row.get("interval") or ""

@@ -1,4 +1,4 @@
-"""The only way to the figures, which import Matplotlib: a run that cannot draw loses its figure and nothing else."""
+"""The only access to the figures, which import Matplotlib: a run that cannot draw loses only its figure."""
 
 from __future__ import annotations
 
@@ -11,24 +11,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # it imports NumPy, for which --help does not wait
+if TYPE_CHECKING:  # it imports NumPy, and --help must not wait for that
     from bench.record.records import RunFolder
 
 
 def draw_into(folder: RunFolder, name: str, figure: str, *arguments: Any, again: str) -> None:
-    """Write what `bench.figures.FIGURE.draw(*arguments)` draws as the file `name` of a folder.
+    """Write the result of `bench.figures.FIGURE.draw(*arguments)` as a file of a folder.
 
     If this machine cannot draw it, a note on stderr says why, and that the command `again` draws it.
-    Raises OutputError if the file cannot be written, and what is raised for records that cannot be understood.
+
+    Args:
+        folder: the folder of the file.
+        name: name of the file.
+        figure: module of the figure.
+        arguments: arguments of its `draw`.
+        again: the command that draws the figure.
+
+    Raises:
+        OutputError: the file cannot be written.
+        InputFileError: the records cannot be understood.
     """
     with _cache_of_matplotlib(folder.path):
         try:
             draw = importlib.import_module(f"bench.figures.{figure}").draw
-        except Exception as error:  # of many kinds: its libraries may be of versions that do not fit
+        except Exception as error:  # of many types: versions of its libraries may not fit each other
             return _say(folder.path / name, error, again)
         try:
             content = draw(*arguments)
-        except (OSError, RuntimeError) as error:  # fonts and files that it does not find
+        except (OSError, RuntimeError) as error:  # missing fonts and files
             return _say(folder.path / name, error, again)
     return folder.write(name, content)
 
@@ -40,9 +50,9 @@ def _say(path: Path, error: Exception, again: str) -> None:
 
 @contextmanager
 def _cache_of_matplotlib(spare: Path) -> Iterator[None]:
-    """Matplotlib needs a folder to write to, and looks in the user's home and among the temporary ones.
+    """Give Matplotlib a folder to write to, in `spare`, while the block lasts.
 
-    If there is none, it gets one in `spare` while the block lasts.
+    Matplotlib looks in the user's home and among the temporary folders; this is for machines on which neither works.
     """
     given = os.environ.get("MPLCONFIGDIR")
     if "matplotlib" in sys.modules or _temporary() or (given and os.access(given, os.W_OK)):
@@ -50,7 +60,7 @@ def _cache_of_matplotlib(spare: Path) -> Iterator[None]:
         return
     try:
         made = tempfile.TemporaryDirectory(prefix=".matplotlib-", dir=spare)
-    except OSError:  # Matplotlib says so itself
+    except OSError:  # Matplotlib reports this
         yield
         return
     with made as name:
@@ -65,7 +75,7 @@ def _cache_of_matplotlib(spare: Path) -> Iterator[None]:
 
 
 def _temporary() -> bool:
-    """Whether there is a folder for temporary files."""
+    """Whether this machine has a folder for temporary files."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError:

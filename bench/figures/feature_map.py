@@ -1,7 +1,7 @@
-"""Where in a slice a method keeps a small feature, as Figure 7 of the ICML 2021 paper.
+"""Map of how well each method keeps a small feature, by place in the slice, as Figure 7 of the ICML 2021 paper.
 
-A row for each method: its image, and at each place of the feature its MSE, its contrast that is kept, and how
-detectable it is beside the whole scan.  Drawn from a study's records only (images.jsonl, pictures.npz), without JAX.
+Each method has a row: its image, and for each place of the feature its MSE, its kept contrast, and its detectability
+relative to the whole scan.  The figure is drawn from a study's records only (images.jsonl, pictures.npz), without JAX.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PANELS = (
 
 
 def draw(folder: Path) -> bytes:
-    """The PNG of a study's folder."""
+    """Draw a study's folder as PNG."""
     lines = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
     rows = [row for row in lines if row.get("kind") == "feature"]
     ssim = {row["method"]: row["ssim"] for row in lines if row.get("kind") == "image"}
@@ -76,7 +76,7 @@ def _panel(
     truth: np.ndarray,
     peak: float,
 ) -> None:
-    """One heat map over the faint truth, whose squares are the feature's places."""
+    """A heat map over the truth, which is drawn dark; each square is a place of the feature."""
     values = np.full((-(-truth.shape[0] // stride), -(-truth.shape[1] // stride)), np.nan)
     for row in rows:
         value = row.get(score)
@@ -86,11 +86,11 @@ def _panel(
             values[row["row"] // stride, row["column"] // stride] = value
     high = 1.0
     if score == "mse":
-        # Each method's map by its own largest value, as in the paper.
+        # Each method's map is divided by its largest value, as in the paper.
         largest = np.nanmax(values)
         values, words = values / largest, f"{words} {largest:.2g}"
     show(axes, truth, 3 * peak, words, "gray", None)
-    # A feature's middle lies half its size after its first pixel.
+    # The middle of a feature is half its size after its first pixel.
     shift = (rows[0]["size"] - 1) / 2 - stride / 2
     extent = (shift, shift + values.shape[1] * stride, shift + values.shape[0] * stride, shift)
     drawn = axes.imshow(values, cmap=colours, vmin=0, vmax=high, extent=extent, interpolation="nearest")

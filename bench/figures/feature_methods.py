@@ -1,7 +1,7 @@
-"""Methods beside each other on small features, as Figures 17 and 8 of the ICML 2021 paper.
+"""Comparison of methods on small features, as Figures 17 and 8 of the ICML 2021 paper.
 
-Left: scores of features against their size, or of boxes.  Right: their MSE against SSIM of the image.
-Drawn from a study's records only (images.jsonl, summary.csv), without JAX.
+Left: scores of features against their size, or scores of boxes.  Right: their MSE against SSIM of the image.
+The figure is drawn from a study's records only (run.json, summary.csv), without JAX.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BOXES = (("mse", "MSE of the box, standardised"), ("box_ssim", "SSIM of the box
 
 
 def draw(folder: Path) -> bytes:
-    """The PNG of a study's folder."""
+    """Draw a study's folder as PNG."""
     with (folder / "summary.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     study = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["study"]
@@ -67,7 +67,7 @@ def draw(folder: Path) -> bytes:
 
 
 def _against_ssim(axes: Any, rows: list[dict[str, str]], names: list[str]) -> None:
-    """Whether a method that is better on the image is better on the feature."""
+    """Show whether a method that is better on the image is better on the feature."""
 
     def mean(name: str, score: str) -> float:
         own = [row for row in rows if (row["method"], row["score"]) == (name, score)]

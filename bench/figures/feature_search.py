@@ -1,6 +1,6 @@
-"""The feature that a method loses most easily: what was put in and what is found, a row for each method.
+"""The feature that a method loses most easily, before and after reconstruction; each method has a row.
 
-Drawn from a study's records only (images.jsonl, pictures.npz), without JAX.
+The figure is drawn from a study's records only (images.jsonl, pictures.npz), without JAX.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from data_prep.names import printable
 
 
 def draw(folder: Path) -> bytes:
-    """The PNG of a study's folder."""
+    """Draw a study's folder as PNG."""
     lines = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
     rows = [row for row in lines if row.get("kind") == "search"]
     found, case = pictures(folder)

@@ -1,4 +1,4 @@
-"""Four networks on the target of a shift before and after test-time training, drawn from the record of bench.ttt."""
+"""Four networks on the target domain of a shift before and after test-time training, drawn from bench.ttt's record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMES = {"sup": "supervised", "self": "jointly"}
 
 
 def draw(record: dict[str, Any]) -> bytes:
-    """The PNG of a study's record."""
+    """Draw a study's record as PNG."""
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(9.6, 4.2), dpi=110)
         for axes, kind in zip(figure.subplots(1, 2, sharey=True), _NAMES, strict=True):
@@ -29,7 +29,7 @@ def draw(record: dict[str, Any]) -> bytes:
 
 
 def _panel(axes: Axes, record: dict[str, Any], kind: str) -> None:
-    """The networks trained in one way: the means in bold, each image thin."""
+    """The networks trained in one way: means as bold lines, images as thin lines."""
     for domain, colour in _COLOURS.items():
         one = record["models"][f"{domain}-{kind}"]
         for pair in zip(one["images"]["before"], one["images"]["after"], strict=True):

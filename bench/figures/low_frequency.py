@@ -1,7 +1,7 @@
 """Low-frequency energy of a method's hardest images and of the others, as Figure 14 of the ICML 2021 paper.
 
 Left: each image's share of energy in the central columns.  Right: energy against frequency along the vertical line
-through the centre of k-space.  Drawn from the record of bench.hardest only, without JAX.
+through the centre of k-space.  The figure is drawn from the record of bench.hardest only, without JAX.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORDS = {"rest": "the others", "subset": "hardest"}
 
 
 def draw(record: dict[str, Any]) -> bytes:
-    """The PNG of a record that has at least one group."""
+    """Draw a record that has at least one group as PNG."""
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(9.6, 4.2), dpi=110)
         left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
@@ -37,7 +37,7 @@ def draw(record: dict[str, Any]) -> bytes:
 
 
 def _shares(axes: Axes, record: dict[str, Any]) -> None:
-    """A dot for each image, spread sideways so that none hides another; the mean and its interval beside them."""
+    """A dot for each image, spread sideways so that dots do not hide each other; then the mean and its interval."""
     for place, (name, group) in enumerate(_groups(record)):
         shares = sorted(one["share"] for one in record["cases"] if one["chosen"] == (name == "subset"))
         spread = np.random.RandomState(0).uniform(-0.22, 0.22, len(shares))
@@ -58,7 +58,7 @@ def _shares(axes: Axes, record: dict[str, Any]) -> None:
 
 
 def _profiles(axes: Axes, record: dict[str, Any]) -> None:
-    """The mean of each group with its interval, where that is known."""
+    """The mean of each group with its interval, if known."""
     for name, group in _groups(record):
         mean = np.array(group["profile"])
         reach = [bars(value, one) for value, one in zip(mean, group["profile_interval"], strict=True)]
@@ -72,7 +72,7 @@ def _profiles(axes: Axes, record: dict[str, Any]) -> None:
     cross = record["crossing"]
     if cross is not None:
         axes.axvline(cross["frequency"], color="#4c566a", linewidth=0.9, linestyle=":")
-        # On the side where there is room.
+        # Put the text on the side that has room.
         side, away = ("right", -4) if cross["frequency"] > 0.7 * axes.get_xlim()[1] else ("left", 4)
         axes.annotate(
             f"cross at {cross['frequency']}", (cross["frequency"], 0.97), (away, 0), ha=side, va="top",
@@ -94,5 +94,5 @@ def _named(record: dict[str, Any], what: str) -> str:
 
 
 def _groups(record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """In one order, those that there are."""
+    """The groups of the record, in a fixed order."""
     return [(name, record["groups"][name]) for name in _COLOURS if name in record["groups"]]

@@ -1,6 +1,7 @@
-"""The run at a glance: one image as truth, clean, with noise and attacked; and error against epsilon.
+"""Overview of a run: one image as truth, clean, with noise and attacked; and error against epsilon.
 
-Of several methods, the first.  Drawn from a run's records only (pictures.npz, images.jsonl), without JAX.
+If the run has several methods, the first is shown.  The figure is drawn from a run's records only (pictures.npz,
+images.jsonl), without JAX.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
 def draw(folder: Path) -> bytes:
-    """The PNG of a run folder."""
+    """Draw a run folder as PNG."""
     rows = [row for row in rows_of(folder / "images.jsonl") if row["metric"] == "psnr"]
     label = rows[0]["source"]
     rows = [row for row in rows if row["source"] == row["victim"] == label]
@@ -53,7 +54,11 @@ def draw(folder: Path) -> bytes:
 
 
 class Found(dict[str, np.ndarray]):
-    """Pictures of one image by name; one that is missing is an InputFileError."""
+    """Pictures of one image by name; a missing picture is an InputFileError.
+
+    Args:
+        path: the file of the pictures, for the message.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -66,7 +71,14 @@ class Found(dict[str, np.ndarray]):
 
 
 def pictures(folder: Path) -> tuple[dict[str, np.ndarray], str]:
-    """The pictures of a run's first image, by what follows the image's name in their keys; and that name."""
+    """Read the pictures of a run's first image.
+
+    Args:
+        folder: the run folder.
+
+    Returns:
+        The pictures, by the part of their keys after the image's name; and the image's name.
+    """
     path = folder / "pictures.npz"
     with Pictures(path) as file, damaged(path):
         case = next((key for key in file.keys if key.endswith("|truth")), "no image").removesuffix("|truth")
@@ -98,7 +110,7 @@ _COLOURS = {"clean": _CLEAN, "noise": _NOISE, "attacked": _ATTACKED}
 
 
 def show(axes: Axes, image: np.ndarray, peak: float, title: str, colours: str, title_colour: str | None) -> None:
-    """One picture without axes, black at 0 and white at `peak`."""
+    """Draw an image without axes, black at 0 and white at `peak`."""
     axes.imshow(image, cmap=colours, vmin=0, vmax=peak, interpolation="nearest")
     axes.set_title(title, pad=3, color=title_colour or "black")
     axes.set_xticks([])
@@ -108,7 +120,7 @@ def show(axes: Axes, image: np.ndarray, peak: float, title: str, colours: str, t
 
 
 def _curve(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    """Mean PSNR over the images, with every image as a thin line under attack."""
+    """Mean PSNR over the images [dB]; under attack, every image is a thin line."""
     eps = sorted({row["eps"] for row in rows})
     by_case: dict[str, dict[float, dict[str, Any]]] = {}
     for row in rows:

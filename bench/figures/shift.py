@@ -1,7 +1,7 @@
-"""In- against out-of-distribution SSIM, as Figures 2, 4, 6 and 13 of the ICML 2021 paper.
+"""SSIM in distribution against SSIM out of distribution, as Figures 2, 4, 6 and 13 of the ICML 2021 paper.
 
-A panel for each comparison, a point for each model with its intervals, the line through the points beside y = x.
-Drawn from a study's record only, without JAX.
+Each comparison has a panel with a point and its intervals for each model, the line through the points, and y = x.
+The figure is drawn from a study's record only, without JAX.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _COLUMNS = 4
 
 
 def draw(content: dict[str, Any]) -> bytes:
-    """The PNG of the content of study.json."""
+    """Draw the content of study.json as PNG."""
     comparisons = content["comparisons"]
     marks = _marks(comparisons)
     columns = min(_COLUMNS, len(comparisons))
     rows = -(-len(comparisons) // columns)
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9, "font.family": "DejaVu Sans"}):
-        # Below the panels a legend of several columns, which needs a line for so many names.
+        # Below the panels is a legend of several columns; it needs a line for every so many names.
         lines = -(-len(marks) // (2 * columns))
         below = 0.35 + 0.2 * lines
         figure = Figure(figsize=(max(3.25 * columns + 0.4, 5.2), 3.35 * rows + 0.45 + below), dpi=110)
@@ -69,7 +69,7 @@ def draw(content: dict[str, Any]) -> bytes:
 
 
 def _marks(comparisons: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each variant: a colour for a group, a marker for each within it."""
+    """Colour and marker of each variant: a group shares a colour, and each variant in it has another marker."""
     found: dict[str, str] = {}
     for comparison in comparisons:
         for point in comparison["results"]["points"]:
@@ -130,7 +130,7 @@ def _bars(point: dict[str, Any], side: str) -> list[list[float]]:
 
 
 def _extent(points: list[dict[str, Any]], side: str) -> tuple[float, float]:
-    """From the lowest to the highest end of an interval, and some width where all are one."""
+    """The lowest and the highest end of the intervals, widened if all are equal."""
     reach = [(point[side], *bars(point[side], point[f"{side}_interval"])) for point in points]
     low, high = min(y - below for y, below, _ in reach), max(y + above for y, _, above in reach)
     return (low, high) if high - low > 1e-3 else (low - 0.05, high + 0.05)

@@ -1,7 +1,7 @@
-"""One shifted image for each comparison as every method shows it, as Figures 5, 11, 12 and 15 of the ICML 2021 paper.
+"""One shifted image per comparison, as every method shows it; Figures 5, 11, 12 and 15 of the ICML 2021 paper.
 
-Of a comparison it is the image whose mean score over the methods is in the middle, so that none is picked.
-Drawn from the records of a study's runs only, without JAX.
+The image of a comparison is the one with the median of the mean scores over the methods, so that nobody picks it.
+The figure is drawn from the records of a study's runs only, without JAX.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from bench.figures.overview import show
 from bench.record.lines import rows_of
 from bench.record.pictures import Pictures
 
-# Besides the truth; more would be too small to see.
+# Number of images besides the truth; more would be too small to see.
 _MOST = 8
 
 
 def draw(study: Path, content: dict[str, Any]) -> bytes:
-    """The PNG of a study: a row for each comparison, two where the same images are seen by differently trained ones."""
+    """Draw a study as PNG.
+
+    Each comparison has a row, or two rows if differently trained methods see the same images.
+
+    Args:
+        study: the folder of the study.
+        content: the content of study.json.
+    """
     runs = {(one["model"], one["test"]): study / one["run"] for one in content["runs"]}
     homes = {(one["variant"], one["home"]): one["label"] for one in content["models"]}
     rows: list[tuple[str, list[str], list[tuple[str, str]]]] = []

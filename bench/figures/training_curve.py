@@ -1,4 +1,4 @@
-"""Loss and validation SSIM against the step, from log.jsonl."""
+"""Loss and validation SSIM against the step, drawn from log.jsonl."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 
 def draw(folder: Path) -> bytes:
-    """The figure as PNG."""
+    """Draw a training's folder as PNG."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     losses = np.array([(line["step"], line["loss"]) for line in lines if "loss" in line]).reshape(-1, 2)
     scores = np.array([(line["step"], line["validation"]["ssim"]) for line in lines if "validation" in line])

@@ -1,8 +1,8 @@
 """Every method under every method's perturbations, as Figures 3 and 9 of the ICML 2021 paper.
 
-Top: PSNR against epsilon, a panel for each source, a line for each victim with its interval.  Bottom: one image at
-the epsilon shown, each method's reconstruction of the clean and of the data that its own attack perturbed.
-Drawn from a run's records only (summary.csv, pictures.npz), without JAX.
+Top: PSNR and SSIM against epsilon; each source has a panel, and each victim a line with its interval.  Bottom: one
+image, reconstructed by each method from clean data and from data that its own attack perturbed at the shown epsilon.
+The figure is drawn from a run's records only (summary.csv, pictures.npz), without JAX.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#
 
 
 def draw(folder: Path) -> bytes:
-    """The PNG of a run folder."""
+    """Draw a run folder as PNG."""
     with (folder / "summary.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     sources, victims = (list(dict.fromkeys(row[name] for row in rows)) for name in ("source", "victim"))

@@ -14,10 +14,12 @@ _CLEAN, _ATTACKED = "#2f7ebc", ("#b8791e", "#c8382b", "#8a56a8", "#4c566a", "#3b
 
 
 def draw(candidates: list[dict[str, Any]], worst_cases: list[list[dict[str, Any]]], title: str) -> bytes:
-    """The PNG.
+    """Draw candidates as PNG.
 
-    candidates: each with one setting, whose value is a number.  worst_cases: for each epsilon an entry for each
-        candidate.
+    Args:
+        candidates: each has one setting, and its value is a number.
+        worst_cases: for each epsilon, an entry for each candidate.
+        title: title of the figure.
     """
     (name,) = candidates[0]["settings"]
     values = [float(one["settings"][name]) for one in candidates]

@@ -1,1 +1,1 @@
-"""Sentences that follow from records, and the published claims that they are held against."""
+"""Sentences that follow from records, and the published claims with which they are compared."""

@@ -1,4 +1,4 @@
-"""Whether a network scores what the card of its weights states, from a run's records alone."""
+"""Whether a network scores as the card of its weights states, from a run's records alone."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ import numpy as np
 
 from bench.plan.intervals import FEWEST, means_by_volume, quantile
 
-# Both metrics of every network are looked at, so that 95 % would raise too many false alarms.
+# The check looks at both metrics of every network, so 95 % would raise too many false alarms.
 _CONFIDENCE = 0.99
 _SAMPLING = ("mask", "acceleration", "center_fraction")
 _WORDS = {"ssim": "SSIM {:.3f}", "psnr": "PSNR {:.2f} dB"}
 
 
 def below_card(rows: list[dict[str, Any]], run: dict[str, Any]) -> dict[str, str]:
-    """By victim, that it scores clearly less on clean data than its card states, in a sentence.
+    """Find networks that score clearly less on clean data than their cards state.
 
-    run: the content of run.json.  A card is comparable if its validation images were of the same phantom, or of a file
-    of this name, were sampled likewise, and neither were chosen for being hard nor scored in a region.  Clearly: by
-    more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The spread is the
-    card's own; of older cards, which state none, it is the run's, and fewer than 5 volumes then cannot tell.
+    A card is comparable under three conditions.  Its validation images were of the same phantom, or of a file of this
+    name.
+    They were sampled and shifted in the same way.  The run's images were neither chosen for being hard nor scored in a
+    region.
+
+    "Clearly" means by more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The
+    spread is the card's.  Older cards state none; then it is the run's, and fewer than 5 volumes cannot tell.
+
+    Args:
+        rows: lines of images.jsonl.
+        run: content of run.json.
+
+    Returns:
+        A sentence for each such network, by victim.
     """
     config, found = run["config"], {}
     for victim, method in run.get("methods", {}).items():
@@ -62,7 +72,7 @@ def _comparable(card: Any, method: Any, config: dict[str, Any]) -> bool:
 
 
 def _by_volume(rows: list[dict[str, Any]], victim: str, metric: str) -> list[float]:
-    """Clean means of the volumes."""
+    """Clean mean of each volume."""
     cases = {
         (row["case"], row["volume"]): row["clean"] for row in rows if (row["victim"], row["metric"]) == (victim, metric)
     }
@@ -70,12 +80,12 @@ def _by_volume(rows: list[dict[str, Any]], victim: str, metric: str) -> list[flo
 
 
 def _margin(values: list[float], spread: Any, images: Any) -> float | None:
-    """By how much the mean of the values may be below the card's by chance; None where that cannot be told."""
+    """How far the values' mean may be below the card's by chance; None if that cannot be told."""
     count = len(values)
     if _is_number(spread) and _is_number(images) and images >= FEWEST and count:
         of_card = images
     elif count >= FEWEST:
-        # The card's mean is of some images, too; how many, it does not say.
+        # The card's mean is also a mean over images, but the card does not say how many.
         spread, of_card, images = float(np.std(values, ddof=1)), count, count
     else:
         return None

@@ -1,4 +1,4 @@
-"""The best that coil maps allow, as a sentence beside the clean scores."""
+"""The best scores that coil maps allow, as a sentence beside the clean scores."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-# What run.json says of a method that takes coil maps from outside.
+# Entries of run.json for methods that take coil maps as an input.
 _TAKES_MAPS = ("fixed", "reestimated")
 
 
 def sentence(run: dict[str, Any]) -> str | None:
-    """The means over the images of a run.json.
+    """Say the mean ceiling over the images of a run.
 
-    None if no method takes coil maps, or no image has such scores: the k-space of those with a mask of their own is
-    not whole, and records of version 0.1 have none.
+    Args:
+        run: content of run.json.
+
+    Returns:
+        The sentence, or None if no method takes coil maps or no image has a ceiling.  Images with a mask in their file
+            have
+        none, because their k-space is not whole; records of version 0.1 have none either.
     """
     if not any(one.get("maps") in _TAKES_MAPS for one in run.get("methods", {}).values()):
         return None
@@ -29,6 +34,6 @@ def sentence(run: dict[str, Any]) -> str | None:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """Over those that are known; an image that equals its target has no finite PSNR."""
+    """Mean of the known values; an image that equals its target has no finite PSNR."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known else None

@@ -1,4 +1,4 @@
-"""A published claim with what records say of it: numbers, intervals, and a verdict in one of five words."""
+"""Comparison of a published claim with records: numbers, intervals, and a verdict in one of five words."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ YES, NO, IN_PART, NOT_EXCLUDED, CANNOT_TELL = "yes", "no", "in part", "not exclu
 
 
 def verdict(published: float | str, intervals: Sequence[Interval | None]) -> str:
-    """Whether a claim holds of all things that the intervals are about, such as all methods or all data sets.
+    """Judge whether a claim holds for all subjects of the intervals, such as all methods or all data sets.
 
-    published: the value that each of them should have, or a direction, `ABOVE` or `BELOW`.
+    - "yes": all are in the published direction.
+    - "no": each is on the other side, or excludes the published value.
+    - "not excluded": each interval holds the published value, or zero for a direction, so that the claim may be true.
+    - "in part": they differ, for example if some do not move.
+    - "cannot tell": no subject has a 95 % interval, or some have none and the others do not decide.
 
-    "yes": all are in the published direction.  "no": each is on its other side, or excludes the published value.
-    "not excluded": each holds the published value, or zero, so that it may be and need not be as published.
-    "in part": they differ, as when some do not move.  "cannot tell": there is no 95 % interval for any, or none of
-    those that there are tells and others are missing.
+    Args:
+        published: the value that each should have, or a direction, `ABOVE` or `BELOW`.
+        intervals: an interval for each subject, or None.
     """
     return together(_of_one(published, one) for one in intervals)
 
 
 def together(words: Iterable[str]) -> str:
-    """The verdict of several, each on one of the things that a claim is about."""
+    """Combine the verdicts on the single subjects of a claim."""
     different = set(words)
     if len(different) == 1:
         return different.pop()
@@ -43,10 +46,14 @@ def _of_one(published: float | str, interval: Interval | None) -> str:
 
 
 class Part(NamedTuple):
-    """The number by which a claim is judged in one respect, such as for one method or one data set.
+    """The number that decides a claim for one subject, such as one method or one data set.
 
-    value: the claim's number, None if there is none.  interval: about it, None if it cannot be told.
-    more: what belongs beside it, in words.  published: the value that it should have, if each part has its own.
+    Attributes:
+        name: name of the subject.
+        value: the number, None if there is none.
+        interval: its interval, None if not known.
+        more: further numbers in words.
+        published: the value that it should have, if each part has a different one.
     """
 
     name: str
@@ -57,20 +64,26 @@ class Part(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A claim, its parts, and the least number of images that a part is about."""
+    """A claim with its parts.
+
+    Attributes:
+        claim: the claim.
+        parts: its parts.
+        images: smallest number of images of a part.
+    """
 
     claim: Claim
     parts: Sequence[Part]
     images: int
 
     def expected(self, part: Part) -> float | str:
-        """What was published of a part: a value or a direction."""
+        """Return the published value or direction for a part."""
         expected = self.claim.expected if part.published is None else part.published
         assert expected is not None, "a claim without a value has one for each part"
         return expected
 
     def word(self, part: Part) -> str:
-        """The verdict on one part."""
+        """Return the verdict on one part."""
         return verdict(self.expected(part), [part.interval])
 
     @property
@@ -94,6 +107,10 @@ class Judged(NamedTuple):
         ]
 
     def beside(self, detail: str = "") -> str:
-        """What is said of the claim beside a finding; detail: of what was published."""
+        """Return the claim and its verdict, to print beside a finding.
+
+        Args:
+            detail: detail of the published result, or "".
+        """
         source = f"{self.claim.source}; {detail}" if detail else self.claim.source
         return f"published, that {self.claim.words} ({source}): {self.verdict}"

@@ -1,4 +1,4 @@
-"""What a run of several methods found, as sentences with their numbers (Figure 3 of the ICML 2021 paper)."""
+"""Findings of a run of several methods, as sentences with their numbers (Figure 3 of the ICML 2021 paper)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from bench.plan.intervals import Interval, of_mean, told
 
 # (source, victim) -> PSNR lost [dB], by (case, epsilon)
 _Losses = dict[tuple[str, str], dict[tuple[str, float], float]]
-# A mean and how sure it is.
+# A mean and its interval.
 _More = tuple[float, Interval | None]
 
-# By what their own attacks cost, the least first (U-Net and l1 about equal).
+# In order of the loss to their own attacks, least first (U-Net and l1 about equal).
 _ORDER_OF_THE_PAPER = ("convdecoder", "unet", "l1", "varnet")
 
 
 def findings(rows: list[dict[str, Any]]) -> list[str]:
-    """Sentences, of PSNR and of the largest epsilon; none for a run of one method, and none from one image."""
+    """Say the findings about PSNR at the largest epsilon.
+
+    Args:
+        rows: lines of images.jsonl.
+
+    Returns:
+        The sentences; none if the run has one method or one image.
+    """
     run = _Run.of(rows)
     if len(run.labels) < 2 or len(run.volumes) < 2:
         return []
@@ -30,7 +37,7 @@ def findings(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def judged(rows: list[dict[str, Any]]) -> list[Judged]:
-    """The claims about the attacks of a run on each of its methods; none for a run of one method."""
+    """Judge the claims about the attacks of a run on each of its methods; none if the run has one method."""
     run = _Run.of(rows)
     if len(run.labels) < 2:
         return []
@@ -48,7 +55,7 @@ def judged(rows: list[dict[str, Any]]) -> list[Judged]:
 
 
 class _Run(NamedTuple):
-    """The part of a run that claims need: methods as they appear, volumes by case, and PSNR lost, also to noise."""
+    """The part of a run that claims need: methods in order of appearance, volumes by case, PSNR losses."""
 
     labels: list[str]
     volumes: dict[str, str]
@@ -71,20 +78,20 @@ class _Run(NamedTuple):
 
     @property
     def victims(self) -> list[str]:
-        """The methods that are under an attack made for them."""
+        """The methods that were attacked directly."""
         return [label for label in self.labels if (label, label) in self.lost]
 
     def mean(self, source: str, victim: str) -> float:
-        """PSNR lost at the largest epsilon [dB]."""
+        """Mean PSNR lost at the largest epsilon [dB]."""
         return _mean([value for (_, eps), value in self.lost[source, victim].items() if eps == self.largest])
 
     def more(self, own: dict[tuple[str, float], float], other: dict[tuple[str, float], float]) -> _More:
-        """By how much more one of two losses is at the largest epsilon, image by image."""
+        """Difference of two losses at the largest epsilon, image by image [dB]."""
         found = {case: value - other[case, eps] for (case, eps), value in own.items() if eps == self.largest}
         return _mean(list(found.values())), of_mean(list(found.values()), [self.volumes[case] for case in found])
 
 
-# The strongest of the other attacks, by how much more the own one costs, and how sure that is.
+# The strongest attack made for another method, how much more the method's own attack costs [dB], and its interval.
 _Margin = tuple[str | None, float, Interval | None]
 _HOW = {
     YES: "is hurt most by its own attack",
@@ -105,7 +112,7 @@ def _margins(run: _Run) -> dict[str, _Margin]:
 
 
 def _own_attack(victim: str, run: _Run, margin: _Margin) -> str:
-    """Whether a method is hurt most by its own attack."""
+    """Whether a method loses most to its own attack."""
     worst, more, interval = margin
     own = run.mean(victim, victim)
     if worst is None:
@@ -118,7 +125,7 @@ def _own_attack(victim: str, run: _Run, margin: _Margin) -> str:
 
 
 def _order(run: _Run) -> str:
-    """The families in order of what their own attacks cost, beside that of the paper."""
+    """The families in order of the loss to their own attacks, beside the paper's order."""
     ours = sorted(_ORDER_OF_THE_PAPER, key=lambda label: run.mean(label, label))
     found = f"From the least to the most hurt by their own attacks: {', '.join(ours)}; in the paper: "
     found += ", ".join(_ORDER_OF_THE_PAPER)
@@ -131,12 +138,12 @@ def _order(run: _Run) -> str:
 
 
 def _more_than_noise(label: str, run: _Run) -> _More:
-    """By how much more a method loses to its own attack than to noise of the same norm, at the largest epsilon."""
+    """How much more a method loses to its own attack than to noise of the same norm, at the largest epsilon [dB]."""
     return run.more(run.lost[label, label], run.noise[label, label])
 
 
 def _against_noise(label: str, run: _Run) -> str:
-    """Whether a method is robust to its own attack, beside noise of the same norm."""
+    """How a method's loss to its own attack compares with that to noise of the same norm."""
     attacked, control = run.lost[label, label], run.noise[label, label]
     stronger = sum(attacked[at] > control[at] for at in attacked) / len(attacked)
     more = told(*_more_than_noise(label, run), "{:.1f}")

@@ -1,4 +1,4 @@
-"""Runs on the same images beside each other, image by image: what makes an image hard is then the same for both."""
+"""Image-by-image comparison of runs on the same images: what makes an image hard is then the same for both."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
 
 
 class Run(NamedTuple):
-    """A method under its own attack, as a run's records have it.
+    """A method under its own attack, from a run's records.
 
-    rows: (case, eps, metric) -> clean, noise, attacked, and zero_filled unless the record is older.
-    volumes: of each case.
+    Attributes:
+        label: name of the method, with its settings.
+        rows: (case, eps, metric) -> scores: clean, noise, attacked, and zero_filled unless the record is older.
+        volumes: volume of each case.
     """
 
     label: str
@@ -34,7 +36,7 @@ class Run(NamedTuple):
 
 
 def runs_of(record: Record) -> list[Run]:
-    """A Run for each method of a record, under its own attack."""
+    """Return a Run for each method of a record, under its own attack."""
     rows = [row for row in record.rows if row["source"] == row["victim"]]
     keyed: dict[str, dict[tuple[str, float, str], dict[str, float]]] = {}
     for row in rows:
@@ -48,30 +50,31 @@ def runs_of(record: Record) -> list[Run]:
 
 
 def values(run: Run, cases: list[str], eps: float, metric: str, state: str) -> list[float]:
-    """A metric of the images, clean, with noise or attacked."""
+    """Return a metric of the images in one state: clean, noise or attacked."""
     return [run.rows[case, eps, metric][state] for case in cases]
 
 
 def differences(better: Run, worse: Run, cases: list[str], eps: float, metric: str, state: str) -> list[float]:
-    """By how much one run is above another, image by image."""
+    """Return by how much one run scores higher than another, image by image."""
     pairs = zip(values(better, cases, eps, metric, state), values(worse, cases, eps, metric, state), strict=True)
     return [one - other for one, other in pairs]
 
 
 def volumes_of(runs: list[Run], cases: list[str]) -> set[int]:
-    """How many volumes the images are of, by each run."""
+    """Return the number of volumes of the images, in each run."""
     return {len({run.volumes[case] for case in cases}) for run in runs}
 
 
 def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
-    """The mean of the zero-filled images, None if the record has none."""
+    """Return the mean of the zero-filled images, None if the record has none."""
     return mean_of([run.rows[case, eps, metric] for case in cases])
 
 
 def markdown(runs: list[Run], eps: list[float]) -> str:
-    """Tables of each run's means, and of the differences between each run and the next.
+    """Format tables of each run's means, and of the differences between each run and the next.
 
-    Raises InputFileError if the runs share no image or lack an epsilon.
+    Raises:
+        InputFileError: the runs share no image, or lack an epsilon.
     """
     cases = sorted(set.intersection(*(run.cases for run in runs)))
     if not cases:

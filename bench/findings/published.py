@@ -1,6 +1,6 @@
-"""What papers claim, each claim once: commands print it beside what they find, and bench.claims makes a table of it.
+"""Claims of papers, each once: commands print them beside their findings, and bench.claims makes a table of them.
 
-It imports no NumPy, because --help names some of it and must not wait.
+This module does not import NumPy, because --help shows some of its names and must not wait.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-# Published directions: of a number that is above zero, and below.
+# Published directions: the number is above zero, or below zero.
 ABOVE, BELOW = "above zero", "below zero"
 PARALLEL = 1.0  # the slope of a line parallel to y = x
 _ICML_2021, _ICML_2022 = "ICML 2021", "ICML 2022"  # Darestani, Chaudhari & Heckel; Darestani, Liu & Heckel
@@ -18,9 +18,15 @@ _ICML_2021, _ICML_2022 = "ICML 2021", "ICML 2022"  # Darestani, Chaudhari & Heck
 class Claim(NamedTuple):
     """A published claim.
 
-    name: of it, in JSON.  words: what was published, a sentence without its end.  paper, where: its source.
-    expected: the value that a number should have, or its direction, `ABOVE` or `BELOW`; None if each part has its own.
-    number: what the number is, with its unit.  style: how it is written.
+    Attributes:
+        name: name of the claim in JSON.
+        words: the published statement, a sentence without its end.
+        paper: the paper.
+        where: figure or section of the paper.
+        expected: the value that the number should have, or its direction, `ABOVE` or `BELOW`; None if it differs by
+            part.
+        number: meaning of the number, with its unit.
+        style: format of the number.
     """
 
     name: str
@@ -33,7 +39,7 @@ class Claim(NamedTuple):
 
     @property
     def source(self) -> str:
-        """The paper, and where in it."""
+        """The paper, and the place in it."""
         return f"{self.paper}, {self.where}" if self.where else self.paper
 
 
@@ -44,7 +50,7 @@ def _costs_alike(name: str, what: str, where: str) -> Claim:
 
 ANATOMY = _costs_alike("anatomy", "another anatomy costs", "Figs. 4 and 13")
 DATASET = _costs_alike("dataset", "another data set costs", "Fig. 2")
-# The next two are said of every natural shift, and no figure is theirs alone.
+# The paper makes the next two claims about every natural shift; no single figure shows them.
 SAMPLING = _costs_alike("sampling", "acceleration and mask cost", "")
 ORDER_KEPT = Claim(
     "order kept", "a shift keeps the order of the methods", _ICML_2021, "", ABOVE,
@@ -96,15 +102,16 @@ OWN_ATTACK = Claim(
     "PSNR lost to its own attack less that lost to the strongest of the others [dB]", "{:+.1f}",
 )  # fmt: skip
 
-# In the order of the table.
+# All claims, in the order of the table.
 CLAIMS = (
     ANATOMY, DATASET, SAMPLING, ORDER_KEPT, HARD_FOR_ALL, LOW_FREQUENCY, DARK, BY_FEATURES, BY_FINDINGS,
     CONVDECODER_BEST, OPTIMISER, CLOSED_JOINTLY, CLOSED_SUPERVISED, SENSITIVE, OWN_ATTACK,
 )  # fmt: skip
 
-# Of the claims about a closed gap, SSIM of one image before and after test-time training, in the order of
-# `gap_names.MODELS`, as the notebooks of the published code print it: knee to brain, fastMRI to Stanford's knees, T2 to
-# T1 before contrast, 4x to 2x.
+# For the claims about a closed gap: SSIM of one image before and after test-time training, as the notebooks of the
+# published code print it.  The networks are in the order of `gap_names.MODELS`; the shifts are knee to brain, fastMRI
+# to
+# Stanford's knees, T2 to T1 before contrast, and 4x to 2x.
 SSIM_OF_NOTEBOOKS: Mapping[tuple[str, str], tuple[tuple[float, float], ...]] = MappingProxyType(
     {
         ("anatomy", "unet"): ((0.8552, 0.847), (0.7218, 0.9216), (0.9185, 0.9096), (0.9077, 0.9263)),

@@ -1,18 +1,22 @@
-"""How far the solvers' images are from their minimisers, as a sentence beside the scores."""
+"""Distance of the solvers' images from their minimisers, as a sentence beside the scores."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bench.record.records import CONVERGED
+from jaxcs.evidence import CONVERGED
 
 _STATES = ("clean", "noise", "attacked")
 
 
 def sentence(rows: list[dict[str, Any]]) -> str | None:
-    """The largest estimate of all lines of images.jsonl, by method; None if no method minimises anything.
+    """Say the largest estimated distance over all lines of images.jsonl, by method.
 
-    rows: also of records of version 0.1, which have no estimates.
+    Args:
+        rows: lines of images.jsonl; those of version 0.1 have no estimates.
+
+    Returns:
+        The sentence, or None if no method minimises anything.
     """
     found: dict[str, list[float]] = {}
     for row in rows:

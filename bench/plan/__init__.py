@@ -1,1 +1,1 @@
-"""What a run is to do, in names and numbers: its configuration, its errors and its statistics."""
+"""The plan of a run, in names and numbers: its configuration, its errors and its statistics."""

@@ -1,6 +1,6 @@
-"""Names that the command line knows.  The registries that they are of import JAX, which --help must not wait for.
+"""Names that the command line knows; the registries of these names import JAX, and --help must not wait for that.
 
-A test holds them equal.
+A test holds this list and the registries equal.
 """
 
 from __future__ import annotations
@@ -26,6 +26,6 @@ ATTACKS = (
 LOSSES = ("nmse", "ssim", "row_error", "max_error")
 NORMS = ("measured", "kspace", "per_coil", "whitened", "image")
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
-# Of the scan, in the order in which they happen.
+# Shifts of the scan, in the order in which they happen.
 SHIFTS = ("thickness", "contrast", "motion", "resolution", "noise")
 PHANTOMS = ("knee", "brain")

@@ -1,4 +1,4 @@
-"""The whole of a run as one frozen value: what is written to run.json and hashed into the run's name."""
+"""All settings of a run as one frozen value: run.json stores it, and the run's name has its hash."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from argparse import Namespace
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-# In place of the name of a mask: the file's own is used.
+# Stands for the name of a mask if the file's mask is used.
 OF_THE_FILE = "of the file"
 
 
 class Sampling(NamedTuple):
-    """How k-space is under-sampled: the kind of mask, and its numbers [-], both None if the files have their masks."""
+    """The under-sampling of k-space; both numbers are None if the files have masks.
+
+    Attributes:
+        mask: kind of the mask.
+        acceleration: acceleration factor [-].
+        center_fraction: share of columns in the fully sampled centre [-].
+    """
 
     mask: str
     acceleration: float | None
@@ -22,30 +28,41 @@ class Sampling(NamedTuple):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides the numbers of a run.
+    """All settings that decide the numbers of a run.
 
-    method, preset, settings: the reconstruction, its named configuration and what is changed in it; or "all" or
-        "basis", several methods, whose settings are then named METHOD.NAME.
-    victims: methods that are also scored under every perturbation found, by name; empty: each under its own.
-    weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
-    attack, attack_preset, steps, step_size, restarts: the attack; step_size in units of the radius; None: its own.
-    like: the published protocol that the other fields follow where not given, or None.
-    method_seed: of an un-trained method: "known" to the attack, or "fresh" where it is scored.
-    threat: "noise" added to the data, or a change named in `jaxcs.attacks.changes`.
-    eps: sizes relative to what `norm` names, or in the units of the change, ascending.
-    norm: of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.attacks.threat`.
-    target: "truth" or "clean": from what the attack drives the image away.
-    loss: the error that the attack drives up, named in `jaxcs.attacks.losses`.
-    region: (first row, first column, rows, columns) of the target that is scored, None for all of it.
-    aim: "image" or "region": what the attack looks at.
-    maps: "fixed" at those of the clean data, or "reestimated" from the perturbed data inside the attack.
-    check: whether more evidence is gathered than the attack itself gives.
-    data: path of fastMRI files, or None for the phantom of `phantom`.
-    only: a list of cases, of which alone the data are used, or None for all.
-    shift: (name, size) of each shift of the scans, named in `data_prep.shifts`, in the order they happen.
-    mask, acceleration, center_fraction: the sampling, where the files are fully sampled; "of the file", None and None
-        where each has a mask of its own.
-    limit: number of slices.  seed: of starts and noise.
+    Attributes:
+        method: the reconstruction; or "all" or "basis" for several methods.
+        preset: named configuration of the method.
+        settings: changed settings of the method; named METHOD.NAME if there are several methods.
+        victims: methods that are scored under every perturbation as well; if empty, each method only under its own.
+        weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
+        attack: the attack.
+        attack_preset: named configuration of the attack.
+        steps: number of attack steps, None for the attack's default.
+        step_size: step size in units of the radius [-], None for the attack's default.
+        restarts: number of restarts, None for the attack's default.
+        like: published protocol that decides fields which are not given, or None.
+        method_seed: seed of an un-trained method: "known" to the attack, or "fresh" for scoring.
+        threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
+        eps: sizes of the perturbation, ascending: relative to the quantity that `norm` names [-], or in units of the
+            change.
+        norm: norm of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`.
+        target: "truth" or "clean": what the attack drives the image away from.
+        loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
+        region: (first row, first column, rows, columns) of the target that is scored, None for all.
+        aim: "image" or "region": the part of the image that the attack maximises the error of.
+        maps: "fixed" at the maps of the clean data, or "reestimated" from the perturbed data in the attack.
+        check: whether the run gathers more evidence than the attack needs.
+        data: path of fastMRI files, or None for the phantom.
+        phantom: family of the phantom.
+        only: list of the cases that are used, or None for all.
+        shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
+            names.
+        mask: kind of the mask, "of the file" if each file has a mask.
+        acceleration: acceleration factor [-], None if each file has a mask.
+        center_fraction: share of columns in the fully sampled centre [-], None if each file has a mask.
+        limit: number of slices, None for all.
+        seed: seed of starting points and noise.
     """
 
     method: str = "l1"
@@ -81,35 +98,42 @@ class RunConfig:
 
     @property
     def sampling(self) -> Sampling:
-        """How the data are under-sampled."""
+        """The under-sampling of the data."""
         return Sampling(self.mask, self.acceleration, self.center_fraction)
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON can hold it."""
+        """Return the configuration as values that JSON can hold."""
         return asdict(self) | {"settings": dict(self.settings), "shift": dict(self.shift)}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunConfig:
-        """The configuration of which `to_dict` made this, read again.  Raises TypeError or KeyError for any other."""
+        """Read a configuration that `to_dict` wrote.
+
+        Raises:
+            TypeError: the fields are not those of a configuration.
+            KeyError: settings or shifts are missing.
+        """
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
         }
         return cls(**values | {name: tuple(content[name].items()) for name in ("settings", "shift")})
 
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that change with any field."""
+        """Return eight hexadecimal digits that change with any field."""
         return fingerprint_of(self.to_dict())
 
 
 def fingerprint_of(content: dict[str, Any]) -> str:
-    """Eight hexadecimal digits that change with any value of a configuration."""
+    """Return eight hexadecimal digits that change with any value of a configuration."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
-    """What bench.attack would be told for clean reconstructions of the data and sampling that `arguments` name.
+    """Build the configuration of clean reconstructions, as bench.attack would.
 
-    fields: what else differs from the defaults.
+    Args:
+        arguments: the arguments of a command, which name data and sampling.
+        fields: other fields that differ from the defaults.
     """
     shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
     return RunConfig(

@@ -1,4 +1,4 @@
-"""How the papers score, beside fastMRI's metrics: their numbers compare only with numbers scored alike."""
+"""The papers' ways of scoring, beside fastMRI's metrics: only numbers that were scored alike can be compared."""
 
 from __future__ import annotations
 
@@ -7,22 +7,14 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.metrics import nmse, psnr, ssim
+from jaxcs.metrics import crop, nmse, psnr, ssim
 
 # (image, truth, (first row, first column, rows, columns) scored or None) -> score
 Score = Callable[[Array, Array, tuple[int, int, int, int] | None], Array]
 
 
-def crop(image: Array, region: tuple[int, int, int, int] | None) -> Array:
-    """The region of an image, or the whole of it for None."""
-    if region is None:
-        return image
-    row, column, rows, columns = region
-    return image[row : row + rows, column : column + columns]
-
-
 def _matched(image: Array, truth: Array) -> Array:
-    """The truth with the image's mean and spread (Darestani et al. 2021, in their notebooks on knees)."""
+    """The truth, matched to the image in mean and spread (Darestani et al. 2021, in their notebooks on knees)."""
     return (truth - jnp.mean(truth)) * (jnp.std(image) / jnp.std(truth)) + jnp.mean(image)
 
 

@@ -1,21 +1,18 @@
-"""What can end a run early, each with its exit code and one line for the user."""
+"""Errors that end a run early, each with its exit code and one line for the user."""
 
 from __future__ import annotations
-
-import difflib
-from collections.abc import Sequence
 
 DONE, SOME_FAILED = 0, 1
 
 
 class RunError(Exception):
-    """A failure that its message explains in one line: what, which file or flag, what to do."""
+    """A failure, explained in one line: the problem, the file or flag, and the remedy."""
 
     exit_code = 1
 
 
 class UsageError(RunError):
-    """A flag, or a combination of flags, that cannot be carried out."""
+    """A flag, or a combination of flags, that the command cannot carry out."""
 
     exit_code = 2
 
@@ -27,11 +24,15 @@ class InputFileError(RunError):
 
 
 class UnsuitedError(InputFileError):
-    """Flags that do not fit one slice, which then fails; where they fit none at all, they cannot be carried out."""
+    """Flags that do not fit one slice; that slice fails, and if they fit no slice, the error is a `UsageError`."""
 
 
 def of_none(reasons: list[InputFileError]) -> RunError:
-    """The error of data of which nothing can be used, for these reasons: flags that do not fit come first."""
+    """Choose the error of data in which nothing can be used; flags that do not fit come first.
+
+    Args:
+        reasons: an error for each slice.
+    """
     unsuited = [error for error in reasons if isinstance(error, UnsuitedError)]
     return UsageError(str(unsuited[0])) if unsuited else reasons[0]
 
@@ -43,13 +44,6 @@ class OutputError(RunError):
 
 
 class OutOfMemoryError(RunError):
-    """The run needs more memory than there is."""
+    """The run needs more memory than the machine has."""
 
     exit_code = 5
-
-
-def did_you_mean(text: str, choices: Sequence[str]) -> str:
-    """The end of a sentence that says what was perhaps meant, and what there is."""
-    near = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{hint} choose from {', '.join(choices)}"

@@ -1,10 +1,10 @@
-"""How sure a mean is: Student's 95 % interval over volumes, or the range of the volumes where they are few.
+"""Uncertainty of a mean: Student's 95 % interval over volumes, or the volumes' range if there are few.
 
-Slices of one volume are no independent draws.  So a standard error is the cluster-robust one of Liang and Zeger
-(Biometrika 73:13, 1986), with the volumes as clusters, and the quantile is Student's with one degree of freedom less
-than there are volumes (Cameron and Miller, Journal of Human Resources 50:317, 2015).  For one slice a volume it is the
-textbook's t interval.  With the normal quantile,
-1.96 standard errors of five volumes would hold the true mean in 88 % of cases.
+Slices of one volume are not independent draws.  The standard error is therefore the cluster-robust one of Liang and
+Zeger (Biometrika 73:13, 1986), with the volumes as clusters.  The quantile is Student's, with one degree of freedom
+less than the number of volumes (Cameron and Miller, Journal of Human Resources 50:317, 2015).  With one slice per
+volume, this is the textbook's t interval.  With the normal quantile, 1.96 standard errors of five volumes would hold
+the true mean in 88 % of cases.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit  # scipy.stats has the same function and takes a second to import
 
-# Below, an interval would rest on a spread that is hardly known.
+# With fewer volumes, the spread is hardly known, and an interval would rest on it.
 FEWEST = 5
 SURE, RANGE = "95 %", "range"
 _CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
-    """About a mean.
+    """The uncertainty of a mean.
 
-    kind: `SURE` for a 95 % interval; `RANGE` for the smallest and the largest of the volumes' means, which say how far
-    apart volumes are and not how sure the mean is.  volumes: how many there were.
+    Attributes:
+        low: lower end.
+        high: upper end.
+        kind: `SURE` for a 95 % interval.  `RANGE` for the smallest and the largest of the volumes' means, which say how
+            far
+            apart volumes are, not how sure the mean is.
+        volumes: number of volumes.
     """
 
     low: float
@@ -35,14 +40,20 @@ class Interval(NamedTuple):
     volumes: int
 
     def excludes(self, value: float) -> bool:
-        """Whether the interval tells that the mean is another one; a range tells nothing of the kind."""
+        """Return whether the interval excludes `value` as the mean; a range excludes nothing."""
         return self.kind == SURE and not self.low <= value <= self.high
 
 
 def of_mean(values: Sequence[float], volumes: Sequence[str], confidence: float = _CONFIDENCE) -> Interval | None:
-    """About the mean of the values; None if all are from one volume.
+    """Compute the interval of the mean of the values.
 
-    confidence: of several intervals that must hold together, more than 95 %.
+    Args:
+        values: values, one per slice.
+        volumes: the volume of each value.
+        confidence: over 95 % for several intervals that must hold together.
+
+    Returns:
+        The interval, or None if all values are from one volume.
     """
     value = np.asarray(values, float)
     count = len(set(volumes))
@@ -58,11 +69,21 @@ def of_mean(values: Sequence[float], volumes: Sequence[str], confidence: float =
 def of_difference(
     values: Sequence[float], volumes: Sequence[str], chosen: Sequence[bool], confidence: float = _CONFIDENCE
 ) -> Interval | None:
-    """About the mean of the chosen values less that of the others; slices of a volume may be in both.
+    """Compute the interval of the mean of the chosen values minus the mean of the others.
 
-    Each value's pull on the difference is summed by volume.  The volumes that count are those of the side that has
-    fewer, which is on the safe side of Welch's degrees of freedom.  None if a side is of one volume; a range, of the
-    largest and smallest difference between volumes of the two sides, if one has few.
+    Slices of a volume may be on both sides.  Each value's contribution to the difference is summed by volume.  The
+    number
+    of volumes is that of the side with fewer; this is on the safe side of Welch's degrees of freedom.
+
+    Args:
+        values: values, one per slice.
+        volumes: the volume of each value.
+        chosen: whether each value is chosen.
+        confidence: over 95 % for several intervals that must hold together.
+
+    Returns:
+        The interval.  None if a side is from one volume.  If a side has few volumes, the range from the smallest to the
+        largest difference between volumes of the two sides.
     """
     value, mine = np.asarray(values, float), np.asarray(chosen, bool)
     sides = [[volume for volume, own in zip(volumes, mine, strict=True) if own == side] for side in (True, False)]
@@ -82,9 +103,17 @@ def of_difference(
 
 
 def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[str]) -> Interval | None:
-    """About the mean of `over` by that of `under`, by Fieller (J. R. Statist. Soc. B 16:175, 1954).
+    """Compute the interval of mean(over) / mean(under), by Fieller (J. R. Statist. Soc. B 16:175, 1954).
 
-    None if all are of one volume, or if the mean of `under` cannot be told from zero: the ratio may be anything then.
+    Args:
+        over: numerators, one per slice.
+        under: denominators, one per slice.
+        volumes: the volume of each slice.
+
+    Returns:
+        The interval.  None if all values are from one volume, or if the mean of `under` cannot be told from zero: the
+            ratio
+        may then have any value.
     """
     both = np.stack([np.asarray(over, float), np.asarray(under, float)], axis=1)
     count = len(set(volumes))
@@ -98,7 +127,7 @@ def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[st
         return Interval(min(ratios), max(ratios), RANGE, count)
     top, bottom = both.mean(axis=0)
     spread = quantile(count, _CONFIDENCE) ** 2 * _variance((both - both.mean(axis=0)) / len(both), volumes, count)
-    # The ratios r whose top - r bottom is within its interval of zero.
+    # The interval holds the ratios r for which top - r bottom is within its interval about zero.
     a, b, c = bottom**2 - spread[1, 1], top * bottom - spread[0, 1], top**2 - spread[0, 0]
     if not a > 0:
         return None
@@ -107,16 +136,20 @@ def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[st
 
 
 def told(mean: float, interval: Interval | None, style: str, *, brief: bool = False) -> str:
-    """A mean with its interval, as text: "0.70 ± 0.02", "0.70 (0.61 to 0.75, range of 3 volumes)" or "0.70".
+    """Format a mean with its interval: "0.70 ± 0.02", "0.70 (0.61 to 0.75, range of 3 volumes)" or "0.70".
 
-    style: such as "{:.2f}".  brief: as in a table, whose caption has the `meaning`.
+    Args:
+        mean: the mean.
+        interval: its interval, or None.
+        style: format such as "{:.2f}".
+        brief: whether to leave out the kind, as in a table with `meaning` in its caption.
     """
     text = style.format(mean)
     return text if interval is None else f"{text} {beside(mean, interval, style, brief=brief)}"
 
 
 def beside(mean: float, interval: Interval, style: str, *, brief: bool = False) -> str:
-    """The interval as `told` puts it behind a mean."""
+    """Format the interval as `told` puts it behind a mean."""
     low, high = interval.low, interval.high
     plain = style.replace("+", "")
     if interval.kind == RANGE:
@@ -129,7 +162,11 @@ def beside(mean: float, interval: Interval, style: str, *, brief: bool = False) 
 
 
 def meaning(counts: Collection[int]) -> str:
-    """The sentence of a table's caption that says what stands behind its means; counts: of volumes."""
+    """Explain the intervals of a table, as a sentence for its caption.
+
+    Args:
+        counts: numbers of volumes of the means.
+    """
     parts = []
     if any(count >= FEWEST for count in counts):
         parts.append("±: 95 %, Student's t over volumes")
@@ -140,7 +177,7 @@ def meaning(counts: Collection[int]) -> str:
 
 
 def bars(mean: float, interval: Interval | dict[str, Any] | None) -> tuple[float, float]:
-    """How far an error bar reaches below and above a mean; an interval may be as JSON holds it."""
+    """Return how far an error bar reaches below and above a mean; the interval may be a dict from JSON."""
     if interval is None:
         return 0.0, 0.0
     one = interval if isinstance(interval, Interval) else Interval(**interval)
@@ -148,34 +185,34 @@ def bars(mean: float, interval: Interval | dict[str, Any] | None) -> tuple[float
 
 
 def as_json(interval: Interval | None) -> dict[str, Any] | None:
-    """As a record holds it."""
+    """Return the interval as a record holds it."""
     return None if interval is None else interval._asdict()
 
 
 def from_json(found: dict[str, Any] | None) -> Interval | None:
-    """The interval that `as_json` wrote."""
+    """Read the interval that `as_json` wrote."""
     return None if found is None else Interval(**found)
 
 
 def name_of(kinds: set[str]) -> str:
-    """The name of a figure's bars: one kind, or both."""
+    """Return the name of a figure's bars, for one kind or both."""
     words = {SURE: "95 %", RANGE: "range of volumes"}
     return " or ".join(words[kind] for kind in (SURE, RANGE) if kind in kinds)
 
 
 def means_by_volume(values: np.ndarray, volumes: Sequence[str]) -> list[float]:
-    """The mean of each volume, in order of first appearance."""
+    """Return the mean of each volume, in order of first appearance."""
     names = np.asarray(volumes)
     return [float(values[names == name].mean()) for name in dict.fromkeys(volumes)]
 
 
 def quantile(count: int, confidence: float) -> float:
-    """How many standard errors half of an interval over `count` volumes is, by Student's t."""
+    """Return half of an interval over `count` volumes in standard errors, by Student's t."""
     return float(stdtrit(count - 1, (1 + confidence) / 2))
 
 
 def _variance(pulls: np.ndarray, volumes: Sequence[str], count: int) -> np.ndarray:
-    """(k, k) covariance of sums of pulls (n, k), those of a volume belonging together; count: clusters that count."""
+    """(k, k) covariance of sums of contributions (n, k), summed first by volume; `count` is the number of clusters."""
     names = np.asarray(volumes)
     totals = np.array([pulls[names == name].sum(axis=0) for name in dict.fromkeys(volumes)])
     found: np.ndarray = count / (count - 1) * totals.T @ totals

@@ -1,4 +1,4 @@
-"""Published protocols by name: what each sets, and where ours differs from it by default."""
+"""Published protocols by name: the fields that each sets, and how our default differs from it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 
 class Protocol(NamedTuple):
-    """fields: of `RunConfig`, for those that were not given.
+    """A published protocol.
 
-    attacks: (attack, its preset) by method, for those that the paper attacked; others keep the defaults.
-    presets: of the methods themselves, by method.
-    differs: what the default does otherwise, a sentence each.
+    Attributes:
+        fields: values of `RunConfig` fields that were not given.
+        attacks: (attack, preset) by method, for methods that the paper attacked; other methods keep the defaults.
+        presets: preset of the method, by method.
+        differs: how the default differs, a sentence each.
     """
 
     fields: Mapping[str, object]

@@ -1,19 +1,19 @@
-"""Names of images where they must be bytes or one line.
+"""Names of images as bytes or as one line.
 
-A file may be called by any bytes.  Python holds those that are no UTF-8 as lone surrogates, which JSON keeps, but
-neither an archive nor a list can hold.
+A file name may be any bytes.  Python holds bytes that are not UTF-8 as lone surrogates.  JSON keeps these, but neither
+an archive nor a list can hold them.
 """
 
 from __future__ import annotations
 
-# What the name of such an array begins with in an archive; no name of a file has a slash.
+# Prefix of such a name in an archive; no file name has a slash.
 _ESCAPED = "escaped/"
 _END = ".npy"
 _BLANK = r"\x20"
 
 
 def member_of(key: str) -> str:
-    """The name of an array in an archive."""
+    """Return the name of an array in an archive."""
     try:
         key.encode()
     except UnicodeEncodeError:
@@ -22,7 +22,11 @@ def member_of(key: str) -> str:
 
 
 def key_of(member: str) -> str:
-    """The name of the array that `member_of` named so.  Raises ValueError where it named none."""
+    """Return the name of the array from its name in an archive.
+
+    Raises:
+        ValueError: `member_of` did not make this name.
+    """
     key = member.removesuffix(_END)
     if key.startswith(_ESCAPED):
         return key.removeprefix(_ESCAPED).encode("ascii").decode("unicode_escape")
@@ -30,7 +34,7 @@ def key_of(member: str) -> str:
 
 
 def in_list(name: str) -> str:
-    """A name as a list has it: in one line, without blanks at its ends, and in Unicode."""
+    """Return a name as a list holds it: one line of Unicode, without blanks at its ends."""
     if name.isprintable() and name == name.strip():
         return name
     inner = name.strip(" ")

@@ -1,4 +1,4 @@
-"""A run in parts, which bench.merge puts together."""
+"""Parts of a run, which bench.merge puts together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.plan.errors import UsageError
 
 
 class Shard(NamedTuple):
-    """The part-th of `of` parts, counted from 1."""
+    """Part number `part` of `of` parts, counted from 1."""
 
     part: int
     of: int
@@ -21,9 +21,10 @@ WHOLE = Shard(1, 1)
 
 
 def positions_of(shard: Shard, total: int) -> list[int]:
-    """Which of `total` cases are this part's: every of-th, so that each part has its share of every shape.
+    """Choose the cases of a part: every of-th of `total`, so that each part has its share of every shape.
 
-    Raises UsageError where there are fewer cases than parts.
+    Raises:
+        UsageError: there are fewer cases than parts.
     """
     if shard.of > total:
         raise UsageError(f"--shard {shard}: there are {total} images; make at most {total} parts or processes")

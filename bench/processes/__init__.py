@@ -1,1 +1,1 @@
-"""Several processes that do one thing together."""
+"""Several processes that do one job together."""

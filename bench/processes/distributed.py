@@ -1,6 +1,7 @@
-"""Several processes, on one machine or many, that are at one job: they meet at the first one's coordination service.
+"""Several processes, on one or more machines, that do one job; they meet at the first process's coordination service.
 
-A process that is lost takes no other with it, but for the first: with it goes the service, and JAX ends the others.
+The loss of a process does not affect the others, except for the first: its service is then gone, and JAX ends the
+others.
 """
 
 from __future__ import annotations
@@ -18,23 +19,27 @@ from bench.plan.errors import RunError, UsageError
 from bench.processes.meeting import Connections, Place, meet
 from data_prep.process import at_stop, end, hear_signals
 
-# The flags that ask for it, and how many words follow each.
+# The flags for several processes, and how many words follow each.
 FLAGS = {"--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 1}
-# Seconds: for all to begin, and until one that is not heard of counts as lost.
+# Time for all processes to begin, and time without a sign of life after which a process counts as lost [s].
 BEGIN, HEARTBEAT = 300, 100
-# Seconds that the first process, told to stop, gives the others to take their leave, twice.
+# Time that the first process, when told to stop, gives the others to leave; it waits twice [s].
 _GRACE = 1.0
-# Seconds in which processes that were begun alike make the same mistake, each with words of its own.
+# Time in which processes that started with the same mistake each report it themselves [s].
 _OWN = 5.0
-# Flags that each process may have of its own.
+# Flags that may differ between processes.
 _MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 _EXPLICIT = "--coordinator HOST:PORT --processes N --process I"
 
 
 class Team(NamedTuple):
-    """process: this one, from 0.  processes: how many there are.
+    """The processes of a job.
 
-    begins: whether each still needs all others.  waited: whether none needs another any more.
+    Attributes:
+        process: index of this process, from 0.
+        processes: number of processes.
+        begins: whether each process still needs all others.
+        waited: whether no process needs another any more.
     """
 
     process: int
@@ -43,14 +48,22 @@ class Team(NamedTuple):
     waited: threading.Event
 
     def tell(self, name: str, text: str) -> None:
-        """Leave a text under this name for the others."""
+        """Leave a text under this name for the other processes."""
         if self.processes > 1:
             _client().key_value_set(f"jaxcs/{name}", text)
 
     def told(self, name: str, wait: bool = False) -> str | None:
-        """What a process has left under this name, None if nothing yet.
+        """Read the text that a process has left under this name.
 
-        wait: until it is there.  Raises RunError if that takes too long.
+        Args:
+            name: the name.
+            wait: whether to wait for the text.
+
+        Returns:
+            The text, or None if there is none yet.
+
+        Raises:
+            RunError: the wait takes too long.
         """
         if wait:
             try:
@@ -61,7 +74,11 @@ class Team(NamedTuple):
         return found.get(f"jaxcs/{name}")
 
     def begun(self) -> None:
-        """Wait until all processes have begun; raises RunError if one has ended instead."""
+        """Wait until all processes have begun.
+
+        Raises:
+            RunError: a process has ended instead.
+        """
         if self.processes > 1:
             live = _client().get_live_nodes(list(range(self.processes)))
             for process in range(self.processes):
@@ -70,17 +87,18 @@ class Team(NamedTuple):
             self.begins.clear()
 
     def wait(self) -> None:
-        """Until all processes that are left are here."""
+        """Wait until all remaining processes call this."""
         if self.processes > 1:
             _client().get_live_nodes(list(range(self.processes)))
             self.waited.set()
 
 
 def _client() -> Any:
-    """That of the coordination service.
+    """The client of the coordination service.
 
-    JAX's public functions have no words but only arrays, and send those by the devices' collectives, which an attack
-    has no need of: they want as many devices on each machine, and on GPUs a network of their own.
+    JAX's public functions carry only arrays, not text.  They send arrays by the devices' collectives, which an attack
+    does
+    not need: these require the same number of devices on each machine, and on GPUs a separate network.
     """
     from jax._src.distributed import global_state
 
@@ -95,7 +113,11 @@ ALONE = Team(0, 1, threading.Event(), threading.Event())
 
 
 def wanted(arguments: Namespace) -> bool:
-    """Whether flags ask for several processes.  Raises UsageError where one of them is missing or wrong."""
+    """Return whether the flags ask for several processes.
+
+    Raises:
+        UsageError: one of these flags is missing or wrong.
+    """
     explicit = {f"--{name}": getattr(arguments, name) for name in ("coordinator", "processes", "process")}
     given = [flag for flag, value in explicit.items() if value is not None]
     if not given:
@@ -112,20 +134,24 @@ def wanted(arguments: Namespace) -> bool:
 
 @contextmanager
 def connected(arguments: Namespace) -> Iterator[Team]:
-    """The team that the flags ask for, `ALONE` where they ask for none; to be entered before JAX computes anything.
+    """Connect to the other processes, before JAX computes anything.
 
-    Raises UsageError where JAX finds no cluster, or the processes do not meet.
+    Yields:
+        The team that the flags ask for, or `ALONE`.
+
+    Raises:
+        UsageError: JAX finds no cluster, or the processes do not meet.
     """
     if not wanted(arguments):
         yield ALONE
         return
-    # It warns of what is meant: that processes survive each other.
+    # JAX warns that processes survive each other, which is intended.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import jax
 
     if not hasattr(jax.config, "jax_enable_recoverability"):
         raise UsageError(f"--distributed: JAX {jax.__version__} cannot do without a lost process; install a newer one")
-    # The only way to ask for it, and of this process alone.
+    # JAX has no other way to request this; it affects only this process.
     jax.config.update("jax_enable_recoverability", True)
     place, devices = _place(arguments)
     print(
@@ -138,14 +164,14 @@ def connected(arguments: Namespace) -> Iterator[Team]:
     team = Team(place.process, place.processes, threading.Event(), threading.Event())
     with _together(team, others):
         _initialize(place, devices)
-        # JAX's preemption service has taken SIGTERM for itself.
+        # JAX's preemption service has taken over SIGTERM.
         hear_signals()
         yield team
 
 
 @contextmanager
 def _together(team: Team, others: Connections) -> Iterator[None]:
-    """Within the block a process ends if another is lost that it needs; the first one leaves the block last."""
+    """In the block, end this process if a process that it needs is lost; the first process leaves the block last."""
     from jax import distributed
 
     team.begins.set()
@@ -162,7 +188,7 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
         if team.process > 0:
             distributed.shutdown()
             return
-        # They may have been told to stop as well, and then have words of their own.
+        # The others may have been told to stop as well, and then print their own messages.
         others.wait_for_end(_GRACE)
         others.end(done=False)
         others.wait_for_end(_GRACE)
@@ -182,9 +208,9 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
 
 
 def _place(arguments: Namespace) -> tuple[Place, Sequence[int] | None]:
-    """Where this process is among all, and which devices of the machine are its own, all for None.
+    """The place of this process, and its devices on the machine, None for all.
 
-    Raises UsageError where JAX finds no cluster.
+    Raises UsageError if JAX finds no cluster.
     """
     if arguments.coordinator is not None:
         address, processes, process, devices = arguments.coordinator, arguments.processes, arguments.process, None
@@ -192,7 +218,7 @@ def _place(arguments: Namespace) -> tuple[Place, Sequence[int] | None]:
     else:
         from jax._src.clusters import ClusterEnv
 
-        # JAX's public function does not say what it has found, nor for whom it waits.
+        # JAX's public function does not report what it finds, or for which process it waits.
         detected = ClusterEnv.auto_detect_unset_distributed_params(
             os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, BEGIN
         )
@@ -216,7 +242,7 @@ def _initialize(place: Place, devices: Sequence[int] | None) -> None:
             local_device_ids=devices,
             initialization_timeout=BEGIN,
             heartbeat_timeout_seconds=HEARTBEAT,
-            # Nobody is to look for a cluster where all is said.
+            # Do not search for a cluster: all settings are given.
             cluster_detection_method="deactivate",
         )
     except RuntimeError as error:

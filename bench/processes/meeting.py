@@ -1,7 +1,7 @@
-"""Where processes at one job meet before JAX connects them: JAX aborts those that wait for one that never comes.
+"""A meeting of the processes of a job before JAX connects them: JAX aborts if a process never comes.
 
-The first one listens at the address at which JAX's service will; the others say who they are and what they were asked
-for.  Their connections stay, by which each learns at once that another has ended.
+The first process listens at the address of JAX's later service.  The others send their numbers and their flags.  The
+connections stay open, so that each process learns at once if another has ended.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ from typing import Any, NamedTuple
 
 from bench.plan.errors import UsageError
 
-# Seconds between two lines of who is waited for, and until an answer that is on its way counts as none.
+# Time between two lines about missing processes, and time limit of an answer [s].
 _SAY, _ANSWER = 20, 5
-_LARGEST = 1 << 16  # bytes of a line
+_LARGEST = 1 << 16  # most bytes in a line
 _GO, _STRANGE, _DONE = {"go": True}, {"strange": True}, b"done"
 
 
 class Place(NamedTuple):
-    """One process among those of a job.
+    """One process of a job.
 
-    flag: what the user named the place by.  host, port: of the first process.  process: this one, from 0.
-    processes: how many there are.
+    Attributes:
+        flag: the user's flag for the place, for messages.
+        host: host of the first process.
+        port: port of the first process.
+        process: index of this process, from 0.
+        processes: number of processes.
     """
 
     flag: str
@@ -40,14 +44,18 @@ class Place(NamedTuple):
 
 
 class Connections:
-    """To all others in the first process, to the first in the others."""
+    """The connections of the first process to all others, or of another process to the first.
+
+    Args:
+        sockets: the connections by process.
+    """
 
     def __init__(self, sockets: dict[int, socket.socket]) -> None:
         self._sockets = sockets
         self._ended = {process: threading.Event() for process in sockets}
 
     def watch(self, lost: Callable[[int], None]) -> None:
-        """Have a thread call `lost` with the number of each process that ends without its work being done."""
+        """Call `lost`, in a thread, with the number of each process that ends before its work is done."""
         for process in self._sockets:
             threading.Thread(target=self._wait, args=(process, lost), daemon=True).start()
 
@@ -62,13 +70,13 @@ class Connections:
         lost(process)
 
     def wait_for_end(self, seconds: float) -> None:
-        """Wait until all others have ended, but not longer."""
+        """Wait until all others have ended, for at most `seconds` [s]."""
         until = time.monotonic() + seconds
         for ended in self._ended.values():
             ended.wait(max(0.0, until - time.monotonic()))
 
     def end(self, done: bool) -> None:
-        """Tell the others that this process ends, and whether its work is done; their end is still heard of."""
+        """Tell the others that this process ends, and whether its work is done; their end can still be received."""
         for connection in self._sockets.values():
             with suppress(OSError):
                 if done:
@@ -77,11 +85,18 @@ class Connections:
 
 
 def meet(place: Place, given: dict[str, str], seconds: float) -> Connections:
-    """Wait for all others, at most so long, and say who is waited for.
+    """Wait for all other processes, and print which are missing.
 
-    given: flags and their values, which must be the same for all.
+    Args:
+        place: the place of this process.
+        given: flags and their values, which must be the same for all.
+        seconds: longest wait [s].
 
-    Raises UsageError if somebody does not come, or the processes do not fit together, in all that are there.
+    Returns:
+        The connections.
+
+    Raises:
+        UsageError: a process does not come, or the processes do not fit together; raised in all that came.
     """
     hello = {"process": place.process, "processes": place.processes, "given": given}
     until = _Until(place, seconds)
@@ -89,14 +104,14 @@ def meet(place: Place, given: dict[str, str], seconds: float) -> Connections:
 
 
 class _Until:
-    """How long somebody is waited for, and when that is said."""
+    """The time limit of a wait, and the time of the next line about it."""
 
     def __init__(self, place: Place, seconds: float) -> None:
         self._place, self._seconds = place, seconds
         self._begun = self._said = time.monotonic()
 
     def over(self, whom: str) -> bool:
-        """Whether that was long enough; if not, now and then, say so."""
+        """Whether the time is over; if not, print a line from time to time."""
         now = time.monotonic()
         left = self._begun + self._seconds - now
         if now - self._said >= _SAY and left > 0:
@@ -119,7 +134,7 @@ def _gather(place: Place, hello: dict[str, Any], until: _Until) -> dict[int, soc
                 continue
             connection, _ = server.accept()
             said = _receive(connection)
-            if "process" not in said:  # a stranger, or one that has ended
+            if "process" not in said:  # another program, or a process that has ended
                 connection.close()
                 continue
             problem = _misfit(said, hello, found)
@@ -132,14 +147,14 @@ def _gather(place: Place, hello: dict[str, Any], until: _Until) -> dict[int, soc
 
 
 def _listening(place: Place, hello: dict[str, Any]) -> socket.socket:
-    """Raises UsageError if the port is not free."""
+    """A socket at the port; raises UsageError if the port is not free."""
     try:
         if socket.has_dualstack_ipv6():
             return socket.create_server(("", place.port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", place.port))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-    # Perhaps one listens there that takes itself for the first, too, and then ends all.
+    # Perhaps another process that takes itself for the first listens there; send it the flags, so that it ends all.
     with suppress(OSError), socket.create_connection((place.host, place.port), _ANSWER) as connection:
         _send(connection, hello)
         said = _receive(connection) if _readable(connection, _ANSWER) else {}
@@ -177,7 +192,7 @@ def _join(place: Place, hello: dict[str, Any], until: _Until) -> dict[int, socke
 
 
 def _misfit(said: dict[str, Any], hello: dict[str, Any], found: dict[int, socket.socket]) -> str | None:
-    """Why what another process says of itself does not fit to the first one, None if it does."""
+    """The reason why another process does not fit the first, or None."""
     other = said["process"]
     if said["processes"] != hello["processes"]:
         return f"process {other} was started with --processes {said['processes']}, process 0 with {hello['processes']}"
@@ -191,7 +206,7 @@ def _misfit(said: dict[str, Any], hello: dict[str, Any], found: dict[int, socket
 
 
 def _refusal(place: Place, connections: list[socket.socket], problem: str) -> UsageError:
-    """What to raise, said to all that are there."""
+    """The error to raise, after it was sent to all processes that came."""
     for connection in connections:
         _send(connection, {"refused": problem})
         connection.close()
@@ -199,7 +214,7 @@ def _refusal(place: Place, connections: list[socket.socket], problem: str) -> Us
 
 
 def _send(connection: socket.socket, what: dict[str, Any]) -> None:
-    with suppress(OSError):  # who has ended is missed later
+    with suppress(OSError):  # a process that has ended is noticed later
         connection.sendall(json.dumps(what).encode() + b"\n")
 
 
@@ -208,12 +223,12 @@ def _readable(connection: socket.socket, seconds: float) -> bool:
 
 
 def _receive(connection: socket.socket) -> dict[str, Any]:
-    """What is said in one line; nothing from one that has ended; `_STRANGE` if it is not of ours."""
+    """The content of one line; empty if the process has ended; `_STRANGE` if another program sent it."""
     line = b""
     try:
         connection.settimeout(_ANSWER)
         while not line.endswith(b"\n") and len(line) < _LARGEST:
-            piece = connection.recv(1)  # and nothing of what follows
+            piece = connection.recv(1)  # so that the next line stays unread
             if not piece:
                 return _STRANGE if line else {}
             line += piece

@@ -24,33 +24,12 @@ import numpy as np
 from bench.plan.errors import OutputError
 from bench.plan.intervals import SURE, of_mean
 from data_prep.process import at_stop
+from jaxcs.evidence import BELOW_ITS_CARD, WORSE_THAN_ZERO_FILLED
+from jaxcs.evidence import FLAGS as FLAGS
 
 SCHEMA_VERSION = 1
 # The end of the name of a file that is not whole yet.
 PART = ".part"
-WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD = "worse than zero-filled", "below its card"
-# What can be said against a result, and what it means.
-FLAGS = {
-    "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
-    "gradient overflow": "the attack's gradient was not finite, as through a long, chaotic fit, so that it was blind",
-    "below noise": "the attack was no stronger than noise of equal norm",
-    "not converged": "twice the steps changed the attack's loss by over 2 %, so that more of them would find worse",
-    "restarts help": "further starts found a loss over 2 % larger, so that more of them would find worse",
-    "gradient-free stronger": "an attack without gradients found worse, so that the gradients mislead",
-    "transfer stronger": "a perturbation made for another method did more harm than the method's own",
-    "not monotone": "a smaller epsilon did more harm, so that the attack missed a perturbation that it was allowed",
-    "input clamped": "over a hundredth of the network's input was cut off at its bounds, where the gradient is blind",
-    "randomised": "the method drew at random what the attack did not know: its gradients are of another draw",
-    "maps leave out": "the coil maps leave out over a tenth of the energy of the measured centre, which an image "
-    "through them cannot show",
-    "solver not converged": "the method's solver stopped over a thousandth short of its minimum, so that the image is "
-    "that of an iteration and not of the method",
-    "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
-    WORSE_THAN_ZERO_FILLED: "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
-    BELOW_ITS_CARD: "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
-}
-# A solver whose image is farther than this from its minimiser, relative, has not converged.
-CONVERGED = 1e-3
 # Those that are about the clean image, whatever the attack.
 CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 # The epsilon nearest to this one is shown as pictures.

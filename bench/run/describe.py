@@ -18,8 +18,8 @@ from bench.slices.prepare import Prepared
 from bench.slices.shifting import in_words
 from bench.slices.sources import Source
 from jaxcs.attacks import ATTACKS
-from jaxcs.attacks.changes import CHANGES
 from jaxcs.recon import l1
+from jaxcs.threats.changes import CHANGES
 
 # What the attack knows of what a fit draws at random: an un-trained network, or which samples are withheld.
 _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}

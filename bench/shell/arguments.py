@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from bench.plan.errors import UsageError, did_you_mean
+from bench.plan.errors import UsageError
 from bench.plan.shards import Shard
+from jaxcs.names import did_you_mean
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -1,1 +1,1 @@
-"""Where slices come from, and what is made of them before they are reconstructed."""
+"""Sources of slices, and their preparation for reconstruction."""

@@ -15,13 +15,13 @@ from data_prep.safe_csv import rows_of
 from data_prep.safe_hdf5 import printable
 
 _COLUMNS = ("volume", "slice", "case", "score")
-# As many as the four digits in their names tell apart.
+# The four digits in a phantom's name distinguish this many.
 _PHANTOMS = 10_000
 _SHOWN = 100  # characters of a case's name in a message
 
 
 def as_csv(rows: Iterable[tuple[str, str, float]]) -> bytes:
-    """The file of (case, volume, score) in this order."""
+    """Return the file of (case, volume, score) in this order."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -32,10 +32,20 @@ def as_csv(rows: Iterable[tuple[str, str, float]]) -> bytes:
 
 
 def listed(path: str, known: Iterable[str], where: str) -> set[str]:
-    """The cases that a file names, all of them among `known`; where: what holds those, in words.
+    """Read the cases that a file names; all must be among `known`.
 
-    Of the file's columns only `case` is needed.
-    Raises InputFileError where the file cannot be read, names no case, or one that is not known.
+    Only the column `case` of the file is needed.
+
+    Args:
+        path: the file.
+        known: names of the available cases.
+        where: the source of the available cases in words.
+
+    Returns:
+        The names of the cases.
+
+    Raises:
+        InputFileError: the file cannot be read, names no case, or names a case that is not known.
     """
     try:
         names = dict.fromkeys(row["case"] for row in rows_of(Path(path), ("case",), {}))
@@ -56,5 +66,5 @@ def listed(path: str, known: Iterable[str], where: str) -> set[str]:
 
 
 def phantom_numbers(family: str) -> dict[str, int]:
-    """The index of each phantom that bench.attack can use, by its case's name."""
+    """Return the index of each phantom that bench.attack can use, by the name of its case."""
     return {phantom.case_name(family, "test", index): index for index in range(_PHANTOMS)}

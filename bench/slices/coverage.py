@@ -1,4 +1,4 @@
-"""Whether the coil maps of a slice cover its object, and what to do where they do not."""
+"""Whether the coil maps of a slice cover its object, and what to do if they do not."""
 
 from __future__ import annotations
 
@@ -19,18 +19,24 @@ from jaxcs.fourier import centre_slice, image_crop
 from jaxcs.metrics import METRICS
 from jaxcs.types import Kspace, Maps, Measurement
 
-# The share of the energy of the measured centre that coil maps may leave out.  On 4 measured brains, 6 phantoms and 6
-# images with simulated coils maps of 5 and more columns leave out 0.3 to 7 %.  Maps that leave out over a fifth lose
+# Share of the energy of the measured centre that coil maps may leave out [-].  On 4 measured brains, 6 phantoms and 6
+# images with simulated coils, maps of 5 and more columns leave out 0.3 to 7 %.  Maps that leave out over a fifth lose
 # the object: the fully sampled data combined by them have at most 28 dB in it.
 MOST_LEFT_OUT = 0.1
-# Rows and columns from which on maps are good: of 7 x 7 samples they leave out 1 to 5 %, of 6 x 6 3 to 11 %, of 5 x 5
-# 6 to 41 %.
+# Number of rows and columns from which maps are good: maps leave out 1 to 5 % with 7 x 7 samples, 3 to 11 % with 6 x 6,
+# and 6 to 41 % with 5 x 5.
 _ENOUGH = 7
 _left_out = jax.jit(left_out)
 
 
 def why_no_maps(case: Case, kspace: np.ndarray, centre: tuple[int, int]) -> str:
-    """Why an image through the coil maps is zero everywhere, and what to do."""
+    """Say why an image through the coil maps is zero everywhere, and what to do.
+
+    Args:
+        case: the slice.
+        kspace: (coil, ny, nx) measured k-space.
+        centre: (rows, columns) of the fully sampled centre.
+    """
     if case.maps is not None:
         return "its coil maps are zero wherever there is signal; correct 'maps', or delete it to have maps estimated"
     if not kspace[..., _block(kspace.shape, centre)].any():
@@ -39,12 +45,17 @@ def why_no_maps(case: Case, kspace: np.ndarray, centre: tuple[int, int]) -> str:
 
 
 def flags_give_too_few(case: Case, centre: tuple[int, int]) -> bool:
-    """Whether maps are estimated from a centre that flags made too small."""
+    """Return whether maps are estimated from a centre that the flags made too small.
+
+    Args:
+        case: the slice.
+        centre: (rows, columns) of the fully sampled centre.
+    """
     return case.maps is None and case.mask is None and min(centre) < _ENOUGH
 
 
 def _few(case: Case, centre: tuple[int, int]) -> str:
-    """What to do about coil maps that were estimated, and are poor."""
+    """The remedy for coil maps that were estimated and are poor."""
     size = f"{centre[1]} columns" if centre[0] == case.kspace.shape[-2] else f"{centre[0]} x {centre[1]} samples"
     estimated = f"they are estimated from the {size} of its fully sampled centre"
     if flags_give_too_few(case, centre):
@@ -55,7 +66,13 @@ def _few(case: Case, centre: tuple[int, int]) -> str:
 
 
 def doubts(case: Case, share: float | None, centre: tuple[int, int]) -> list[Doubt]:
-    """Coil maps that cover too little of the object."""
+    """Return a doubt if the coil maps cover too little of the object.
+
+    Args:
+        case: the slice.
+        share: share of energy that the maps leave out [-], or None.
+        centre: (rows, columns) of the fully sampled centre.
+    """
     if share is None or share <= MOST_LEFT_OUT:
         return []
     remedy = (
@@ -73,7 +90,7 @@ def doubts(case: Case, share: float | None, centre: tuple[int, int]) -> list[Dou
 
 
 def _block(shape: tuple[int, ...], centre: tuple[int, int]) -> np.ndarray:
-    """(ny, nx), True in the fully sampled centre, of which maps are estimated."""
+    """(ny, nx), True in the fully sampled centre, from which maps are estimated."""
     found = np.zeros(shape[-2:], bool)
     rows, columns = (centre_slice(size, width) for size, width in zip(shape[-2:], centre, strict=True))
     found[rows, columns] = True
@@ -81,10 +98,20 @@ def _block(shape: tuple[int, ...], centre: tuple[int, int]) -> np.ndarray:
 
 
 def share_left_out(measurement: Measurement, centre: tuple[int, int]) -> float | None:
-    """By the columns that maps are estimated from at most; None where the zero frequency itself is not measured."""
+    """Measure the share of the centre's energy that the coil maps leave out [-].
+
+    The centre has at most as many columns as are used for estimating maps.
+
+    Args:
+        measurement: the slice.
+        centre: (rows, columns) of the fully sampled centre.
+
+    Returns:
+        The share, or None if the zero frequency is not measured.
+    """
     most = EspiritConfig().calibration_width
     columns = min(centre[1], most)
-    # Rows of a mask of columns are measured to the end, and the more of them, the sharper the images.
+    # Column masks sample all rows; more rows in the centre give sharper images.
     rows = centre[0] if measurement.mask.ndim == 1 else min(centre[0], most)
     if not min(rows, columns):
         return None
@@ -93,9 +120,11 @@ def share_left_out(measurement: Measurement, centre: tuple[int, int]) -> float |
 
 
 def share_outside(kspace: np.ndarray, centre: tuple[int, int]) -> float:
-    """The norm of the measured entries outside the fully sampled centre, over that of all of them.
+    """Compute the norm of the measured samples outside the fully sampled centre, over the norm of all [-].
 
-    kspace: (coil, ny, nx), zero where nothing is measured.
+    Args:
+        kspace: (coil, ny, nx), zero where not measured.
+        centre: (rows, columns) of the fully sampled centre.
     """
     outside = np.where(_block(kspace.shape, centre), 0, kspace)
     return float(np.linalg.norm(outside) / np.linalg.norm(kspace))
@@ -108,10 +137,19 @@ def ceiling(
     data_range: Float[Array, ""],
     region: tuple[int, int, int, int] | None,
 ) -> dict[str, float | None]:
-    """PSNR and SSIM of the fully sampled data combined by the maps: the best that an image through them can be.
+    """Score the fully sampled data combined by the maps: the best possible image through these maps.
 
-    Scored as a method's image is, within `region`.  None for a score that is not finite, as of an image that equals its
-    target.
+    The image is scored like the image of a method.
+
+    Args:
+        kspace: (coil, ny, nx) fully sampled k-space.
+        maps: (coil, ny, nx) coil sensitivity maps.
+        target: (ty, tx) target image.
+        data_range: maximum of the volume.
+        region: (first row, first column, rows, columns) that is scored, or None for all.
+
+    Returns:
+        PSNR [dB] and SSIM [-]; None for a score that is not finite, for example if the image equals its target.
     """
     scores = _ceiling(kspace, maps, target, data_range, region)
     return {name: float(score) if math.isfinite(score) else None for name, score in scores.items()}
@@ -121,7 +159,7 @@ def ceiling(
 def _ceiling(
     kspace: Kspace, maps: Maps, target: Array, data_range: Array, region: tuple[int, int, int, int] | None
 ) -> dict[str, Array]:
-    """One function, because many small ones take long to load."""
+    """All scores in one compiled function, because many small ones take long to load."""
     image = image_crop(magnitude(combined(kspace, maps)), (target.shape[0], target.shape[1]))
     seen = crop(image, region), crop(target, region)
     return {name: METRICS[name](*seen, data_range) for name in ("psnr", "ssim")}

@@ -1,4 +1,4 @@
-"""Data that are already under-sampled: flags about sampling are then not theirs, and the record must not say so."""
+"""Data that are already under-sampled: flags about sampling do not apply, and the record must not list them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ FLAGS = ("--mask", "--acceleration", "--center-fraction")
 
 
 def settled(config: RunConfig, argv: Sequence[str]) -> RunConfig:
-    """The configuration, without sampling where every file of its data has a mask of its own.
+    """Remove the sampling from a configuration if every file of its data has a mask.
 
-    argv: the command line, of which a flag about sampling would then be ignored.
-    Raises UsageError for such a flag.
+    Args:
+        config: the configuration.
+        argv: the command line, in which a flag about sampling would be ignored.
+
+    Raises:
+        UsageError: the command line has such a flag, or the configuration shifts these data.
     """
     if config.data is None or not _all_masked(config.data):
         return config
@@ -36,12 +40,12 @@ def settled(config: RunConfig, argv: Sequence[str]) -> RunConfig:
 
 
 def _all_masked(data: str) -> bool:
-    """Whether every file has a mask of its own; ends at the first that has none, or cannot be read."""
+    """Whether every file has a mask; stops at the first file that has none or cannot be read."""
     try:
         for path in volume_files(Path(data)):
             with open_file(path) as file:
                 if not holds(file, "mask"):
                     return False
     except InputError:
-        return False  # the run itself will say why
+        return False  # the run will say why
     return True

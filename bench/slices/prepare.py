@@ -1,14 +1,12 @@
-"""From a case to what the experiment computes on: under-sampled, with coil maps, scaled."""
+"""Preparation of a case for the experiment: under-sampling, coil maps, scaling."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array
 
 from bench.plan.config import OF_THE_FILE, RunConfig, Sampling
 from bench.plan.errors import InputFileError, UnsuitedError
@@ -17,40 +15,32 @@ from bench.slices.own_mask import FLAGS
 from data_prep.cases import Case, Doubt
 from data_prep.maps import coil_maps
 from jaxcs import masks
-from jaxcs.attacks.changes import CHANGES
-from jaxcs.coils.background import has_background, noise_covariance, thermal_level
+from jaxcs.coils.background import noise_factor
 from jaxcs.coils.espirit import EspiritConfig, check_calibration
-from jaxcs.recon import normalise
-from jaxcs.types import Measurement
+from jaxcs.recon.scale import unit_scale
+from jaxcs.threats.changes import CHANGES
+from jaxcs.types import SliceData
 
 NO_BACKGROUND = "no background to measure noise in"
 
 
-class SliceData(NamedTuple):
-    """One slice, divided by max|A^H y|; leaves only, so that slices of one shape stack.
-
-    kspace is the case's whole k-space, before `mask` is applied; target is (ty, tx); data_range its volume's maximum.
-    noise: lower triangular L with the covariance L L^H of the coils' thermal noise, up to a factor.
-    """
-
-    kspace: Complex[Array, "coil ny nx"]
-    mask: Bool[Array, "..."]
-    maps: Complex[Array, "coil ny nx"]
-    target: Float[Array, "ty tx"]
-    data_range: Float[Array, ""]
-    noise: Complex[Array, "coil coil"]
-
-
 class Prepared(NamedTuple):
-    """A slice that is ready, with what the record says of it.
+    """A slice that is ready, with its entries for the record.
 
-    scale: raw units per unit of `data`.  mask: what draws its mask, or `OF_THE_FILE`.
-    calibration: (rows, columns) that maps are estimated from, None where the source gave maps.
-    thermal: the epsilon that the scan's own noise amounts to, None where it cannot be told.
-    left_out: share of the energy of the fully sampled centre that the coil maps leave out, None where there is none.
-    outside: norm of the measured entries outside that centre, over that of all of them.
-    ceiling: scores of the fully sampled data combined by the coil maps; None where the data are not fully sampled.
-    doubts: what cannot be right about the slice, or about its maps.
+    Attributes:
+        name: name of the case.
+        volume: name of the volume.
+        data: the arrays.
+        scale: raw units per unit of `data`.
+        mask: kind of the mask, or `OF_THE_FILE`.
+        sampling: the numbers of the mask.
+        calibration: (rows, columns) from which maps are estimated, None if the source has maps.
+        thermal: epsilon that corresponds to the noise of the scan [-], None if not known.
+        left_out: share of the energy of the fully sampled centre that the coil maps leave out [-]; None if the zero
+            frequency is not measured.
+        outside: norm of the measured samples outside that centre, over the norm of all [-].
+        ceiling: scores of the fully sampled data combined by the coil maps; None if the data are not fully sampled.
+        doubts: reasons why the slice or its maps may be wrong.
     """
 
     name: str
@@ -67,16 +57,25 @@ class Prepared(NamedTuple):
     doubts: tuple[Doubt, ...]
 
     def described(self) -> dict[str, Any]:
-        """The sampling as run.json has it."""
+        """Return the entry of run.json about the sampling."""
         found: dict[str, Any] = {"mask": self.mask} | self.sampling._asdict() | {"scale": self.scale}
         found |= {"maps_leave_out": self.left_out, "outside_centre": self.outside, "ceiling": self.ceiling}
         return found | ({"doubts": [list(one) for one in self.doubts]} if self.doubts else {})
 
 
 def prepare(case: Case, config: RunConfig) -> Prepared:
-    """Sample, estimate maps and scale one case.
+    """Under-sample one case, estimate its coil maps and scale it.
 
-    Raises UnsuitedError where the flags do not fit this case, InputFileError where its data are unfit.
+    Args:
+        case: the slice as its source has it.
+        config: settings of the run.
+
+    Returns:
+        The prepared slice.
+
+    Raises:
+        UnsuitedError: the flags do not fit this case.
+        InputFileError: the data of the case cannot be used.
     """
     shape = (case.kspace.shape[-2], case.kspace.shape[-1])
     own = case.mask is not None
@@ -106,12 +105,10 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     if maps is None:
         assert calibration is not None
         maps = coil_maps(kspace, calibration)
-    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
-    measurement, scale = normalise(Measurement(jnp.asarray(kspace / largest), jnp.asarray(mask), jnp.asarray(maps)))
-    if not float(scale) > 0:
+    measurement, raw = unit_scale(kspace, mask, maps)
+    if not raw > 0:
         fault = UnsuitedError if coverage.flags_give_too_few(case, centre) else InputFileError
         raise fault(f"{case.name}: {coverage.why_no_maps(case, kspace, centre)}")
-    raw = float(scale) * largest
     noise, thermal = _noise(case, jnp.asarray(case.kspace / raw), measurement.mask)
     if thermal is None and not own and config.norm == "whitened":
         raise InputFileError(f"{case.name}: {NO_BACKGROUND}, by which --norm whitened whitens; use --norm measured")
@@ -148,7 +145,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
 
 
 def _check_flags(case: Case, config: RunConfig) -> None:
-    """Raise UnsuitedError where flags do not fit this case."""
+    """Raise UnsuitedError if flags do not fit this case."""
     if case.mask is not None:
         if config.norm in ("kspace", "whitened"):
             raise UnsuitedError(
@@ -173,7 +170,7 @@ def _noise_doubts(own: bool, thermal: float | None) -> list[Doubt]:
 
 
 def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
-    """Of a file that lies among others without a mask."""
+    """The doubt about a file with a mask among files without masks."""
     if not own or config.mask == OF_THE_FILE:
         return []
     return [
@@ -182,25 +179,12 @@ def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
 
 
 def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]:
-    """The factor of the noise covariance, and the thermal level; of a whole scan only, whose background is seen."""
+    """The factor of the noise covariance, and the thermal level; only a whole scan shows its background."""
     coils = case.kspace.shape[0]
     if case.mask is not None:
         return jnp.eye(coils, dtype=jnp.complex64), None
-    factor, level, seen = _noise_factor(kspace, mask, case.padding)
+    factor, level, seen = noise_factor(kspace, mask, case.padding)
     return (factor, float(level)) if seen else (jnp.eye(coils, dtype=jnp.complex64), None)
-
-
-@partial(jax.jit, static_argnums=2)
-def _noise_factor(kspace: Array, mask: Array, padding: tuple[int, int]) -> tuple[Array, Array, Array]:
-    """One function, because some fifty small ones take half a second to load and two to compile."""
-    covariance = noise_covariance(kspace, padding)
-    coils = kspace.shape[0]
-    # A dead coil has no noise, and noise-free images have none at all: a little of the mean keeps the factor finite.
-    floor = jnp.maximum(1e-6 * jnp.trace(covariance).real / coils, jnp.finfo(jnp.float32).tiny)
-    factor = jnp.linalg.cholesky(covariance + floor * jnp.eye(coils, dtype=covariance.dtype))
-    scale = jnp.sqrt(jnp.trace(covariance).real / coils)
-    level = thermal_level(covariance, kspace, mask)
-    return factor / jnp.where(scale > 0, scale, 1.0), level, has_background(covariance, kspace, padding)
 
 
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
@@ -212,12 +196,25 @@ def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
 def draw_mask(
     sampling: Sampling, shape: tuple[int, int], padding: tuple[int, int], seed: tuple[int, ...]
 ) -> np.ndarray:
-    """The mask that the sampling asks for, of k-space of `shape`.  Raises ValueError if it cannot be drawn."""
+    """Draw the mask of a sampling for k-space.
+
+    Args:
+        sampling: the kind of mask and its numbers.
+        shape: (ny, nx) of the k-space.
+        padding: first acquired column and the first column after the acquired ones.
+        seed: seed of the mask.
+
+    Returns:
+        (nx,) or (ny, nx), True where measured.
+
+    Raises:
+        ValueError: the mask cannot be drawn.
+    """
     if sampling.acceleration is None or sampling.center_fraction is None:
         raise ValueError("the data had masks of their own when the run began, and now have none")
     mask = masks.make(sampling.mask, shape, sampling.acceleration, sampling.center_fraction, seed).copy()
     left, right = padding
-    # Columns that the scanner never acquired hold zeros: nothing is measured there, and nothing can be perturbed.
+    # Columns that the scanner never acquired hold zeros: they are not measured, and an attack must not perturb them.
     mask[..., :left] = False
     mask[..., right:] = False
     return mask

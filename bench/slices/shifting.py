@@ -1,4 +1,4 @@
-"""Cases as --shift makes them, the only place where shifts are applied."""
+"""The shifts of cases by --shift; no other module applies shifts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from data_prep.fastmri import SliceInfo
 from data_prep.files import Found
 from data_prep.shifts import SHIFTS, check, reach, shifted
 
-# By name and size, in the order in which they happen.
+# (name, size) of each shift, in the order in which they happen.
 Shifts = Sequence[tuple[str, float]]
-# position -> the slices about it, read; raises InputError.
+# position -> the neighbouring slices, read; raises InputError.
 Neighbours = Callable[[int], list[Case]]
 
 
 def check_shift(shift: Shifts, data: str | None) -> None:
-    """Raise UsageError where a shift of `data`, or of the phantom where None, cannot be what was asked for."""
+    """Raise UsageError if a shift cannot be applied to `data`, or to the phantom if `data` is None."""
     for name, size in shift:
         try:
             check(name, size)
@@ -33,7 +33,13 @@ def shifting(
     read: Callable[[Sequence[int]], Iterator[Case | InputError]],
     neighbours: Neighbours = lambda position: [],
 ) -> Callable[[Sequence[int]], Iterator[Case | InputError]]:
-    """A source's `read`, whose cases are then shifted."""
+    """Wrap the `read` of a source so that its cases are shifted.
+
+    Args:
+        config: settings of the run.
+        read: reads the cases at these positions.
+        neighbours: reads the neighbouring slices of a position.
+    """
     if not config.shift:
         return read
 
@@ -51,12 +57,12 @@ def shifting(
 
 
 def shifted_reader(read: Callable[[], Case], shift: Shifts) -> Callable[[], Case]:
-    """A case's own reader, whose case is then shifted; not by thickness, which needs the slices about it."""
+    """Wrap the reader of one case so that the case is shifted; without thickness, which needs neighbouring slices."""
     return (lambda: shifted(read(), shift)) if shift else read
 
 
 def neighbours_among(config: RunConfig, found: Found, slices: Sequence[SliceInfo]) -> Neighbours:
-    """Of `slices`, by position; neighbours may be any slices that were found, also those beyond --limit."""
+    """Return the reader of the neighbours of `slices`, by position; neighbours may be beyond --limit."""
     far = reach(config.shift)
     volumes: dict[tuple[str, str], list[SliceInfo]] = {}
     for info in found.slices if far else []:
@@ -71,5 +77,5 @@ def neighbours_among(config: RunConfig, found: Found, slices: Sequence[SliceInfo
 
 
 def in_words(shift: Shifts) -> str:
-    """What was shifted, and by how much."""
+    """Return the shifts and their sizes in words."""
     return ", ".join(f"{name} {size:g} ({SHIFTS[name].unit})" for name, size in shift)

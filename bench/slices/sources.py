@@ -1,4 +1,4 @@
-"""Where cases come from: the built-in phantom, fastMRI files, or images with simulated coils."""
+"""Sources of cases: the built-in phantom, fastMRI files, or images with simulated coils."""
 
 from __future__ import annotations
 
@@ -23,19 +23,25 @@ from data_prep.files import list_cases
 from data_prep.machine import missing_device
 from data_prep.shifts import shape_after
 
-# Images of the phantom where no number is given: as many as two cores attack in about a minute.
+# Default numbers of phantom images: two cores attack as many in about a minute.
 _PHANTOM_IMAGES, _FEW_IMAGES = 10, 2
 
 
 class Source(NamedTuple):
-    """Cases that have been found, but not read.
+    """Cases that are listed, but not yet read.
 
-    description: of the whole run's.  total: how many those are.
-    positions: which of them these are; fewer in a part of a run, or where some are done.
-    names: of each, slices of one shape together, so that they fill batches and few compiled functions are alive.
-    shapes: (coil, ny, nx) of each.  sha256: of each file and of the list of --only, by name; nothing for the phantom,
-    which the version decides.
-    read: positions -> each a case, or why it cannot be used, one after another.
+    Attributes:
+        description: the cases of the whole run in words.
+        total: number of cases of the whole run.
+        positions: positions of these cases in the whole run; fewer in a part of a run, or if some are done.
+        names: names of these cases.  Slices of one shape are together, so that they fill batches and few compiled
+            functions
+            are in memory.
+        shapes: (coil, ny, nx) of each case.
+        notes: remarks to print.
+        sha256: hash of each file and of the list of --only, by name; empty for the phantom, which the version
+            determines.
+        read: yields for each position a case, or why it cannot be used.
     """
 
     description: str
@@ -48,11 +54,11 @@ class Source(NamedTuple):
     read: Callable[[Sequence[int]], Iterator[Case | InputError]]
 
     def cases(self) -> Iterator[Case | InputError]:
-        """Each case, or why it cannot be used, in the order of the names."""
+        """Yield each case, or why it cannot be used, in the order of the names."""
         return self.read(self.positions)
 
     def without(self, done: Collection[int]) -> Source:
-        """Those whose positions are not among `done`."""
+        """Return the cases whose positions are not in `done`."""
         left = [index for index, position in enumerate(self.positions) if position not in done]
         return self._replace(
             positions=[self.positions[index] for index in left],
@@ -62,10 +68,16 @@ class Source(NamedTuple):
 
 
 def open_source(config: RunConfig, shard: Shard = WHOLE, few: bool = False) -> Source:
-    """The source that the configuration names, or a part of it.
+    """Open the source that the configuration names, or a part of it.
 
-    few: whether the phantom has few images if no number is given, because each takes long.
-    Raises InputFileError if none can be read, UsageError if there are fewer cases than parts.
+    Args:
+        config: settings of the run.
+        shard: the part.
+        few: whether the phantom has few images if no number is given, because each takes long.
+
+    Raises:
+        InputFileError: no case can be read.
+        UsageError: there are fewer cases than parts.
     """
     check_shift(config.shift, config.data)
     if config.data is None:
@@ -119,16 +131,23 @@ def open_source(config: RunConfig, shard: Shard = WHOLE, few: bool = False) -> S
 
 
 def check_device(device: str) -> None:
-    """Raise UsageError where the device that was asked for is not there, or JAX was told to forbid what methods do."""
+    """Raise UsageError if the requested device is missing, or JAX's settings forbid what methods do."""
     reason = missing_device(device) or forbidding()
     if reason is not None:
         raise UsageError(reason)
 
 
 def mesh_of(devices: int | None) -> Mesh | None:
-    """So many of this machine's devices, all of them for 0, as one axis; None for one.
+    """Make a mesh of devices of this machine with one axis.
 
-    Raises UsageError where there are fewer.
+    Args:
+        devices: number of devices, 0 for all, None for one.
+
+    Returns:
+        The mesh, or None for one device.
+
+    Raises:
+        UsageError: the machine has fewer devices.
     """
     there = jax.local_devices()
     if devices is not None and devices > len(there):

@@ -1,1 +1,1 @@
-"""Parts of `bench.speed`: the work, who does it, how it is timed, and what the machine could do at most."""
+"""Parts of `bench.speed`: the work, the programs that do it, the timing, and the limits of the machine."""

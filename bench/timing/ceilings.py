@@ -1,4 +1,4 @@
-"""What this machine can do at most: copy memory, and multiply matrices; programs, as in `bench.timing.programs`."""
+"""Limits of this machine: copying memory and multiplying matrices, as programs (see `bench.timing.programs`)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ _REPETITIONS = 9
 
 
 class Ceilings(NamedTuple):
-    """bandwidth [bytes/s], read and written together; product [operations/s] in float32.  Best of nine runs each."""
+    """The best of nine runs each.
+
+    Attributes:
+        bandwidth: bytes read plus bytes written [bytes/s].
+        product: float32 operations of a matrix product [operations/s].
+    """
 
     bandwidth: float
     product: float
 
 
 def measure() -> Ceilings:
-    """Both ceilings, each in a process of its own, with all cores."""
+    """Measure both limits on all cores, each in a separate process."""
     seconds = {}
     for name in ("copy", "product"):
         with Worker(f"bench.timing.ceilings:{name}", {}) as worker:
@@ -34,7 +39,7 @@ def measure() -> Ceilings:
 
 
 def copy(options: dict[str, Any]) -> Callable[[int], None]:
-    """One array into another, a part on each core."""
+    """Copy one array into another, a part on each core."""
     cores = os.cpu_count() or 1
     source, target = np.ones(_COPIED // 8), np.zeros(_COPIED // 8)
     parts = list(zip(np.array_split(target, cores), np.array_split(source, cores), strict=True))
@@ -43,7 +48,7 @@ def copy(options: dict[str, Any]) -> Callable[[int], None]:
 
 
 def product(options: dict[str, Any]) -> Callable[[int], Any]:
-    """Two square matrices, by the library that our networks use."""
+    """Multiply two square matrices with the library that our networks use."""
     import jax
     import jax.numpy as jnp
 

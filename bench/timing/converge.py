@@ -1,4 +1,4 @@
-"""How many iterations a solver needs until it is near its own solution."""
+"""The number of iterations until a solver is near its own solution."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-LIMIT = 1000  # iterations that stand for the solution
+LIMIT = 1000  # the image after so many iterations counts as the solution
 TOLERANCE = 1e-3
 _FIRST = 16
 
 
 def nrmse(image: np.ndarray, reference: np.ndarray) -> float:
-    """||image - reference|| / ||reference||, of complex images."""
+    """Return ||image - reference|| / ||reference|| of complex images [-]."""
     return float(np.linalg.norm(image - reference) / np.linalg.norm(reference))
 
 
 def smallest(distance: Callable[[int], float], limit: int = LIMIT, tolerance: float = TOLERANCE) -> int:
-    """The smallest k in 1..limit with distance(k) <= tolerance, by doubling and then halving the interval.
+    """Find the smallest k in 1..limit with distance(k) <= tolerance, by doubling and then bisection.
 
-    distance: of k, small from some k on; where it comes and goes, the k is one at which it comes.  That of `limit` is
-    0 by definition and is never asked for.
+    Args:
+        distance: function of k that stays small from some k on.  If it rises again, the result is one crossing of the
+            tolerance.  It is never called at `limit`, where the distance is 0 by definition.
+        limit: largest number of iterations.
+        tolerance: largest distance that counts as near [-].
     """
     low, high = 0, min(_FIRST, limit)
     while high < limit and distance(high) > tolerance:

@@ -1,7 +1,7 @@
-"""Floating-point operations and bytes that our side of the work comes to, counted from the algorithms.
+"""Floating-point operations and bytes of our side of the work, counted from the algorithms.
 
-Bytes are those of arrays that no core's cache holds, each counted once for every pass that the algorithm makes over it:
-what a perfect program of this algorithm would move, if nothing stayed in the cache that the cores share.
+Only arrays too large for a core's cache count as bytes, once for every pass of the algorithm over them.  A perfect
+program of this algorithm would move these bytes if nothing stayed in the cache that the cores share.
 """
 
 from __future__ import annotations
@@ -14,36 +14,52 @@ _REAL = 4
 
 
 class Counts(NamedTuple):
-    """Floating-point operations and bytes of one run."""
+    """Floating-point operations and bytes of one run.
+
+    Attributes:
+        flops: number of floating-point operations.
+        bytes: bytes read and written.
+    """
 
     flops: float
     bytes: float
 
     def times(self, factor: float) -> Counts:
-        """Both, so many times."""
+        """Return both numbers times `factor`."""
         return Counts(factor * self.flops, factor * self.bytes)
 
     def plus(self, other: Counts) -> Counts:
-        """Both, together."""
+        """Return the sums of both numbers."""
         return Counts(self.flops + other.flops, self.bytes + other.bytes)
 
 
 def fft(length: int) -> float:
-    """Operations of one complex transform, by the usual convention: 5 n log2 n."""
+    """Count the operations of one complex FFT by the usual convention: 5 n log2 n."""
     return 5 * length * math.log2(length)
 
 
 def normal(shape: tuple[float, int, int]) -> Counts:
-    """A^H A of a column mask: for each coil, multiply by the map, transform the rows there and back, multiply, add."""
+    """Count A^H A of a column mask: for each coil, multiply by the map, transform the rows both ways, multiply, add.
+
+    Args:
+        shape: (coils, rows, columns); coils may be an average.
+    """
     coils, rows, columns = shape
     pixels = rows * columns
     flops = coils * (rows * 2 * fft(columns) + pixels * (6 + 6 + 2))
-    # The maps once, the image in and out; coil images live in a core's cache.
+    # Maps are read once, the image is read and written; coil images stay in a core's cache.
     return Counts(flops, (coils * pixels + 2 * pixels) * _COMPLEX)
 
 
 def wavelet(shape: tuple[float, int, int], taps: int) -> Counts:
-    """There and back: along both axes each sample of a level is `taps` products and sums, of both parts."""
+    """Count a wavelet transform and its inverse.
+
+    Along both axes, each sample of a level takes `taps` products and sums for real and imaginary part.
+
+    Args:
+        shape: (coils, rows, columns).
+        taps: length of the filters.
+    """
     pixels = shape[1] * shape[2]
     levels = 4 / 3  # 1 + 1/4 + 1/16 + ...
     flops = 2 * 2 * 2 * (2 * taps) * levels * pixels  # ways, parts, axes
@@ -51,19 +67,34 @@ def wavelet(shape: tuple[float, int, int], taps: int) -> Counts:
 
 
 def l1(shape: tuple[float, int, int], taps: int, iterations: float) -> Counts:
-    """FISTA: A^H A, the wavelets there and back, the threshold (10), momentum, step and the restart's product (20)."""
+    """Count FISTA: A^H A, wavelets both ways, threshold (10 operations), and momentum, step and restart (20).
+
+    Args:
+        shape: (coils, rows, columns).
+        taps: length of the wavelet filters.
+        iterations: number of iterations.
+    """
     pixels = shape[1] * shape[2]
-    # Step: z, gradient and A^H y in, x out; threshold: in and out; momentum and restart: x, its last, z in, z out.
+    # Step: reads z, gradient and A^H y, writes x.  Threshold: reads and writes.  Momentum and restart: read x, its last
+    # value
+    # and z, write z.
     rest = Counts(30 * pixels, (4 + 2 + 4) * pixels * _COMPLEX)
     return normal(shape).plus(wavelet(shape, taps)).plus(rest).times(iterations)
 
 
 def espirit(shape: tuple[int, int, int], iterations: int, calibration: int = 24, kernel: int = 6) -> Counts:
-    """The row space (Gram matrix and eigenvectors), G(r) from its lags, and power iterations at each pixel."""
+    """Count ESPIRiT: row space (Gram matrix, eigenvectors), G(r) from its lags, power iterations at each pixel.
+
+    Args:
+        shape: (coils, rows, columns).
+        iterations: number of power iterations.
+        calibration: side of the calibration region [samples].
+        kernel: side of the kernels [samples].
+    """
     coils, rows, columns = shape
     pixels, lags, size = rows * columns, 2 * kernel - 1, coils * kernel**2
     patches = (calibration - kernel + 1) ** 2
-    # A complex product and sum is 8 operations; a Hermitian eigenproblem with vectors about 9 n^3 of those that count.
+    # A complex product and sum is 8 operations.  A Hermitian eigenproblem with vectors takes about 9 n^3 of them.
     row_space = 8 * size**2 * (patches + size) + 4 * 9 * size**3
     matrices = 8 * coils**2 * (lags * lags * columns + lags * pixels)
     power = iterations * pixels * (8 * coils**2 + 20 * coils)
@@ -77,7 +108,15 @@ def _convolution(rows: float, columns: float, inputs: int, outputs: int, side: i
 
 
 def unet(rows: int, columns: int, inputs: int, channels: int, pools: int) -> Counts:
-    """The forward pass: its convolutions, and two passes over what each gives, to normalise and rectify."""
+    """Count the forward pass: the convolutions, and two passes over each output for normalisation and activation.
+
+    Args:
+        rows: rows of the image.
+        columns: columns of the image.
+        inputs: channels of the image.
+        channels: channels of the first level.
+        pools: number of levels below the first.
+    """
     total = Counts(0, 0)
 
     def block(level: int, before: int) -> Counts:
@@ -90,7 +129,7 @@ def unet(rows: int, columns: int, inputs: int, channels: int, pools: int) -> Cou
         total = total.plus(block(level, channels * 2 ** (level - 1) if level else inputs))
     for level in range(pools):
         ny, nx, wide = rows / 2**level, columns / 2**level, channels * 2**level
-        # Up-sampling: each sample below gives 2 x 2 above; then a block of the skip and what came up.
+        # Up-sampling: each sample becomes 2 x 2; then a block on the skip connection and the up-sampled result.
         total = total.plus(_convolution(ny / 2, nx / 2, 2 * wide, wide, 2)).plus(block(level, 2 * wide))
     return total.plus(_convolution(rows, columns, channels, inputs, 1))
 
@@ -98,7 +137,16 @@ def unet(rows: int, columns: int, inputs: int, channels: int, pools: int) -> Cou
 def varnet(
     shape: tuple[int, int, int], cascades: int, channels: int, pools: int, sens_channels: int, sens_pools: int
 ) -> Counts:
-    """The forward pass: a cascade is a U-Net on the combined image and one pass of A^H and A; maps one a coil."""
+    """Count the forward pass: in each cascade a U-Net on the combined image, A^H and A; for each map a U-Net.
+
+    Args:
+        shape: (coils, rows, columns).
+        cascades: number of cascades.
+        channels: channels of the first level of a cascade's U-Net.
+        pools: levels below the first of a cascade's U-Net.
+        sens_channels: channels of the first level of the U-Net for maps.
+        sens_pools: levels below the first of the U-Net for maps.
+    """
     coils, rows, columns = shape
     maps = unet(rows, columns, 2, sens_channels, sens_pools).times(coils)
     cascade = unet(rows, columns, 2, channels, pools).plus(normal(shape))
@@ -106,7 +154,13 @@ def varnet(
 
 
 def decoder(shape: tuple[int, int, int], channels: int, sizes: list[tuple[int, int]]) -> Counts:
-    """The forward pass: its convolutions, and a transform of every coil."""
+    """Count the forward pass: the convolutions, and an FFT of every coil image.
+
+    Args:
+        shape: (coils, rows, columns).
+        channels: channels of every layer.
+        sizes: (rows, columns) of every layer before the last two.
+    """
     coils, rows, columns = shape
     total = _convolution(rows, columns, channels, channels).plus(_convolution(rows, columns, channels, 2 * coils, 1))
     for ny, nx in sizes:

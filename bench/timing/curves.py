@@ -1,4 +1,4 @@
-"""How the cost of l1 grows with coils, matrix, iterations, slices together, and devices that share the slices."""
+"""Growth of the cost of l1 with coils, matrix size, iterations, slices together, and devices that share the slices."""
 
 from __future__ import annotations
 
@@ -14,15 +14,25 @@ _BATCHES = (1, 2, 4)
 
 
 def exponent(sizes: list[float], seconds: list[float]) -> float:
-    """The p of seconds = c size^p that fits best in logarithms (least squares)."""
+    """Fit p of seconds = c size^p in logarithms, by least squares."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def points(shape: tuple[int, int, int], iterations: int) -> dict[str, list[tuple[float, dict[str, Any]]]]:
-    """For each curve its sizes, and what differs from `shape` and `iterations` there.
+    """Choose the points of each curve.
 
-    Whole numbers; sizes that fall together are taken once.  Devices are those that JAX finds, in powers of two; they
-    share as many slices as there are most of them; one device makes no curve.
+    Sizes are rounded to whole numbers, and equal sizes are measured once.  The numbers of devices are powers of two up
+    to
+    those that JAX has.  At each point, the devices share as many slices as the largest number of devices.  With one
+    device
+    the curve has no points.
+
+    Args:
+        shape: (coils, rows, columns) of the largest point.
+        iterations: iterations of the largest point.
+
+    Returns:
+        For each curve, its points: the size, and the settings that differ from `shape` and `iterations`.
     """
     import jax
 
@@ -44,7 +54,17 @@ def points(shape: tuple[int, int, int], iterations: int) -> dict[str, list[tuple
 def measure(
     shape: tuple[int, int, int], iterations: int, repetitions: int, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Seconds (medians of interleaved runs) and exponent of each curve, on random data."""
+    """Measure seconds (medians of interleaved runs) and the exponent of each curve, on random data.
+
+    Args:
+        shape: (coils, rows, columns) of the largest point.
+        iterations: iterations of the largest point.
+        repetitions: number of timed runs of each point.
+        say: called with lines about progress.
+
+    Returns:
+        A record for each curve.
+    """
     found = []
     for over, at in points(shape, iterations).items():
         if not at:
@@ -55,7 +75,7 @@ def measure(
         base |= {"batch": 1, "devices": 1}
         runs = [_run(**(base | differs)) for _, differs in at]
         times: list[list[float]] = [[] for _ in runs]
-        for turn in range(repetitions + 1):  # the first compiles
+        for turn in range(repetitions + 1):  # the first turn compiles
             for run, seconds in zip(runs, times, strict=True):
                 start = time.perf_counter()
                 run()

@@ -1,4 +1,4 @@
-"""Time one row: every side in a process of its own, taking turns, so that a busy machine slows all alike."""
+"""Time one row: each side runs in a separate process; the sides take turns, so a busy machine slows all alike."""
 
 from __future__ import annotations
 
@@ -20,9 +20,20 @@ from bench.timing.rows import Row, Side
 def measure(
     row: Row, repetitions: int, folder: Path, ceilings: Ceilings, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """A record for each side: who, iterations, seconds, ratio to ours, memory, shares of the ceilings.
+    """Time all sides of a row; a peer that fails is reported and skipped.
 
-    A peer that fails is said and left out.  Raises WorkerError where our own side fails.
+    Args:
+        row: the work and its sides.
+        repetitions: number of timed runs of each side.
+        folder: folder for the images of solvers.
+        ceilings: limits of the machine.
+        say: called with lines about progress.
+
+    Returns:
+        A record for each side: who, iterations, seconds, ratio to ours, peak memory [bytes], shares of the limits.
+
+    Raises:
+        WorkerError: our own side fails.
     """
     with ExitStack() as stack:
         workers: list[tuple[Side, Worker, int, dict[str, Any]]] = []
@@ -36,7 +47,7 @@ def measure(
                     iterations, found, solution = _converge(worker, folder / f"{row.name}-{index}.npy")
                     solutions.append(solution)
                     found["nrmse_to_our_solution"] = nrmse(solution, solutions[0])
-                worker.run(iterations)  # compiles, and brings memory in
+                worker.run(iterations)  # compiles, and loads the memory
                 workers.append((side, worker, iterations, found))
             except WorkerError as error:
                 if index == 0:
@@ -45,7 +56,8 @@ def measure(
         times: list[list[float]] = [[] for _ in workers]
         for _ in range(repetitions):
             for (_, worker, iterations, _), seconds in zip(workers, times, strict=True):
-                # One that does not count, where it is short: memory comes back slowly from another's turn.
+                # An untimed run first if the run is short: memory returns slowly to the caches after another side's
+                # turn.
                 if not row.converge:
                     worker.run(iterations)
                 seconds.append(worker.run(iterations))
@@ -60,7 +72,7 @@ def measure(
 
 
 def _converge(worker: Worker, path: Path) -> tuple[int, dict[str, Any], np.ndarray]:
-    """Iterations until the image is near the solver's own solution, how near it then is, and that solution."""
+    """Iterations until the image is near the solver's own solution, the distances, and that solution."""
     worker.run(LIMIT, path)
     solution = np.load(path)
     distances: dict[int, float] = {}
@@ -76,7 +88,7 @@ def _converge(worker: Worker, path: Path) -> tuple[int, dict[str, Any], np.ndarr
 
 
 def summarise(seconds: list[float], ours: list[float]) -> dict[str, float]:
-    """Median, smallest and largest [s]; and the median of the ratios to ours of the same turn."""
+    """Return median, smallest and largest time [s], and the median over turns of the ratio to our time."""
     return {
         "median_s": statistics.median(seconds),
         "smallest_s": min(seconds),
@@ -86,9 +98,16 @@ def summarise(seconds: list[float], ours: list[float]) -> dict[str, float]:
 
 
 def shares(count: Counts | None, times: int, seconds: list[float], ceilings: Ceilings) -> dict[str, float]:
-    """The time that copying as many bytes, and multiplying as often, would take, over the time that was taken.
+    """Compare a measured time with the limits of the machine.
 
-    count: of a part that was done so many times; None where nothing was counted, and so nothing is said.
+    Args:
+        count: operations and bytes of one part, or None if they were not counted; the result is then empty.
+        times: number of parts in a run.
+        seconds: measured times [s].
+        ceilings: limits of the machine.
+
+    Returns:
+        The counts, and the time for copying as many bytes, and for as many operations, each over the measured time [-].
     """
     if count is None:
         return {}

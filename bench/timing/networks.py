@@ -1,4 +1,4 @@
-"""Steps on the networks: U-Net's and VarNet's gradient in the data, their training, and steps of ConvDecoder's fit."""
+"""Steps on the networks: gradients of U-Net and VarNet in the data, their training, and ConvDecoder's fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from bench.timing.programs.random_input import draw
 
 
 class Case(NamedTuple):
-    """step: the program; method; variant: of the paper, or channels; shape: of the image or of the k-space."""
+    """One timed step.
+
+    Attributes:
+        step: the program: "attack", "training" or "fit".
+        method: the network.
+        variant: the paper's configuration, or the number of channels of ConvDecoder.
+        shape: (coils, rows, columns) of the image or of the k-space.
+    """
 
     step: str
     method: str
@@ -28,12 +35,12 @@ CASES = {
     "convdecoder-paper": Case("fit", "convdecoder", "256", (15, 640, 368)),
 }
 LEARNING_RATE = 1e-3
-# Steps of a fit that are timed together, in the loop in which they run.
+# Number of steps of a fit that are timed together, in the loop in which they run.
 FIT_STEPS = 4
 
 
 def options(name: str) -> dict[str, Any]:
-    """What either side needs to build the network of a case."""
+    """Return what both sides need to build the network of a case."""
     from jaxcs.nets.conv_decoder import size_schedule
     from jaxcs.recon import METHODS
     from jaxcs.recon.convdecoder import PRESETS
@@ -52,7 +59,7 @@ def options(name: str) -> dict[str, Any]:
 
 
 def attack(options: dict[str, Any]) -> Callable[[int], Any]:
-    """Our gradient of mean |network|^2 in its input."""
+    """Build our gradient of mean |network|^2 in its input."""
     import jax
 
     loss, params, data = _network(options)
@@ -61,7 +68,7 @@ def attack(options: dict[str, Any]) -> Callable[[int], Any]:
 
 
 def training(options: dict[str, Any]) -> Callable[[int], Any]:
-    """One step of Adam on the weights, on one example, for the mean |network|^2."""
+    """Build one step of Adam on the weights, on one example, for the loss mean |network|^2."""
     import jax
     import optax
 
@@ -83,7 +90,7 @@ def training(options: dict[str, Any]) -> Callable[[int], Any]:
 
 
 def _network(options: dict[str, Any]) -> tuple[Callable[[Any, Any], Any], Any, Any]:
-    """mean |network|^2 of (weights, input), fresh weights, and the input."""
+    """The function (weights, input) -> mean |network|^2, fresh weights, and the input."""
     import jax
     import jax.numpy as jnp
 
@@ -105,7 +112,7 @@ def _network(options: dict[str, Any]) -> tuple[Callable[[Any, Any], Any], Any, A
 
 
 def fit(options: dict[str, Any]) -> Callable[[int], Any]:
-    """Steps of Adam on mean |M F G(C, z) - y|^2, the published network but for its channels."""
+    """Build steps of Adam on mean |M F G(C, z) - y|^2, with the published network except for the number of channels."""
     from dataclasses import replace
 
     import jax

@@ -1,4 +1,4 @@
-"""Our side of the work, as programs (see `bench.timing.programs`); compilation is never in the time."""
+"""Our side of the work, as programs (see `bench.timing.programs`); the time never includes compilation."""
 
 from __future__ import annotations
 
@@ -19,24 +19,28 @@ Program = Callable[[int], Any]
 
 
 class Compiled:
-    """A function whose compiled form depends on the number of iterations."""
+    """A function whose compiled form depends on the number of iterations.
+
+    Args:
+        compile_for: compiles the function for a number of iterations.
+    """
 
     def __init__(self, compile_for: Callable[[int], Callable[[], Any]]) -> None:
         self._compile_for, self._compiled = compile_for, dict[int, Callable[[], Any]]()
 
     def prepare(self, iterations: int) -> Program:
-        """Compile, once for each number; what comes back runs it."""
+        """Compile, once for each number of iterations; returns the program that runs it."""
         if iterations not in self._compiled:
             self._compiled[iterations] = self._compile_for(iterations)
         return lambda _: jax.block_until_ready(self._compiled[iterations]())
 
     def __call__(self, iterations: int) -> Any:
-        """Compile where needed, and run."""
+        """Compile if needed, and run."""
         return self.prepare(iterations)(iterations)
 
 
 def l1(options: dict[str, Any]) -> Compiled:
-    """The complex image of `jaxcs.recon.l1`."""
+    """Build the reconstruction of the complex image by `jaxcs.recon.l1`."""
     measurement = _measurement(options)
 
     def compile_for(iterations: int) -> Callable[[], Any]:
@@ -48,7 +52,7 @@ def l1(options: dict[str, Any]) -> Compiled:
 
 
 def l1_attack(options: dict[str, Any]) -> Compiled:
-    """The gradient of a squared distance to a target, in the k-space, through all of l1."""
+    """Build the gradient in the k-space of a squared distance to a target, through all of l1."""
     measurement = _measurement(options)
     target = jnp.zeros(measurement.maps.shape[1:])
 
@@ -65,14 +69,14 @@ def l1_attack(options: dict[str, Any]) -> Compiled:
 
 
 def espirit(options: dict[str, Any]) -> Program:
-    """Maps by a preset of `jaxcs.coils.espirit`."""
+    """Build the estimation of maps by a preset of `jaxcs.coils.espirit`."""
     measurement = _measurement(options)
     config, shape = coils.PRESETS[options["preset"]], work.calibration(measurement.kspace.shape)
     return lambda _: jax.block_until_ready(coils.espirit(measurement.kspace, shape, config))
 
 
 def normal(options: dict[str, Any]) -> Program:
-    """A^H A on a zero-filled image."""
+    """Build A^H A on a zero-filled image."""
     measurement = _measurement(options)
     a = Sense(measurement.maps, measurement.mask)
     image, apply = a.adjoint(measurement.kspace), jax.jit(Sense.normal)
@@ -80,7 +84,7 @@ def normal(options: dict[str, Any]) -> Program:
 
 
 def wavelet(options: dict[str, Any]) -> Program:
-    """Coefficients and back."""
+    """Build the wavelet transform and its inverse."""
     measurement = _measurement(options)
     _, ny, nx = measurement.maps.shape
     levels, grid = method.wavelet_grid(method.Config(wavelet=options["wavelet"]), (ny, nx))

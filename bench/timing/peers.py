@@ -1,4 +1,4 @@
-"""What users would use instead: where it is found, and how it is installed."""
+"""The peers that users would use instead: how they are located and installed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from bench.plan.errors import OutputError, UsageError
 _TORCH = "2.13.0"
 _NEEDED = ("numpy", "scipy", "h5py", "scikit-image", "pandas", "requests", "tqdm", "runstats", "PyYAML")
 _SIGPY = "sigpy==0.1.27"
-# Lightning and all that comes with it serves the package's training, not its models.
+# Lightning and its dependencies serve the package's training, not its models.
 _WITHOUT_NEEDS = ["fastmri==0.3.0"]
 _PACKAGES = ("sigpy", "torch", "fastmri")
 
 
 class Peers(NamedTuple):
-    """The interpreter that has SigPy, that which has PyTorch and `fastmri`, and whether BART is on the path.
+    """The peers that this machine has.
 
-    None where there is none; `versions` of what was found, `absent` says what was not, a line each.
+    Attributes:
+        sigpy: interpreter that has SigPy, or None.
+        torch: interpreter that has PyTorch and `fastmri`, or None.
+        bart: whether BART is on the path.
+        versions: version of each available peer, by name.
+        absent: one line for each missing peer.
     """
 
     sigpy: Path | None
@@ -33,7 +38,11 @@ class Peers(NamedTuple):
 
 
 def find(folder: Path | None) -> Peers:
-    """Look in `folder`, made by `set_up`, and in this environment.  UsageError where there is no such folder."""
+    """Look for peers in `folder`, which `set_up` made, and in this environment.
+
+    Raises:
+        UsageError: the folder has no interpreter.
+    """
     interpreters = [Path(sys.executable)]
     if folder is not None:
         python = folder / "bin" / "python"
@@ -59,7 +68,7 @@ def find(folder: Path | None) -> Peers:
 
 
 def _versions(interpreter: Path) -> dict[str, str]:
-    """The packages that an interpreter has, without importing them."""
+    """The versions of the peers' packages that an interpreter has, without importing them."""
     program = (
         "import json; from importlib.metadata import distributions; "
         f"print(json.dumps({{d.name: d.version for d in distributions() if d.name in {_PACKAGES!r}}}))"
@@ -73,10 +82,17 @@ def _versions(interpreter: Path) -> dict[str, str]:
 
 
 def set_up(folder: Path) -> list[str]:
-    """Make the environment; returns what it cannot hold, a line each.  OutputError where a step fails."""
+    """Make the environment for the peers.
+
+    Returns:
+        One line for each peer that the environment cannot hold.
+
+    Raises:
+        OutputError: a step of the installation fails.
+    """
     _step(folder, [sys.executable, "-m", "venv", str(folder)])
     install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q"]
-    # Where pip is told of an index with builds for CPUs alone; the one for all is larger and no faster here.
+    # If pip knows an index of CPU builds, use it: the build for all devices is larger and not faster here.
     if subprocess.run([*install, f"torch=={_TORCH}+cpu"], capture_output=True).returncode:
         _step(folder, [*install, f"torch=={_TORCH}"])
     _step(folder, [*install, _SIGPY, *_NEEDED])

@@ -1,4 +1,4 @@
-"""A program in a process of its own, asked for one run at a time."""
+"""A program in a separate process that does one run at a time on request."""
 
 from __future__ import annotations
 
@@ -17,18 +17,23 @@ _WORKER = Path(__file__).with_name("programs") / "worker.py"
 
 
 class WorkerError(RunError):
-    """What a program answered in place of a result, or its last words."""
+    """The error that a program answered instead of a result, or the last line that it printed."""
 
 
 class Worker:
     """A started program; a context manager that ends it.
 
-    program: MODULE:FUNCTION, see `bench.timing.programs`.  interpreter: None for this one, which then finds its modules
-    where this process does.  Raises WorkerError where the program cannot be made or a run fails.
+    Args:
+        program: MODULE:FUNCTION, see `bench.timing.programs`.
+        options: options of the program.
+        interpreter: None for the interpreter of this process; the program then has the module path of this process.
+
+    Raises:
+        WorkerError: the program cannot be made.
     """
 
     def __init__(self, program: str, options: dict[str, Any], interpreter: Path | None = None) -> None:
-        # Where another program holds a core, OpenMP threads that spin while they wait take 30 times as long.
+        # If another program holds a core, OpenMP threads that spin while they wait take 30 times as long.
         environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
         environment.pop("PYTHONPATH", None)
         if interpreter is None:
@@ -43,7 +48,7 @@ class Worker:
             text=True,
             env=environment,
         )
-        # A run that is asked for may take minutes.
+        # A run may take minutes.
         self._at_stop = at_stop(self._process.terminate)
         try:
             self._answer()
@@ -52,11 +57,22 @@ class Worker:
             raise
 
     def run(self, iterations: int = 1, save: Path | None = None) -> float:
-        """Seconds of one run; its result goes to `save` as .npy."""
+        """Do one run.
+
+        Args:
+            iterations: number of iterations.
+            save: path of an .npy file for the result, or None.
+
+        Returns:
+            The time of the run [s].
+
+        Raises:
+            WorkerError: the run fails.
+        """
         return float(self._ask({"run": iterations} | ({"save": str(save)} if save else {}))["seconds"])
 
     def memory(self) -> int:
-        """The most memory [bytes] that the process has held so far."""
+        """Return the peak memory of the process so far [bytes]."""
         return int(self._ask({"memory": True})["bytes"])
 
     def close(self) -> None:
@@ -83,7 +99,7 @@ class Worker:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # its last words are read below
+            pass  # its last line is read below
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is timed, and who does it."""
+"""The timed pieces of work, and who does each."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from bench.timing.networks import CASES
 from bench.timing.peers import Peers
 
 OURS = "jaxcs"
-# Relative to max|A^H y|, the project's default; SigPy and BART see the same data, and so the same lambda.
+# Relative to max|A^H y|, the default of the project.  SigPy and BART see the same data, and therefore the same lambda.
 LAM = 0.002
 
 
 @dataclass(frozen=True)
 class Side:
-    """Who does the work: a program (see `bench.timing.programs`), its options, and its interpreter, None for this.
+    """A program that does the work.
 
-    count: of one run, or of one iteration where the row asks for that; None for programs that are not ours.
+    Attributes:
+        who: label of the side.
+        program: MODULE:FUNCTION, see `bench.timing.programs`.
+        options: options of the program.
+        interpreter: interpreter of the program, None for the interpreter of this process.
+        count: operations and bytes of one run, or of one iteration if the row converges; None for peers.
     """
 
     who: str
@@ -32,9 +37,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Row:
-    """One piece of work.  The first side is ours, and the others' times are divided by its.
+    """One piece of work.
 
-    converge: the iterations are those that each side needs to come near its own solution, and counts are of one.
+    Attributes:
+        name: name of the work.
+        what: the work in words.
+        sides: the programs; the first is ours, and the times of the others are divided by its time.
+        converge: whether each side runs as many iterations as it needs to come near its own solution.
+        iterations: number of iterations, if not `converge`.
+        notes: remarks to print.
     """
 
     name: str
@@ -46,7 +57,15 @@ class Row:
 
 
 def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path, peers: Peers) -> Row:
-    """The row of that name, with the peers that are there."""
+    """Build the row of a name with the available peers.
+
+    Args:
+        name: name of the work.
+        shape: (coils, rows, columns) of the slice.
+        iterations: iterations of l1 for the gradient.
+        folder: folder of the slice, which `work.write` wrote.
+        peers: available peers.
+    """
     if name in CASES:
         return _network(name, peers)
     data: dict[str, Any] = {"folder": str(folder)}
@@ -56,7 +75,7 @@ def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path,
         options = data | {"lam": LAM, "wavelet": "db4"}
         counted = (work.coils_that_count(folder), *shape[1:])
         once = counts.l1(counted, 8, iterations)
-        # The adjoint system takes a third as many iterations, each as dear as one of the solver's.
+        # The adjoint system takes a third as many iterations; each costs as much as an iteration of the solver.
         both = counts.l1(counted, 8, iterations + -(-iterations // 3))
         sides = [
             Side(f"{OURS}, one reconstruction", "bench.timing.ours:l1", options, count=once),
@@ -82,7 +101,7 @@ def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path,
 
 
 def _l1(name: str, shape: tuple[float, int, int], data: dict[str, Any], peers: Peers) -> Row:
-    """With Haar, which all three treat alike at the edges, all solve one problem; db4 is SigPy's default and ours."""
+    """Haar is the same at the edges in all three programs, so all solve one problem; SigPy and we default to db4."""
     wavelet, taps = ("haar", 2) if name == "l1" else ("db4", 8)
     options = data | {"lam": LAM, "wavelet": wavelet}
     sides = [Side(OURS, "bench.timing.ours:l1", options, count=counts.l1(shape, taps, 1))]
@@ -112,7 +131,7 @@ def _network(name: str, peers: Peers) -> Row:
         forward = counts.varnet(shape, *(options[size] for size in sizes))
     else:
         forward = counts.decoder(shape, options["channels"], options["sizes"])
-    # Back to the input is as much again, and to the weights as well.
+    # The backward pass to the input costs another forward pass, and that to the weights a third.
     count = forward.times({"attack": 2, "training": 3, "fit": 3 * options.get("steps", 1)}[step])
     sides = [Side(OURS, f"bench.timing.networks:{step}", options, count=count)]
     if peers.torch:

@@ -1,4 +1,4 @@
-"""The records as Markdown."""
+"""Timing records as Markdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ _HEAD = ["work", "who", "iterations", "seconds", "times ours", "memory", "bytes 
 
 
 def markdown(records: list[dict[str, Any]]) -> str:
-    """A line for each side of each row: median seconds with smallest and largest, ratio, peak memory [GB], ceilings."""
+    """Format a line for each side of each row.
+
+    The columns are median time with smallest and largest [s], ratio, peak memory [GB], and shares of the limits.
+    """
     lines = [_HEAD, ["---"] * len(_HEAD)]
     last = None
     for record in records:
@@ -28,7 +31,7 @@ def markdown(records: list[dict[str, Any]]) -> str:
 
 
 def solutions(records: list[dict[str, Any]]) -> list[str]:
-    """How far the solvers' own solutions are from ours, a sentence each."""
+    """Say how far the solution of each solver is from ours, one sentence each."""
     return [
         f"{record['work']}: the solution of {record['who']} is {record['nrmse_to_our_solution']:.2%} (NRMSE) from ours."
         for record in records
@@ -37,7 +40,7 @@ def solutions(records: list[dict[str, Any]]) -> list[str]:
 
 
 def curves(found: list[dict[str, Any]]) -> str:
-    """The curves of `bench.timing.curves`: a line each, with the fitted exponent."""
+    """Format the curves of `bench.timing.curves`, one line each, with the fitted exponent."""
     lines = [["cost over", "at", "seconds", "exponent"], ["---"] * 4]
     for curve in found:
         sizes, seconds = (", ".join(f"{value:.3g}" for value in curve[key]) for key in ("sizes", "seconds"))

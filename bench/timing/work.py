@@ -1,4 +1,4 @@
-"""The slice that everybody reconstructs: made up, but as large, smooth, detailed and noisy as a measured one."""
+"""The slice that all programs reconstruct: simulated, but as large, smooth, detailed and noisy as a measured slice."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ import numpy as np
 from bench.timing.programs import cfl
 from jaxcs.types import Measurement
 
-CALIBRATION = 24  # rows and columns, what BART and SigPy take
+CALIBRATION = 24  # [rows and columns], the default of BART and SigPy
 _SNR = 35.0
 
 
 def slice_of(shape: tuple[int, int, int]) -> Measurement:
-    """K-space of the built-in knee at (coils, rows, columns), a random mask of a quarter of the columns, ESPIRiT maps.
+    """Simulate the slice: the built-in knee, a random mask of a quarter of the columns, and ESPIRiT maps.
 
-    Divided by max|A^H y|.  Loops around the field of view are the coils; at least 24 central columns are measured.
+    The coils are loops around the field of view, and at least 24 central columns are measured.
+
+    Args:
+        shape: (coils, rows, columns).
+
+    Returns:
+        The measurement, divided by max|A^H y|.
     """
     import jax.numpy as jnp
 
@@ -43,12 +49,16 @@ def slice_of(shape: tuple[int, int, int]) -> Measurement:
 
 
 def calibration(shape: tuple[int, ...]) -> tuple[int, int]:
-    """For (coils, rows, columns), the rows and columns that maps are estimated from."""
+    """Return the number of rows and columns from which maps are estimated.
+
+    Args:
+        shape: (coils, rows, columns).
+    """
     return min(CALIBRATION, shape[1]), min(CALIBRATION, shape[2])
 
 
 def write(measurement: Measurement, folder: Path) -> None:
-    """kspace, mask and maps as .npy, the two arrays of coils also as BART's .hdr and .cfl."""
+    """Write kspace, mask and maps as .npy; kspace and maps also as BART's .hdr and .cfl."""
     for name, array in measurement._asdict().items():
         np.save(folder / f"{name}.npy", np.asarray(array))
     for name in ("kspace", "maps"):
@@ -56,12 +66,12 @@ def write(measurement: Measurement, folder: Path) -> None:
 
 
 def read(folder: Path) -> Measurement:
-    """What `write` wrote, as host arrays."""
+    """Read the files of `write` as host arrays."""
     return Measurement(*(np.load(folder / f"{name}.npy") for name in Measurement._fields))
 
 
 def coils_that_count(folder: Path) -> float:
-    """Coils of what `write` wrote for which our l1 transforms a row, on average over the rows."""
+    """Return the number of coils that our l1 transforms for a row, averaged over the rows of the written slice."""
     import jax
     import jax.numpy as jnp
 

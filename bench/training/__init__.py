@@ -1,1 +1,1 @@
-"""Training of the networks: examples, the step, the loop and its checkpoints."""
+"""Training of the networks: examples, the optimiser step, the training loop and its checkpoints."""

@@ -1,7 +1,8 @@
-"""Checkpoints of a training by Orbax: written as a whole or not at all, the last two kept.
+"""Checkpoints of a training, written by Orbax: each is complete or absent, and the last two are kept.
 
-A power failure can leave files of one cut or empty though its folder has its final name, so that each also has sums.
-Orbax has sums of its own, but on a damaged file it fills stderr with tracebacks of its threads.
+After a power failure, files of a checkpoint can be cut or empty although its folder has its final name.  Therefore each
+checkpoint also has checksums.  Orbax has checksums too, but on a damaged file it fills stderr with tracebacks of its
+threads.
 """
 
 from __future__ import annotations
@@ -27,14 +28,18 @@ from bench.record.records import RunFolder
 from bench.training.step import State
 
 _SUMS = "sums.json"
-# What a checkpoint takes beside its arrays, about [bytes].
+# Space that a checkpoint needs beside its arrays, about [bytes].
 _MORE = 2**20
 
 
 class Progress(NamedTuple):
-    """Where a training stands beside its parameters.
+    """State of a training beside its parameters.
 
-    step: optimiser steps done.  best: SSIM of the best validation, at step best_step.  stale: validations since.
+    Attributes:
+        step: number of finished optimiser steps.
+        best: SSIM of the best validation [-].
+        best_step: step of the best validation.
+        stale: number of validations since the best.
     """
 
     step: int
@@ -44,7 +49,11 @@ class Progress(NamedTuple):
 
 
 class Checkpoints:
-    """The folder `checkpoints` of a run."""
+    """The folder `checkpoints` of a run.
+
+    Args:
+        folder: the folder of the run.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "checkpoints"
@@ -55,9 +64,14 @@ class Checkpoints:
             )
 
     def save(self, state: State, progress: Progress) -> None:
-        """Write, unless that step's is there; on disk when this returns.
+        """Write a checkpoint, unless this step already has one; the files are on disk on return.
 
-        Raises OutputError if the disk is full; the checkpoints before it are then as they were.
+        Args:
+            state: parameters and optimiser state.
+            progress: the rest of the training's state.
+
+        Raises:
+            OutputError: the disk is full; earlier checkpoints are then unchanged.
         """
         if progress.step in self._manager.all_steps():
             return
@@ -70,16 +84,23 @@ class Checkpoints:
                 self._manager.save(progress.step, args=content, force=True)
                 self._manager.wait_until_finished()
         except OutputError:
-            self.close()  # which waits for threads that are still at it
+            self.close()  # waits for threads that still write
             self._remove_unfinished()
             raise
         if jax.process_index() == 0:
             RunFolder(self._folder / str(progress.step)).write_json(_SUMS, self._sums(progress.step))
 
     def restore(self, like: State) -> tuple[State, Progress] | None:
-        """The newest checkpoint that can be read, or None where there are none; an older one is used with a note.
+        """Read the newest readable checkpoint; if it is not the last, a note on stderr says so.
 
-        Raises InputFileError where none can be read.
+        Args:
+            like: a state with the shapes and types to expect.
+
+        Returns:
+            The state and the progress, or None if the folder has no checkpoint.
+
+        Raises:
+            InputFileError: no checkpoint can be read.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         broken: list[int] = []
@@ -91,7 +112,7 @@ class Checkpoints:
                 found = self._read(step, like)
             except (RunError, MemoryError, jax.errors.JaxRuntimeError):
                 raise
-            except Exception as error:  # of many kinds: each layer below has its own
+            except Exception as error:  # each layer below raises its own types
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 broken.append(step)
                 continue
@@ -100,14 +121,14 @@ class Checkpoints:
                     f"note: the checkpoint of step {one} cannot be read; it is dropped for an older one",
                     file=sys.stderr,
                 )
-                self._manager.delete(one)  # in whose place that step's will be written again
+                self._manager.delete(one)  # so that this step can be saved again
             return found
         if broken:
             raise InputFileError(f"--resume {self._folder}: no checkpoint can be read: {reason}; begin anew")
         return None
 
     def _sums(self, step: int) -> dict[str, str]:
-        """SHA-256 of each file but this list itself, which are on disk when this returns."""
+        """SHA-256 of each file except this list; all these files are on disk on return."""
         folder, sums = self._folder / str(step), {}
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.name != _SUMS:
@@ -117,7 +138,7 @@ class Checkpoints:
         return sums
 
     def _whole(self, step: int) -> bool:
-        """Whether the files are those that were written; True where the run was killed before it had the sums."""
+        """Whether the files are unchanged; True if the run was killed before it wrote the checksums."""
         path = self._folder / str(step) / _SUMS
         return not path.exists() or parsed(content_of(path).decode("utf-8")) == self._sums(step)
 
@@ -129,26 +150,26 @@ class Checkpoints:
         return State(**found["state"]), Progress(**found["progress"])
 
     def _reserve(self, size: int) -> None:
-        """Raise OSError if the disk has no room for so many bytes: Orbax's threads fail one by one, and at length."""
+        """Raise OSError if the disk has no room for `size` bytes: Orbax's threads would fail slowly, one by one."""
         if jax.process_index() == 0 and hasattr(os, "posix_fallocate"):
             with tempfile.TemporaryFile(dir=self._folder) as file:
                 os.posix_fallocate(file.fileno(), 0, size + _MORE)
 
     def _remove_unfinished(self) -> None:
-        """What Orbax leaves if it is killed, or if the disk is full."""
+        """Remove the folders that Orbax leaves if it is killed or if the disk is full."""
         if jax.process_index() == 0:
             for path in self._folder.glob("*.orbax-checkpoint-tmp*"):
                 shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
-        """Let go of the folder."""
-        with suppress(Exception), _writing(self._folder):  # that of a failed `save`, which Orbax raises again
+        """Wait for Orbax and release the folder."""
+        with suppress(Exception), _writing(self._folder):  # Orbax raises the error of a failed `save` again
             self._manager.close()
 
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turn what Orbax and TensorStore make of the operating system's refusals into one line."""
+    """Turn the operating system's errors, as Orbax and TensorStore report them, into one line."""
     log = logging.getLogger("absl")
     level = log.level
     log.setLevel(logging.CRITICAL)  # Orbax prints the traceback of each thread that fails
@@ -165,7 +186,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _system_error(error: Exception) -> int | None:
-    """The operating system's number of an error, of which TensorStore's have it in their text."""
+    """The operating system's number of an error; TensorStore's errors have it only in their text."""
     if isinstance(error, OSError):
         return error.errno
     found = re.search(r"(?:os_error_code='|OS error )(\d+)", str(error))

@@ -1,4 +1,4 @@
-"""The whole of a training as one frozen value: what is written to train.json, and what a resumed run reads back."""
+"""All settings of a training as one frozen value: train.json stores it, and a resumed run reads it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _shifts(value: Any) -> None:
         one_of(SHIFTS)(name)
 
 
-# What train.json holds of it.
+# The form of the configuration in train.json.
 FORM: Form = table(
     {
         "method": one_of(NETWORKS), "variant": text, "data": optional(text), "validation": optional(text),
@@ -33,21 +33,37 @@ FORM: Form = table(
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides the losses of a training.
+    """All settings that decide the losses of a training.
 
-    method, variant: the network and its named configuration.
-    data: path of fastMRI or image files, or None for the phantom of `phantom`; validation: path, or None for a part of
-        the same source.  images, validation_images: how many are used, None for all.
-    rows: rows of the image that an example keeps, 0 for all; exact, because rows are fully sampled.
-    shift: (name, size) of each shift of the scans, named in `data_prep.shifts`, in the order they happen.
-    mask, acceleration, center_fraction: the sampling, drawn anew for every example of every step.
-    loss: "l1", "l2" or "ssim".  steps, batch, accumulate: optimiser steps, examples at once, batches per step.
-    learning_rate: of Adam at its peak.  precision: "float32" or "bfloat16", of the convolutions.
-    adversarial_eps, adversarial_steps: radius and gradient steps of an attack on every example; 0 for none.
-    jitter: largest relative norm of noise added to the measured data; 0 for none.
-    self_supervised: weight of ||M (F c - y)||_1 / ||M y||_1 beside the loss, for test-time training; 0 for none.
-    initial: weights to start from, None for random ones.  licence: of the weights, for their card.
-    every: steps between validations and checkpoints.  patience: validations without a better one before it stops.
+    Attributes:
+        method: the network.
+        variant: the named configuration of the network.
+        data: path of fastMRI or image files, or None for the phantom.
+        validation: path of the validation data, or None for a part of the training data.
+        phantom: family of the phantom.
+        images: number of training images, None for all.
+        validation_images: number of validation images, None for all.
+        rows: number of image rows in an example, 0 for all.  The band is exact, because rows are fully sampled.
+        mask: kind of mask; a new mask is drawn for every example of every step.
+        acceleration: acceleration factor of the mask [-].
+        center_fraction: share of columns in the fully sampled centre [-].
+        loss: "l1", "l2" or "ssim".
+        steps: number of optimiser steps.
+        batch: number of examples in a batch.
+        accumulate: number of batches in a step.
+        learning_rate: peak learning rate of Adam.
+        precision: "float32" or "bfloat16", for the convolutions.
+        adversarial_eps: relative radius of an attack on every example [-], 0 for none.
+        adversarial_steps: number of gradient steps of this attack.
+        jitter: largest relative norm of noise added to the measured data [-], 0 for none.
+        every: number of steps between validations, each with a checkpoint.
+        patience: number of validations without improvement before the training stops.
+        initial: weights to start from, None for random weights.
+        seed: seed of all random choices.
+        licence: licence of the weights, for their card.
+        self_supervised: weight of ||M (F c - y)||_1 / ||M y||_1 beside the loss, for test-time training; 0 for none.
+        shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
+            names.
     """
 
     method: str
@@ -80,18 +96,22 @@ class TrainConfig:
 
     @property
     def sampling(self) -> Sampling:
-        """How the examples are under-sampled."""
+        """The under-sampling of the examples."""
         return Sampling(self.mask, self.acceleration, self.center_fraction)
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON can hold it."""
+        """Return the configuration as values that JSON can hold."""
         return asdict(self) | {"shift": dict(self.shift)}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> TrainConfig:
-        """The configuration of which `to_dict` made this, read again.  Raises TypeError for any other."""
+        """Read a configuration that `to_dict` wrote.
+
+        Raises:
+            TypeError: the fields are not those of a configuration.
+        """
         return cls(**content | {"shift": tuple(content.get("shift", {}).items())})
 
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that change with any field."""
+        """Return eight hexadecimal digits that change with any field."""
         return fingerprint_of(self.to_dict())

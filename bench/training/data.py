@@ -1,4 +1,4 @@
-"""Where training examples come from: the phantom, fastMRI files, or images with simulated coils."""
+"""Sources of training examples: the phantom, fastMRI files, or images with simulated coils."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from data_prep.cases import InputError
 from data_prep.files import list_cases
 from data_prep.shifts import shape_after
 
-# Phantoms are drawn, so that there is no end to them; these are as many as are used where no number is given.
+# Default numbers of phantoms.  Phantoms are generated, so their number has no limit.
 _PHANTOMS, _VALIDATION_PHANTOMS = 300, 16
 
 
 class Opened(NamedTuple):
-    """Training and validation examples, and what they are, in words."""
+    """Training and validation examples.
+
+    Attributes:
+        training: examples to train on.
+        validation: examples to validate on.
+        description: the training data in words.
+    """
 
     training: Examples
     validation: Examples
@@ -33,10 +39,22 @@ def open_examples(
     validation_images: int | None,
     shift: Shifts = (),
 ) -> Opened:
-    """Those of the phantom `family` where `data` is None, else those of the files.
+    """Open the training and validation examples: phantoms if `data` is None, otherwise files.
 
-    images, validation_images: how many, None for all.  shift: of every scan.  Raises InputFileError where there are
-    none, UsageError where it would be validated on what is trained on.
+    Args:
+        data: path of the training data, or None.
+        validation: path of the validation data, or None for a part of the training data.
+        family: family of the phantom.
+        images: number of training images, None for all.
+        validation_images: number of validation images, None for all.
+        shift: shifts of every scan.
+
+    Returns:
+        Both sets of examples and their description.
+
+    Raises:
+        InputFileError: there are no examples.
+        UsageError: training and validation would share slices.
     """
     training, description = training_examples(data, family, images, shift)
     if data is None:
@@ -49,7 +67,7 @@ def open_examples(
 
 
 def training_examples(data: str | None, family: str, images: int | None, shift: Shifts = ()) -> tuple[Examples, str]:
-    """Those to train on, and what they are, in words."""
+    """Open the training examples; returns them and their description in words."""
     if data is None:
         training = _phantoms(family, "train", images or _PHANTOMS, shift)
         source, note = f"built-in phantom ({family})", ""
@@ -67,7 +85,7 @@ def _phantoms(family: str, split: str, count: int, shift: Shifts) -> Examples:
 
 
 def _files(flag: str, path: str, count: int | None, shift: Shifts, validation: bool) -> tuple[Examples, bool]:
-    """Examples, and whether their coils are simulated."""
+    """Examples of files, and whether their coils are simulated."""
     try:
         found = list_cases(path, validation)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Training examples: fully sampled cases, under-sampled anew each time; step s sees the same on every run."""
+"""Training examples: fully sampled cases, under-sampled anew in each step; step s is the same in every run."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from data_prep.maps import maps_of
 from jaxcs import masks
 from jaxcs.recon import METHODS
 
-# Cases kept in memory once read [bytes]; beyond that they are read again each time.
+# Most memory for cases that were read [bytes]; further cases are read again each time.
 _CACHE_BYTES = 8e9
 
 
 class Batch(NamedTuple):
-    """Examples of one shape, arrays on the host or on devices; kspace is fully sampled, in units of data_range.
+    """Examples of one shape, as arrays on the host or on devices.
 
-    maps: coil maps, or one zero for each example of a network that uses none from outside.
+    Leading axes are (accumulate, batch) for a step and (1,) for validation.
 
-    Leading axes: (accumulated, batch) for a step, (1,) for validation.
+    Attributes:
+        kspace: (..., coil, ny, nx) fully sampled k-space, in units of data_range.
+        mask: (..., nx) or (..., ny, nx), True where measured.
+        target: (..., rows, columns) target image, in units of data_range.
+        maps: (..., coil, ny, nx) coil sensitivity maps, or one zero for each example if the network takes no maps.
     """
 
     kspace: Any
@@ -36,9 +40,10 @@ class Batch(NamedTuple):
 
 
 class Examples:
-    """Cases by index, read when they are first needed.
+    """Cases by index, each read when it is first needed.
 
-    failed: why those that were needed and cannot be used cannot, by name; each is said once, on stderr.
+    Attributes:
+        failed: by name, why a case cannot be used; each reason is printed once on stderr.
     """
 
     def __init__(self, readers: Mapping[str, Callable[[], Case]], shapes: list[tuple[int, int, int]]) -> None:
@@ -54,7 +59,11 @@ class Examples:
         return len(self.readers)
 
     def case(self, index: int) -> Case:
-        """Raises InputFileError where it cannot be used."""
+        """Read a case.
+
+        Raises:
+            InputFileError: the case cannot be used.
+        """
         if index in self._cache:
             return self._cache[index]
         try:
@@ -73,9 +82,13 @@ class Examples:
         return case
 
     def maps(self, index: int, config: TrainConfig) -> np.ndarray:
-        """Coil maps of a case, estimated when they are first needed, of the centre that every mask samples fully.
+        """Estimate coil sensitivity maps of a case, once, from the centre, which every mask samples fully.
 
-        Raises InputFileError where they cannot be.
+        Returns:
+            (coil, ny, nx) complex64, or () zero if the network takes no maps.
+
+        Raises:
+            InputFileError: the maps cannot be estimated.
         """
         if not needs_maps(config):
             return np.zeros((), np.complex64)
@@ -91,9 +104,10 @@ class Examples:
         return found
 
     def usable(self, index: int, config: TrainConfig) -> tuple[Case, np.ndarray]:
-        """A case and its maps; where it cannot be used, those of the next of its shape that can.
+        """Return a case and its maps; if it cannot be used, the next usable case of the same shape.
 
-        Raises InputFileError where none of that shape can.
+        Raises:
+            InputFileError: no case of this shape can be used.
         """
         alike = [other for other, shape in enumerate(self.shapes) if shape == self.shapes[index]]
         start = alike.index(index)
@@ -103,7 +117,7 @@ class Examples:
         raise InputFileError(self.failed[self.names[index]])
 
     def attempt(self, index: int, config: TrainConfig) -> tuple[Case, np.ndarray] | None:
-        """A case and its maps; None where it cannot be used, which is then known by `failed`."""
+        """Return a case and its maps, or None if it cannot be used; `failed` then has the reason."""
         name = self.names[index]
         if name in self.failed:
             return None
@@ -116,15 +130,19 @@ class Examples:
 
 
 def needs_maps(config: TrainConfig) -> bool:
-    """Whether the network uses coil maps from outside."""
+    """Return whether the network takes coil sensitivity maps as an input."""
     entry = METHODS[config.method]
     return entry.uses_maps(entry.presets[config.variant])
 
 
 def batches(examples: Examples, config: TrainConfig, first_step: int, own: range) -> Iterator[Batch]:
-    """The batches of the steps from `first_step` on, without end, each made while the one before is computed on.
+    """Yield the batches from step `first_step` on, without end; each is made while the batch before is in use.
 
-    own: which examples of each batch are made; all, but where several processes share them.
+    Args:
+        examples: the training examples.
+        config: settings of the training.
+        first_step: first step.
+        own: which examples of each batch this process makes; all, unless several processes share the batch.
     """
     size = config.batch * config.accumulate
     with ThreadPoolExecutor(1) as executor:
@@ -141,7 +159,7 @@ def _batch(examples: Examples, config: TrainConfig, size: int, step: int, own: r
     per_epoch = sum(-(-len(members) // size) for members in _by_shape(examples).values())
     epoch, position = divmod(step, per_epoch)
     members = _epoch(examples, config.seed, epoch, size)[position]
-    # An example's draws are those of its place in the whole batch, whoever makes it.
+    # The random draws of an example depend on its place in the whole batch, not on the process that makes it.
     slots = [slot for slot in range(size) if slot % config.batch in own]
     cases = [examples.usable(members[slot], config) for slot in slots]
     flat = _stack([_example(*case, config, (step, slot)) for case, slot in zip(cases, slots, strict=True)])
@@ -156,7 +174,7 @@ def _by_shape(examples: Examples) -> dict[tuple[int, int, int], list[int]]:
 
 
 def _epoch(examples: Examples, seed: int, epoch: int, size: int) -> list[np.ndarray]:
-    """All examples in random order, in batches of one shape; the last of a shape is filled up from its beginning."""
+    """All examples in random order, as batches of one shape; a shape's last batch is filled from its first examples."""
     rng = np.random.RandomState([seed, epoch])
     groups = [rng.permutation(members) for members in _by_shape(examples).values()]
     found = [
@@ -173,7 +191,7 @@ def _example(case: Case, maps: np.ndarray, config: TrainConfig, draw: tuple[int,
     if 0 < config.rows < kspace.shape[-2] and kspace.shape[-2] == target.shape[0]:
         kspace, target, maps = _some_rows(kspace, target, maps, config.rows, rng)
     if rng.rand() < 0.5:
-        # Mirrored about its central row, which the target's and the k-space's own symmetry share.
+        # Mirror about the central row, which is the centre of symmetry of both the target and the k-space.
         kspace, target, maps = (_mirrored(x) if x.ndim else x for x in (kspace, target, maps))
     return Batch(
         kspace, draw_mask(config.sampling, kspace.shape[-2:], case.padding, (config.seed, 2, *draw)), target, maps
@@ -183,7 +201,7 @@ def _example(case: Case, maps: np.ndarray, config: TrainConfig, draw: tuple[int,
 def _some_rows(
     kspace: np.ndarray, target: np.ndarray, maps: np.ndarray, rows: int, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A band of image rows: the readout is fully sampled, so that a band is a measurement of its own."""
+    """A band of image rows; because the readout is fully sampled, the band is a complete measurement."""
     start = rng.randint(kspace.shape[-2] - rows + 1)
     hybrid = np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(kspace, axes=-2), axis=-2, norm="ortho"), axes=-2)
     band = np.fft.ifftshift(hybrid[..., start : start + rows, :], axes=-2)
@@ -192,7 +210,7 @@ def _some_rows(
 
 
 def _mirrored(x: np.ndarray) -> np.ndarray:
-    """Rows in reverse, about the centre n // 2 of both; what wraps around is the first row of an even axis."""
+    """Reverse the rows about the centre n // 2 of image and k-space; on an even axis the first row stays in place."""
     flipped = np.flip(x, -2)
     return flipped if x.shape[-2] % 2 else np.roll(flipped, 1, -2)
 
@@ -208,7 +226,11 @@ def _stack(examples: list[Batch]) -> Batch:
 
 
 def fixed_example(examples: Examples, index: int, config: TrainConfig) -> Batch | None:
-    """The whole case with the mask that its volume's name gives, as in an attack, for validation; None if unusable."""
+    """Return a whole case with the mask that its volume's name gives, as in an attack; for validation.
+
+    Returns:
+        A batch with leading axis (1,), or None if the case cannot be used.
+    """
     found = examples.attempt(index, config)
     if found is None:
         return None

@@ -35,12 +35,17 @@ from jaxcs.types import Params
 from jaxcs.weights import archive
 
 _METRICS = ("ssim", "psnr", "nmse")
-# A line of log.jsonl.
+# The form of a line of log.jsonl.
 _LOGGED = table({"step": whole()}, {"loss": number, "validation": mapping(optional(number))})
 
 
 class Training:
-    """The functions and the data of one training."""
+    """The functions and the data of one training.
+
+    Args:
+        config: settings of the training.
+        command: arguments of the command, for the card of the weights.
+    """
 
     def __init__(self, config: TrainConfig, command: list[str]) -> None:
         self.config, self.command = config, command
@@ -61,13 +66,21 @@ class Training:
 
     @property
     def devices(self) -> int:
-        """How many share a batch."""
+        """Number of devices that share a batch."""
         return self.placement.mesh.size
 
     def run(self, folder: RunFolder, told_to_leave: Callable[[], bool] = lambda: False) -> int:
-        """Train until the steps are done or validation stops getting better; returns the exit code.
+        """Train until all steps are done or validation stops improving.
 
-        Raises KeyboardInterrupt, with all steps in a checkpoint, as soon as `told_to_leave` says so.
+        Args:
+            folder: the folder of the run.
+            told_to_leave: whether the process has been told to stop; asked before each step.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            KeyboardInterrupt: `told_to_leave` said so; all finished steps are in a checkpoint.
         """
         self.folder = folder
         config, checkpoints = self.config, Checkpoints(folder.path)
@@ -97,12 +110,12 @@ class Training:
                 due = done.step % config.every == 0 or done.step == config.steps
                 if due:
                     done = self._validate(after.params, done, begun, begun_step)
-                # Together, so that who is interrupted before validation comes back to it.
+                # Both at once, so that a run interrupted before validation resumes with that validation.
                 state, progress = after, done
                 if due:
                     checkpoints.save(state, progress)
         except KeyboardInterrupt:
-            if self.placement.processes == 1:  # others need not be told to stop, or not after the same step
+            if self.placement.processes == 1:  # others may not be told to stop, or not after the same step
                 checkpoints.save(state, progress)
             raise
         finally:
@@ -119,7 +132,7 @@ class Training:
         return SOME_FAILED if failed else DONE
 
     def _check_masks(self, shapes: list[tuple[int, int, int]]) -> None:
-        """Raise UsageError where no mask can be drawn as the flags say."""
+        """Raise UsageError if the flags describe a mask that cannot be drawn."""
         for _, ny, nx in sorted(set(shapes)):
             try:
                 draw_mask(self.config.sampling, (self.config.rows or ny, nx), (0, nx), (0,))
@@ -141,7 +154,7 @@ class Training:
 
     def _validate(self, params: Params, progress: Progress, begun: float, begun_step: int) -> Progress:
         params = self.placement.here(params)
-        # The last column says which could be used.
+        # The last column is 1 for images that can be used.
         scores = np.zeros((len(self.validation), len(_METRICS) + 1), np.float32)
         for index in range(self.placement.process, len(self.validation), self.placement.processes):
             example = fixed_example(self.validation, index, self.config)
@@ -165,7 +178,7 @@ class Training:
             return progress._replace(stale=progress.stale + 1)
         progress = progress._replace(best=means["ssim"], best_step=progress.step, stale=0)
         if self.placement.process == 0:
-            # So that a run can tell whether its scores are those of the card.
+            # With the spread, a run can check whether its scores agree with the card.
             spread = scores[:, :-1].std(axis=0, ddof=min(1, len(scores) - 1)).tolist()
             stated = means | {f"{name}_spread": one for name, one in zip(_METRICS, spread, strict=True)}
             stated |= {"images": len(scores)}
@@ -195,7 +208,7 @@ class Training:
             print(line, file=sys.stderr, flush=True)
 
     def _cut_log(self, step: int) -> None:
-        """Drop the lines of steps after the checkpoint, which will be done again."""
+        """Drop the lines of steps after the checkpoint, because these steps will be done again."""
         path = self.folder.path / "log.jsonl"
         if self.placement.process == 0 and path.exists():
             lines = []
@@ -203,7 +216,7 @@ class Training:
                 try:
                     content = parsed(line.decode("utf-8"))
                     _LOGGED(content)
-                except (ValueError, RecursionError):  # what a power failure left of the last line
+                except (ValueError, RecursionError):  # the last line may be cut after a power failure
                     break
                 if content["step"] <= step:
                     lines.append(line)
@@ -211,5 +224,5 @@ class Training:
 
 
 def _without_folder(value: Any) -> Any:
-    """A card is read on other machines, where the folders of this one say nothing."""
+    """The last part of a path: a card is read on other machines, where this machine's folders mean nothing."""
     return value.rstrip("/").rsplit("/", 1)[-1] if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Where a training's arrays are: a batch's examples spread over the devices of all processes, parameters on each."""
+"""Placement of a training's arrays: examples are spread over the devices of all processes, parameters are on each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from bench.plan.errors import UsageError
 
 
 class Placement(NamedTuple):
-    """mesh: the devices, those of a process beside each other.  batch: examples at once, of all processes."""
+    """The devices that share a batch.
+
+    Attributes:
+        mesh: the devices; devices of one process are adjacent.
+        batch: number of examples in a batch, over all processes.
+        process: index of this process.
+        processes: number of processes.
+    """
 
     mesh: Mesh
     batch: int
@@ -24,9 +31,10 @@ class Placement(NamedTuple):
 
     @classmethod
     def of(cls, batch: int) -> Placement:
-        """As many devices as divide the batch, equally many of each process.
+        """Choose as many devices as divide the batch, with the same number in each process.
 
-        Raises UsageError where the processes do not divide it.
+        Raises:
+            UsageError: the number of processes does not divide the batch.
         """
         processes = jax.process_count()
         if batch % processes:
@@ -38,28 +46,28 @@ class Placement(NamedTuple):
 
     @property
     def own(self) -> range:
-        """Which examples of a batch are this process's."""
+        """The examples of a batch that belong to this process."""
         share = self.batch // self.processes
         return range(self.process * share, (self.process + 1) * share)
 
     def spread(self, batch: Any) -> Any:
-        """A whole batch, on the devices, of each process's own examples, which are on the second axis."""
+        """Assemble a whole batch on the devices from each process's part; examples are on the second axis."""
         sharding = NamedSharding(self.mesh, PartitionSpec(None, "example"))
         return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), batch)
 
     def everywhere(self, values: Any) -> Any:
-        """What every process has alike, on each device."""
+        """Put values that are the same in every process on each device."""
         sharding = NamedSharding(self.mesh, PartitionSpec())
         return jax.tree.map(
             lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf), np.shape(leaf)), values
         )
 
     def here(self, values: Any) -> Any:
-        """What is on each device, on one of this process."""
+        """Return values that are on each device as arrays on one device of this process."""
         return jax.tree.map(lambda leaf: leaf.addressable_data(0), values)
 
     def total(self, values: np.ndarray) -> np.ndarray:
-        """The sum over the processes."""
+        """Return the sum over the processes."""
         if self.processes == 1:
             return values
         return np.asarray(multihost_utils.process_allgather(values)).sum(axis=0)

@@ -1,4 +1,4 @@
-"""Begin a training, or go on with one."""
+"""Start a training, or resume one."""
 
 from __future__ import annotations
 
@@ -32,9 +32,18 @@ _FORM = table({"config": FORM, "argv": list_of(text), "versions": mapping(text)}
 
 
 def run(config: TrainConfig | None, arguments: Namespace, argv: list[str], team: Team) -> int:
-    """Train, or go on with the training in --resume for None; returns the exit code.
+    """Start a training, or resume the training in --resume if `config` is None.
 
-    Of several processes the first alone writes and speaks.
+    If there are several processes, only the first writes and prints.
+
+    Args:
+        config: settings of the training, or None.
+        arguments: parsed command line.
+        argv: arguments of the command, for the record.
+        team: the processes that train together.
+
+    Returns:
+        The exit code.
     """
     check_device(arguments.device)
     if config is None:
@@ -44,7 +53,7 @@ def run(config: TrainConfig | None, arguments: Namespace, argv: list[str], team:
         known = ", ".join(METHODS[config.method].presets)
         raise UsageError(f"--variant {config.variant} is not one of {config.method}'s, which are: {known}")
     check_shift(config.shift, config.data)
-    # The data are opened before the folder is made, so that a mistake leaves nothing behind.
+    # Open the data before making the folder, so that a mistake leaves nothing behind.
     opened = Training(config, argv)
     team.begun()
     device = provenance.device() | {"used": opened.devices, "processes": team.processes}
@@ -68,7 +77,7 @@ def run(config: TrainConfig | None, arguments: Namespace, argv: list[str], team:
 
 def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict[str, Any], team: Team) -> RunFolder:
     if team.process > 0:
-        # Where that of the first is seen from here.
+        # The first process's folder, at its place on this machine.
         return RunFolder(parent / str(team.told("folder", wait=True)))
     folder = RunFolder.create(parent, f"train-{config.method}", config.fingerprint())
     content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
@@ -83,11 +92,11 @@ def _of(team: Team) -> str:
 
 def _train(opened: Training, folder: RunFolder, team: Team) -> int:
     how = f"python -m bench.train --resume {shlex.quote(str(folder.path))}"
-    # By the process that writes; the record is never replaced.
+    # Only the process that writes holds the folder; its record is never replaced.
     hold = held(folder.path / _RECORD, "training", folder.path) if team.process == 0 else nullcontext()
     try:
         with hold, at_stop(lambda: how):
-            if team.processes > 1:  # others need not be told to leave, or not after the same step
+            if team.processes > 1:  # others may not be told to stop, or not after the same step
                 code = opened.run(folder)
             else:
                 with leaving() as told_to_leave:
@@ -98,7 +107,7 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
     except Exception as error:
         if team.processes == 1 or isinstance(error, RunError):
             raise
-        # Where another process is gone, what is between the devices says so in errors of many types.
+        # If another process is gone, the communication between devices fails with errors of many types.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         failure = RunError(
             f"process {team.process} cannot go on, as where another is lost ({reason}); start all again with --resume"

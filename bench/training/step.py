@@ -12,17 +12,18 @@ from jaxtyping import Array
 
 from bench.training.config import TrainConfig
 from bench.training.examples import Batch
-from jaxcs.attacks import pgd, threat
+from jaxcs.attacks import pgd
 from jaxcs.fourier import image_crop
 from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS, ssim
 from jaxcs.recon.self_supervision import misfit
+from jaxcs.threats import balls
 from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
 
-# Share of the steps in which the learning rate rises, and the norm to which gradients are cut.
+# Share of the steps in which the learning rate rises [-], and the norm to which gradients are clipped.
 _WARM_UP, _LARGEST_GRADIENT = 0.02, 1.0
 
-# Each of (image, target), both in units of the volume's maximum.
+# Functions of (image, target), both in units of the volume's maximum.
 LOSSES: dict[str, Callable[[Array, Array], Array]] = {
     "l1": lambda image, target: jnp.mean(jnp.abs(image - target)),
     "l2": lambda image, target: jnp.mean((image - target) ** 2),
@@ -31,14 +32,25 @@ LOSSES: dict[str, Callable[[Array, Array], Array]] = {
 
 
 class State(NamedTuple):
-    """What a step changes."""
+    """The values that a step changes.
+
+    Attributes:
+        params: parameters of the network.
+        optimiser: state of the optimiser.
+    """
 
     params: Params
     optimiser: Any
 
 
 class Functions(NamedTuple):
-    """init: key -> state.  step: state, batch, key -> state, loss.  evaluate: parameters, batch -> metrics by name."""
+    """The compiled functions of a training.
+
+    Attributes:
+        init: first parameters -> state.
+        step: state, batch, key -> state, loss.
+        evaluate: parameters, batch -> metrics by name.
+    """
 
     init: Callable[[Params], State]
     step: Callable[[State, Batch, Key], tuple[State, Array]]
@@ -46,16 +58,19 @@ class Functions(NamedTuple):
 
 
 def optimiser(config: TrainConfig) -> optax.GradientTransformation:
-    """Adam whose learning rate rises linearly and then falls to 0 along a cosine."""
+    """Return Adam with a learning rate that rises linearly and then falls to 0 along a cosine."""
     warm_up = max(1, round(_WARM_UP * config.steps))
     rate = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warm_up, max(config.steps, warm_up + 1))
     return optax.chain(optax.clip_by_global_norm(_LARGEST_GRADIENT), optax.adam(rate))
 
 
 def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = None) -> Functions:
-    """Close over the static choices.  Batches may be spread over devices along their first axis.
+    """Build the functions of a training; batches may be spread over devices along the axis of examples.
 
-    predict: the network as image and coil images, which the self-supervised loss needs.
+    Args:
+        config: settings of the training, which are static.
+        method: the network as a reconstruction.
+        predict: the network as image and coil images, needed only for the self-supervised loss.
     """
     transform = optimiser(config)
     dtype = jnp.dtype(config.precision)
@@ -72,16 +87,16 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
         def distance(delta: Array) -> Array:
             return jnp.sum((reconstruct(params, one._replace(kspace=one.kspace + delta)) - one.target) ** 2)
 
-        allowed = threat.measured(jnp.float32(config.adversarial_eps), one.kspace, one.mask)
+        allowed = balls.measured(jnp.float32(config.adversarial_eps), one.kspace, one.mask)
         found = pgd.build(pgd.Config(n_steps=config.adversarial_steps))(key, distance, allowed)
-        # The attack keeps the best point where it took a gradient: the training loss needs no gradient through it.
+        # The attack keeps its best evaluated point; the training loss needs no gradient through the search.
         return jax.lax.stop_gradient(found.delta)
 
     def loss_of_one(params: Params, one: Batch, key: Key) -> Array:
         jitter_key, size_key, attack_key = jax.random.split(key, 3)
         if config.jitter > 0:
             size = config.jitter * jax.random.uniform(size_key, dtype=jnp.float32)
-            noise = threat.measured(size, one.kspace, one.mask).random(jitter_key)
+            noise = balls.measured(size, one.kspace, one.mask).random(jitter_key)
             one = one._replace(kspace=one.kspace + noise)
         if config.adversarial_eps > 0:
             one = one._replace(kspace=one.kspace + worst(params, one, attack_key))

@@ -1,4 +1,4 @@
-"""Attacks, one a file: a frozen Config and build(config) -> Attack; and the threat sets that they search."""
+"""Attacks, one per file: a frozen Config and build(config) -> Attack, which searches a set of `jaxcs.threats`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 from jaxcs.attacks import apgd, ensemble, grid, momentum, noise, padam, pgd, region, scout, spectral, spsa, two_step
 from jaxcs.attacks.base import Attack, AttackResult, JointAttack, Path, PathAttack, ResidualAttack
-from jaxcs.attacks.threat import Threat
 
 __all__ = [
     "ATTACKS",
@@ -19,17 +18,20 @@ __all__ = [
     "Path",
     "PathAttack",
     "ResidualAttack",
-    "Threat",
 ]
 
 
 class AttackEntry(NamedTuple):
-    """An attack's configuration class and its builder.
+    """An attack in the registry.
 
-    sees: what it asks of the method: its "loss"; that loss along a "path" of perturbations; the "residual" whose
-        squared norm it is; or the method's own "objective", so that it needs a method that has one.
-    searches: whether it evaluates the method to find its perturbation, and so may search on a cheaper one.
-    presets: named configurations.
+    Attributes:
+        config: class of its configuration.
+        build: builds the attack from a configuration.
+        presets: named configurations.
+        sees: what the attack needs of the method: its "loss"; the loss along a "path" of perturbations; the "residual",
+            whose squared norm is the loss; or the method's "objective", which not every method has.
+        searches: whether it evaluates the method to find its perturbation, and may therefore search on a cheaper
+            method.
     """
 
     config: type[Any]

@@ -1,6 +1,7 @@
-"""Auto-PGD: projected gradient ascent that chooses its own steps (Croce & Hein, ICML 2020, section 3, Algorithm 1).
+"""Auto-PGD: projected gradient ascent that adapts its step size (Croce & Hein, ICML 2020, section 3, Algorithm 1).
 
-Written for l2 balls and any loss: the gradient is normalised, as in the authors' l2 code, and not reduced to its sign.
+This version is for l2 balls and any loss: the gradient is normalised, as in the authors' l2 code, not reduced to its
+sign.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxcs.attacks.base import AttackResult, Best, Loss, Path, PathAttack, keep_best, path_of, restarted
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
-# The paper's constants: the share of a step that is not momentum, and of the steps between two checkpoints that have to
-# raise the loss for the step size to stay.
+# The paper's constants: the share of a step that is not momentum, and the share of the steps between two checkpoints
+# that
+# must raise the loss for the step size to stay.
 _ALPHA = 0.75
 _RHO = 0.75
 
 
 @dataclass(frozen=True)
 class Config:
-    """Ascent with momentum, whose step is halved at checkpoints where the loss rises too seldom.
+    """Ascent with momentum; the step size is halved at checkpoints if the loss has risen too seldom.
 
-    n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
-    restarts: independent random starts, of which the strongest result is kept.
-    step_size: the first one, in units of the radius.
+    Attributes:
+        n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
+        restarts: number of random starts; the strongest result is kept.
+        step_size: first step size, in units of the radius [-].
     """
 
     n_steps: int = 20
@@ -45,16 +48,16 @@ class _State(NamedTuple):
     best: Best
     step_size: Array
     n_rises: Array
-    # At the last checkpoint.
+    # Values at the last checkpoint.
     checked_step: Array
     checked_loss: Array
     memory: Any
 
 
 def checkpoints(n_steps: int) -> list[int]:
-    """The points ceil(p_j n_steps) after the start, p_1 = 0.22, p_{j+1} = p_j + max(p_j - p_{j-1} - 0.03, 0.06)."""
+    """Return the points ceil(p_j n_steps): p_1 = 0.22, p_{j+1} = p_j + max(p_j - p_{j-1} - 0.03, 0.06)."""
     before, now, found = 0, 22, []
-    # In hundredths, because 0.22 + 0.19 is not 0.41 in floating point.
+    # Count in hundredths, because 0.22 + 0.19 is not 0.41 in floating point.
     while (point := -(-now * n_steps // 100)) < n_steps:
         found.append(point)
         before, now = now, now + max(now - before - 3, 6)
@@ -62,7 +65,7 @@ def checkpoints(n_steps: int) -> list[int]:
 
 
 def build(config: Config) -> PathAttack:
-    """The attack; see `Config`."""
+    """Build the attack; see `Config`."""
 
     def attack(key: Key, loss: Loss | Path, threat: Threat, start: Array | None = None) -> AttackResult:
         path = path_of(loss)
@@ -72,11 +75,21 @@ def build(config: Config) -> PathAttack:
 
 
 def climb(config: Config, path: Path, threat: Threat, start: Array) -> AttackResult:
-    """The attack from `start`."""
+    """Run the attack from one start.
+
+    Args:
+        config: settings of the attack.
+        path: the loss.
+        threat: the threat set.
+        start: first perturbation.
+
+    Returns:
+        The best point, with its loss and trace.
+    """
     checked = checkpoints(config.n_steps)
     periods = np.zeros(config.n_steps, np.int32)
     periods[checked] = np.diff([0, *checked])
-    # There is no momentum yet at the first step.
+    # The first step has no momentum.
     alphas = np.where(np.arange(config.n_steps) > 0, _ALPHA, 1.0).astype(np.float32)
 
     def step(state: _State, plan: tuple[Array, Array]) -> tuple[_State, tuple[Array, Array]]:

@@ -1,4 +1,4 @@
-"""What every attack takes and returns."""
+"""The arguments and the result of every attack."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import value_and_ascent
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key, Kspace, Variational
 
 Delta = Inexact[Array, "*axes"]
@@ -19,11 +19,13 @@ Residual = Callable[[Delta], Float[Array, "*axes"]]
 
 
 class Path(NamedTuple):
-    """A loss at perturbations that follow each other, whose evaluation may go on from where the last one ended.
+    """A loss at consecutive perturbations; its evaluation may continue from the result of the last.
 
-    first: what is remembered before the first evaluation, a pytree.
-    ascend: perturbation, memory -> the loss of each row of the image, whose sum is the loss; its direction of steepest
-        ascent; memory.
+    Attributes:
+        first: memory before the first evaluation, a pytree.
+        ascend: perturbation, memory -> the loss of each row of the image, whose sum is the loss; the direction of
+            steepest
+            ascent; memory.
     """
 
     first: Any
@@ -31,7 +33,7 @@ class Path(NamedTuple):
 
 
 def path_of(loss: Loss | Path) -> Path:
-    """A loss that remembers nothing, as a path; all of it counts as one row."""
+    """Return a loss without memory as a path; all of it counts as one row."""
     if isinstance(loss, Path):
         return loss
     evaluate = value_and_ascent(loss)
@@ -46,10 +48,12 @@ def path_of(loss: Loss | Path) -> Path:
 class AttackResult(NamedTuple):
     """The strongest perturbation that an attack found.
 
-    delta: in the threat set, shaped like its support.  loss: its loss.
-    trace: (n_evaluations,) the loss at every point where the gradient was taken, of the best restart.
-    gradient_norm: the gradient's norm at the first point; 0 means that the attack was blind.
-    restarts: (n_restarts,) the loss that each restart reached, in order; of a single climb its own.
+    Attributes:
+        delta: perturbation in the threat set, shaped like its support.
+        loss: its loss.
+        trace: (n_evaluations,) loss at each point with a gradient evaluation, in the best restart.
+        gradient_norm: norm of the gradient at the first point; 0 means that the attack was blind.
+        restarts: (n_restarts,) loss that each restart reached, in order; a climb has its loss here.
     """
 
     delta: Delta
@@ -60,19 +64,24 @@ class AttackResult(NamedTuple):
 
 
 class Attack(Protocol):
-    """Searches a threat set for the perturbation of largest loss, knowing nothing of what lies behind either."""
+    """A search of a threat set for the perturbation of largest loss, without knowledge of what is behind either."""
 
     def __call__(self, key: Key, loss: Loss, threat: Threat, start: Delta | None = None) -> AttackResult:
         """Maximise `loss` over `threat`.
 
-        start: a perturbation to begin from, such as the one found for a smaller radius; scaled onto the boundary.
-        None begins at a random point of it.
+        Args:
+            key: random key.
+            loss: the loss.
+            threat: the threat set.
+            start: a first perturbation, for example that of a smaller radius; it is scaled onto the boundary.  None
+                starts
+                at a random point of the boundary.
         """
         ...
 
 
 class PathAttack(Protocol):
-    """The same, for attacks that go along a path."""
+    """The same for attacks that move along a path."""
 
     def __call__(self, key: Key, loss: Loss | Path, threat: Threat, start: Delta | None = None) -> AttackResult:
         """Maximise the loss over `threat`; see `Attack`."""
@@ -80,7 +89,7 @@ class PathAttack(Protocol):
 
 
 class ResidualAttack(Protocol):
-    """The same, for attacks that have to see more than a number: the loss is the squared norm of `residual`."""
+    """The same for attacks that need more than a number: the loss is the squared norm of `residual`."""
 
     def __call__(self, key: Key, residual: Residual, threat: Threat, start: Delta | None = None) -> AttackResult:
         """Maximise ||residual(e)||^2 over `threat`; see `Attack`."""
@@ -88,7 +97,7 @@ class ResidualAttack(Protocol):
 
 
 class JointAttack(Protocol):
-    """Searches a threat set by descending on a method's own objective, variable and perturbation together."""
+    """A search of a threat set that descends on a method's objective, in variable and perturbation together."""
 
     def __call__(
         self,
@@ -98,24 +107,34 @@ class JointAttack(Protocol):
         coils: Kspace,
         threat: Threat,
     ) -> AttackResult:
-        """Drive the method's coil images away from `coils`, the true ones.
+        """Drive the method's coil images away from the true coil images.
 
-        perturbed: a perturbation -> the k-space that the method then sees.
+        Args:
+            key: random key.
+            problem: the method's objective.
+            perturbed: perturbation -> the k-space that the method receives.
+            coils: (coil, ny, nx) true coil images.
+            threat: the threat set.
         """
         ...
 
 
 class Best(NamedTuple):
-    """The best point so far, a pytree, and its loss."""
+    """The best point so far.
+
+    Attributes:
+        point: the point, a pytree.
+        loss: its loss.
+    """
 
     point: Any
     loss: Array
 
 
 def keep_best(best: Best, point: Any, loss: Array) -> Best:
-    """Remember `point` where it is the best so far.  A loss of NaN is kept for good, so that it is seen."""
+    """Replace the best point if `point` has a larger loss; a loss of NaN is kept for good, so that it is seen."""
     better = ~(loss <= best.loss) & ~jnp.isnan(best.loss)
-    # Of a method in float64 the loss has that type, and what a loop carries must keep its own.
+    # The loss of a float64 method is float64, but a loop's carry must keep its type.
     now = Best(point, loss.astype(best.loss.dtype))
     return jax.tree.map(lambda new, old: jnp.where(better, new, old), now, best)
 
@@ -123,16 +142,25 @@ def keep_best(best: Best, point: Any, loss: Array) -> Best:
 def restarted(
     climb: Callable[[Delta], AttackResult], key: Key, threat: Threat, start: Delta | None, n: int, size: float = 1.0
 ) -> AttackResult:
-    """The strongest of n climbs, from `start` on the boundary and then from random points of norm size * radius."""
+    """Run n climbs, from `start` on the boundary and then from random points, and return the strongest.
+
+    Args:
+        climb: the attack from one start.
+        key: random key.
+        threat: the threat set.
+        start: first start, or None for a random one.
+        n: number of climbs.
+        size: norm of the random starts, in units of the radius [-].
+    """
     starts = [size * threat.random(k) for k in jax.random.split(key, n)]
     if start is not None:
         starts[0] = threat.boundary(start)
-    # One restart after another, so that memory does not grow with their number.
+    # Restarts run one after another, so that memory does not grow with their number.
     return strongest(jax.lax.map(climb, jnp.stack(starts)))
 
 
 def entry_size(threat: Threat) -> Float[Array, "*parts"]:
-    """How large each real entry of a perturbation on the boundary is when all are equal, shaped like the radius."""
+    """Return the size of each real entry of a perturbation on the boundary if all are equal, shaped like the radius."""
     axes = None if threat.radius.ndim == 0 else (-2, -1)
     n_free = jnp.sum(threat.support, axes, jnp.int32, keepdims=threat.radius.ndim > 0)
     n_entries = jnp.maximum(n_free * (1 if threat.real else 2), 1)
@@ -140,11 +168,11 @@ def entry_size(threat: Threat) -> Float[Array, "*parts"]:
 
 
 def strongest(results: AttackResult) -> AttackResult:
-    """Of restarts stacked along the first axis of every leaf, the one of largest loss."""
+    """Return the result of largest loss; results are stacked along the first axis of every leaf."""
     best = jax.tree.map(lambda leaf: leaf[jnp.argmax(results.loss)], results)
     return best._replace(restarts=results.loss)
 
 
 def squared_norm(residual: Residual) -> Loss:
-    """The loss of a residual."""
+    """Return the loss of a residual: its squared norm."""
     return lambda delta: jnp.sum(residual(delta) ** 2)

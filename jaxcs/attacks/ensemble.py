@@ -1,4 +1,4 @@
-"""Several attacks on the same loss, of which the worst counts, image by image (as AutoAttack: Croce & Hein, 2020)."""
+"""Several attacks on the same loss; the strongest counts, image by image (as AutoAttack: Croce & Hein, 2020)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from jaxtyping import Array
 
 from jaxcs.attacks import apgd, grid, momentum, noise, padam, pgd, region, spectral, spsa
 from jaxcs.attacks.base import AttackResult, Residual, ResidualAttack, squared_norm, strongest
-from jaxcs.attacks.threat import Threat
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
-# What each configuration builds, and whether that sees the residual.
+# The builder for each configuration, and whether its attack needs the residual.
 _BUILDERS: dict[type, tuple[Any, bool]] = {
     pgd.Config: (pgd.build, False),
     apgd.Config: (apgd.build, False),
@@ -30,13 +30,17 @@ _BUILDERS: dict[type, tuple[Any, bool]] = {
 
 @dataclass(frozen=True)
 class Config:
-    """The attacks, each by its own configuration, in order; an earlier one wins a tie."""
+    """An ensemble of attacks.
+
+    Attributes:
+        members: the configuration of each attack, in order; an earlier attack wins a tie.
+    """
 
     members: tuple[Any, ...] = (apgd.Config(), pgd.Config(), padam.Config(), spectral.Config())
 
 
 def build(config: Config) -> ResidualAttack:
-    """The attack; its trace is that of the winner, its last value repeated up to the length of the longest."""
+    """Build the attack; its trace is the winner's, padded with its last value to the length of the longest."""
 
     def attack(key: Key, residual: Residual, threat: Threat, start: Array | None = None) -> AttackResult:
         loss = squared_norm(residual)
@@ -46,7 +50,7 @@ def build(config: Config) -> ResidualAttack:
             results.append(make(member)(member_key, residual if sees_residual else loss, threat, start))
         longest = max(result.trace.size for result in results)
         alike = [
-            # Of each the loss where it ended, whatever it reports itself; and shapes that stack.
+            # Evaluate each loss at the result, whatever the attack reports; and make shapes that can be stacked.
             result._replace(
                 loss=loss(result.delta),
                 trace=jnp.pad(result.trace, (0, longest - result.trace.size), mode="edge"),

@@ -1,4 +1,4 @@
-"""Every value of one parameter, such as the angle of a rotation (Morshuis et al., 2022): no gradient can mislead it."""
+"""Search of all values of one parameter, such as an angle (Morshuis et al., 2022): no gradient can mislead it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackResult, Loss
-from jaxcs.attacks.threat import Threat
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 
 @dataclass(frozen=True)
 class Config:
-    """The loss at n_points (2 or more) evenly spaced values between -radius and radius, both included."""
+    """Values for the search.
+
+    Attributes:
+        n_points: number of evenly spaced values from -radius to radius, both included; 2 or more.
+    """
 
     n_points: int = 100
 
 
 def build(config: Config) -> Attack:
-    """The attack, for one real parameter; its gradient_norm is the steepest slope between neighbours."""
+    """Build the attack for one real parameter; its gradient_norm is the steepest slope between neighbours."""
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
         del key, start

@@ -1,7 +1,7 @@
-"""What an attack drives up: errors of an image, told row by row.
+"""Losses that an attack maximises: errors of an image, row by row.
 
-A perturbation of the measured rows harms the same rows of the image, so that an attack that knows the loss of each row
-can look for the worst band of them (`jaxcs.attacks.scout`).
+A perturbation of measured rows harms the same rows of the image.  An attack that knows the loss of each row can
+therefore search for the worst band of rows (`jaxcs.attacks.scout`).
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from jaxtyping import Array, Float
 
 from jaxcs.metrics import WINDOW, row_errors, ssim_map
 
-# The norm that stands for the largest error: with 8 some fifty equal pixels count 1.6 times as much as a single pixel,
-# and errors down to 1e-4 of the range do not vanish in float32.
+# Order of the norm in place of the largest error: with 8, some fifty equal pixels count 1.6 times as much as a single
+# pixel, and errors down to 1e-4 of the range do not vanish in float32.
 _ORDER = 8
 
 
 class ImageLoss(NamedTuple):
     """An error of a real image against a reference of the same shape (ny, nx).
 
-    rows: (image, reference, data_range) -> the share of each row (ny,); an attack drives up their sum.
-    value: (sum, reference) -> the error in its units, which grows with the sum.
+    Attributes:
+        rows: (image, reference, data_range) -> the share of each row (ny,); an attack maximises their sum.
+        value: (sum, reference) -> the error in its units, which grows with the sum.
     """
 
     rows: Callable[[Array, Array, Array], Float[Array, "ny"]]
     value: Callable[[Array, Array], Float[Array, ""]]
 
     def __call__(self, image: Array, reference: Array, data_range: Array) -> Float[Array, ""]:
-        """The error in its units."""
+        """Return the error in its units."""
         return self.value(jnp.sum(self.rows(image, reference, data_range)), reference)
 
 
@@ -59,8 +60,8 @@ def _as_it_is(total: Array, reference: Array) -> Array:
     return total
 
 
-# By the metric that each drives up, in the units of that metric; but `ssim` is 1 - SSIM, and `max_error` the 8-norm,
-# which is smooth and at least as large.
+# Losses by the metric that each increases, in the units of that metric.  The exceptions are `ssim`, which is 1 - SSIM,
+# and `max_error`, the 8-norm, which is smooth and at least as large as the largest error.
 LOSSES: Mapping[str, ImageLoss] = MappingProxyType(
     {
         "nmse": ImageLoss(_squared, lambda total, reference: total / jnp.sum(reference**2)),

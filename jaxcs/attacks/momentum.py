@@ -1,24 +1,32 @@
-"""Gradient ascent with momentum on a perturbation of the image (Antun et al., PNAS 2020, Algorithm 1).
+"""Gradient ascent with momentum on a perturbation of the image (Antun et al., PNAS 2020, Algorithms 1 and 2).
 
     Q(r) = 1/2 ||residual(r)||^2 - penalty / 2 ||r||^2,    v <- decay v + step grad Q(r),    r <- r + v,
 
 from r = start * U[0, 1), real as published.  r has the units of the image, whose peak is about 1, and so the step has
 none.  The published attack has no budget, and its strength is its number of steps; ours stops at the threat set: an r
 that leaves it is projected, and only then.
+
+On a linear residual each singular value s has a growth of its own: the larger root z of z^2 - (1 + decay +
+step (s^2 - penalty)) z + decay = 0.  It is above 1 if s^2 exceeds the penalty.
+
+Algorithm 2 puts filtered back-projection in the place of the adjoint of the measurement.  Here that belongs to the
+residual: it measures r by `pulled_back_by`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxcs.attacks.base import AttackResult, Residual, ResidualAttack, squared_norm
-from jaxcs.attacks.threat import Threat
+from jaxcs.attacks.spectral import singular_pair
 from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 
@@ -26,27 +34,82 @@ from jaxcs.types import Key
 class Config:
     """The ascent; its result is the last r.
 
-    penalty: lambda, of the squared norm of r, relative to that of the residual; where it exceeds the squared gain of
-        the method, r shrinks.  step: eta, of the gradient.  start: tau, size of each pixel at the start [image units].
-    n_steps: gradient evaluations.  decay: gamma, of the momentum.
+    Attributes:
+        penalty: lambda, of the squared norm of r, relative to that of the residual.  If it exceeds the squared gain of
+            the method, r shrinks.
+        step: eta, of the gradient.  None takes it from the residual's largest singular value s at r = 0: a twentieth of
+            (1 - decay) / s^2, by which r grows by a factor of e in about 20 steps.  The penalty is then relative to
+            s^2.
+        start: tau, largest size of a pixel at the start [image units].
+        n_steps: gradient evaluations.
+        decay: gamma, of the momentum.
+        snapshots: numbers of steps at which `snapshots` keeps r.  The attack itself does not use them.
     """
 
     penalty: float = 0.001
-    step: float = 0.1
+    step: float | None = 0.1
     start: float = 0.01
     n_steps: int = 100
     decay: float = 0.9
+    snapshots: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(steps < 1 for steps in self.snapshots) or list(self.snapshots) != sorted(set(self.snapshots)):
+            raise ValueError(f"snapshots are {self.snapshots}; they must be positive and increase")
 
 
+# The printed constants belong to other units in two of the paper's codes, so they are converted here.
+# DeepMRI's gradient is that of a mean: 2 / (2 images of 256^2 pixels) times that of 1/2 ||.||^2.
+_MEAN = 2 / (2 * 256**2)
+# AUTOMAP's gradient is divided by the square of the scale of its samples, 0.0075 / 2, and by its 128^2 pixels.
+_SAMPLES = 1 / ((0.0075 / 2) ** 2 * 128**2)
 # The rows of the paper's table of parameters, with the most steps of each.  The residual p(x) is against the clean
-# output, except for automap_fig7, where it is against the truth (the authors' code has these two the other way round).
-PRESETS = {
-    "deepmri": Config(penalty=0.001, step=0.01, start=0.01, n_steps=6000),  # also 2000 and 4000
-    "automap_fig2": Config(penalty=0.1, step=0.001, start=1e-5, n_steps=24),  # also 12, 16, 20
-    "automap_fig7": Config(penalty=0.1, step=0.001, start=1e-5, n_steps=183),  # also 160, 170, 177
-    "mri_vn": Config(penalty=1.0, step=0.005, start=0.001, n_steps=25),
-    "med50": Config(penalty=20.0, step=0.005, start=0.005, n_steps=100),  # filtered back-projection for the adjoint
+# output, except for automap_fig2, which is against the truth (the table has these two the other way round).  Med50 uses
+# Algorithm 2, its images span 1000, and its published gradient lacks the network's skip connection.
+_PRINTED = {
+    "deepmri": Config(penalty=0.001, step=0.01, start=0.01, n_steps=6000, snapshots=(2000, 4000, 6000)),
+    "automap_fig2": Config(penalty=0.1, step=0.001, start=1e-5, n_steps=24, snapshots=(12, 16, 20, 24)),
+    "automap_fig7": Config(penalty=0.1, step=0.001, start=1e-5, n_steps=183, snapshots=(160, 170, 177, 183)),
+    "mri_vn": Config(penalty=1.0, step=0.005, start=0.001, n_steps=25, snapshots=(25,)),
+    "med50": Config(penalty=20.0, step=0.005, start=0.005, n_steps=100, snapshots=(100,)),
 }
+
+
+def _in_units_of(gradient: float, printed: Config) -> Config:
+    """The constants for the gradient of 1/2 ||.||^2, if the published gradient is `gradient` times as large."""
+    step = None if printed.step is None else printed.step * gradient
+    return replace(printed, penalty=printed.penalty / gradient, step=step)
+
+
+PRESETS = {
+    "deepmri": _in_units_of(_MEAN, _PRINTED["deepmri"]),
+    "automap_fig2": _in_units_of(_SAMPLES, _PRINTED["automap_fig2"]),
+    "automap_fig7": _in_units_of(_SAMPLES, _PRINTED["automap_fig7"]),
+    "mri_vn": _PRINTED["mri_vn"],
+    "med50": replace(_PRINTED["med50"], start=_PRINTED["med50"].start / 1000),
+    # The table as it stands.
+    "deepmri_printed": _PRINTED["deepmri"],
+    "automap_fig2_printed": _PRINTED["automap_fig2"],
+    "automap_fig7_printed": _PRINTED["automap_fig7"],
+    "med50_printed": _PRINTED["med50"],
+    # For any other network: the published constants do not fit all.
+    "auto": Config(penalty=0.05, step=None, start=1e-4, n_steps=100),
+}
+_POWER_ITERATIONS, _NEAR, _AUTOMATIC = 10, 0.01, 0.05
+
+
+class Snapshots(NamedTuple):
+    """The perturbations of a single ascent after several numbers of steps.
+
+    Attributes:
+        deltas: (snapshot, ...) perturbations r.
+        norms: (snapshot,) ||r||.
+        changes: (snapshot,) ||residual(r)||: how far r moves the image, if the residual is against the clean image.
+    """
+
+    deltas: Array
+    norms: Float[Array, "snapshot"]
+    changes: Float[Array, "snapshot"]
 
 
 class _State(NamedTuple):
@@ -54,26 +117,87 @@ class _State(NamedTuple):
     velocity: Array
 
 
+_Step = Callable[[_State], tuple[_State, tuple[Array, Array]]]
+
+
 def build(config: Config) -> ResidualAttack:
-    """The attack; see `Config`."""
+    """Build the attack; see `Config`."""
 
     def attack(key: Key, residual: Residual, threat: Threat, start: Array | None = None) -> AttackResult:
-        loss = squared_norm(residual)
-        ascend = value_and_ascent(loss)
-
-        def step(state: _State, _: None) -> tuple[_State, tuple[Array, Array]]:
-            value, gradient = ascend(state.delta)
-            slope = gradient / 2 - config.penalty * state.delta
-            velocity = config.decay * state.velocity + config.step * slope
-            return _State(threat.project(state.delta + velocity), velocity), (value, l2_norm(gradient))
-
-        if start is None:
-            uniform = config.start * jax.random.uniform(key, threat.support.shape, jnp.float32)
-            delta = threat.project(uniform if threat.real else uniform.astype(jnp.complex64))
-        else:
-            delta = threat.boundary(start)
-        last, (losses, norms) = jax.lax.scan(step, _State(delta, jnp.zeros_like(delta)), None, length=config.n_steps)
-        value = loss(last.delta)
+        first, step = _ascent(config, key, residual, threat, start)
+        last, (losses, norms) = jax.lax.scan(lambda state, _: step(state), first, None, length=config.n_steps)
+        value = squared_norm(residual)(last.delta)
         return AttackResult(last.delta, value, losses, norms[0], value[None])
 
     return attack
+
+
+def snapshots(config: Config) -> Callable[[Key, Residual, Threat], Snapshots]:
+    """Build the ascent that keeps r after each of `config.snapshots` steps, each as the attack with as many steps."""
+    kept = jnp.asarray(config.snapshots, jnp.int32)
+
+    def run(key: Key, residual: Residual, threat: Threat) -> Snapshots:
+        first, step = _ascent(config, key, residual, threat, None)
+
+        def keep(carry: tuple[_State, Array], done: Array) -> tuple[tuple[_State, Array], None]:
+            state, deltas = carry
+            state, _ = step(state)
+            # The place of the next snapshot is overwritten until its number of steps is reached.
+            return (state, deltas.at[jnp.sum(kept <= done)].set(state.delta)), None
+
+        deltas = jnp.zeros((len(config.snapshots), *first.delta.shape), first.delta.dtype)
+        (_, deltas), _ = jax.lax.scan(keep, (first, deltas), jnp.arange(config.snapshots[-1], dtype=jnp.int32))
+        norms = jax.vmap(l2_norm)(deltas)
+        return Snapshots(deltas, norms, jax.lax.map(lambda delta: l2_norm(residual(delta)), deltas))
+
+    return run
+
+
+def pulled_back_by(forward: Callable[[Array], Array], surrogate: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Return a linear map whose gradient goes back through another map than its adjoint, as in Algorithm 2.
+
+    Args:
+        forward: linear map from images to measurements.
+        surrogate: map from measurements to images that takes the adjoint's place, such as filtered back-projection.
+    """
+
+    @jax.custom_vjp
+    def apply(x: Array) -> Array:
+        return forward(x)
+
+    def pull(like: Array, cotangent: Array) -> tuple[Array]:
+        ascent = surrogate(jnp.conj(cotangent))
+        # A real perturbation moves along the real part, as it does with the adjoint.
+        return ((jnp.conj(ascent) if jnp.iscomplexobj(like) else jnp.real(ascent)).astype(like.dtype),)
+
+    apply.defvjp(lambda x: (forward(x), jnp.zeros(0, x.dtype)), pull)
+    return apply
+
+
+def _ascent(config: Config, key: Key, residual: Residual, threat: Threat, start: Array | None) -> tuple[_State, _Step]:
+    """The first state, and the step with its loss and the norm of its gradient."""
+    ascend = value_and_ascent(squared_norm(residual))
+    penalty, eta = _constants(config, key, residual, threat)
+
+    def step(state: _State) -> tuple[_State, tuple[Array, Array]]:
+        value, gradient = ascend(state.delta)
+        slope = gradient / 2 - penalty * state.delta
+        velocity = config.decay * state.velocity + eta * slope
+        return _State(threat.project(state.delta + velocity), velocity), (value, l2_norm(gradient))
+
+    if start is None:
+        uniform = config.start * jax.random.uniform(key, threat.support.shape, jnp.float32)
+        delta = threat.project(uniform if threat.real else uniform.astype(jnp.complex64))
+    else:
+        delta = threat.boundary(start)
+    return _State(delta, jnp.zeros_like(delta)), step
+
+
+def _constants(config: Config, key: Key, residual: Residual, threat: Threat) -> tuple[float | Array, float | Array]:
+    """Lambda and eta."""
+    if config.step is not None:
+        return config.penalty, config.step
+    # Networks bend: in a ball as large as the image the gain is much smaller than at r = 0.
+    near = replace(threat, radius=_NEAR * threat.radius)
+    largest, _ = singular_pair(residual, near, near.random(key), _POWER_ITERATIONS)
+    return config.penalty * largest**2, _AUTOMATIC * (1 - config.decay) / largest**2

@@ -1,4 +1,4 @@
-"""White Gaussian noise of the same norm: the control that every attack has to beat."""
+"""White Gaussian noise of the same norm: the control that every attack must beat."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackResult, Loss
-from jaxcs.attacks.threat import Threat
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 
 @dataclass(frozen=True)
 class Config:
-    """Nothing to choose."""
+    """The attack has no settings."""
 
 
 def build(config: Config) -> Attack:
-    """One random point of the threat set's boundary; no gradient is taken."""
+    """Build the attack: one random point of the threat set's boundary, without any gradient."""
     del config
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:

@@ -1,8 +1,8 @@
 """Projected Adam (Genzel et al., 2020, and the ICML 2021 paper on trained networks): e <- project(e + Adam's step).
 
-Adam treats real and imaginary parts as entries of their own and divides each by the root of its mean square.  With the
-published constants every entry moves alike, and the ascent ends where e is parallel to sign(gradient), not at the
-worst case of an l2 ball.  A large `eps` overrules that division and leaves ascent along the mean gradient.
+Adam treats real and imaginary parts as separate entries and divides each by its root mean square.  With the published
+constants, every entry moves by the same amount, and the ascent ends with e parallel to sign(gradient).  This is not the
+worst case of an l2 ball.  A large `eps` overrules the division and leaves ascent along the mean gradient.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import optax
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, entry_size, keep_best, restarted
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 
@@ -25,12 +25,14 @@ from jaxcs.types import Key
 class Config:
     """Adam with the usual decays 0.9 and 0.999.
 
-    n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
-    restarts: independent random starts, of which the strongest result is kept.
-    learning_rate: in units of the radius over the square root of the number of real entries, so that at a small eps
-        the first step has the length learning_rate * radius; at a large one that over eps.
-    eps: relative to the root mean square of the first gradient.
-    start_size: norm of the random starts, in units of the radius.
+    Attributes:
+        n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
+        restarts: number of random starts; the strongest result is kept.
+        learning_rate: in units of the radius over the square root of the number of real entries [-].  With a small eps,
+            the
+            first step then has the length learning_rate * radius; with a large eps, that length over eps.
+        eps: relative to the root mean square of the first gradient [-].
+        start_size: norm of the random starts, in units of the radius [-].
     """
 
     n_steps: int = 20
@@ -41,12 +43,14 @@ class Config:
 
 
 # genzel2020: the learning rate 5 in images of mean 1 (320 x 320, about 17 % measured) is about 100 at their largest
-#   noise level, 2.5 %, and more at lower ones: e is the direction of Adam's step, whatever its length.  Their starts of
-#   3 radii are on the boundary after one projection.
-# rc2021: learning rates in raw units, 1e-6 and 5e-9.  For their knees (15 x 640 x 368 entries, ||k|| about 0.06) and
-#   their epsilon of 0.08, 1e-6 * sqrt(2 * 15 * 640 * 368) = 2.7e-3 is 0.55 of the radius 0.08 * 0.06, a rough figure
-#   that holds for the threat set `whole_kspace`.  They start at 1e-4 ||k||, 1/800 of the radius.
-# Both eps are absolute in the codes; ours are as small against the gradient as Genzel's is (about 1e-4) or less.
+# noise
+#   level, 2.5 %, and more at lower levels: e is the direction of Adam's step, whatever its length.  Their starts of 3
+#   radii are on the boundary after one projection.
+# rc2021: the learning rates are in raw units, 1e-6 and 5e-9.  For their knees (15 x 640 x 368 entries, ||k|| about
+# 0.06)
+#   and their epsilon of 0.08, 1e-6 * sqrt(2 * 15 * 640 * 368) = 2.7e-3 is 0.55 of the radius 0.08 * 0.06.  This is a
+#   rough figure for the threat set `whole_kspace`.  They start at 1e-4 ||k||, 1/800 of the radius.
+# Both eps are absolute in the codes; ours are as small relative to the gradient as Genzel's (about 1e-4), or smaller.
 PRESETS = {
     "genzel2020": Config(n_steps=250, restarts=6, learning_rate=100.0, eps=1e-5),
     "rc2021_varnet": Config(n_steps=2000, learning_rate=0.55, eps=1e-8, start_size=1.25e-3),
@@ -62,7 +66,7 @@ class _State(NamedTuple):
 
 
 def build(config: Config) -> Attack:
-    """The attack; see `Config`."""
+    """Build the attack; see `Config`."""
     optimiser = optax.adam(config.learning_rate, eps=config.eps)
 
     def climb(loss: Loss, threat: Threat, start: Array) -> AttackResult:
@@ -75,7 +79,7 @@ def build(config: Config) -> Attack:
             value, gradient = ascend(state.delta)
             gradient = jnp.where(threat.support, gradient, 0)
             norm = l2_norm(gradient)
-            # Of the first gradient that is not 0.
+            # The scale of the first gradient that is not 0.
             scale = jnp.where(state.scale > 0, state.scale, norm / root)
             parts = _parts(-gradient / jnp.where(scale > 0, scale, 1.0))
             updates, optimiser_state = optimiser.update(parts, state.optimiser)

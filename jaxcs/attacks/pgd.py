@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackResult, Best, Delta, Loss, keep_best, restarted
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 
@@ -19,10 +19,12 @@ from jaxcs.types import Key
 class Config:
     """e <- project(e + step_size * boundary(gradient)).
 
-    n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
-    step_size: in units of the radius.  Large steps make the iteration a power iteration, which suits a loss that is
-        nearly quadratic in e, as reconstruction errors are.
-    restarts: independent random starts, of which the strongest result is kept.
+    Attributes:
+        n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
+        step_size: step size in units of the radius [-].  Large steps make this a power iteration, which suits a loss
+            that is
+            nearly quadratic in e, as reconstruction errors are.
+        restarts: number of random starts; the strongest result is kept.
     """
 
     n_steps: int = 10
@@ -36,18 +38,22 @@ class _State(NamedTuple):
 
 
 def advance(loss: Loss, threat: Threat, delta: Delta, step_size: float | Array) -> tuple[Delta, Array, Array]:
-    """One step of `Config`: the perturbation after it; the loss and its direction of steepest ascent before it."""
+    """Do one step of `Config`.
+
+    Returns:
+        The perturbation after the step; the loss and its direction of steepest ascent before the step.
+    """
     value, gradient = value_and_ascent(loss)(delta)
     return threat.project(delta + step_size * threat.boundary(gradient)), value, gradient
 
 
 def build(config: Config) -> Attack:
-    """The attack; see `Config`."""
+    """Build the attack; see `Config`."""
 
     def climb(loss: Loss, threat: Threat, start: Array) -> AttackResult:
         def step(state: _State, _: None) -> tuple[_State, tuple[Array, Array]]:
             moved, value, gradient = advance(loss, threat, state.delta, config.step_size)
-            # The loss belongs to the point before the step; storing the point after it is a common slip.
+            # The loss belongs to the point before the step; storing the point after it is a common mistake.
             best = keep_best(state.best, state.delta, value)
             return _State(moved, best), (value, l2_norm(gradient))
 

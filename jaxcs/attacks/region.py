@@ -1,4 +1,4 @@
-"""The ascent of Morshuis et al. (2022), who attack the region around a finding; the caller's loss holds the region."""
+"""The ascent of Morshuis et al. (2022), who attack the region around a finding; the caller's loss has the region."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackResult, Loss
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 
 @dataclass(frozen=True)
 class Config:
-    """e <- project(e + step_size * boundary(gradient)) as the paper describes it; the result is the last e.
+    """e <- project(e + step_size * boundary(gradient)), as the paper describes it; the result is the last e.
 
-    n_steps: gradient evaluations.  step_size: in units of the radius.
-    published: the step of the authors' code, which divides e and the gradient by their norms over all coils together
-        before it clamps every coil to norm 1 and scales it to its radius.  The norm over all coils then lies between
-        0.5 and 1.5, no coil reaches 1 and the clamp is void: 15 like coils carry about 0.29 of the nominal size each.
-        Meant for balls coil by coil; a global ball counts as one coil.
+    Attributes:
+        n_steps: number of gradient evaluations.
+        step_size: step size in units of the radius [-].
+        published: whether to use the step of the authors' code.  It divides e and the gradient by their norms over all
+            coils
+            together, before it clamps every coil to norm 1 and scales it to its radius.  The norm over all coils is
+                then
+            between 0.5 and 1.5, so no coil reaches 1 and the clamp has no effect: 15 equal coils have about 0.29 of the
+            nominal size each.  It is meant for balls coil by coil; a global ball counts as one coil.
     """
 
     n_steps: int = 10
@@ -34,7 +38,7 @@ PRESETS = {"published": Config(published=True)}
 
 
 def build(config: Config) -> Attack:
-    """The attack; see `Config`."""
+    """Build the attack; see `Config`."""
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
         ascend = value_and_ascent(loss)

@@ -1,9 +1,9 @@
-"""Gradient ascent that looks for the worst rows: all bands of rows at once, then the worst of them, then the worst.
+"""Gradient ascent that searches for the worst rows: first all bands of rows, then the worst few, then the worst.
 
-A regularised reconstruction is harmed most by a perturbation of a few rows, and each place where rows may lie is a
-local maximum.  From a random start an ascent spreads over all rows, and ends far below them.  But rows are measured
-apart and regularisers reach a few rows only, so that a perturbation of one band harms that band alone.  So all bands
-are attacked at once, each with the whole radius: one evaluation tells the harm of every band.
+A perturbation of a few rows harms a regularised reconstruction most, and each place for these rows is a local maximum.
+From a random start, an ascent spreads over all rows and ends far below these maxima.  But rows are measured separately,
+and a regulariser couples only a few rows, so a perturbation of one band harms only that band.  Therefore all bands are
+attacked at once, each with the whole radius: one evaluation gives the harm of every band.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxcs.attacks.base import AttackResult, Loss, Path, PathAttack, path_of, restarted
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import abs2, l2_norm, safe_sqrt
 from jaxcs.fourier import from_rows, to_rows
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
-# Bands at first, and how many of them stay, no two of them neighbours.
+# Number of bands at first, and number of bands that stay; no two of these are neighbours.
 _BANDS, _STAY = 16, 6
-# Shares of the steps with all bands, and with those that stay; the others climb from the worst.
+# Shares of the steps with all bands, and with the bands that stay [-]; the other steps climb from the worst band.
 _ALL, _STAYING = 0.3, 0.3
-# Of the ascent with momentum; on l1 it finds in 15 steps what steps without momentum find in 30.
+# Decay of the momentum [-]; on l1, 15 steps with momentum achieve what takes 30 without.
 _MOMENTUM = 0.85
 
 
 @dataclass(frozen=True)
 class Config:
-    """velocity <- 0.85 velocity + boundary(gradient), e <- boundary(e + step_size * velocity), cell by cell of rows.
+    """velocity <- 0.85 velocity + boundary(gradient), e <- boundary(e + step_size * velocity), for each cell of rows.
 
-    The cells of the first steps are 16 bands of rows.  Then the 6 worst stay, if no two are neighbours, and the rows
-    are divided among them.  At last the worst has all rows.  Cells are for perturbations that have rows
-    (`Threat.domain`) and losses that are told by rows (`Path`); without them there is one cell from the beginning.
+    In the first steps, the cells are 16 bands of rows.  Then the 6 worst bands stay, of which no two are neighbours,
+    and
+    the rows are divided among them.  Finally the worst band has all rows.  Cells need perturbations that have rows
+    (`Threat.domain`) and losses by row (`Path`); otherwise there is one cell from the beginning.
 
-    n_steps: gradient evaluations of each restart.
-    restarts: independent random starts, of which the strongest result is kept.
-    step_size: in units of the radius.
+    Attributes:
+        n_steps: gradient evaluations of each restart.
+        restarts: number of random starts; the strongest result is kept.
+        step_size: step size in units of the radius [-].
     """
 
     n_steps: int = 40
@@ -49,7 +51,10 @@ class Config:
 
 
 class _State(NamedTuple):
-    """cells: the cell of each row.  best: the rows of the perturbation that harmed their cell most; losses: by cell."""
+    """State of a climb: `cells` is the cell of each row, `losses` is by cell.
+
+    `best` has the rows of the perturbation that harmed their cell most.
+    """
 
     delta: Array
     velocity: Array
@@ -60,7 +65,7 @@ class _State(NamedTuple):
 
 
 def build(config: Config) -> PathAttack:
-    """The attack; its trace is of the steps with one cell."""
+    """Build the attack; its trace covers the steps with one cell."""
 
     def attack(key: Key, loss: Loss | Path, threat: Threat, start: Array | None = None) -> AttackResult:
         path, by_rows = path_of(loss), isinstance(loss, Path) and threat.domain is not None
@@ -96,7 +101,7 @@ def _climb(config: Config, path: Path, threat: Threat, by_rows: bool, start: Arr
     def narrowed(count: int, state: _State) -> _State:
         kept, cells = _narrowed(count, state.losses, state.cells)
         delta = boundary(back(jnp.where(kept[:, None], state.best, 0)), cells)
-        # A memory of harm that is no longer done would be taken for the best.
+        # A remembered harm that is no longer done would count as the best.
         return _State(delta, jnp.zeros_like(delta), cells, state.best, nothing, path.first)
 
     cells = jnp.arange(ny) * (_BANDS if n_all else 1) // ny
@@ -108,7 +113,7 @@ def _climb(config: Config, path: Path, threat: Threat, by_rows: bool, start: Arr
 
 
 def _each_boundary(threat: Threat, direction: Array, cells: Int[Array, "ny"]) -> Array:
-    """The direction scaled so that each cell has the whole radius."""
+    """The direction, scaled so that each cell has the whole radius."""
     rows = to_rows(direction, threat.domain)
     energy = jnp.sum(abs2(rows), axis=-1)
     if threat.radius.ndim == 0:
@@ -119,9 +124,9 @@ def _each_boundary(threat: Threat, direction: Array, cells: Int[Array, "ny"]) ->
 
 
 def _narrowed(count: int, losses: Array, cells: Int[Array, "ny"]) -> tuple[Array, Array]:
-    """The rows of the `count` worst cells, no two of them neighbours; and the cells of all rows, each with the nearest.
+    """The rows of the `count` worst cells, no two of which are neighbours; and the nearest such cell of each row.
 
-    Cells lie in the order of their rows.
+    Cells are in the order of their rows.
     """
     place = jnp.arange(losses.size)
     member = jax.nn.one_hot(cells, losses.size, axis=0)
@@ -143,6 +148,6 @@ def _by_cell(x: Float[Array, "*parts ny"], cells: Int[Array, "ny"]) -> Float[Arr
 
 
 def _centred(rows: Float[Array, "row"], ny: int) -> Float[Array, "ny"]:
-    """The rows of a crop, which are fewer, as the centre's."""
+    """The rows of a crop, padded to the rows of the whole image about its centre."""
     before = (ny - rows.size) // 2
     return jnp.pad(rows, (before, ny - rows.size - before))

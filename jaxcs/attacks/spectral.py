@@ -1,4 +1,4 @@
-"""The first right singular vector of the Jacobian of the residual at no perturbation: the worst case to first order.
+"""First right singular vector of the residual's Jacobian at zero perturbation: the worst case to first order.
 
 J^T is the exact vjp.  J is exact if the method can be differentiated forward.  Otherwise it is a central difference:
 jax.jvp refuses the custom gradients of networks and of iterations that end at a fixed point.
@@ -14,12 +14,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcs.attacks.base import AttackResult, Delta, Residual, ResidualAttack, squared_norm
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
-# Step of the central difference, in units of the radius: small against what bends a reconstruction, large against
-# rounding.
+# Distance of the central difference, in units of the radius [-]: small compared with the reconstruction's curvature,
+# large compared with rounding.
 _DIFFERENCE = 0.1
 
 
@@ -27,22 +27,23 @@ _DIFFERENCE = 0.1
 class Config:
     """e <- boundary(J^T J e), the power iteration; the result is e or -e, whichever has the larger loss.
 
-    Coil by coil, where `boundary` scales every coil to its own radius, it still raises ||J e|| at every step.
+    If `boundary` scales every coil to its own radius, the iteration still raises ||J e|| at every step.
 
-    n_steps: iterations, each worth about one gradient evaluation.
+    Attributes:
+        n_steps: number of iterations, each about as costly as a gradient evaluation.
     """
 
     n_steps: int = 20
 
 
 def build(config: Config) -> ResidualAttack:
-    """The attack; its trace is ||J e||^2, the loss to first order where the residual at e = 0 is 0."""
+    """Build the attack; its trace is ||J e||^2, the loss to first order if the residual at e = 0 is 0."""
 
     def attack(key: Key, residual: Residual, threat: Threat, start: Array | None = None) -> AttackResult:
         first = threat.random(key) if start is None else threat.boundary(start)
         delta, predicted, norm = _iterate(residual, threat, first, config.n_steps)
         loss = squared_norm(residual)
-        # One after the other, so that memory is that of one.
+        # The two run one after the other, so that memory is that of one.
         losses = jax.lax.map(lambda sign: loss(sign * delta), jnp.asarray([1.0, -1.0], jnp.float32))
         winner = jnp.argmax(losses)
         value = losses[winner]
@@ -52,13 +53,20 @@ def build(config: Config) -> ResidualAttack:
 
 
 def singular_pair(residual: Residual, threat: Threat, start: Delta, n_steps: int) -> tuple[Float[Array, ""], Delta]:
-    """The largest singular value of J on the support of a global ball, of radius above 0, and its unit vector."""
+    """Compute the largest singular value of J on the support of a global ball, and its unit vector.
+
+    Args:
+        residual: the residual.
+        threat: a global ball of radius above 0.
+        start: first vector.
+        n_steps: number of iterations.
+    """
     delta, predicted, _ = _iterate(residual, threat, threat.boundary(start), n_steps + 1)
     return jnp.sqrt(predicted[-1]) / threat.radius, delta / threat.radius
 
 
 def _iterate(residual: Residual, threat: Threat, first: Array, n_steps: int) -> tuple[Array, Array, Array]:
-    """The last e, ||J e||^2 at every e before it, and the norm of its gradient at the first."""
+    """The last e, ||J e||^2 at every e before it, and the norm of the gradient at the first."""
     zero = jnp.zeros_like(first)
     transpose = jax.vjp(residual, zero)[1]
     product = _product(residual, zero)

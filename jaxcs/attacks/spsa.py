@@ -1,6 +1,6 @@
 """Ascent without gradients (SPSA: Spall, IEEE TAC 37:332, 1992; as an attack: Uesato et al., ICML 2018).
 
-A check of the gradients: an attack with them that does no better than this one is misled by them.
+This attack checks the gradients: if a gradient attack does not beat it, its gradients mislead it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, entry_size, keep_best
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 
 @dataclass(frozen=True)
 class Config:
-    """e <- project(e + step_size * boundary(estimate)), the estimate from differences along random directions.
+    """e <- project(e + step_size * boundary(estimate)); the estimate is from differences along random directions.
 
-    n_steps: estimates; the best of the points where one was made is the result.
-    samples: directions of an estimate, each for two evaluations of the loss.
-    step_size: in units of the radius.
-    difference: distance of these two from e, in units of the radius.  The difference of a quadratic loss is exact at
-        any distance, so that a long one only keeps rounding small; it may reach outside the threat set.
+    Attributes:
+        n_steps: number of estimates; the best of the points with an estimate is the result.
+        samples: number of directions for an estimate; each needs two evaluations of the loss.
+        step_size: step size in units of the radius [-].
+        difference: distance of these two points from e, in units of the radius [-].  The difference is exact at any
+            distance
+            for a quadratic loss, so a long one only keeps rounding small; it may reach outside the threat set.
     """
 
     n_steps: int = 20
@@ -41,7 +43,7 @@ class _State(NamedTuple):
 
 
 def build(config: Config) -> Attack:
-    """The attack; see `Config`."""
+    """Build the attack; see `Config`."""
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
         # Every direction changes every real entry by the same amount, and has the length `difference`.
@@ -49,7 +51,7 @@ def build(config: Config) -> Attack:
         per_distance = jnp.where(distance > 0, 1 / jnp.where(distance > 0, distance, 1.0), 0.0)
 
         def sample(delta: Array, key: Key) -> Array:
-            # Not `jax.random.rademacher`, whose draws depend on whether JAX has float64.
+            # `jax.random.rademacher` is not used, because its draws depend on whether JAX has float64.
             heads = jax.random.bernoulli(key, jnp.float32(0.5), (1 if threat.real else 2, *threat.support.shape))
             signs = 2 * heads.astype(jnp.float32) - 1
             direction = jnp.where(threat.support, signs[0] if threat.real else jax.lax.complex(signs[0], signs[1]), 0)
@@ -58,7 +60,7 @@ def build(config: Config) -> Attack:
 
         def step(state: _State, key: Key) -> tuple[_State, tuple[Array, Array]]:
             value = loss(state.delta)
-            # One direction after another, so that memory does not grow with their number.
+            # Directions run one after another, so that memory does not grow with their number.
             estimates = jax.lax.map(lambda k: sample(state.delta, k), jax.random.split(key, config.samples))
             gradient = jnp.mean(estimates, axis=0)
             moved = threat.project(state.delta + config.step_size * threat.boundary(gradient))

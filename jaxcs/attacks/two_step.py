@@ -1,13 +1,14 @@
 """The two-step attack of the ICML 2021 paper on methods that minimise an objective (section 3.2, eqs. 3 and 4).
 
-The paper held that the gradient through an iterative solver cannot be had, and descends jointly over the variable x of
-the method and the perturbation e,
+The paper held that the gradient through an iterative solver is not available.  It descends jointly over the method's
+variable x and the perturbation e,
 
     objective(x, y + e) - beta / 2 ||coils(x) - true coils||^2,    ||e|| <= radius;
 
-in a second step the method reconstructs from y + e afresh.  e is minimised over too: it helps x to fit.  For the beta
-of the paper's code this is unbounded below for l1, and x runs away.  The default replaces the squared distance d^2 by
-one that saturates at the truth's own size s^2, d^2 / (1 + d^2 / s^2).
+in a second step, the method reconstructs from y + e anew.  The objective is minimised over e too, so that e helps x to
+fit.  For the beta of the paper's code, this is unbounded below for l1, and x diverges.  The default replaces the
+squared
+distance d^2 by d^2 / (1 + d^2 / s^2), which saturates at the squared norm s^2 of the truth.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import optax
 from jaxtyping import Array
 
 from jaxcs.attacks.base import AttackResult, JointAttack
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import abs2, l2_norm
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key, Kspace, Variational
 
-# Where e begins, relative to the radius; the published start, 1e-4 of the data, is a like share of its largest radius.
+# Norm of e at the start, relative to the radius [-]; the published start, 1e-4 of the data, is a similar share of its
+# largest radius.
 _START = 1e-3
 
 
@@ -34,11 +36,15 @@ _START = 1e-3
 class Config:
     """The joint descent.
 
-    n_steps: in all; e rests for the first `warm_up`.  beta: weight of the distance from the truth.
-    optimiser: "descent" with steps in units of 1 / ||A||^2, or "adam".
-    step, perturbation_step: of x and of e; for "adam" the latter is in units of the radius over the square root of
-        the number of entries, so that it means the same on every scanner.
-    bounded: whether the distance saturates.
+    Attributes:
+        n_steps: number of steps in all.
+        warm_up: number of first steps in which e rests.
+        beta: weight of the distance from the truth.
+        optimiser: "descent" with steps in units of 1 / ||A||^2, or "adam".
+        step: step size of x.
+        perturbation_step: step size of e; for "adam" in units of the radius over the square root of the number of
+            entries, so that it means the same on every scanner.
+        bounded: whether the distance saturates.
     """
 
     n_steps: int = 350
@@ -50,8 +56,8 @@ class Config:
     bounded: bool = True
 
 
-# Bounded for both kinds of method; then what the paper's code ran (1e6 times the mean over 15 x 640 x 368 x 2 real
-# entries is a step of 0.283).
+# Bounded settings for both kinds of method; then the settings of the paper's code (1e6 times the mean over
+# 15 x 640 x 368 x 2 real entries is a step of 0.283).
 PRESETS = {
     "l1": Config(),
     "untrained": Config(n_steps=400, beta=0.5, optimiser="adam", step=0.008, perturbation_step=0.1),
@@ -70,7 +76,7 @@ class _State(NamedTuple):
 
 
 def build(config: Config) -> JointAttack:
-    """The attack; its result is the last e, as published."""
+    """Build the attack; its result is the last e, as published."""
     make = {"descent": optax.sgd, "adam": optax.adam}[config.optimiser]
 
     def attack(
@@ -89,7 +95,7 @@ def build(config: Config) -> JointAttack:
                 distance = distance / (1 + distance / size)
             return problem.objective(x, perturbed(delta)) - 0.5 * config.beta * distance
 
-        # In units in which a step is the same for every radius.
+        # Step sizes have units in which they are the same for every radius.
         x_optimiser, delta_optimiser = make(config.step), make(config.perturbation_step)
 
         def step(state: _State, i: Array) -> tuple[_State, tuple[Array, Array]]:
@@ -105,7 +111,7 @@ def build(config: Config) -> JointAttack:
                 x_state,
                 jax.tree.map(lambda new, old: jnp.where(active, new, old), delta_state, state.delta_optimiser),
             )
-            # x runs away until its objective overflows; what e had come to by then is the result.
+            # x diverges until its objective overflows; the result is e at that time.
             finite = jnp.isfinite(value)
             return jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, state), (value, l2_norm(to_delta))
 

@@ -7,6 +7,9 @@ coils.
 
 from __future__ import annotations
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
@@ -95,3 +98,22 @@ def has_background(
     # The mean of no samples is NaN, and a comparison with NaN is False.
     alike = ~(noise > _MOST * outermost)
     return alike & (noise * ny * (right - left) <= jnp.sum(abs2(acquired)))
+
+
+@partial(jax.jit, static_argnums=2)
+def noise_factor(
+    kspace: Kspace, mask: Mask, padding: tuple[int, int]
+) -> tuple[Complex[Array, "coil coil"], Float[Array, ""], Bool[Array, ""]]:
+    """The Cholesky factor of the noise covariance, up to a factor; `thermal_level`, and `has_background`.
+
+    kspace: whole and fully sampled.  padding: as for `noise_covariance`.
+    """
+    # One function, because some fifty small ones take half a second to load and two to compile.
+    covariance = noise_covariance(kspace, padding)
+    coils = kspace.shape[0]
+    # A dead coil has no noise, and noise-free images have none at all: a little of the mean keeps the factor finite.
+    floor = jnp.maximum(1e-6 * jnp.trace(covariance).real / coils, jnp.finfo(jnp.float32).tiny)
+    factor = jnp.linalg.cholesky(covariance + floor * jnp.eye(coils, dtype=covariance.dtype))
+    scale = jnp.sqrt(jnp.trace(covariance).real / coils)
+    level = thermal_level(covariance, kspace, mask)
+    return factor / jnp.where(scale > 0, scale, 1.0), level, has_background(covariance, kspace, padding)

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcs.attacks.base import Attack, AttackResult
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, safe_sqrt
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
 # (feature, or its shift) -> the feature's differences in the reconstruction and in the truth: images with the feature

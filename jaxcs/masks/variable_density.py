@@ -39,11 +39,16 @@ def gaussian(nx: int, acceleration: float, center_fraction: float, seed: Seed) -
         raise no_room("gaussian", lines, wanted)
     mask = np.zeros(nx, bool)
     mask[centre_slice(nx, lines)] = True
-    offset = (np.arange(nx) - nx // 2) / (nx / 10)
-    weight = np.where(mask, 0.0, np.exp(-0.5 * offset**2) + 0.5 / acceleration)
+    weight = np.where(mask, 0.0, column_weights(nx, acceleration))
     columns = np.random.RandomState(seed).choice(nx, wanted - lines, replace=False, p=weight / weight.sum())
     mask[columns] = True
     return mask
+
+
+def column_weights(nx: int, acceleration: float) -> Float[np.ndarray, "nx"]:
+    """Compute the weight with which `gaussian` draws each column."""
+    offset = (np.arange(nx) - nx // 2) / (nx / 10)
+    return np.exp(-0.5 * offset**2) + 0.5 / acceleration
 
 
 def poisson(
@@ -72,6 +77,28 @@ def poisson(
     Raises:
         ValueError: If the mask cannot meet the request.
     """
+    # All slopes use one order, so the number of samples hardly ever rises with the slope.
+    order = np.random.RandomState(seed).permutation(shape[0] * shape[1])
+    return poisson_darts(shape, acceleration, center_fraction, order)[0]
+
+
+def poisson_darts(
+    shape: tuple[int, int], acceleration: float, center_fraction: float, order: Int[np.ndarray, "cells"]
+) -> tuple[Bool[np.ndarray, "ny nx"], Int[np.ndarray, "darts"]]:
+    """Draw the mask of `poisson` from darts in a given order.
+
+    Args:
+        shape: (ny, nx) of the k-space.
+        acceleration: ratio of all to measured samples, >= 1 [-].
+        center_fraction: fully sampled share of each axis, in (0, 1] [-].
+        order: indices of all cells of the flattened grid, in the order in which darts are thrown at them.
+
+    Returns:
+        The mask, and the samples outside the centre in the order in which they were taken.
+
+    Raises:
+        ValueError: If the mask cannot meet the request.
+    """
     ny, nx = shape
     rows, columns = (centre_lines("poisson", n, acceleration, center_fraction) for n in shape)
     wanted = round(ny * nx / acceleration)
@@ -81,11 +108,9 @@ def poisson(
     mask[centre_slice(ny, rows), centre_slice(nx, columns)] = True
     y, x = np.mgrid[:ny, :nx]
     rho = np.sqrt(((y - ny // 2) / (ny / 2)) ** 2 + ((x - nx // 2) / (nx / 2)) ** 2)
-    # All slopes use one order, so the number of samples hardly ever rises with the slope.
-    order = np.random.RandomState(seed).permutation(ny * nx)
-    order = order[~mask.ravel()[order]]
-    mask.ravel()[_tuned_darts(rho, order, wanted - rows * columns, np.sqrt(acceleration))] = True
-    return mask
+    darts = _tuned_darts(rho, order[~mask.ravel()[order]], wanted - rows * columns, np.sqrt(acceleration))
+    mask.ravel()[darts] = True
+    return mask, darts
 
 
 def _tuned_darts(

@@ -117,28 +117,30 @@ normalise_and_rectify.defvjp(_normalise_and_rectify, _gradient_of_normalise_and_
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over each image alone, as in training with one image: biased variance, epsilon 1e-5.
+    """Batch normalisation over each image alone, as in training with one image: biased variance.
 
     Attributes:
         rectify: apply a ReLU "before" or "after" the normalisation, or "never".
+        epsilon: added to the variance; PyTorch's default.
     """
 
     rectify: str
+    epsilon: float = 1e-5
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Map (..., ny, nx, channel) to the same shape."""
         scale = self.param("scale", nn.initializers.ones, (x.shape[-1],), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],), jnp.float32)
-        return _batch_norm(x, scale, bias, self.rectify)
+        return _batch_norm(x, scale, bias, self.rectify, self.epsilon)
 
 
-@partial(jax.checkpoint, static_argnums=3)
-def _batch_norm(x: Array, scale: Array, bias: Array, rectify: str) -> Array:
+@partial(jax.checkpoint, static_argnums=(3, 4))
+def _batch_norm(x: Array, scale: Array, bias: Array, rectify: str, epsilon: float) -> Array:
     z = x.astype(jnp.float32)
     z = jax.nn.relu(z) if rectify == "before" else z
     centred = z - jnp.mean(z, (-3, -2), keepdims=True)
-    z = centred * (lax.rsqrt(jnp.mean(centred**2, (-3, -2), keepdims=True) + 1e-5) * scale) + bias
+    z = centred * (lax.rsqrt(jnp.mean(centred**2, (-3, -2), keepdims=True) + epsilon) * scale) + bias
     return (jax.nn.relu(z) if rectify == "after" else z).astype(x.dtype)
 
 

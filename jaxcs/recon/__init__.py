@@ -28,7 +28,7 @@ from jaxcs.recon.scale import normalise
 from jaxcs.recon.untrained import Surrogate
 from jaxcs.types import MakeVariational, Measurement, Predict, Reconstructor
 
-__all__ = ["METHODS", "Method", "Surrogate", "normalise"]
+__all__ = ["METHODS", "Method", "Surrogate", "fitted", "normalise"]
 
 
 class Method(NamedTuple):
@@ -69,6 +69,17 @@ class Method(NamedTuple):
     predict: Callable[[Any], Predict] | None = None
 
 
+def fitted(config: Any, matrix: tuple[int, ...], target: tuple[int, ...]) -> Any:
+    """The configuration for one shape: a U-Net sees the target's part of the image and no more, as in fastMRI.
+
+    Args:
+        config: of any method.
+        matrix: (ny, nx) of the k-space.
+        target: (ty, tx) of the image that is wanted.
+    """
+    return replace(config, crop=None if target == matrix else target) if hasattr(config, "crop") else config
+
+
 def _untrained(module: Any) -> Method:
     """The method of a file that has Config, PRESETS and network."""
     return Method(
@@ -82,7 +93,7 @@ def _untrained(module: Any) -> Method:
     )
 
 
-def _test_time(config: type[Any], presets: dict[str, Any], network: Any, weights_of: str, uses_maps: bool) -> Method:
+def _test_time(config: type[Any], presets: dict[str, Any], network: Any, weights_of: str) -> Method:
     """Test-time training of a network, given as the file of the network's method."""
     return Method(
         config,
@@ -92,18 +103,18 @@ def _test_time(config: type[Any], presets: dict[str, Any], network: Any, weights
         surrogate=partial(ttt.surrogate, network),
         fitted=True,
         weights_of=weights_of,
-        uses_maps=lambda config: uses_maps,
+        uses_maps=lambda config: bool(network.NEEDS_MAPS),
     )
 
 
-def _predicting(module: Any, uses_maps: bool) -> Method:
+def _predicting(module: Any) -> Method:
     """The method of a file whose network gives an image and coil images."""
     return Method(
         module.Config,
         module.build,
         module.PRESETS,
         trained=True,
-        uses_maps=lambda config: uses_maps,
+        uses_maps=lambda config: bool(module.NEEDS_MAPS),
         predict=module.predict,
     )
 
@@ -142,11 +153,11 @@ METHODS = {
         clamped=unet.clamped_fraction,
         uses_maps=lambda config: False,
     ),
-    "unet_complex": _predicting(unet_complex, uses_maps=True),
-    "varnet": _predicting(varnet, uses_maps=False),
-    "irim": _predicting(irim, uses_maps=False),
-    "ttt_unet": _test_time(ttt.UnetConfig, ttt.UNET_PRESETS, unet_complex, "unet_complex", uses_maps=True),
-    "ttt_varnet": _test_time(ttt.VarnetConfig, ttt.VARNET_PRESETS, varnet, "varnet", uses_maps=False),
+    "unet_complex": _predicting(unet_complex),
+    "varnet": _predicting(varnet),
+    "irim": _predicting(irim),
+    "ttt_unet": _test_time(ttt.UnetConfig, ttt.UNET_PRESETS, unet_complex, "unet_complex"),
+    "ttt_varnet": _test_time(ttt.VarnetConfig, ttt.VARNET_PRESETS, varnet, "varnet"),
     "convdecoder": _untrained(convdecoder),
     "deepdecoder": _untrained(deepdecoder),
     "dip": _untrained(dip),

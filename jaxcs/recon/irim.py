@@ -23,6 +23,10 @@ from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 _CENTRE, _EPSILON = 320, 1e-6
 
 
+# Whether coil maps are needed from outside.
+NEEDS_MAPS = False
+
+
 @dataclass(frozen=True)
 class Config:
     """The network.
@@ -65,7 +69,7 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """Build the method: root sum of squares of the coil images after the last step, without `measurement.maps`."""
-    return reconstructor(_net(config).init, predict(config))
+    return reconstructor(_net(config).init, predict(config), needs_maps=NEEDS_MAPS)
 
 
 def predict(config: Config) -> Predict:

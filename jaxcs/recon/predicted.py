@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import jax
 
+from jaxcs.recon.checks import checked
 from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Reconstructor
 
 
-def reconstructor(init: Callable[[Key], Params], predict: Predict) -> Reconstructor:
+def reconstructor(init: Callable[[Key], Params], predict: Predict, *, needs_maps: bool) -> Reconstructor:
     """Build a method from `predict`: its image, in the units of the measurement.  It uses no key."""
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
         del key
         return predict(params, measurement).image
 
-    return Reconstructor(init=init, apply=jax.jit(apply))
+    return Reconstructor(init=init, apply=jax.jit(checked(apply, needs_maps=needs_maps, trained=True)))

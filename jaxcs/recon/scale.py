@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Inexact
 
-from jaxcs.complex import magnitude
+from jaxcs.complex import magnitude, root_sum_of_squares
+from jaxcs.fourier import ifft2c
 from jaxcs.operators import Sense
 from jaxcs.types import Measurement
+
+
+def peak(image: Inexact[Array, "ny nx"]) -> Float[Array, ""]:
+    """Compute the largest magnitude of an image, and 1 for an image of zeros: what networks divide their input by."""
+    largest = jnp.max(magnitude(image))
+    return jnp.where(largest > 0, largest, 1.0)
 
 
 def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
@@ -23,3 +31,24 @@ def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
     scale = jnp.max(magnitude(a.adjoint(measurement.kspace)))
     kspace = measurement.kspace / jnp.where(scale > 0, scale, 1.0)
     return measurement._replace(kspace=kspace), scale
+
+
+def unit_scale(kspace: np.ndarray, mask: np.ndarray, maps: np.ndarray | Array | None) -> tuple[Measurement, float]:
+    """Raw data as a measurement divided by max|A^H y|, and that number.
+
+    Args:
+        kspace: (coil, ny, nx) complex64, 0 where the mask is False, and not 0 everywhere; in any units.
+        mask: (nx,) or (ny, nx) bool.
+        maps: (coil, ny, nx); None takes the root sum of squares of the coil images for |A^H y|, and gives maps of 0.
+
+    Returns:
+        The measurement, and raw units in one of its; 0 if its image is 0 everywhere.
+    """
+    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
+    largest = float(np.abs(kspace).max())
+    if maps is not None:
+        measurement, scale = normalise(Measurement(jnp.asarray(kspace / largest), jnp.asarray(mask), jnp.asarray(maps)))
+        return measurement, float(scale) * largest
+    unit = jnp.asarray(kspace / largest)
+    scale = jnp.max(root_sum_of_squares(ifft2c(unit)))
+    return Measurement(unit / scale, jnp.asarray(mask), jnp.zeros_like(unit)), float(scale) * largest

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcs.complex import magnitude
+from jaxcs.recon.checks import checked
 from jaxcs.types import Follow, Image, Key, Magnitude, Maps, Mask, Measurement, Params, Reconstructor, Solution, Stages
 
 
@@ -42,7 +43,8 @@ def staged(
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
         return solve_it(params, prepare(measurement.maps, measurement.mask), measurement, key).image
 
-    return Reconstructor(init=lambda key: {}, apply=jax.jit(apply), stages=Stages(prepare_it, solve_it, follow_it))
+    door = jax.jit(checked(apply, needs_maps=True))
+    return Reconstructor(init=lambda key: {}, apply=door, stages=Stages(prepare_it, solve_it, follow_it))
 
 
 def _magnitude_of(

@@ -20,7 +20,7 @@ from jax import lax
 from jaxtyping import Array, Bool
 
 from jaxcs.recon import unet_complex, varnet
-from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.recon.checks import check_at_least, check_choice, checked
 from jaxcs.recon.self_supervision import misfit, withhold, withhold_as_published
 from jaxcs.recon.untrained import OPTIMISERS, Surrogate
 from jaxcs.solvers.fit import Fit, Iterate, Losses, Stop, fit
@@ -131,7 +131,9 @@ def build(network: Network, config: Any) -> Reconstructor:
             params = run(config, predict, params, measurement, key).last.params
         return predict(params, measurement).image
 
-    return Reconstructor(init=network.build(config).init, apply=jax.jit(apply))
+    return Reconstructor(
+        init=network.build(config).init, apply=jax.jit(checked(apply, needs_maps=network.NEEDS_MAPS, trained=True))
+    )
 
 
 def surrogate(network: Network, config: Any) -> Surrogate | None:

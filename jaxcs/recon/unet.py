@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxcs.complex import root_sum_of_squares, safe_sqrt
 from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.nets.unet import unet
-from jaxcs.recon.checks import check_at_least
+from jaxcs.recon.checks import check_at_least, checked
 from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
 
 # fastMRI divides by the standard deviation plus this epsilon, and clamps the result.
@@ -61,7 +61,7 @@ def build(config: Config) -> Reconstructor:
         x, mean, std = network_input(config, measurement)
         return net.apply(params, jnp.clip(x, -_CLAMP, _CLAMP)[..., None])[..., 0].astype(x.dtype) * std + mean
 
-    return Reconstructor(init=net.init, apply=jax.jit(apply))
+    return Reconstructor(init=net.init, apply=jax.jit(checked(apply, needs_maps=False, trained=True)))
 
 
 def network_input(config: Config, measurement: Measurement) -> tuple[Magnitude, Array, Array]:

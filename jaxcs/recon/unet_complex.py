@@ -30,6 +30,10 @@ from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 _FAINT = 0.3
 
 
+# Whether coil maps are needed from outside.
+NEEDS_MAPS = True
+
+
 @dataclass(frozen=True)
 class Config:
     """The network.
@@ -57,7 +61,7 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """Build the method: the magnitude of the network's image, in the units of the measurement."""
-    return reconstructor(norm_unet(config.channels, config.pools).init, predict(config))
+    return reconstructor(norm_unet(config.channels, config.pools).init, predict(config), needs_maps=NEEDS_MAPS)
 
 
 def predict(config: Config) -> Predict:

@@ -23,7 +23,7 @@ from jaxtyping import Array
 from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
 from jaxcs.fourier import fft2c, ifft2c
 from jaxcs.nets.net import UntrainedNet
-from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.recon.checks import check_at_least, check_choice, checked
 from jaxcs.solvers.fit import Fit, Iterate, Losses, fit
 from jaxcs.types import (
     Key,
@@ -166,7 +166,7 @@ def build(make: MakeNet, config: FitConfig) -> Reconstructor:
         kspace = jnp.where(measurement.mask, measurement.kspace, jnp.mean(fitted, axis=0))
         return root_sum_of_squares(ifft2c(kspace))
 
-    return Reconstructor(init=lambda key: {}, apply=jax.jit(apply))
+    return Reconstructor(init=lambda key: {}, apply=jax.jit(checked(apply, needs_maps=config.coils == "maps")))
 
 
 def surrogate(make: MakeNet, config: FitConfig) -> Surrogate | None:

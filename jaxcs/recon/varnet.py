@@ -11,6 +11,9 @@ from jaxcs.recon.checks import check_at_least
 from jaxcs.recon.predicted import reconstructor
 from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
+# Whether coil maps are needed from outside.
+NEEDS_MAPS = False
+
 
 @dataclass(frozen=True)
 class Config:
@@ -55,7 +58,7 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """Build the method: root sum of squares of the coil images after the last cascade, without `measurement.maps`."""
-    return reconstructor(_net(config).init, predict(config))
+    return reconstructor(_net(config).init, predict(config), needs_maps=NEEDS_MAPS)
 
 
 def predict(config: Config) -> Predict:

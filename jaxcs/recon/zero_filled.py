@@ -8,6 +8,7 @@ import jax
 
 from jaxcs.complex import magnitude
 from jaxcs.operators import Sense
+from jaxcs.recon.checks import checked
 from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
 
 
@@ -24,4 +25,4 @@ def build(config: Config) -> Reconstructor:
         del params, key
         return magnitude(Sense(measurement.maps, measurement.mask).adjoint(measurement.kspace))
 
-    return Reconstructor(init=lambda key: {}, apply=jax.jit(apply))
+    return Reconstructor(init=lambda key: {}, apply=jax.jit(checked(apply, needs_maps=True)))

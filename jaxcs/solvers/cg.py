@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,14 @@ from jax.scipy.sparse import linalg
 from jaxtyping import Array
 
 from jaxcs.complex import real_dot
+from jaxcs.solvers.fixed_point import unrolled
+
+
+class _State(NamedTuple):
+    x: Array
+    residual: Array
+    direction: Array
+    residual_norm2: Array
 
 
 def cg(normal: Callable[[Array], Array], b: Array, n_iters: int) -> Array:
@@ -29,6 +38,36 @@ def cg(normal: Callable[[Array], Array], b: Array, n_iters: int) -> Array:
     x, _ = linalg.cg(normal, b, tol=float(jnp.finfo(b.dtype).eps), maxiter=n_iters)
     # The iteration does not begin if the residual is NaN, and would return 0.
     return x + 0 * b
+
+
+def preconditioned(
+    normal: Callable[[Array], Array], precondition: Callable[[Array], Array], b: Array, x0: Array, n_iters: int
+) -> Array:
+    """Solve normal(x) = b from x0 with a preconditioner; the iterations are differentiated.
+
+    Args:
+        normal: linear map, symmetric and positive in the inner product Re<x, y>.
+        precondition: an approximate inverse of `normal`, symmetric and positive too.
+        b: right-hand side, of any shape.
+        x0: first x, of the shape of `b`.
+        n_iters: number of iterations.  Iterations after convergence to float precision leave x unchanged.
+    """
+    floor = jax.lax.stop_gradient(real_dot(b, precondition(b))) * jnp.finfo(b.dtype).eps ** 2
+
+    def body(state: _State) -> _State:
+        image = normal(state.direction)
+        curvature = real_dot(state.direction, image)
+        going = (state.residual_norm2 > floor) & (curvature > 0)
+        alpha = jnp.where(going, state.residual_norm2 / jnp.where(going, curvature, 1.0), 0.0)
+        residual = state.residual - alpha * image
+        scaled = precondition(residual)
+        norm2 = real_dot(residual, scaled)
+        beta = jnp.where(going, norm2 / jnp.where(going, state.residual_norm2, 1.0), 0.0)
+        return _State(state.x + alpha * state.direction, residual, scaled + beta * state.direction, norm2)
+
+    residual = b - normal(x0)
+    scaled = precondition(residual)
+    return unrolled(body, _State(x0, residual, scaled, real_dot(residual, scaled)), n_iters).x
 
 
 def largest_eigenvalue(normal: Callable[[Array], Array], start: Array, n_iters: int) -> tuple[Array, Array]:

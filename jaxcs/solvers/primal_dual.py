@@ -1,4 +1,7 @@
-"""Primal-dual splitting for min_x f(x) + g(K x): f smooth, g convex with a simple conjugate prox, K linear."""
+"""Primal-dual splitting for min_x f(x) + g(K x): g convex with a simple conjugate prox, K linear.
+
+f is smooth for `primal_dual`, and has a simple prox for `chambolle_pock`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.solvers.fixed_point import Theta, implicit
-from jaxcs.solvers.settle import Settled, settle
+from jaxcs.solvers.settle import Settled, settle, settle_unrolled
 from jaxcs.types import LinearOperator, Solution
 
 _State = tuple[Array, Array]
@@ -68,3 +71,37 @@ def primal_dual(
     start = (x0, jnp.zeros_like(operator.forward(x0)))
     found = implicit(solve, lambda theta, found: step(theta, found.state), solve_adjoint, theta, start)
     return Solution(found.state[0], found.iterations, found.error)
+
+
+def chambolle_pock(
+    prox: Callable[[Array, float], Array],
+    conjugate_prox: Callable[[Array, float], Array],
+    operator: LinearOperator,
+    x0: Array,
+    steps: tuple[float, float],
+    n_iters: int,
+) -> Solution:
+    """Run algorithm 1 of Chambolle & Pock (J. Math. Imaging Vis. 40:120, 2011) with theta 1.
+
+    Gradients are those of the iterations, which are unrolled.
+
+        x+ = prox_{tau f}(x - tau K^H u),   u+ = prox_{sigma g*}(u + sigma K (2 x+ - x))
+
+    Args:
+        prox: (x, tau) -> prox of tau f.
+        conjugate_prox: (u, sigma) -> prox of sigma g*.
+        operator: K.
+        x0: first x.
+        steps: (tau, sigma).  They converge if tau sigma ||K||^2 <= 1.
+        n_iters: number of iterations.
+    """
+    tau, sigma = steps
+
+    def step(state: _State) -> _State:
+        x, u = state
+        x_next = prox(x - tau * operator.adjoint(u), tau)
+        return x_next, conjugate_prox(u + sigma * operator.forward(2 * x_next - x), sigma)
+
+    start = (x0, jnp.zeros_like(operator.forward(x0)))
+    end = settle_unrolled(step, lambda state: state[0], start, n_iters)
+    return Solution(end.state[0], end.iterations, end.error)

@@ -1,7 +1,7 @@
 """Scores of the boxes that radiologists drew around real findings, as Figures 8 and 18 of the ICML 2021 paper.
 
-Boxes are in the frame of the target, rows first: the flip of the tables is made where they are read, and the paper's
-code, which took rows for columns on a flipped image, scored other parts of the image.
+Boxes are in the frame of the target, rows first; the reader of the tables does the flip.  The paper's code took rows
+for columns on a flipped image, and therefore scored other parts of the image.
 """
 
 from __future__ import annotations
@@ -17,9 +17,16 @@ from jaxcs.metrics import WINDOW, nmse, ssim
 
 
 def clipped(box: Box, shape: tuple[int, ...], least: int = 1) -> tuple[int, int, int, int] | None:
-    """(first row, first column, rows, columns) of what of a box lies in an image, widened to `least` pixels a side.
+    """Clip a box to an image, and widen it to at least `least` pixels a side.
 
-    None where nothing of it does, or the image itself is smaller.
+    Args:
+        box: the box.
+        shape: (rows, columns) of the image.
+        least: smallest side [pixels].
+
+    Returns:
+        (first row, first column, rows, columns); None if the box is outside the image, or the image is smaller than
+            `least`.
     """
     found = []
     for first, size, whole in ((box.row, box.rows, shape[0]), (box.column, box.columns, shape[1])):
@@ -35,9 +42,18 @@ def clipped(box: Box, shape: tuple[int, ...], least: int = 1) -> tuple[int, int,
 
 
 def box_scores(box: Box, image: jax.Array, target: jax.Array, data_range: jax.Array) -> dict[str, Any] | None:
-    """Of one box: its error once both images are standardised, as the paper has it, its NMSE and its SSIM.
+    """Score one box: its error after both images are standardised, as in the paper, its NMSE and its SSIM.
 
-    SSIM needs 7 pixels a side: a smaller box is widened for it.  None where the box lies outside the image.
+    SSIM needs 7 pixels a side; a smaller box is widened for it.
+
+    Args:
+        box: the box.
+        image: (ty, tx) reconstruction.
+        target: (ty, tx) truth.
+        data_range: maximum of the volume.
+
+    Returns:
+        The scores [-], or None if the box is outside the image.
     """
     inside, wide = clipped(box, image.shape), clipped(box, image.shape, WINDOW)
     if inside is None or wide is None:

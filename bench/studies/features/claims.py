@@ -1,4 +1,4 @@
-"""The verdicts of a study of small features on what the ICML 2021 paper claims of them, image by image."""
+"""Verdicts of a study of small features on the claims of the ICML 2021 paper, image by image."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ from bench.plan import ranks
 from bench.plan.intervals import FEWEST, Interval, of_mean
 
 Rows = list[dict[str, Any]]
-# Of the optimiser that is fitted twice, from two random networks: what differs by chance alone.
+# Suffix of the optimiser that is fitted a second time from another random network: the difference is chance alone.
 AGAIN = ", again"
-# With fewer on an image, two orders must be alike by more than 0.63 not to be so by chance.
+# With fewer places on an image, two orders need a correlation over 0.63 to differ from chance.
 PLACES = 10
 _CONVDECODER = "convdecoder"
-# Of two methods an order says nothing.
+# An order of two methods says nothing.
 _FEWEST_METHODS = 3
 
 
 def judged(study: str, rows: Rows, how: str) -> list[Judged]:
-    """Each claim that the rows of a study bear on; how: the features got into the scan, see `Insertion`."""
+    """Judge each claim that the rows of a study bear on.
+
+    Args:
+        study: name of the study.
+        rows: its rows.
+        how: how the features were inserted into the scan, see `Insertion`.
+    """
     names = methods_of(rows)
     found: list[Judged | None] = []
     if study == "map":
@@ -39,31 +45,35 @@ def judged(study: str, rows: Rows, how: str) -> list[Judged]:
 
 
 def methods_of(rows: Rows) -> list[str]:
-    """In order of first appearance."""
+    """Return the methods in order of first appearance."""
     return list(dict.fromkeys(row["method"] for row in rows))
 
 
 def rank_correlation(x: list[float], y: list[float]) -> float:
-    """Spearman's; NaN if all of one are equal, or if some are missing because they failed."""
+    """Return Spearman's correlation; NaN if one list is constant, or if some values are missing because they failed."""
     found = ranks.rank_correlation(x, y) if x and len(x) == len(y) else None
     return float("nan") if found is None else found
 
 
 def scored(rows: Rows, kind: str, method: str, *names: str) -> np.ndarray:
-    """(row, name) of one method's rows that have all these scores."""
+    """Return the (row, name) scores of one method, from the rows that have all these scores."""
     own = [row for row in rows if row["kind"] == kind and row["method"] == method]
     values = [[row.get(name) for name in names] for row in own]
     return np.array([value for value in values if None not in value], float).reshape(-1, len(names))
 
 
 def mean_of(rows: Rows, kind: str, method: str, score: str) -> float:
-    """The mean of a method's score; NaN if it has none."""
+    """Return the mean of a method's score; NaN if it has none."""
     found = scored(rows, kind, method, score)
     return float(np.mean(found)) if len(found) else float("nan")
 
 
 def over_images(rows: Rows, score: Callable[[Rows], float]) -> tuple[float | None, Interval | None]:
-    """The mean over images of what is computed of the rows of each, and its interval; None if one volume is all."""
+    """Compute a score from the rows of each image, and its mean over images.
+
+    Returns:
+        The mean, None if no image has a score; and its interval, None if all images are of one volume.
+    """
     found = [(score(own), own[0]["volume"]) for own in by_image(rows)]
     known = [(value, volume) for value, volume in found if np.isfinite(value)]
     if not known:
@@ -73,7 +83,7 @@ def over_images(rows: Rows, score: Callable[[Rows], float]) -> tuple[float | Non
 
 
 def by_image(rows: Rows) -> list[Rows]:
-    """The rows of each image."""
+    """Return the rows of each image."""
     groups: dict[tuple[str, str], Rows] = {}
     for row in rows:
         groups.setdefault((row["image"], row["volume"]), []).append(row)
@@ -81,9 +91,10 @@ def by_image(rows: Rows) -> list[Rows]:
 
 
 def in_the_dark(rows: Rows, names: list[str], how: str) -> Judged | None:
-    """Whether the error is larger in dark places: places of one image are no independent draws, images are.
+    """Judge whether the error is larger in dark places; images are independent draws, places of one image are not.
 
-    None if the feature is added to what is there, of which nothing is published.
+    Returns:
+        The claim; None if features are added to the image, for which nothing is published.
     """
     if how == "add":
         return None
@@ -96,7 +107,11 @@ def in_the_dark(rows: Rows, names: list[str], how: str) -> Judged | None:
 
 
 def darker(name: str, rows: Rows) -> float:
-    """A method's MSE in the darker half of the places by that in the brighter half; NaN if all are as bright."""
+    """Return a method's mean MSE in the darker half of the places over that in the brighter half.
+
+    Returns:
+        The ratio [-]; NaN if all places are equally bright.
+    """
     mse, background = scored(rows, "feature", name, "mse", "background").T
     if not len(mse):
         return float("nan")
@@ -105,21 +120,21 @@ def darker(name: str, rows: Rows) -> float:
 
 
 def ranking(rows: Rows, names: list[str], kind: str) -> Judged | None:
-    """Whether methods are in the order of their images' SSIM by the MSE of features ("feature") or findings ("box")."""
+    """Judge whether the order of methods by MSE of features ("feature") or findings ("box") is that by SSIM."""
     if len(names) < 2:
         return None
     claim = BY_FINDINGS if kind == "box" else BY_FEATURES
     better = [-mean_of(rows, kind, name, "mse") for name in names]
     ssim = [mean_of(rows, "image", name, "ssim") for name in names]
     found = ranks.rank_correlation(better, ssim) if np.isfinite([better, ssim]).all() else None
-    # The scores of few images say nothing of others, however many methods there are.
+    # Scores of few images say nothing about other images, however many methods there are.
     several = len({row["volume"] for row in rows}) >= FEWEST
     part = Part(f"{len(names)} methods", found, ranks.rank_interval(found, len(names)) if several else None)
     return Judged(claim, [part], len(by_image(rows)))
 
 
 def convdecoder_lowest(rows: Rows, names: list[str]) -> Judged | None:
-    """Whether ConvDecoder's MSE is below that of each other method at every size, if it is compared."""
+    """Judge whether ConvDecoder's MSE is below that of each other method at every size; None if it is not compared."""
     if _CONVDECODER not in names:
         return None
 
@@ -136,17 +151,17 @@ def convdecoder_lowest(rows: Rows, names: list[str]) -> Judged | None:
 
 
 def sizes_of(rows: Rows) -> list[float]:
-    """The sizes of the features [pixels], ascending."""
+    """Return the sizes of the features [pixels], ascending."""
     return sorted({row["size"] for row in rows if row["kind"] == "feature"})
 
 
 def of_size(rows: Rows, size: float) -> Rows:
-    """The rows of features of this size [pixels]."""
+    """Return the rows of features of this size [pixels]."""
     return [row for row in rows if row.get("size") == size]
 
 
 def moved(rows: Rows, names: list[str]) -> Judged | None:
-    """Whether another optimiser has its errors elsewhere, more than another start of the first; None of few places."""
+    """Judge whether another optimiser moves the errors more than another start of the first; None if few places."""
     first, *others = names
     control = f"{first}{AGAIN}"
     count = min(len(scored(own, "feature", name, "mse")) for own in by_image(rows) for name in names)

@@ -1,4 +1,4 @@
-"""The whole of a study as one frozen value."""
+"""All settings of a study as one frozen value."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from bench.plan.config import RunConfig, fingerprint_of, unattacked
 from bench.plan.errors import UsageError
 from jaxcs.features.insert import PRESETS, Insertion
 
-# The smallest of all: what a visible feature has to be above the noise of single pixels.
+# A visible feature is at least so many times above the noise of single pixels [-].
 _VISIBILITY = 3.0
-# Images of the studies of many where no number is given.
+# Default number of images in studies of several images.
 _IMAGES = 10
-# A fit for each place.
+# Strides of the map [pixels]; the coarse one is for methods that are fitted at each place.
 _COARSE, _STRIDE = 16, 4
 
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """Everything that decides the numbers of a study.
+    """All settings that decide the numbers of a study.
 
-    study: one of bench.features' STUDIES.  base: methods, data, sampling and seed, as bench.attack has them.
-    insertion: the feature.  stride: of the heat map's places [pixels].  image: of the map and the search, its index.
-    sizes, placements: sizes [pixels] of the study of sizes, and places for each image and size.
-    draws: of noise, for detectability; 0: that is not scored.
-    visibility: the mean of what the search may choose, in standard deviations of a pixel's noise.
+    Attributes:
+        study: one of bench.features' STUDIES.
+        base: methods, data, sampling and seed, as for bench.attack.
+        insertion: the feature.
+        stride: distance of the heat map's places [pixels].
+        image: index of the image of the map and of the search.
+        sizes: sizes for the study of sizes [pixels].
+        placements: number of places for each image and size.
+        draws: number of noise draws for detectability; 0 leaves detectability out.
+        visibility: smallest mean of a feature in the search, in standard deviations of a pixel's noise [-].
     """
 
     study: str
@@ -40,22 +45,31 @@ class FeatureConfig:
     visibility: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON can hold it."""
+        """Return the configuration as values that JSON can hold."""
         return asdict(self) | {"base": self.base.to_dict()}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> FeatureConfig:
-        """The configuration of which `to_dict` made this, read again.  Raises TypeError or KeyError for any other."""
+        """Read a configuration that `to_dict` wrote.
+
+        Raises:
+            TypeError: the fields are not those of a configuration.
+            KeyError: fields are missing.
+        """
         base, insertion = RunConfig.from_dict(content["base"]), Insertion(**content["insertion"])
         return cls(**content | {"base": base, "insertion": insertion, "sizes": tuple(content["sizes"])})
 
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that change with any field."""
+        """Return eight hexadecimal digits that change with any field."""
         return fingerprint_of(self.to_dict())
 
 
 def configuration(arguments: Namespace) -> FeatureConfig:
-    """What the arguments ask for.  Raises UsageError where they contradict each other."""
+    """Build the configuration from the arguments.
+
+    Raises:
+        UsageError: the arguments contradict each other.
+    """
     study, names = arguments.study, list(dict.fromkeys(arguments.method or _methods(arguments.study)))
     if study == "optimisers" and names != ["convdecoder"]:
         raise UsageError("--method: the study of optimisers is that of convdecoder; leave the flag out")
@@ -85,7 +99,7 @@ def configuration(arguments: Namespace) -> FeatureConfig:
         image=arguments.image,
         sizes=tuple(arguments.sizes),
         placements=arguments.placements,
-        # Each draw is a fit for each optimiser.
+        # Each draw needs a fit for each optimiser.
         draws=arguments.draws if arguments.draws is not None else 0 if study == "optimisers" else 16,
         visibility=arguments.visibility if arguments.visibility is not None else _VISIBILITY,
     )

@@ -1,4 +1,4 @@
-"""What a study found, in sentences with their numbers, the paper's (Darestani et al., ICML 2021) beside them."""
+"""Findings of a study as sentences with their numbers, beside the paper's (Darestani et al., ICML 2021)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.studies.features.claims import (
     sizes_of,
 )
 
-# Of the published ranking by artificial features.
+# Detail of the published ranking by artificial features.
 _OF_THE_NOTEBOOK = (
     "on one image of its authors' notebook ConvDecoder 0.544, U-Net 1.518, VarNet 2.795, l1 7.920, by SSIM VarNet, "
     "U-Net, ConvDecoder, l1"
@@ -32,9 +32,12 @@ _OF_THE_NOTEBOOK = (
 
 
 def findings(study: str, rows: Rows, how: str) -> list[str]:
-    """Sentences of one study, from all its rows; if all are of one image, the first says that it is no finding.
+    """Say the findings of one study; if all rows are of one image, the first sentence says that this is not a finding.
 
-    how: the features got into the scan, see `Insertion`.
+    Args:
+        study: name of the study.
+        rows: all its rows.
+        how: how the features were inserted into the scan, see `Insertion`.
     """
     alone = len({row["image"] for row in rows}) == 1
     return ["one image is an example and no finding"] * alone + _findings(study, rows, how)
@@ -70,7 +73,7 @@ def _locations(rows: Rows, names: list[str], how: str) -> list[str]:
 
 
 def _moved(rows: Rows, names: list[str]) -> list[str]:
-    """Whether the optimiser decides where features are lost, beside what another start of the same one decides."""
+    """Whether the optimiser decides where features are lost, compared with another start of the same optimiser."""
     first, *others = names
     mse = {name: scored(rows, "feature", name, "mse")[:, 0].tolist() for name in names}
     count, claimed = min(map(len, mse.values())), moved(rows, names)
@@ -106,7 +109,7 @@ def _sizes(rows: Rows, names: list[str]) -> list[str]:
 
 
 def _ranking(rows: Rows, names: list[str], kind: str, what: str, detail: str) -> list[str]:
-    """detail: of what was published of the ranking."""
+    """The ranking of methods; `detail` is a detail of the published ranking."""
     claimed = ranking(rows, names, kind)
     if claimed is None:
         return []

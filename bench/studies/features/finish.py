@@ -26,9 +26,16 @@ COLUMNS = ("method", "size", "score", "mean", "ci95", "low", "high", "interval",
 
 
 def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable: dict[str, str]) -> dict[str, Any]:
-    """Write all that is made of the rows together; returns run.json completed.
+    """Write the results that need all rows.
 
-    unusable: why slices could not be used at all, by name.
+    Args:
+        folder: the folder of the study.
+        record: content of run.json so far.
+        journal: the recorded units.
+        unusable: by name, why slices cannot be used at all.
+
+    Returns:
+        The completed content of run.json.
     """
     entries = journal.in_order()
     order = {entry.case: entry.position for entry in entries}
@@ -60,7 +67,7 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable
 
 
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The mean of each method, size and score, with its interval over volumes, the least and the largest."""
+    """Compute the mean of each method, size and score, with its interval over volumes, the least and the largest."""
     groups: dict[tuple[str, float | None, str], list[tuple[float, str]]] = {}
     for row in rows:
         for score in SCORES:

@@ -23,8 +23,10 @@ from jaxcs.types import Key, Measurement
 class Without(NamedTuple):
     """One slice without a feature.
 
-    image: reconstructed.  noisy, noisy_truth: (draw, ty, tx), reconstructed and fully sampled, of noise drawn afresh;
-    no draws: detectability is not scored.
+    Attributes:
+        image: (ty, tx) reconstruction.
+        noisy: (draw, ty, tx) reconstructions with fresh noise; without draws, detectability is not scored.
+        noisy_truth: (draw, ty, tx) fully sampled images with the same noise.
     """
 
     image: Array
@@ -33,23 +35,31 @@ class Without(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """A slice, and what the method makes of its coil maps and mask alone."""
+    """A slice, with the part of the method that depends only on its coil maps and mask.
+
+    Attributes:
+        data: the slice.
+        prepared: the method's result for maps and mask.
+    """
 
     data: SliceData
     prepared: Any
 
 
 class Functions(NamedTuple):
-    """Of one method.
+    """The compiled functions of one method.
 
-    stage: data -> slice.
-    background: data -> what the feature is put into.
-    clean: slice, key -> reconstruction and its scores.
-    noisy: slice, background, level, noise key, key -> reconstruction and fully sampled image of noisier data.
-    difference: slice, background, image without, centre, size, key -> what the feature makes in reconstruction and
-        truth (with less without), and its profile; all (ty, tx).
-    place: slice, background, Without, centres (place, 2), sizes, key -> scores by name, (place,) each.
-    free: slice, background, image without, feature (ny, nx), key -> like `difference`, of a real feature of any form.
+    Attributes:
+        stage: data -> slice.
+        background: data -> the images into which the feature is inserted.
+        clean: slice, key -> reconstruction and its scores.
+        noisy: slice, background, level, noise key, key -> reconstruction and fully sampled image of noisier data.
+        difference: slice, background, image without, centre, size, key -> change of reconstruction and of truth by the
+            feature (with minus without), and its profile; all (ty, tx).
+        place: slice, background, Without, centres (place, 2), sizes, key -> scores by name, (place,) each.
+        free: slice, background, image without, feature (ny, nx), key -> like `difference`, for a real-valued feature of
+            any
+            form, without the profile.
     """
 
     stage: Callable[[SliceData], Staged]
@@ -62,7 +72,7 @@ class Functions(NamedTuple):
 
 
 def build(subject: Subject, method_config: Any, insertion: Insertion) -> Functions:
-    """Close over the method and the kind of feature.  Coil maps are those of the data without it."""
+    """Build the functions for one method and one kind of feature; coil maps are those without the feature."""
     method, params = stages_of(subject.method.build(method_config)), subject.params
 
     def shape_of(data: SliceData) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""One method on one slice: what is computed once, and the scores of features at many places."""
+"""One method on one slice: results that are computed once, and the scores of features at many places."""
 
 from __future__ import annotations
 
@@ -20,12 +20,22 @@ from data_prep.names import checksum
 from jaxcs.features.insert import Background
 from jaxcs.keys import new_key
 
-# Places that are recorded together, so that the disk is not waited for at each.
+# Number of places that are recorded together, so that not each waits for the disk.
 GROUP = 16
 
 
 class OneSlice(NamedTuple):
-    """A method on a slice.  scores: of the whole image without a feature, by name."""
+    """A method on a slice.
+
+    Attributes:
+        prepared: the slice as it was read.
+        functions: the compiled functions.
+        staged: the slice with the method's result for maps and mask.
+        back: the images into which the feature is inserted.
+        without: reconstructions without a feature.
+        scores: scores of the whole image without a feature, by name.
+        key: random key of the method.
+    """
 
     prepared: Prepared
     functions: Functions
@@ -36,11 +46,11 @@ class OneSlice(NamedTuple):
     key: Any
 
     def rows(self, places: list[Place]) -> list[dict[str, Any]]:
-        """The scores of a feature at each place."""
+        """Score a feature at each place."""
         data = self.prepared.data
         centres = jnp.asarray([place.centre(data.maps.shape[1:], data.target.shape) for place in places], jnp.float32)
         sizes = jnp.asarray([place.size for place in places], jnp.float32)
-        # Several at once gain nothing on the CPU, and slow down fits of networks there.
+        # Several at once are not faster on the CPU, and slow down fits of networks on it.
         at_once = 1 if jax.default_backend() == "cpu" else len(places)
         parts = [
             self.functions.place(
@@ -60,7 +70,7 @@ def prepare_slice(
 ) -> OneSlice:
     """Reconstruct without a feature, and under `config.draws` draws of noise.
 
-    Noise is of the scan's own level and of its coils' covariance, added to data that hold such noise already.
+    The noise has the scan's level and the covariance of its coils; it is added to data that have such noise already.
     """
     data = prepared.data
     method_config = methods.fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
@@ -68,7 +78,7 @@ def prepare_slice(
     if kind not in compiled:
         compiled[kind] = build(subject, method_config, config.insertion)
     functions = compiled[kind]
-    # From the name, so that a slice's numbers do not depend on what else is run.
+    # The seed comes from the name, so that a slice's numbers do not depend on the other slices of the study.
     seed = jax.random.fold_in(new_key(subject.config.seed), checksum(prepared.name))
     key, noise_key = jax.random.split(seed)
     back = functions.background(data)
@@ -90,7 +100,7 @@ def prepare_slice(
 
 
 def groups(subject: Subject, found: list[Place]) -> Iterator[list[Place]]:
-    """The places in groups: of `GROUP`, or of one where each is a fit."""
+    """Yield the places in groups of `GROUP`, or one by one if each place is a fit."""
     size = 1 if subject.method.fitted else GROUP
     for first in range(0, len(found), size):
         yield found[first : first + size]

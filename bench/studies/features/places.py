@@ -1,4 +1,4 @@
-"""Where features are put: the places of a slice that lie inside the object."""
+"""Places for features: the places of a slice that are inside the object."""
 
 from __future__ import annotations
 
@@ -12,28 +12,35 @@ from bench.studies.features.config import FeatureConfig
 from data_prep.names import checksum
 from jaxcs.fourier import image_slice
 
-# Share of a feature's pixels that coil maps have to see.
+# Share of a feature's pixels that coil maps must cover [-].
 _INSIDE = 0.99
 
 
 class Place(NamedTuple):
-    """A feature's first row and column in the target, and its size [pixels]."""
+    """The place of a feature in the target.
+
+    Attributes:
+        row: first row.
+        column: first column.
+        size: size of the feature [pixels].
+    """
 
     row: int
     column: int
     size: float
 
     def centre(self, matrix: tuple[int, ...], target: tuple[int, ...]) -> tuple[float, float]:
-        """Its centre in the whole image, of which the target is the middle."""
+        """Return (row, column) of the feature's centre in the whole image; the target is its central part."""
         first = [image_slice(whole, part).start for whole, part in zip(matrix, target, strict=True)]
         half = (self.size - 1) / 2
         return self.row + first[0] + half, self.column + first[1] + half
 
 
 def places(config: FeatureConfig, prepared: Prepared) -> list[Place]:
-    """Of one slice, in order; the same for every method.
+    """Choose the places of one slice, in order; they are the same for every method.
 
-    Raises InputFileError where the object holds no place for a feature.
+    Raises:
+        InputFileError: the object has no room for a feature.
     """
     if config.study == "sizes":
         seed = [config.base.seed, checksum(prepared.name)]
@@ -46,11 +53,15 @@ def places(config: FeatureConfig, prepared: Prepared) -> list[Place]:
 
 
 def grid(config: FeatureConfig, prepared: Prepared, size: float, stride: int) -> list[Place]:
-    """Every `stride`-th row and column where a feature of this size lies inside target and object."""
+    """Choose every `stride`-th row and column at which a feature of this size is inside target and object.
+
+    Raises:
+        InputFileError: the object has no room for a feature.
+    """
     ny, nx = prepared.data.target.shape
     inside = _inside(config, prepared)
     side = int(np.ceil(size))
-    # Sums over windows as differences of sums from the corner.
+    # Sums over windows, as differences of sums from the corner.
     total = np.pad(np.cumsum(np.cumsum(inside, 0), 1), ((1, 0), (1, 0)))
     sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
     found = [
@@ -65,7 +76,7 @@ def grid(config: FeatureConfig, prepared: Prepared, size: float, stride: int) ->
 
 
 def _inside(config: FeatureConfig, prepared: Prepared) -> np.ndarray:
-    """Which pixels of the target a feature may cover: those that coils see, or all where maps play no part."""
+    """The pixels of the target that a feature may cover: those that coil maps cover, or all if maps are not used."""
     shape = prepared.data.target.shape
     if config.insertion.how == "coils":
         return np.ones(shape)

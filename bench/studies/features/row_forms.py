@@ -1,4 +1,4 @@
-"""What the files of a study hold, as tables of names and forms."""
+"""Forms of the files of a study, as tables of names and forms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from bench.record.forms import Form, list_of, mapping, number, one_of, optional, plain, table, text, whole
 from bench.record.record_forms import CONFIG, FAILED, GOING_ON
 
-# Of a study's configuration; `base` is that of a run of bench.attack.
+# The form of a study's configuration; `base` is the configuration of a run of bench.attack.
 _CONFIG = table(
     {
         "study": text, "base": table(CONFIG), "insertion": mapping(plain), "stride": whole(1), "image": whole(),
@@ -42,5 +42,5 @@ def _line(value: Any) -> None:
         _KINDS[value["kind"]](value)
 
 
-# By the file's name, a line of each; the second is never written.
+# The form of a line, by file name; the second file is never written.
 LINES: dict[str, Form] = {"images.jsonl": _line, "searches.jsonl": plain}

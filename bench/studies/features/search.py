@@ -1,4 +1,4 @@
-"""The feature that a method loses most easily: the worst place of the map, moved by gradients, and worst profile."""
+"""The feature that a method loses most easily: worst place of the map, moved by gradients, and worst profile."""
 
 from __future__ import annotations
 
@@ -19,19 +19,29 @@ from jaxcs.features.worst import Visible, share_lost, worst_place, worst_profile
 from jaxcs.fourier import image_crop
 
 _PLACE_STEPS, _PROFILE_STEPS, _RESTARTS = 20, 30, 3
-# Profiles drawn at random, which the worst is set beside.
+# Number of random profiles with which the worst is compared.
 _RANDOM = 16
-# Pixels of the plain profile that the free one may use, by their weight; and what of the picture around is kept.
+# Smallest weight of the plain profile at pixels that the free profile may use, and margin of the pictures [pixels].
 _IN_WINDOW, _MARGIN = 0.01, 10
 
 
 def search(
     config: FeatureConfig, one: OneSlice, rows: list[dict[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What is recorded of the search, from the scores of the map's places; and pictures by name.
+    """Search for the feature that the method loses most easily, from the scores of the map's places.
 
-    "kept" is the share of a feature's energy that a template of it finds again in the reconstruction.
-    Raises UsageError where no feature of this contrast is visible enough.
+    "kept" is the share of a feature's energy that a template of it recovers in the reconstruction.
+
+    Args:
+        config: settings of the study.
+        one: the method on the slice.
+        rows: the rows of the map.
+
+    Returns:
+        The row of the search, and pictures by name.
+
+    Raises:
+        UsageError: no feature of this contrast is visible enough.
     """
     data, back, functions, image, key = one.prepared.data, one.back, one.functions, one.without.image, one.key
     scored = [row for row in rows if np.isfinite(row["kept"] if row["kept"] is not None else np.nan)]
@@ -50,12 +60,12 @@ def search(
     )
     candidates = [(shift, at(shift)) for shift in (jnp.zeros(2, jnp.float32), moved)]
     faintest = 0.5 * _strength(candidates[0][1])
-    # A feature that has been pushed out of the object is not one that the method has lost.
+    # A feature that was pushed out of the object does not count as lost by the method.
     shift, plain = min(
         (one for one in candidates if _strength(one[1]) >= faintest), key=lambda one: float(_kept(*one[1][:2]))
     )
     found, inserted, weight = plain
-    # The same pixels and the same energy for all profiles.
+    # All profiles have the same pixels and the same energy.
     shape = insert.profile(config.insertion, back, first + shift, size)
     window = shape > _IN_WINDOW
     feature = jnp.where(window, insert.amplitude(config.insertion, back, shape) * shape, 0)
@@ -73,7 +83,8 @@ def search(
         return functions.free(one.staged, back, image, feature, key)
 
     strong = apgd.build(apgd.Config(n_steps=_PROFILE_STEPS, restarts=_RESTARTS))
-    # From the plain feature or from one of the random ones, whichever loses most, so that the search ends behind none.
+    # Start from the plain feature or a random one, whichever loses most, so that the search is not worse than any of
+    # them.
     profiles = [feature, *(allowed.random(k) for k in jax.random.split(random_key, _RANDOM))]
     tried = [differences(one) for one in profiles]
     first_profile = profiles[int(np.argmax([float(share_lost(*one)) for one in tried]))]
@@ -109,18 +120,18 @@ def search(
 
 
 def _kept(found: Any, inserted: Any) -> Any:
-    """The share of the inserted feature's energy that is found again."""
+    """The share of the inserted feature's energy that the reconstruction recovers."""
     return 1 - share_lost(found, inserted)
 
 
 def _strength(plain: Any) -> float:
-    """The mean that a feature makes in the truth."""
+    """The mean of a feature in the truth."""
     _, inserted, weight = plain
     return float(jnp.sum(weight * inserted) / jnp.sum(weight))
 
 
 def _around(place: Place, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns around a place, as far as the picture goes."""
+    """Rows and columns around a place, clipped to the picture."""
     reach = int(place.size) + _MARGIN
     starts = [min(max(at - _MARGIN, 0), max(n - reach - _MARGIN, 0)) for at, n in zip(place[:2], shape, strict=True)]
     rows, columns = (slice(start, start + reach + _MARGIN) for start in starts)

@@ -1,4 +1,4 @@
-"""One study from configuration to record."""
+"""One study, from configuration to record."""
 
 from __future__ import annotations
 
@@ -35,21 +35,27 @@ from data_prep.cases import Case, InputError
 
 SCHEMA_VERSION = 1
 COMMAND = "bench.features"
-# Figure 16 of the ICML 2021 paper: optimisers of ConvDecoder's fit.  Of the descent's rates 0.3, 3, 30 and 300 this one
-# is the best after 600 steps on a training knee (SSIM 0.600, 0.669, 0.635, 0.537); for the smooth Adam 0.005, 0.01 and
-# 0.02 are alike (0.660, 0.665, 0.669).
+# Figure 16 of the ICML 2021 paper: optimisers of ConvDecoder's fit.  Among the descent's rates 0.3, 3, 30 and 300, this
+# rate is the best after 600 steps on a training knee (SSIM 0.600, 0.669, 0.635, 0.537).  For the smooth Adam, 0.005,
+# 0.01
+# and 0.02 are alike (0.660, 0.665, 0.669).
 LEARNING_RATES = {"adam": 0.01, "smooth_adam": 0.01, "rising_descent": 3.0}
 
 
 class Before(NamedTuple):
-    """A study that was begun: its folder and its run.json."""
+    """A study that was begun.
+
+    Attributes:
+        path: its folder.
+        record: its run.json.
+    """
 
     path: Path
     record: dict[str, Any]
 
 
 def run(arguments: Namespace, argv: list[str]) -> int:
-    """Carry out a study, or go on with one; returns the exit code."""
+    """Carry out a study, or resume one; returns the exit code."""
     sources.check_device(arguments.device)
     if arguments.resume is None:
         config = configuration(arguments)
@@ -107,7 +113,12 @@ def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], bef
 
 
 def subjects_of(config: FeatureConfig) -> list[Subject]:
-    """The methods of a study, each under the label that records know it by.  Raises UsageError or InputFileError."""
+    """Return the methods of a study, each with its label in the records.
+
+    Raises:
+        UsageError: the study cannot be done with these methods.
+        InputFileError: their weights cannot be used.
+    """
     found = subjects.victims(config.base, subjects.sources(config.base))
     if config.study == "worst" and any(one.method.fitted for one in found):
         raise UsageError("--study worst: the gradient through an un-trained fit says too little; name other methods")
@@ -123,9 +134,9 @@ def subjects_of(config: FeatureConfig) -> list[Subject]:
 
 
 def _slices(config: FeatureConfig, source: Source, failed: dict[str, str]) -> list[Slice]:
-    """The slices of a study, prepared; why others cannot be used goes to `failed`, by name.
+    """The slices of a study, prepared; for the others, `failed` gets the reason, by name.
 
-    Raises InputFileError or UsageError where none can be used.
+    Raises InputFileError or UsageError if no slice can be used.
     """
     positions = source.positions
     if config.study in ("map", "worst", "optimisers"):
@@ -150,7 +161,7 @@ def _slices(config: FeatureConfig, source: Source, failed: dict[str, str]) -> li
 
 
 def _slice(config: FeatureConfig, case: Case | InputError) -> Slice | None:
-    """A slice of the study, None where it has no box and needs one.  Raises InputFileError."""
+    """A slice of the study, None if it has no box and needs one; raises InputFileError."""
     if isinstance(case, InputError):
         raise InputFileError(str(case)) from case
     if config.study == "boxes" and not case.boxes:
@@ -163,7 +174,7 @@ def _slice(config: FeatureConfig, case: Case | InputError) -> Slice | None:
 
 
 def _doubts(slices: list[Slice]) -> list[str]:
-    """What cannot be right about the data, of each kind the first."""
+    """Doubts about the data, the first of each kind."""
     first: dict[str, str] = {}
     for one in slices:
         for doubt in one.prepared.doubts:
@@ -172,14 +183,14 @@ def _doubts(slices: list[Slice]) -> list[str]:
 
 
 def _described(one: Subject) -> dict[str, Any]:
-    """A method as run.json has it."""
+    """The entry of a method in run.json."""
     trained = one.trained
     weights = None if trained is None else {"sha256": trained.sha256, "card": trained.card}
     return {"method": one.config.method, "config": asdict(one.method_config), "weights": weights}
 
 
 def _stored(path: Path) -> tuple[Before, FeatureConfig]:
-    """The study in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
+    """The study in this folder; raises InputFileError if there is none, or if its configuration was changed."""
     file = path / "run.json"
     record = read_json(file, plain, COMMAND)
     if not isinstance(record, dict) or record.get("command") != COMMAND:
@@ -193,8 +204,8 @@ def _stored(path: Path) -> tuple[Before, FeatureConfig]:
 
 
 def _continued(before: Before, now: dict[str, Any]) -> dict[str, Any]:
-    """run.json of a study that goes on.  Raises InputFileError where what decides its numbers has changed."""
-    now = json.loads(json.dumps(now))  # as it would be read again
+    """run.json of a resumed study; raises InputFileError if a condition that decides its numbers has changed."""
+    now = json.loads(json.dumps(now))  # in the form in which it would be read again
     reason = difference(before.record, now)
     if reason is not None:
         raise InputFileError(f"{before.path}: cannot go on: {reason}; put that back, or begin anew")

@@ -1,4 +1,4 @@
-"""The work of a study in units, each recorded as a whole, so that a study that was stopped goes on at the next."""
+"""The work of a study in units; each is recorded as a whole, so that a stopped study is resumed at the next unit."""
 
 from __future__ import annotations
 
@@ -30,21 +30,31 @@ Rows = list[dict[str, Any]]
 
 
 class Slice(NamedTuple):
-    """A slice of the study, and the boxes that were drawn in it."""
+    """A slice of the study.
+
+    Attributes:
+        prepared: the slice.
+        boxes: the boxes that were drawn in it.
+    """
 
     prepared: Prepared
     boxes: tuple[Box, ...]
 
 
 class Unit(NamedTuple):
-    """A part of the work: its name, unique in the study, and what makes its rows and pictures."""
+    """A part of the work.
+
+    Attributes:
+        name: its name, unique in the study.
+        work: computes its rows and pictures.
+    """
 
     name: str
     work: Callable[[OneSlice], tuple[Rows, dict[str, np.ndarray]]]
 
 
 def count(config: FeatureConfig, slices: list[Slice], subjects: list[Subject]) -> int:
-    """Reconstructions of the whole study, but for those of a search."""
+    """Return the number of reconstructions of the whole study, without those of a search."""
     features = sum(len(places(config, one.prepared)) for one in slices if config.study != "boxes")
     return len(subjects) * (features + len(slices) * (1 + config.draws * (config.study != "boxes")))
 
@@ -90,7 +100,7 @@ def _recorded(
     rows: Rows,
     pictures: dict[str, np.ndarray],
 ) -> Entry:
-    """Put a unit's results on disk."""
+    """Write a unit's results to disk."""
     if not all(row.pop("finite", True) for row in rows):
         reason = f"{prepared.name}: {label} gave an image that is not finite"
         folder.append([{"case": name, "failed": reason}])
@@ -104,7 +114,7 @@ def _recorded(
 
 
 def _units(config: FeatureConfig, folder: RunFolder, one: Slice, subject: Subject, first: bool) -> list[Unit]:
-    """The units of one slice and method, in order; first: of the methods, which also keeps the truth."""
+    """The units of one slice and method, in order; the `first` method also keeps the truth."""
     prepared, label = one.prepared, subject.label
     begin = f"{prepared.name}|{label}"
 
@@ -137,7 +147,7 @@ def _units(config: FeatureConfig, folder: RunFolder, one: Slice, subject: Subjec
 
 
 def read_rows(folder: RunFolder, kind: str) -> Rows:
-    """The recorded rows of a kind: "image", "feature", "box" or "search"."""
+    """Return the recorded rows of a kind: "image", "feature", "box" or "search"."""
     lines = (folder.path / "images.jsonl").read_text(encoding="utf-8").splitlines()
     return [row for row in map(json.loads, lines) if row.get("kind") == kind]
 

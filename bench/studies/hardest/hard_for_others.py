@@ -1,4 +1,4 @@
-"""Whether the images that one method finds hard are hard for others (ICML 2021, Figure 6), image by image."""
+"""Whether images that are hard for one method are hard for others (ICML 2021, Figure 6), image by image."""
 
 from __future__ import annotations
 
@@ -21,12 +21,23 @@ _HOW = {YES: "harder", NO: "easier", NOT_EXCLUDED: "not clearly harder", CANNOT_
 def hard_for_others(
     cases: list[Scored], chosen: set[str], record: Record, others: list[Record], metric: str
 ) -> list[dict[str, Any]]:
-    """For each method of each other run, on the cases that it shares with `cases`: means, difference, correlation.
+    """Compare the chosen cases with the rest under each method of each other run.
 
-    chosen, rest: the mean clean scores; difference: of them, interval: its `intervals.Interval`, None where that cannot
-    be told.  correlation: the rank correlation of this method's scores with those of `cases`, None where it has none.
-    volumes: of the images.
-    Raises InputFileError for a run that was sampled otherwise, or shares too few cases.
+    Args:
+        cases: cases with their scores.
+        chosen: names of the hard cases.
+        record: the run that chose them.
+        others: the other runs.
+        metric: the metric.
+
+    Returns:
+        For each method, on the cases that it shares with `cases`: the mean clean scores `chosen` and `rest`; their
+        `difference` and its `interval` (`intervals.Interval`), None if not known; `correlation`, the rank correlation
+            of
+        its scores with those of `cases`, or None; the numbers of `images` and `volumes`.
+
+    Raises:
+        InputFileError: a run was sampled differently, or shares too few cases.
     """
     scores = {one.case: one for one in cases}
     found = []
@@ -55,7 +66,7 @@ def hard_for_others(
 
 
 def sentences(found: list[dict[str, Any]], metric: str) -> list[str]:
-    """One for each method, and whether the chosen images are hard for all, which was published."""
+    """Say for each method whether the chosen images are hard, and judge the claim that they are hard for all."""
     said = []
     for one in found:
         interval = from_json(one["interval"])
@@ -70,7 +81,7 @@ def sentences(found: list[dict[str, Any]], metric: str) -> list[str]:
 
 
 def judged(found: list[dict[str, Any]], metric: str) -> list[Judged]:
-    """The claim that hard images are hard for all; none if there are no other methods."""
+    """Judge the claim that hard images are hard for all methods; none if there are no other methods."""
     parts = []
     for one in found:
         interval = from_json(one["interval"])

@@ -1,4 +1,4 @@
-"""Low-frequency energy of the cases that a method finds hard, and of the others: Figure 14 of the ICML 2021 paper."""
+"""Low-frequency energy of a method's hard cases, and of the other cases: Figure 14 of the ICML 2021 paper."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ _PAPERS_CROSSING = 45
 
 
 class Spectrum(NamedTuple):
-    """A case and whether it was chosen.  share: `centre_energy` [-].  profile: `column_profile` [-]."""
+    """The energy of a case's k-space by frequency.
+
+    Attributes:
+        case: name of the case.
+        volume: name of its volume.
+        chosen: whether it is one of the hard cases.
+        share: `centre_energy` [-].
+        profile: `column_profile` [-].
+    """
 
     case: str
     volume: str
@@ -33,9 +41,18 @@ class Spectrum(NamedTuple):
 
 
 def spectra(cases: list[Scored], chosen: set[str], center_fraction: float) -> tuple[list[Spectrum], int]:
-    """Those of all cases, read one by one; and how many were left out because only a part of their k-space is known.
+    """Compute the spectra of all cases, read one after another.
 
-    Raises InputFileError where one cannot be read.
+    Args:
+        cases: the cases.
+        chosen: names of the hard cases.
+        center_fraction: share of columns in the centre [-].
+
+    Returns:
+        The spectra, and the number of cases that were left out because their k-space is only partly known.
+
+    Raises:
+        InputFileError: a case cannot be read.
     """
     found, partial = [], 0
     progress = Progress(len(cases), "spectra")
@@ -55,10 +72,17 @@ def spectra(cases: list[Scored], chosen: set[str], center_fraction: float) -> tu
 
 
 def low_frequency(found: list[Spectrum], center_fraction: float) -> dict[str, Any]:
-    """What figure and sentences need, as JSON can hold it; of the frequencies those that all cases have.
+    """Compute the content of figure and sentences, as values that JSON can hold.
 
-    share, interval: mean and its `intervals.Interval`, None where that cannot be told.  profile, profile_interval: the
-    same by frequency.  difference: of the subset's mean share and the rest's.  crossing: see `jaxcs.spectrum.crossing`.
+    Frequencies are those that all cases have.  Each group has `share` and `profile`, the mean share and the mean
+    profile,
+    with their `interval` and `profile_interval` (`intervals.Interval`, None if not known).  `difference` is the mean
+    share
+    of the subset minus that of the rest; for `crossing` see `jaxcs.spectrum.crossing`.
+
+    Args:
+        found: the spectra.
+        center_fraction: share of columns in the centre [-].
     """
     length = min((one.profile.size for one in found), default=0)
     groups: dict[str, dict[str, Any]] = {}
@@ -93,7 +117,7 @@ def low_frequency(found: list[Spectrum], center_fraction: float) -> dict[str, An
 
 
 def sentences(record: dict[str, Any]) -> list[str]:
-    """The finding in words, with its numbers, beside the paper's."""
+    """Say the finding with its numbers, beside the paper's."""
     groups, difference = record["groups"], record["difference"]
     if difference is None:
         return ["there is nothing to compare: every case is in the subset, or holds only a part of its k-space"]
@@ -134,7 +158,7 @@ def sentences(record: dict[str, Any]) -> list[str]:
 
 
 def judged(record: dict[str, Any]) -> list[Judged]:
-    """The claim about the hard images' energy; none if there is nothing to compare."""
+    """Judge the claim about the hard images' energy; none if there is nothing to compare."""
     difference, groups = record["difference"], record["groups"]
     if difference is None:
         return []
@@ -144,7 +168,7 @@ def judged(record: dict[str, Any]) -> list[Judged]:
 
 
 def _groups(found: list[Spectrum]) -> dict[str, list[Spectrum]]:
-    """Those that have members."""
+    """The groups that have members."""
     both = {"subset": [one for one in found if one.chosen], "rest": [one for one in found if not one.chosen]}
     return {name: members for name, members in both.items() if members}
 

@@ -1,4 +1,4 @@
-"""Which cases a method scores worst, from the records of its runs: the choice of bench.hardest."""
+"""The cases that a method scores worst, from the records of its runs: the choice of bench.hardest."""
 
 from __future__ import annotations
 
@@ -20,14 +20,21 @@ from data_prep.files import list_cases
 from data_prep.safe_hdf5 import printable
 from jaxcs.fourier import centre_slice
 
-# What a clean score depends on, besides the method and the data.
+# Fields on which a clean score depends, besides method and data.
 SAMPLING = ("mask", "acceleration", "center_fraction", "region", "shift")
-# Further than this apart, relative, scores are not of one computation on two machines.
+# Scores with a larger relative difference are not the same computation on two machines.
 _SAME_SCORE = 1e-3
 
 
 class Scored(NamedTuple):
-    """A case, its clean score, and how to read it; read raises InputError."""
+    """A case and its clean score.
+
+    Attributes:
+        case: name of the case.
+        volume: name of its volume.
+        score: its clean score.
+        read: reads the case; raises InputError.
+    """
 
     case: str
     volume: str
@@ -36,9 +43,10 @@ class Scored(NamedTuple):
 
 
 def method_of(records: list[Record], method: str | None) -> str:
-    """The label of the method whose scores count: the one that is named, or the only one.
+    """Return the label of the method whose scores count: the named method, or the only one.
 
-    Raises UsageError where there is no such method in every run, or several and none is named.
+    Raises:
+        UsageError: a run lacks this method, or there are several methods and none is named.
     """
     labels = dict.fromkeys(label for record in records for label in record.names("victim"))
     if method is None and len(labels) > 1:
@@ -51,10 +59,16 @@ def method_of(records: list[Record], method: str | None) -> str:
 
 
 def scored(records: list[Record], label: str, metric: str, middle: int) -> list[Scored]:
-    """Every case of the runs with its clean score under the method of this label, in order of the runs.
+    """Read the clean score of every case under one method, in order of the runs.
 
-    middle: of each volume's slices only so many, 0 for all.
-    Raises InputFileError for runs that do not belong together, or whose data are no longer where they were.
+    Args:
+        records: the runs.
+        label: label of the method.
+        metric: the metric.
+        middle: number of middle slices to use of each volume, 0 for all.
+
+    Raises:
+        InputFileError: the runs do not belong together, or their data are gone.
     """
     same = _conditions(records[0], label)
     found: dict[str, Scored] = {}
@@ -83,7 +97,7 @@ def scored(records: list[Record], label: str, metric: str, middle: int) -> list[
 
 
 def hardest(cases: list[Scored], count: int) -> list[Scored]:
-    """The `count` lowest, the lowest first; of equal scores those whose name comes first."""
+    """Return the `count` cases with the lowest scores, lowest first; equal scores are in order of the names."""
     return sorted(cases, key=lambda one: (one.score, one.case))[:count]
 
 
@@ -93,7 +107,7 @@ class _Reader(NamedTuple):
 
 
 def _readers(record: Record) -> dict[str, _Reader]:
-    """Every case of the data of a run, also those beyond its limit, by name and in order."""
+    """All cases of a run's data, including those beyond its limit, by name and in order."""
     with understanding(record.folder / "run.json"):
         config = record.run["config"]
         data, family = config["data"], str(config["phantom"])
@@ -103,7 +117,7 @@ def _readers(record: Record) -> dict[str, _Reader]:
     if "thickness" in dict(shift):
         raise InputFileError(f"{record.folder}: is of thicker slices, which are no files; name runs without that")
     if data is None:
-        # Every case is a volume of its own, so that only those of the run matter.
+        # Every case is a separate volume, so that only the cases of the run matter.
         numbers = phantom_numbers(family)
         return {
             case: _Reader(
@@ -120,7 +134,7 @@ def _readers(record: Record) -> dict[str, _Reader]:
 
 
 def _middle(readers: dict[str, _Reader], count: int) -> set[str]:
-    """The cases that are among the `count` middle slices of their volumes."""
+    """The cases in the `count` middle slices of their volumes."""
     volumes: dict[str, list[str]] = {}
     for case, reader in readers.items():
         volumes.setdefault(reader.volume, []).append(case)
@@ -128,7 +142,7 @@ def _middle(readers: dict[str, _Reader], count: int) -> set[str]:
 
 
 def _conditions(record: Record, label: str) -> dict[str, Any]:
-    """What has to be equal for scores to be compared."""
+    """The conditions that must be equal if scores are to be compared."""
     with understanding(record.folder / "run.json"):
         config, described = record.run["config"], record.methods[label]
         return {name: config.get(name) for name in SAMPLING} | {

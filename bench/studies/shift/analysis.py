@@ -1,6 +1,6 @@
-"""In- against out-of-distribution scores of several models: points, the line through them, and whose images are hard.
+"""Scores of several models in and out of distribution: points, the line through them, and which images are hard.
 
-Pure NumPy and SciPy on scores, so that a study is analysed again without JAX.
+Only NumPy and SciPy work on the scores, so that a study can be analysed again without JAX.
 """
 
 from __future__ import annotations
@@ -18,14 +18,27 @@ _CONFIDENCE = 0.95
 
 
 class Scores(NamedTuple):
-    """Clean scores of a run by case, and the case's volume."""
+    """Clean scores of a run.
+
+    Attributes:
+        values: score by case.
+        volumes: volume by case.
+    """
 
     values: dict[str, float]
     volumes: dict[str, str]
 
 
 class Point(NamedTuple):
-    """A model, or a method, in the plane: its scores in distribution and out of it."""
+    """A model, or a method, in the plane.
+
+    Attributes:
+        label: name in tables.
+        variant: the method's variant.
+        group: the variant's family.
+        inside: scores in distribution.
+        outside: scores out of distribution.
+    """
 
     label: str
     variant: str
@@ -35,12 +48,13 @@ class Point(NamedTuple):
 
 
 def analyse(points: list[Point]) -> dict[str, Any]:
-    """Everything that is made of a comparison, as JSON can hold it.
+    """Compute all results of a comparison, as values that JSON can hold.
 
-    Only cases that all points share count, on either side.  Of each point come the means and the drop, inside less
-    outside, each with its `intervals.Interval` by volume; of the drop image by image where both sides are the same
-    images.  line: see `line`.  ranks: Spearman's correlation of the means inside and outside, with its interval over
-    the points.  spread: see `spread`.  hard: see `_agreement`.
+    On each side, only cases count that all points share.  Each point has its means and its drop (inside minus outside),
+    each with its `intervals.Interval` by volume; if both sides have the same images, the drop is image by image.
+    `ranks` is
+    Spearman's correlation of the means inside and outside, with its interval over the points.  The entries `line` and
+    `spread` come from the functions of that name, and `hard` from `_agreement`.
     """
     inside, outside = _shared([one.inside for one in points]), _shared([one.outside for one in points])
     rows: list[dict[str, Any]] = []
@@ -72,13 +86,18 @@ def analyse(points: list[Point]) -> dict[str, Any]:
 
 
 def line(x: list[float], y: list[float]) -> dict[str, float] | None:
-    """The least-squares line y = intercept + slope x, its R^2, and half of the 95 % interval of either.
+    """Fit the line y = intercept + slope x by least squares.
 
-    None of fewer than three points, or where all x are the same.
+    The interval is Student's with n - 2 degrees of freedom, from the points' scatter about the line.  It answers what
+    other
+    methods would do; errors of the means over images are part of that scatter.  Errors that all methods share, because
+    they
+    see the same images, move the line and hardly turn it.
 
-    The interval is Student's with n - 2 degrees of freedom, of the points' own scatter about the line: the question
-    is what other methods would do, and the errors of the means over images are part of that scatter.  What all methods
-    share, because they see the same images, moves the line and hardly turns it.
+    Returns:
+        Slope, intercept, half of the 95 % interval of each, and R^2; None if there are fewer than three points or if
+            all x
+        are equal.
     """
     if len(x) < 3 or np.ptp(x) < 1e-9:
         return None
@@ -94,21 +113,22 @@ def line(x: list[float], y: list[float]) -> dict[str, float] | None:
 
 
 def interval_of_slope(line: dict[str, float], count: int) -> Interval:
-    """The interval of the slope of a `line` through so many points."""
+    """Return the interval of the slope of a `line` through `count` points."""
     slope, half = line["slope"], line["slope_half"]
     return Interval(slope - half, slope + half, SURE, count)
 
 
 def correlation(x: list[float], y: list[float]) -> float | None:
-    """Spearman's, None of fewer than three values or where one side is constant."""
+    """Return Spearman's correlation, or None if there are fewer than three values or one side is constant."""
     return rank_correlation(x, y) if len(x) >= 3 else None
 
 
 def spread(points: list[Point], inside: list[str], outside: list[str]) -> dict[str, Any] | None:
-    """By how much the largest drop exceeds the smallest, with its interval; None of one point.
+    """Compute how much the largest drop exceeds the smallest, with its interval; None if there is one point.
 
-    Image by image, so that what is common to all methods drops out.  Bonferroni's correction for the choice of the two
-    among all pairs widens the interval.
+    The difference is image by image, so that effects common to all methods cancel.  Bonferroni's correction for the
+    choice
+    of these two among all pairs widens the interval.
     """
     if len(points) < 2:
         return None
@@ -126,7 +146,7 @@ def spread(points: list[Point], inside: list[str], outside: list[str]) -> dict[s
 
 
 def _shared(scores: list[Scores]) -> list[str]:
-    """The cases that all have, in a fixed order."""
+    """The cases that all scores have, in a fixed order."""
     return sorted(set.intersection(*(set(one.values) for one in scores)))
 
 
@@ -142,7 +162,7 @@ def _mean(scores: Scores, cases: list[str], confidence: float = _CONFIDENCE) -> 
 def _drop(
     one: Point, inside: list[str], outside: list[str], confidence: float = _CONFIDENCE
 ) -> tuple[float, Interval | None]:
-    """Inside less outside, and its interval."""
+    """Inside minus outside, and its interval."""
     if inside == outside:
         differences = {case: one.inside.values[case] - one.outside.values[case] for case in inside}
         return _mean(Scores(differences, one.inside.volumes), inside, confidence)
@@ -159,11 +179,13 @@ def _difference(one: Scores, other: Scores, cases: list[str]) -> Scores:
 
 
 def _agreement(scores: list[Scores], cases: list[str]) -> dict[str, Any] | None:
-    """Whether images that are hard for one are hard for the others.
+    """Whether images that are hard for one method are hard for the others.
 
-    mean, least: over all pairs of points, of Spearman's correlation of their scores of the images.  volumes: how many
-    independent draws there are.  mean_interval, least_interval: of one pair with such a correlation, which is no
-    narrower than that of the mean of several.
+    `mean` and `least` are over all pairs of points, of Spearman's correlation of their scores of the images.  `volumes`
+    is
+    the number of independent draws.  `mean_interval` and `least_interval` are those of one pair with this correlation;
+    the
+    interval of the mean of several pairs would not be wider.
     """
     each = [[one.values[case] for case in cases] for one in scores]
     found = [correlation(x, y) for x, y in itertools.combinations(each, 2)]

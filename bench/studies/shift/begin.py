@@ -24,14 +24,14 @@ from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fiel
 from bench.studies.shift.runs import method_of, one_run
 from bench.studies.tuning.tuned_file import read_tuned
 
-# Of the phantom, where no number is given; and so many times as many are looked at for hard ones.
+# Default number of phantom images, and how many times as many are searched for hard images.
 _IMAGES, _MORE = 10, 4
 _SHIPPED_FOR_DATA = "brain-t2"
 _TUNED = Path(__file__).parent / "tuned"
 
 
 def planned(axes: list[str], arguments: Namespace, study: Path, argv: list[str]) -> Plan:
-    """The plan; where hard images of the phantom are to be found, after a run of the method that chooses them."""
+    """Make the plan; if it needs hard phantom images, the method that selects them is run first."""
     base, others = _bases(arguments, argv)
     if not any(AXES[name].other for name in axes):
         if arguments.other_data or arguments.other_weights:
@@ -43,7 +43,7 @@ def planned(axes: list[str], arguments: Namespace, study: Path, argv: list[str])
     if not made.cells():
         raise UsageError("--methods: none is left to compare, because its scores chose the hard images; name others")
     for config in made.tests.values():
-        check_shift(config.shift, config.data)  # before the first run, and not when its turn comes
+        check_shift(config.shift, config.data)  # before the first run, not when this test set is reached
     return made
 
 
@@ -73,9 +73,9 @@ def _bases(arguments: Namespace, argv: list[str]) -> tuple[Base, list[Base]]:
 
 
 def _models(arguments: Namespace, base: Base, others: list[Base]) -> list[Model]:
-    """Each method once for the data set that it is trained on or tuned for."""
+    """The models: each method once for each data set on which it is trained or tuned."""
     tuned = [_choice(path) for path in arguments.tuned]
-    # Those that come with the project are of the phantom; for other sampling or data they are not looked at.
+    # The shipped choices were made on the phantom; they are ignored for other sampling or data.
     shipped = [read_tuned(path) for path in sorted(_TUNED.glob("*.json"))]
     used: set[int] = set()
     methods = list(dict.fromkeys(arguments.methods or DEFAULT_VARIANTS))
@@ -92,7 +92,7 @@ def _models(arguments: Namespace, base: Base, others: list[Base]) -> list[Model]
             fields = {"method": method, "weights": file}
             models.append(Model(f"{name} ({home.name})", name, VARIANTS[method].group, home.name, fields))
         settled = [_settled(name, home, tuned, shipped, used) for name in rest]
-        # Without weights or choices of its own a data set is only tested on.
+        # A data set without weights or tuned choices is only used for tests.
         if weights or home is base or home.config.data is None or any(one["tuned"] for one in settled):
             for name, one in zip(rest, settled, strict=True):
                 fields = {"method": one["method"], "settings": one["settings"]}
@@ -104,12 +104,12 @@ def _models(arguments: Namespace, base: Base, others: list[Base]) -> list[Model]
 
 
 def _place(model: Model) -> tuple[int, str]:
-    """Networks of one's own stand where their method does."""
+    """The sort key that puts user-supplied networks next to their method."""
     return list(VARIANTS).index(model.variant if model.variant in VARIANTS else model.fields["method"]), model.variant
 
 
 def _shipped(home: Base, is_base: bool, networks: list[str]) -> dict[str, tuple[str, str]]:
-    """Networks that come with the project: of a phantom those trained on it, for data those of T2 brains."""
+    """Networks that come with the project: for a phantom, those trained on it; for data, those of T2 brains."""
     from jaxcs.recon import METHODS  # imports JAX, as the runs do
 
     data = f"phantom-{home.name}" if home.config.data is None else _SHIPPED_FOR_DATA
@@ -128,7 +128,7 @@ def _choice(path: str) -> dict[str, Any]:
 def _settled(
     name: str, home: Base, tuned: list[dict[str, Any]], shipped: list[dict[str, Any]], used: set[int]
 ) -> dict[str, Any]:
-    """A variant's settings for a data set, with the choice that was made for it."""
+    """A variant's settings for a data set, with the tuned choice for it."""
     fields = variant_fields(name)
     settings = dict(fields["settings"])
 
@@ -154,7 +154,7 @@ def _same_data(tuned: dict[str, Any], config: RunConfig) -> bool:
 
 
 def _hard(arguments: Namespace, base: Base, study: Path, argv: list[str]) -> Hard | None:
-    """The list that is given, or one of the phantom's images, made of more of them than are tested on."""
+    """The given list, or a list of phantom images that is selected from more images than are tested."""
     if arguments.hard is not None:
         return Hard(arguments.hard, _chooser(Path(arguments.hard)))
     if base.config.data is not None:
@@ -170,7 +170,7 @@ def _hard(arguments: Namespace, base: Base, study: Path, argv: list[str]) -> Har
 
 
 def _chooser(path: Path) -> str | None:
-    """The method whose scores a list of bench.hardest is made of, as the file beside it has it."""
+    """The method that selected the images of a list of bench.hardest, from the file beside it."""
     try:
         return str(read_json(path.with_suffix(".json"), table({"method": text}), "bench.hardest")["method"])
     except InputFileError:

@@ -1,4 +1,4 @@
-"""The verdicts of a study on the published claims about shifts, in the words of `bench.findings.judged`."""
+"""Verdicts of a study on the published claims about shifts, in the words of `bench.findings.judged`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.plan.intervals import FEWEST, Interval, from_json
 from bench.studies.shift.analysis import interval_of_slope
 
 Comparison = dict[str, Any]
-# By the claim, the axes that bear on it, and those of which a study must have one for it to be about the claim.
+# For each claim: the axes that bear on it, and the axes of which a study must have at least one.
 _PARALLEL: tuple[tuple[Claim, tuple[str, ...], tuple[str, ...]], ...] = (
     (ANATOMY, ("anatomy",), ("anatomy",)),
     (DATASET, ("dataset", "dataset-2021", "contrast", "resolution", "noise"), ("dataset", "dataset-2021")),
@@ -20,7 +20,7 @@ _PARALLEL: tuple[tuple[Claim, tuple[str, ...], tuple[str, ...]], ...] = (
 
 
 def claims(comparisons: list[Comparison]) -> list[str]:
-    """A sentence for each claim that the comparisons bear on."""
+    """Say the verdict on each claim that the comparisons bear on."""
     found = []
     for one in judged(comparisons):
         numbers = f"{one.claim.number}: {', '.join(one.numbers)}"
@@ -31,7 +31,11 @@ def claims(comparisons: list[Comparison]) -> list[str]:
 
 
 def judged(comparisons: list[Comparison]) -> list[Judged]:
-    """Each claim that the comparisons bear on; each of them has its `results`."""
+    """Judge each claim that the comparisons bear on.
+
+    Args:
+        comparisons: the comparisons, each with its `results`.
+    """
     known = [one for one in comparisons if one["kind"] == "same model"]
     found = []
     for claim, axes, needed in _PARALLEL:
@@ -49,7 +53,7 @@ def judged(comparisons: list[Comparison]) -> list[Judged]:
 
 
 def sure_slope(results: dict[str, Any]) -> Interval | None:
-    """The interval of a comparison's slope; None if it has no line, or images of fewer than 5 volumes."""
+    """Return the interval of a comparison's slope; None if it has no line, or images of fewer than 5 volumes."""
     if results["line"] is None or min(results["volumes"]) < FEWEST:
         return None
     return interval_of_slope(results["line"], len(results["points"]))
@@ -70,7 +74,7 @@ def _order(comparison: Comparison) -> Part | None:
     results = comparison["results"]
     if results["ranks"] is None:
         return None
-    few = min(results["volumes"]) < FEWEST  # whose scores say little of others
+    few = min(results["volumes"]) < FEWEST  # their scores say little about other volumes
     more = f"{len(results['points'])} methods"
     return Part(comparison["name"], results["ranks"], None if few else from_json(results["ranks_interval"]), more)
 

@@ -1,4 +1,4 @@
-"""What a study found, as sentences with their numbers, beside what the paper found."""
+"""Findings of a study as sentences with their numbers, beside the paper's findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from bench.studies.shift.claims import claims, sure_slope
 
 
 def findings(comparisons: list[dict[str, Any]]) -> list[str]:
-    """Sentences of all comparisons of a study, each with its `results`; none of a comparison of one image."""
+    """Say the findings of all comparisons of a study; a comparison of one image has none.
+
+    Args:
+        comparisons: the comparisons, each with its `results`.
+    """
     told = [one for one in comparisons if min(one["results"]["n_inside"], one["results"]["n_outside"]) > 1]
     found = [sentence for one in told for sentence in _of(one)]
     found += [sentence for one in told for sentence in _parts(one, told)]
@@ -95,7 +99,7 @@ def _ranks(results: dict[str, Any]) -> str:
 
 
 def _hard(comparison: dict[str, Any]) -> list[str]:
-    # Among images that were chosen for being hard no method's scores differ by much.
+    # Among images that were selected for being hard, the scores of a method differ little.
     side, where = ("inside", "on images as they come") if comparison["axis"] == "hard" else ("outside", "once shifted")
     hard = comparison["results"]["hard"][side]
     if hard is None:
@@ -128,7 +132,7 @@ def _how(hard: dict[str, Any]) -> str:
 
 
 def _parts(comparison: dict[str, Any], comparisons: list[dict[str, Any]]) -> list[str]:
-    """How much of a confounded shift its parts make, on the mean of the models that all of them share."""
+    """The contribution of each part to a confounded shift, as the mean over the models that all parts share."""
     parts = comparison["parts"]
     apart = [one for one in comparisons if one["axis"] in parts and one["inside"] == comparison["inside"]]
     apart = [one for one in apart if one["kind"] == "same model"]

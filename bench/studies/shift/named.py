@@ -1,4 +1,4 @@
-"""Methods and shifts by name: what bench.shift compares, and what of it the papers found."""
+"""Methods and shifts by name: what bench.shift compares, and the papers' findings about it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any, NamedTuple
 
 from bench.findings.published import ANATOMY, DATASET, HARD_FOR_ALL
 
-# What the ICML 2021 paper says of every natural shift that it looks at.
+# The ICML 2021 paper says this about every natural shift that it studies.
 _PARALLEL = "the points of all methods lie on a line parallel to y = x"
 
 
 class Variant(NamedTuple):
-    """A method as it is compared.
+    """A method as the study compares it.
 
-    group: the family that it is one of.  settings: of the method, where they are not its defaults.
+    Attributes:
+        method: the method.
+        group: its family.
+        settings: settings that differ from the method's defaults.
     """
 
     method: str
@@ -43,17 +46,20 @@ VARIANTS: dict[str, Variant] = {
     "dip": Variant("dip", "un-trained", (("n_steps", "200"),)),
 }
 DEFAULT_VARIANTS = ("l1", "l1-fourier", "l1-dct", "tv", "unet", "varnet", "convdecoder")
-# Whose scores choose the hard images where no list is given; it is never compared on them.
+# Method that selects the hard images by default; it is excluded from that comparison.
 FILTER = "sense"
 
 
 class Axis(NamedTuple):
-    """A shift: what the test set differs by from the one that methods are trained and tuned for.
+    """A shift: how the test set differs from the one for which methods are trained and tuned.
 
-    words: what differs.  changes: fields of `RunConfig` that do.
-    other: whether it is the other data set that is tested on.  hard: whether it is the list of hard images.
-    parts: the axes that change together here, of a shift that cannot be told apart.
-    paper: what the paper found, and where.
+    Attributes:
+        words: the difference in words.
+        changes: fields of `RunConfig` that change.
+        other: whether the test set is the other data set.
+        hard: whether the test set is the list of hard images.
+        parts: for a shift that changes several things together, the axes of these.
+        paper: the paper's finding, and the place in the paper.
     """
 
     words: str
@@ -65,7 +71,7 @@ class Axis(NamedTuple):
 
 
 def _shift(**sizes: float) -> Mapping[str, Any]:
-    """Sizes in the order in which shifts happen."""
+    """Sizes of shifts, in the order in which the shifts happen."""
     return MappingProxyType({"shift": tuple(sizes.items())})
 
 
@@ -88,7 +94,7 @@ AXES: dict[str, Axis] = {
     "motion": Axis("motion of up to 2 pixels and degrees", _shift(motion=2.0)),
     "acceleration": Axis("8 times accelerated, the same centre", MappingProxyType({"acceleration": 8.0})),
     "mask": Axis("equispaced columns instead of random ones", MappingProxyType({"mask": "equispaced_fraction"})),
-    # What the paper's comparisons change together.
+    # The paper's comparisons change these together.
     "anatomy-2021": Axis(
         "another anatomy and equispaced instead of random columns at once, as fastMRI's knees and brains have them",
         MappingProxyType({"mask": "equispaced_fraction"}),
@@ -103,6 +109,6 @@ AXES: dict[str, Axis] = {
         paper=f"{DATASET.where}: {_PARALLEL}, once k-space has the resolution of the training data",
     ),
 }
-# What can be done with the phantom alone, and with one's own data.
+# Axes that work with the phantom alone, and axes that work with user data.
 PHANTOM_AXES = tuple(name for name in AXES if name not in ("dataset", "thickness"))
 DATA_AXES = ("noise", "resolution", "contrast", "motion", "acceleration", "mask")

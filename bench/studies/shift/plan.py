@@ -1,4 +1,4 @@
-"""What a study consists of: test sets, models, and for each shift which model is compared where."""
+"""The plan of a study: test sets, models, and which model is compared on which test sets for each shift."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from bench.studies.shift.named import AXES, VARIANTS
 
 
 class Model(NamedTuple):
-    """A method with what it was trained on or tuned for.
+    """A method that was trained on, or tuned for, a data set.
 
-    label: in tables.  variant: the method's, or that of weights of one's own, without what it was trained on.
-    group: of the variant.  home: the name of the test set like its training set.  fields: of `RunConfig`.
+    Attributes:
+        label: name in tables.
+        variant: name of the method's variant, or of user weights, without the training set.
+        group: family of the variant.
+        home: name of the test set that matches the training set.
+        fields: values of `RunConfig` fields.
     """
 
     label: str
@@ -28,9 +32,15 @@ class Model(NamedTuple):
 class Comparison(NamedTuple):
     """Points in a plane.
 
-    name: of it.  axis: its shift.  kind: "same model", which is tested on `inside` and then on `outside`; or "same
-    images", of `outside`, once with the models that are at home there (across) and then with those at home in `inside`.
-    without: a method that is not compared, because its scores chose the images.
+    Attributes:
+        name: name of the comparison.
+        axis: its shift.
+        kind: "same model": each model is tested on `inside` and then on `outside`.  "same images": the images of
+            `outside`
+            are seen by models at home there (horizontal axis), and by models at home in `inside` (vertical axis).
+        inside: name of the test set in distribution.
+        outside: name of the test set out of distribution.
+        without: method that is not compared, because its scores selected the images.
     """
 
     name: str
@@ -42,14 +52,20 @@ class Comparison(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A study.  tests: the test sets, by name.  models and comparisons: in order."""
+    """A study.
+
+    Attributes:
+        tests: test sets by name.
+        models: the models, in order.
+        comparisons: the comparisons, in order.
+    """
 
     tests: dict[str, RunConfig]
     models: list[Model]
     comparisons: list[Comparison]
 
     def cells(self) -> list[tuple[Model, str]]:
-        """Which model has to be run on which test set, each once."""
+        """Return the pairs of model and test set that have to be run, each once."""
         found: dict[tuple[str, str], tuple[Model, str]] = {}
         for comparison in self.comparisons:
             for one, test in needed(comparison, self.models):
@@ -57,12 +73,12 @@ class Plan(NamedTuple):
         return list(found.values())
 
     def config(self, model: Model, test: str) -> RunConfig:
-        """Of the run of a cell: clean scores, no attack."""
+        """Return the configuration of one such run: clean scores, no attack."""
         return replace(self.tests[test], attack="noise", eps=(0.0,), **model.fields)
 
 
 def needed(comparison: Comparison, models: list[Model]) -> list[tuple[Model, str]]:
-    """The cells of a comparison."""
+    """Return the pairs of model and test set that a comparison needs."""
     models = [one for one in models if one.fields["method"] != comparison.without]
     if comparison.kind == "same images":
         homes = (comparison.outside, comparison.inside)
@@ -72,23 +88,41 @@ def needed(comparison: Comparison, models: list[Model]) -> list[tuple[Model, str
 
 
 class Base(NamedTuple):
-    """A data set that methods are trained on or tuned for.  name: in tables.  config: how it is tested on."""
+    """A data set on which methods are trained or tuned.
+
+    Attributes:
+        name: name in tables.
+        config: configuration of tests on it.
+    """
 
     name: str
     config: RunConfig
 
 
 class Hard(NamedTuple):
-    """A list of bench.hardest.  method: whose scores it is made of, where that is known."""
+    """A list of bench.hardest.
+
+    Attributes:
+        path: the file.
+        method: method whose scores selected the images, None if not known.
+    """
 
     path: str
     method: str | None
 
 
 def plan(axes: list[str], base: Base, others: list[Base], models: list[Model], hard: Hard | None) -> Plan:
-    """The study of these shifts away from `base`.
+    """Plan the study of shifts away from `base`.
 
-    others: the other data sets.  hard: the list of hard images.  Raises UsageError where one of them is missing.
+    Args:
+        axes: names of the shifts.
+        base: the data set of the study.
+        others: the other data sets.
+        models: the models.
+        hard: the list of hard images, or None.
+
+    Raises:
+        UsageError: a shift needs another data set or a list of hard images, and there is none.
     """
     tests = {one.name: one.config for one in (base, *others)}
     comparisons: list[Comparison] = []
@@ -126,7 +160,8 @@ def plan(axes: list[str], base: Base, others: list[Base], models: list[Model], h
 def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     """The configuration with these changes.
 
-    Of a lower resolution the calibrating columns stay what they were: coil maps from fewer are another shift.
+    At a lower resolution, the number of calibration columns stays the same: coil maps from fewer would be another
+    shift.
     """
     if config.center_fraction is None:
         raise UsageError(
@@ -138,6 +173,6 @@ def _changed(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
 
 
 def variant_fields(name: str) -> dict[str, Any]:
-    """Fields of `RunConfig` of a variant of the registry."""
+    """Return the `RunConfig` fields of a variant of the registry."""
     variant = VARIANTS[name]
     return {"method": variant.method, "settings": variant.settings}

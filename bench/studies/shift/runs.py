@@ -1,4 +1,4 @@
-"""The runs of a study: those that are done are kept, those that were stopped go on, the others begin."""
+"""The runs of a study: finished runs are kept, stopped runs are resumed, the others are started."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ RUNS = "runs"
 
 
 def run_all(plan: Plan, study: Path, argv: list[str]) -> tuple[dict[tuple[str, str], Path], int]:
-    """The folder of each (model, test set), and how many of their images failed.  Raises what a run raises."""
+    """Carry out all runs of a plan; raises what a run raises.
+
+    Returns:
+        The folder of each (model, test set), and the number of images that failed.
+    """
     cells = plan.cells()
     found, failed, begun = {}, 0, time.monotonic()
     for number, (model, test) in enumerate(cells, 1):
@@ -40,9 +44,13 @@ def run_all(plan: Plan, study: Path, argv: list[str]) -> tuple[dict[tuple[str, s
 
 
 def one_run(config: RunConfig, study: Path, argv: list[str]) -> tuple[Path, dict[str, Any]]:
-    """The folder of a run and its run.json; run where it is not done.
+    """Carry out a run, unless it is done.
 
-    Raises InputFileError where the study holds it with other weights or versions.
+    Returns:
+        The folder of the run and its run.json.
+
+    Raises:
+        InputFileError: the study has this run with other weights or versions.
     """
     before = _before(study / RUNS, config)
     if before is not None and before.record["status"] == "done":
@@ -50,7 +58,7 @@ def one_run(config: RunConfig, study: Path, argv: list[str]) -> tuple[Path, dict
         return before.path, before.record
     plan = RunPlan(config, batch=0, save_perturbations=False, shard=WHOLE)
     arguments = Namespace(devices=None, dry_run=False, output=str(study / RUNS))
-    # Not the run goes on, which would leave the others.
+    # The advice is to resume the study, not this run, which would skip the other runs.
     with resumable(shlex.join(["python", "-m", "bench.shift", *argv])):
         done = carry_out(plan, arguments, command_line(config), before)
     assert done is not None
@@ -58,7 +66,7 @@ def one_run(config: RunConfig, study: Path, argv: list[str]) -> tuple[Path, dict
 
 
 def _before(runs: Path, config: RunConfig) -> Stored | None:
-    """The run of this configuration; of one that could not even write its run.json nothing is left to go on with."""
+    """The stored run of this configuration; a run that could not write its run.json cannot be resumed."""
     for path in sorted(runs.glob(f"*-{config.fingerprint()}*"), reverse=True):
         if (path / "run.json").exists():
             return stored(path)
@@ -75,13 +83,13 @@ def _check_same(before: Stored, config: RunConfig) -> None:
 
 
 def command_line(config: RunConfig) -> list[str]:
-    """What bench.attack would be told for the same run."""
+    """Return the arguments of bench.attack for the same run."""
     words = ["--method", config.method, "--attack", "noise", "--eps", "0", "--phantom", config.phantom]
     for flag, value in (("data", config.data), ("only", config.only), ("weights", config.weights)):
         words += [] if value is None else [f"--{flag}", value]
     for flag, pairs in (("set", config.settings), ("shift", config.shift)):
         words += [f"--{flag}", *(f"{name}={value}" for name, value in pairs)] if pairs else []
-    # Without them each file has a mask of its own.
+    # Without them, each file has a mask.
     if config.acceleration is not None and config.center_fraction is not None:
         words += ["--mask", config.mask, "--acceleration", f"{config.acceleration:g}"]
         words += ["--center-fraction", f"{config.center_fraction:g}"]
@@ -89,7 +97,12 @@ def command_line(config: RunConfig) -> list[str]:
 
 
 def method_of(weights: Iterable[tuple[str, str]], flag: str) -> dict[str, tuple[str, str]]:
-    """NAME -> (method, file) of weights.  Raises InputFileError or UsageError."""
+    """Return NAME -> (method, file) of weights.
+
+    Raises:
+        InputFileError: the weights cannot be read.
+        UsageError: a name occurs twice, or the weights do not suit.
+    """
     found: dict[str, tuple[str, str]] = {}
     for name, file in weights:
         if name in found:

@@ -1,4 +1,4 @@
-"""The study on disk: its runs, each an ordinary one of bench.attack, and what is made of them."""
+"""The study on disk: its runs, each an ordinary run of bench.attack, and the results computed from them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,14 @@ _STUDY = table(
 
 
 def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: list[str]) -> dict[str, Any]:
-    """The content of study.json before it is analysed; runs: folder by (model, test set)."""
+    """Return the content of study.json before the analysis.
+
+    Args:
+        plan: the plan.
+        runs: folder by (model, test set).
+        study: folder of the study.
+        argv: arguments of the command.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "argv": argv,
@@ -59,7 +66,11 @@ def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: 
 
 
 def stored(study: Path) -> dict[str, Any]:
-    """The content of a study's file.  Raises InputFileError where there is none."""
+    """Read the content of a study's file.
+
+    Raises:
+        InputFileError: the folder has no such file, or the file cannot be understood.
+    """
     path = study / NAME
     found: dict[str, Any] = read_json(path, _STUDY, "bench.shift")
     if found["schema_version"] != SCHEMA_VERSION:
@@ -68,7 +79,11 @@ def stored(study: Path) -> dict[str, Any]:
 
 
 def completed(study: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """With the results of each comparison and the findings, from the runs' records.  Raises InputFileError."""
+    """Add the results of each comparison and the findings, computed from the runs' records.
+
+    Raises:
+        InputFileError: a record cannot be understood, or methods share no image.
+    """
     with understanding(study / NAME, "bench.shift"):
         scores = {(one["model"], one["test"]): _scores(read(study / one["run"])) for one in content["runs"]}
         models = [Model(**one | {"fields": {"method": one.pop("method")}}) for one in map(dict, content["models"])]
@@ -82,7 +97,7 @@ def completed(study: Path, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(study: Path, content: dict[str, Any]) -> None:
-    """study.json and the figures."""
+    """Write study.json and the figures."""
     folder = RunFolder(study)
     folder.write_json(NAME, content)
     again = f"python -m bench.shift --redraw {shlex.quote(str(study))}"
@@ -104,7 +119,7 @@ def _scores(record: Record) -> Scores:
 
 
 def _points(comparison: Comparison, models: list[Model], scores: dict[tuple[str, str], Scores]) -> list[Point]:
-    """The models of a comparison; of the same images those methods that were trained for both sides."""
+    """The models of a comparison; with the same images, the methods that were trained for both sides."""
     models = [one for one in models if one.fields["method"] != comparison.without]
     inside = [one for one in models if one.home == comparison.inside]
     if comparison.kind == "same model":

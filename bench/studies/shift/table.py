@@ -10,7 +10,7 @@ _HEADER = ["model", "in distribution", "out of it", "drop"]
 
 
 def render(comparisons: list[dict[str, Any]]) -> str:
-    """A block for each comparison: mean SSIM with its interval by model; and what the intervals are."""
+    """Format a block for each comparison, mean SSIM with its interval by model, and explain the intervals."""
     counts = {count for one in comparisons for count in one["results"]["volumes"]}
     return "\n\n".join([*(_block(one) for one in comparisons), meaning(counts)])
 

@@ -1,5 +1,5 @@
-"""What runs in a process of its own, some of it by the peers' interpreter: nothing here imports JAX or jaxcs.
+"""Programs that run in a separate process, some with a peer's interpreter: they import neither JAX nor jaxcs.
 
-A program is a function from a dictionary of options to a callable; that is called with a number of iterations (1 where
-the work has none) and returns when its result is there.
+A program is a function from a dictionary of options to a callable.  The callable takes a number of iterations, 1 if the
+work has none, and returns when its result is complete.
 """

@@ -9,14 +9,21 @@ import numpy as np
 
 
 def write(path: Path, array: np.ndarray) -> None:
-    """Coil images or k-space (coil, ny, nx) as BART's (ny, nx, 1, coil)."""
+    """Write coil images or k-space (coil, ny, nx) as BART's (ny, nx, 1, coil)."""
     ordered = np.moveaxis(np.asarray(array, np.complex64), 0, -1)[:, :, None, :]
     path.with_suffix(".hdr").write_text(f"# Dimensions\n{' '.join(map(str, ordered.shape))}\n")
     ordered.ravel(order="F").tofile(path.with_suffix(".cfl"))
 
 
 def read(path: Path) -> np.ndarray:
-    """BART's (ny, nx) or (ny, nx, 1, coil, ...) as (ny, nx) or (coil, ny, nx); ValueError where it is neither."""
+    """Read BART's (ny, nx) or (ny, nx, 1, coil, ...).
+
+    Returns:
+        (ny, nx) or (coil, ny, nx) complex64.
+
+    Raises:
+        ValueError: the header has other dimensions or none, or the data are of another size.
+    """
     lines = path.with_suffix(".hdr").read_text().splitlines()
     try:
         sizes = [int(word) for word in lines[lines.index("# Dimensions") + 1].split()]

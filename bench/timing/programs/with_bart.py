@@ -1,4 +1,4 @@
-"""BART's command line tools, each call a process of its own, as they are used; its start and files are in the time."""
+"""BART's command line tools, each call a separate process, as users run them; the time includes its start and files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def _bart(folder: Path, threads: int, *arguments: str) -> None:
 
 
 def l1(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
-    """`bart pics -l1`, FISTA.
+    """Build `bart pics -l1`, which runs FISTA.
 
-    `-w 1` keeps BART from scaling the data once more, so that its lambda is ours.  `-n` keeps it from shifting the
-    wavelets at random in each iteration, with which no fixed problem is solved and no solution reached.
+    `-w 1` keeps BART from scaling the data again, so that its lambda is ours.  `-n` keeps BART from shifting the
+    wavelets
+    at random in each iteration; with random shifts it solves no fixed problem and reaches no solution.
     """
     folder = Path(options["folder"])
 
@@ -40,7 +41,7 @@ def l1(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
 
 
 def espirit(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
-    """`bart ecalib -m1` with its defaults: 24 x 24 calibration samples, kernels of 6 x 6, 30 power iterations."""
+    """Build `bart ecalib -m1` with its defaults: 24 x 24 calibration samples, kernels of 6 x 6, 30 power iterations."""
     folder = Path(options["folder"])
 
     def run(_: int) -> np.ndarray:

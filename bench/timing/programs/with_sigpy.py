@@ -1,4 +1,4 @@
-"""SigPy's applications, as they are used: what they set up is in the time."""
+"""SigPy's applications, as users run them; the time includes their setup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _load(options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def l1(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
-    """`L1WaveletRecon`: FISTA, after 30 power iterations for the step; db4 with zeros beyond the edge."""
+    """Build `L1WaveletRecon`: FISTA after 30 power iterations for the step size; db4 with zeros beyond the edge."""
     from sigpy.mri.app import L1WaveletRecon
 
     kspace, maps = _load(options)
@@ -25,7 +25,7 @@ def l1(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
 
 
 def espirit(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
-    """`EspiritCalib` with its defaults: 24 x 24 calibration samples, kernels of 6 x 6, 100 power iterations."""
+    """Build `EspiritCalib` with its defaults: 24 x 24 calibration samples, kernels of 6 x 6, 100 power iterations."""
     from sigpy.mri.app import EspiritCalib
 
     kspace, _ = _load(options)
@@ -33,7 +33,7 @@ def espirit(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
 
 
 def normal(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
-    """A^H A on a zero-filled image."""
+    """Build A^H A on a zero-filled image."""
     from sigpy.mri.linop import Sense
 
     kspace, maps = _load(options)
@@ -44,7 +44,7 @@ def normal(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
 
 
 def wavelet(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
-    """Coefficients and back."""
+    """Build the wavelet transform and its inverse."""
     import sigpy
 
     kspace, maps = _load(options)

@@ -1,4 +1,4 @@
-"""PyTorch's side of the networks: the `fastmri` package's U-Net and VarNet, and ConvDecoder as it was published."""
+"""PyTorch's side of the networks: U-Net and VarNet of the `fastmri` package, and ConvDecoder as published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.timing.programs.random_input import draw
 
 
 def attack(options: dict[str, Any]) -> Callable[[int], None]:
-    """The gradient of mean |network|^2 in its input."""
+    """Build the gradient of mean |network|^2 in its input."""
     net, leaf, evaluate = _network(options)
     net.requires_grad_(False)
     leaf.requires_grad_(True)
@@ -22,7 +22,7 @@ def attack(options: dict[str, Any]) -> Callable[[int], None]:
 
 
 def training(options: dict[str, Any]) -> Callable[[int], None]:
-    """One step of Adam on the weights, on one example, for the mean |network|^2."""
+    """Build one step of Adam on the weights, on one example, for the loss mean |network|^2."""
     import torch
 
     net, _, evaluate = _network(options)
@@ -37,7 +37,7 @@ def training(options: dict[str, Any]) -> Callable[[int], None]:
 
 
 def _network(options: dict[str, Any]) -> tuple[Any, Any, Callable[[], Any]]:
-    """The network with fresh weights, its input, and what evaluates it there; eval() turns its dropout off."""
+    """The network with fresh weights, its input, and the function that evaluates it; eval() turns dropout off."""
     import torch
     from fastmri.models.unet import Unet  # type: ignore[import-not-found]
     from fastmri.models.varnet import VarNet  # type: ignore[import-not-found]
@@ -53,7 +53,7 @@ def _network(options: dict[str, Any]) -> tuple[Any, Any, Callable[[], Any]]:
 
 
 def fit(options: dict[str, Any]) -> Callable[[int], None]:
-    """Steps of Adam on mean |M F G(C, z) - y|^2, in PyTorch's own order of axes."""
+    """Build steps of Adam on mean |M F G(C, z) - y|^2, in PyTorch's order of axes."""
     import torch
 
     x, mask = draw(tuple(options["shape"]))

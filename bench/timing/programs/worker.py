@@ -1,8 +1,8 @@
 """Serve one program over standard input and output: python worker.py MODULE:FUNCTION OPTIONS, a line for each request.
 
-Run by its path, so that an interpreter without jaxcs can do it.  Requests and answers are JSON, one a line:
-{"run": ITERATIONS} gives {"seconds": ...}, with "save": PATH the result goes there; {"memory": true} gives the peak of
-this process in bytes.  {"error": ...} answers what failed.
+This file is run by its path, so that an interpreter without jaxcs can run it.  Requests and answers are JSON, one per
+line: {"run": ITERATIONS} gives {"seconds": ...}, and with "save": PATH the result goes to that path.  {"memory": true}
+gives {"bytes": ...}, the peak memory of this process [bytes].  A failure gives {"error": ...}.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 def main() -> None:
     """Serve until standard input ends."""
-    # Libraries print; what they print must not get between the answers.
+    # Libraries print to standard output; their lines must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
@@ -32,8 +32,9 @@ def main() -> None:
     module, _, function = sys.argv[1].partition(":")
     try:
         start = time.perf_counter()
-        # In place of this file's folder, the one that has `bench`; only while the program's own file is imported,
-        # because it may be where another interpreter's packages are.
+        # The folder that has `bench` replaces this file's folder, but only while the program's file is imported,
+        # because another
+        # interpreter's packages may be in that folder.
         sys.path[0] = str(Path(__file__).resolve().parents[3])
         make = getattr(importlib.import_module(module), function)
         del sys.path[0]
@@ -64,9 +65,9 @@ def _line(error: Exception) -> str:
 
 
 def _peak() -> int:
-    """The most memory [bytes] that this process held, or one that it started.
+    """The peak memory of this process or of a child process [bytes].
 
-    ru_maxrss of a process counts what its parent held when it was started; VmHWM does not, but is Linux's alone.
+    ru_maxrss of a process includes the memory of its parent at the start; VmHWM does not, but only Linux has it.
     """
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     status = Path("/proc/self/status")

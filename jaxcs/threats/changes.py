@@ -1,7 +1,8 @@
-"""Changes of the scan beyond additive noise: what moves, shades or detunes, each bounded in a unit of its own.
+"""Changes of the scan beyond additive noise, such as motion, shading or phase drift; each has a bound in its own unit.
 
-Every change acts on the whole k-space of all coils, before it is under-sampled, and is differentiable in its
-parameters, which are 0 where nothing changes and lie in an l2 ball.
+Every change acts on the whole k-space of all coils, (coil, ny, nx), before under-sampling, and on the coil maps of the
+same shape.  It returns the changed k-space, and the maps that the method is given.  It is differentiable in its
+parameters, which are in an l2 ball; parameters of 0 change nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcs.attacks.threat import Threat
 from jaxcs.complex import l2_norm, root_sum_of_squares
 from jaxcs.fourier import centre_pad, fft2c, ifft2c
+from jaxcs.threats.balls import Threat
 from jaxcs.types import Kspace, Maps, Mask
 
-# Cosines along each axis that smooth fields are made of.
+# Number of cosines along each axis in smooth fields.
 _MODES = 4
 _HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -27,10 +28,11 @@ _HIGHEST = jax.lax.Precision.HIGHEST
 class Change(NamedTuple):
     """A change of the scan.
 
-    unit: of epsilon, in words.
-    moves_object: whether the true image changes with it; else it is an error of the scan.
-    threat: (epsilon, whole k-space (coil, ny, nx), maps, mask) -> the ball of parameters.
-    apply: (whole k-space, maps, parameters) -> the changed k-space, and the maps that the method is told.
+    Attributes:
+        unit: unit of epsilon in words.
+        moves_object: whether the true image changes as well; otherwise the change is an error of the scan.
+        threat: (epsilon, whole k-space, maps, mask) -> the ball of parameters.
+        apply: (whole k-space, maps, parameters) -> the changed k-space, and the maps that the method is given.
     """
 
     unit: str
@@ -40,15 +42,15 @@ class Change(NamedTuple):
 
 
 def _ball(shape: tuple[int, ...]) -> Callable[[Array, Array, Array, Array], Threat]:
-    """All parameters free and real, and their norm the size of the change."""
+    """A ball in which all parameters are free and real; their norm is the size of the change."""
     return lambda epsilon, kspace, maps, mask: Threat(jnp.asarray(epsilon), jnp.ones(shape, bool), real=True)
 
 
 def _moved(move: Callable[[Kspace], Kspace], kspace: Kspace, maps: Maps) -> tuple[Kspace, Maps]:
-    """Coil images that are moved as a whole are those of the moved object under moved maps."""
+    """Move the coil images as a whole: they are the images of the moved object under moved maps."""
     together = ifft2c(move(fft2c(maps)))
     size = root_sum_of_squares(together)
-    # Maps end at the object's edge, where moving them rings.
+    # Maps end at the object's edge, and moving them causes ringing there.
     inside = size > 0.5
     return move(kspace), jnp.where(inside, together / jnp.where(inside, size, 1.0), 0)
 
@@ -61,11 +63,17 @@ def shift(kspace: Kspace, maps: Maps, pixels: Float[Array, "2"]) -> tuple[Kspace
 
 
 def rotate(image: Array, degrees: Array) -> Array:
-    """Turn images (..., ny, nx) about their centre n // 2, counter-clockwise as displayed, by up to 45 degrees.
+    """Rotate images about their centre n // 2, counter-clockwise as displayed, by up to 45 degrees.
 
-    Three shears, each a Fourier shift of lines (Larkin, Oldfield & Klemm, Opt. Commun. 139:99, 1997): nothing is
-    blurred, energy is kept, and -degrees restores the image exactly.  What leaves the field of view comes back
+    The rotation is three shears, each a Fourier shift of lines (Larkin, Oldfield & Klemm, Opt. Commun. 139:99, 1997).
+    It
+    does not blur, keeps the energy, and -degrees restores the image exactly.  Parts that leave the field of view come
+    back
     on the other side.
+
+    Args:
+        image: (..., ny, nx) images.
+        degrees: () angle [degrees].
     """
     angle = degrees * jnp.pi / 180
     image = _shear(image, jnp.tan(angle / 2))
@@ -74,7 +82,7 @@ def rotate(image: Array, degrees: Array) -> Array:
 
 
 def _shear(image: Array, slope: Array) -> Array:
-    """Move each row to the right by slope * (its distance above the centre), in pixels."""
+    """Move each row to the right by slope * (its distance above the centre) [pixels]."""
     ny, nx = image.shape[-2:]
     distance = slope * (jnp.arange(ny) - ny // 2)
     turns = distance[:, None] * jnp.fft.fftfreq(nx, dtype=jnp.float32)
@@ -82,12 +90,12 @@ def _shear(image: Array, slope: Array) -> Array:
 
 
 def rotation(kspace: Kspace, maps: Maps, degrees: Float[Array, "1"]) -> tuple[Kspace, Maps]:
-    """Turn the coil images, see `rotate`."""
+    """Rotate the coil images by `degrees`, see `rotate`."""
     return _moved(lambda kspace: fft2c(rotate(ifft2c(kspace), degrees[0])), kspace, maps)
 
 
 def smooth_modes(shape: tuple[int, int]) -> Float[Array, "modes modes ny nx"]:
-    """Products of cosines of 0 to 3 half periods along each axis, orthogonal, each with a mean square of 1."""
+    """Return products of cosines of 0 to 3 half periods along each axis, orthogonal, each with a mean square of 1."""
     axes = []
     for n in shape:
         order, points = (jnp.arange(k, dtype=jnp.float32) for k in (_MODES, n))
@@ -99,13 +107,14 @@ def smooth_modes(shape: tuple[int, int]) -> Float[Array, "modes modes ny nx"]:
 def warp(kspace: Kspace, field: Float[Array, "2 ny nx"]) -> Kspace:
     """Show at each pixel what was at the pixel minus `field` (rows, columns) [pixels].
 
-    Cubic splines on a grid twice as fine, which the coil images fill to half its bandwidth only: there splines are
-    within 1 % of exact, where linear interpolation of the pixels would blur.  They have two continuous derivatives, so
-    that gradients are right at whole pixels too, and their coefficients are a division in k-space (Unser, IEEE Signal
-    Process. Mag. 16(6):22, 1999).  What leaves the field of view comes back on the other side.
+    The interpolation uses cubic splines on a grid twice as fine, of whose bandwidth the coil images fill half.  There,
+    splines are within 1 % of exact, whereas linear interpolation of the pixels would blur.  Splines have two continuous
+    derivatives, so that gradients are right at whole pixels too.  Their coefficients are a division in k-space (Unser,
+    IEEE
+    Signal Process. Mag. 16(6):22, 1999).  Parts that leave the field of view come back on the other side.
     """
     ny, nx = kspace.shape[-2:]
-    # Of the cubic B-spline at the pixels, 1/6, 2/3 and 1/6, the Fourier transform.
+    # The Fourier transform of the cubic B-spline at the pixels, 1/6, 2/3 and 1/6.
     rows, columns = ((2 + jnp.cos(jnp.pi * (jnp.arange(n, dtype=jnp.float32) - n // 2) / n)) / 3 for n in (ny, nx))
     fine = 2 * ifft2c(centre_pad(kspace / (rows[:, None] * columns), (2 * ny, 2 * nx)))
     moved = -2 * field
@@ -116,7 +125,7 @@ def warp(kspace: Kspace, field: Float[Array, "2 ny nx"]) -> Kspace:
     starts = jnp.meshgrid(*(2 * (jnp.arange(n) - n // 2) + n - 1 for n in (ny, nx)), indexing="ij")
     row, column = whole.astype(jnp.int32) + jnp.stack(starts)
 
-    # One coil after another, and again for the gradient: all neighbours of all pixels are too many to keep.
+    # Coils run one after another, and again for the gradient: all neighbours of all pixels would not fit in memory.
     @jax.checkpoint
     def interpolate(coil: Array) -> Array:
         total = jnp.zeros(field.shape[1:], coil.dtype)
@@ -128,7 +137,7 @@ def warp(kspace: Kspace, field: Float[Array, "2 ny nx"]) -> Kspace:
 
 
 def deformation(kspace: Kspace, maps: Maps, coefficients: Float[Array, "2 modes modes"]) -> tuple[Kspace, Maps]:
-    """Displace each pixel by a smooth field, see `warp`; one below 1/42 of the shorter side cannot fold."""
+    """Displace each pixel by a smooth field, see `warp`; under 1/42 of the shorter side, the field cannot fold."""
     modes = smooth_modes((kspace.shape[-2], kspace.shape[-1]))
     field = jnp.einsum("akl,klyx->ayx", coefficients, modes, precision=_HIGHEST)
     return _moved(lambda kspace: warp(kspace, field), kspace, maps)
@@ -143,23 +152,28 @@ def bias(kspace: Kspace, maps: Maps, coefficients: Float[Array, "modes modes"]) 
 
 
 def _bias_threat(epsilon: Array, kspace: Kspace, maps: Maps, mask: Mask) -> Threat:
-    # The constant field is a change of units.
+    # A constant field would only be a change of units.
     support = jnp.ones((_MODES, _MODES), bool).at[0, 0].set(False)
     return Threat(jnp.asarray(epsilon), support, real=True)
 
 
 def map_error(kspace: Kspace, maps: Maps, coefficients: Array) -> tuple[Kspace, Maps]:
-    """Add a smooth error to each coil's map where there is an object; the data stay.
+    """Add a smooth error to each coil's map inside the object; the data stay the same.
 
-    coefficients: (coil, modes, modes) complex, of modes made orthonormal over the object, so that the norm of the error
-    is theirs.  The maps are not normalised again: an error that all coils share shades the image.
+    The maps are not normalised again: an error that all coils share shades the image.
+
+    Args:
+        kspace: whole k-space.
+        maps: coil sensitivity maps.
+        coefficients: (coil, modes, modes) complex coefficients of modes that are orthonormal over the object, so that
+            their norm is that of the error.
     """
     inside = jnp.any(maps != 0, axis=0)
     modes = smooth_modes((maps.shape[-2], maps.shape[-1])) * inside
-    # By reflections and not from the Gram matrix, which float32 finds singular over a small object.
+    # QR by reflections, not from the Gram matrix, which is singular in float32 for a small object.
     orthonormal, _ = jnp.linalg.qr(modes.reshape(_MODES**2, -1).T)
     error = jnp.matmul(coefficients.reshape(-1, _MODES**2), orthonormal.T, precision=_HIGHEST)
-    # Over less than 16 pixels there are fewer modes, and the rest would lie outside.
+    # An object of fewer than 16 pixels has fewer modes, and the others would lie outside.
     return kspace, maps + error.reshape(maps.shape) * inside
 
 
@@ -168,7 +182,7 @@ def _map_threat(epsilon: Array, kspace: Kspace, maps: Maps, mask: Mask) -> Threa
 
 
 def phase_drift(kspace: Kspace, maps: Maps, radians: Float[Array, "nx"]) -> tuple[Kspace, Maps]:
-    """Turn the phase of each phase-encode line, as a drifting field does."""
+    """Turn the phase of each phase-encode line by `radians`, as a drifting field does."""
     return kspace * jnp.exp(1j * radians), maps
 
 

@@ -1,0 +1,87 @@
+"""The commands by their names: jaxcs COMMAND, python -m jaxcs COMMAND or python -m bench COMMAND."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+import jaxcs
+from data_prep.process import as_process, begin
+from jaxcs.names import did_you_mean, printable
+
+_USAGE = 2
+
+
+class Command(NamedTuple):
+    """A command: the module with its `main`, and what it does in a line."""
+
+    module: str
+    words: str
+
+
+COMMANDS = {
+    "attack": Command(
+        "bench.attack", "find the worst small perturbation for a reconstruction, beside noise of equal norm"
+    ),
+    "report": Command("bench.report", "make the report page of runs again"),
+    "compare": Command("bench.compare", "set runs beside each other as Markdown tables"),
+    "convert": Command(
+        "data_prep.__main__", "turn scanners' files into those that attack --data takes; check and map them"
+    ),
+    "train": Command("bench.train", "train a network and export its weights"),
+    "tune": Command("bench.tune", "choose settings of a method on training data"),
+    "features": Command("bench.features", "measure what a reconstruction keeps of small features"),
+    "shift": Command("bench.shift", "measure methods on data that are not like those they were made for"),
+    "ttt": Command("bench.ttt", "measure test-time training across a shift of the data"),
+    "hardest": Command("bench.hardest", "list the images that a method reconstructs worst"),
+    "convergence": Command("bench.convergence", "measure whether more iterations save a reconstruction"),
+    "claims": Command("bench.claims", "set published claims beside what runs found"),
+    "cite": Command("bench.cite", "print BibTeX for the publications that a run rests on"),
+    "export": Command("bench.export", "write a method as StableHLO that runs without this project"),
+    "speed": Command("bench.speed", "time the main work beside other programs"),
+    "merge": Command("bench.merge", "make one run of its parts"),
+    "cards": Command("bench.cards", "ship trained weights with their cards"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command that the arguments name first; returns its exit code."""
+    given = sys.argv[1:] if argv is None else argv
+    if not given or given[0] in ("-h", "--help"):
+        print(listing())
+        return 0
+    if given[0] == "--version":
+        print(f"jaxcs {jaxcs.__version__}")
+        return 0
+    if given[0] not in COMMANDS:
+        hint = did_you_mean(given[0], COMMANDS)
+        print(printable(f"jaxcs: error: unknown command {given[0]!r}{hint} (see jaxcs --help)"), file=sys.stderr)
+        return _USAGE
+    # The modules import JAX, which a list need not wait for, when they begin to work.
+    code: int = import_module(COMMANDS[given[0]].module).main(given[1:])
+    return code
+
+
+def listing() -> str:
+    """All commands with a line each."""
+    lines = ["usage: jaxcs COMMAND ...   (without the console script: python -m jaxcs COMMAND ...)", ""]
+    width = max(map(len, COMMANDS))
+    lines += [f"  {name:<{width}}  {command.words}" for name, command in COMMANDS.items()]
+    lines += [
+        "",
+        "jaxcs COMMAND --help lists its flags; jaxcs --version says which version this is.",
+        "For a first run:",
+        "",
+    ]
+    return "\n".join([*lines, "  jaxcs attack --method l1"])
+
+
+def run() -> NoReturn:
+    """The console script."""
+    begin("jaxcs")
+    as_process(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,59 @@
+"""Print BibTeX for the publications that a run rests on: python -m bench.cite RUN [RUN ...].
+
+The entries are those of the methods, coil maps, attacks, protocol and data, each once, and of this project.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from bench.plan.errors import DONE
+from bench.plan.references import REFERENCES, bibtex, used
+from bench.shell.arguments import HelpFormatter, Parser
+from bench.shell.command import execute
+from data_prep.process import as_process
+
+_PROJECT = """@software{{jaxcs,
+  author = {{The jaxcs authors}},
+  title = {{jaxcs: how far can an {{MRI}} reconstruction be trusted?}},
+  version = {{{version}}}
+}}"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return execute(parser(), "bench.cite", "name fewer runs", _work, sys.argv[1:] if argv is None else argv)
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    made = Parser(prog="python -m bench.cite", description=__doc__, formatter_class=HelpFormatter)
+    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, finished or not")
+    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    # Entries are made from records; there is no device to choose.
+    made.set_defaults(device="auto")
+    return made
+
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    from bench.record.record import read_run  # imports NumPy
+
+    keys: dict[str, None] = {}
+    versions: dict[str, None] = {}
+    for folder in arguments.runs:
+        run = read_run(Path(folder))
+        config = run["config"]
+        methods = [one["method"] for one in run.get("methods", {}).values()] or [config["method"]]
+        summary = run.get("summary", [])
+        attacks = list(dict.fromkeys(row["attack"] for row in summary if "attack" in row)) or [config.get("attack", "")]
+        keys |= dict.fromkeys(used(methods, attacks, config.get("like"), bool(config.get("data"))))
+        versions |= dict.fromkeys([run.get("versions", {}).get("jaxcs", "")])
+    entries = [_PROJECT.format(version=", ".join(version for version in versions if version))]
+    print("\n\n".join(entries + [bibtex(key, REFERENCES[key]) for key in keys]))
+    return DONE
+
+
+if __name__ == "__main__":
+    as_process(main)

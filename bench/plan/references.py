@@ -1,0 +1,180 @@
+"""Publications behind methods, attacks, protocols and data, as BibTeX."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Reference(NamedTuple):
+    """A BibTeX entry.
+
+    Attributes:
+        kind: article, inproceedings or misc.
+        author, title, year: as BibTeX has them.
+        venue: journal or proceedings; for misc how it was published.
+        more: further fields, such as volume and pages.
+    """
+
+    kind: str
+    author: str
+    title: str
+    year: int
+    venue: str
+    more: dict[str, str]
+
+
+def _reference(kind: str, author: str, title: str, year: int, venue: str, **more: str) -> Reference:
+    return Reference(kind, author, title, year, venue, more)
+
+
+REFERENCES = {
+    "darestani2021": _reference(
+        "inproceedings", "Darestani, Mohammad Zalbagi and Chaudhari, Akshay S. and Heckel, Reinhard",
+        "Measuring Robustness in Deep Learning Based Compressive Sensing", 2021,
+        "International Conference on Machine Learning", eprint="2102.06103",
+    ),
+    "antun2020": _reference(
+        "article", "Antun, Vegard and Renna, Francesco and Poon, Clarice and Adcock, Ben and Hansen, Anders C.",
+        "On instabilities of deep learning in image reconstruction and the potential costs of {AI}", 2020,
+        "Proceedings of the National Academy of Sciences", eprint="1902.05300",
+    ),
+    "morshuis2022": _reference(
+        "inproceedings", "Morshuis, Jan Nikolas and Gatidis, Sergios and Hein, Matthias and Baumgartner, Christian F.",
+        "Adversarial Robustness of {MR} Image Reconstruction under Realistic Perturbations", 2022,
+        "Machine Learning for Medical Image Reconstruction", eprint="2208.03161",
+    ),
+    "genzel2022": _reference(
+        "article", "Genzel, Martin and Macdonald, Jan and M{\\\"a}rz, Maximilian",
+        "Solving Inverse Problems With Deep Neural Networks - Robustness Included?", 2022,
+        "IEEE Transactions on Pattern Analysis and Machine Intelligence", eprint="2011.04268",
+    ),
+    "darestani2022": _reference(
+        "inproceedings", "Darestani, Mohammad Zalbagi and Liu, Jiayu and Heckel, Reinhard",
+        "Test-Time Training Can Close the Natural Distribution Shift Performance Gap in Deep Learning Based Compressed "
+        "Sensing", 2022, "International Conference on Machine Learning", eprint="2204.07204",
+    ),
+    "darestani2020": _reference(
+        "misc", "Darestani, Mohammad Zalbagi and Heckel, Reinhard",
+        "Accelerated {MRI} with Un-trained Neural Networks", 2020, "arXiv", eprint="2007.02471",
+    ),
+    "heckel2019": _reference(
+        "inproceedings", "Heckel, Reinhard and Hand, Paul",
+        "Deep Decoder: Concise Image Representations from Untrained Non-convolutional Networks", 2019,
+        "International Conference on Learning Representations", eprint="1810.03982",
+    ),
+    "ulyanov2018": _reference(
+        "inproceedings", "Ulyanov, Dmitry and Vedaldi, Andrea and Lempitsky, Victor", "Deep Image Prior", 2018,
+        "IEEE Conference on Computer Vision and Pattern Recognition", eprint="1711.10925",
+    ),
+    "zbontar2018": _reference(
+        "misc", "Zbontar, Jure and Knoll, Florian and Sriram, Anuroop and others",
+        "{fastMRI}: An Open Dataset and Benchmarks for Accelerated {MRI}", 2018, "arXiv", eprint="1811.08839",
+    ),
+    "sriram2020": _reference(
+        "inproceedings", "Sriram, Anuroop and Zbontar, Jure and Murrell, Tullie and others",
+        "End-to-End Variational Networks for Accelerated {MRI} Reconstruction", 2020,
+        "Medical Image Computing and Computer Assisted Intervention", eprint="2004.06688",
+    ),
+    "putzky2019": _reference(
+        "misc", "Putzky, Patrick and Karkalousos, Dimitrios and Teuwen, Jonas and others",
+        "{i-RIM} applied to the {fastMRI} challenge", 2019, "arXiv", eprint="1910.08952",
+    ),
+    "pruessmann1999": _reference(
+        "article", "Pruessmann, Klaas P. and Weiger, Markus and Scheidegger, Markus B. and Boesiger, Peter",
+        "{SENSE}: Sensitivity encoding for fast {MRI}", 1999, "Magnetic Resonance in Medicine",
+        volume="42", pages="952--962",
+    ),
+    "lustig2007": _reference(
+        "article", "Lustig, Michael and Donoho, David and Pauly, John M.",
+        "Sparse {MRI}: The application of compressed sensing for rapid {MR} imaging", 2007,
+        "Magnetic Resonance in Medicine", volume="58", pages="1182--1195",
+    ),
+    "rudin1992": _reference(
+        "article", "Rudin, Leonid I. and Osher, Stanley and Fatemi, Emad",
+        "Nonlinear total variation based noise removal algorithms", 1992, "Physica D", volume="60", pages="259--268",
+    ),
+    "uecker2014": _reference(
+        "article", "Uecker, Martin and Lai, Peng and Murphy, Mark J. and others",
+        "{ESPIRiT}: an eigenvalue approach to autocalibrating parallel {MRI}: where {SENSE} meets {GRAPPA}", 2014,
+        "Magnetic Resonance in Medicine", volume="71", pages="990--1001",
+    ),
+    "croce2020": _reference(
+        "inproceedings", "Croce, Francesco and Hein, Matthias",
+        "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks", 2020,
+        "International Conference on Machine Learning", eprint="2003.01690",
+    ),
+    "madry2018": _reference(
+        "inproceedings", "Madry, Aleksander and Makelov, Aleksandar and Schmidt, Ludwig and others",
+        "Towards Deep Learning Models Resistant to Adversarial Attacks", 2018,
+        "International Conference on Learning Representations", eprint="1706.06083",
+    ),
+    "uesato2018": _reference(
+        "inproceedings", "Uesato, Jonathan and O'Donoghue, Brendan and van den Oord, A{\\\"a}ron and Kohli, Pushmeet",
+        "Adversarial Risk and the Dangers of Evaluating Against Weak Attacks", 2018,
+        "International Conference on Machine Learning", eprint="1802.05666",
+    ),
+}  # fmt: skip
+OF_METHOD = {
+    "sense": ("pruessmann1999",),
+    "l1": ("lustig2007",),
+    "tv": ("rudin1992",),
+    "unet": ("zbontar2018",),
+    "unet_complex": ("zbontar2018", "darestani2022"),
+    "varnet": ("sriram2020",),
+    "irim": ("putzky2019",),
+    "ttt_unet": ("darestani2022",),
+    "ttt_varnet": ("darestani2022", "sriram2020"),
+    "convdecoder": ("darestani2020",),
+    "deepdecoder": ("heckel2019",),
+    "dip": ("ulyanov2018",),
+}
+OF_ATTACK = {
+    "apgd": ("croce2020",),
+    "scout": ("croce2020",),
+    "ensemble": ("croce2020",),
+    "pgd": ("madry2018",),
+    "padam": ("genzel2022",),
+    "momentum": ("antun2020",),
+    "two_step": ("darestani2021",),
+    "region": ("morshuis2022",),
+    "grid": ("morshuis2022",),
+    "spsa": ("uesato2018",),
+}
+OF_PROTOCOL = {
+    "rc2021": ("darestani2021",),
+    "morshuis2022": ("morshuis2022",),
+    "antun2020": ("antun2020",),
+    "genzel2020": ("genzel2022",),
+}
+# Methods whose coil maps come from outside; they are estimated by ESPIRiT unless the data bring them.
+_BY_MAPS = ("sense", "l1", "tv", "unet_complex", "ttt_unet")
+
+
+def used(methods: list[str], attacks: list[str], protocol: str | None, fastmri: bool) -> list[str]:
+    """Tell which publications a run rests on.
+
+    Args:
+        methods: Names of the methods.
+        attacks: Names of the attacks.
+        protocol: The published protocol that the run followed, if any.
+        fastmri: Whether the data were files in fastMRI's layout.
+
+    Returns:
+        Keys of `REFERENCES`, each once: protocol, methods, coil maps, attacks, data.
+    """
+    keys = list(OF_PROTOCOL.get(protocol or "", ()))
+    keys += [key for name in methods for key in OF_METHOD.get(name, ())]
+    keys += ["uecker2014"] * any(name in _BY_MAPS for name in methods)
+    keys += [key for name in attacks for key in OF_ATTACK.get(name, ())]
+    keys += ["zbontar2018"] * fastmri
+    return list(dict.fromkeys(keys))
+
+
+def bibtex(key: str, reference: Reference) -> str:
+    """Write a reference as a BibTeX entry."""
+    venue = {"article": "journal", "inproceedings": "booktitle", "misc": "howpublished"}[reference.kind]
+    fields: dict[str, Any] = {"author": reference.author, "title": reference.title, venue: reference.venue}
+    fields |= {"year": reference.year} | reference.more
+    fields |= {"archiveprefix": "arXiv"} if "eprint" in reference.more else {}
+    lines = [f"  {name} = {{{value}}}" for name, value in fields.items()]
+    return f"@{reference.kind}{{{key},\n" + ",\n".join(lines) + "\n}"

@@ -1,0 +1,230 @@
+"""An attack on one slice: search, control, scores and what speaks against them, as in `bench.attack`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxcs import evaluate, evidence
+from jaxcs.api.given import Given
+from jaxcs.api.report import AttackReport, Scores
+from jaxcs.api.search import search_of
+from jaxcs.api.slices import check_slice, is_known
+from jaxcs.attacks.losses import LOSSES, ImageLoss
+from jaxcs.fourier import image_crop
+from jaxcs.keys import new_key
+from jaxcs.metrics import METRICS, Region, crop
+from jaxcs.names import check_name
+from jaxcs.recon import zero_filled
+from jaxcs.threats import CHANGES
+from jaxcs.threats.scan import NORMS, Scan
+from jaxcs.threats.scan import build as build_scan
+from jaxcs.types import Key, Kspace, Maps, Mask, SliceData
+from jaxcs.weights.files import Weights
+
+_LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LOSSES.items()}
+
+
+def attack(
+    reconstruct: Any,
+    kspace: Kspace,
+    mask: Mask,
+    maps: Maps | None = None,
+    eps: float | Iterable[float] = (0.05,),
+    method: Any = "default",
+    threat: str = "measured",
+    *,
+    truth: Float[Array, "ty tx"] | None = None,
+    data_range: float | None = None,
+    weights: Weights | None = None,
+    loss: str = "nmse",
+    region: Region | None = None,
+    steps: int | None = None,
+    restarts: int | None = None,
+    key: int | Key = 0,
+) -> AttackReport:
+    """Find the worst small perturbation of one slice, and set it beside noise of equal size.
+
+        report = jaxcs.attack("l1", kspace, mask, eps=[0.02, 0.05])
+        print(report)
+
+    The unit of epsilon: for the threat "measured" a perturbation e of the measured samples has ||e|| <= eps * ||M y||
+    in the l2 norm, all coils together; M y is the measured k-space.  So 0.05 is 5 % of the data, whatever their scale.
+
+    Args:
+        reconstruct: a name in `jaxcs.METHODS`; a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`; or a
+            function of your own, (kspace, mask) or (kspace, mask, maps) -> magnitude image, that JAX can differentiate.
+            It gets k-space in the units of `kspace`.  `jaxcs.interop.from_torch` makes such a function of a PyTorch
+            module.
+        kspace: (coil, ny, nx) complex, centred orthonormal k-space in any units: as it was measured, 0 where the mask
+            is False; or fully sampled, of which the method is then given what the mask measures.
+        mask: (nx,) for whole columns or (ny, nx) for single samples, True where measured, zero frequency at n // 2.
+        maps: (coil, ny, nx) complex coil maps; None estimates them by ESPIRiT, see `jaxcs.estimate_maps`.
+        eps: sizes of the perturbation, relative [-], or in the unit of a change (`jaxcs.threats.CHANGES[NAME].unit`).
+        method: the attack: a name in `jaxcs.ATTACKS`, a configuration such as `jaxcs.attacks.apgd.Config(n_steps=10)`,
+            or "default": `scout` on what solvers minimise and on functions, `apgd` on networks and on changes.
+        threat: what may be perturbed: "measured" = samples, relative to them all; "per_coil" = a ball for each coil;
+            "image" = the image, relative to the truth; "kspace" = all of k-space; "whitened" = data whitened by the
+            coils' noise; or a change of the scan: shift, rotation, deformation, bias, maps, phase.
+        truth: (ty, tx) what the image should be, in the units of `kspace`; images are cropped to it as in fastMRI.
+            None is the root sum of squares of fully sampled `kspace`; if that is under-sampled, the attack drives the
+            image away from the clean one.
+        data_range: of PSNR and SSIM, in fastMRI the maximum of the volume; None is the maximum of the truth.
+        weights: of a trained network, from `jaxcs.load_weights`; for anything else None.
+        loss: the error that is driven up, a name in `jaxcs.attacks.losses.LOSSES`.
+        region: (first row, first column, rows, columns) that is scored and looked at, None for all of the image.
+        steps, restarts: of the attack, None as its configuration has them.
+        key: seed or key of random starts, of noise, and of what an un-trained network draws.
+
+    Returns:
+        Images, perturbations, noise, sizes, scores and flags, see `jaxcs.AttackReport`.
+
+    Raises:
+        ValueError: in one line, for shapes, masks, names or settings that do not fit.
+        TypeError: in one line, for numbers of the wrong kind or a function that JAX cannot trace.
+    """
+    _check(kspace, mask, maps, threat, loss)
+    sizes = _sizes(eps)
+    given = Given.of(reconstruct, kspace, mask, maps, threat, weights)
+    data = given.slice_of(truth, data_range, threat)
+    scan = build_scan(threat, maps="fixed") if threat in CHANGES else build_scan(norm=threat)
+    victim = given.victim.for_shape(data.maps.shape[1:], data.target.shape)
+    search = search_of(method, victim, threat, loss, steps, restarts)
+    goal = evaluate.Goal(
+        "truth" if given.whole or truth is not None else "clean", loss, region, "image" if region is None else "region"
+    )
+    functions = evaluate.build(goal, victim.params, victim.method, victim.config, {"attack": search}, scan)
+    keys = (new_key(key) if isinstance(key, int) else key)[None]
+    computed = _computed(functions, scan, data, keys, sizes, without_truth=goal.target == "clean")
+    return _report(given, goal, (victim.name, search.name, threat), sizes, computed)
+
+
+def _check(kspace: Any, mask: Any, maps: Any, threat: str, loss: str) -> None:
+    if not is_known(kspace, mask):
+        raise TypeError("kspace or mask is traced by JAX; call jaxcs.attack outside jit, slice by slice")
+    check_slice(kspace, mask, maps)
+    check_name("threat", threat, (*NORMS, *CHANGES))
+    check_name("loss", loss, LOSSES)
+
+
+def _sizes(eps: float | Iterable[float]) -> tuple[float, ...]:
+    found = tuple(sorted({float(one) for one in (eps if isinstance(eps, Iterable) else (eps,))}))
+    if not found or not all(0 < one < float("inf") for one in found):
+        raise ValueError(f"eps is {eps}; give sizes above 0, such as 0.05")
+    return found
+
+
+class _Computed(NamedTuple):
+    """What is computed of a slice, on the host.
+
+    data: the slice; without a truth its target is the clean image.  The others but `clean` are by epsilon.
+    """
+
+    data: SliceData
+    clean: evaluate.Evaluated
+    found: evaluate.Found
+    noisy: evaluate.Evaluated
+    attacked: evaluate.Evaluated
+
+
+def _computed(
+    functions: evaluate.Functions,
+    scan: Scan,
+    data: SliceData,
+    keys: Array,
+    sizes: tuple[float, ...],
+    without_truth: bool,
+) -> _Computed:
+    batch = jax.tree.map(lambda leaf: leaf[None], data)
+    staged = functions.stage(batch)
+    nothing = jax.eval_shape(scan.nothing, data)
+    none = jnp.zeros((1, 1, *nothing.shape), nothing.dtype)
+    clean = functions.evaluate(batch, staged, none, keys)
+    if without_truth:
+        largest = jnp.where(batch.data_range > 0, batch.data_range, jnp.max(clean.image))
+        batch = batch._replace(target=clean.image[:, 0], data_range=largest)
+        clean = functions.evaluate(batch, staged, none, keys)
+    start, every = functions.prepare(batch, keys), jnp.asarray([sizes], jnp.float32)
+    found = functions.searches["attack"](batch, staged, clean.image[:, 0], start, every, keys)
+    noisy, attacked = (functions.evaluate(batch, staged, delta, keys) for delta in (found.noise, found.delta))
+    clean = jax.tree.map(lambda leaf: leaf[:, 0], clean)
+    computed = jax.tree.map(lambda leaf: np.asarray(leaf[0]), (batch, clean, found, noisy, attacked))
+    return _Computed(*computed)
+
+
+def _report(
+    given: Given,
+    goal: evaluate.Goal,
+    names: tuple[str, str, str],
+    sizes: tuple[float, ...],
+    computed: _Computed,
+) -> AttackReport:
+    """What was computed, in the units that the slice came in, with what speaks against it."""
+    data, clean, found, noisy, attacked = computed
+    arrays = {"clean image": clean.image, "perturbation": found.delta, "attacked image": attacked.image}
+    for name, array in (arrays | {"image under noise": noisy.image}).items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{names[0]}: the {name} holds NaN or infinity; the square root of 0 has such a gradient")
+    image = given.scale
+    # Parameters of a change have units of their own.
+    perturbation = given.scale if names[2] in NORMS else 1.0
+    return AttackReport(
+        *names,
+        eps=sizes,
+        clean=np.asarray(clean.image) * image,
+        attacked=np.asarray(attacked.image) * image,
+        noisy=np.asarray(noisy.image) * image,
+        truth=None if goal.target == "clean" else np.asarray(data.target) * image,
+        perturbation=np.asarray(found.delta) * perturbation,
+        noise=np.asarray(found.noise) * perturbation,
+        norm=np.asarray(found.norm),
+        norm_kspace=np.asarray(found.norm_kspace),
+        loss=np.asarray(found.loss),
+        trace=np.asarray(found.trace),
+        scores={
+            name: Scores(float(clean.scores[name]), *(np.asarray(one.scores[name]) for one in (noisy, attacked)))
+            for name in METRICS
+        },
+        flags=_flags(given, goal, sizes, computed),
+    )
+
+
+def _flags(
+    given: Given, goal: evaluate.Goal, sizes: tuple[float, ...], computed: _Computed
+) -> tuple[tuple[str, ...], ...]:
+    """For each epsilon the names of what speaks against the result."""
+    data, clean, found, noisy, attacked = computed
+
+    def error_of(scored: evaluate.Evaluated, index: int) -> float:
+        reference = clean.image if goal.target == "clean" else scored.truth[index]
+        seen = crop(scored.image[index], goal.aimed), crop(reference, goal.aimed)
+        return float(_LOSSES[goal.loss](*seen, data.data_range))
+
+    errors = [error_of(attacked, index) for index in range(len(sizes))]
+    scored = {name: float(score) for name, score in clean.scores.items()}
+    always = {} if goal.target == "clean" else evidence.clean_flags(scored, _zero_filled(given, data, goal))
+    flags = []
+    for index, eps in enumerate(sizes):
+        clamped = float(attacked.scores["clamped"][index]) if "clamped" in attacked.scores else 0.0
+        # An error of NaN is that of a method that minimises nothing.
+        solver = (clean.solver_error, noisy.solver_error[index], attacked.solver_error[index])
+        holds = always | evidence.search_flags(eps, jax.tree.map(lambda leaf, i=index: leaf[i], found), {})
+        holds |= evidence.victim_flags(eps, errors[index], error_of(noisy, index), clamped, randomised=False)
+        holds["solver not converged"] = any(bool(error > evidence.CONVERGED) for error in solver)
+        holds["not monotone"] = any(smaller > errors[index] for smaller in errors[:index])
+        flags.append(tuple(evidence.raised(holds)))
+    return tuple(flags)
+
+
+def _zero_filled(given: Given, data: SliceData, goal: evaluate.Goal) -> dict[str, float]:
+    """Scores of the image that every method is held against."""
+    image = zero_filled.build(zero_filled.Config()).apply({}, given.measurement, new_key(0))
+    image = image_crop(image, (data.target.shape[0], data.target.shape[1]))
+    seen = crop(image, goal.region), crop(data.target, goal.region)
+    return {name: float(metric(*seen, data.data_range)) for name, metric in METRICS.items()}

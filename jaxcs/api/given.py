@@ -1,0 +1,84 @@
+"""What an attack is given, made ready: a slice in the units of its measurement, and the method that it is for."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcs.api.methods import Chosen, brought, check_function, chosen
+from jaxcs.api.slices import acquired, estimate_maps, sampling
+from jaxcs.coils.background import noise_factor
+from jaxcs.complex import root_sum_of_squares
+from jaxcs.fourier import ifft2c, image_crop
+from jaxcs.recon import METHODS
+from jaxcs.recon.scale import unit_scale
+from jaxcs.threats import CHANGES
+from jaxcs.types import Measurement, SliceData
+from jaxcs.weights.files import Weights
+
+# Threats that are defined for a fully sampled slice alone, and those that need no coil maps.
+_OF_WHOLE = ("kspace", "whitened", *(name for name, change in CHANGES.items() if change.moves_object))
+_WITHOUT_MAPS = ("measured", "kspace", "per_coil", "whitened")
+
+
+class Given(NamedTuple):
+    """A slice in the units of its measurement.
+
+    kspace: what was given, raw.  whole: whether that is fully sampled.  scale: raw units in one of the measurement's.
+    image: (ny, nx) that the method gives.
+    """
+
+    kspace: np.ndarray
+    measurement: Measurement
+    whole: bool
+    scale: float
+    victim: Chosen
+    image: tuple[int, int]
+
+    @classmethod
+    def of(cls, reconstruct: Any, kspace: Any, mask: Any, maps: Any, threat: str, weights: Weights | None) -> Given:
+        """Judge and prepare a slice and its method; arguments and errors as for `jaxcs.attack`."""
+        kspace, mask = np.asarray(kspace, np.complex64), np.asarray(mask, bool)
+        whole = sampling(kspace, mask) == "whole"
+        if not whole and threat in _OF_WHOLE:
+            raise ValueError(f"threat {threat!r} needs fully sampled kspace; use 'measured'")
+        own = callable(reconstruct) and not any(isinstance(reconstruct, entry.config) for entry in METHODS.values())
+        victim = brought(reconstruct, 1.0) if own else chosen(reconstruct, weights)
+        if own and weights is not None:
+            raise ValueError("weights: a function of your own has them already; leave them out")
+        if maps is None and (victim.needs_maps or threat not in _WITHOUT_MAPS):
+            maps = estimate_maps(kspace, mask)
+        measurement, scale = unit_scale(np.where(mask, kspace, np.complex64(0)), mask, maps)
+        if not scale > 0:
+            raise ValueError("coil maps are 0 wherever there is signal; give other maps, or None to estimate them")
+        image = (kspace.shape[-2], kspace.shape[-1])
+        if own:
+            image = check_function(reconstruct, measurement)
+            victim = brought(reconstruct, scale)
+        return cls(kspace, measurement, whole, scale, victim, image)
+
+    def slice_of(self, truth: Any, data_range: float | None, threat: str) -> SliceData:
+        """What is searched and scored; without a truth, with zeros in its place."""
+        kspace = jnp.asarray(self.kspace / self.scale)
+        if truth is not None:
+            truth = np.asarray(truth)
+            fits = truth.ndim == 2 and all(np.less_equal(truth.shape, self.image))
+            if not fits or np.iscomplexobj(truth):
+                given = f"truth is {truth.dtype} of {truth.shape}"
+                raise ValueError(f"{given}; give a magnitude image of at most {self.image}")
+            target = jnp.asarray(truth / self.scale)
+            # Of the units of the data, as a volume's is: divided first, it may differ in the last bit.
+            data_range = float(truth.max()) if data_range is None else data_range
+        elif self.whole:
+            target = image_crop(root_sum_of_squares(ifft2c(kspace)), self.image)
+        else:
+            target = jnp.zeros(self.image, jnp.float32)
+        largest = jnp.max(target) if data_range is None else jnp.asarray(data_range / self.scale, jnp.float32)
+        noise = jnp.eye(kspace.shape[0], dtype=jnp.complex64)
+        if threat == "whitened":
+            noise, _, seen = noise_factor(kspace, self.measurement.mask, acquired(self.kspace))
+            if not seen:
+                raise ValueError("threat 'whitened': kspace has no background to measure noise in; use 'measured'")
+        return SliceData(kspace, self.measurement.mask, self.measurement.maps, target, largest, noise)

@@ -1,0 +1,130 @@
+"""A method as the user names it: by name, by its configuration, or as a function of one's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxcs.names import check_name
+from jaxcs.recon import METHODS, Method, fitted
+from jaxcs.types import Key, Measurement, Params, Reconstructor
+from jaxcs.weights.files import Weights, shipped
+
+Function = Callable[..., Any]
+
+
+class Chosen(NamedTuple):
+    """A method that is ready: its name, its functions, its configuration and its parameters.
+
+    needs_maps: whether it is given coil maps.
+    """
+
+    name: str
+    method: Method
+    config: Any
+    params: Any
+    needs_maps: bool = True
+
+    def for_shape(self, matrix: tuple[int, ...], target: tuple[int, ...]) -> Chosen:
+        """The method for k-space of one shape and images of another."""
+        return self._replace(config=fitted(self.config, matrix, target))
+
+
+def chosen(method: Any, weights: Weights | None) -> Chosen:
+    """The method of a name in `METHODS`, or of a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`.
+
+    Raises ValueError for a name that is unknown, for a network without weights and for weights of another; TypeError
+    for anything else.
+    """
+    if isinstance(method, str):
+        check_name("method", method, METHODS)
+        name, config = method, METHODS[method].config()
+    else:
+        names = [name for name, entry in METHODS.items() if type(method) is entry.config]
+        if not names:
+            raise TypeError(
+                f"method is {type(method).__name__}; give a name ({', '.join(METHODS)}), "
+                "a method's Config, or for jaxcs.attack a function (kspace, mask, maps)"
+            )
+        name, config = names[0], method
+    entry = METHODS[name]
+    if not entry.trained:
+        if weights is not None:
+            raise ValueError(f"weights: {name} is not trained; leave them out")
+        return Chosen(name, entry, config, {})
+    wanted = entry.weights_of or name
+    if weights is None:
+        some = ", ".join(one for one in shipped() if one.rpartition("-")[0].startswith(wanted + "-")) or "none"
+        raise ValueError(
+            f"{name} is a network and needs weights: give weights=jaxcs.load_weights(NAME OR FILE); "
+            f"those of {wanted} that come with jaxcs are {some}"
+        )
+    if weights.method != wanted:
+        raise ValueError(f"weights are of {weights.method}; {name} needs those of {wanted}")
+    same = {field.name: getattr(weights.config, field.name) for field in fields(weights.config)}
+    return Chosen(name, entry, replace(config, **same), weights.params)
+
+
+@dataclass(frozen=True)
+class _NoSettings:
+    """Of a function that is brought along."""
+
+
+def brought(function: Function, scale: float) -> Chosen:
+    """A function of one's own, which sees k-space in its own units.
+
+    Args:
+        function: (kspace, mask) or (kspace, mask, maps) -> magnitude image.
+        scale: its units in one of the slice's.
+    """
+    takes_maps = _takes_maps(function)
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Any:
+        del params, key
+        kspace, mask, maps = measurement
+        image = function(kspace * scale, mask, maps) if takes_maps else function(kspace * scale, mask)
+        return image / scale
+
+    method = Method(_NoSettings, lambda config: Reconstructor(lambda key: {}, apply), {})
+    return Chosen(getattr(function, "__name__", type(function).__name__), method, _NoSettings(), {}, takes_maps)
+
+
+def check_function(function: Function, measurement: Measurement) -> tuple[int, int]:
+    """The shape of the image that a function gives, which is traced and computes nothing.
+
+    Raises TypeError, in one line, for a function that JAX cannot trace or that gives no magnitude image.
+    """
+    maps = (measurement.maps,) if _takes_maps(function) else ()
+
+    def image(kspace: Any) -> Any:
+        return function(kspace, measurement.mask, *maps)
+
+    try:
+        found = jax.eval_shape(image, measurement.kspace)
+        if isinstance(found, jax.ShapeDtypeStruct) and jnp.issubdtype(found.dtype, jnp.floating):
+            jax.eval_shape(jax.grad(lambda kspace: jnp.sum(image(kspace))), measurement.kspace)
+    except Exception as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise TypeError(
+            f"reconstruct fails while JAX traces it or its gradient: {type(error).__name__}: {said}; "
+            "what is written in PyTorch goes through jaxcs.interop.from_torch"
+        ) from error
+    if not isinstance(found, jax.ShapeDtypeStruct):
+        raise TypeError(f"reconstruct returns {type(found).__name__}; return the magnitude image (ny, nx)")
+    if found.ndim != 2 or not jnp.issubdtype(found.dtype, jnp.floating):
+        raise TypeError(f"reconstruct returns {found.dtype} of {found.shape}; return the real magnitude image (ny, nx)")
+    return found.shape[0], found.shape[1]
+
+
+def _takes_maps(function: Function) -> bool:
+    """Whether a function has room for a third argument."""
+    try:
+        inspect.signature(function).bind(None, None, None)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,55 @@
+"""The attack that the user names, with a configuration that suits what it attacks."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from jaxcs.api.methods import Chosen
+from jaxcs.attacks import ATTACKS
+from jaxcs.attacks.defaults import Search, attack_named, default_attack
+from jaxcs.names import check_name
+from jaxcs.threats import CHANGES
+
+
+def search_of(method: Any, victim: Chosen, threat: str, loss: str, steps: int | None, restarts: int | None) -> Search:
+    """The attack of a name or of a configuration, with the steps and restarts that are given.
+
+    Raises ValueError for what does not suit the method, the threat or the loss; TypeError for what is no attack.
+    """
+    kind = threat if threat in CHANGES else "noise"
+    if isinstance(method, str):
+        check_name("method", method, ("default", *ATTACKS))
+        if method == "default":
+            search = default_attack(victim.method, kind)
+        elif ATTACKS[method].sees == "objective":
+            search = Search(method, None)
+        else:
+            search = attack_named(method, victim.method, kind)
+    else:
+        names = [name for name, entry in ATTACKS.items() if type(method) is entry.config]
+        if not names:
+            raise TypeError(f"method is {type(method).__name__}; give the name of an attack or its Config")
+        search = Search(names[0], method)
+    name, sees = search.name, ATTACKS[search.name].sees
+    if sees in ("residual", "objective") and loss != "nmse":
+        raise ValueError(f"loss {loss!r}: {name} drives up squared errors alone; use scout, apgd or pgd")
+    if name == "grid" and threat != "rotation":
+        raise ValueError(f"method 'grid': threat {threat!r} has more than one parameter; use threat='rotation'")
+    if name == "momentum" and threat != "image":
+        raise ValueError("method 'momentum' perturbs the image; use threat='image'")
+    if sees == "objective":
+        if victim.method.variational is None or kind != "noise":
+            raise ValueError(f"method {name!r} needs a method that minimises an objective, and a threat in k-space")
+        presets = ATTACKS[name].presets
+        key = "untrained" if victim.method.fitted else victim.name
+        search = search if search.config is not None else Search(name, presets[key])
+    for field, value in (("n_steps", steps), ("restarts", restarts)):
+        if value is None:
+            continue
+        if field not in {one.name for one in fields(search.config)}:
+            raise ValueError(f"{field.removeprefix('n_')}: {name} has no such setting; leave it out")
+        if value < 1:
+            raise ValueError(f"{field.removeprefix('n_')} is {value}; it must be at least 1")
+        search = Search(name, replace(search.config, **{field: value}))
+    return search

@@ -1,0 +1,104 @@
+"""A slice as the user has it: raw k-space in any units, a mask, perhaps coil maps."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcs import masks
+from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
+from jaxcs.fourier import centre_slice
+from jaxcs.recon.checks import check_measurement
+from jaxcs.types import Kspace, Maps, Mask
+
+_COMPLEX = np.dtype(np.complex64)
+
+
+def is_known(*arrays: Any) -> bool:
+    """Whether the values of these arrays can be looked at, as they cannot while JAX traces."""
+    return not any(isinstance(array, jax.core.Tracer) for array in arrays)
+
+
+def check_slice(kspace: Any, mask: Any, maps: Any) -> None:
+    """Raise ValueError or TypeError, in one line, if a slice cannot be reconstructed.
+
+    Shapes and types are always looked at, values if they are known.
+    """
+    check_measurement(kspace, mask, maps, needs_maps=maps is not None)
+    if is_known(kspace, mask):
+        sampling(np.asarray(kspace), np.asarray(mask, bool))
+
+
+def sampling(kspace: np.ndarray, mask: np.ndarray) -> Literal["measured", "whole"]:
+    """Whether k-space holds the samples of the mask alone, or is fully sampled.
+
+    Args:
+        kspace: (coil, ny, nx) complex.
+        mask: (nx,) or (ny, nx) bool.
+
+    Raises:
+        ValueError: if k-space is not finite, is zero wherever the mask measures, or was under-sampled by another mask.
+    """
+    if not np.isfinite(kspace).all():
+        raise ValueError("kspace holds NaN or infinity; leave this slice out or correct it")
+    there = np.any(kspace != 0, axis=0)
+    if mask.ndim == 1:
+        there = np.any(there, axis=0)
+    if not np.any(there & mask):
+        raise ValueError(
+            f"kspace is zero wherever the mask measures ({int(mask.sum())} of {mask.size} are True); "
+            "give the mask that is True where measured, with the zero frequency at n // 2"
+        )
+    outside = there & ~mask
+    if not outside.any():
+        return "measured"
+    # Columns that were never acquired lie at the sides, those that a mask left out between others.
+    before = np.logical_or.accumulate(there, axis=-1)
+    after = np.logical_or.accumulate(there[..., ::-1], axis=-1)[..., ::-1]
+    if np.any(before & after & ~there):
+        raise ValueError(
+            f"kspace is not zero at {int(outside.sum())} places that the mask leaves out, and is not fully sampled "
+            "either; give the mask that it was measured with"
+        )
+    return "whole"
+
+
+def acquired(kspace: np.ndarray) -> tuple[int, int]:
+    """The columns [left, right) that hold anything."""
+    columns = np.flatnonzero(np.any(kspace != 0, axis=(0, 1)))
+    return int(columns[0]), int(columns[-1]) + 1
+
+
+def estimate_maps(kspace: Kspace, mask: Mask) -> Maps:
+    """Coil maps by ESPIRiT from the fully sampled centre of a slice.
+
+    Args:
+        kspace: (coil, ny, nx) complex, in any units, measured or whole.
+        mask: (nx,) or (ny, nx), True where measured; its values must be known, so not traced by JAX.
+
+    Returns:
+        (coil, ny, nx) complex64, sum over coils of |maps|^2 = 1 where there is signal, and 0 elsewhere.
+
+    Raises:
+        ValueError: for a mask whose fully sampled centre is too small, or a slice that does not fit together.
+        TypeError: for a mask that JAX traces.
+    """
+    if not is_known(mask):
+        raise TypeError("mask is traced by JAX, and coil maps are estimated from its values; give maps")
+    check_slice(kspace, mask, None)
+    known = np.asarray(mask, bool)
+    width = masks.acs_width(known)
+    centre = (kspace.shape[-2], width) if isinstance(width, int) else width
+    try:
+        calibration = check_calibration(centre, EspiritConfig())
+    except ValueError as error:
+        raise ValueError(f"maps: {error}") from error
+    rows, columns = (centre_slice(size, width) for size, width in zip(kspace.shape[-2:], calibration, strict=True))
+    array: Any = np if is_known(kspace) else jnp
+    kspace = array.where(known, array.asarray(kspace, _COMPLEX), _COMPLEX.type(0))
+    # Divided by its maximum, because squares of raw units of 1e-25 would vanish in float32.
+    largest = abs(kspace[:, rows, columns]).max()
+    return espirit(kspace / array.where(largest > 0, largest, 1).astype(largest.dtype), calibration, EspiritConfig())

@@ -1,0 +1,89 @@
+"""What speaks against an attack's result, computed from the result itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# From this fraction of cut-off input pixels on, a record is flagged: there the gradient is blind.
+_CLAMPED = 0.01
+# A loss that grows by more than this by more work had not been found.
+_GROWTH = 1.02
+# A solver whose image is farther than this from its minimiser, relative, has not converged.
+CONVERGED = 1e-3
+# Less than this is a tie: two programs that compute the same image differ by it.
+_TIE = {"psnr": 0.005, "ssim": 0.0005}
+# The attack's own arithmetic may leave its set by a rounding error.
+_ROUNDING = 1e-3
+
+WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD = "worse than zero-filled", "below its card"
+# What can be said against a result, and what it means.
+FLAGS = {
+    "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
+    "gradient overflow": "the attack's gradient was not finite, as through a long, chaotic fit, so that it was blind",
+    "below noise": "the attack was no stronger than noise of equal norm",
+    "not converged": "twice the steps changed the attack's loss by over 2 %, so that more of them would find worse",
+    "restarts help": "further starts found a loss over 2 % larger, so that more of them would find worse",
+    "gradient-free stronger": "an attack without gradients found worse, so that the gradients mislead",
+    "transfer stronger": "a perturbation made for another method did more harm than the method's own",
+    "not monotone": "a smaller epsilon did more harm, so that the attack missed a perturbation that it was allowed",
+    "input clamped": "over a hundredth of the network's input was cut off at its bounds, where the gradient is blind",
+    "randomised": "the method drew at random what the attack did not know: its gradients are of another draw",
+    "maps leave out": "the coil maps leave out over a tenth of the energy of the measured centre, which an image "
+    "through them cannot show",
+    "solver not converged": "the method's solver stopped over a thousandth short of its minimum, so that the image is "
+    "that of an iteration and not of the method",
+    "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
+    WORSE_THAN_ZERO_FILLED: "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
+    BELOW_ITS_CARD: "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
+}
+
+
+def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, bool]:
+    """Of one search at one epsilon; checks: the losses that other attacks found, by what they check."""
+    if eps == 0:
+        return {}
+    return {
+        "zero gradient": bool(found.gradient_norm == 0),
+        "gradient overflow": not np.isfinite(found.gradient_norm),
+        "not converged": checks["doubled"] > _GROWTH * found.loss if "doubled" in checks else _climbing(found.trace),
+        "restarts help": checks.get("restarted", 0.0) > _GROWTH * found.loss or _helped(found.restarts),
+        "gradient-free stronger": checks.get("gradient_free", 0.0) > found.loss,
+        "budget exceeded": bool(found.overshoot > 1 + _ROUNDING),
+    }
+
+
+def victim_flags(
+    eps: float, attacked: float, noise: float, clamped: float, randomised: bool, maps_leave_out: bool = False
+) -> dict[str, bool]:
+    """The flags of one reconstruction; attacked and noise: its errors by the loss that the attack drives up."""
+    if eps == 0:
+        return {}
+    return {
+        "below noise": attacked <= noise,
+        "input clamped": clamped > _CLAMPED,
+        "randomised": randomised,
+        "maps leave out": maps_leave_out,
+    }
+
+
+def clean_flags(clean: dict[str, float], zero_filled: dict[str, float]) -> dict[str, bool]:
+    """Flags of a clean reconstruction, held against the zero-filled one of the same data; both: scores by metric."""
+    return {WORSE_THAN_ZERO_FILLED: any(clean[name] < zero_filled[name] - tie for name, tie in _TIE.items())}
+
+
+def raised(flags: dict[str, bool]) -> list[str]:
+    """The names of those that hold, in the order in which they are explained."""
+    return [name for name in FLAGS if flags.get(name, False)]
+
+
+def _climbing(trace: np.ndarray) -> bool:
+    """Whether the second half of the evaluations raised the best loss by more than `_GROWTH`."""
+    half = (len(trace) + 1) // 2
+    return bool(np.max(trace) > _GROWTH * np.max(trace[:half]))
+
+
+def _helped(restarts: np.ndarray) -> bool:
+    """Whether the last start beat all those before it by more than `_GROWTH`."""
+    return bool(len(restarts) > 1 and restarts[-1] > _GROWTH * np.max(restarts[:-1]))

@@ -1,0 +1,28 @@
+"""Names that somebody gave: unknown ones, and ones that are not printable."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def printable(text: str) -> str:
+    """The text with a question mark in the place of each line break, control character and broken code point."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def did_you_mean(text: str, choices: Iterable[str]) -> str:
+    """The end of a sentence that says what was perhaps meant, and what there is."""
+    known = list(choices)
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
+    if not near:
+        near = [name for name in known if name.lower() == text.lower()]
+    hint = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{hint} choose from {', '.join(known)}"
+
+
+def check_name(kind: str, name: str, choices: Iterable[str]) -> None:
+    """Raise ValueError, in one line with the nearest name, if `name` is none of `choices`."""
+    known = list(choices)
+    if name not in known:
+        raise ValueError(f"{kind} {name!r} is unknown{did_you_mean(name, known)}")

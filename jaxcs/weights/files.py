@@ -1,0 +1,156 @@
+"""Weights from files: our safetensors, fastMRI's PyTorch checkpoints, and those that are shipped.
+
+With the reader of finished runs (`jaxcs.api.runs`) this is all of the library that opens files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxcs.keys import new_key
+from jaxcs.names import printable
+from jaxcs.recon import METHODS, Method
+from jaxcs.types import Params
+from jaxcs.weights import archive, fastmri
+from jaxcs.weights.card import check_card
+from jaxcs.weights.errors import WeightsError
+from jaxcs.weights.torch_file import read_torch_file
+
+_SHIPPED = Path(__file__).parent / "shipped"
+_LARGEST = 4_000_000_000
+# Of a configuration: its networks are built to compare their shapes, and each pool doubles the channels.
+_MOST, _MOST_POOLS, _MOST_LAYERS = 4096, 10, 64
+
+
+class WeightsFileError(ValueError):
+    """One printable line: which file, what is wrong with it, what to do."""
+
+
+class Weights(NamedTuple):
+    """A trained network.
+
+    method, config: its name in `jaxcs.recon.METHODS` and its configuration.  params: for its `apply`.
+    card: what is known of the training; empty for imported checkpoints.  sha256: of the file.
+    """
+
+    method: str
+    config: Any
+    params: Params
+    card: dict[str, Any]
+    sha256: str
+
+
+def shipped() -> dict[str, Path]:
+    """The weights that come with the project, by name."""
+    return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
+
+
+def load_weights(source: str | Path) -> Weights:
+    """Read the weights of a trained network.
+
+    Args:
+        source: the name of shipped weights, such as "unet-phantom-knee"; or a file: .safetensors of `bench.train`, or
+            .pt, .pth or .ckpt of fastMRI's U-Net or VarNet, which is read without PyTorch and executes nothing.
+
+    Returns:
+        The network's name, configuration and parameters.
+
+    Raises:
+        ValueError: in one line, for a file that is missing or cannot be used.
+    """
+    path = shipped().get(str(source), Path(source))
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        known = ", ".join(shipped()) or "none"
+        raise _refusal(path, "is no file of weights", f"use {', '.join(_READERS)} or shipped ones ({known})")
+    content = _content(path)
+    try:
+        method, config, params, card = reader(content)
+    except WeightsError as error:
+        raise WeightsFileError(printable(f"{path}: {error}")) from error
+    return Weights(method, config, params, card, hashlib.sha256(content).hexdigest())
+
+
+def _content(path: Path) -> bytes:
+    try:
+        # A pipe or a device would block or never end, so it must not even be opened.
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _refusal(path, "not a regular file", "give a file")
+        if status.st_size > _LARGEST:
+            raise _refusal(path, "is over 4 GB", "use the weights of one network")
+        return path.read_bytes()
+    except WeightsFileError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        problem = getattr(error, "strerror", None) or "not a usable path"
+        raise _refusal(path, problem, "check the path and its permissions") from error
+
+
+def _refusal(path: Path, problem: str, remedy: str) -> WeightsFileError:
+    return WeightsFileError(printable(f"{path}: {problem}: {remedy}"))
+
+
+_Read = tuple[str, Any, Params, dict[str, Any]]
+
+
+def _safetensors(content: bytes) -> _Read:
+    params, card = archive.decode(content)
+    card = check_card(card)
+    method = card["method"]
+    if method not in METHODS or not _is_network(METHODS[method]):
+        raise WeightsError(f"its card names the method {method!r}, which is no trained one; use another version")
+    return _checked(method, card["config"], params, card)
+
+
+def _is_network(method: Method) -> bool:
+    return method.trained and method.weights_of is None
+
+
+def _torch(content: bytes) -> _Read:
+    state = read_torch_file(content)
+    if fastmri.is_varnet(state):
+        settings, params = fastmri.import_varnet(state)
+        return _checked("varnet", settings, params, {})
+    settings, params = fastmri.import_unet(state)
+    ends = settings.pop("inputs"), settings.pop("outputs")
+    if ends != (1, 1):
+        raise WeightsError(f"its U-Net has {ends[0]} inputs and {ends[1]} outputs; only magnitude to magnitude is used")
+    return _checked("unet", settings, params, {})
+
+
+def _checked(method: str, settings: dict[str, Any], params: Params, card: dict[str, Any]) -> _Read:
+    entry = METHODS[method]
+    _check_settings(settings)
+    try:
+        config = entry.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+        like = jax.eval_shape(entry.build(config).init, new_key(0))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"its configuration is not one of {method}: {error}; use another version") from error
+    archive.check(params, like)
+    return method, config, params, card
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
+    """Raise WeightsError where a card describes a network that is too large to be looked at."""
+    for name, value in settings.items():
+        most = _MOST_POOLS if name.endswith("pools") else _MOST
+        if isinstance(value, list) and len(value) > _MOST_LAYERS:
+            raise WeightsError(f"its configuration's '{name}' has over {_MOST_LAYERS} numbers")
+        for number in value if isinstance(value, list) else [value]:
+            if number is not None and not (isinstance(number, int) and 0 <= number <= most):
+                raise WeightsError(f"its configuration's '{name}' is no whole number from 0 to {most}")
+
+
+_READERS: dict[str, Callable[[bytes], _Read]] = {
+    ".safetensors": _safetensors,
+    ".pt": _torch,
+    ".pth": _torch,
+    ".ckpt": _torch,
+}
