@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bench.plan.catalogue import ATTACKS, LOSSES, METHODS, NORMS, PRESETS, TEST_TIME, UNTRAINED
+from bench.plan.catalogue import ATTACKS, CHANGES, LOSSES, METHODS, NORMS, PRESETS
 from bench.plan.config import RunConfig
-from bench.plan.errors import UsageError
+from bench.plan.errors import DONE, UsageError
 from bench.plan.like import LIKE
 from bench.plan.shards import WHOLE
-from bench.processes.distributed import ALONE, connected, wanted
+from bench.processes.distributed import ALONE, Team, connected, wanted
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of, shard
 from bench.shell.command import execute
 from bench.shell.flags import (
@@ -23,25 +24,19 @@ from bench.shell.flags import (
     add_sampling,
     add_settings,
     add_shift,
+    in_common,
     in_order,
+    meeting,
 )
 from data_prep.process import as_process
 
-# What two cores do in a minute or a few, where an image takes long.
-_EPSILONS = {"all": [0.02, 0.05]} | {name: [0.01, 0.02, 0.05] for name in ("varnet", "irim")}
-_EPSILONS |= {name: [0.05] for name in TEST_TIME + UNTRAINED}
+if TYPE_CHECKING:
+    from bench.record.record import Record
+    from bench.record.stored import Stored
+
 SEVERAL = ("all", "basis")
 # The smallest side of a region, SSIM's window.
 WINDOW = 7
-# Sizes of changes where none are given, in the unit of each.
-CHANGES = {
-    "shift": (0.5, 1.0, 2.0, 4.0),
-    "rotation": (1.0, 2.0, 3.0, 4.0, 5.0),
-    "deformation": (0.25, 0.5, 1.0, 2.0),
-    "bias": (0.05, 0.1, 0.2),
-    "maps": (0.02, 0.05, 0.1),
-    "phase": (0.02, 0.05, 0.1, 0.2),
-}
 # Those that change the object, and what is right with it.
 OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
 
@@ -272,10 +267,8 @@ def configuration(arguments: Namespace) -> RunConfig:
     rotation = arguments.attack == "rotation"
     threat = arguments.threat or ("rotation" if rotation else "noise")
     _check(arguments, threat)
-    eps = _EPSILONS.get(arguments.method, [0.01, 0.02, 0.03, 0.05, 0.08])
     if threat in CHANGES:
         protocol.pop("eps", None)
-        eps = list(CHANGES[threat])
     region = None if arguments.region is None else tuple(arguments.region)
     return RunConfig(
         method=arguments.method,
@@ -291,12 +284,12 @@ def configuration(arguments: Namespace) -> RunConfig:
         like=arguments.like,
         method_seed=arguments.method_seed,
         threat=threat,
-        eps=tuple(sorted(set(chosen("eps", eps)))),
-        norm=chosen("norm", "image" if arguments.attack == "momentum" else "measured"),
+        eps=tuple(sorted(set(chosen("eps", ())))),
+        norm=chosen("norm", ""),
         target=chosen("target", "truth"),
         loss=arguments.loss,
         region=region,
-        aim="image" if region is None else arguments.aim or "region",
+        aim=arguments.aim or "",
         maps=arguments.maps,
         check=arguments.check,
         data=arguments.data,
@@ -340,27 +333,62 @@ def _check_resume(arguments: Namespace, argv: list[str]) -> None:
         raise UsageError(f"{others[0]}: the run in {arguments.resume} goes on as it was begun; leave the flag out")
 
 
+def _before(arguments: Namespace) -> Stored | None:
+    """The run of --resume."""
+    if arguments.resume is None:
+        return None
+    from bench.record.stored import stored
+
+    return stored(Path(arguments.resume))
+
+
+def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: list[str], team: Team) -> int:
+    from bench.run.finish import exit_code, tell  # these import JAX
+    from bench.run.run import carry_out, open_run
+    from bench.run.teamwork import run_together
+
+    done: Record | None = None
+    if team != ALONE and before is None:
+        done = run_together(
+            config,
+            output=Path(arguments.output),
+            device=arguments.device,
+            devices=arguments.devices,
+            batch=arguments.batch,
+            save_perturbations=arguments.save_perturbations,
+            dry_run=arguments.dry_run,
+            argv=argv,
+            team=team,
+        )
+    else:
+        opened = open_run(
+            config,
+            device=arguments.device,
+            devices=arguments.devices,
+            batch=arguments.batch,
+            save_perturbations=arguments.save_perturbations,
+            shard=arguments.shard,
+            resume=before,
+            argv=argv,
+        )
+        if not arguments.dry_run:
+            done = carry_out(opened, Path(arguments.output))
+    if done is None:
+        return DONE
+    return exit_code(done.run.failed) if team.process > 0 else tell(done, arguments.json)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
         _check_resume(arguments, argv)
-        config = None if arguments.resume else configuration(arguments)
-        if wanted(arguments) and arguments.shard != WHOLE:
+        before = _before(arguments)
+        config = configuration(arguments) if before is None else before.plan.config
+        if wanted(meeting(arguments)) and arguments.shard != WHOLE:
             raise UsageError(f"--shard {arguments.shard}: each process has its part already; leave one of the two out")
-        with connected(arguments) as team:
-            # These import JAX.
-            if config is None:
-                from bench.run.run import go_on
-
-                return go_on(arguments)
-            if team != ALONE:
-                from bench.run.teamwork import run_together
-
-                return run_together(config, arguments, argv, team)
-            from bench.run.run import run
-
-            return run(config, arguments, argv)
+        with connected(meeting(arguments), in_common(arguments)) as team:
+            return _run(config, before, arguments, argv, team)
 
     advice = "use a smaller --batch or fewer coils"
     return execute(parser(), "bench.attack", advice, work, sys.argv[1:] if argv is None else argv)

@@ -38,18 +38,19 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.record.record import read_run  # imports NumPy
+    from bench.record.run_record import read_run
 
     keys: dict[str, None] = {}
     versions: dict[str, None] = {}
     for folder in arguments.runs:
         run = read_run(Path(folder))
-        config = run["config"]
-        methods = [one["method"] for one in run.get("methods", {}).values()] or [config["method"]]
-        summary = run.get("summary", [])
-        attacks = list(dict.fromkeys(row["attack"] for row in summary if "attack" in row)) or [config.get("attack", "")]
+        config = run.config
+        methods = [one["method"] for one in run.methods.values()] or [config["method"]]
+        attacks = list(dict.fromkeys(row["attack"] for row in run.summary if "attack" in row)) or [
+            config.get("attack", "")
+        ]
         keys |= dict.fromkeys(used(methods, attacks, config.get("like"), bool(config.get("data"))))
-        versions |= dict.fromkeys([run.get("versions", {}).get("jaxcs", "")])
+        versions |= dict.fromkeys([run.versions.get("jaxcs", "")])
     entries = [_PROJECT.format(version=", ".join(version for version in versions if version))]
     print("\n\n".join(entries + [bibtex(key, REFERENCES[key]) for key in keys]))
     return DONE

@@ -14,7 +14,7 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from bench.plan.errors import DONE
 from bench.shell.arguments import Parser, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling, add_settings
+from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
 
 # The methods whose default solver iterates.
@@ -60,7 +60,16 @@ def main(argv: list[str] | None = None) -> int:
     def work(arguments: Namespace, argv: list[str]) -> int:
         from bench.studies.tuning.converging import converging, table  # imports JAX
 
-        found = converging(arguments)
+        config = unattacked(
+            arguments,
+            method=arguments.method,
+            settings=tuple(arguments.set),
+            attack="default",
+            eps=(arguments.eps,),
+            seed=arguments.seed,
+            limit=arguments.image + 1,
+        )
+        found = converging(config, arguments.image, arguments.iterations, arguments.device)
         print(json.dumps(found) if arguments.json else table(found))
         return DONE
 

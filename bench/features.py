@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.plan.catalogue import METHODS
 from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling, add_settings
+from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
+
+if TYPE_CHECKING:
+    from bench.studies.features.config import FeatureConfig
 
 # Names only: what they stand for imports JAX, which --help must not wait for.  A test holds them equal.
 STUDIES = ("map", "sizes", "boxes", "worst", "optimisers")
 SHAPES = ("square", "disc", "blob", "line", "lesion")
 PRESETS = ("rc2021", "rc2021_code")
 REFERENCES = ("maximum", "local")
+# The methods of studies that are not of l1 if none is given.
+_ONLY = {"optimisers": "convdecoder"}
+# The smallest of all: what a visible feature has to be above the noise of single pixels.
+_VISIBILITY = 3.0
+# Images of the studies of many where no number is given.
+_IMAGES = 10
+# A fit for each place.
+_COARSE, _STRIDE = 16, 4
 _BESIDE_RESUME = ("--resume", "--device", "--json", "--debug")
 
 
@@ -115,6 +129,48 @@ def parser() -> Parser:
     return top
 
 
+def configuration(arguments: Namespace) -> FeatureConfig:
+    """The arguments that decide the numbers.  Raises UsageError where they contradict each other."""
+    from bench.studies.features.config import FeatureConfig  # these import JAX
+    from jaxcs.features import insert
+
+    study, names = arguments.study, list(dict.fromkeys(arguments.method or [_ONLY.get(arguments.study, "l1")]))
+    if study == "worst" and arguments.draws is not None and arguments.draws < 2:
+        raise UsageError("--draws: visibility is measured against noise; give at least 2")
+    if study == "optimisers" and names != ["convdecoder"]:
+        raise UsageError("--method: the study of optimisers is that of convdecoder; leave the flag out")
+    if arguments.data is None and study == "boxes":
+        raise UsageError("--study boxes: the phantom has no boxes; name files with --data")
+    one_image = study in ("map", "worst", "optimisers")
+    if one_image and arguments.limit is not None:
+        raise UsageError(f"--limit: --study {study} is of one image; choose it by --image")
+    limit = arguments.image + 1 if one_image else arguments.limit or (None if study == "boxes" else _IMAGES)
+    base = unattacked(
+        arguments,
+        method=names[0],
+        settings=tuple(arguments.set),
+        victims=tuple(names[1:]),
+        weights=arguments.weights,
+        limit=limit,
+        seed=arguments.seed,
+    )
+    given = {"shape": arguments.shape, "size": arguments.size, "contrast": arguments.contrast}
+    given |= {"reference": arguments.relative_to}
+    start = insert.PRESETS[arguments.preset] if arguments.preset else insert.Insertion()
+    return FeatureConfig(
+        study=study,
+        base=base,
+        insertion=replace(start, **{name: value for name, value in given.items() if value is not None}),
+        stride=arguments.stride or (_COARSE if study == "optimisers" else _STRIDE),
+        image=arguments.image,
+        sizes=tuple(arguments.sizes),
+        placements=arguments.placements,
+        # Each draw is a fit for each optimiser.
+        draws=arguments.draws if arguments.draws is not None else 0 if study == "optimisers" else 16,
+        visibility=arguments.visibility if arguments.visibility is not None else _VISIBILITY,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
@@ -123,11 +179,13 @@ def main(argv: list[str] | None = None) -> int:
             others = flags_besides(argv, _BESIDE_RESUME)
             if others:
                 raise UsageError(f"{others[0]}: the study in {arguments.resume} goes on as it was; leave the flag out")
-        if arguments.study == "worst" and arguments.draws is not None and arguments.draws < 2:
-            raise UsageError("--draws: visibility is measured against noise; give at least 2")
-        from bench.studies.features.session import run  # imports JAX
+        from bench.studies.features.finish import tell
+        from bench.studies.features.study import run, stored  # these import JAX
 
-        return run(arguments, argv)
+        before = None if arguments.resume is None else stored(Path(arguments.resume))
+        config = configuration(arguments) if before is None else before.config
+        done = run(config, output=Path(arguments.output), device=arguments.device, resume=before, argv=argv)
+        return tell(done, arguments.json)
 
     advice = "use fewer coils or a smaller matrix"
     return execute(parser(), "bench.features", advice, work, sys.argv[1:] if argv is None else argv)

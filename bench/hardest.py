@@ -75,7 +75,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     )
     with understanding(records[0].folder / "run.json"):
         # None where the data have masks of their own.
-        fraction = float(records[0].run["config"]["center_fraction"] or CENTER_FRACTION)
+        fraction = float(records[0].run.config["center_fraction"] or CENTER_FRACTION)
     found, partial = spectra.spectra(scored, names, fraction)
     if partial:
         print(f"{partial} images hold no whole k-space and are left out of what follows")

@@ -42,7 +42,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     from bench.run.finish import tell  # imports JAX
     from bench.run.merging import merge
 
-    return tell(*merge([Path(run) for run in arguments.runs], Path(arguments.output)), arguments.json)
+    return tell(merge([Path(run) for run in arguments.runs], Path(arguments.output)), arguments.json)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,17 @@ import json
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, one_of, setting
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling
+from bench.shell.flags import add_data, add_device, add_sampling, unattacked
 from bench.studies.shift.named import AXES, DATA_AXES, DEFAULT_VARIANTS, PHANTOM_AXES, VARIANTS
 from data_prep.process import as_process
+
+if TYPE_CHECKING:
+    from bench.studies.shift.begin import ShiftConfig
 
 _BESIDE_REDRAW = ("--redraw", "--json", "--debug")
 
@@ -102,6 +106,22 @@ def _axes(arguments: Namespace) -> list[str]:
     return [*(["dataset"] if arguments.other_data else []), *(["hard"] if arguments.hard else []), *DATA_AXES]
 
 
+def asked(arguments: Namespace) -> ShiftConfig:
+    """What the flags ask."""
+    from bench.studies.shift.begin import ShiftConfig  # imports NumPy
+
+    return ShiftConfig(
+        axes=tuple(_axes(arguments)),
+        base=unattacked(arguments, limit=arguments.limit),
+        methods=tuple(arguments.methods),
+        weights=tuple(arguments.weights),
+        other_weights=tuple(arguments.other_weights),
+        tuned=tuple(arguments.tuned),
+        other_data=tuple(arguments.other_data),
+        hard=arguments.hard,
+    )
+
+
 def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     if arguments.data is None and arguments.other_data:
         raise UsageError("--data: --other-data belongs to data of your own; give it too")
@@ -109,11 +129,12 @@ def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     from bench.studies.shift import begin, runs
 
     check_device(arguments.device)
-    plan = begin.planned(_axes(arguments), arguments, study, argv)
-    done, failed = runs.run_all(plan, study, argv)
+    plan = begin.planned(asked(arguments), study, argv)
+    done = runs.run_all(plan, study, argv)
     from bench.studies.shift.study import described
 
     code = _tell(study, described(plan, done, study, argv), arguments)
+    failed = sum(len(record.run.failed) for record in done.values())
     if failed:
         print(f"failed: {failed} images; each run's run.json says why", file=sys.stderr)
     return SOME_FAILED if failed else code

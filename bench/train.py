@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from pathlib import Path
 
 from bench.plan.catalogue import NETWORKS
 from bench.plan.errors import UsageError
 from bench.processes.distributed import connected
 from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_order
+from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_common, in_order, meeting
 from bench.training.config import TrainConfig
 from data_prep.process import as_process
 
@@ -136,10 +137,13 @@ def main(argv: list[str] | None = None) -> int:
                 f"{others[0]}: the training in {arguments.resume} goes on as it was begun; leave the flag out, or "
                 f"begin another from its weights, with --initial {arguments.resume}/weights.safetensors"
             )
-        with connected(arguments) as team:
-            from bench.training.session import run  # imports JAX
+        with connected(meeting(arguments), in_common(arguments)) as team:
+            from bench.training.session import go_on, run  # imports JAX
 
-            return run(None if arguments.resume else configuration(arguments), arguments, argv, team)
+            if arguments.resume is not None:
+                return go_on(Path(arguments.resume), device=arguments.device, team=team)
+            config, output = configuration(arguments), Path(arguments.output)
+            return run(config, output=output, device=arguments.device, argv=argv, team=team)
 
     return execute(parser(), "bench.train", "use a smaller --batch", work, sys.argv[1:] if argv is None else argv)
 

@@ -7,15 +7,18 @@ From their records it says which share of the gap is closed.  A study that was s
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
-from contextlib import redirect_stdout
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bench import attack
 from bench.figures.drawing import draw_into
+from bench.plan.command_line import command_line
+from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.shell.arguments import Parser, flags_besides, integer, one_of
 from bench.shell.command import execute
@@ -23,19 +26,28 @@ from bench.shell.flags import CENTER_FRACTION, add_data, add_device, add_samplin
 from bench.studies.test_time.names import MODELS, RECORD, SHIFTS, STATES, WORDS
 from data_prep.process import as_process
 
+if TYPE_CHECKING:
+    from bench.record.record import Record
+    from bench.record.stored import Stored
+
+# The run of each model and state.
+Runs: TypeAlias = "dict[tuple[str, str], Record]"
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
 # The method without and with test-time training.
 _METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
-# What the target of a shift is where no flag says otherwise; the source is the phantom's knees, 4 times accelerated.
+# How the target of a shift differs from its source, the phantom's knees, where no flag says otherwise.
 # Published are knees to brains, fastMRI to Stanford, T2 to T1, and 4 to 2 times accelerated.
-_KNEES: dict[str, Any] = {"phantom": "knee", "acceleration": 4.0, "center_fraction": CENTER_FRACTION, "scans": []}
 _TARGETS: dict[str, dict[str, Any]] = {
-    "anatomy": _KNEES | {"phantom": "brain"},
+    "anatomy": {"phantom": "brain"},
     # Of half as many columns twice the share, so that as many calibrate.
-    "dataset": _KNEES | {"scans": ["contrast=2", "resolution=0.5", "noise=4"], "center_fraction": 2 * CENTER_FRACTION},
-    "modality": _KNEES | {"scans": ["contrast=2"]},
-    "acceleration": _KNEES | {"acceleration": 2.0},
+    "dataset": {
+        "shift": (("contrast", 2.0), ("resolution", 0.5), ("noise", 4.0)),
+        "center_fraction": 2 * CENTER_FRACTION,
+    },
+    "modality": {"shift": (("contrast", 2.0),)},
+    "acceleration": {"acceleration": 2.0},
 }
+_SAMPLING = ("mask", "acceleration", "center_fraction")
 # Weights that are shipped, of the phantom's knee and brain, by model; the target's are of the anatomy shift.
 _SHIPPED = {
     "unet": {
@@ -102,18 +114,8 @@ def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     from bench.record.records import RunFolder
     from bench.studies.test_time.gap import analyse  # these import NumPy
 
-    code = DONE
-    if not arguments.redraw:
-        weights = {model: _weights(arguments, model) for model in MODELS}
-        for model, source in weights.items():
-            for state in STATES:
-                print(f"{WORDS[model]}, {state} test-time training", file=sys.stderr)
-                ended = _carry_out(study / f"{model}-{state}", _arguments_of(arguments, source, state))
-                if ended not in (DONE, SOME_FAILED):
-                    return ended
-                code = max(code, ended)
-    folders = {(model, state): _newest(study / f"{model}-{state}") for model in MODELS for state in STATES}
-    record = analyse(arguments.shift, arguments.network, folders)
+    runs = _done(study) if arguments.redraw else _carry_out(study, arguments, argv)
+    record = analyse(arguments.shift, arguments.network, runs)
     record |= _command_of(study) if arguments.redraw else {"argv": argv}
     folder = RunFolder(study)
     folder.write_json(RECORD, record)
@@ -121,7 +123,11 @@ def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     draw_into(folder, "ttt.png", "gap", drawn, again="the same command with --redraw")
     print(*record["findings"], sep="\n")
     print(f"record and figure in {study}", file=sys.stderr)
-    return code
+    failed = sum(len(one.run.failed) for one in runs.values())
+    if failed and not arguments.redraw:
+        print(f"failed: {failed} images; each run's run.json says why", file=sys.stderr)
+        return SOME_FAILED
+    return DONE
 
 
 def _command_of(study: Path) -> dict[str, Any]:
@@ -140,83 +146,90 @@ def _weights(arguments: Namespace, model: str) -> str:
     on_phantom = arguments.shift == "anatomy" or (arguments.data is None and model.startswith("source"))
     shipped = _SHIPPED[arguments.network].get(model) if on_phantom else None
     if given is None and shipped is None:
-        data = _target(arguments) if model.startswith("target") else []
+        data = _told(arguments) if model.startswith("target") else []
         joint = ["--self-supervised", "0.2"] if model.endswith("self") else []
         how = " ".join(["bench.train --method", _METHODS[arguments.network][0], *data, *joint])
         raise UsageError(f"--{model}: no such weights are shipped; train them by {how}")
     return str(given or shipped)
 
 
-def _target(arguments: Namespace) -> list[str]:
-    """What is scanned and how, as bench.train and bench.attack are told."""
-    target = _TARGETS[arguments.shift]
-    if arguments.data is not None:  # which differ by themselves
-        target = target | {"scans": [], "center_fraction": CENTER_FRACTION}
-    chosen = target | {name: value for name, value in vars(arguments).items() if value is not None}
-    found = ["--data", arguments.data] if arguments.data else ["--phantom", chosen["phantom"]]
-    found += ["--shift", *target["scans"]] if target["scans"] else []
-    for name in ("mask", "acceleration", "center_fraction"):
-        # What is like bench.attack's default is not said: of data with masks of their own no such flag is true.
-        if getattr(arguments, name) is not None or chosen.get(name, _KNEES.get(name)) != _KNEES.get(name):
-            found += [f"--{name.replace('_', '-')}", str(chosen[name])]
+def _target(arguments: Namespace) -> RunConfig:
+    """What is scanned and how."""
+    # Data of another distribution differ by themselves.
+    target = _TARGETS[arguments.shift] if arguments.data is None else {"data": arguments.data}
+    names = _SAMPLING if arguments.data is not None else ("phantom", *_SAMPLING)
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    return RunConfig(**target | given)
+
+
+def _told(arguments: Namespace) -> list[str]:
+    """The target as bench.train is told."""
+    target = _target(arguments)
+    found = ["--data", target.data] if target.data is not None else ["--phantom", target.phantom]
+    found += ["--shift", *(f"{name}={size:g}" for name, size in target.shift)] if target.shift else []
+    for name in _SAMPLING:
+        # Of data with masks of their own no such flag is true.
+        if getattr(arguments, name) is not None or getattr(target, name) != getattr(RunConfig(), name):
+            found += [f"--{name.replace('_', '-')}", str(getattr(target, name))]
     return found
 
 
-def _arguments_of(arguments: Namespace, weights: str, state: str) -> list[str]:
-    """Of bench.attack, but for --output."""
+def _carry_out(study: Path, arguments: Namespace, argv: list[str]) -> Runs:
+    """The run of each model and state, carried out as far as it is not done."""
+    from bench.run.series import run_once  # these import JAX, as the runs do
+    from bench.slices.own_mask import settled
+
+    found = {}
+    weights = {model: _weights(arguments, model) for model in MODELS}
+    for model, state in itertools.product(MODELS, STATES):
+        print(f"{WORDS[model]}, {state} test-time training", file=sys.stderr)
+        config = configuration(arguments, weights[model], state)
+        config = settled(config, [*argv, *command_line(config)])
+        takes = partial(_same_weights, source=weights[model])
+        output, again = study / f"{model}-{state}", ["bench.ttt", *argv]
+        found[model, state] = run_once(config, output, again, takes, device=arguments.device)
+    return found
+
+
+def configuration(arguments: Namespace, weights: str, state: str) -> RunConfig:
+    """The run of a network of these weights, before or after test-time training."""
     before, after = _METHODS[arguments.network]
-    found = ["--method", before if state == "before" else after, "--weights", weights, "--eps", "0"]
-    found += [*_target(arguments), "--limit", str(arguments.limit), "--device", arguments.device]
-    if state == "after" and arguments.set:
-        found += ["--set", *(f"{name}={value}" for name, value in arguments.set)]
-    return found
+    return replace(
+        _target(arguments),
+        method=before if state == "before" else after,
+        settings=tuple(arguments.set) if state == "after" else (),
+        weights=weights,
+        eps=(0.0,),
+        limit=arguments.limit,
+    )
 
 
-def _carry_out(folder: Path, argv: list[str]) -> int:
-    """Begin a run, go on with it, or leave it where it is done; returns the exit code of bench.attack."""
-    from bench.record.record import read_run
-    from bench.slices.own_mask import settled  # imports JAX, as the runs do
-
-    wanted = settled(attack.configuration(attack.parser().parse_args(argv)), argv)
-    for path in _runs(folder):
-        record = read_run(path)
-        if record.get("fingerprint") == wanted.fingerprint() and _same_weights(record, wanted.weights):
-            if record["status"] == "done":
-                return SOME_FAILED if record.get("failed") else DONE
-            argv = ["--resume", str(path)]
-            break
-    else:
-        argv = [*argv, "--output", str(folder)]
-    # Tables of the single runs are no results of the study.
-    with redirect_stdout(sys.stderr):
-        return attack.main(argv)
-
-
-def _same_weights(record: dict[str, Any], source: str | None) -> bool:
+def _same_weights(before: Stored, source: str) -> bool:
     """Whether the weights of this name are still those that the run had."""
     from data_prep.cases import InputError
     from data_prep.weights import read_weights  # imports JAX, as the runs do
 
-    weights = [one.get("weights") for one in record.get("methods", {}).values()]
+    weights = [one.get("weights") for one in before.record.methods.values()]
     try:
-        return [one and one["sha256"] for one in weights] == [read_weights(str(source)).sha256]
+        return [one and one["sha256"] for one in weights] == [read_weights(source).sha256]
     except InputError:
         return False  # the run itself will say why
 
 
-def _newest(folder: Path) -> Path:
-    """The newest run that is done."""
-    from bench.record.record import read_run  # imports NumPy
+def _done(study: Path) -> Runs:
+    """The newest run that is done, of each model and state."""
+    from bench.record.record import read  # these import NumPy
+    from bench.record.run_record import read_run
 
-    for path in _runs(folder):
-        if read_run(path)["status"] == "done":
-            return path
-    raise InputFileError(f"{folder}: holds no run that is done; leave --redraw out")
-
-
-def _runs(folder: Path) -> list[Path]:
-    """Run folders, the newest first."""
-    return sorted((path.parent for path in folder.glob("*/run.json")), reverse=True)
+    found = {}
+    for model, state in itertools.product(MODELS, STATES):
+        folder = study / f"{model}-{state}"
+        paths = sorted((path.parent for path in folder.glob("*/run.json")), reverse=True)
+        path = next((path for path in paths if read_run(path).done), None)
+        if path is None:
+            raise InputFileError(f"{folder}: holds no run that is done; leave --redraw out")
+        found[model, state] = read(path)
+    return found
 
 
 if __name__ == "__main__":

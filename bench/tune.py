@@ -12,13 +12,18 @@ import argparse
 import json
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.plan.catalogue import METHODS, NETWORKS, TEST_TIME
 from bench.plan.errors import DONE, SOME_FAILED
 from bench.shell.arguments import Parser, integer, number, one_of, setting
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling, add_settings
+from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
+
+if TYPE_CHECKING:
+    from bench.studies.tuning.tuning import TuneConfig
 
 
 def parser() -> Parser:
@@ -80,15 +85,31 @@ def _values(text: str) -> tuple[str, tuple[str, ...]]:
     return name, found
 
 
+def configuration(arguments: Namespace) -> TuneConfig:
+    """What the flags ask."""
+    from bench.studies.tuning.tuning import TuneConfig  # imports JAX
+
+    return TuneConfig(
+        base=unattacked(arguments, method=arguments.method, settings=tuple(arguments.set)),
+        grid=tuple(arguments.grid),
+        count=arguments.random,
+        seed=arguments.seed,
+        images=arguments.images,
+        eps=tuple(arguments.worst_case or ()),
+        steps=arguments.steps,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
         from bench.studies.tuning.tuning import tuned  # imports JAX
-        from bench.studies.tuning.worst_case import best_under_attack, columns, sentence, worst_case
+        from bench.studies.tuning.worst_case import best_under_attack, columns, sentence
 
-        found = tuned(arguments)
-        asked = worst_case(arguments)
+        config = configuration(arguments)
+        found = tuned(config, None if arguments.output is None else Path(arguments.output), arguments.device)
+        asked = config.worst_case
         worst = [] if asked is None else best_under_attack(found["candidates"], asked)
         for reason in found["failed"].values():
             print(f"failed: {reason}", file=sys.stderr)

@@ -47,15 +47,15 @@ def keep(name: str, runs: list[Path]) -> None:
     """Write the rows by image of finished runs, rounded to six digits, and what decided them."""
     for run in runs:
         record = read(run)
-        config = record.run["config"]
+        content, config = record.run.content(), record.run.config
         folder = RECORDS / name / "-".join([config["method"], *_changed(config)])
         folder.mkdir(parents=True, exist_ok=True)
         data = config["data"] and Path(config["data"]).name
-        told = {key: record.run[key] for key in _KEPT if key in record.run}
-        told |= {"config": config | {"data": data}, "argv": [], "data": data or record.run["data"], "threat_model": {}}
+        told = {key: content[key] for key in _KEPT if key in content}
+        told |= {"config": config | {"data": data}, "argv": [], "data": data or record.run.data, "threat_model": {}}
         (folder / "run.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         metrics = {"psnr", "ssim", config.get("loss", "nmse")} - {"nmse"}
-        rows = (json.dumps(_rounded(row)) + "\n" for row in record.rows if row["metric"] in metrics)
+        rows = (json.dumps(_rounded(row.line())) + "\n" for row in record.rows if row.metric in metrics)
         (folder / "images.jsonl").write_text("".join(rows), encoding="utf-8")
 
 
@@ -85,7 +85,7 @@ def _markdown(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _mean(record: Record, metric: str, state: str, **wanted: Any) -> float:
-    return fmean(row[state] for row in record.select(metric=metric, **wanted))
+    return fmean(getattr(row, state) for row in record.select(metric=metric, **wanted))
 
 
 def _by_epsilon(name: str) -> str:
@@ -93,7 +93,7 @@ def _by_epsilon(name: str) -> str:
     record, rows = _record(name), []
     for eps in record.eps:
         psnr = record.select(metric="psnr", eps=eps)
-        interval = of_mean([row["attacked"] for row in psnr], [row["volume"] for row in psnr])
+        interval = of_mean([row.attacked for row in psnr], [row.volume for row in psnr])
         cells = [f"{eps:g}", *(f"{_mean(record, 'psnr', state, eps=eps):.2f}" for state in _STATES)]
         cells.append("" if interval is None else f"±{(interval.high - interval.low) / 2:.2f}")
         rows.append(cells + [f"{_mean(record, 'ssim', state, eps=eps):.3f}" for state in _STATES[1:]])
@@ -136,7 +136,7 @@ def _losses(folder: str, squared: str, *methods: str) -> str:
         cells, cases = [method], set(_record(f"{folder}/{method}-ssim").names("case"))
         for loss, (metric, style) in kinds.items():
             record = _record(f"{squared}/{method}" if loss == "nmse" else f"{folder}/{method}-{loss}")
-            record = record._replace(rows=[row for row in record.rows if row["case"] in cases])
+            record = record._replace(rows=[row for row in record.rows if row.case in cases])
             attacked, clean = (style.format(_mean(record, metric, state, eps=0.05)) for state in ("attacked", "clean"))
             cells.append(f"{attacked} ({clean})")
         rows.append(cells)

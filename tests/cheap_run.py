@@ -6,6 +6,7 @@ import numpy as np
 from bench import attack
 from bench.evaluate.outcome import Result
 from bench.figures import overview
+from bench.record.rows import Row, SearchRow
 from bench.run import executor, finish
 from data_prep import phantom
 from data_prep.names import checksum
@@ -41,13 +42,13 @@ def _result(prepared):
     common = {"case": prepared.name, "source": "zero_filled", "attack": "pgd", "eps": 0.05}
     scores = dict(zip(("clean", "noise", "attacked"), random.uniform(10, 20, 3).tolist(), strict=True))
     rows = [
-        common | {"volume": prepared.name, "victim": "zero_filled", "metric": metric, "flags": []} | scores
+        Row(**common | {"volume": prepared.name, "victim": "zero_filled", "metric": metric, "flags": ()} | scores)
         for metric in ("psnr", "ssim")
     ]
     picture = np.full((2, 2), random.uniform(), np.float16)
     return Result(
         rows,
-        [common | {"trace": [0.1], "restarts": [0.1]}],
+        [SearchRow(**common | {"trace": (0.1,), "restarts": (0.1,)})],
         None,
         {f"{prepared.name}|truth": picture},
         {f"{prepared.name}|0.05": picture},

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.record.records import COLUMNS
+from bench.record.summary import COLUMNS
 from bench.run import batch_size
 from data_prep import phantom
 from jaxcs.attacks import ATTACKS

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from bench import features
+from bench.record.records import RunFolder
 from bench.slices.prepare import prepare
-from bench.studies.features import findings, places, session, units
+from bench.studies.features import findings, places, units
 from bench.studies.features.boxes import box_scores, clipped
-from bench.studies.features.config import configuration
 from bench.studies.features.functions import build
 from bench.studies.features.one_slice import prepare_slice
+from bench.studies.features.study import subjects_of
 from data_prep import phantom
 from data_prep.cases import Box
 from jaxcs.complex import magnitude
@@ -63,10 +64,10 @@ def test_names_are_those_of_the_registries():
 
 
 def test_a_linear_method_s_map_follows_from_linearity(data):
-    config = configuration(
+    config = features.configuration(
         features.parser().parse_args(["--data", str(data), *SAMPLING, "--method", "sense", "--draws", "0"])
     )
-    (subject,) = session.subjects_of(config)
+    (subject,) = subjects_of(config)
     case = phantom.case("knee", "train", 0, SHAPE)
     prepared = prepare(case._replace(maps=coil_maps(case.kspace)), config.base)
     one = prepare_slice(config, {}, subject, prepared)
@@ -113,7 +114,7 @@ def test_a_map_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, monke
     stored = json.loads((part / "run.json").read_text())
     assert (stored["status"], stored["resumed"]) == ("done", 1)
     assert (part / "figure.png").read_bytes().startswith(b"\x89PNG")
-    rows = units.read_rows(session.RunFolder(whole), "feature")
+    rows = units.read_rows(RunFolder(whole), "feature")
     assert len(rows) == 7 * 5
     assert all(0 < row["kept"] < 1.5 and row["detectability_whole"] > 0 for row in rows)
 
@@ -122,7 +123,7 @@ def test_sizes_use_the_same_places_for_every_method_and_rank_them(data, tmp_path
     flags = ["--study", "sizes", "--sizes", "2", "3", "--placements", "2", "--draws", "0", "--limit", "1"]
     code, folder = started(data, tmp_path / "out", "sense", *flags)
     assert code == 0
-    rows = units.read_rows(session.RunFolder(folder), "feature")
+    rows = units.read_rows(RunFolder(folder), "feature")
     where = {
         name: [(row["row"], row["column"], row["size"]) for row in rows if row["method"] == name]
         for name in ("zero_filled", "sense")
@@ -136,7 +137,7 @@ def test_the_search_is_no_better_for_the_method_than_the_map(data, tmp_path):
     flags = ["--study", "worst", "--stride", "8", "--draws", "3", "--visibility", "0.5", "--contrast", "0.5"]
     code, folder = started(data, tmp_path / "out", *flags)
     assert code == 0
-    (row,) = units.read_rows(session.RunFolder(folder), "search")
+    (row,) = units.read_rows(RunFolder(folder), "search")
     assert row["kept_worst"] <= row["kept_place"] + 1e-5 <= row["kept_grid"] + 2e-5
     assert row["kept_worst"] < row["kept_random_least"]
     assert row["contrast_to_noise"]["worst"] >= 0.4
@@ -238,7 +239,7 @@ def test_the_boxes_of_a_file_are_scored(data, tmp_path):
         file["box_labels"] = np.bytes_(b"tear")
     code, folder = started(data, tmp_path / "out", "sense", "--study", "boxes")
     assert code == 0
-    rows = units.read_rows(session.RunFolder(folder), "box")
+    rows = units.read_rows(RunFolder(folder), "box")
     assert [(row["image"], row["method"], row["label"]) for row in rows] == [
         ("small.h5:1", name, "tear") for name in ("zero_filled", "sense")
     ]

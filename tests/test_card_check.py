@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bench.findings.card_check import below_card
+from tests.rows import record, row
 
 CONFIG = {"mask": "random", "acceleration": 4.0, "center_fraction": 0.08, "data": None, "phantom": "knee", "shift": {}}
 CONFIG |= {"only": None, "region": None}
@@ -12,19 +13,12 @@ CONFIG |= {"only": None, "region": None}
 def run(validation, trained=None, method="unet", **changes):
     card = {"method": "unet", "training": CONFIG | (trained or {}), "validation": validation}
     described = {"method": method, "weights": {"sha256": "0", "card": card}}
-    return {"config": CONFIG | changes, "methods": {method: described, "l1": {"method": "l1", "weights": None}}}
+    return record(config=CONFIG | changes, methods={method: described, "l1": {"method": "l1", "weights": None}})
 
 
 def rows(values, victim="unet"):
     return [
-        {
-            "case": f"{index}",
-            "volume": f"{index}",
-            "victim": victim,
-            "metric": metric,
-            "eps": eps,
-            "clean": value * scale,
-        }
+        row(case=f"{index}", volume=f"{index}", source=victim, metric=metric, eps=eps, clean=value * scale)
         for index, value in enumerate(values)
         for metric, scale in (("ssim", 1.0), ("psnr", 30.0))
         for eps in (0.02, 0.05)
@@ -82,6 +76,6 @@ def test_files_are_the_same_by_name_and_other_methods_are_not_the_card_s():
 
 @pytest.mark.parametrize("card", [None, {}, {"method": "unet"}, {"method": "unet", "training": [], "validation": 3}])
 def test_a_card_that_says_little_is_no_reason_to_stop(card):
-    told = {"config": CONFIG, "methods": {"unet": {"method": "unet", "weights": {"sha256": "0", "card": card}}}}
+    told = record(config=CONFIG, methods={"unet": {"method": "unet", "weights": {"sha256": "0", "card": card}}})
     assert below_card(rows([0.1] * 9), told) == {}
-    assert below_card(rows([0.1] * 9), {"config": CONFIG}) == {}
+    assert below_card(rows([0.1] * 9), record(config=CONFIG)) == {}

@@ -14,6 +14,7 @@ from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.metrics import ssim
 from tests.cheap_run import SHAPE, cheapen, start, write_volume
+from tests.rows import record
 from tests.run_folder import write_run
 
 REGION = (4, 8, 20, 16)
@@ -48,21 +49,21 @@ def test_data_under_sampled_by_their_own_mask_have_none(half):
 def test_a_run_records_it_for_each_image_and_says_its_mean(tmp_path, monkeypatch, capsys):
     cheapen(monkeypatch)
     _, folder = start(write_volume(tmp_path / "v.h5"), tmp_path / "out")
-    record = json.loads((folder / "run.json").read_text())
-    found = [one["ceiling"] for one in record["sampling"].values()]
+    content = json.loads((folder / "run.json").read_text())
+    found = [one["ceiling"] for one in content["sampling"].values()]
     assert len(found) == 2
     assert all(5 < one["psnr"] < 30 and 0 < one["ssim"] < 1 for one in found)
     mean = np.mean([one["psnr"] for one in found])
     assert f"the best that these maps allow: {mean:.2f} dB PSNR, SSIM" in capsys.readouterr().out
-    assert record["methods"]["zero_filled"]["maps"] == "fixed"
+    assert content["methods"]["zero_filled"]["maps"] == "fixed"
 
 
 def run(ceilings, maps="fixed", failed=()):
-    return {
-        "methods": {"a": {"maps": "not used"}, "b": {"maps": maps}},
-        "sampling": {str(index): {"ceiling": one} for index, one in enumerate(ceilings)},
-        "failed": dict.fromkeys(failed, "why"),
-    }
+    return record(
+        methods={"a": {"maps": "not used"}, "b": {"maps": maps}},
+        sampling={str(index): {"ceiling": one} for index, one in enumerate(ceilings)},
+        failed=dict.fromkeys(failed, "why"),
+    )
 
 
 def test_the_mean_is_of_what_is_known():
@@ -72,7 +73,7 @@ def test_the_mean_is_of_what_is_known():
     assert "30.00 dB PSNR, SSIM 0.850" in sentence(run([one, {"psnr": None, "ssim": 0.9}], "reestimated"))
     assert sentence(run([None, None])) is None
     assert sentence(run([one], maps="not used")) is None
-    assert sentence({"sampling": {"0": {}}, "failed": {}}) is None
+    assert sentence(record(sampling={"0": {}})) is None
 
 
 def test_the_page_has_it_beside_the_clean_scores(tmp_path):

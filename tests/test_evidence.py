@@ -8,8 +8,10 @@ import pytest
 from bench.evaluate.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
 from bench.findings import solver_error
 from bench.findings.matrix import findings
-from bench.record.records import COLUMNS, FLAGS, summarise
+from bench.record.records import FLAGS
+from bench.record.summary import COLUMNS, summarise
 from bench.run.table import render
+from tests.rows import row
 
 CONVERGED = np.array([1.0, 1.98, 2.0, 2.0])
 
@@ -48,17 +50,11 @@ def test_each_flag_of_a_victim_is_raised_by_its_own_fault():
 
 
 def test_flags_that_need_several_rows():
-    rows = [
-        {"source": source, "victim": victim, "eps": eps, "flags": []}
-        for source in "ab"
-        for victim in "ab"
-        for eps in (0.1, 0.2)
-    ]
-    distances = {(row["source"], row["victim"], row["eps"]): 1.0 for row in rows}
+    rows = [row(source=source, victim=victim, eps=eps) for source in "ab" for victim in "ab" for eps in (0.1, 0.2)]
+    distances = {(one.source, one.victim, one.eps): 1.0 for one in rows}
     distances |= {("a", "a", 0.1): 2.0, ("b", "b", 0.2): 1.5, ("a", "b", 0.1): 1.2}
-    flag_across(rows, distances)
-    flagged = {(row["source"], row["victim"], row["eps"]): row["flags"] for row in rows if row["flags"]}
-    assert flagged == {("a", "a", 0.2): ["not monotone"], ("b", "b", 0.1): ["transfer stronger"]}
+    flagged = {(one.source, one.victim, one.eps): one.flags for one in flag_across(rows, distances) if one.flags}
+    assert flagged == {("a", "a", 0.2): ("not monotone",), ("b", "b", 0.1): ("transfer stronger",)}
 
 
 def test_every_flag_is_explained_and_what_was_not_checked_is_said():
@@ -80,8 +76,15 @@ def test_a_clean_image_below_the_zero_filled_one_is_flagged_by_either_metric():
 def several(shifts):
     psnr = {("a", "a"): 20.0, ("b", "a"): 25.0, ("a", "b"): 15.0, ("b", "b"): 18.0}
     return [
-        {"case": case, "volume": case, "source": source, "victim": victim, "metric": "psnr", "eps": 0.05, "clean": 30.0}
-        | {"noise": 29.0, "attacked": value + shift * (1 if source == victim else 0.5)}
+        row(
+            case=case,
+            volume=case,
+            source=source,
+            victim=victim,
+            clean=30.0,
+            noise=29.0,
+            attacked=value + shift * (1 if source == victim else 0.5),
+        )
         for case, shift in shifts.items()
         for (source, victim), value in psnr.items()
     ]
@@ -99,7 +102,7 @@ def test_findings_say_who_is_hurt_by_whom():
     assert "stronger on 100% of the results" in told[2]
     assert told[-1] == "published: each method is hurt most by its own attack: in part."
     assert told[-2] == "published: every method is sensitive to small perturbations: yes."
-    assert findings([row for row in rows if row["source"] == "a"]) == []
+    assert findings([one for one in rows if one.source == "a"]) == []
 
 
 def test_of_few_volumes_findings_name_ranges_and_of_one_image_there_are_none():
@@ -116,8 +119,15 @@ def test_the_order_of_the_families_stands_beside_that_of_the_paper():
     def sentence(lost):
         return findings(
             [
-                {"case": case, "volume": case, "source": source, "victim": victim, "metric": "psnr", "eps": 0.05}
-                | {"clean": 30.0, "noise": 30.0, "attacked": 30.0 - (lost[victim] if source == victim else 0.5)}
+                row(
+                    case=case,
+                    volume=case,
+                    source=source,
+                    victim=victim,
+                    clean=30.0,
+                    noise=30.0,
+                    attacked=30.0 - (lost[victim] if source == victim else 0.5),
+                )
                 for case in ("one", "two")
                 for source in lost
                 for victim in lost
@@ -135,27 +145,23 @@ def test_the_order_of_the_families_stands_beside_that_of_the_paper():
 
 def summary_rows(volumes, zero_filled=0.5):
     """Rows of one method with an image a volume; SSIM under attack is 0.1, 0.2 and so on."""
-    common = {"source": "unet", "victim": "unet", "attack": "pgd", "eps": 0.05, "metric": "ssim"}
-    rows = [
-        common | {"case": f"{i}", "volume": f"{i}", "clean": 0.4, "noise": 0.4, "attacked": 0.1 * (i + 1)}
-        for i in range(volumes)
-    ]
-    return [row | ({} if zero_filled is None else {"zero_filled": zero_filled}) for row in rows]
+    common = {"source": "unet", "metric": "ssim", "clean": 0.4, "noise": 0.4, "zero_filled": zero_filled}
+    return [row(case=f"{i}", volume=f"{i}", attacked=0.1 * (i + 1), **common) for i in range(volumes)]
 
 
 def test_a_summary_has_an_interval_or_a_range_or_nothing_and_says_which():
     (one,), (few,), (many,) = (summarise(summary_rows(count)) for count in (1, 2, 5))
-    assert tuple(one) == tuple(few) == tuple(many) == COLUMNS
+    assert tuple(one.line()) == COLUMNS
     names = ("ci95", "low", "high", "interval", "volumes")
-    assert [one[name] for name in names] == [None, None, None, None, 1]
-    assert [few[name] for name in names] == [None, 0.1, 0.2, "range", 2]
+    assert [getattr(one, name) for name in names] == [None, None, None, None, 1]
+    assert [getattr(few, name) for name in names] == [None, 0.1, 0.2, "range", 2]
     half = 2.776445 * np.std([0.1, 0.2, 0.3, 0.4, 0.5], ddof=1) / np.sqrt(5)
-    assert many["interval"] == "95 %"
-    assert (many["ci95"], many["low"]) == (pytest.approx(half), pytest.approx(0.3 - half))
-    assert (few["zero_filled"], few["clean"]) == (0.5, 0.4)
+    assert many.interval == "95 %"
+    assert (many.ci95, many.low) == (pytest.approx(half), pytest.approx(0.3 - half))
+    assert (few.zero_filled, few.clean) == (0.5, 0.4)
     # A record of an older version, and a record that a newer version has continued.
-    assert summarise(summary_rows(2, None))[0]["zero_filled"] is None
-    assert summarise([*summary_rows(1), *summary_rows(2, None)[1:]])[0]["zero_filled"] is None
+    assert summarise(summary_rows(2, None))[0].zero_filled is None
+    assert summarise([*summary_rows(1), *summary_rows(2, None)[1:]])[0].zero_filled is None
 
 
 def test_the_printed_table_names_ranges_and_what_speaks_against_clean_images():
@@ -176,14 +182,13 @@ def test_the_printed_table_names_ranges_and_what_speaks_against_clean_images():
 
 
 def test_how_far_solvers_are_from_their_minimisers_is_said_by_method():
-    def row(victim, *errors):
-        return {"victim": victim} | {
-            f"solver_error_{state}": error for state, error in zip(("clean", "noise", "attacked"), errors, strict=True)
-        }
+    def of(victim, *errors):
+        names = ("solver_error_clean", "solver_error_noise", "solver_error_attacked")
+        return row(source=victim, **dict(zip(names, errors, strict=True)))
 
-    rows = [row("l1", 1e-4, 2e-4, 3e-4), row("tv", 1e-4, 1e-4, 0.02), row("unet", None, None, None)]
+    rows = [of("l1", 1e-4, 2e-4, 3e-4), of("tv", 1e-4, 1e-4, 0.02), of("unet", None, None, None)]
     assert solver_error.sentence(rows) == (
         "solvers: every image of l1 is within 0.0003 of its minimiser; 33% of the reconstructions of tv are over 0.001 "
         "from their minimiser, the farthest 0.02 (estimated, relative)"
     )
-    assert solver_error.sentence([row("unet", None, None, None), {"victim": "l1"}]) is None
+    assert solver_error.sentence([of("unet", None, None, None), row()]) is None

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.nets import count_parameters
+from jaxcs.nets import convolution, count_parameters
 from jaxcs.nets.fbpconvnet import fbpconvnet, max_pool, transposed_convolve_by_two
 from jaxcs.recon.fbpconvnet import PRESETS, Config, acquisition, build, full_acquisition, network_input
 from tests.asserts import relative_error
@@ -32,15 +33,34 @@ def stored_parameters():
     return params
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_form():
+    """XLA's convolution for any number of channels, which compiles faster; the other forms have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "_FEW_CHANNELS", 0)
+        patch.setattr(convolution, "_FEW_FOR_KERNEL", 0)
+        yield
+
+
+class Tiny(NamedTuple):
+    """A compiled method with parameters and a sinogram, and the gradient of the image's energy in a sinogram."""
+
+    apply: Any
+    params: Any
+    sinogram: Any
+    energy_and_gradient: Any
+
+
 @pytest.fixture(scope="module")
-def tiny():
-    """The method, its parameters, and a sinogram of a square."""
+def tiny(one_form):
     method = build(TINY)
     # A correction that is not small, unlike that of the first parameters.
     params = jax.tree.map(lambda leaf: 20 * leaf if leaf.ndim > 1 else leaf, method.init(KEY))
     image = np.zeros((16, 16), np.float32)
     image[5:11, 4:9] = 2.0
-    return method, params, acquisition(TINY).forward(image)
+    energy = quick(jax.value_and_grad(lambda y, params: jnp.sum(method.apply(params, y, KEY) ** 2)))
+    sinogram = acquisition(TINY).forward(image)
+    return Tiny(quick(lambda y: method.apply(params, y, KEY)), params, sinogram, lambda y: energy(y, params))
 
 
 def test_network_is_pytorchs():
@@ -85,7 +105,7 @@ def test_papers_configuration():
 
 
 def test_first_parameters():
-    params = fbpconvnet(16, 1).init(KEY)
+    params = quick(fbpconvnet(16, 1).init)(KEY)
     for path, leaf in jax.tree.leaves_with_path(params):
         if path[-1].key == "kernel" and leaf.size > 1000:
             assert abs(np.std(leaf) / 0.01 - 1) < 0.1
@@ -96,31 +116,29 @@ def test_first_parameters():
 
 
 def test_method_is_the_network_of_the_filtered_back_projection(tiny):
-    method, params, sinogram = tiny
+    sinogram = tiny.sinogram
     fbp = acquisition(TINY).fbp(sinogram)
     x, scale = network_input(TINY, sinogram)
     assert abs(np.max(np.abs(x)) - 1) < 1e-6
     assert relative_error(x * scale, fbp) < 1e-6
-    image = method.apply(params, sinogram, KEY)
-    assert relative_error(image, scale * fbpconvnet(2, 1).apply(params, x)) < 1e-6
+    image = tiny.apply(sinogram)
+    assert relative_error(image, scale * quick(fbpconvnet(2, 1).apply)(tiny.params, x)) < 1e-5
     assert relative_error(image, fbp) > 0.02  # the network does something
     assert np.min(image) < 0  # and its sign is kept
 
 
 def test_method_is_scale_equivariant_unless_the_scale_is_given(tiny):
-    method, params, sinogram = tiny
-    image = method.apply(params, sinogram, KEY)
-    assert relative_error(method.apply(params, 1000 * sinogram, KEY), 1000 * image) < 1e-5
-    given = build(replace(TINY, scale="given"))
-    assert relative_error(given.apply(params, 1000 * sinogram, KEY), 1000 * given.apply(params, sinogram, KEY)) > 0.01
+    sinogram = tiny.sinogram
+    assert relative_error(tiny.apply(1000 * sinogram), 1000 * tiny.apply(sinogram)) < 1e-5
+    given = quick(lambda y: build(replace(TINY, scale="given")).apply(tiny.params, y, KEY))
+    assert relative_error(given(1000 * sinogram), 1000 * given(sinogram)) > 0.01
     large = replace(TINY, peak=500.0)
     assert abs(np.max(np.abs(network_input(large, sinogram)[0])) - 500) < 1e-3
 
 
 def test_gradient_in_the_sinogram(tiny):
     """Against central differences along the gradient itself: an attack follows it."""
-    method, params, sinogram = tiny
-    loss = quick(jax.value_and_grad(lambda y: jnp.sum(method.apply(params, y, KEY) ** 2)))
+    loss, sinogram = tiny.energy_and_gradient, tiny.sinogram
     gradient = loss(sinogram)[1]
     step = 1e-3 * jnp.linalg.norm(sinogram) * gradient / jnp.linalg.norm(gradient)
     slope = (loss(sinogram + step)[0] - loss(sinogram - step)[0]) / (2 * jnp.linalg.norm(step))
@@ -129,13 +147,12 @@ def test_gradient_in_the_sinogram(tiny):
 
 def test_views_of_zeros_give_finite_images_and_gradients(tiny):
     """All views or some of them; zeros give zeros."""
-    method, params, sinogram = tiny
-    both = quick(jax.value_and_grad(lambda y: jnp.sum(method.apply(params, y, KEY) ** 2)))
+    sinogram = tiny.sinogram
     for y in (jnp.zeros_like(sinogram), sinogram.at[2:4].set(0)):
-        value, gradient = both(y)
+        value, gradient = tiny.energy_and_gradient(y)
         assert np.isfinite(value)
         assert np.all(np.isfinite(gradient))
-    assert not np.any(method.apply(params, jnp.zeros_like(sinogram), KEY))
+    assert not np.any(tiny.apply(jnp.zeros_like(sinogram)))
 
 
 def test_arrays_are_float32_if_jax_has_float64():
@@ -177,7 +194,6 @@ def test_configurations_that_cannot_be_are_refused(change, words):
 
 
 def test_sinograms_of_other_acquisitions_are_refused(tiny):
-    method, params, sinogram = tiny
-    for y in (sinogram[:, :-1], sinogram[:-1], sinogram[:0]):
+    for y in (tiny.sinogram[:, :-1], tiny.sinogram[:-1], tiny.sinogram[:0]):
         with pytest.raises(ValueError, match=r"the sinogram is .*, not \(6, 25\)"):
-            method.apply(params, y, KEY)
+            tiny.apply(y)

@@ -257,7 +257,7 @@ def test_the_phantom_is_made_again(capsys, tmp_path):
     assert code == 0
     assert cases(tmp_path / "hard.csv") == ["phantom-knee-test-0001:0"]
     source = sources.open_source(RunConfig(only=str(tmp_path / "hard.csv")))
-    assert [case.name for case in source.cases()] == cases(tmp_path / "hard.csv")
+    assert [case.name for case in source.read(source.positions)] == cases(tmp_path / "hard.csv")
     assert "only those of" in source.description
 
 

@@ -2,12 +2,12 @@
 
 import os
 import re
-from argparse import Namespace
 from types import SimpleNamespace
 
 import pytest
 
 from bench import shift, ttt
+from bench.plan.config import RunConfig
 from bench.plan.errors import OutputError
 from bench.record.holding import held, held_beside
 from bench.record.records import RunFolder
@@ -86,10 +86,6 @@ def test_of_two_studies_in_one_folder_the_second_is_refused(tmp_path, capsys):
 def test_of_two_tunings_into_one_file_the_second_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "training_examples", lambda *_: ([], "none"))
     monkeypatch.setattr(tuning, "_scores", lambda *_: pytest.fail("it began"))
-    arguments = Namespace(
-        device="auto", grid=[("lam", ("1",))], random=None, seed=0, method="l1", set=[], data=None, phantom="knee",
-        images=1, mask="random", acceleration=4.0, center_fraction=0.08, output=str(tmp_path / "l1.json"),
-        worst_case=None, steps=None,
-    )  # fmt: skip
+    config = tuning.TuneConfig(RunConfig(), (("lam", ("1",)),), images=1)
     with held_beside(tmp_path / "l1.json", "file"), refused(tmp_path / "l1.json", "file"):
-        tuning.tuned(arguments)
+        tuning.tuned(config, tmp_path / "l1.json")

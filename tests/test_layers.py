@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import train
+from bench import attack, train
 from bench.plan import catalogue
+from bench.plan.command_line import command_line
+from bench.plan.config import RunConfig
 from bench.training.step import LOSSES
 from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.masks import MASKS
@@ -77,3 +79,39 @@ def test_importing_the_library_sets_no_global_option():
         "assert dict(jax.config.values) == before"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("argv", "fields"),
+    [
+        ([], {}),
+        (["--method", "varnet"], {"method": "varnet"}),
+        (["--method", "dip"], {"method": "dip"}),
+        (["--threat", "bias"], {"threat": "bias"}),
+        (["--attack", "momentum"], {"attack": "momentum"}),
+        (["--region", "1", "2", "8", "9"], {"region": (1, 2, 8, 9)}),
+    ],
+)
+def test_a_configuration_made_in_python_is_that_of_the_command(argv, fields):
+    assert attack.configuration(attack.parser().parse_args(argv)) == RunConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["--method", "all", "--victims", "all", "--set", "l1.lam=0.1", "--eps", "0", "1e-7", "--seed", "3", "--check"],
+        ["--like", "rc2021", "--norm", "measured"],
+        ["--like", "morshuis2022", "--region", "0", "0", "9", "9"],
+        ["--attack", "rotation", "--shift", "noise=4", "contrast=0.1", "--only", "a list.csv", "--limit", "2"],
+        ["--region", "0", "0", "9", "9", "--aim", "image", "--attack-preset", "bounded", "--step-size", "0.3"],
+    ],
+)
+def test_a_run_that_no_command_began_names_the_command_that_would(argv):
+    config = attack.configuration(attack.parser().parse_args(argv))
+    assert attack.configuration(attack.parser().parse_args(command_line(config))) == config
+
+
+def test_arguments_of_a_command_go_no_further_than_the_command():
+    files = [path for path in (ROOT / "bench").rglob("*.py") if path.parent.name not in ("bench", "shell", "programs")]
+    assert not [path for path in files if "argparse" in imported(path)]

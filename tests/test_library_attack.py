@@ -44,14 +44,14 @@ def test_an_attack_on_l1_is_that_of_the_command():
         key=jax.random.fold_in(new_key(0), checksum(CASE.name)),
     )
 
-    rows = {row["metric"]: row for row in theirs.rows}
+    rows = {row.metric: row for row in theirs.rows}
     for metric, scores in report.scores.items():
         ours = (scores.clean, *scores.noise.tolist(), *scores.attacked.tolist())
-        assert ours == tuple(rows[metric][state] for state in ("clean", "noise", "attacked"))
+        assert ours == tuple(rows[metric].score(state) for state in ("clean", "noise", "attacked"))
     assert np.array_equal(report.perturbation[0], theirs.perturbations[f"{CASE.name}|0.05"])
-    assert (report.attack, report.norm[0]) == ("pgd", rows["psnr"]["norm"])
-    assert set(report.flags[0]) == set(rows["psnr"]["flags"]) - {"maps leave out"}
-    assert report.trace[0].tolist() == theirs.searches[0]["trace"]
+    assert (report.attack, report.norm[0]) == ("pgd", rows["psnr"].norm)
+    assert set(report.flags[0]) == set(rows["psnr"].flags) - {"maps leave out"}
+    assert report.trace[0].tolist() == list(theirs.searches[0].trace)
     assert "l1 under pgd" in str(report)
     assert report.clean.shape == CASE.target.shape
 

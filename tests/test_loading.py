@@ -119,7 +119,7 @@ def test_batches_are_of_one_shape_and_full(folder, batch, sizes):
     source = open_source(config)
     assert source.names[:2] == ["b.h5:0", "b.h5:1"]
     failures = []
-    groups = list(batches(source, config, batch, lambda name, reason: failures.append((name, reason))))
+    groups = list(batches(source, config, batch, lambda name, reason: failures.append((name, reason)), {}))
     assert [len(group) for group in groups] == sizes
     assert [one.name for group in groups for one in group] == [name for name in source.names if name != "c.h5:1"]
     assert all(len({one.data.kspace.shape for one in group}) == 1 for group in groups)

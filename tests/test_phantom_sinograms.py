@@ -42,8 +42,9 @@ def test_sinogram_is_that_of_the_drawing():
     """Up to what pixels can show; each view holds the object's whole mass."""
     drawn = ellipses.random_ellipses(np.random.RandomState(5))
     exact, image = ellipses.sinogram(drawn, RADON), ellipses.draw(drawn, SIZE)
-    # The error is 0.08 if the object is half a pixel lower.
-    assert relative_error(RADON.forward(image.astype(np.float32)), exact) < 0.04
+    assert (
+        relative_error(RADON.forward(image.astype(np.float32)), exact) < 0.04
+    )  # 0.08 if the object is half a pixel lower
     mass = sum(np.pi * one.value * one.radii[0] * one.radii[1] * (SIZE / 2) ** 2 for one in drawn)
     np.testing.assert_allclose(exact.sum(1), mass, rtol=0.02)
     assert np.sum(image) == pytest.approx(mass, rel=0.01)

@@ -7,7 +7,7 @@ import pytest
 from bench.plan.errors import OutputError
 from bench.record import records
 from bench.record.records import RunFolder
-from bench.studies.shift import runs
+from bench.run import series
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +32,12 @@ def test_a_study_finds_the_last_of_them(tmp_path, monkeypatch):
     for _ in range(2):
         folder = RunFolder.create(tmp_path, "l1", "0123abcd")
         folder.write_json("run.json", {})
-    monkeypatch.setattr(runs, "stored", lambda path: path)
+    monkeypatch.setattr(series, "stored", lambda path: path)
 
     class Config:
         fingerprint = staticmethod(lambda: "0123abcd")
 
-    assert runs._before(tmp_path, Config()) == folder.path
+    assert series._of(Config(), tmp_path)[0] == folder.path
 
 
 def test_where_no_folder_can_be_made_that_is_said_once(tmp_path):

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from bench import shift
+from bench.record.record import read
+from bench.run import series
 from bench.slices import case_list
-from bench.studies.shift import begin, runs
+from bench.studies.shift import begin
 from bench.studies.shift.named import AXES, DATA_AXES, PHANTOM_AXES
 from bench.studies.shift.plan import Base, Model, plan
 from bench.studies.shift.study import stored
@@ -82,10 +84,10 @@ def test_what_is_done_is_not_computed_again(study, capsys, monkeypatch):
     folder, argv = study
     before = json.loads((folder / "study.json").read_text())
 
-    def never(*arguments):
+    def never(*arguments, **more):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(runs, "carry_out", never)
+    monkeypatch.setattr(series, "run", never)
     code, out, _ = run(capsys, *argv)
     assert code == 0
     assert out[0].startswith("noise, knee (four times the noise; 2 and 2 images)")
@@ -99,12 +101,12 @@ def test_a_run_that_was_stopped_goes_on(study, capsys, monkeypatch):
     (path / "run.json").write_text(json.dumps(record | {"status": "interrupted"}))
     continued = []
 
-    def go_on(plan, arguments, words, before):
-        continued.append(before.path)
+    def go_on(config, *, output, device, resume):
+        continued.append(resume.path)
         (path / "run.json").write_text(json.dumps(record))
-        return Namespace(folder=Namespace(path=path), record=record)
+        return read(path)
 
-    monkeypatch.setattr(runs, "carry_out", go_on)
+    monkeypatch.setattr(series, "run", go_on)
     assert run(capsys, *argv)[0] == 0
     assert continued == [path]
 
@@ -112,10 +114,10 @@ def test_a_run_that_was_stopped_goes_on(study, capsys, monkeypatch):
 def test_who_stops_a_study_is_told_how_to_go_on(study, capsys, monkeypatch):
     _, argv = study
 
-    def stop(*arguments):
+    def stop(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "carry_out", stop)
+    monkeypatch.setattr(series, "run", stop)
     code, _, err = run(capsys, *argv[:-1], "elsewhere")
     assert code == 130
     assert err[-1] == shlex.join(["python", "-m", "bench.shift", *argv[:-1], "elsewhere"])
@@ -209,7 +211,7 @@ def test_the_method_that_chose_the_images_is_not_compared_on_them():
 
 def test_networks_of_the_phantom_are_those_trained_on_it():
     arguments = shift.parser().parse_args(["anatomy", "--methods", "unet", "l1"])
-    made = begin.planned(["anatomy"], arguments, Path("nowhere"), [])
+    made = begin.planned(shift.asked(arguments), Path("nowhere"), [])
     weights = {one.label: one.fields.get("weights") for one in made.models}
     assert weights == {
         "l1 (knee)": None,
@@ -223,7 +225,7 @@ def test_networks_of_ones_own_stand_beside_shipped_ones_on_the_phantom():
     flags = ["--weights", "wide=unet-phantom-knee", "deep=varnet-phantom-knee"]
     flags += ["--other-weights", "wide=unet-phantom-brain"]
     arguments = shift.parser().parse_args(["anatomy", "--methods", "l1", "unet", *flags])
-    made = begin.planned(["anatomy"], arguments, Path("nowhere"), [])
+    made = begin.planned(shift.asked(arguments), Path("nowhere"), [])
     assert [(one.label, one.group) for one in made.models] == [
         ("l1 (knee)", "sparsity"),
         ("wide (knee)", "unet"),
@@ -263,7 +265,7 @@ def test_choices_of_bench_tune_are_taken_for_their_method_and_data(tmp_path):
         tuned(tmp_path / "dct.json", set={"basis": "dct"}, best={"lam": "0.3"}, phantom="brain"),
     ]
     arguments = shift.parser().parse_args(["anatomy", "--methods", "l1", "l1-dct", "--tuned", *files])
-    made = begin.planned(["anatomy"], arguments, Path("nowhere"), [])
+    made = begin.planned(shift.asked(arguments), Path("nowhere"), [])
     assert {one.label: dict(one.fields["settings"]) for one in made.models} == {
         "l1 (knee)": {"lam": "0.1"},
         "l1-dct (knee)": {"basis": "dct"} | best(begin._TUNED / "l1-dct-knee.json"),
@@ -276,10 +278,9 @@ def test_the_hard_images_of_the_phantom_are_those_of_lowest_score(tmp_path, monk
     arguments = shift.parser().parse_args(["hard", "--methods", "l1", "--limit", "2"])
     scored = [Namespace(case=f"case {index}", volume="v", score=(index - 3) ** 2) for index in range(8)]
     asked = []
-    monkeypatch.setattr(begin, "one_run", lambda config, study, argv: asked.append(config) or (Path("run"), {}))
-    monkeypatch.setattr(begin, "read", lambda path: None)
+    monkeypatch.setattr(begin, "one_run", lambda config, study, argv: asked.append(config))
     monkeypatch.setattr(begin, "scored", lambda records, label, metric, middle: scored)
-    made = begin.planned(["hard"], arguments, tmp_path, [])
+    made = begin.planned(shift.asked(arguments), tmp_path, [])
     assert (asked[0].method, asked[0].limit) == ("sense", 8)
     path = made.tests["knee + hard"].only
     assert case_list.listed(path, [one.case for one in scored], "") == {"case 2", "case 3"}

@@ -209,10 +209,10 @@ def test_sources_shift_what_they_read(tmp_path):
     plain = sources.open_source(RunConfig(data=data))
     config = RunConfig(data=data, shift=(("thickness", 3.0), ("resolution", 0.5)), limit=2)
     source = sources.open_source(config)
-    cases = list(source.cases())
+    cases = list(source.read(source.positions))
     assert source.shapes == [case.kspace.shape for case in cases] == [(8, 20, 16)] * 2
     assert "shifted: thickness 3 (slices that are averaged), resolution 0.5" in source.description
-    whole = list(plain.cases())
+    whole = list(plain.read(plain.positions))
     # Two slices exist at the end of the volume; the neighbour beyond the limit counts.
     for case, neighbours in zip(cases, (whole[:2], whole[:3]), strict=True):
         mean = np.mean([one.kspace for one in neighbours], axis=0)
@@ -244,7 +244,8 @@ def test_under_sampled_files_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"--shift: .*a.h5 is already under-sampled"):
         settled(config, [])
     # Among other, fully sampled files, only their slices fail.
-    found = list(sources.open_source(config).cases())
+    source = sources.open_source(config)
+    found = list(source.read(source.positions))
     assert all(isinstance(case, InputError) and "already under-sampled" in str(case) for case in found)
 
 

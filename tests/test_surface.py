@@ -41,11 +41,11 @@ def test_every_name_is_there_and_documented():
 def test_a_finished_run_is_read_as_rows(tmp_path):
     folder = write_run(tmp_path / "run", shape=(8, 7))
     run, theirs = jaxcs.load_run(folder), read(folder)
-    assert [row.attacked for row in run.rows] == [row["attacked"] for row in theirs.rows]
+    assert [row.attacked for row in run.rows] == [row.attacked for row in theirs.rows]
     assert [(row.case, row.metric, row.flags) for row in run.rows] == [
-        (row["case"], row["metric"], tuple(row["flags"])) for row in theirs.rows
+        (row.case, row.metric, row.flags) for row in theirs.rows
     ]
-    assert run.config == theirs.run["config"]
+    assert run.config == theirs.run.config
     lines = (folder / "images.jsonl").read_text().splitlines()
     (folder / "images.jsonl").write_text("\n".join([*lines, json.dumps({"case": "x:0", "failed": "NaN"})]))
     assert jaxcs.load_run(folder).failed == {"x:0": "NaN"}

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import h5py
 import jax
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from bench import attack, ttt
-from bench.plan.config import RunConfig
+from bench.record.record import read
+from bench.run import series
 from bench.studies.test_time import gap
 from data_prep import phantom
 from data_prep.weights import read_weights
@@ -44,25 +46,19 @@ SCORES = {
 
 @pytest.fixture
 def runs(weights, monkeypatch):
-    """Runs with made-up numbers; the list of requested command lines."""
+    """Runs with made-up numbers; the list of the configurations that were carried out."""
     asked = []
 
-    def run(argv):
-        asked.append(argv)
-        if argv[0] == "--resume":
-            folder = ttt.Path(argv[1])
-            record = json.loads((folder / "run.json").read_text())
-            (folder / "run.json").write_text(json.dumps(record | {"status": "done"}))
-            return 0
-        arguments = attack.parser().parse_args(argv)
-        config = attack.configuration(arguments)
-        output = ttt.Path(arguments.output)
+    def run_once(config, output, again, takes, device):
         model, _, state = output.name.rpartition("-")
-        folder = output / "run"
+        folder = output / f"x-{config.fingerprint()}"
+        if (folder / "run.json").exists():
+            return read(folder)
+        asked.append(config)
         folder.mkdir(parents=True)
-        known = {"method": config.method, "config": {}, "weights": {"sha256": read_weights(arguments.weights).sha256}}
+        known = {"method": config.method, "config": {}, "weights": {"sha256": read_weights(config.weights).sha256}}
         record = {"config": config.to_dict(), "fingerprint": config.fingerprint(), "status": "done", "failed": {}}
-        record |= {"threat_model": {}, "argv": argv, "data": "", "methods": {config.method: known}}
+        record |= {"threat_model": {}, "argv": [], "data": "", "methods": {config.method: known}}
         (folder / "run.json").write_text(json.dumps(record))
         common = {"source": "x", "victim": "x", "attack": "apgd", "eps": 0.0, "flags": []}
         rows = [
@@ -71,9 +67,10 @@ def runs(weights, monkeypatch):
             for metric in ("ssim", "psnr")
         ]
         (folder / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        return 0
+        assert takes(SimpleNamespace(record=read(folder).run))
+        return read(folder)
 
-    monkeypatch.setattr(attack, "main", run)
+    monkeypatch.setattr(series, "run_once", run_once)
     return asked
 
 
@@ -86,9 +83,8 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
     folder = tmp_path / "study"
     assert study(weights, folder, "--set", "n_steps=7") == 0
     assert len(runs) == 8
-    assert all(("n_steps=7" in argv) == ("ttt_unet" in argv) for argv in runs)
-    for argv in runs:
-        assert (argv[argv.index("--eps") + 1], argv[argv.index("--phantom") + 1]) == ("0", "brain")
+    assert all((config.settings == (("n_steps", "7"),)) == (config.method == "ttt_unet") for config in runs)
+    assert all((config.eps, config.phantom) == ((0.0,), "brain") for config in runs)
     out = capsys.readouterr().out
     assert "+0.3000 before test-time training and +0.1500 after: 50 % of it is closed" in out
     assert "published (anatomy, unet, one image of the code's notebooks): 97 %" in out
@@ -101,17 +97,11 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
     assert (folder / "ttt.png").read_bytes().startswith(b"\x89PNG")
     record = json.loads((folder / "ttt.json").read_text())
 
-    # Nothing is left to do.  Then one run was interrupted.
     assert study(weights, folder, "--set", "n_steps=7") == 0
-    assert len(runs) == 8
-    stopped = folder / "source-sup-before" / "run" / "run.json"
-    stopped.write_text(json.dumps(json.loads(stopped.read_text()) | {"status": "interrupted"}))
-    assert study(weights, folder, "--set", "n_steps=7") == 0
-    assert runs[8:] == [["--resume", str(stopped.parent)]]
     assert json.loads((folder / "ttt.json").read_text()) == record
     assert record["argv"][-2:] == ["--set", "n_steps=7"]
     assert ttt.main(["--redraw", "--output", str(folder)]) == 0
-    assert len(runs) == 9
+    assert len(runs) == 8
     # A study that is drawn again still names the command that made it; for a record without a command none is made up.
     assert json.loads((folder / "ttt.json").read_text()) == record
     (folder / "ttt.json").write_text("{}")
@@ -130,22 +120,24 @@ def test_a_study_runs_what_is_missing_and_says_what_it_found(weights, runs, tmp_
 )
 def test_the_target_differs_from_the_source_in_what_the_shift_says(shift, differs, weights, runs, tmp_path):
     assert study(weights, tmp_path / "study", "--shift", shift) == 0
-    for argv in runs:
-        config = attack.configuration(attack.parser().parse_args(argv))
+    for config in runs:
         usual = {"phantom": "knee", "acceleration": 4.0, "shift": (), "center_fraction": 0.08}
         assert {name: getattr(config, name) for name in usual} == usual | differs
 
 
 def test_data_of_ones_own_are_taken_as_they_are(weights, runs, tmp_path):
     assert study(weights, tmp_path / "study", "--shift", "dataset", "--data", "x.h5") == 0
-    config = attack.configuration(attack.parser().parse_args(runs[0]))
+    config = runs[0]
     assert (config.data, config.shift, config.center_fraction) == ("x.h5", (), 0.08)
 
 
 def test_runs_of_other_weights_are_not_taken(weights, tmp_path):
-    config = RunConfig(weights=weights["source-sup"])
-    record = {"methods": {"unet_complex": {"weights": {"sha256": "other"}}}}
-    assert not ttt._same_weights(record, config.weights)
+    def before(sha256):
+        methods = {"unet_complex": {"weights": {"sha256": sha256}}}
+        return SimpleNamespace(record=SimpleNamespace(methods=methods))
+
+    assert not ttt._same_weights(before("other"), weights["source-sup"])
+    assert ttt._same_weights(before(read_weights(weights["source-sup"]).sha256), weights["source-sup"])
 
 
 def test_the_interval_is_by_volume():

@@ -8,7 +8,6 @@ import pytest
 
 from bench import compare, tune
 from bench.findings import paired
-from bench.plan.config import unattacked
 from bench.slices.prepare import prepare
 from bench.studies.tuning import tuning, worst_case
 from bench.studies.tuning.tuned_file import read_tuned
@@ -194,9 +193,9 @@ def test_attacked_scores_are_of_the_methods_default_attack_on_each_image():
     """The scores fall with epsilon, each has its interval, and progress is reported for each image."""
     flags = ["--method", "zero_filled", "--try", "a=1", "--worst-case", "0.5", "0.1", "--steps", "1"]
     arguments = tune.parser().parse_args(flags)
-    asked = worst_case.worst_case(arguments)
+    configuration = tune.configuration(arguments)
+    asked, config = configuration.worst_case, configuration.base
     assert asked.label(0.5) == {"eps": 0.5, "attack": "scout", "steps": 1}
-    config = unattacked(arguments, method="zero_filled")
     examples, _ = training_examples(None, "knee", 2)
     slices = [prepare(examples.case(index), config) for index in range(2)]
     method_config, heard = METHODS["zero_filled"].config(), []

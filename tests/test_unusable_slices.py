@@ -10,7 +10,7 @@ from bench import attack
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UnsuitedError
 from bench.record.lines import Entry
-from bench.record.record import read_run
+from bench.record.run_record import read_run
 from bench.run.finish import doubtful
 from bench.slices import coverage
 from bench.slices.prepare import prepare
@@ -87,7 +87,7 @@ def test_a_slice_that_the_mask_misses_fails_alone(tmp_path, scans):
     assert {one["mask"] for one in record["sampling"].values()} == {"of the file"}
     # Pages can read the record, and the run can be resumed.
     folder = next((tmp_path / "out").iterdir())
-    assert read_run(folder) == record
+    assert read_run(folder).content() == record
     assert go_on(folder) == 1
 
 

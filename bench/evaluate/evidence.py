@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
+from bench.record.rows import Row
 from jaxcs.evidence import CONVERGED as CONVERGED
 from jaxcs.evidence import FLAGS
 from jaxcs.evidence import clean_flags as clean_flags
@@ -27,8 +28,8 @@ def not_checked(several: bool, checked: bool, restarts: int) -> list[str]:
     return missing
 
 
-def flag_across(rows: list[dict[str, Any]], losses: dict[tuple[str, str, float], float]) -> None:
-    """Add the flags that need several rows of one image.
+def flag_across(rows: list[Row], losses: dict[tuple[str, str, float], float]) -> list[Row]:
+    """The rows with the flags that need several rows of one image.
 
     losses: errors by the loss that the attack drives up, by source, victim and epsilon.
     """
@@ -39,7 +40,11 @@ def flag_across(rows: list[dict[str, Any]], losses: dict[tuple[str, str, float],
             worse.add(("transfer stronger", victim, eps))
         if any(other == victim and e < eps and d > value for (other, e), d in own.items()):
             worse.add(("not monotone", victim, eps))
-    for row in rows:
-        if row["source"] == row["victim"]:
-            found = {flag for flag, victim, eps in worse if (victim, eps) == (row["victim"], row["eps"])}
-            row["flags"] = [name for name in FLAGS if name in found or name in row["flags"]]
+    return [_with(row, {flag for flag, *of in worse if of == [row.victim, row.eps]}) for row in rows]
+
+
+def _with(row: Row, found: set[str]) -> Row:
+    """A method under its own attack with more flags."""
+    if row.source != row.victim:
+        return row
+    return replace(row, flags=tuple(name for name in FLAGS if name in found or name in row.flags))

@@ -14,6 +14,7 @@ from bench.evaluate.experiment import Evaluated, Found
 from bench.evaluate.subjects import Subject
 from bench.plan.config import RunConfig
 from bench.plan.conventions import crop
+from bench.record.rows import Row, SearchRow
 from bench.slices.coverage import MOST_LEFT_OUT
 from bench.slices.prepare import Prepared
 from jaxcs.attacks.losses import LOSSES, ImageLoss
@@ -35,10 +36,10 @@ class Outcome(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One slice: lines of images.jsonl and searches.jsonl, why it failed or None, and arrays by name."""
+    """One slice: rows of images.jsonl and searches.jsonl, why it failed or None, and arrays by name."""
 
-    rows: list[dict[str, Any]]
-    searches: list[dict[str, Any]]
+    rows: list[Row]
+    searches: list[SearchRow]
     failure: str | None
     pictures: dict[str, np.ndarray]
     perturbations: dict[str, np.ndarray]
@@ -61,8 +62,8 @@ def result(
     by_label = {one.label: one for one in victims}
     # In the order of the run: mappings that went through JAX are sorted by name.
     labels = [(source.label, eps) for source in sources for eps in config.eps]
-    rows: list[dict[str, Any]] = []
-    searches: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    searches: list[SearchRow] = []
     losses: dict[tuple[str, str, float], float] = {}
     name = prepared.name
     pictures = {f"{name}|truth": np.asarray(prepared.data.target)}
@@ -74,9 +75,15 @@ def result(
         searched = search_flags(eps, one.found, checks)
         attack = by_label[source].attack.name
         searches.append(
-            {"case": name, "source": source, "attack": attack, "eps": eps}
-            | {"trace": one.found.trace.tolist(), "restarts": one.found.restarts.tolist()}
-            | checks
+            SearchRow(
+                case=name,
+                source=source,
+                attack=attack,
+                eps=eps,
+                trace=tuple(one.found.trace.tolist()),
+                restarts=tuple(one.found.restarts.tolist()),
+                **checks,
+            )
         )
         for victim in (label for label in by_label if label in one.scored):
             attacked, noise = one.scored[victim]
@@ -97,17 +104,22 @@ def result(
             flags = raised(holds | (searched if source == victim else {}))
             common: dict[str, Any] = {"case": name, "volume": prepared.volume, "source": source, "victim": victim}
             common |= {"attack": attack, "eps": eps}
-            measured = {"norm": float(one.found.norm), "norm_kspace": float(one.found.norm_kspace), "flags": flags}
+            measured: dict[str, Any] = {
+                "norm": float(one.found.norm),
+                "norm_kspace": float(one.found.norm_kspace),
+                "flags": tuple(flags),
+            }
             measured |= {f"solver_error_{state}": error for state, error in errors.items()}
             if "clamped" in attacked.scores:
                 measured |= {"clamped_clean": float(clean[victim].scores["clamped"]), "clamped": clamped}
             rows += [
-                common | {"metric": metric, "zero_filled": baseline[metric]} | values | measured
+                Row(**common | {"metric": metric, "zero_filled": baseline[metric]} | values | measured)
                 for metric, values in _scores(clean[victim], noise, attacked).items()
             ]
-    flag_across(rows, losses)
-    states = ("zero_filled", "clean", "noise", "attacked")
-    broken = [row["eps"] for row in rows if not np.isfinite([row[state] for state in states]).all()]
+    rows = flag_across(rows, losses)
+    broken = [
+        row.eps for row in rows if not np.isfinite([baseline[row.metric], row.clean, row.noise, row.attacked]).all()
+    ]
     # A norm of NaN counts as 0, so that such a perturbation would pass for a small one.
     broken += [eps for (_, eps), one in outcomes.items() if not np.isfinite(one.found.delta).all()]
     failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from bench.plan.errors import InputFileError
 from bench.record.archives import damaged
 from bench.record.forms import shown
-from bench.record.lines import rows_of
 from bench.record.pictures import Pictures
 from bench.record.records import shown_epsilon
+from bench.record.rows import STATES, Row, State, results
 from data_prep.names import printable
 
 _ERROR_GAIN = 5
@@ -28,24 +28,24 @@ _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
 def draw(folder: Path) -> bytes:
-    """Draw a run folder as PNG."""
-    rows = [row for row in rows_of(folder / "images.jsonl") if row["metric"] == "psnr"]
-    label = rows[0]["source"]
-    rows = [row for row in rows if row["source"] == row["victim"] == label]
+    """The PNG of a run folder."""
+    rows = [row for row in results(folder) if row.metric == "psnr"]
+    label = rows[0].source
+    rows = [row for row in rows if row.source == row.victim == label]
     found, case = pictures(folder)
-    eps = shown_epsilon({row["eps"] for row in rows})
+    eps = shown_epsilon({row.eps for row in rows})
     example = {"truth": found["truth"], "clean": found[f"{label}|clean"], "noise": found[f"{label}|noise|{eps:g}"]}
     example |= {"attacked": found[f"{label}|{label}|{eps:g}"], "perturbation": found[f"{label}|perturbation|{eps:g}"]}
-    scores = next(row for row in rows if row["case"] == case and row["eps"] == eps)
+    scores = next(row for row in rows if row.case == case and row.eps == eps)
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
         truth = example["truth"]
         width = 11.0
         panel = (width * 0.66) / 4 * truth.shape[0] / truth.shape[1]
         figure = Figure(figsize=(width, 2 * panel + 0.95), dpi=110)
         grid = figure.add_gridspec(2, 6, width_ratios=[1, 1, 1, 1, 0.32, 1.55], wspace=0.06, hspace=0.16)
-        _pictures(figure, grid, example, {name: scores[name] for name in ("clean", "noise", "attacked")})
+        _pictures(figure, grid, example, {state: scores.score(state) for state in STATES})
         _curve(figure.add_subplot(grid[:, 5]), rows)
-        title = f"{label} under {rows[0]['attack']}: {printable(case)}, epsilon {eps:g}"
+        title = f"{label} under {rows[0].attack}: {printable(case)}, epsilon {eps:g}"
         figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
         figure.subplots_adjust(left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.12)
         content = io.BytesIO()
@@ -119,19 +119,22 @@ def show(axes: Axes, image: np.ndarray, peak: float, title: str, colours: str, t
         spine.set_visible(False)
 
 
-def _curve(axes: Axes, rows: list[dict[str, Any]]) -> None:
+def _curve(axes: Axes, rows: list[Row]) -> None:
     """Mean PSNR over the images [dB]; under attack, every image is a thin line."""
-    eps = sorted({row["eps"] for row in rows})
-    by_case: dict[str, dict[float, dict[str, Any]]] = {}
+    eps = sorted({row.eps for row in rows})
+    by_case: dict[str, dict[float, Row]] = {}
     for row in rows:
-        by_case.setdefault(row["case"], {})[row["eps"]] = row
-    clean = float(np.mean([cells[eps[0]]["clean"] for cells in by_case.values()]))
+        by_case.setdefault(row.case, {})[row.eps] = row
+    clean = float(np.mean([cells[eps[0]].clean for cells in by_case.values()]))
     for cells in by_case.values():
-        values = [cells[eps[0]]["clean"]] + [cells[e]["attacked"] for e in eps]
+        values = [cells[eps[0]].clean] + [cells[e].attacked for e in eps]
         axes.plot([0, *eps], values, color=_ATTACKED, alpha=0.25, linewidth=0.8)
-    labels = (("noise", _NOISE, "noise of equal norm", -14), ("attacked", _ATTACKED, "attacked", 7))
+    labels: tuple[tuple[State, str, str, int], ...] = (
+        ("noise", _NOISE, "noise of equal norm", -14),
+        ("attacked", _ATTACKED, "attacked", 7),
+    )
     for name, colour, label, above in labels:
-        means = [float(np.mean([cells[e][name] for cells in by_case.values()])) for e in eps]
+        means = [float(np.mean([cells[e].score(name) for cells in by_case.values()])) for e in eps]
         axes.plot([0, *eps], [clean, *means], color=colour, marker="o", markersize=3.5, linewidth=1.8)
         axes.annotate(label, (eps[-1], means[-1]), (-2, above), textcoords="offset points", color=colour, ha="right")
     axes.axhline(clean, color=_CLEAN, linewidth=0.8, linestyle=":")

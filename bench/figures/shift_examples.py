@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.overview import show
-from bench.record.lines import rows_of
 from bench.record.pictures import Pictures
+from bench.record.rows import results
 
 # Number of images besides the truth; more would be too small to see.
 _MOST = 8
@@ -80,5 +80,5 @@ def _row(stack: ExitStack, line: Any, words: str, variants: list[str], folders: 
 
 
 def _scores(folder: Path) -> dict[str, float]:
-    rows = [row for row in rows_of(folder / "images.jsonl") if row["metric"] == "ssim"]
-    return {row["case"]: row["clean"] for row in rows if row["source"] == row["victim"]}
+    rows = [row for row in results(folder) if row.metric == "ssim"]
+    return {row.case: row.clean for row in rows if row.source == row.victim}

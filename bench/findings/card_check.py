@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from bench.plan.intervals import FEWEST, means_by_volume, quantile
+from bench.record.rows import Row
+from bench.record.run_record import RunRecord
 
 # The check looks at both metrics of every network, so 95 % would raise too many false alarms.
 _CONFIDENCE = 0.99
@@ -16,7 +18,7 @@ _SAMPLING = ("mask", "acceleration", "center_fraction")
 _WORDS = {"ssim": "SSIM {:.3f}", "psnr": "PSNR {:.2f} dB"}
 
 
-def below_card(rows: list[dict[str, Any]], run: dict[str, Any]) -> dict[str, str]:
+def below_card(rows: list[Row], run: RunRecord) -> dict[str, str]:
     """Find networks that score clearly less on clean data than their cards state.
 
     A card is comparable under three conditions.  Its validation images were of the same phantom, or of a file of this
@@ -34,8 +36,8 @@ def below_card(rows: list[dict[str, Any]], run: dict[str, Any]) -> dict[str, str
     Returns:
         A sentence for each such network, by victim.
     """
-    config, found = run["config"], {}
-    for victim, method in run.get("methods", {}).items():
+    config, found = run.config, {}
+    for victim, method in run.methods.items():
         card = (method.get("weights") or {}).get("card")
         if card is None or not _comparable(card, method.get("method"), config):
             continue
@@ -71,11 +73,9 @@ def _comparable(card: Any, method: Any, config: dict[str, Any]) -> bool:
     return PurePath(str(data)).name == PurePath(str(own)).name
 
 
-def _by_volume(rows: list[dict[str, Any]], victim: str, metric: str) -> list[float]:
+def _by_volume(rows: list[Row], victim: str, metric: str) -> list[float]:
     """Clean mean of each volume."""
-    cases = {
-        (row["case"], row["volume"]): row["clean"] for row in rows if (row["victim"], row["metric"]) == (victim, metric)
-    }
+    cases = {(row.case, row.volume): row.clean for row in rows if (row.victim, row.metric) == (victim, metric)}
     return means_by_volume(np.array(list(cases.values())), [volume for _, volume in cases])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from typing import Any
+
+from bench.record.run_record import RunRecord
 
 # Entries of run.json for methods that take coil maps as an input.
 _TAKES_MAPS = ("fixed", "reestimated")
 
 
-def sentence(run: dict[str, Any]) -> str | None:
+def sentence(run: RunRecord) -> str | None:
     """Say the mean ceiling over the images of a run.
 
     Args:
@@ -18,12 +19,11 @@ def sentence(run: dict[str, Any]) -> str | None:
 
     Returns:
         The sentence, or None if no method takes coil maps or no image has a ceiling.  Images with a mask in their file
-            have
-        none, because their k-space is not whole; records of version 0.1 have none either.
+        have none, because their k-space is not whole; records of version 0.1 have none either.
     """
-    if not any(one.get("maps") in _TAKES_MAPS for one in run.get("methods", {}).values()):
+    if not any(one.get("maps") in _TAKES_MAPS for one in run.methods.values()):
         return None
-    found = [one.get("ceiling") for name, one in run["sampling"].items() if name not in run["failed"]]
+    found = [one.get("ceiling") for name, one in run.sampling.items() if name not in run.failed]
     psnr, ssim = (_mean(one[metric] for one in found if one is not None) for metric in ("psnr", "ssim"))
     if psnr is None or ssim is None:
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.findings.judged import CANNOT_TELL, NO, NOT_EXCLUDED, YES, Judged, Part, verdict
 from bench.findings.published import ABOVE, OWN_ATTACK, SENSITIVE
 from bench.plan.intervals import Interval, of_mean, told
+from bench.record.rows import Row
 
 # (source, victim) -> PSNR lost [dB], by (case, epsilon)
 _Losses = dict[tuple[str, str], dict[tuple[str, float], float]]
@@ -17,7 +18,7 @@ _More = tuple[float, Interval | None]
 _ORDER_OF_THE_PAPER = ("convdecoder", "unet", "l1", "varnet")
 
 
-def findings(rows: list[dict[str, Any]]) -> list[str]:
+def findings(rows: list[Row]) -> list[str]:
     """Say the findings about PSNR at the largest epsilon.
 
     Args:
@@ -36,7 +37,7 @@ def findings(rows: list[dict[str, Any]]) -> list[str]:
     return own + ([_order(run)] if set(run.labels) == set(_ORDER_OF_THE_PAPER) else [])
 
 
-def judged(rows: list[dict[str, Any]]) -> list[Judged]:
+def judged(rows: list[Row]) -> list[Judged]:
     """Judge the claims about the attacks of a run on each of its methods; none if the run has one method."""
     run = _Run.of(rows)
     if len(run.labels) < 2:
@@ -64,17 +65,17 @@ class _Run(NamedTuple):
     largest: float
 
     @classmethod
-    def of(cls, rows: list[dict[str, Any]]) -> _Run:
-        rows = [row for row in rows if row["metric"] == "psnr" and row["eps"] > 0]
+    def of(cls, rows: list[Row]) -> _Run:
+        rows = [row for row in rows if row.metric == "psnr" and row.eps > 0]
         noise: _Losses = {}
         lost: _Losses = {}
         for row in rows:
-            at, pair = (row["case"], row["eps"]), (row["source"], row["victim"])
-            lost.setdefault(pair, {})[at] = row["clean"] - row["attacked"]
-            noise.setdefault(pair, {})[at] = row["clean"] - row["noise"]
-        labels = list(dict.fromkeys(row["source"] for row in rows))
-        volumes = {row["case"]: row["volume"] for row in rows}
-        return cls(labels, volumes, lost, noise, max((row["eps"] for row in rows), default=0.0))
+            at, pair = (row.case, row.eps), (row.source, row.victim)
+            lost.setdefault(pair, {})[at] = row.clean - row.attacked
+            noise.setdefault(pair, {})[at] = row.clean - row.noise
+        labels = list(dict.fromkeys(row.source for row in rows))
+        volumes = {row.case: row.volume for row in rows}
+        return cls(labels, volumes, lost, noise, max((row.eps for row in rows), default=0.0))
 
     @property
     def victims(self) -> list[str]:

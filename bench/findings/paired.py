@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import meaning, of_mean, told
-from bench.record.record import Record
-from bench.record.record import zero_filled as mean_of
+from bench.record.record import Record, mean_if_known
+from bench.record.rows import STATES
 from data_prep.names import printable
 
-_STATES = ("clean", "noise", "attacked")
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
 
 
@@ -36,15 +35,17 @@ class Run(NamedTuple):
 
 
 def runs_of(record: Record) -> list[Run]:
-    """Return a Run for each method of a record, under its own attack."""
-    rows = [row for row in record.rows if row["source"] == row["victim"]]
+    """A Run for each method of a record, under its own attack."""
+    rows = [row for row in record.rows if row.source == row.victim]
     keyed: dict[str, dict[tuple[str, float, str], dict[str, float]]] = {}
     for row in rows:
-        at = (row["case"], row["eps"], row["metric"])
-        states = _STATES if row.get("zero_filled") is None else ("zero_filled", *_STATES)
-        keyed.setdefault(row["victim"], {})[at] = {name: row[name] for name in states}
-    volumes = {row["case"]: row["volume"] for row in rows}
-    chosen = record.run["config"].get("settings", {}) if len(keyed) == 1 else {}
+        at = (row.case, row.eps, row.metric)
+        scores: dict[str, float] = {state: row.score(state) for state in STATES}
+        if row.zero_filled is not None:
+            scores = {"zero_filled": row.zero_filled} | scores
+        keyed.setdefault(row.victim, {})[at] = scores
+    volumes = {row.case: row.volume for row in rows}
+    chosen = record.run.config.get("settings", {}) if len(keyed) == 1 else {}
     settings = " ".join(f"{name}={value}" for name, value in chosen.items())
     return [Run(printable(f"{label} {settings}".strip()), found, volumes) for label, found in keyed.items()]
 
@@ -66,8 +67,8 @@ def volumes_of(runs: list[Run], cases: list[str]) -> set[int]:
 
 
 def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
-    """Return the mean of the zero-filled images, None if the record has none."""
-    return mean_of([run.rows[case, eps, metric] for case in cases])
+    """The mean of the zero-filled images, None if the record has none."""
+    return mean_if_known([run.rows[case, eps, metric].get("zero_filled") for case in cases])
 
 
 def markdown(runs: list[Run], eps: list[float]) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from bench.record.rows import Row
 from jaxcs.evidence import CONVERGED
 
-_STATES = ("clean", "noise", "attacked")
 
-
-def sentence(rows: list[dict[str, Any]]) -> str | None:
+def sentence(rows: list[Row]) -> str | None:
     """Say the largest estimated distance over all lines of images.jsonl, by method.
 
     Args:
@@ -20,8 +17,7 @@ def sentence(rows: list[dict[str, Any]]) -> str | None:
     """
     found: dict[str, list[float]] = {}
     for row in rows:
-        errors = [row.get(f"solver_error_{state}") for state in _STATES]
-        found.setdefault(row["victim"], []).extend(error for error in errors if error is not None)
+        found.setdefault(row.victim, []).extend(row.solver_errors)
     told = [_told(victim, errors) for victim, errors in found.items() if errors]
     return f"solvers: {'; '.join(told)} (estimated, relative)" if told else None
 

@@ -70,7 +70,7 @@ def _headline(runs: list[Run], eps: list[float]) -> str:
 
 def _differing(records: list[Record]) -> Table | None:
     """In what else than the method the runs differ: what a difference between them may be due to."""
-    configs = [record.run["config"] | {"data": record.run["data"]} for record in records]
+    configs = [record.run.config | {"data": record.run.data} for record in records]
     rows = []
     for key in sorted(set.union(*map(set, configs))):
         values = [_plain(config.get(key)) for config in configs]
@@ -189,7 +189,7 @@ def _zero_filled(run: Run, cases: list[str], eps: float, metric: str, digits: in
 
 def _flags(record: Record) -> dict[str, Any]:
     found: list[str] = words.flags(record)
-    failed = len(record.run.get("failed", {}))
+    failed = len(record.run.failed)
     if failed:
         found.append(f"{words.count(failed, 'image')} failed.")
     name = f"{', '.join(record.names('victim'))}: {record.folder.resolve().name}"

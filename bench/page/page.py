@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def page_of(folder: Path) -> bytes:
             "about_curves": _about_curves(record),
             "numbers": tables.numbers(record),
             "about_numbers": _about_numbers(record),
-            "threat_model": record.run["threat_model"],
+            "threat_model": record.run.threat_model,
             "settings": words.settings(record),
             "command": words.command(record),
             "provenance": words.provenance(record),
@@ -56,7 +56,7 @@ def _three_numbers(record: Record) -> list[tuple[str, str, str, str]]:
     items = []
     for state, text in names.items():
         psnr, ssim = (
-            estimate(record.select(metric=metric, eps=record.shown), itemgetter(state)) for metric in plots.METRICS
+            estimate(record.select(metric=metric, eps=record.shown), attrgetter(state)) for metric in plots.METRICS
         )
         items.append((state, f"{psnr.mean:.1f}", f"{ssim.mean:.3f}", text))
     return items
@@ -109,7 +109,7 @@ def _about_curves(record: Record) -> str:
 
 def _beside_the_centre(record: Record) -> str:
     """What epsilon is of the signal outside the fully sampled centre, if noise of all that is measured is bounded."""
-    share, config = words.outside_centre(record), record.run["config"]
+    share, config = words.outside_centre(record), record.run.config
     if not share or (config.get("norm"), config.get("threat", "noise")) != ("measured", "noise"):
         return ""
     return (
@@ -124,7 +124,7 @@ _BETTER = "; no clean image was worse than the zero-filled one."
 
 def _belief(record: Record) -> dict[str, Any]:
     """What speaks against the numbers, what was not looked at, and how the search went."""
-    failed = [f"{name} failed: {reason}." for name, reason in record.run["failed"].items()]
+    failed = [f"{name} failed: {reason}." for name, reason in record.run.failed.items()]
     # Older records do not say, so that they get no tick.
     compared = words.held_against_zero_filled(record)
     return {
@@ -133,7 +133,7 @@ def _belief(record: Record) -> dict[str, Any]:
         "compared": compared,
         "checks": plots.checks(record),
         "not_checked": words.not_checked(record),
-        "notes": record.run["notes"],
+        "notes": record.run.notes,
         "convergence": plots.convergence(record),
     }
 

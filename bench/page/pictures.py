@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.record.pictures import Pictures
 from bench.record.record import Record
+from bench.record.rows import STATES
 
 # Of all pictures on a page, in base64; what does not fit is left out, and the page says so.
 BUDGET = 9_500_000
@@ -52,7 +53,7 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
         "victims": record.names("victim"),
         "eps": [f"{value:g}" for value in record.eps],
         "shown": f"{record.shown:g}",
-        "region": record.run["config"].get("region"),
+        "region": record.run.config.get("region"),
     }
 
 
@@ -66,7 +67,7 @@ def encode(picture: np.ndarray) -> str:
 def _selections(record: Record, case: str) -> list[list[str]]:
     """Keys of pictures of an image, the most first."""
     sources, victims = record.names("source"), record.names("victim")
-    pairs = list(dict.fromkeys((row["source"], row["victim"]) for row in record.select(case=case)))
+    pairs = list(dict.fromkeys((row.source, row.victim) for row in record.select(case=case)))
     own = [pair for pair in pairs if pair[0] == pair[1]] or pairs[:1]
 
     def keys(pairs: list[tuple[str, str]], eps: list[float]) -> list[str]:
@@ -84,8 +85,8 @@ def _case(record: Record, case: str, truth: np.ndarray, encoded: dict[str, str])
     """An image: its pictures, and PSNR and SSIM by victim, source and epsilon, each (clean, noise, attacked)."""
     scores: dict[str, dict[str, list[float]]] = {}
     for row in record.select(case=case):
-        at = f"{row['victim']}|{row['source']}|{row['eps']:g}"
-        scores.setdefault(at, {})[row["metric"]] = [round(row[state], 4) for state in ("clean", "noise", "attacked")]
+        at = f"{row.victim}|{row.source}|{row.eps:g}"
+        scores.setdefault(at, {})[row.metric] = [round(row.score(state), 4) for state in STATES]
     peak = float(np.quantile(truth.astype(np.float32), 0.999))
     return {
         "name": case,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter
 
 from markupsafe import Markup
 
 from bench.page import words
 from bench.page.curves import Line, Mark, Point, chart, extent
 from bench.record.record import Record, estimate
+from bench.record.rows import Row, SearchRow, State
 
 METRICS = {"psnr": ("PSNR [dB]", 2), "ssim": ("SSIM", 3)}
 
@@ -40,21 +40,21 @@ def quality(record: Record) -> list[Markup]:
 
 def axis(record: Record) -> str:
     """What epsilon is, for the axis."""
-    config = record.run["config"]
+    config = record.run.config
     if config.get("threat", "noise") != "noise":
-        return f"epsilon: {record.run['threat_model'].get('epsilon', 'size of the change')}"
+        return f"epsilon: {record.run.threat_model.get('epsilon', 'size of the change')}"
     return f"epsilon: norm of the perturbation / norm of the {'image' if config.get('norm') == 'image' else 'data'}"
 
 
 def convergence(record: Record) -> list[Markup]:
     """Best loss so far as a share of the final one; none where the run kept no searches."""
     figures = []
-    for source in dict.fromkeys(search["source"] for search in record.searches):
-        searches = [search for search in record.searches if search["source"] == source and search["eps"] > 0]
-        eps = sorted({search["eps"] for search in searches})
+    for source in dict.fromkeys(search.source for search in record.searches):
+        searches = [search for search in record.searches if search.source == source and search.eps > 0]
+        eps = sorted({search.eps for search in searches})
         lines = []
         for index, value in enumerate(eps):
-            points = _climb([search for search in searches if search["eps"] == value])
+            points = _climb([search for search in searches if search.eps == value])
             # From the lightest to the strongest colour, as epsilon grows.
             lines.append(Line(f"epsilon {value:g}", f"step{round(4 * index / max(len(eps) - 1, 1))}", points))
         if any(line.points for line in lines):
@@ -73,7 +73,9 @@ def checks(record: Record) -> list[str]:
     }
     found = []
     for key, text in words_of.items():
-        shares = [search[key] / final for search, final in _finals(record.searches) if search.get(key) is not None]
+        shares = [
+            loss / final for search, final in _finals(record.searches) if (loss := getattr(search, key)) is not None
+        ]
         if shares:
             found.append(f"{text} {statistics.median(shares):.3f} of its loss (median of {len(shares)} searches).")
     return found
@@ -82,20 +84,20 @@ def checks(record: Record) -> list[str]:
 def _states(record: Record, victim: str, metric: str) -> list[Line]:
     """clean, the control and the attacks on one method, its own before those made for others."""
     rows = record.select(victim=victim, metric=metric)
-    sources = sorted({row["source"] for row in rows}, key=lambda source: (source != victim, source))
-    own = [row for row in rows if row["source"] == sources[0]]
-    eps = sorted({row["eps"] for row in own})
-    start = Point(0.0, *estimate([row for row in own if row["eps"] == eps[0]], itemgetter("clean")))
+    sources = sorted({row.source for row in rows}, key=lambda source: (source != victim, source))
+    own = [row for row in rows if row.source == sources[0]]
+    eps = sorted({row.eps for row in own})
+    start = Point(0.0, *estimate([row for row in own if row.eps == eps[0]], attrgetter("clean")))
 
-    def line(name: str, kind: str, rows: list[dict[str, Any]], state: str, legend: str = "") -> Line:
-        at = {value: [row for row in rows if row["eps"] == value] for value in eps}
-        points = [Point(value, *estimate(chosen, itemgetter(state))) for value, chosen in at.items() if chosen]
+    def line(name: str, kind: str, rows: list[Row], state: State, legend: str = "") -> Line:
+        at = {value: [row for row in rows if row.eps == value] for value in eps}
+        points = [Point(value, *estimate(chosen, attrgetter(state))) for value, chosen in at.items() if chosen]
         return Line(name, kind, points if eps[0] == 0 else [start, *points], legend)
 
     lines = [line("clean", "clean", own, "clean"), line(words.control_name(record), "noise", own, "noise")]
     many = "made for other methods" if len(sources) > 2 else ""
     for source in reversed(sources):
-        chosen = [row for row in rows if row["source"] == source]
+        chosen = [row for row in rows if row.source == source]
         if source == victim:
             lines.append(line("attacked", "attacked", chosen, "attacked"))
         else:
@@ -103,24 +105,23 @@ def _states(record: Record, victim: str, metric: str) -> list[Line]:
     return lines
 
 
-def _finals(searches: list[dict[str, Any]]) -> list[tuple[dict[str, Any], float]]:
+def _finals(searches: list[SearchRow]) -> list[tuple[SearchRow, float]]:
     """The searches that came to a loss, with it."""
-    best = [(search, max((loss for loss in search["trace"] if loss is not None), default=0.0)) for search in searches]
-    return [(search, final) for search, final in best if search["eps"] > 0 and final > 0]
+    return [(search, search.best) for search in searches if search.eps > 0 and search.best > 0]
 
 
-def _climb(searches: list[dict[str, Any]]) -> list[Point]:
+def _climb(searches: list[SearchRow]) -> list[Point]:
     """The median over images of the best loss so far; and beyond it of the search with twice the steps."""
     shares: list[list[float]] = []
     doubled = []
     for search, final in _finals(searches):
         best, climb = 0.0, []
-        for loss in search["trace"]:
+        for loss in search.trace:
             best = max(best, loss or 0.0)
             climb.append(best / final)
         shares.append(climb)
-        if search.get("doubled") is not None:
-            doubled.append(search["doubled"] / final)
+        if search.doubled is not None:
+            doubled.append(search.doubled / final)
     if not shares:
         return []
     length = max(map(len, shares))

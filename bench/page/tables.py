@@ -7,7 +7,7 @@ from typing import NamedTuple
 from bench.page import words
 from bench.plan.intervals import Interval, beside, name_of
 from bench.record.record import Estimate, Record, estimate
-from bench.record.records import summarise
+from bench.record.summary import summarise
 
 _DIGITS = {"psnr": 2, "ssim": 3, "nmse": 4}
 _UNITS = {
@@ -68,31 +68,31 @@ def interval(value: Estimate, digits: int, *, signed: bool = False) -> Cell:
 
 def numbers(record: Record) -> Table:
     """Every metric at every epsilon."""
-    one = len({(row["source"], row["victim"]) for row in record.rows}) == 1
+    one = len({(row.source, row.victim) for row in record.rows}) == 1
     summary = summarise(record.rows)
-    kinds = {row["interval"] for row in summary} - {None}
+    kinds = {row.interval for row in summary if row.interval is not None}
     heads = [words.control_name(record), "attacked", name_of(kinds) or "interval", "images"]
     head = ["metric", "epsilon", *([] if one else ["made for", "scored on"]), "zero-filled", "clean", *heads]
     known = list(dict.fromkeys([*_UNITS, *record.names("metric")]))
     rows = []
-    for row in sorted(summary, key=lambda row: (known.index(row["metric"]), row["eps"])):
-        digits = _DIGITS.get(row["metric"], 3)
+    for row in sorted(summary, key=lambda row: (known.index(row.metric), row.eps)):
+        digits = _DIGITS.get(row.metric, 3)
         style = f"{{:.{digits}f}}"
         least, clean, noise, attacked = (
-            "–" if row[name] is None else style.format(row[name])
-            for name in ("zero_filled", "clean", "noise", "attacked")
+            "–" if value is None else style.format(value)
+            for value in (row.zero_filled, row.clean, row.noise, row.attacked)
         )
         sure = None
-        if row["interval"] is not None:
-            sure = Interval(row["low"], row["high"], row["interval"], row["volumes"])
+        if row.interval is not None and row.low is not None and row.high is not None:
+            sure = Interval(row.low, row.high, row.interval, row.volumes)
         rows.append(
             [
-                *cells(_UNITS.get(row["metric"], row["metric"]), f"{row['eps']:g}"),
-                *([] if one else [Cell(row[name], kind="name") for name in ("source", "victim")]),
+                *cells(_UNITS.get(row.metric, row.metric), f"{row.eps:g}"),
+                *([] if one else [Cell(name, kind="name") for name in (row.source, row.victim)]),
                 *cells(least, clean),
                 Cell(noise, kind="noise"),
                 Cell(attacked, kind="attacked"),
-                *cells("–" if sure is None else beside(row["attacked"], sure, style, brief=True), str(row["n"])),
+                *cells("–" if sure is None else beside(row.attacked, sure, style, brief=True), str(row.n)),
             ]
         )
     return Table(head, rows, "Means over images", folded=len(rows) > _LONG)
@@ -103,13 +103,13 @@ def matrix(record: Record) -> Table:
     rows = record.select(metric="psnr", eps=record.shown)
     sources, victims = record.names("source"), record.names("victim")
     lost = {
-        (source, victim): estimate(chosen, lambda row: row["clean"] - row["attacked"])
+        (source, victim): estimate(chosen, lambda row: row.clean - row.attacked)
         for source in sources
         for victim in victims
-        if (chosen := [row for row in rows if (row["source"], row["victim"]) == (source, victim)])
+        if (chosen := [row for row in rows if (row.source, row.victim) == (source, victim)])
     }
     noise = {
-        victim: estimate([row for row in rows if row["victim"] == victim], lambda row: row["clean"] - row["noise"])
+        victim: estimate([row for row in rows if row.victim == victim], lambda row: row.clean - row.noise)
         for victim in victims
     }
     worst = max([*(value.mean for value in lost.values()), 1e-9])

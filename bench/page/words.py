@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import statistics
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from bench.findings import card_check
@@ -19,8 +19,8 @@ _MOST_NAMED = 4
 def size(record: Record, eps: float) -> str:
     """The size of a perturbation: "0.05 of the data"."""
     if not _is_noise(record):
-        return f"{eps:.3g} ({record.run['threat_model'].get('epsilon', 'in its own unit')})"
-    return f"{eps:.3g} of the {'image' if record.run['config'].get('norm') == 'image' else 'data'}"
+        return f"{eps:.3g} ({record.run.threat_model.get('epsilon', 'in its own unit')})"
+    return f"{eps:.3g} of the {'image' if record.run.config.get('norm') == 'image' else 'data'}"
 
 
 def control(record: Record) -> str:
@@ -35,15 +35,15 @@ def control_name(record: Record) -> str:
 
 def finding(record: Record) -> str:
     """The result in one sentence, at the epsilon shown; of one image, which is an example, no finding."""
-    rows = [row for row in record.select(metric="psnr", eps=record.shown) if row["source"] == row["victim"]]
+    rows = [row for row in record.select(metric="psnr", eps=record.shown) if row.source == row.victim]
     rows = rows or record.select(metric="psnr", eps=record.shown)
     kind = f"A {'perturbation' if _is_noise(record) else threat(record)} of {size(record, record.shown)}"
-    alone = len({row["case"] for row in rows}) == 1
-    images = count(len({row["case"] for row in rows}), "image")
-    victims = list(dict.fromkeys(row["victim"] for row in rows))
+    alone = len({row.case for row in rows}) == 1
+    images = count(len({row.case for row in rows}), "image")
+    victims = list(dict.fromkeys(row.victim for row in rows))
     means = {
         victim: {
-            state: estimate([row for row in rows if row["victim"] == victim], itemgetter(state)).mean
+            state: estimate([row for row in rows if row.victim == victim], attrgetter(state)).mean
             for state in ("clean", "noise", "attacked")
         }
         for victim in victims
@@ -79,18 +79,18 @@ def finding(record: Record) -> str:
 
 def setting(record: Record) -> str:
     """Data, sampling, methods and attack in one line."""
-    run, config = record.run, record.run["config"]
-    accelerations = [sampling["acceleration"] for sampling in run["sampling"].values()]
+    run, config = record.run, record.run.config
+    accelerations = [sampling["acceleration"] for sampling in run.sampling.values()]
     low, high = min(accelerations), max(accelerations)
     span = f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
-    counts = sorted({sampling["samples"] for sampling in run["sampling"].values()})
+    counts = sorted({sampling["samples"] for sampling in run.sampling.values()})
     lines = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     # Records of before have no mask of their own images.
-    drawn = list(dict.fromkeys(sampling.get("mask", config["mask"]) for sampling in run["sampling"].values()))
+    drawn = list(dict.fromkeys(sampling.get("mask", config["mask"]) for sampling in run.sampling.values()))
     labels = list(record.methods)
     attacks = listed(record.names("attack"))
     return (
-        f"Data: {run['data']}. Mask: {listed(drawn)}, {span} times accelerated, {lines} "
+        f"Data: {run.data}. Mask: {listed(drawn)}, {span} times accelerated, {lines} "
         f"{'samples' if 'poisson' in drawn else 'lines'}. "
         f"Method{'s' * (len(labels) > 1)}: {listed(labels)}. Attack{'s' * (', ' in attacks)}: {attacks}."
     )
@@ -106,19 +106,19 @@ def settings(record: Record) -> dict[str, str]:
 
 def thermal(record: Record) -> float | None:
     """The epsilon that the scan's own noise amounts to, the median over images; None if unknown."""
-    known = [value for value in record.run.get("thermal", {}).values() if value]
+    known = [value for value in record.run.thermal.values() if value]
     return statistics.median(known) if known else None
 
 
 def outside_centre(record: Record) -> float | None:
     """The norm of what is measured outside the fully sampled centre over that of all, the median; None if unknown."""
-    known = [one["outside_centre"] for one in record.run["sampling"].values() if "outside_centre" in one]
+    known = [one["outside_centre"] for one in record.run.sampling.values() if "outside_centre" in one]
     return statistics.median(known) if known else None
 
 
 def clean_flags(record: Record) -> list[str]:
     """Sentences that speak against the methods before any attack."""
-    images = {(row["victim"], row["case"]): row["flags"] for row in record.rows}
+    images = {(row.victim, row.case): row.flags for row in record.rows}
     sentences = []
     for victim in record.names("victim"):
         own = [found for at, found in images.items() if at[0] == victim]
@@ -134,7 +134,7 @@ def clean_flags(record: Record) -> list[str]:
 def flags(record: Record) -> list[str]:
     """What speaks against the results, with counts and shares."""
     sentences = clean_flags(record)
-    results = {(row["case"], row["source"], row["victim"], row["eps"]): row["flags"] for row in record.rows}
+    results = {(row.case, row.source, row.victim, row.eps): row.flags for row in record.rows}
     results = {at: found for at, found in results.items() if at[3] > 0}
     for name in dict.fromkeys(flag for found in results.values() for flag in found if flag not in CLEAN_FLAGS):
         raised = [at for at, found in results.items() if name in found]
@@ -150,7 +150,7 @@ def flags(record: Record) -> list[str]:
 
 def not_checked(record: Record) -> list[str]:
     """Evidence that the run did not gather, and what no run can."""
-    known = [text[:1].upper() + text[1:].rstrip(".") + "." for text in record.run.get("not_checked", [])]
+    known = [text[:1].upper() + text[1:].rstrip(".") + "." for text in record.run.not_checked]
     if not held_against_zero_filled(record):
         known.append(
             "Whether the clean images are better than zero-filled ones was not looked at when this was recorded."
@@ -160,18 +160,18 @@ def not_checked(record: Record) -> list[str]:
 
 def held_against_zero_filled(record: Record) -> bool:
     """Whether the record has the scores of zero-filled images; those of before have not."""
-    return all(row.get("zero_filled") is not None for row in record.rows)
+    return all(row.zero_filled is not None for row in record.rows)
 
 
 def interval_name(record: Record) -> str:
     """The name of a run's intervals; "" for one volume, which has none."""
-    volumes = len({row["volume"] for row in record.rows})
+    volumes = len({row.volume for row in record.rows})
     return "95 % interval" if volumes >= FEWEST else "the range of the volumes' means" if volumes > 1 else ""
 
 
 def about_interval(record: Record) -> str:
     """The same as a sentence."""
-    volumes = len({row["volume"] for row in record.rows})
+    volumes = len({row.volume for row in record.rows})
     if volumes >= FEWEST:
         return f"The interval of the attacked mean is 95 %, Student's t of {volumes} volumes."
     if volumes > 1:
@@ -185,22 +185,22 @@ def about_interval(record: Record) -> str:
 def provenance(record: Record) -> dict[str, str]:
     """Where the numbers come from."""
     run = record.run
-    commit, device = run["git"]["commit"], run["device"]
-    changed = " with uncommitted changes" if run["git"]["dirty"] else ""
+    commit, device = run.git["commit"], run.device
+    changed = " with uncommitted changes" if run.git["dirty"] else ""
     return {
-        "started": run["started"],
-        "work": f"{run['seconds']:.0f} s, {run['gradient_evaluations']} gradient evaluations",
+        "started": run.started,
+        "work": f"{run.seconds:.0f} s, {run.gradient_evaluations} gradient evaluations",
         "device": f"{device['platform']}, {device['kind']}, {device['cores']} cores, {device['precision']}",
         "commit": "not from a checkout" if commit is None else commit + changed,
-        "versions": ", ".join(f"{name} {version}" for name, version in run["versions"].items()),
-        "seed": str(run["config"]["seed"]),
-        "data sha256": ", ".join(f"{name} {digest}" for name, digest in run.get("data_sha256", {}).items()) or "none",
+        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+        "seed": str(run.config["seed"]),
+        "data sha256": ", ".join(f"{name} {digest}" for name, digest in run.data_sha256.items()) or "none",
     }
 
 
 def command(record: Record) -> str:
     """The command that repeats the run."""
-    return f"python -m bench.attack {shlex.join(map(str, record.run['argv']))}"
+    return f"python -m bench.attack {shlex.join(map(str, record.run.argv))}"
 
 
 def count(number: int, noun: str) -> str:
@@ -217,7 +217,7 @@ def listed(names: list[str]) -> str:
 
 def threat(record: Record) -> Any:
     """What is changed: "noise" is added to the data, or a change of the scan, by name."""
-    return record.run["config"].get("threat", "noise")
+    return record.run.config.get("threat", "noise")
 
 
 def _is_noise(record: Record) -> bool:

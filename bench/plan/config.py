@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from argparse import Namespace
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
+
+from bench.plan.catalogue import default_eps
 
 # Stands for the name of a mask if the file's mask is used.
 OF_THE_FILE = "of the file"
@@ -36,7 +37,7 @@ class RunConfig:
         settings: changed settings of the method; named METHOD.NAME if there are several methods.
         victims: methods that are scored under every perturbation as well; if empty, each method only under its own.
         weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
-        attack: the attack.
+        attack: the attack, or "default" for the one that suits the method.
         attack_preset: named configuration of the attack.
         steps: number of attack steps, None for the attack's default.
         step_size: step size in units of the radius [-], None for the attack's default.
@@ -45,12 +46,14 @@ class RunConfig:
         method_seed: seed of an un-trained method: "known" to the attack, or "fresh" for scoring.
         threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
         eps: sizes of the perturbation, ascending: relative to the quantity that `norm` names [-], or in units of the
-            change.
-        norm: norm of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`.
+            change; if empty, those of `catalogue.default_eps`.
+        norm: norm of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`; if
+            empty "measured", or "image" for the attack momentum.
         target: "truth" or "clean": what the attack drives the image away from.
         loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
         region: (first row, first column, rows, columns) of the target that is scored, None for all.
-        aim: "image" or "region": the part of the image that the attack maximises the error of.
+        aim: "image" or "region": the part of the image that the attack maximises the error of; if empty, the
+            region if there is one.
         maps: "fixed" at the maps of the clean data, or "reestimated" from the perturbed data in the attack.
         check: whether the run gathers more evidence than the attack needs.
         data: path of fastMRI files, or None for the phantom.
@@ -70,7 +73,7 @@ class RunConfig:
     settings: tuple[tuple[str, str], ...] = ()
     victims: tuple[str, ...] = ()
     weights: str | None = None
-    attack: str = "pgd"
+    attack: str = "default"
     attack_preset: str | None = None
     steps: int | None = None
     step_size: float | None = None
@@ -78,12 +81,12 @@ class RunConfig:
     like: str | None = None
     method_seed: str = "known"
     threat: str = "noise"
-    eps: tuple[float, ...] = (0.05,)
-    norm: str = "measured"
+    eps: tuple[float, ...] = ()
+    norm: str = ""
     target: str = "truth"
     loss: str = "nmse"
     region: tuple[int, int, int, int] | None = None
-    aim: str = "image"
+    aim: str = ""
     maps: str = "fixed"
     check: bool = False
     data: str | None = None
@@ -95,6 +98,16 @@ class RunConfig:
     center_fraction: float | None = 0.08
     limit: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        dependent = {
+            "eps": default_eps(self.method, self.threat),
+            "norm": "image" if self.attack == "momentum" else "measured",
+            "aim": "image" if self.region is None else "region",
+        }
+        for name, value in dependent.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, value)
 
     @property
     def sampling(self) -> Sampling:
@@ -126,16 +139,3 @@ class RunConfig:
 def fingerprint_of(content: dict[str, Any]) -> str:
     """Return eight hexadecimal digits that change with any value of a configuration."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
-    """Build the configuration of clean reconstructions, as bench.attack would.
-
-    Args:
-        arguments: the arguments of a command, which name data and sampling.
-        fields: other fields that differ from the defaults.
-    """
-    shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
-    return RunConfig(
-        **({"attack": "noise", "eps": (0.0,)} | {name: getattr(arguments, name) for name in shared} | fields)
-    )

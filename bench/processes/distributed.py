@@ -10,8 +10,7 @@ import os
 import sys
 import threading
 import time
-from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -27,9 +26,19 @@ BEGIN, HEARTBEAT = 300, 100
 _GRACE = 1.0
 # Time in which processes that started with the same mistake each report it themselves [s].
 _OWN = 5.0
-# Flags that may differ between processes.
-_MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 _EXPLICIT = "--coordinator HOST:PORT --processes N --process I"
+
+
+class Meeting(NamedTuple):
+    """How processes are told to meet: as a scheduler started them, or by all three of the others.
+
+    coordinator: HOST:PORT of the first process.  processes: how many there are.  process: this one, from 0.
+    """
+
+    distributed: bool
+    coordinator: str | None
+    processes: int | None
+    process: int | None
 
 
 class Team(NamedTuple):
@@ -112,37 +121,32 @@ def _ended(process: int) -> str:
 ALONE = Team(0, 1, threading.Event(), threading.Event())
 
 
-def wanted(arguments: Namespace) -> bool:
+def wanted(meeting: Meeting) -> bool:
     """Return whether the flags ask for several processes.
 
     Raises:
         UsageError: one of these flags is missing or wrong.
     """
-    explicit = {f"--{name}": getattr(arguments, name) for name in ("coordinator", "processes", "process")}
+    explicit = {f"--{name}": getattr(meeting, name) for name in ("coordinator", "processes", "process")}
     given = [flag for flag, value in explicit.items() if value is not None]
     if not given:
-        return bool(arguments.distributed)
+        return meeting.distributed
     missing = [flag for flag in explicit if flag not in given]
     if missing:
         raise UsageError(f"{given[0]}: needs {' and '.join(missing)} too; give {_EXPLICIT}")
-    if arguments.process >= arguments.processes:
-        raise UsageError(
-            f"--process {arguments.process}: counts from 0 to {arguments.processes - 1}; give one of those"
-        )
+    if meeting.process is not None and meeting.processes is not None and meeting.process >= meeting.processes:
+        raise UsageError(f"--process {meeting.process}: counts from 0 to {meeting.processes - 1}; give one of those")
     return True
 
 
 @contextmanager
-def connected(arguments: Namespace) -> Iterator[Team]:
-    """Connect to the other processes, before JAX computes anything.
+def connected(meeting: Meeting, given: Mapping[str, str]) -> Iterator[Team]:
+    """The team that is asked for, `ALONE` where none is; to be entered before JAX computes anything.
 
-    Yields:
-        The team that the flags ask for, or `ALONE`.
-
-    Raises:
-        UsageError: JAX finds no cluster, or the processes do not meet.
+    given: flags that all processes have to have alike, by name.
+    Raises UsageError where JAX finds no cluster, or the processes do not meet.
     """
-    if not wanted(arguments):
+    if not wanted(meeting):
         yield ALONE
         return
     # JAX warns that processes survive each other, which is intended.
@@ -153,13 +157,12 @@ def connected(arguments: Namespace) -> Iterator[Team]:
         raise UsageError(f"--distributed: JAX {jax.__version__} cannot do without a lost process; install a newer one")
     # JAX has no other way to request this; it affects only this process.
     jax.config.update("jax_enable_recoverability", True)
-    place, devices = _place(arguments)
+    place, devices = _place(meeting)
     print(
         f"process {place.process} of {place.processes}, meeting at {place.host}:{place.port}",
         file=sys.stderr,
         flush=True,
     )
-    given = {f"--{name}": repr(value) for name, value in sorted(vars(arguments).items()) if name not in _MAY_DIFFER}
     others = meet(place, given, BEGIN)
     team = Team(place.process, place.processes, threading.Event(), threading.Event())
     with _together(team, others):
@@ -207,13 +210,15 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
         distributed.shutdown()
 
 
-def _place(arguments: Namespace) -> tuple[Place, Sequence[int] | None]:
-    """The place of this process, and its devices on the machine, None for all.
+def _place(meeting: Meeting) -> tuple[Place, Sequence[int] | None]:
+    """Where this process is among all, and which devices of the machine are its own, all for None.
 
     Raises UsageError if JAX finds no cluster.
     """
-    if arguments.coordinator is not None:
-        address, processes, process, devices = arguments.coordinator, arguments.processes, arguments.process, None
+    address: str | None
+    devices: Sequence[int] | None = None
+    if meeting.coordinator is not None:
+        address, processes, process = meeting.coordinator, meeting.processes, meeting.process
         flag = f"--coordinator {address}"
     else:
         from jax._src.clusters import ClusterEnv
@@ -226,6 +231,10 @@ def _place(arguments: Namespace) -> tuple[Place, Sequence[int] | None]:
             raise UsageError(f"--distributed: JAX finds no cluster here; give {_EXPLICIT}")
         address, processes, process, devices = detected
         flag = f"--distributed ({address})"
+    # `wanted` has looked.
+    assert address is not None
+    assert processes is not None
+    assert process is not None
     host, _, port = address.rpartition(":")
     return Place(flag, host.strip("[]"), int(port), process, processes), devices
 

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -84,8 +84,8 @@ class Connections:
                 connection.shutdown(socket.SHUT_WR)
 
 
-def meet(place: Place, given: dict[str, str], seconds: float) -> Connections:
-    """Wait for all other processes, and print which are missing.
+def meet(place: Place, given: Mapping[str, str], seconds: float) -> Connections:
+    """Wait for all others, at most so long, and say who is waited for.
 
     Args:
         place: the place of this process.
@@ -98,7 +98,7 @@ def meet(place: Place, given: dict[str, str], seconds: float) -> Connections:
     Raises:
         UsageError: a process does not come, or the processes do not fit together; raised in all that came.
     """
-    hello = {"process": place.process, "processes": place.processes, "given": given}
+    hello = {"process": place.process, "processes": place.processes, "given": dict(given)}
     until = _Until(place, seconds)
     return Connections(_gather(place, hello, until) if place.process == 0 else _join(place, hello, until))
 

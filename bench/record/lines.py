@@ -14,7 +14,7 @@ from bench.record import arrays
 from bench.record.forms import Form, shown
 from bench.record.reading import MOST_BYTES_OF_LINES, content_of, parsed, reason_of, understanding
 
-Row = dict[str, Any]
+Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Lines(NamedTuple):
     """
 
     raw: dict[str, list[bytes]]
-    rows: dict[str, list[Row]]
+    rows: dict[str, list[Line]]
     damaged: str | None
 
 
@@ -97,7 +97,7 @@ def _reason(entry: Entry, lines: Mapping[str, Lines], kept: arrays.Kept | None) 
     return f"its {missing[0]} are missing" if missing else None
 
 
-def problem_of(rows: list[Row]) -> str | None:
+def problem_of(rows: list[Line]) -> str | None:
     """Why these are not the results of one image, None where they are.
 
     Those are one for each metric, epsilon and pair of methods, and each method is also under its own attack.
@@ -144,12 +144,14 @@ def check_whole(
         raise InputFileError(f"{folder}: the records of {shown(case)} are not whole ({reason}){more}; {remedy}")
 
 
-def _cells(rows: list[Row]) -> set[tuple[str, str, float, str]]:
+def _cells(rows: list[Line]) -> set[tuple[str, str, float, str]]:
     """What each of the rows is of: source, victim, epsilon and metric."""
     return {(row["source"], row["victim"], row["eps"], row["metric"]) for row in rows}
 
 
-def rows_of(path: Path) -> list[Row]:
-    """The results in images.jsonl of a run that has just been written or checked, but for failed images."""
+def rows_of(path: Path) -> list[Line]:
+    """The rows of a file that has just been written or checked, but for failed images; none where there is no file."""
+    if not path.exists():
+        return []
     lines = path.read_text(encoding="utf-8").splitlines()
     return [row for row in map(json.loads, lines) if "failed" not in row]

@@ -12,34 +12,35 @@ from bench.plan.intervals import Interval, of_mean
 from bench.record.forms import shown
 from bench.record.journal import NAME as JOURNAL
 from bench.record.journal import read as read_journal
-from bench.record.lines import Row, check_whole, read_lines
-from bench.record.reading import read_json
-from bench.record.record_forms import LINES, RUN
+from bench.record.lines import check_whole, read_lines
+from bench.record.record_forms import LINES
 from bench.record.records import RunFolder, shown_epsilon
+from bench.record.rows import Row, SearchRow, read_rows, search_of
+from bench.record.run_record import RunRecord, read_run
 from data_prep.names import printable
 
 
 class Record(NamedTuple):
     """A finished run.
 
-    run: the content of run.json.  rows: of images.jsonl, but for failed images.  searches: of searches.jsonl.
+    run: run.json.  rows: of images.jsonl, but for failed images.  searches: of searches.jsonl.
     """
 
     folder: Path
-    run: dict[str, Any]
+    run: RunRecord
     rows: list[Row]
-    searches: list[Row]
+    searches: list[SearchRow]
 
     def names(self, key: str) -> list[str]:
         """The cases, sources or victims: in order of first appearance, but methods in the order they were asked for."""
         asked = list(self.methods) if key in ("source", "victim") else []
-        found = dict.fromkeys(row[key] for row in self.rows)
+        found = dict.fromkeys(getattr(row, key) for row in self.rows)
         return sorted(found, key=lambda name: asked.index(name) if name in asked else len(asked))
 
     @property
     def eps(self) -> list[float]:
         """All epsilons, ascending."""
-        return sorted({row["eps"] for row in self.rows})
+        return sorted({row.eps for row in self.rows})
 
     @property
     def shown(self) -> float:
@@ -50,19 +51,17 @@ class Record(NamedTuple):
     @property
     def several(self) -> bool:
         """Whether perturbations were also scored on methods that they were not made for."""
-        return any(row["source"] != row["victim"] for row in self.rows)
+        return any(row.source != row.victim for row in self.rows)
 
     @property
     def methods(self) -> dict[str, Any]:
         """Each method's name and settings, by label."""
-        config = self.run["config"]
-        return self.run.get("methods") or {
-            config["method"]: {"method": config["method"], "config": self.run.get("method_config", {})}
-        }
+        name = self.run.config["method"]
+        return self.run.methods or {name: {"method": name, "config": self.run.method_config or {}}}
 
     def select(self, **wanted: Any) -> list[Row]:
         """The rows with these values."""
-        return [row for row in self.rows if all(row[key] == value for key, value in wanted.items())]
+        return [row for row in self.rows if all(getattr(row, key) == value for key, value in wanted.items())]
 
 
 class Estimate(NamedTuple):
@@ -75,28 +74,26 @@ class Estimate(NamedTuple):
 def estimate(rows: list[Row], value: Callable[[Row], float]) -> Estimate:
     """The mean of `value` over the rows, one for each image."""
     values = [value(row) for row in rows]
-    return Estimate(statistics.fmean(values), of_mean(values, [row["volume"] for row in rows]))
+    return Estimate(statistics.fmean(values), of_mean(values, [row.volume for row in rows]))
 
 
 def zero_filled(rows: list[Row]) -> float | None:
     """The mean of the zero-filled images; None in older records, which have none."""
-    values = [row.get("zero_filled") for row in rows]
+    return mean_if_known([row.zero_filled for row in rows])
+
+
+def mean_if_known(values: list[float | None]) -> float | None:
+    """The mean; None if one of the values is not known, or there are none."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    """The run.json of a run, finished or not.  Raises InputFileError where there is none."""
-    found: dict[str, Any] = read_json(folder / "run.json", RUN)
-    return found
 
 
 def read(folder: Path) -> Record:
     """The record of a finished run.  Raises InputFileError, one line, where there is none or it is not whole."""
     run = read_run(folder)
-    if run["status"] != "done":
+    if not run.done:
         raise InputFileError(
-            f"{folder}: the run has not finished ({printable(run['status'])}); bench.attack --resume goes on with it"
+            f"{folder}: the run has not finished ({printable(run.status)}); bench.attack --resume goes on with it"
         )
     lines = {name: read_lines(folder / name, form) for name, form in LINES.items()}
     images, searches = lines.values()
@@ -104,12 +101,12 @@ def read(folder: Path) -> Record:
         raise InputFileError(f"{folder / 'images.jsonl'}: is missing; name what bench.attack made")
     journal = read_journal(RunFolder(folder), 0.0) if (folder / JOURNAL).exists() else None
     check_whole(folder, lines, None if journal is None else journal.in_order())
-    rows = [row for some in images.rows.values() for row in some if "failed" not in row]
+    rows = read_rows(line for some in images.rows.values() for line in some)
     if not rows:
         raise InputFileError(f"{folder}: every image of the run failed, so that there is nothing to report")
-    missing = run.get("sampling", {}).keys() - run.get("failed", {}).keys() - images.rows.keys()
+    missing = run.sampling.keys() - run.failed.keys() - images.rows.keys()
     if missing:
         raise InputFileError(
             f"{folder / 'images.jsonl'}: lacks {shown(min(missing))}, which is in run.json; run bench.attack again"
         )
-    return Record(folder, run, rows, [row for some in searches.rows.values() for row in some])
+    return Record(folder, run, rows, [search_of(line) for some in searches.rows.values() for line in some])

@@ -6,8 +6,6 @@ of one, whenever the run was stopped.
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 import math
@@ -19,15 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from bench.plan.errors import OutputError
-from bench.plan.intervals import SURE, of_mean
 from data_prep.process import at_stop
 from jaxcs.evidence import BELOW_ITS_CARD, WORSE_THAN_ZERO_FILLED
 from jaxcs.evidence import FLAGS as FLAGS
 
-SCHEMA_VERSION = 1
 # The end of the name of a file that is not whole yet.
 PART = ".part"
 # Those that are about the clean image, whatever the attack.
@@ -36,9 +30,6 @@ CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 _SHOWN_EPSILON = 0.05
 # Held by the thread that replaces a file: a signal has that of a run replaced in another one.
 _REPLACING = threading.RLock()
-KEYS = ("source", "victim", "attack", "eps", "metric")
-_STATES = ("zero_filled", "clean", "noise", "attacked")
-COLUMNS = (*KEYS, *_STATES, "ci95", "low", "high", "interval", "volumes", "n")
 
 
 class RunFolder:
@@ -72,14 +63,6 @@ class RunFolder:
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write or replace a JSON file."""
         self.write(name, (json.dumps(_finite(value), indent=2) + "\n").encode())
-
-    def write_summary(self, rows: list[dict[str, Any]]) -> None:
-        """Write or replace summary.csv."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        self.write("summary.csv", text.getvalue().encode())
 
     def write(self, name: str, content: bytes) -> None:
         """Write or replace a file as a whole."""
@@ -125,39 +108,6 @@ def writing(path: Path) -> Iterator[None]:
 def shown_epsilon(eps: Iterable[float]) -> float:
     """The epsilon that figures and pages show, of those of a run."""
     return min(eps, key=lambda value: abs(value - _SHOWN_EPSILON))
-
-
-def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Means over the images of each (source, victim, attack, eps, metric), in order of first appearance.
-
-    Failed images have no rows.  zero_filled: None in older records, which have none.  low, high: about the mean of
-    the attacked values, and interval what they are: "95 %", or of fewer than 5 volumes "range" (`intervals.Interval`).
-    ci95: half of the 95 % interval, and None where there is none.
-    """
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[key] for key in KEYS), []).append(row)
-    summary = []
-    for key, members in groups.items():
-        values = {name: [row[name] for row in members if row.get(name) is not None] for name in _STATES}
-        means = {name: float(np.mean(one)) if len(one) == len(members) else None for name, one in values.items()}
-        volumes = [row["volume"] for row in members]
-        summary.append(
-            dict(zip(KEYS, key, strict=True))
-            | means
-            | interval_columns([row["attacked"] for row in members], volumes)
-            | {"volumes": len(set(volumes)), "n": len(members)}
-        )
-    return summary
-
-
-def interval_columns(values: list[float], volumes: list[str]) -> dict[str, Any]:
-    """The columns of a table that say how sure a mean is, None where that cannot be told."""
-    found = of_mean(values, volumes)
-    if found is None:
-        return dict.fromkeys(("ci95", "low", "high", "interval"))
-    half = (found.high - found.low) / 2 if found.kind == SURE else None
-    return {"ci95": half, "low": found.low, "high": found.high, "interval": found.kind}
 
 
 def _finite(value: Any) -> Any:

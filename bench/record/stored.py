@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError
 from bench.plan.shards import WHOLE, Shard
-from bench.record.forms import shown
+from bench.record.forms import Form, shown
 from bench.record.reading import read_json, understanding
 from bench.record.record_forms import BEGUN
+from bench.record.run_record import RunRecord
 
 _VERSIONS, _METHODS, _FILES = "versions", "methods", "data_sha256"
+
+
+class _Configuration(Protocol):
+    def fingerprint(self) -> str: ...
+
+
+_Config = TypeVar("_Config", bound=_Configuration)
 
 
 class Plan(NamedTuple):
@@ -37,38 +46,55 @@ class Stored(NamedTuple):
     """A run's folder, the content of its run.json, and what it was to do."""
 
     path: Path
-    record: dict[str, Any]
+    record: RunRecord
     plan: Plan
 
 
 def stored(path: Path) -> Stored:
     """The run in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
     file = path / "run.json"
-    record = read_json(file, BEGUN)
+    content, config = begun_before(file, BEGUN, RunConfig.from_dict)
+    record = RunRecord.of(content)
     with understanding(file):
-        config = RunConfig.from_dict(record["config"])
-        given, now = record["fingerprint"], config.fingerprint()
-        runtime = record["runtime"]
+        runtime = record.runtime
         shard = WHOLE if runtime["shard"] is None else Shard(*runtime["shard"])
-        if not shard.part <= shard.of <= record["images"]:
-            raise ValueError(f"runtime: it cannot be part {shard} of {record['images']} images")
+        if not shard.part <= shard.of <= record.images:
+            raise ValueError(f"runtime: it cannot be part {shard} of {record.images} images")
+    return Stored(path, record, Plan(config, runtime["batch"], runtime["save_perturbations"], shard))
+
+
+def begun_before(
+    file: Path, form: Form, config_of: Callable[[dict[str, Any]], _Config], made_by: str = "bench.attack"
+) -> tuple[dict[str, Any], _Config]:
+    """The content of a run.json and its configuration.
+
+    Raises InputFileError where there is none, or its configuration is not what it was.
+    """
+    record = read_json(file, form, made_by)
+    with understanding(file, made_by):
+        config = config_of(record["config"])
+    given, now = record["fingerprint"], config.fingerprint()
     if given != now:
         raise InputFileError(
             f"{file}: its configuration was changed, from fingerprint {shown(given)} to {now}; put it back, or begin "
             "anew"
         )
-    return Stored(path, record, Plan(config, runtime["batch"], runtime["save_perturbations"], shard))
+    return record, config
 
 
-def continued(before: Stored, now: dict[str, Any]) -> dict[str, Any]:
-    """run.json of a run that goes on; now: what it would be if it began.  Raises InputFileError where they differ."""
+def continued(path: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """run.json of a run that goes on in the folder `path`.
+
+    before: what it was; now: what it would be if it began.  Raises InputFileError where what decides its numbers has
+    changed.
+    """
     now = json.loads(json.dumps(now))  # as it would be read again
-    reason = difference(before.record, now)
+    reason = difference(before, now)
     if reason is not None:
-        raise InputFileError(f"{before.path}: cannot go on: {reason}; put that back, or begin anew")
-    notes = [*before.record["notes"], *now["notes"], *also_on(before.record, now)]
-    changed = {"runtime": now["runtime"], "status": "running", "notes": list(dict.fromkeys(notes))}
-    return before.record | changed | {"resumed": before.record.get("resumed", 0) + 1}
+        raise InputFileError(f"{path}: cannot go on: {reason}; put that back, or begin anew")
+    notes = [*before["notes"], *now["notes"], *also_on(before, now)]
+    changed = {"status": "running", "notes": list(dict.fromkeys(notes)), "resumed": before.get("resumed", 0) + 1}
+    return before | changed | ({"runtime": now["runtime"]} if "runtime" in now else {})
 
 
 def difference(one: dict[str, Any], other: dict[str, Any], whole: bool = True) -> str | None:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from bench.evaluate.outcome import Result
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, OutOfMemoryError
+from bench.run.first import Ready
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
 from data_prep.cases import InputError
@@ -19,15 +20,21 @@ from data_prep.machine import is_of_memory
 from data_prep.prefetch import prefetch
 
 
-def batches(source: Source, config: RunConfig, size: int, fail: Callable[[str, str], None]) -> Iterator[list[Prepared]]:
+def batches(
+    source: Source, config: RunConfig, size: int, fail: Callable[[str, str], None], ready: Ready
+) -> Iterator[list[Prepared]]:
     """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used.
+
+    ready: those that need not be prepared any more; they are taken out of it.
 
     At most one unfinished group of each calibration is held, all of one shape.  Without the slices of groups that are
     done, the others come together as they would have.
     """
     waiting: dict[Any, list[Prepared]] = {}
     shape = None
-    for name, this_shape, found in zip(source.names, source.shapes, prefetch(_prepared(source, config)), strict=True):
+    for name, this_shape, found in zip(
+        source.names, source.shapes, prefetch(_prepared(source, config, ready)), strict=True
+    ):
         if this_shape != shape:
             yield from waiting.values()
             waiting, shape = {}, this_shape
@@ -41,9 +48,14 @@ def batches(source: Source, config: RunConfig, size: int, fail: Callable[[str, s
     yield from waiting.values()
 
 
-def _prepared(source: Source, config: RunConfig) -> Iterator[Prepared | str]:
+def _prepared(source: Source, config: RunConfig, ready: Ready) -> Iterator[Prepared | str]:
     """Each slice, or why it cannot be used."""
-    for case in source.cases():
+    unread = source.read([position for position in source.positions if position not in ready])
+    for position in source.positions:
+        if position in ready:
+            yield ready.pop(position)
+            continue
+        case = next(unread)
         if isinstance(case, InputError):
             yield str(case)
             continue

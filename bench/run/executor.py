@@ -23,6 +23,7 @@ from bench.record.journal import Journal
 from bench.record.lines import Entry
 from bench.record.records import RunFolder
 from bench.run.batches import Halving, batches
+from bench.run.first import Ready
 from bench.run.parallel import side_by_side
 from bench.slices.prepare import Prepared
 from bench.slices.sources import Source
@@ -62,10 +63,13 @@ class Work(NamedTuple):
         return sum(one.gradients_per_epsilon() for one in self.sources) * sum(eps > 0 for eps in self.config.eps)
 
 
-def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal, said: Collection[str] = ()) -> None:
+def attack_all(
+    work: Work, source: Source, folder: RunFolder, journal: Journal, said: Collection[str], ready: Ready
+) -> None:
     """Attack every case and record each as soon as it and those before it are done.
 
     said: kinds of doubts about the data that the user has read; of each other kind the first is said.
+    ready: slices that have been prepared already, by position; they are taken out of it.
     """
     compiled: dict[Any, Functions] = {}
     positions = dict(zip(source.names, source.positions, strict=True))
@@ -105,9 +109,9 @@ def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal, 
         if work.save_perturbations:
             arrays.write(folder, arrays.PERTURBATIONS, position, found.perturbations)
             kinds.append(arrays.PERTURBATIONS)
-        folder.append(found.searches, "searches.jsonl")
-        folder.append(found.rows)
-        worst = max([worst, *(row["clean"] - row["attacked"] for row in found.rows if row["metric"] == "psnr")])
+        folder.append((row.line() for row in found.searches), "searches.jsonl")
+        folder.append(row.line() for row in found.rows)
+        worst = max([worst, *(row.clean - row.attacked for row in found.rows if row.metric == "psnr")])
         progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
         return Entry(position, name, None, (len(found.rows), len(found.searches)), tuple(kinds), **known)
 
@@ -115,7 +119,7 @@ def attack_all(work: Work, source: Source, folder: RunFolder, journal: Journal, 
         journal.add([fail(name, reason)])
 
     batch = work.batch * work.devices
-    groups = batches(source, work.config, batch, unusable)
+    groups = batches(source, work.config, batch, unusable, ready)
     for group, results in side_by_side(Halving(attack, batch, note), groups):
         done = [keep(prepared, found) for prepared, found in zip(group, results, strict=True)]
         journal.add(done)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from bench.figures.drawing import draw_into
 from bench.findings import ceiling, solver_error
@@ -17,12 +17,16 @@ from bench.plan.errors import DONE, SOME_FAILED
 from bench.record import arrays
 from bench.record.journal import Journal, rewrite
 from bench.record.lines import Entry, rows_of
-from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder, summarise
+from bench.record.record import Record
+from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder
+from bench.record.rows import Row, results, search_of
+from bench.record.run_record import RunRecord, read_run
+from bench.record.summary import Summary, as_csv, summarise
 from bench.run.table import render
 
 
-def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[str, Any]:
-    """Write all that is made of the images together; returns the content of run.json, `record` completed.
+def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:
+    """Write all that is made of the images together; returns the run with `record` completed.
 
     It begins with the images in the order of the data, whatever the order they were done in: sums of the same numbers
     in another order are other numbers.
@@ -34,29 +38,34 @@ def finish(folder: RunFolder, record: dict[str, Any], journal: Journal) -> dict[
     for kind in arrays.KINDS:
         arrays.pack(folder, kind, arrays.files_of(folder, kind).values(), order)
         arrays.remove(folder, kind)
-    rows = rows_of(folder.path / "images.jsonl")
+    rows = results(folder.path)
+    summary = summarise(rows)
     below = below_card(rows, record)
-    record = record | {
-        "status": "done",
-        "folder": str(folder.path),
-        "notes": list(dict.fromkeys([*record["notes"], *journal.notes, *doubtful(entries)])),
-        "sampling": {entry.case: entry.sampling for entry in entries if entry.sampling is not None},
-        "thermal": {entry.case: entry.thermal for entry in entries if entry.sampling is not None},
-        "failed": {entry.case: entry.failed for entry in entries if entry.failed is not None},
-        "flags": _count_flags(rows, below),
-        "below_card": below,
-        "summary": summarise(rows),
-        "findings": findings(rows),
-    }
-    folder.write_summary(record["summary"])
-    folder.write_json("run.json", record)
+    record = replace(
+        record,
+        status="done",
+        folder=str(folder.path),
+        notes=list(dict.fromkeys([*record.notes, *journal.notes, *doubtful(entries)])),
+        sampling={entry.case: entry.sampling for entry in entries if entry.sampling is not None},
+        thermal={entry.case: entry.thermal for entry in entries if entry.sampling is not None},
+        failed={entry.case: entry.failed for entry in entries if entry.failed is not None},
+        flags=_count_flags(rows, below),
+        below_card=below,
+        summary=[row.line() for row in summary],
+        findings=findings(rows),
+    )
+    folder.write("summary.csv", as_csv(summary))
+    folder.write_json("run.json", record.content())
     if rows:
         again = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
         draw_into(folder, "figure.png", "overview", folder.path, again=again)
-        if record["config"]["victims"]:
+        if record.config["victims"]:
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", page_of(folder.path))
-    return record
+    # As whoever reads it has it.
+    return Record(
+        folder.path, read_run(folder.path), rows, [search_of(line) for line in rows_of(folder.path / "searches.jsonl")]
+    )
 
 
 def doubtful(entries: list[Entry]) -> list[str]:
@@ -69,26 +78,34 @@ def doubtful(entries: list[Entry]) -> list[str]:
     return [f"{said[0]} ({kind}, in {len(said)} of {count(total)})" for kind, said in found.items()]
 
 
-def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
+def tell(done: Record, as_json: bool) -> int:
     """Print the table or the JSON object, and what else is to be said of a run; returns the exit code."""
+    record = done.run
     if as_json:
-        print(json.dumps(record))
-    elif record["summary"]:
-        print(render(record["summary"], record["flags"], record["below_card"], record["config"]["loss"]))
-        best, far = ceiling.sentence(record), solver_error.sentence(rows_of(folder.path / "images.jsonl"))
-        print(*(said for said in (best, far) if said is not None), *record["findings"], sep="\n")
+        print(json.dumps(record.content()))
+    elif record.summary:
+        print(
+            render(
+                [Summary(**one) for one in record.summary],
+                record.flags,
+                record.below_card,
+                record.config["loss"],
+            )
+        )
+        best, far = ceiling.sentence(record), solver_error.sentence(done.rows)
+        print(*(said for said in (best, far) if said is not None), *record.findings, sep="\n")
     print(
-        f"{count(len(record['sampling']))} in {record['seconds']:.0f} s; record and report in {folder.path}",
+        f"{count(len(record.sampling))} in {record.seconds:.0f} s; record and report in {done.folder}",
         file=sys.stderr,
     )
-    for reason in record["failed"].values():
+    for reason in record.failed.values():
         print(f"failed: {reason}", file=sys.stderr)
-    return exit_code(record)
+    return exit_code(record.failed)
 
 
-def exit_code(record: dict[str, Any]) -> int:
-    """Of a run that has ended."""
-    return SOME_FAILED if record["failed"] else DONE
+def exit_code(failed: Mapping[str, str]) -> int:
+    """Of a run that has ended; failed: the images that failed, and why."""
+    return SOME_FAILED if failed else DONE
 
 
 def count(n: int) -> str:
@@ -96,12 +113,12 @@ def count(n: int) -> str:
     return f"{n} image{'' if n == 1 else 's'}"
 
 
-def _count_flags(rows: list[dict[str, Any]], below: Collection[str]) -> dict[str, int]:
+def _count_flags(rows: list[Row], below: Collection[str]) -> dict[str, int]:
     """How many (image, source, victim, epsilon) carry each flag; below: the victims that are below their cards."""
     found = {
-        (row["case"], row["source"], row["victim"], row["eps"]): {
-            *row["flags"],
-            *[BELOW_ITS_CARD] * (row["victim"] in below),
+        (row.case, row.source, row.victim, row.eps): {
+            *row.flags,
+            *[BELOW_ITS_CARD] * (row.victim in below),
         }
         for row in rows
     }

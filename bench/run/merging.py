@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bench.plan.errors import InputFileError
 from bench.plan.shards import WHOLE, Shard, positions_of
@@ -16,8 +17,10 @@ from bench.record.forms import shown
 from bench.record.journal import Journal, held
 from bench.record.lines import check_whole, read_lines
 from bench.record.pictures import Pictures
+from bench.record.record import Record
 from bench.record.record_forms import LINES
 from bench.record.records import RunFolder, writing
+from bench.record.run_record import RunRecord
 from bench.record.stored import Stored, also_on, difference, stored
 from bench.run.finish import doubtful, finish
 from data_prep.names import printable
@@ -26,8 +29,8 @@ from data_prep.names import printable
 _MOST_NAMED = 8
 
 
-def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
-    """Write the run whose parts these are into a folder in `output`; returns that and its run.json.
+def merge(paths: list[Path], output: Path) -> Record:
+    """Write the run whose parts these are into a folder in `output`; returns its record.
 
     It is made in a hidden folder, which takes the run's name when it is whole; the next merge of the same run clears
     what a killed one has left there.
@@ -50,16 +53,16 @@ def merge(paths: list[Path], output: Path) -> tuple[RunFolder, dict[str, Any]]:
                 whole.add(one.in_order())
             for kind in arrays.KINDS:
                 arrays.pack(hidden, kind, [part.path / f"{kind}.npz" for part in parts], _order(whole))
-            record = finish(hidden, _joined(parts, journals), whole)
+            done = finish(hidden, _joined(parts, journals), whole)
             folder = RunFolder.create(output, name, fingerprint)
-            record["folder"] = str(folder.path)
-            hidden.write_json("run.json", record)
+            done = done._replace(folder=folder.path, run=replace(done.run, folder=str(folder.path)))
+            hidden.write_json("run.json", done.run.content())
             with writing(folder.path):
                 hidden.path.rename(folder.path)
         except BaseException:
             shutil.rmtree(hidden.path, ignore_errors=True)
             raise
-    return folder, record
+    return done
 
 
 def _in_order(runs: list[Stored]) -> list[Stored]:
@@ -70,8 +73,8 @@ def _in_order(runs: list[Stored]) -> list[Stored]:
         shard = run.plan.shard
         if shard == WHOLE:
             raise InputFileError(f"{run.path}: is no part of a run; name runs that were made with --shard")
-        if run.record["status"] != "done":
-            status = printable(run.record["status"])
+        if not run.record.done:
+            status = printable(run.record.status)
             raise InputFileError(f"{run.path}: has not finished ({status}); bench.attack --resume goes on with it")
         reason = _of_another_run(first, run)
         if reason is not None:
@@ -96,14 +99,14 @@ def _of_another_run(first: Stored, run: Stored) -> str | None:
         return f"the configuration is not the same ({names})"
     if run.plan.shard.of != first.plan.shard.of:
         return f"it is part {run.plan.shard}, and not one of {first.plan.shard.of}"
-    return difference(first.record, run.record, whole=False)
+    return difference(first.record.content(), run.record.content(), whole=False)
 
 
 def _complete(part: Stored) -> Journal:
     """The journal of a part.  Raises InputFileError where it, or what is recorded of an image, is not whole."""
     folder = RunFolder(part.path)
     found = journal.read(folder, 0.0)
-    if sorted(found.entries) != positions_of(part.plan.shard, part.record["images"]):
+    if sorted(found.entries) != positions_of(part.plan.shard, part.record.images):
         how = f"python -m bench.attack --resume {shlex.quote(str(part.path))}"
         raise InputFileError(f"{part.path}: lacks images; {how} computes them")
     lines = {name: read_lines(part.path / name, form) for name, form in LINES.items()}
@@ -137,27 +140,28 @@ def _order(whole: Journal) -> dict[str, int]:
     return {entry.case: entry.position for entry in whole.entries.values()}
 
 
-def _joined(parts: list[Stored], journals: list[Journal]) -> dict[str, Any]:
+def _joined(parts: list[Stored], journals: list[Journal]) -> RunRecord:
     """run.json of the whole, but for what is made of its images."""
     records = [part.record for part in parts]
     first = records[0]
     # Doubts about the images count those of a part, and are counted anew.
     counted = {note for one in journals for note in doubtful(one.in_order())}
-    notes = [note for record in records for note in record["notes"] if note not in counted]
-    notes += [note for record in records for note in also_on(first, record)]
-    return first | {
-        "runtime": first["runtime"] | {"shard": None},
-        "argv": in_one_part(first["argv"]),
-        "data_sha256": {name: value for record in records for name, value in record["data_sha256"].items()},
-        "started": min(record["started"] for record in records),
-        "notes": [*dict.fromkeys(notes), f"computed in {len(parts)} parts"],
-        "gradient_evaluations": sum(record["gradient_evaluations"] for record in records),
-        "seconds": round(sum(record["seconds"] for record in records), 2),
-        "parts": [str(part.path) for part in parts],
-    }
+    notes = [note for record in records for note in record.notes if note not in counted]
+    notes += [note for record in records for note in also_on(first.content(), record.content())]
+    return replace(
+        first,
+        runtime=first.runtime | {"shard": None},
+        argv=in_one_part(first.argv),
+        data_sha256={name: value for record in records for name, value in record.data_sha256.items()},
+        started=min(record.started for record in records),
+        notes=[*dict.fromkeys(notes), f"computed in {len(parts)} parts"],
+        gradient_evaluations=sum(record.gradient_evaluations for record in records),
+        seconds=round(sum(record.seconds for record in records), 2),
+        parts=[str(part.path) for part in parts],
+    )
 
 
-def in_one_part(argv: list[str]) -> list[str]:
+def in_one_part(argv: Sequence[str]) -> list[str]:
     """The command line of the run in one part."""
     takes = {"--shard": 1} | FLAGS
     kept: list[str] = []

@@ -2,150 +2,166 @@
 
 from __future__ import annotations
 
-import math
-import shlex
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.evaluate import subjects
 from bench.evaluate.evidence import not_checked
+from bench.plan.command_line import command_line
 from bench.plan.config import RunConfig
-from bench.plan.errors import DONE, InputFileError, OutOfMemoryError, UsageError, of_none
+from bench.plan.errors import OutOfMemoryError
 from bench.plan.shards import WHOLE, Shard
-from bench.record import provenance
-from bench.record.journal import held
-from bench.record.records import SCHEMA_VERSION, RunFolder
-from bench.record.resumable import recorded
-from bench.record.stored import Plan, Stored, continued, stored
+from bench.record.record import Record
+from bench.record.records import RunFolder
+from bench.record.run_record import RunRecord
+from bench.record.stored import Plan, Stored, continued
 from bench.run import batch_size
 from bench.run.describe import described, headline, notes_of, sampling, threat_model
 from bench.run.estimate import estimate
 from bench.run.executor import Work, attack_all
-from bench.run.finish import count, finish, tell
+from bench.run.finish import count, finish
+from bench.run.first import Ready, first_usable, largest
+from bench.run.life import beginning, recording, say_notes
 from bench.slices import sources
 from bench.slices.own_mask import settled
-from bench.slices.prepare import Prepared, prepare
-from data_prep.cases import InputError
 from data_prep.machine import is_of_memory
 
 
-class Done(NamedTuple):
-    """A run that has ended: its folder and its run.json."""
+class Opened(NamedTuple):
+    """A run whose data and methods are there, before a folder is made.
 
-    folder: RunFolder
-    record: dict[str, Any]
-
-
-def run(config: RunConfig, arguments: Namespace, argv: list[str]) -> int:
-    """Carry out a run; returns the exit code."""
-    sources.check_device(arguments.device)
-    plan = plan_of(settled(config, argv), arguments, arguments.shard)
-    return _tell(carry_out(plan, arguments, argv), arguments)
-
-
-def plan_of(config: RunConfig, arguments: Namespace, shard: Shard) -> Plan:
-    """What the arguments ask for, or a part of it."""
-    return Plan(config, arguments.batch, arguments.save_perturbations, shard)
-
-
-def go_on(arguments: Namespace) -> int:
-    """Go on with the run in the folder --resume; returns the exit code."""
-    sources.check_device(arguments.device)
-    before = stored(Path(arguments.resume))
-    plan = before.plan
-    if arguments.batch is not None:
-        plan = plan._replace(batch=arguments.batch)
-    return _tell(carry_out(plan, arguments, before.record["argv"], before), arguments)
-
-
-def _tell(done: Done | None, arguments: Namespace) -> int:
-    return DONE if done is None else tell(*done, arguments.json)
-
-
-def carry_out(
-    plan: Plan,
-    arguments: Namespace,
-    argv: list[str],
-    before: Stored | None = None,
-    begun_in: Callable[[Path], None] = lambda path: None,
-) -> Done | None:
-    """Do what is planned, or go on with the run `before`; None where --dry-run asks for no more than what it would be.
-
-    begun_in: is told the folder as soon as it is made.
+    record: run.json.  ready: slices that have been prepared already.  said: kinds of doubts about the
+    data that the user has read.  memory: the estimate [bytes].  begun: when, on the monotonic clock [s].
     """
+
+    plan: Plan
+    work: Work
+    source: sources.Source
+    ready: Ready
+    said: frozenset[str]
+    record: RunRecord
+    before: Stored | None
+    memory: float
+    begun: float
+
+
+def run(
+    config: RunConfig,
+    *,
+    output: Path = Path("runs"),
+    device: str = "auto",
+    devices: int | None = None,
+    batch: int | None = None,
+    save_perturbations: bool = False,
+    shard: Shard = WHOLE,
+    resume: Stored | None = None,
+    argv: Sequence[str] | None = None,
+) -> Record:
+    """Carry out a run, as bench.attack does; what it says on the way goes to standard error.
+
+    Args:
+        config: all that decides the numbers.
+        output: the run makes a folder in here.
+        device: "auto", or the kind of device that must be there.
+        devices: how many of this machine's devices share the slices, 0 for all, None for one.
+        batch: slices at once on each device, 0 for as many as its memory holds, None for what suits the device.
+        save_perturbations: whether they are kept.
+        shard: the part of the images.
+        resume: the run of this configuration that goes on; it keeps its folder, its part and what it saves.
+        argv: the command line, if there is one.
+
+    Returns:
+        The record of the run, whose images may have failed.
+
+    Raises:
+        UsageError, InputFileError, OutputError, OutOfMemoryError: each with one line for the user.
+    """
+    opened = open_run(
+        config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations, shard=shard,
+        resume=resume, argv=argv,
+    )  # fmt: skip
+    return carry_out(opened, output)
+
+
+def open_run(
+    config: RunConfig,
+    *,
+    device: str = "auto",
+    devices: int | None = None,
+    batch: int | None = None,
+    save_perturbations: bool = False,
+    shard: Shard = WHOLE,
+    resume: Stored | None = None,
+    argv: Sequence[str] | None = None,
+) -> Opened:
+    """Say what a run is and takes, and make nothing; for the arguments and errors see `run`."""
     begun = time.monotonic()
+    sources.check_device(device)
+    if resume is not None:
+        plan, argv = resume.plan if batch is None else resume.plan._replace(batch=batch), resume.record.argv
+    else:
+        argv = command_line(config) if argv is None else argv
+        plan = Plan(settled(config, argv), batch, save_perturbations, shard)
     config = plan.config
     if not plan.batch:
         plan = plan._replace(batch=batch_size.automatic())
     attacked = subjects.sources(config)
-    mesh = sources.mesh_of(arguments.devices)
+    mesh = sources.mesh_of(devices)
     work = Work(config, attacked, subjects.victims(config, attacked), plan.batch or 1, plan.save_perturbations, mesh)
     source = subjects.source_for(config, work.victims, plan.shard)
     work, solved_otherwise = _within_memory(work, source.shapes)
     notes = [*notes_of(config, work, source), *solved_otherwise]
     memory, seconds = estimate(source.shapes, work)
     print(headline(plan, source, work, memory, seconds), file=sys.stderr)
-    # Before a folder is made, so that flags that do not fit the data leave nothing behind.
-    first = _first_usable(source, config, range(source.total))
+    # Flags that do not fit the data leave nothing behind.
+    first, ready = first_usable(source, config)
     subjects.check_brought(work.sources, work.victims, first.data)
     print(f"mask {first.mask}: {sampling(first)}", file=sys.stderr)
-    for note in [*notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)]:
-        print(f"note: {note}", file=sys.stderr)
-    record: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "config": config.to_dict(),
-        "fingerprint": config.fingerprint(),
-        "runtime": plan.runtime(),
-        "methods": {one.label: described(one) for one in work.victims},
-        "threat_model": threat_model(work),
-        "argv": argv,
-        "versions": provenance.versions(),
-        "git": provenance.git_state(),
-        "device": provenance.device() | {"used": work.devices},
-        "data": source.description,
-        "data_sha256": source.sha256,
-        "images": source.total,
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "status": "running",
-        "notes": notes,
-        "not_checked": not_checked(
-            bool(config.victims), config.check, min(getattr(one.attack.config, "restarts", 1) for one in attacked)
-        ),
-    }
-    if before is not None:
-        record = continued(before, record)
-    if arguments.dry_run:
-        return None
+    say_notes([*notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)])
+    content = beginning(config, {one.label: described(one) for one in work.victims}, argv, source, source.total, notes)
+    content["device"] |= {"used": work.devices}
+    restarts = min(getattr(one.attack.config, "restarts", 1) for one in attacked)
+    unknown = not_checked(bool(config.victims), config.check, restarts)
+    record = RunRecord(**content, runtime=plan.runtime(), threat_model=threat_model(work), not_checked=unknown)
+    if resume is not None:
+        record = RunRecord.of(continued(resume.path, resume.record.content(), record.content()))
+    said = frozenset(doubt.kind for doubt in first.doubts)
+    return Opened(plan, work, source, ready, said, record, resume, memory, begun)
+
+
+def carry_out(opened: Opened, output: Path, begun_in: Callable[[Path], None] = lambda path: None) -> Record:
+    """Do what has been opened; for the errors see `run`.
+
+    Args:
+        opened: the run.
+        output: a new run makes a folder in here.
+        begun_in: is told the run's folder as soon as it is made.
+    """
+    plan, work, source, record = opened.plan, opened.work, opened.source, opened.record
     if plan.batch == batch_size.AUTO:
-        batch = batch_size.chosen(work, source.shapes, _largest(source, config, first))
+        batch = batch_size.chosen(work, source.shapes, largest(source, work.config, opened.ready))
         plan, work = plan._replace(batch=batch), work._replace(batch=batch)
-        record["runtime"] = plan.runtime()
-    folder = RunFolder(before.path) if before is not None else _new_folder(plan, Path(arguments.output))
+        record = replace(record, runtime=plan.runtime())
+    folder = _new_folder(plan, output) if opened.before is None else RunFolder(opened.before.path)
     begun_in(folder.path)
-    how = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
-    with held(folder, begun) as journal, recorded(folder, record, how):
-        if before is not None:
+    with recording(folder, record.content(), "bench.attack", opened.begun) as journal:
+        if opened.before is not None:
             print(f"{len(journal.entries)} of {count(len(source.names))} were done", file=sys.stderr)
-        folder.write_json("run.json", record)
         try:
             journal.check(dict(zip(source.positions, source.names, strict=True)))
-            attack_all(work, source.without(journal.entries), folder, journal, {doubt.kind for doubt in first.doubts})
-            record |= {
-                "gradient_evaluations": sum(one.sampling is not None for one in journal.in_order())
-                * work.gradient_evaluations(),
-                "seconds": round(journal.elapsed(), 2),
-            }
-            record = finish(folder, record, journal)
+            attack_all(work, source.without(journal.entries), folder, journal, opened.said, opened.ready)
+            attacked = sum(one.sampling is not None for one in journal.in_order())
+            evaluations = attacked * work.gradient_evaluations()
+            record = replace(record, gradient_evaluations=evaluations, seconds=round(journal.elapsed(), 2))
+            return finish(folder, record, journal)
         except Exception as error:
             if isinstance(error, OutOfMemoryError) or is_of_memory(error):
-                raise _with_need(error, memory) from error
+                raise _with_need(error, opened.memory) from error
             raise
-    return Done(folder, record)
 
 
 def _new_folder(plan: Plan, parent: Path) -> RunFolder:
@@ -153,7 +169,7 @@ def _new_folder(plan: Plan, parent: Path) -> RunFolder:
 
 
 def folder_name(plan: Plan) -> str:
-    """What of a folder's name says which run it is of, between date and fingerprint."""
+    """What a folder's name says of its run, between date and fingerprint."""
     name = plan.config.method.replace(":", "-")
     return name if plan.shard == WHOLE else f"{name}-{plan.shard.part}of{plan.shard.of}"
 
@@ -169,29 +185,3 @@ def _within_memory(work: Work, shapes: list[tuple[int, int, int]]) -> tuple[Work
     found = [note for _, notes in fitting.values() for note in notes]
     sources_now, victims = ([fitting[one.label][0] for one in group] for group in (work.sources, work.victims))
     return work._replace(sources=sources_now, victims=victims), found
-
-
-def _largest(source: sources.Source, config: RunConfig, first: Prepared) -> Prepared:
-    """A slice of the shape that needs the most memory, or `first` where that cannot be used."""
-    largest = max(range(len(source.shapes)), key=lambda index: math.prod(source.shapes[index]))
-    try:
-        return _first_usable(source, config, [source.positions[largest]])
-    except (InputFileError, UsageError):
-        return first
-
-
-def _first_usable(source: sources.Source, config: RunConfig, positions: Sequence[int]) -> Prepared:
-    """The first slice of these that can be used, prepared.
-
-    Raises UsageError where there is none because of the flags, InputFileError where it is because of the data.
-    """
-    reasons: list[InputFileError] = []
-    for case in source.read(positions):
-        if isinstance(case, InputError):
-            reasons.append(InputFileError(str(case)))
-            continue
-        try:
-            return prepare(case, config)
-        except InputFileError as error:
-            reasons.append(error)
-    raise of_none(reasons)

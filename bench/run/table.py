@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.plan.intervals import FEWEST, RANGE
 from bench.record.records import CLEAN_FLAGS, FLAGS
+from bench.record.summary import Summary
 
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}", "nmse": "{:.4f}"}
 # Metrics that are printed only if the attack drove them up.
 _ASIDE = ("max_error", "row_error")
 
 
-def render(summary: list[dict[str, Any]], flags: dict[str, int], below_card: dict[str, str], loss: str) -> str:
+def render(summary: list[Summary], flags: dict[str, int], below_card: dict[str, str], loss: str) -> str:
     """Aligned text: a line for each victim, attack, epsilon and metric; with the source where they differ.
 
     Lines below it say what a range is, if there is one, and which flags speak against the clean images.
     flags: how many results carry each.  below_card: by method, a sentence of `card_check`.
     loss: the error that the attack drove up.
     """
-    summary = [row for row in summary if row["metric"] not in _ASIDE or row["metric"] == loss]
-    ranges = {row["interval"] for row in summary} == {RANGE}
+    summary = [row for row in summary if row.metric not in _ASIDE or row.metric == loss]
+    ranges = {row.interval for row in summary} == {RANGE}
     heads = ["zero-filled", "clean", "noise", "attacked", "range" if ranges else "95 % CI", "images"]
-    across = any(row["source"] != row["victim"] for row in summary)
+    across = any(row.source != row.victim for row in summary)
     header = ["method", "attack", "eps", "metric", *heads]
     lines = [header]
     for row in summary:
-        style = _FORMATS.get(row["metric"], "{:.4g}")
+        style = _FORMATS.get(row.metric, "{:.4g}")
         values = [
-            "-" if row[name] is None else style.format(row[name])
-            for name in ("zero_filled", "clean", "noise", "attacked")
+            "-" if value is None else style.format(value)
+            for value in (row.zero_filled, row.clean, row.noise, row.attacked)
         ]
-        first = [row["victim"], _attack(row, across), f"{row['eps']:g}", row["metric"]]
-        lines.append([*first, *values, _interval(row, style), str(row["n"])])
+        first = [row.victim, _attack(row, across), f"{row.eps:g}", row.metric]
+        lines.append([*first, *values, _interval(row, style), str(row.n)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     text = "\n".join(
         "  ".join(
@@ -41,7 +40,7 @@ def render(summary: list[dict[str, Any]], flags: dict[str, int], below_card: dic
         )
         for line in lines
     )
-    if any(row["interval"] == RANGE for row in summary):
+    if any(row.interval == RANGE for row in summary):
         text += f"\nrange: smallest and largest mean of a volume; fewer than {FEWEST} volumes have no 95 % interval"
     for name in CLEAN_FLAGS:
         if name in flags:
@@ -49,13 +48,13 @@ def render(summary: list[dict[str, Any]], flags: dict[str, int], below_card: dic
     return "\n".join([text, *(f"flag: {sentence}" for sentence in below_card.values())])
 
 
-def _interval(row: dict[str, Any], style: str) -> str:
-    if row["interval"] is None:
+def _interval(row: Summary, style: str) -> str:
+    if row.interval is None:
         return "-"
-    if row["interval"] == RANGE:
-        return f"{style.format(row['low'])} to {style.format(row['high'])}"
-    return "±" + style.format(row["ci95"])
+    if row.interval == RANGE:
+        return f"{style.format(row.low)} to {style.format(row.high)}"
+    return "±" + style.format(row.ci95)
 
 
-def _attack(row: dict[str, Any], across: bool) -> str:
-    return f"{row['attack']} on {row['source']}" if across else row["attack"]
+def _attack(row: Summary, across: bool) -> str:
+    return f"{row.attack} on {row.source}" if across else row.attack

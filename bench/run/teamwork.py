@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import shlex
 import sys
-from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.plan.config import RunConfig
-from bench.plan.errors import DONE, InputFileError
+from bench.plan.errors import InputFileError
 from bench.plan.shards import Shard
 from bench.processes.distributed import Team
-from bench.record.record import read_run
-from bench.run.finish import exit_code, tell
+from bench.record.record import Record
+from bench.record.run_record import read_run
 from bench.run.merging import in_one_part, merge
-from bench.run.run import carry_out, plan_of
-from bench.slices.own_mask import settled
+from bench.run.run import carry_out, open_run
 from bench.slices.sources import check_device
 from data_prep.ending import Advice
 
 
-def run_together(config: RunConfig, arguments: Namespace, argv: list[str], team: Team) -> int:
-    """Do this process's part and, in the first one, put all parts together; returns the exit code.
+def run_together(
+    config: RunConfig,
+    *,
+    output: Path,
+    device: str,
+    devices: int | None,
+    batch: int | None,
+    save_perturbations: bool,
+    dry_run: bool,
+    argv: Sequence[str],
+    team: Team,
+) -> Record | None:
+    """Do this process's part and, in the first one, put all parts together; for the arguments see `bench.run.run.run`.
 
-    Raises InputFileError in the first one where a part is not done: it and what is done go on by themselves.
+    Returns:
+        The record of the whole run in the first process, of the part in the others; None of a dry run.
+
+    Raises:
+        InputFileError: in the first process, a part is not done: it and what is done go on by themselves.
     """
-    check_device(arguments.device)
+    check_device(device)
     team.begun()
-    plan = plan_of(settled(config, argv), arguments, Shard(team.process + 1, team.processes))
     own: list[Path] = []
 
     def begun_in(path: Path) -> None:
@@ -42,22 +55,24 @@ def run_together(config: RunConfig, arguments: Namespace, argv: list[str], team:
         )
 
     try:
-        done = carry_out(plan, arguments, argv, begun_in=begun_in)
+        opened = open_run(
+            config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations,
+            shard=Shard(team.process + 1, team.processes), argv=argv,
+        )  # fmt: skip
+        done = None if dry_run else carry_out(opened, output, begun_in)
     except Exception as error:
         # The others do not depend on this one, but on the service of process 0.
         if team.process == 0:
             team.wait()
             if own:
-                for line in _how(_parts(team), in_one_part(argv), arguments)[1:]:  # the first is in the error already
+                for line in _how(_parts(team), in_one_part(argv), output)[1:]:  # the first is in the error already
                     error.add_note(line)
         raise
     team.wait()
-    if done is None:
-        return DONE
-    if team.process > 0:
-        return exit_code(done.record)
+    if done is None or team.process > 0:
+        return done
     paths = _parts(team)
-    how = _how(paths, in_one_part(argv), arguments)
+    how = _how(paths, in_one_part(argv), output)
     if len(how) > 1:
         failure = InputFileError(
             f"{len(how) - 1} of {team.processes} parts are not done, and not put together; go on by"
@@ -65,8 +80,7 @@ def run_together(config: RunConfig, arguments: Namespace, argv: list[str], team:
         for line in how:
             failure.add_note(line)
         raise failure
-    whole = [path for path in paths if path is not None]
-    return tell(*merge(whole, Path(arguments.output)), arguments.json)
+    return merge([path for path in paths if path is not None], output)
 
 
 def _parts(team: Team) -> list[Path | None]:
@@ -75,7 +89,7 @@ def _parts(team: Team) -> list[Path | None]:
     return [None if path is None else Path(path) for path in told]
 
 
-def _how(paths: list[Path | None], argv: list[str], arguments: Namespace) -> list[Advice]:
+def _how(paths: list[Path | None], argv: list[str], output: Path) -> list[Advice]:
     """The commands that do what is left: those of the parts that are not done, and that which puts all together."""
     commands, runs = [], []
     for part, path in enumerate(paths, 1):
@@ -87,13 +101,13 @@ def _how(paths: list[Path | None], argv: list[str], arguments: Namespace) -> lis
         runs.append(str(path))
         if status != "done":
             commands.append(["bench.attack", "--resume", str(path)])
-    commands.append(["bench.merge", *runs, "--output", arguments.output])
+    commands.append(["bench.merge", *runs, "--output", str(output)])
     return [Advice(shlex.join(["python", "-m", *command])) for command in commands]
 
 
 def _status(path: Path) -> str | None:
     """Of the run in this folder; None where there is none."""
     try:
-        return str(read_run(path)["status"])
+        return read_run(path).status
     except InputFileError:
         return None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from argparse import _ActionsContainer, _ArgumentGroup
+from argparse import Namespace, _ActionsContainer, _ArgumentGroup
 from collections.abc import Sequence
+from typing import Any
 
 from bench.plan.catalogue import MASKS, PHANTOMS, SHIFTS
+from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
+from bench.processes.distributed import Meeting
 from bench.shell.arguments import address, integer, number, one_of, setting
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 CENTER_FRACTION = 0.08
+# Flags that each of several processes may have of its own.
+_MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 
 
 def add_data(group: _ArgumentGroup) -> None:
@@ -95,3 +100,24 @@ def add_processes(group: _ArgumentGroup, words: str) -> None:
     )
     group.add_argument("--processes", type=integer(1), metavar="N", help="how many there are")
     group.add_argument("--process", type=integer(0), metavar="I", help="which this one is, from 0 to N - 1")
+
+
+def meeting(arguments: Namespace) -> Meeting:
+    """How the flags of `add_processes` say that processes meet."""
+    return Meeting(arguments.distributed, arguments.coordinator, arguments.processes, arguments.process)
+
+
+def in_common(arguments: Namespace) -> dict[str, str]:
+    """The flags that all processes have to have alike, by name."""
+    return {f"--{name}": repr(value) for name, value in sorted(vars(arguments).items()) if name not in _MAY_DIFFER}
+
+
+def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
+    """Clean reconstructions of the data and sampling that the flags of `add_data` and `add_sampling` name.
+
+    fields: what else differs from the defaults.
+    """
+    shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
+    return RunConfig(
+        **({"attack": "noise", "eps": (0.0,)} | {name: getattr(arguments, name) for name in shared} | fields)
+    )

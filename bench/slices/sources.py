@@ -53,10 +53,6 @@ class Source(NamedTuple):
     sha256: dict[str, str]
     read: Callable[[Sequence[int]], Iterator[Case | InputError]]
 
-    def cases(self) -> Iterator[Case | InputError]:
-        """Yield each case, or why it cannot be used, in the order of the names."""
-        return self.read(self.positions)
-
     def without(self, done: Collection[int]) -> Source:
         """Return the cases whose positions are not in `done`."""
         left = [index for index, position in enumerate(self.positions) if position not in done]

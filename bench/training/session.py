@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from argparse import Namespace
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -31,24 +30,23 @@ _RECORD = "train.json"
 _FORM = table({"config": FORM, "argv": list_of(text), "versions": mapping(text)})
 
 
-def run(config: TrainConfig | None, arguments: Namespace, argv: list[str], team: Team) -> int:
-    """Start a training, or resume the training in --resume if `config` is None.
+def run(config: TrainConfig, *, output: Path, device: str, argv: list[str], team: Team) -> int:
+    """Train, in a new folder in `output`; returns the exit code.  Of several processes the first writes and speaks."""
+    check_device(device)
+    opened, used = _opened(config, argv, team)
+    return _begun(opened, _new_folder(config, output, argv, used, team), used, team)
 
-    If there are several processes, only the first writes and prints.
 
-    Args:
-        config: settings of the training, or None.
-        arguments: parsed command line.
-        argv: arguments of the command, for the record.
-        team: the processes that train together.
+def go_on(path: Path, *, device: str, team: Team) -> int:
+    """Go on with the training in the folder `path`; returns the exit code."""
+    check_device(device)
+    folder = RunFolder(path)
+    opened, used = _opened(*_stored(folder), team)
+    return _begun(opened, folder, used, team)
 
-    Returns:
-        The exit code.
-    """
-    check_device(arguments.device)
-    if config is None:
-        folder = RunFolder(Path(arguments.resume))
-        config, argv = _stored(folder)
+
+def _opened(config: TrainConfig, argv: list[str], team: Team) -> tuple[Training, dict[str, Any]]:
+    """The training, and the devices that it uses."""
     if config.variant not in METHODS[config.method].presets:
         known = ", ".join(METHODS[config.method].presets)
         raise UsageError(f"--variant {config.variant} is not one of {config.method}'s, which are: {known}")
@@ -56,9 +54,11 @@ def run(config: TrainConfig | None, arguments: Namespace, argv: list[str], team:
     # Open the data before making the folder, so that a mistake leaves nothing behind.
     opened = Training(config, argv)
     team.begun()
-    device = provenance.device() | {"used": opened.devices, "processes": team.processes}
-    if not arguments.resume:
-        folder = _new_folder(config, Path(arguments.output), argv, device, team)
+    return opened, provenance.device() | {"used": opened.devices, "processes": team.processes}
+
+
+def _begun(opened: Training, folder: RunFolder, device: dict[str, Any], team: Team) -> int:
+    config = opened.config
     if team.process > 0:
         return _train(opened, folder, team)
     for note in provenance.about_settings():

@@ -77,12 +77,12 @@ def _of(path: Path) -> Evidence:
 
 def _of_attacks(path: Path) -> Evidence:
     record = read(path)
-    config = record.run["config"]
+    config = record.run.config
     # The claims are about attacks on the measured data.
     bears = config.get("threat", "noise") == "noise" and config.get("attack") != "noise"
     with understanding(path / "images.jsonl"):
         judged = matrix.judged(record.rows) if bears else []
-    return Evidence([path], [_command("bench.attack", record.run["argv"])], judged)
+    return Evidence([path], [_command("bench.attack", record.run.argv)], judged)
 
 
 def _of_shifts(file: Path) -> Evidence:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.plan.config import RunConfig, fingerprint_of, unattacked
-from bench.plan.errors import UsageError
-from jaxcs.features.insert import PRESETS, Insertion
-
-# A visible feature is at least so many times above the noise of single pixels [-].
-_VISIBILITY = 3.0
-# Default number of images in studies of several images.
-_IMAGES = 10
-# Strides of the map [pixels]; the coarse one is for methods that are fitted at each place.
-_COARSE, _STRIDE = 16, 4
+from bench.plan.config import RunConfig, fingerprint_of
+from jaxcs.features.insert import Insertion
 
 
 @dataclass(frozen=True)
@@ -62,48 +53,3 @@ class FeatureConfig:
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any field."""
         return fingerprint_of(self.to_dict())
-
-
-def configuration(arguments: Namespace) -> FeatureConfig:
-    """Build the configuration from the arguments.
-
-    Raises:
-        UsageError: the arguments contradict each other.
-    """
-    study, names = arguments.study, list(dict.fromkeys(arguments.method or _methods(arguments.study)))
-    if study == "optimisers" and names != ["convdecoder"]:
-        raise UsageError("--method: the study of optimisers is that of convdecoder; leave the flag out")
-    if arguments.data is None and study == "boxes":
-        raise UsageError("--study boxes: the phantom has no boxes; name files with --data")
-    one_image = study in ("map", "worst", "optimisers")
-    if one_image and arguments.limit is not None:
-        raise UsageError(f"--limit: --study {study} is of one image; choose it by --image")
-    limit = arguments.image + 1 if one_image else arguments.limit or (None if study == "boxes" else _IMAGES)
-    base = unattacked(
-        arguments,
-        method=names[0],
-        settings=tuple(arguments.set),
-        victims=tuple(names[1:]),
-        weights=arguments.weights,
-        limit=limit,
-        seed=arguments.seed,
-    )
-    given = {"shape": arguments.shape, "size": arguments.size, "contrast": arguments.contrast}
-    given |= {"reference": arguments.relative_to}
-    start = PRESETS[arguments.preset] if arguments.preset else Insertion()
-    return FeatureConfig(
-        study=study,
-        base=base,
-        insertion=replace(start, **{name: value for name, value in given.items() if value is not None}),
-        stride=arguments.stride or (_COARSE if study == "optimisers" else _STRIDE),
-        image=arguments.image,
-        sizes=tuple(arguments.sizes),
-        placements=arguments.placements,
-        # Each draw needs a fit for each optimiser.
-        draws=arguments.draws if arguments.draws is not None else 0 if study == "optimisers" else 16,
-        visibility=arguments.visibility if arguments.visibility is not None else _VISIBILITY,
-    )
-
-
-def _methods(study: str) -> list[str]:
-    return ["convdecoder"] if study == "optimisers" else ["l1"]

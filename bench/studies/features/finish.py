@@ -7,7 +7,8 @@ import io
 import json
 import shlex
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,13 +17,21 @@ from bench.record import arrays
 from bench.record.journal import Journal, rewrite
 from bench.record.lines import rows_of
 from bench.record.reading import understanding
-from bench.record.records import RunFolder, interval_columns
+from bench.record.records import RunFolder
+from bench.record.summary import interval_columns
 from bench.run.finish import exit_code
 from bench.studies.features.findings import findings
 
 # Scores of features, of boxes and of whole images, in the order of the table.
 SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_ssim", "ssim", "psnr")
 COLUMNS = ("method", "size", "score", "mean", "ci95", "low", "high", "interval", "least", "largest", "n")
+
+
+class Done(NamedTuple):
+    """A study that has ended: its folder and its run.json."""
+
+    folder: Path
+    run: dict[str, Any]
 
 
 def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable: dict[str, str]) -> dict[str, Any]:
@@ -84,8 +93,9 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return summary
 
 
-def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
+def tell(done: Done, as_json: bool) -> int:
     """Print the table and the sentences, or the JSON object; returns the exit code."""
+    record = done.run
     if as_json:
         print(json.dumps(record))
     else:
@@ -95,7 +105,7 @@ def tell(folder: RunFolder, record: dict[str, Any], as_json: bool) -> int:
             numbers = " ".join(f"{row[name]:9.4g}" for name in ("mean", "least", "largest"))
             print(f"{row['method']:15} {size:>5} {row['score']:20} {numbers} {row['n']:6}")
         print(*record["findings"], sep="\n")
-    print(f"{record['seconds']:.0f} s; record and figure in {folder.path}", file=sys.stderr)
+    print(f"{record['seconds']:.0f} s; record and figure in {done.folder}", file=sys.stderr)
     for reason in dict.fromkeys(record["failed"].values()):
         print(f"failed: {reason}", file=sys.stderr)
-    return exit_code(record)
+    return exit_code(record["failed"])

@@ -14,7 +14,7 @@ _CONFIG = table(
         "sizes": list_of(number), "placements": whole(1), "draws": whole(), "visibility": number,
     }
 )  # fmt: skip
-RUN = table(GOING_ON | {"config": _CONFIG, "command": text})
+RUN = table(GOING_ON | {"config": _CONFIG, "command": one_of(("bench.features",))})
 
 _NUMBER = optional(number)
 _COMMON: dict[str, Form] = dict.fromkeys(("case", "image", "volume", "method"), text)

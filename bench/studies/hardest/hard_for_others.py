@@ -44,10 +44,10 @@ def hard_for_others(
     for other in others:
         with understanding(other.folder / "run.json"):
             for name in SAMPLING:
-                if other.run["config"].get(name) != record.run["config"].get(name):
+                if other.run.config.get(name) != record.run.config.get(name):
                     raise InputFileError(f"{other.folder}: its {name} is not that of {record.folder}; name runs alike")
         for label in other.names("victim"):
-            own = {row["case"]: row["clean"] for row in other.select(victim=label, metric=metric)}
+            own = {row.case: row.clean for row in other.select(victim=label, metric=metric)}
             shared = [case for case in scores if case in own]
             hard = np.array([case in chosen for case in shared], bool)
             if hard.all() or not hard.any():

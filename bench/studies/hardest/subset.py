@@ -79,10 +79,10 @@ def scored(records: list[Record], label: str, metric: str, middle: int) -> list[
         readers = _readers(record)
         allowed = _middle(readers, middle) if middle else set(readers)
         for row in record.select(victim=label, metric=metric):
-            case = row["case"]
+            case = row.case
             if case not in readers:
                 raise InputFileError(f"{record.folder}: its data no longer hold {printable(case)}; put them back")
-            one = Scored(case, row["volume"], row["clean"], readers[case].read)
+            one = Scored(case, row.volume, row.clean, readers[case].read)
             if not math.isclose(found.setdefault(case, one).score, one.score, rel_tol=_SAME_SCORE):
                 raise InputFileError(
                     f"{record.folder}: {printable(case)} scores {one.score:.4g} here and {found[case].score:.4g} in "
@@ -109,7 +109,7 @@ class _Reader(NamedTuple):
 def _readers(record: Record) -> dict[str, _Reader]:
     """All cases of a run's data, including those beyond its limit, by name and in order."""
     with understanding(record.folder / "run.json"):
-        config = record.run["config"]
+        config = record.run.config
         data, family = config["data"], str(config["phantom"])
         shift = tuple((str(name), float(size)) for name, size in (config.get("shift") or {}).items())
     if family not in PHANTOMS:
@@ -144,7 +144,7 @@ def _middle(readers: dict[str, _Reader], count: int) -> set[str]:
 def _conditions(record: Record, label: str) -> dict[str, Any]:
     """The conditions that must be equal if scores are to be compared."""
     with understanding(record.folder / "run.json"):
-        config, described = record.run["config"], record.methods[label]
+        config, described = record.run.config, record.methods[label]
         return {name: config.get(name) for name in SAMPLING} | {
             "method": {name: described.get(name) for name in ("method", "config", "weights")}
         }

@@ -1,10 +1,9 @@
-"""From the arguments of bench.shift to its plan: data sets, models with their training or tuning, hard images."""
+"""From what bench.shift is asked to its plan: data sets, models with their training or tuning, hard images."""
 
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.forms import table, text
 from bench.record.reading import read_json
-from bench.record.record import read
 from bench.record.records import RunFolder
 from bench.slices.case_list import as_csv
 from bench.slices.own_mask import settled
@@ -30,15 +28,35 @@ _SHIPPED_FOR_DATA = "brain-t2"
 _TUNED = Path(__file__).parent / "tuned"
 
 
-def planned(axes: list[str], arguments: Namespace, study: Path, argv: list[str]) -> Plan:
+@dataclass(frozen=True)
+class ShiftConfig:
+    """What a study is asked.
+
+    axes: the shifts.  base: the data set and its sampling, as bench.attack has them, without an attack.
+    methods: variants, by name; of none given the usual.  weights, other_weights: NAME and file of trained networks for
+    `base` and the first of the others.  tuned: files of bench.tune.  other_data: paths.  hard: a list of bench.hardest.
+    """
+
+    axes: tuple[str, ...]
+    base: RunConfig
+    methods: tuple[str, ...] = ()
+    weights: tuple[tuple[str, str], ...] = ()
+    other_weights: tuple[tuple[str, str], ...] = ()
+    tuned: tuple[str, ...] = ()
+    other_data: tuple[str, ...] = ()
+    hard: str | None = None
+
+
+def planned(asked: ShiftConfig, study: Path, argv: list[str]) -> Plan:
     """Make the plan; if it needs hard phantom images, the method that selects them is run first."""
-    base, others = _bases(arguments, argv)
+    axes = list(asked.axes)
+    base, others = _bases(asked, argv)
     if not any(AXES[name].other for name in axes):
-        if arguments.other_data or arguments.other_weights:
+        if asked.other_data or asked.other_weights:
             raise UsageError("--other-data: none of the shifts needs it; name anatomy or dataset")
         others = []
-    models = _models(arguments, base, others)
-    hard = _hard(arguments, base, study, argv) if any(AXES[name].hard for name in axes) else None
+    models = _models(asked, base, others)
+    hard = _hard(asked, base, study, argv) if any(AXES[name].hard for name in axes) else None
     made = plan(axes, base, others, models, hard)
     if not made.cells():
         raise UsageError("--methods: none is left to compare, because its scores chose the hard images; name others")
@@ -47,43 +65,37 @@ def planned(axes: list[str], arguments: Namespace, study: Path, argv: list[str])
     return made
 
 
-def _bases(arguments: Namespace, argv: list[str]) -> tuple[Base, list[Base]]:
+def _bases(asked: ShiftConfig, argv: list[str]) -> tuple[Base, list[Base]]:
     """The data set of the study, and the others."""
+    given = asked.base
 
     def base(name: str, data: str | None, family: str) -> Base:
-        config = RunConfig(
-            data=data,
-            phantom=family,
-            mask=arguments.mask,
-            acceleration=arguments.acceleration,
-            center_fraction=arguments.center_fraction,
-            limit=arguments.limit or (None if data is not None else _IMAGES),
-        )
-        return Base(name, settled(config, argv))
+        limit = given.limit or (None if data is not None else _IMAGES)
+        return Base(name, settled(replace(given, data=data, phantom=family, limit=limit), argv))
 
-    if arguments.data is None:
-        own, *rest = sorted(PHANTOMS, key=lambda family: family != arguments.phantom)
+    if given.data is None:
+        own, *rest = sorted(PHANTOMS, key=lambda family: family != given.phantom)
         return base(own, None, own), [base(family, None, family) for family in rest]
-    paths = [arguments.data, *arguments.other_data]
+    paths = [given.data, *asked.other_data]
     names = [Path(path).stem for path in paths]
     if len(set(names)) < len(names):
         raise UsageError("--other-data: data sets of one name cannot be told apart; rename a file or folder")
-    made = [base(name, path, arguments.phantom) for name, path in zip(names, paths, strict=True)]
+    made = [base(name, path, given.phantom) for name, path in zip(names, paths, strict=True)]
     return made[0], made[1:]
 
 
-def _models(arguments: Namespace, base: Base, others: list[Base]) -> list[Model]:
+def _models(asked: ShiftConfig, base: Base, others: list[Base]) -> list[Model]:
     """The models: each method once for each data set on which it is trained or tuned."""
-    tuned = [_choice(path) for path in arguments.tuned]
-    # The shipped choices were made on the phantom; they are ignored for other sampling or data.
+    tuned = [_choice(path) for path in asked.tuned]
+    # Those that come with the project are of the phantom; for other sampling or data they are not looked at.
     shipped = [read_tuned(path) for path in sorted(_TUNED.glob("*.json"))]
     used: set[int] = set()
-    methods = list(dict.fromkeys(arguments.methods or DEFAULT_VARIANTS))
+    methods = list(dict.fromkeys(asked.methods or DEFAULT_VARIANTS))
     networks = [name for name in methods if name in NETWORKS + TEST_TIME]
     rest = [name for name in methods if name not in networks]
     given = {
-        base.name: method_of(arguments.weights, "--weights"),
-        **{one.name: method_of(arguments.other_weights, "--other-weights") for one in others[:1]},
+        base.name: method_of(asked.weights, "--weights"),
+        **{one.name: method_of(asked.other_weights, "--other-weights") for one in others[:1]},
     }
     models = []
     for home in (base, *others):
@@ -97,7 +109,7 @@ def _models(arguments: Namespace, base: Base, others: list[Base]) -> list[Model]
             for name, one in zip(rest, settled, strict=True):
                 fields = {"method": one["method"], "settings": one["settings"]}
                 models.append(Model(f"{name} ({home.name})", name, VARIANTS[name].group, home.name, fields))
-    unused = [path for index, path in enumerate(arguments.tuned) if index not in used]
+    unused = [path for index, path in enumerate(asked.tuned) if index not in used]
     if unused:
         raise UsageError(f"--tuned {unused[0]}: is of no method and data of this study; leave it out")
     return sorted(models, key=lambda one: (one.home != base.name, _place(one)))
@@ -153,17 +165,16 @@ def _same_data(tuned: dict[str, Any], config: RunConfig) -> bool:
     return Path(tuned["data"]).resolve() == Path(config.data).resolve()
 
 
-def _hard(arguments: Namespace, base: Base, study: Path, argv: list[str]) -> Hard | None:
+def _hard(asked: ShiftConfig, base: Base, study: Path, argv: list[str]) -> Hard | None:
     """The given list, or a list of phantom images that is selected from more images than are tested."""
-    if arguments.hard is not None:
-        return Hard(arguments.hard, _chooser(Path(arguments.hard)))
+    if asked.hard is not None:
+        return Hard(asked.hard, _chooser(Path(asked.hard)))
     if base.config.data is not None:
         return None
     count = base.config.limit or _IMAGES
-    config = replace(base.config, method=FILTER, attack="noise", eps=(0.0,), limit=_MORE * count)
+    config = replace(base.config, method=FILTER, limit=_MORE * count)
     print(f"{FILTER} chooses the {count} hardest of {_MORE * count} images", file=sys.stderr)
-    path, _ = one_run(config, study, argv)
-    chosen = hardest(scored([read(path)], FILTER, "ssim", 0), count)
+    chosen = hardest(scored([one_run(config, study, argv)], FILTER, "ssim", 0), count)
     output = study / f"hard-{base.name}-{config.fingerprint()}.csv"
     RunFolder(study).write(output.name, as_csv((one.case, one.volume, one.score) for one in chosen))
     return Hard(str(output), FILTER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,8 @@ _STUDY = table(
 )  # fmt: skip
 
 
-def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: list[str]) -> dict[str, Any]:
-    """Return the content of study.json before the analysis.
-
-    Args:
-        plan: the plan.
-        runs: folder by (model, test set).
-        study: folder of the study.
-        argv: arguments of the command.
-    """
+def described(plan: Plan, runs: Mapping[tuple[str, str], Record], study: Path, argv: list[str]) -> dict[str, Any]:
+    """The content of study.json before it is analysed; runs: by (model, test set)."""
     return {
         "schema_version": SCHEMA_VERSION,
         "argv": argv,
@@ -55,7 +49,8 @@ def described(plan: Plan, runs: dict[tuple[str, str], Path], study: Path, argv: 
             for one in plan.models
         ],
         "runs": [
-            {"model": label, "test": test, "run": os.path.relpath(path, study)} for (label, test), path in runs.items()
+            {"model": label, "test": test, "run": os.path.relpath(record.folder, study)}
+            for (label, test), record in runs.items()
         ],
         "comparisons": [
             one._asdict() | {"words": AXES[one.axis].words, "paper": AXES[one.axis].paper}
@@ -114,8 +109,8 @@ def _analysed(name: str, points: list[Point]) -> dict[str, Any]:
 
 
 def _scores(record: Record) -> Scores:
-    rows = [row for row in record.rows if row["metric"] == METRIC and row["source"] == row["victim"]]
-    return Scores({row["case"]: row["clean"] for row in rows}, {row["case"]: row["volume"] for row in rows})
+    rows = [row for row in record.rows if row.metric == METRIC and row.source == row.victim]
+    return Scores({row.case: row.clean for row in rows}, {row.case: row.volume for row in rows})
 
 
 def _points(comparison: Comparison, models: list[Model], scores: dict[tuple[str, str], Scores]) -> list[Point]:

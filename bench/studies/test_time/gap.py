@@ -10,7 +10,7 @@ of those with the loss, which is the published fraction, and of those without.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from bench.findings.judged import Judged, Part
 from bench.findings.published import CLOSED_JOINTLY, CLOSED_SUPERVISED, SSIM_OF_NOTEBOOKS
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import Interval, as_json, beside, from_json, of_mean, of_ratio, told
-from bench.record.record import read
+from bench.record.record import Record
 from bench.studies.test_time.names import MODELS, STATES, WORDS
 
 KINDS = {"self": "both jointly", "sup": "both supervised"}
@@ -47,14 +47,14 @@ def closed(before: np.ndarray, after: np.ndarray, volumes: list[str]) -> Closed:
     return Closed(whole, ratio._replace(low=1 - ratio.high, high=1 - ratio.low))
 
 
-def analyse(shift: str, network: str, folders: dict[tuple[str, str], Path], metric: str = "ssim") -> dict[str, Any]:
-    """The record of a study; folders: of the run of each model and state.  Raises InputFileError."""
+def analyse(shift: str, network: str, runs: Mapping[tuple[str, str], Record], metric: str = "ssim") -> dict[str, Any]:
+    """The record of a study; runs: of each model and state.  Raises InputFileError."""
     scores: dict[tuple[str, str], dict[str, float]] = {}
     volumes: dict[str, str] = {}
-    for key, folder in folders.items():
-        rows = [row for row in read(folder).rows if row["metric"] == metric and row["eps"] == 0]
-        scores[key] = {row["case"]: row["clean"] for row in rows}
-        volumes |= {row["case"]: row["volume"] for row in rows}
+    for key, run in runs.items():
+        rows = [row for row in run.rows if row.metric == metric and row.eps == 0]
+        scores[key] = {row.case: row.clean for row in rows}
+        volumes |= {row.case: row.volume for row in rows}
     cases = sorted(set.intersection(*(set(found) for found in scores.values())))
     if not cases:
         raise InputFileError("the runs of the study share no image; run it anew in another --output")
@@ -89,7 +89,7 @@ def analyse(shift: str, network: str, folders: dict[tuple[str, str], Path], metr
         "volumes": len(set(clusters)),
         "models": models,
         "gaps": gaps,
-        "runs": {f"{model}-{state}": folder.name for (model, state), folder in folders.items()},
+        "runs": {f"{model}-{state}": run.folder.name for (model, state), run in runs.items()},
     }
     return record | {"findings": sentences(record)}
 

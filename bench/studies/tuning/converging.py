@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from bench.evaluate import experiment, scan
 from bench.evaluate.single_slice import SingleSlice
 from bench.evaluate.subjects import Subject, source_for, sources
-from bench.plan.config import RunConfig, unattacked
+from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import check_device
@@ -20,38 +20,40 @@ from data_prep.cases import InputError
 _EARLY = "early_stopped"
 
 
-def converging(arguments: Namespace) -> dict[str, Any]:
-    """PSNR [dB] by perturbation and by iterations of the solver.  Raises UsageError or InputFileError."""
-    check_device(arguments.device)
-    config = unattacked(
-        arguments,
-        method=arguments.method,
-        settings=tuple(arguments.set),
-        attack="default",
-        eps=(arguments.eps,),
-        seed=arguments.seed,
-        limit=arguments.image + 1,
-    )
+def converging(config: RunConfig, image: int, iterations: Iterable[int], device: str = "auto") -> dict[str, Any]:
+    """PSNR [dB] by perturbation and by iterations of the solver.
+
+    Args:
+        config: one iterative method, one epsilon, and at least `image` + 1 images.
+        image: the image, from 0.
+        iterations: where the solver is stopped and scored.
+        device: "auto", or the kind of device that must be there.
+
+    Raises:
+        UsageError, InputFileError: with one line for the user.
+    """
+    check_device(device)
+    (eps,) = config.eps
     (subject,) = sources(config)
-    prepared = _prepared(config, subject, arguments.image)
+    prepared = _prepared(config, subject, image)
     scored = _single(subject, prepared)
     attacked = {f"{subject.label}, converged": scored}
-    if _EARLY in subject.method.presets and not arguments.set:
+    if _EARLY in subject.method.presets and not config.settings:
         (early,) = sources(replace(config, preset=_EARLY))
         attacked = {early.label: _single(early, prepared)} | attacked
-    deltas = {"none": scored.nothing()} | {label: one.attack([arguments.eps]) for label, one in attacked.items()}
+    deltas = {"none": scored.nothing()} | {label: one.attack([eps]) for label, one in attacked.items()}
     every = jnp.concatenate(list(deltas.values()), axis=1)
-    iterations = sorted(set(arguments.iterations))
+    stops = sorted(set(iterations))
     psnr = [
         scored._replace(
             functions=_functions(subject, replace(subject.method_config, tolerance=0.0, n_iters=count))
         ).scores(every)["psnr"]
-        for count in iterations
+        for count in stops
     ]
     return {
         "image": prepared.name,
-        "eps": arguments.eps,
-        "iterations": iterations,
+        "eps": eps,
+        "iterations": stops,
         "psnr": {label: list(row) for label, row in zip(deltas, zip(*psnr, strict=True), strict=True)},
     }
 

@@ -7,7 +7,8 @@ import json
 import math
 import statistics
 import sys
-from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 from bench.evaluate import experiment, methods, scan
 from bench.evaluate.single_slice import SingleSlice
 from bench.figures.drawing import draw_into
-from bench.plan.config import RunConfig, unattacked
+from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.record.holding import held_beside
 from bench.record.provenance import about_settings, versions
@@ -45,31 +46,51 @@ class _Choice(NamedTuple):
         return " ".join(f"{name}={value}" for name, value in self.settings.items())
 
 
-def tuned(arguments: Namespace) -> dict[str, Any]:
-    """The content of the file of --output: a candidate for each combination, and the best of all that it holds.
+@dataclass(frozen=True)
+class TuneConfig:
+    """What is tried, and on what.
 
-    The best is that of the largest mean SSIM of clean reconstructions.  With --worst-case each candidate has its scores
+    base: the method, the settings that all share, data and sampling, without an attack.  grid: (setting, its values).
+    count: so many of the combinations, drawn by `seed`, None for all.  images: training images.
+    eps: sizes of the worst case, none if only clean reconstructions are scored.  steps: of its attack, None: its own.
+    """
+
+    base: RunConfig
+    grid: tuple[tuple[str, tuple[str, ...]], ...]
+    count: int | None = None
+    seed: int = 0
+    images: int = 20
+    eps: tuple[float, ...] = ()
+    steps: int | None = None
+
+    @property
+    def worst_case(self) -> WorstCase | None:
+        """The attack that scores too, None without one.  Raises UsageError."""
+        return worst_case(self.base.method, self.eps, self.steps)
+
+
+def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") -> dict[str, Any]:
+    """The content of the file `output`: a candidate for each combination, and the best of all that it holds.
+
+    The best is that of the largest mean SSIM of clean reconstructions.  With a worst case each candidate has its scores
     under attack too.  What the file holds already is not computed again; it is written after
     every candidate, and held until the end.  Raises UsageError, InputFileError or OutputError.
     """
-    asked = worst_case(arguments)
-    check_device(arguments.device)
-    wanted = combinations(arguments.grid, arguments.random, arguments.seed)
-    configs = [
-        unattacked(arguments, method=arguments.method, settings=(*arguments.set, *settings.items()))
-        for settings in wanted
-    ]
-    method_configs = [methods.configuration(config, None) for config in configs]
-    examples, description = training_examples(arguments.data, arguments.phantom, arguments.images)
+    asked, base = config.worst_case, config.base
+    check_device(device)
+    wanted = combinations(config.grid, config.count, config.seed)
+    configs = [replace(base, settings=(*base.settings, *settings.items())) for settings in wanted]
+    method_configs = [methods.configuration(one, None) for one in configs]
+    examples, description = training_examples(base.data, base.phantom, config.images)
     found: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "method": arguments.method,
-        "set": dict(arguments.set),
-        "data": arguments.data,
-        "phantom": arguments.phantom,
-        "mask": arguments.mask,
-        "acceleration": arguments.acceleration,
-        "center_fraction": arguments.center_fraction,
+        "method": base.method,
+        "set": dict(base.settings),
+        "data": base.data,
+        "phantom": base.phantom,
+        "mask": base.mask,
+        "acceleration": base.acceleration,
+        "center_fraction": base.center_fraction,
         "images": len(examples),
         "training": description,
         "versions": versions(),
@@ -78,9 +99,8 @@ def tuned(arguments: Namespace) -> dict[str, Any]:
         "failed": {},
     }
     choices = list(map(_Choice, wanted, configs, method_configs))
-    if arguments.output is None:
+    if output is None:
         return _completed(found, None, examples, choices, asked)
-    output = Path(arguments.output)
     with held_beside(output, "file"):
         return _completed(found, output, examples, choices, asked)
 
@@ -182,7 +202,7 @@ def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str]) -> 
     return slices
 
 
-def combinations(grid: list[tuple[str, tuple[str, ...]]], count: int | None, seed: int) -> list[Settings]:
+def combinations(grid: Sequence[tuple[str, tuple[str, ...]]], count: int | None, seed: int) -> list[Settings]:
     """All of a grid in order, or so many of them drawn without replacement.
 
     Raises UsageError where a setting is named twice.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -35,16 +34,19 @@ class WorstCase(NamedTuple):
         return {"eps": eps, "attack": self.search.name, "steps": self.search.config.n_steps}
 
 
-def worst_case(arguments: Namespace) -> WorstCase | None:
-    """As the command line asks for it, by the method's default attack; None if it does not.  Raises UsageError."""
-    if arguments.worst_case is None:
-        if arguments.steps is not None:
+def worst_case(method: str, eps: Sequence[float], steps: int | None) -> WorstCase | None:
+    """The method's default attack at these epsilons, of so many steps or its own; None without epsilons.
+
+    Raises UsageError for steps without epsilons.
+    """
+    if not eps:
+        if steps is not None:
             raise UsageError("--steps: nothing is attacked; give --worst-case too, such as --worst-case 0.02 0.05")
         return None
-    search = default_attack(METHODS[arguments.method])
-    if arguments.steps is not None:
-        search = search._replace(config=replace(search.config, n_steps=arguments.steps))
-    return WorstCase(search, tuple(sorted(set(arguments.worst_case))))
+    search = default_attack(METHODS[method])
+    if steps is not None:
+        search = search._replace(config=replace(search.config, n_steps=steps))
+    return WorstCase(search, tuple(sorted(set(eps))))
 
 
 def entry_of(candidate: dict[str, Any], label: dict[str, Any]) -> dict[str, Any] | None:

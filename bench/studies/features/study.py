@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
 import time
-from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,24 +13,20 @@ from bench.evaluate import subjects
 from bench.evaluate.subjects import Subject
 from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.record import provenance
-from bench.record.forms import plain
-from bench.record.journal import held
-from bench.record.reading import read_json, understanding
 from bench.record.records import RunFolder
-from bench.record.resumable import recorded
-from bench.record.stored import also_on, difference
+from bench.record.stored import begun_before, continued
+from bench.run.life import beginning, recording, say_notes
 from bench.slices import sources
 from bench.slices.own_mask import settled
 from bench.slices.prepare import prepare
 from bench.slices.sources import Source
 from bench.studies.features.claims import AGAIN
-from bench.studies.features.config import FeatureConfig, configuration
-from bench.studies.features.finish import finish, tell
+from bench.studies.features.config import FeatureConfig
+from bench.studies.features.finish import Done, finish
 from bench.studies.features.row_forms import LINES, RUN
 from bench.studies.features.units import Slice, count, record_all
 from data_prep.cases import Case, InputError
 
-SCHEMA_VERSION = 1
 COMMAND = "bench.features"
 # Figure 16 of the ICML 2021 paper: optimisers of ConvDecoder's fit.  Among the descent's rates 0.3, 3, 30 and 300, this
 # rate is the best after 600 steps on a training knee (SSIM 0.600, 0.669, 0.635, 0.537).  For the smooth Adam, 0.005,
@@ -43,73 +36,70 @@ LEARNING_RATES = {"adam": 0.01, "smooth_adam": 0.01, "rising_descent": 3.0}
 
 
 class Before(NamedTuple):
-    """A study that was begun.
-
-    Attributes:
-        path: its folder.
-        record: its run.json.
-    """
+    """A study that was begun: its folder, its run.json and what it was asked."""
 
     path: Path
     record: dict[str, Any]
+    config: FeatureConfig
 
 
-def run(arguments: Namespace, argv: list[str]) -> int:
-    """Carry out a study, or resume one; returns the exit code."""
-    sources.check_device(arguments.device)
-    if arguments.resume is None:
-        config = configuration(arguments)
-        return _carry_out(replace(config, base=settled(config.base, argv)), arguments, argv, None)
-    before, config = _stored(Path(arguments.resume))
-    return _carry_out(config, arguments, before.record["argv"], before)
+def run(
+    config: FeatureConfig,
+    *,
+    output: Path = Path("runs"),
+    device: str = "auto",
+    resume: Before | None = None,
+    argv: Sequence[str] = (),
+) -> Done:
+    """Carry out a study, as bench.features does; what it says on the way goes to standard error.
 
+    Args:
+        config: all that decides the numbers.
+        output: the study makes a folder in here.
+        device: "auto", or the kind of device that must be there.
+        resume: the study of this configuration that goes on, in its folder.
+        argv: the command line, if there is one.
 
-def _carry_out(config: FeatureConfig, arguments: Namespace, argv: list[str], before: Before | None) -> int:
+    Raises:
+        UsageError, InputFileError, OutputError, OutOfMemoryError: each with one line for the user.
+    """
     begun = time.monotonic()
+    sources.check_device(device)
+    if resume is None:
+        config = replace(config, base=settled(config.base, argv))
+    else:
+        argv = resume.record["argv"]
     methods = subjects_of(config)
     source = subjects.source_for(config.base, methods)
     failed: dict[str, str] = {}
     slices = _slices(config, source, failed)
-    device = provenance.device()
-    names = ", ".join(one.label for one in methods)
+    notes = [*source.notes, *provenance.about_settings(), *_doubts(slices)]
+    described = {one.label: _described(one) for one in methods}
+    record = beginning(config, described, argv, source, len(slices), notes) | {"command": COMMAND}
+    found, names = record["device"], ", ".join(one.label for one in methods)
     print(
-        f"{device['platform']} ({device['kind']}, {device['cores']} cores) | {source.description}, "
+        f"{found['platform']} ({found['kind']}, {found['cores']} cores) | {source.description}, "
         f"{len(slices)} image{'s' * (len(slices) != 1)} | {config.study}: {names}, {count(config, slices, methods)} "
         "reconstructions",
         file=sys.stderr,
     )
-    record: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "command": COMMAND,
-        "config": config.to_dict(),
-        "fingerprint": config.fingerprint(),
-        "methods": {one.label: _described(one) for one in methods},
-        "argv": argv,
-        "versions": provenance.versions(),
-        "git": provenance.git_state(),
-        "device": device,
-        "data": source.description,
-        "data_sha256": source.sha256,
-        "images": len(slices),
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "status": "running",
-        "notes": [*source.notes, *provenance.about_settings(), *_doubts(slices)],
-    }
-    for note in record["notes"]:
-        print(f"note: {note}", file=sys.stderr)
-    if before is not None:
-        record = _continued(before, record)
-        folder = RunFolder(before.path)
+    say_notes(notes)
+    if resume is not None:
+        record, folder = continued(resume.path, resume.record, record), RunFolder(resume.path)
     else:
-        folder = RunFolder.create(Path(arguments.output), f"features-{config.study}", config.fingerprint())
-    how = f"python -m {COMMAND} --resume {shlex.quote(str(folder.path))}"
-    with held(folder, begun, LINES) as journal, recorded(folder, record, how):
-        if before is not None:
+        folder = RunFolder.create(output, f"features-{config.study}", config.fingerprint())
+    with recording(folder, record, COMMAND, begun, LINES) as journal:
+        if resume is not None:
             print(f"{len(journal.entries)} groups of places were done", file=sys.stderr)
-        folder.write_json("run.json", record)
         record_all(config, methods, slices, folder, journal)
         record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal, failed)
-    return tell(folder, record, arguments.json)
+    return Done(folder.path, record)
+
+
+def stored(path: Path) -> Before:
+    """The study in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
+    record, config = begun_before(path / "run.json", RUN, FeatureConfig.from_dict, COMMAND)
+    return Before(path, record, config)
 
 
 def subjects_of(config: FeatureConfig) -> list[Subject]:
@@ -187,27 +177,3 @@ def _described(one: Subject) -> dict[str, Any]:
     trained = one.trained
     weights = None if trained is None else {"sha256": trained.sha256, "card": trained.card}
     return {"method": one.config.method, "config": asdict(one.method_config), "weights": weights}
-
-
-def _stored(path: Path) -> tuple[Before, FeatureConfig]:
-    """The study in this folder; raises InputFileError if there is none, or if its configuration was changed."""
-    file = path / "run.json"
-    record = read_json(file, plain, COMMAND)
-    if not isinstance(record, dict) or record.get("command") != COMMAND:
-        raise InputFileError(f"{file}: is no record of {COMMAND}; name a folder that it made")
-    with understanding(file, COMMAND):
-        RUN(record)
-        config = FeatureConfig.from_dict(record["config"])
-    if record["fingerprint"] != config.fingerprint():
-        raise InputFileError(f"{file}: its configuration was changed; put it back, or begin anew")
-    return Before(path, record), config
-
-
-def _continued(before: Before, now: dict[str, Any]) -> dict[str, Any]:
-    """run.json of a resumed study; raises InputFileError if a condition that decides its numbers has changed."""
-    now = json.loads(json.dumps(now))  # in the form in which it would be read again
-    reason = difference(before.record, now)
-    if reason is not None:
-        raise InputFileError(f"{before.path}: cannot go on: {reason}; put that back, or begin anew")
-    notes = list(dict.fromkeys([*before.record["notes"], *now["notes"], *also_on(before.record, now)]))
-    return before.record | {"status": "running", "notes": notes, "resumed": before.record.get("resumed", 0) + 1}

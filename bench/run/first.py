@@ -1,0 +1,54 @@
+"""Slices that are looked at before a run begins, and which the run then need not prepare again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError, UsageError, of_none
+from bench.slices.prepare import Prepared, prepare
+from bench.slices.sources import Source
+from data_prep.cases import InputError
+
+# By position: the slice, or why it cannot be used.
+Ready: TypeAlias = dict[int, Prepared | str]
+
+
+def first_usable(source: Source, config: RunConfig) -> tuple[Prepared, Ready]:
+    """The first slice of the whole run that can be used, and all that were looked at.
+
+    Raises UsageError where there is none because of the flags, InputFileError where it is because of the data.
+    """
+    ready: Ready = {}
+    return _first(source, config, range(source.total), ready), ready
+
+
+def largest(source: Source, config: RunConfig, ready: Ready) -> Prepared:
+    """A slice of the shape that needs the most memory, or the first usable one where that cannot be used.
+
+    ready: what `first_usable` looked at; the slice is added to it.
+    """
+    position = source.positions[max(range(len(source.shapes)), key=lambda index: math.prod(source.shapes[index]))]
+    found = ready.get(position)
+    if isinstance(found, Prepared):
+        return found
+    try:
+        return _first(source, config, [position], ready)
+    except (InputFileError, UsageError):
+        return next(one for one in ready.values() if isinstance(one, Prepared))
+
+
+def _first(source: Source, config: RunConfig, positions: Sequence[int], ready: Ready) -> Prepared:
+    reasons: list[InputFileError] = []
+    for position, case in zip(positions, source.read(positions), strict=False):
+        try:
+            if isinstance(case, InputError):
+                raise InputFileError(str(case))
+            ready[position] = found = prepare(case, config)
+            return found
+        except InputFileError as error:
+            ready[position] = str(error)
+            reasons.append(error)
+    raise of_none(reasons)
