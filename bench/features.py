@@ -1,4 +1,4 @@
-"""What a reconstruction keeps of small features: python -m bench.features --method l1."""
+"""Measure what a reconstruction keeps of small features: python -m bench.features --method l1."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def parser() -> Parser:
 
 
 def _axes(arguments: Namespace) -> list[str]:
-    """Those that are asked for, each once."""
+    """Shifts that are asked for, each once."""
     given = list(dict.fromkeys(arguments.axes))
     if given:
         return given
@@ -107,7 +107,7 @@ def _axes(arguments: Namespace) -> list[str]:
 
 
 def asked(arguments: Namespace) -> ShiftConfig:
-    """What the flags ask."""
+    """Configuration that the flags ask for."""
     from bench.studies.shift.begin import ShiftConfig  # imports NumPy
 
     return ShiftConfig(

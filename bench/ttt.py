@@ -154,7 +154,7 @@ def _weights(arguments: Namespace, model: str) -> str:
 
 
 def _target(arguments: Namespace) -> RunConfig:
-    """What is scanned and how."""
+    """The data and their sampling."""
     # Data of another distribution differ by themselves.
     target = _TARGETS[arguments.shift] if arguments.data is None else {"data": arguments.data}
     names = _SAMPLING if arguments.data is not None else ("phantom", *_SAMPLING)

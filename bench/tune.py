@@ -86,7 +86,7 @@ def _values(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def configuration(arguments: Namespace) -> TuneConfig:
-    """What the flags ask."""
+    """Configuration that the flags ask for."""
     from bench.studies.tuning.tuning import TuneConfig  # imports JAX
 
     return TuneConfig(

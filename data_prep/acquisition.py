@@ -11,8 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from data_prep.safe_hdf5 import printable
 from data_prep.text import decoded
+from jaxcs.names import printable
 
 _SECONDS = 10
 _LONGEST = 100  # characters

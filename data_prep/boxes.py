@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from data_prep.cases import Box
 from data_prep.safe_csv import rows_of
-from data_prep.safe_hdf5 import LARGEST_AXIS, printable
+from data_prep.safe_hdf5 import LARGEST_AXIS
+from jaxcs.names import printable
 
 _LONGEST_TEXT = 200  # characters of a label or a file's name
 _NUMBER_COLUMNS = ("x", "y", "width", "height")

@@ -16,7 +16,8 @@ from data_prep.fastmri import list_slices
 from data_prep.fastmri_layout import open_volume, volume_files
 from data_prep.images import is_image_file, list_images, read_pixels
 from data_prep.look import Seen, look, sampling_in_words
-from data_prep.safe_hdf5 import damaged, open_file, printable
+from data_prep.safe_hdf5 import damaged, open_file
+from jaxcs.names import printable
 
 # A target may exceed the maximum of its volume by the rounding to float32, but not by more.
 _TOLERANCE = 1e-3

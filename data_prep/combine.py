@@ -7,11 +7,11 @@ import numpy as np
 
 from data_prep.cases import InputError
 from data_prep.layout import Volume, targets_of
-from data_prep.safe_hdf5 import printable
 from jaxcs.coils.background import has_background, noise_covariance
 from jaxcs.coils.compress import compression_matrix
 from jaxcs.coils.whiten import whiten
 from jaxcs.fourier import centre_slice
+from jaxcs.names import printable
 from jaxcs.types import Kspace
 
 # Columns and rows about the centre of k-space, which hold nearly all of its energy.

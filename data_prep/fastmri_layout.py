@@ -19,8 +19,9 @@ import numpy as np
 from data_prep.cases import Box, Doubt
 from data_prep.file_kinds import kind_in, kind_of
 from data_prep.header import parse
-from data_prep.safe_hdf5 import find_dataset, holds, number_attribute, printable, read, read_text, refusal
+from data_prep.safe_hdf5 import find_dataset, holds, number_attribute, read, read_text, refusal
 from data_prep.text import decoded
+from jaxcs.names import printable
 
 # The limits of the attribute `max`, because metrics use it as float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from data_prep.safe_hdf5 import LARGEST_TEXT, printable, refusal
+from data_prep.safe_hdf5 import LARGEST_TEXT, refusal
 from data_prep.text import decoded
+from jaxcs.names import printable
 
 _LONGEST_WORDS = 200  # characters of a name that is passed on
 

@@ -15,17 +15,9 @@ from data_prep.coil_array import COILS, Receiver, measure, sensitivities
 from data_prep.combine import unit_maps
 from data_prep.layout import Volume
 from data_prep.nifti import read_nifti
-from data_prep.safe_hdf5 import (
-    LARGEST_DATASET,
-    dataset_names,
-    find_dataset,
-    holds,
-    open_file,
-    printable,
-    read,
-    refusal,
-)
+from data_prep.safe_hdf5 import LARGEST_DATASET, dataset_names, find_dataset, holds, open_file, read, refusal
 from data_prep.text import decoded
+from jaxcs.names import printable
 
 _LONGEST_NAME = 100  # characters of a dataset's name in a volume's name
 _ENDINGS = (".h5", ".nii", ".nii.gz")

@@ -21,9 +21,10 @@ from data_prep.ismrmrd_geometry import Geometry, Places, places, read_geometry
 from data_prep.ismrmrd_lines import GROUP, Lines, open_lines, read_lines
 from data_prep.ismrmrd_sorting import SERIES, reversed_lines, sort
 from data_prep.layout import Volume
-from data_prep.safe_hdf5 import LARGEST_DATASET, printable, refusal
+from data_prep.safe_hdf5 import LARGEST_DATASET, refusal
 from jaxcs.coils.whiten import estimate_covariance, whiten
 from jaxcs.fourier import image_slice
+from jaxcs.names import printable
 
 _MOST_COILS = 256
 # The k-space array may be this many times larger than the samples in it.  Acceleration, partial Fourier and elliptical

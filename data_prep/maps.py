@@ -25,13 +25,13 @@ import numpy as np
 from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
 from data_prep.progress import Progress
-from data_prep.safe_hdf5 import printable
 from data_prep.user_cache import check_own, make_own, user_cache
 from data_prep.whole import remove_left, whole_file
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit, kernel_for
 from jaxcs.fourier import centre_slice
 from jaxcs.masks.report import acs_width
 from jaxcs.masks.request import centre_lines
+from jaxcs.names import printable
 
 # Part of every name.  Increase it if `espirit` gives other maps for the same parameters, or if entries change their
 # form.

@@ -9,8 +9,6 @@ import codecs
 import zlib
 from contextlib import suppress
 
-from jaxcs.names import printable as printable
-
 
 def _any_name(error: UnicodeError) -> tuple[str | bytes, int]:
     """Encode the bytes of a name that are not text as they are, and characters that a stream lacks with a backslash."""

@@ -24,7 +24,7 @@ from data_prep.file_kinds import kind_of
 from data_prep.hdf5_chunks import can_list_chunks, check_chunks
 from data_prep.hdf5_filters import filter_words, filters, repacked
 from data_prep.hdf5_structure import check_group, check_superblock
-from data_prep.names import printable
+from jaxcs.names import printable
 
 LARGEST_AXIS = 4096
 LARGEST_DATASET = 8 * 2**30  # bytes

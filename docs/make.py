@@ -143,32 +143,8 @@ def _losses(folder: str, squared: str, *methods: str) -> str:
     return _markdown(["method", "PSNR [dB], `nmse`", "SSIM, `ssim`", "`row_error`", "`max_error`"], rows)
 
 
-def _transfer(name: str) -> str:
-    """PSNR lost at the largest epsilon under the perturbations made for each method; at a smaller one in brackets."""
-    record = _record(name)
-    small, large = record.eps[1], record.eps[-1]
-
-    def lost(state: str, source: str, victim: str) -> str:
-        def at(eps: float) -> float:
-            rows = {"source": source, "victim": victim, "eps": eps}
-            return _mean(record, "psnr", "clean", **rows) - _mean(record, "psnr", state, **rows)
-
-        return f"{at(large):.1f} ({at(small):.1f})"
-
-    victims = record.names("victim")
-    rows = [[f"{source}", *(lost("attacked", source, victim) for victim in victims)] for source in victims]
-    rows.append(["noise of equal norm", *(lost("noise", victim, victim) for victim in victims)])
-    return _markdown(["made for", *victims], rows)
-
-
-def _text(name: str) -> str:
-    """What a command printed, as it was printed."""
-    printed = (RECORDS / f"{name}.txt").read_text(encoding="utf-8")
-    return f"```\n{printed.rstrip()}\n```"
-
-
 def _markdown_file(name: str) -> str:
-    """What a command printed as Markdown."""
+    """Output of a command that prints Markdown."""
     return (RECORDS / f"{name}.md").read_text(encoding="utf-8").rstrip()
 
 
@@ -177,8 +153,6 @@ TABLES: dict[str, Callable[..., str]] = {
     "compare": _compare,
     "means": _means,
     "losses": _losses,
-    "transfer": _transfer,
-    "text": _text,
     "markdown": _markdown_file,
 }
 
@@ -203,11 +177,12 @@ def main() -> int:
     if arguments.keep:
         keep(arguments.keep[0], [Path(run) for run in arguments.keep[1:]])
         return 0
-    stale = [path for path in pages() if filled(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")]
-    for path in stale:
+    texts = {path: path.read_text(encoding="utf-8") for path in pages()}
+    stale = {path: made for path, text in texts.items() if (made := filled(text)) != text}
+    for path, made in stale.items():
         print(f"{path.relative_to(ROOT)}: its tables are not those of docs/records")
         if not arguments.check:
-            path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+            path.write_text(made, encoding="utf-8")
     return int(bool(stale) and arguments.check)
 
 

@@ -33,7 +33,7 @@ _WHOLE = 0.99
 
 
 class Found(NamedTuple):
-    """What the attack found for one slice at one epsilon, and the control.
+    """Result of the attack on one slice at one epsilon, and the control.
 
     delta and noise: the perturbations, both in the threat set and of one size.
     norm: the size of `delta` in the units of epsilon; norm_kspace: the change of M y, relative to it; both measured.
@@ -86,7 +86,7 @@ class Functions(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What an attack drives up, and which part of an image counts.
+    """The error that an attack drives up, and the part of an image that counts.
 
     target: "truth" or "clean", from which the attack drives the image away.
     loss: the error that it drives up, named in `jaxcs.attacks.losses`.

@@ -1,4 +1,4 @@
-"""What speaks against an attack's result, computed from the result itself."""
+"""Objections to an attack's result, computed from the result itself."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ FLAGS = {
     WORSE_THAN_ZERO_FILLED: "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
     BELOW_ITS_CARD: "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
 }
+# Flags of the clean image, whatever the attack.
+CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 
 
 def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, bool]:
-    """Of one search at one epsilon; checks: the losses that other attacks found, by what they check."""
+    """Flags of one search at one epsilon; checks: the losses that other attacks found, by what they check."""
     if eps == 0:
         return {}
     return {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.cases import InputError
+from jaxcs.weights.errors import WeightsError
 
 
 def float64(enabled=True):
@@ -45,3 +46,17 @@ def refused(read, path, *words):
     assert message.startswith(str(path))
     assert message.isprintable()
     assert all(word in message for word in words), message
+
+
+def assert_changed_bytes_are_refused(read, original):
+    """Assert that `read` takes each of 400 contents with 1 to 5 changed bytes or refuses it, and refuses over half."""
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(400):
+        content = bytearray(original)
+        for position in rng.integers(len(content), size=rng.integers(1, 6)):
+            content[position] = rng.integers(256)
+        try:
+            read(bytes(content))
+        except WeightsError:
+            refused += 1
+    assert refused > 200

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 
+import pytest
+
 # Tests compile much and compute little.  Without most of the compiler's optimisation the suite takes half the time.
 # The setting is in the environment, so that it also holds in processes that tests start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
@@ -42,3 +44,9 @@ LONG = {
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem not in LONG)
+
+
+@pytest.fixture
+def one_form(monkeypatch):
+    """XLA's convolution for any number of channels, which compiles faster; other tests cover the other forms."""
+    monkeypatch.setattr("jaxcs.nets.convolution._FEW_CHANNELS", 0)

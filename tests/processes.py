@@ -62,6 +62,7 @@ def ended(processes):
     finally:
         for process in processes:
             process.kill()
+            process.communicate()  # its pipes must not be left open for another test to hear of
     return [Ended(process.returncode, *texts) for process, texts in zip(processes, found, strict=True)]
 
 
@@ -84,7 +85,7 @@ def attack_together(count, arguments, patches=None):
 
 # A process of bench.train; {0} runs before it begins.
 TRAIN = """
-import os, sys, signal
+import os, sys, time
 from bench import train
 from bench.training import loop
 from data_prep.process import as_process

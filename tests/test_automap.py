@@ -10,25 +10,16 @@ import pytest
 from jaxcs.fourier import fft2c, ifft2c
 from jaxcs.masks import poisson
 from jaxcs.nets import automap as nets
-from jaxcs.nets import automap_inverse, convolution, count_parameters
+from jaxcs.nets import automap_inverse, count_parameters
 from jaxcs.recon import automap as method
 from jaxcs.types import Measurement
 from tests.asserts import relative_error
+from tests.compiling import quick
 
+pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(0)
 PARITY = Path(__file__).parent / "parity" / "automap_dagan.npz"
 SIDE = 12
-
-
-@pytest.fixture(autouse=True)
-def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster."""
-    monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
-
-
-def quick(function):
-    """Compiled without optimisation, which these small networks do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +79,7 @@ def drawn_mask(symmetric, side=SIDE):
 
 
 def least_norm(mask, image):
-    """By NumPy: the pseudo-inverse of the real matrix from images to real and imaginary parts of samples."""
+    """NumPy's pseudo-inverse of the real matrix from images to real and imaginary parts of samples."""
     images = np.eye(image.size, dtype=np.complex64).reshape(-1, *image.shape)
     samples = np.asarray(fft2c(images))[:, mask].astype(complex)
     matrix = np.concatenate([samples.real, samples.imag], 1).T

@@ -8,27 +8,18 @@ import numpy as np
 import pytest
 
 from jaxcs.fourier import fft2c, ifft2c
-from jaxcs.nets import convolution, count_parameters, dagan_losses
+from jaxcs.nets import count_parameters, dagan_losses
 from jaxcs.nets.by_two import double, halve
 from jaxcs.nets.dagan import discriminator, generator
 from jaxcs.recon import dagan as method
 from jaxcs.types import Measurement
 from tests.asserts import relative_error
+from tests.compiling import quick
 
+pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(0)
 PARITY = Path(__file__).parent / "parity" / "automap_dagan.npz"
 NET = generator(3, 2)
-
-
-@pytest.fixture(autouse=True)
-def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster."""
-    monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
-
-
-def quick(function):
-    """Compiled without optimisation, which these small networks do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +66,7 @@ def test_the_generator_gives_what_pytorch_gives(stored):
 
 
 def check_running_statistics(params, new, batch):
-    """Of the first normalised layer, whose input is one convolution away; no parameter but the statistics changes."""
+    """The first normalised layer's input is one convolution away; no parameter but the statistics changes."""
     first = jax.nn.leaky_relu(halve(batch, params["down0"]["kernel"]) + params["down0"]["bias"], 0.2)
     x = np.asarray(halve(first, params["down1"]["kernel"]) + params["down1"]["bias"])
     old = params["down1"]

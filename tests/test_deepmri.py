@@ -12,31 +12,22 @@ import pytest
 
 from jaxcs.fourier import fft2c, ifft2c
 from jaxcs.masks import gaussian
-from jaxcs.nets import convolution, count_parameters
+from jaxcs.nets import count_parameters
 from jaxcs.nets.cascade import deep_cascade
 from jaxcs.recon import deepmri
 from jaxcs.types import Measurement
 from jaxcs.weights.deepmri import import_d5_c5
 from jaxcs.weights.errors import WeightsError
 from jaxcs.weights.npz_file import read_npz
-from tests.asserts import complex_normal, relative_error
+from tests.asserts import assert_changed_bytes_are_refused, complex_normal, relative_error
+from tests.compiling import quick
 
+pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(0)
 PARITY = Path(__file__).parent / "parity" / "published_cascades.npz"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "d5_c5.npz"
 needs_data = pytest.mark.skipif(not WEIGHTS.is_file(), reason="the published weights are not beside the repository")
-
-
-@pytest.fixture(autouse=True)
-def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster."""
-    monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
-
-
-def quick(function):
-    """Compiled without optimisation, which these small networks do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 # ---- The published code.
@@ -204,13 +195,6 @@ def test_two_arrays_of_one_name_are_refused():
 
 def test_changed_bytes_end_in_a_refusal_or_in_arrays():
     rng = np.random.default_rng(0)
-    original, refusals = saved(np.savez_compressed, a=rng.normal(size=40), b=rng.normal(size=(3, 4))), 0
-    for _ in range(400):
-        content = bytearray(original)
-        for position in rng.integers(len(content), size=rng.integers(1, 6)):
-            content[position] = rng.integers(256)
-        try:
-            read_npz(bytes(content))
-        except WeightsError:
-            refusals += 1
-    assert refusals > 200
+    assert_changed_bytes_are_refused(
+        read_npz, saved(np.savez_compressed, a=rng.normal(size=40), b=rng.normal(size=(3, 4)))
+    )

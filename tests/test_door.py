@@ -1,4 +1,4 @@
-"""What a reconstruction is given is judged at the door: each mistake is one line, also while JAX traces."""
+"""The input of a reconstruction is judged at the door: each mistake is one line, also while JAX traces."""
 
 import jax
 import jax.numpy as jnp

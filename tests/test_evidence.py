@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench.evaluate.evidence import clean_flags, flag_across, not_checked, raised, search_flags, victim_flags
+from bench.evaluate.evidence import flag_across, not_checked
 from bench.findings import solver_error
 from bench.findings.matrix import findings
-from bench.record.records import FLAGS
 from bench.record.summary import COLUMNS, summarise
 from bench.run.table import render
+from jaxcs.evidence import FLAGS, clean_flags, raised, search_flags, victim_flags
 from tests.rows import row
 
 CONVERGED = np.array([1.0, 1.98, 2.0, 2.0])

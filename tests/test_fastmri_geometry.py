@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import attack, compare, features, hardest, merge, report, shift, train, tune
-from bench.evaluate import experiment, methods, scan
+from bench.evaluate import experiment, scan
 from bench.evaluate.experiment import Search
 from bench.plan.config import RunConfig
 from bench.slices.prepare import SliceData
@@ -18,7 +18,7 @@ from data_prep.fastmri import list_slices, read_slice
 from jaxcs.attacks import ATTACKS
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c, image_crop
-from jaxcs.recon import METHODS
+from jaxcs.recon import METHODS, fitted
 from tests import fastmri_like
 from tests.asserts import relative_error
 from tests.fastmri_like import GEOMETRIES
@@ -131,7 +131,7 @@ def test_methods_of_each_family_give_images_and_pictures_of_the_targets_size(nam
     (ny, nx), (ty, tx) = GEOMETRIES["narrow"]
     target = min(ny, ty), min(nx, tx)
     method, config, coils = METHODS[name], RunConfig(method=name), 8
-    method_config = methods.fitted(method.config(), (ny, nx), target)
+    method_config = fitted(method.config(), (ny, nx), target)
     key = jax.random.key(0)
     keys = key[None]
 

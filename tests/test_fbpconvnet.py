@@ -85,7 +85,7 @@ def test_layers_are_pytorchs():
 
 @pytest.mark.parametrize(("name", "number"), [("paper", 34_562_945), ("small", 1_218_361), ("tiny", 542_385)])
 def test_numbers_of_parameters(name, number):
-    """That of the paper's configuration is the published network's, without the moments that it stores and ignores."""
+    """The paper's configuration has the published network's number, without the moments that it stores and ignores."""
     config = PRESETS[name]
     assert count_parameters(fbpconvnet(config.channels, config.levels)) == number
 

@@ -12,26 +12,17 @@ from bench import attack, train
 from bench.run import estimate
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import fft2c, ifft2c
-from jaxcs.nets import convolution, count_parameters, coupling, irim
+from jaxcs.nets import count_parameters, coupling, irim
 from jaxcs.recon import METHODS
 from jaxcs.recon import irim as method
 from jaxcs.types import Measurement
 from tests.asserts import complex_normal, relative_error
+from tests.compiling import quick
 
+pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(0)
 COILS, WIDTH, SHAPE = 2, 11, (9, 14)
 NET = irim.irim(3, WIDTH, (4, 3), (4, 1), COILS)
-
-
-@pytest.fixture(autouse=True)
-def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster."""
-    monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
-
-
-def quick(function):
-    """Compile without optimisation, which these small networks do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def drawn(init):

@@ -10,7 +10,7 @@ import pytest
 
 from jaxcs.complex import abs2, value_and_ascent
 from jaxcs.fourier import fft2c, ifft2c
-from jaxcs.nets import convolution, count_parameters
+from jaxcs.nets import count_parameters
 from jaxcs.nets.mri_vn import constrain, mri_vn
 from jaxcs.nets.rbf import FACTOR, gaussian_activation
 from jaxcs.recon import mri_vn as method
@@ -20,23 +20,14 @@ from jaxcs.weights.errors import WeightsError
 from jaxcs.weights.mri_vn import import_mri_vn, is_mri_vn
 from jaxcs.weights.torch_file import read_torch_file
 from tests.asserts import complex_normal, relative_error
+from tests.compiling import quick
 
+pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(0)
 PARITY = Path(__file__).parent / "parity" / "published_cascades.npz"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = DATA / "weights" / "mri_vn_rixez.h5"
 needs_data = pytest.mark.skipif(not WEIGHTS.is_file(), reason="the published weights are not beside the repository")
-
-
-@pytest.fixture(autouse=True)
-def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster."""
-    monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
-
-
-def quick(function):
-    """Compiled without optimisation, which these small networks do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 # ---- The activations.

@@ -18,6 +18,7 @@ from jaxcs.types import Measurement
 from jaxcs.weights.fastmri import import_unet, import_varnet
 from jaxcs.weights.torch_file import read_torch_file
 from tests.asserts import relative_error
+from tests.compiling import quick
 
 PARITY = Path(__file__).parent / "parity"
 STORED = dict(np.load(PARITY / "fastmri_networks.npz"))
@@ -45,17 +46,6 @@ COUNTS = {
 def weights(name):
     content = read_torch_file((PARITY / "torch_files" / f"{name}.pt").read_bytes())
     return (import_unet if name == "unet" else import_varnet)(content)
-
-
-def quick(function):
-    """Compile without optimisation, which these small networks do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-
-
-@pytest.fixture
-def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster; another test covers the other form."""
-    monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
 
 
 @pytest.mark.parametrize(("method", "variant"), COUNTS)

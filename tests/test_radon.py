@@ -12,6 +12,7 @@ from skimage.transform import iradon, radon
 from jaxcs.operators import Radon
 from jaxcs.operators.radon import enough_detectors, even_angles
 from tests.asserts import relative_error
+from tests.compiling import quick
 from tests.test_float64 import float64
 
 ASTRA = dict(np.load(Path(__file__).parent / "parity" / "radon_astra.npz"))
@@ -19,11 +20,6 @@ KINDS = ("joseph", "pixel")
 # Sizes odd and even, detectors as many as pixels or more, and views that are all upright, flat or oblique.
 SHAPES = [(8, 8, even_angles(6)), (7, 12, (45.0, 0.0)), (12, 19, (100.0, -60.0, 263.5))]
 DRAWS = 34
-
-
-def quick(function):
-    """Compiled without optimisation, which sizes like these do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def blobs(size):
@@ -95,7 +91,7 @@ def test_back_projection_is_scikit_images(size, detectors):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_projection_is_near_scikit_images(kind):
-    """That turns the image and adds up its columns, which differs from both kinds by the interpolation alone."""
+    """scikit-image turns the image and adds up its columns; only the interpolation differs from both kinds."""
     image = blobs(64)
     theirs = radon(image, even_angles(15), circle=True).T
     assert relative_error(Radon(even_angles(15), 64, 64, kind).forward(image), theirs) < 2e-3

@@ -14,6 +14,7 @@ from jaxcs.nets.deep_decoder import deep_decoder
 from jaxcs.nets.deep_image_prior import deep_image_prior
 from jaxcs.nets.resample import bilinear, nearest, nearest_places
 from tests.asserts import relative_error
+from tests.compiling import quick
 
 STORED = dict(np.load(Path(__file__).parent / "parity" / "untrained_networks.npz"))
 KEY = jax.random.key(0)
@@ -22,15 +23,9 @@ RESAMPLED = sorted({name.removesuffix("|x") for name in STORED if name.endswith(
 OUT_SIZE = (640, 368)
 
 
-def quick(function):
-    """Compile without optimisation, which these small networks do not need."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-
-
 @pytest.fixture
-def one_form(monkeypatch):
-    """XLA's convolution for any number of channels, which compiles faster; other tests cover the other forms."""
-    monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
+def one_form(one_form, monkeypatch):
+    """The convolution of all kernels, too, is XLA's; other tests cover the other forms."""
     monkeypatch.setattr(convolution, "_FEW_FOR_KERNEL", 0)
 
 

@@ -20,8 +20,8 @@ from jaxtyping import Array
 
 from bench.plan.errors import RunError, UsageError
 from bench.slices.prepare import SliceData
-from data_prep.safe_hdf5 import printable
 from jaxcs.keys import new_key
+from jaxcs.names import printable
 from jaxcs.recon import Method
 from jaxcs.types import Measurement, Reconstructor
 
@@ -34,7 +34,7 @@ _PRINTING = threading.RLock()
 
 @dataclass(frozen=True)
 class _NoSettings:
-    """Of a function that is brought along."""
+    """Configuration of a user's function: it has no settings."""
 
 
 def method(name: str) -> Method:

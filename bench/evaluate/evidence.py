@@ -1,16 +1,11 @@
-"""What can be said against a result, computed from the result itself and from the attacks that check it."""
+"""Objections to a run's results that need several rows, and evidence that was not gathered."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from bench.record.rows import Row
-from jaxcs.evidence import CONVERGED as CONVERGED
 from jaxcs.evidence import FLAGS
-from jaxcs.evidence import clean_flags as clean_flags
-from jaxcs.evidence import raised as raised
-from jaxcs.evidence import search_flags as search_flags
-from jaxcs.evidence import victim_flags as victim_flags
 
 
 def not_checked(several: bool, checked: bool, restarts: int) -> list[str]:

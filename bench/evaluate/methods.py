@@ -12,12 +12,10 @@ from bench.evaluate import brought
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from data_prep.cases import InputError
-from data_prep.safe_hdf5 import printable
 from data_prep.weights import Weights, read_weights, shipped
 from jaxcs.keys import new_key
-from jaxcs.names import did_you_mean
+from jaxcs.names import did_you_mean, printable
 from jaxcs.recon import METHODS, Method
-from jaxcs.recon import fitted as fitted
 from jaxcs.weights import archive
 from jaxcs.weights.errors import WeightsError
 
@@ -50,7 +48,7 @@ def weights(config: RunConfig) -> Weights | None:
 
 
 def trained_method(source: str, flag: str) -> str:
-    """Whose weights a file holds, or shipped ones of this name.  Raises InputFileError."""
+    """Method whose weights are in a file or in shipped weights of this name.  Raises InputFileError."""
     try:
         return read_weights(source).method
     except InputError as error:
@@ -83,7 +81,7 @@ _MAPS = dict.fromkeys(("varnet", "ttt_varnet"), "estimated by the network from t
 
 
 def without_maps(config: RunConfig, method_config: Any) -> str | None:
-    """What a method does that takes no coil maps from outside; None of one that does."""
+    """Origin of coil maps for a method that takes none from outside, None for other methods."""
     return None if entry(config.method).uses_maps(method_config) else _MAPS.get(config.method, "not used")
 
 
@@ -122,7 +120,7 @@ def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int
 
 
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
-    """What to know of a network: its size if un-trained, else what it was trained on, and sizes it has not seen."""
+    """Notes on a network: its size if un-trained, else its training data, and sizes that it has not seen."""
     method = entry(config.method)
     if method.fitted and not method.trained and config.preset is None:
         return ["the default network is a small one, for two CPU cores; --preset names the published ones"]

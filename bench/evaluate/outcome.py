@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from bench.evaluate.evidence import clean_flags, flag_across, raised, search_flags, victim_flags
+from bench.evaluate.evidence import flag_across
 from bench.evaluate.experiment import Evaluated, Found
 from bench.evaluate.subjects import Subject
 from bench.plan.config import RunConfig
@@ -18,7 +18,7 @@ from bench.record.rows import Row, SearchRow
 from bench.slices.coverage import MOST_LEFT_OUT
 from bench.slices.prepare import Prepared
 from jaxcs.attacks.losses import LOSSES, ImageLoss
-from jaxcs.evidence import CONVERGED
+from jaxcs.evidence import CONVERGED, clean_flags, raised, search_flags, victim_flags
 
 _NOT_A_METRIC = ("clamped",)
 _LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LOSSES.items()}
@@ -152,7 +152,7 @@ def _loss(config: RunConfig, clean: Evaluated, scored: Evaluated, data_range: Ar
 
 
 def _scores(clean: Evaluated, noise: Evaluated, attacked: Evaluated) -> dict[str, dict[str, float]]:
-    """By metric: its value on clean data, under noise and under attack."""
+    """Values on clean data, under noise and under attack, by metric."""
     states = {"clean": clean, "noise": noise, "attacked": attacked}
     return {
         metric: {state: float(one.scores[metric]) for state, one in states.items()}

@@ -45,6 +45,6 @@ class SingleSlice(NamedTuple):
         return search(self.data, self.staged, self.data.target, start, sizes, self.keys).delta
 
     def scores(self, deltas: Array) -> dict[str, list[float]]:
-        """By metric, the score of the reconstruction under each perturbation."""
+        """Scores of the reconstruction under each perturbation, by metric."""
         found = self.functions.evaluate(self.data, self.staged, deltas, self.keys).scores
         return {name: score[0].tolist() for name, score in found.items()}

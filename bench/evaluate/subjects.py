@@ -48,7 +48,7 @@ class Subject(NamedTuple):
 
     @property
     def params(self) -> Any:
-        """What the method has learnt."""
+        """Parameters of the method."""
         return {} if self.trained is None else self.trained.params
 
     def gradients_per_epsilon(self) -> int:
@@ -176,7 +176,7 @@ def _two_step(config: RunConfig, method: Method, name: str, preset: str | None) 
 
 
 def _checks(attack: Search) -> dict[str, Search]:
-    """What would show that the attack falls short: twice the steps, other starts, and no gradients at all."""
+    """Searches that would show that the attack falls short: twice the steps, other starts, no gradients at all."""
     names = {field.name for field in fields(attack.config)}
     found = {"gradient_free": Search("spsa", spsa.Config(n_steps=_GRADIENT_FREE_STEPS))}
     if "n_steps" in names:

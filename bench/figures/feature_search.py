@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.overview import pictures, show
-from data_prep.names import printable
+from jaxcs.names import printable
 
 
 def draw(folder: Path) -> bytes:

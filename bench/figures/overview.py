@@ -21,7 +21,7 @@ from bench.record.forms import shown
 from bench.record.pictures import Pictures
 from bench.record.records import shown_epsilon
 from bench.record.rows import STATES, Row, State, results
-from data_prep.names import printable
+from jaxcs.names import printable
 
 _ERROR_GAIN = 5
 _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"

@@ -20,7 +20,7 @@ from bench.figures.bars import kind_of, reach_of
 from bench.figures.overview import pictures, show
 from bench.plan.intervals import name_of
 from bench.record.records import shown_epsilon
-from data_prep.names import printable
+from jaxcs.names import printable
 
 _COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
 

@@ -10,7 +10,7 @@ from bench.plan.errors import InputFileError
 from bench.plan.intervals import meaning, of_mean, told
 from bench.record.record import Record, mean_if_known
 from bench.record.rows import STATES
-from data_prep.names import printable
+from jaxcs.names import printable
 
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
 

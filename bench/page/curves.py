@@ -90,7 +90,7 @@ def chart(
 
 
 def extent(lines: list[Line]) -> tuple[float, float]:
-    """What the y axis must reach, with a margin."""
+    """Range of the y axis, with a margin."""
     reach = [(point.y, *bars(point.y, point.interval)) for line in lines for point in line.points]
     low, high = min(y - below for y, below, _ in reach), max(y + above for y, _, above in reach)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0

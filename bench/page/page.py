@@ -108,7 +108,7 @@ def _about_curves(record: Record) -> str:
 
 
 def _beside_the_centre(record: Record) -> str:
-    """What epsilon is of the signal outside the fully sampled centre, if noise of all that is measured is bounded."""
+    """Share of the signal outside the centre that epsilon is, if noise on all measured data is bounded."""
     share, config = words.outside_centre(record), record.run.config
     if not share or (config.get("norm"), config.get("threat", "noise")) != ("measured", "noise"):
         return ""
@@ -123,7 +123,7 @@ _BETTER = "; no clean image was worse than the zero-filled one."
 
 
 def _belief(record: Record) -> dict[str, Any]:
-    """What speaks against the numbers, what was not looked at, and how the search went."""
+    """Objections to the numbers, evidence that was not gathered, and the course of the search."""
     failed = [f"{name} failed: {reason}." for name, reason in record.run.failed.items()]
     # Older records do not say, so that they get no tick.
     compared = words.held_against_zero_filled(record)

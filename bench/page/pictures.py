@@ -21,7 +21,7 @@ BUDGET = 9_500_000
 
 
 def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
-    """What the explorer shows, None where the run kept no pictures.
+    """Content of the explorer, None if the run kept no pictures.
 
     As many images as fit into `budget`.  If not even the first does, it comes with less: without perturbations made for
     other methods, then with one epsilon only.

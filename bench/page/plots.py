@@ -39,7 +39,7 @@ def quality(record: Record) -> list[Markup]:
 
 
 def axis(record: Record) -> str:
-    """What epsilon is, for the axis."""
+    """Meaning of epsilon, for the axis."""
     config = record.run.config
     if config.get("threat", "noise") != "noise":
         return f"epsilon: {record.run.threat_model.get('epsilon', 'size of the change')}"
@@ -64,7 +64,7 @@ def convergence(record: Record) -> list[Markup]:
 
 
 def checks(record: Record) -> list[str]:
-    """What further searches found, as sentences."""
+    """Results of further searches, as sentences."""
     words_of = {
         "doubled": "With twice the steps the attack reaches",
         "restarted": "From other starts it reaches",

@@ -10,7 +10,7 @@ from typing import Any
 from bench.findings import card_check
 from bench.plan.intervals import FEWEST
 from bench.record.record import Record, estimate
-from bench.record.records import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
+from jaxcs.evidence import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
 
 # Of more methods than this, only the least and the most harmed are named in a sentence.
 _MOST_NAMED = 4
@@ -24,7 +24,7 @@ def size(record: Record, eps: float) -> str:
 
 
 def control(record: Record) -> str:
-    """What the attack is held against."""
+    """Image that the attack drives away from."""
     return "noise of the same norm" if _is_noise(record) else f"a random {threat(record)} of the same size"
 
 
@@ -97,7 +97,7 @@ def setting(record: Record) -> str:
 
 
 def settings(record: Record) -> dict[str, str]:
-    """What each method was set to."""
+    """Settings of each method."""
     return {
         label: ", ".join(f"{key} {value}" for key, value in one["config"].items()) or "nothing to set"
         for label, one in record.methods.items()
@@ -132,7 +132,7 @@ def clean_flags(record: Record) -> list[str]:
 
 
 def flags(record: Record) -> list[str]:
-    """What speaks against the results, with counts and shares."""
+    """Objections to the results, with counts and shares."""
     sentences = clean_flags(record)
     results = {(row.case, row.source, row.victim, row.eps): row.flags for row in record.rows}
     results = {at: found for at, found in results.items() if at[3] > 0}
@@ -183,7 +183,7 @@ def about_interval(record: Record) -> str:
 
 
 def provenance(record: Record) -> dict[str, str]:
-    """Where the numbers come from."""
+    """Origin of the numbers."""
     run = record.run
     commit, device = run.git["commit"], run.device
     changed = " with uncommitted changes" if run.git["dirty"] else ""
@@ -216,7 +216,7 @@ def listed(names: list[str]) -> str:
 
 
 def threat(record: Record) -> Any:
-    """What is changed: "noise" is added to the data, or a change of the scan, by name."""
+    """The threat: "noise" on the data, or a change of the scan, by name."""
     return record.run.config.get("threat", "noise")
 
 

@@ -1,4 +1,4 @@
-"""What bench.attack would be told for a configuration."""
+"""Arguments by which bench.attack would make a configuration."""
 
 from __future__ import annotations
 

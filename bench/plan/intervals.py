@@ -29,8 +29,7 @@ class Interval(NamedTuple):
         low: lower end.
         high: upper end.
         kind: `SURE` for a 95 % interval.  `RANGE` for the smallest and the largest of the volumes' means, which say how
-            far
-            apart volumes are, not how sure the mean is.
+            far apart volumes are, not how sure the mean is.
         volumes: number of volumes.
     """
 
@@ -72,8 +71,7 @@ def of_difference(
     """Compute the interval of the mean of the chosen values minus the mean of the others.
 
     Slices of a volume may be on both sides.  Each value's contribution to the difference is summed by volume.  The
-    number
-    of volumes is that of the side with fewer; this is on the safe side of Welch's degrees of freedom.
+    number of volumes is that of the side with fewer; this is on the safe side of Welch's degrees of freedom.
 
     Args:
         values: values, one per slice.

@@ -1,7 +1,8 @@
 """Several processes, on one or more machines, that do one job; they meet at the first process's coordination service.
 
-The loss of a process does not affect the others, except for the first: its service is then gone, and JAX ends the
-others.
+The loss of a process does not affect the others of an attack, except for the first: its service is then gone, and JAX
+ends the others.  The processes of a training need each other to the end.  If a process is lost, some calls of JAX and
+Orbax fail in the others and some wait for minutes; therefore the connections of `meeting` end the others.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ FLAGS = {"--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 
 BEGIN, HEARTBEAT = 300, 100
 # Time that the first process, when told to stop, gives the others to leave; it waits twice [s].
 _GRACE = 1.0
-# Time in which processes that started with the same mistake each report it themselves [s].
+# Time in which processes that are about to fail for the same reason each report it themselves [s].
 _OWN = 5.0
 _EXPLICIT = "--coordinator HOST:PORT --processes N --process I"
 
@@ -47,13 +48,13 @@ class Team(NamedTuple):
     Attributes:
         process: index of this process, from 0.
         processes: number of processes.
-        begins: whether each process still needs all others.
+        needs_all: whether each process still needs all others.
         waited: whether no process needs another any more.
     """
 
     process: int
     processes: int
-    begins: threading.Event
+    needs_all: threading.Event
     waited: threading.Event
 
     def tell(self, name: str, text: str) -> None:
@@ -82,8 +83,11 @@ class Team(NamedTuple):
         found = dict(_client().key_value_dir_get("jaxcs/"))
         return found.get(f"jaxcs/{name}")
 
-    def begun(self) -> None:
+    def begun(self, needs_all: bool) -> None:
         """Wait until all processes have begun.
+
+        Args:
+            needs_all: whether each process needs all others after this too.
 
         Raises:
             RunError: a process has ended instead.
@@ -93,7 +97,8 @@ class Team(NamedTuple):
             for process in range(self.processes):
                 if process not in live:
                     raise RunError(_ended(process))
-            self.begins.clear()
+            if not needs_all:
+                self.needs_all.clear()
 
     def wait(self) -> None:
         """Wait until all remaining processes call this."""
@@ -101,13 +106,21 @@ class Team(NamedTuple):
             _client().get_live_nodes(list(range(self.processes)))
             self.waited.set()
 
+    @contextmanager
+    def outlived(self) -> Iterator[None]:
+        """If the block fails, wait: the loss of another process, the likely cause, ends this process meanwhile."""
+        try:
+            yield
+        except Exception:
+            time.sleep(2 * _OWN)
+            raise
+
 
 def _client() -> Any:
     """The client of the coordination service.
 
     JAX's public functions carry only arrays, not text.  They send arrays by the devices' collectives, which an attack
-    does
-    not need: these require the same number of devices on each machine, and on GPUs a separate network.
+    does not need: these require the same number of devices on each machine, and on GPUs a separate network.
     """
     from jax._src.distributed import global_state
 
@@ -177,13 +190,13 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
     """In the block, end this process if a process that it needs is lost; the first process leaves the block last."""
     from jax import distributed
 
-    team.begins.set()
+    team.needs_all.set()
     left = threading.Event()
 
     def lost(process: int) -> None:
-        if team.begins.is_set():
+        if team.needs_all.is_set():
             time.sleep(_OWN)
-        needed = team.begins.is_set() or (process == 0 and not team.waited.is_set())
+        needed = (team.needs_all.is_set() or process == 0) and not team.waited.is_set()
         if needed and not left.is_set():
             end(_ended(process), RunError.exit_code)
 
@@ -203,7 +216,7 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
     finally:
         left.set()
         if team.process == 0:
-            if team.begins.is_set():
+            if team.needs_all.is_set():
                 others.wait_for_end(_OWN)
             others.end(done=team.waited.is_set())
             others.wait_for_end(HEARTBEAT)
@@ -211,7 +224,7 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
 
 
 def _place(meeting: Meeting) -> tuple[Place, Sequence[int] | None]:
-    """Where this process is among all, and which devices of the machine are its own, all for None.
+    """This process's place among all, and its devices on the machine, None for all of them.
 
     Raises UsageError if JAX finds no cluster.
     """

@@ -1,1 +1,1 @@
-"""What a run leaves on the disk: written so that it may be killed, read with caution."""
+"""Files of a run: written so that the run may be killed, read with caution."""

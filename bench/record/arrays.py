@@ -96,7 +96,7 @@ def pack(folder: RunFolder, kind: str, archives: Iterable[Path], order: dict[str
 
 
 def _place(member: str, order: dict[str, int]) -> int:
-    """Where the image of an array stands; its name may hold the mark that parts it from what the array is of."""
+    """Position of an array's image, whose name may contain the separator of the array's name."""
     case = key_of(member)
     while case not in order and "|" in case:
         case = case.rpartition("|")[0]
@@ -110,7 +110,7 @@ def files_of(folder: RunFolder, kind: str) -> dict[int, Path]:
 
 
 def pixels(folder: RunFolder) -> int:
-    """Of all pictures that are kept, together."""
+    """Number of pixels of all pictures that are kept."""
     found = 0
     for path in (folder.path / f"{PICTURES}.npz", *files_of(folder, PICTURES).values()):
         if path.exists():

@@ -1,4 +1,4 @@
-"""What of a run is done: journal.jsonl, by which it goes on after it was stopped.
+"""The finished part of a run: journal.jsonl, by which it goes on after a stop.
 
 A line is added when all else that is recorded of a group of images is on disk, so that what has no line does not count.
 The file is held by one process at a time, and is let go by the system when that process ends, however it ends.
@@ -30,7 +30,7 @@ RECORDS = tuple(LINES)
 
 
 class Journal:
-    """What was done until now.  entries: by position.  notes: what was worth a note.
+    """Images that are done.  entries: by position.  notes: of the run.
 
     seconds: that it took before; begun: when, on the monotonic clock, this process began.
     """
@@ -148,7 +148,7 @@ def _cut_half_line(path: Path) -> None:
 
 
 def _keep_whole(folder: RunFolder, journal: Journal, forms: Mapping[str, Form]) -> None:
-    """Of the journal and of the records only those images whose records are whole."""
+    """Keep in the journal and in the records only the images whose records are whole."""
     arrays.remove_left(folder)
     for path in folder.path.rglob("*" + PART):
         path.unlink(missing_ok=True)

@@ -73,7 +73,7 @@ def whole_lines(path: Path) -> list[bytes]:
 
 
 def lacking(entries: Iterable[Entry], lines: Mapping[str, Lines], kept: arrays.Kept | None) -> dict[str, str]:
-    """By case, why the records of an image are not whole; nothing where all are.
+    """Reasons why records of images are not whole, by case; empty if all are.
 
     lines: of images.jsonl and searches.jsonl, by these names.  kept: the arrays that there are, None: not looked at.
     """
@@ -145,7 +145,7 @@ def check_whole(
 
 
 def _cells(rows: list[Line]) -> set[tuple[str, str, float, str]]:
-    """What each of the rows is of: source, victim, epsilon and metric."""
+    """Source, victim, epsilon and metric of each row."""
     return {(row["source"], row["victim"], row["eps"], row["metric"]) for row in rows}
 
 

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, settings of JAX, commit, device."""
+"""Origin of a number: versions, settings of JAX, commit, device."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """What of JAX and XLA is not as it is by default and moves numbers, by the name of its environment variable."""
+    """Settings of JAX and XLA that differ from the default and move numbers, by their environment variables."""
     options = {name: getattr(jax.config, name, default) for name, default in _OPTIONS.items()}
     found = {
         name.upper(): str(getattr(value, "value", value))

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.plan.errors import InputFileError
 from bench.record.forms import Form, shown
-from data_prep.names import printable
+from jaxcs.names import printable
 
 # Far above any run's; a larger file is none of ours, and would only fill the memory.
 MOST_BYTES = 256_000_000
@@ -67,7 +67,7 @@ def understanding(path: Path, made_by: str = "bench.attack") -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error says, in a part of a line."""
+    """Message of an error, in a part of a line."""
     lines = str(error).splitlines() or [""]
     words = lines[0] if type(error) is ValueError else f"{type(error).__name__}: {lines[0]}"
     return printable(words)[:_SHOWN]

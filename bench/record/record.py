@@ -1,4 +1,4 @@
-"""What a page needs of a run folder, read with the caution that a file from a stranger deserves."""
+"""Record of a finished run, read with the caution that a file from a stranger deserves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.record.record_forms import LINES
 from bench.record.records import RunFolder, shown_epsilon
 from bench.record.rows import Row, SearchRow, read_rows, search_of
 from bench.record.run_record import RunRecord, read_run
-from data_prep.names import printable
+from jaxcs.names import printable
 
 
 class Record(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the files of a run folder hold, as tables of names and forms.
+"""Content of the files of a run folder, as tables of names and forms.
 
 `RUN` asks for the least that a page needs, so that runs of older versions have one; `BEGUN` for what a run goes on by.
 """

@@ -19,13 +19,9 @@ from typing import Any, BinaryIO
 
 from bench.plan.errors import OutputError
 from data_prep.process import at_stop
-from jaxcs.evidence import BELOW_ITS_CARD, WORSE_THAN_ZERO_FILLED
-from jaxcs.evidence import FLAGS as FLAGS
 
 # The end of the name of a file that is not whole yet.
 PART = ".part"
-# Those that are about the clean image, whatever the attack.
-CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 # The epsilon nearest to this one is shown as pictures.
 _SHOWN_EPSILON = 0.05
 # Held by the thread that replaces a file: a signal has that of a run replaced in another one.

@@ -19,7 +19,7 @@ class Row:
 
     zero_filled, clean, noise, attacked: the metric's values of the zero-filled image, and of the method's on clean
     data, with noise of the perturbation's size, and under attack.  norm, norm_kspace: of the perturbation, relative.
-    flags: names of `bench.record.records.FLAGS`.  solver_error: distance from the minimiser, relative.  clamped: share
+    flags: names of `jaxcs.evidence.FLAGS`.  solver_error: distance from the minimiser, relative.  clamped: share
     of the network's input that is cut off, under attack and of clean data.
     None if the method has no such number, or the record is of a version that did not keep it.
     """

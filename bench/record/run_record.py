@@ -68,11 +68,11 @@ class RunRecord:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> RunRecord:
-        """Of the content of a run.json whose form has been checked; what newer versions add is left out."""
+        """Make the record from the content of a checked run.json, without fields that newer versions add."""
         return cls(**{one.name: content[one.name] for one in fields(cls) if one.name in content})
 
     def content(self) -> dict[str, Any]:
-        """As run.json has it: of a run that goes on without what is not known yet."""
+        """Content of run.json; a run that goes on leaves out fields that are not known yet."""
         left_out = () if self.done else _AT_THE_END
         return {name: value for name, value in asdict(self).items() if value is not None and name not in left_out}
 

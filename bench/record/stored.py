@@ -26,7 +26,7 @@ _Config = TypeVar("_Config", bound=_Configuration)
 
 
 class Plan(NamedTuple):
-    """What a run is to do: its configuration, and what decides no number.
+    """Plan of a run: its configuration, and choices that decide no number.
 
     batch: slices at once, 0 for as many as fit, None where not given.  shard: the part of the cases.
     """
@@ -98,7 +98,7 @@ def continued(path: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[s
 
 
 def difference(one: dict[str, Any], other: dict[str, Any], whole: bool = True) -> str | None:
-    """What would make the numbers of two records those of different runs, in words, None where nothing does.
+    """Difference between two records that changes numbers, in words, None if there is none.
 
     whole: whether both are of the same files, else those count that both have.
     """

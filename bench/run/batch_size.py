@@ -29,7 +29,7 @@ _MOST = 32
 
 
 def automatic() -> int:
-    """What is meant where no number is given: AUTO, or 1 on the CPU."""
+    """Batch if no number is given: AUTO, or 1 on the CPU."""
     # There slices are computed side by side in threads, and more of them in one call gain nothing.
     return 1 if jax.default_backend() == "cpu" else AUTO
 
@@ -83,7 +83,7 @@ def within_memory(subject: Subject, shapes: list[tuple[int, int, int]], batch: i
 
 
 def bytes_of_one(work: Work, prepared: Prepared) -> float:
-    """What an attack on one slice on each device needs there: of several methods the one that needs the most.
+    """Memory for an attack on one slice on each device, for the method that needs the most.
 
     Compiles it, for which JAX's cache spares a second run.
     """

@@ -59,7 +59,7 @@ def sampling(prepared: Prepared) -> str:
 
 
 def notes_of(config: RunConfig, work: Work, source: Source) -> list[str]:
-    """What to know of the data, the settings and the methods of a run, a sentence each."""
+    """Notes on the data, the settings and the methods of a run, a sentence each."""
     found = [*source.notes, *provenance.about_settings()]
     for one in work.victims:
         found += _wavelet_notes(one.config, one.method_config, source.shapes)
@@ -70,7 +70,7 @@ def notes_of(config: RunConfig, work: Work, source: Source) -> list[str]:
 
 
 def _wavelet_notes(config: RunConfig, method_config: Any, shapes: list[tuple[int, int, int]]) -> list[str]:
-    """What the wavelet does where it cannot halve a matrix."""
+    """Note on the levels of a wavelet if it cannot halve a matrix."""
     if config.method != "l1" or method_config.basis != "wavelet":
         return []
     notes = []
@@ -97,7 +97,7 @@ def described(subject: Subject) -> dict[str, Any]:
 
 
 def threat_model(work: Work) -> dict[str, str]:
-    """What the attacker may do and knows, in words; of several methods, what holds of each."""
+    """The attacker's means and knowledge, in words; for several methods, for each of them."""
     config = work.config
     each: dict[str, dict[str, list[str]]] = {}
     for one in work.sources:

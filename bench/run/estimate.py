@@ -173,7 +173,7 @@ def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:
 
 
 def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
-    """Of one forward pass.  U-Nets: 40.5 channels^2 a pixel and level, as each has twice the channels on a quarter."""
+    """Multiplications of a forward pass.  U-Net: 40.5 channels^2 a pixel and level (twice the channels, a quarter)."""
     coils, ny, nx = shape
     if hasattr(config, "strides"):
         # The mixing, the two strided convolutions with half of the channels each and a gate, and the 3 x 3 convolution.

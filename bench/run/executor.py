@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from bench.evaluate import methods, scan
+from bench.evaluate import scan
 from bench.evaluate.experiment import Evaluated, Found, Functions, build
 from bench.evaluate.outcome import Outcome, Result, result
 from bench.evaluate.subjects import Subject, zero_filled
@@ -30,13 +30,14 @@ from bench.slices.sources import Source
 from data_prep.names import checksum
 from data_prep.progress import Progress
 from jaxcs.keys import new_key
+from jaxcs.recon import fitted
 
 # Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
 PICTURE_PIXELS = 5_000_000
 
 
 class Work(NamedTuple):
-    """What does not change during a run.
+    """Constants of a run.
 
     config: the run's.  sources: methods that are attacked.  victims: methods that are scored, the sources first.
     batch: slices at once on each device.  mesh: the devices, None for one.
@@ -59,7 +60,7 @@ class Work(NamedTuple):
         return self.victims if self.config.victims else [source]
 
     def gradient_evaluations(self) -> int:
-        """Of all attacks on one slice, but for checks."""
+        """Gradient evaluations of all attacks on one slice, without checks."""
         return sum(one.gradients_per_epsilon() for one in self.sources) * sum(eps > 0 for eps in self.config.eps)
 
 
@@ -209,10 +210,10 @@ def _nothing_found(
 def functions_for(
     compiled: dict[Any, Functions], mesh: Mesh | None, subject: Subject, group: list[Prepared]
 ) -> Functions:
-    """Those of a method for one shape, built once."""
+    """Functions of a method for one shape, built once."""
     calibration = group[0].calibration if subject.config.maps == "reestimated" else None
     data = group[0].data
-    method_config = methods.fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
+    method_config = fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
     kind = (subject.label, calibration, method_config)
     if kind not in compiled:
         searches = {"attack": subject.attack, **subject.checks}

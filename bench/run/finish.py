@@ -18,11 +18,12 @@ from bench.record import arrays
 from bench.record.journal import Journal, rewrite
 from bench.record.lines import Entry, rows_of
 from bench.record.record import Record
-from bench.record.records import BELOW_ITS_CARD, FLAGS, RunFolder
+from bench.record.records import RunFolder
 from bench.record.rows import Row, results, search_of
 from bench.record.run_record import RunRecord, read_run
 from bench.record.summary import Summary, as_csv, summarise
 from bench.run.table import render
+from jaxcs.evidence import BELOW_ITS_CARD, FLAGS
 
 
 def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:
@@ -69,7 +70,7 @@ def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:
 
 
 def doubtful(entries: list[Entry]) -> list[str]:
-    """What cannot be right about the data, a sentence for each kind with its first image and their number."""
+    """Doubts about the data, a sentence for each kind with its first image and the number of images."""
     found: dict[str, list[str]] = {}
     for entry in entries:
         for kind, text in (entry.sampling or {}).get("doubts", []):
@@ -104,7 +105,7 @@ def tell(done: Record, as_json: bool) -> int:
 
 
 def exit_code(failed: Mapping[str, str]) -> int:
-    """Of a run that has ended; failed: the images that failed, and why."""
+    """Exit code of a run that has ended; failed: the images that failed, and why."""
     return SOME_FAILED if failed else DONE
 
 

@@ -20,7 +20,7 @@ from bench.slices.sources import Source
 
 
 class Configuration(Protocol):
-    """What decides the numbers of a run."""
+    """Configuration that decides the numbers of a run."""
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""
@@ -39,7 +39,7 @@ def beginning(
     images: int,
     notes: Iterable[str],
 ) -> dict[str, Any]:
-    """What run.json holds of every run from its beginning."""
+    """Content of run.json that every run has from its beginning."""
     return {
         "schema_version": SCHEMA_VERSION,
         "config": config.to_dict(),

@@ -23,7 +23,7 @@ from bench.record.records import RunFolder, writing
 from bench.record.run_record import RunRecord
 from bench.record.stored import Stored, also_on, difference, stored
 from bench.run.finish import doubtful, finish
-from data_prep.names import printable
+from jaxcs.names import printable
 
 # Parts that are named where many are missing.
 _MOST_NAMED = 8

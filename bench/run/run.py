@@ -169,7 +169,7 @@ def _new_folder(plan: Plan, parent: Path) -> RunFolder:
 
 
 def folder_name(plan: Plan) -> str:
-    """What a folder's name says of its run, between date and fingerprint."""
+    """Part of a folder's name between date and fingerprint."""
     name = plan.config.method.replace(":", "-")
     return name if plan.shard == WHOLE else f"{name}-{plan.shard.part}of{plan.shard.of}"
 
@@ -180,7 +180,7 @@ def _with_need(error: BaseException, memory: float) -> OutOfMemoryError:
 
 
 def _within_memory(work: Work, shapes: list[tuple[int, int, int]]) -> tuple[Work, list[str]]:
-    """By solvers whose matrices fit, with a note for each that is another one."""
+    """The work by solvers whose matrices fit into memory, and a note for each solver that was replaced."""
     fitting = {one.label: batch_size.within_memory(one, shapes, work.batch) for one in work.victims}
     found = [note for _, notes in fitting.values() for note in notes]
     sources_now, victims = ([fitting[one.label][0] for one in group] for group in (work.sources, work.victims))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench.plan.intervals import FEWEST, RANGE
-from bench.record.records import CLEAN_FLAGS, FLAGS
 from bench.record.summary import Summary
+from jaxcs.evidence import CLEAN_FLAGS, FLAGS
 
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}", "nmse": "{:.4f}"}
 # Metrics that are printed only if the attack drove them up.

@@ -40,7 +40,7 @@ def run_together(
         InputFileError: in the first process, a part is not done: it and what is done go on by themselves.
     """
     check_device(device)
-    team.begun()
+    team.begun(needs_all=False)
     own: list[Path] = []
 
     def begun_in(path: Path) -> None:
@@ -106,7 +106,7 @@ def _how(paths: list[Path | None], argv: list[str], output: Path) -> list[Advice
 
 
 def _status(path: Path) -> str | None:
-    """Of the run in this folder; None where there is none."""
+    """Status of the run in this folder, None if there is none."""
     try:
         return read_run(path).status
     except InputFileError:

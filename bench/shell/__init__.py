@@ -1,1 +1,1 @@
-"""What the commands share: their arguments, and how they begin and end."""
+"""Parts that the commands share: their arguments, and how they begin and end."""

@@ -1,4 +1,4 @@
-"""What every command does around its work: parse, choose the device, and end in one line and a code."""
+"""The frame of every command: parse, choose the device, and end in one line and a code."""
 
 from __future__ import annotations
 

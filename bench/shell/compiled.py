@@ -53,7 +53,7 @@ def keep_compiled() -> None:
 
 
 def _folder() -> Path:
-    """That of this kind of processor.  Raises OSError where it can be neither read nor made, or is not the user's."""
+    """Folder for this kind of processor.  Raises OSError if it can be neither read nor made, or is another user's."""
     folder = user_cache("compiled") / _processor()
     make_own(folder)
     return folder

@@ -12,7 +12,7 @@ from bench.plan.names import in_list
 from data_prep import phantom
 from data_prep.cases import InputError
 from data_prep.safe_csv import rows_of
-from data_prep.safe_hdf5 import printable
+from jaxcs.names import printable
 
 _COLUMNS = ("volume", "slice", "case", "score")
 # The four digits in a phantom's name distinguish this many.

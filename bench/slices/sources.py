@@ -35,8 +35,7 @@ class Source(NamedTuple):
         total: number of cases of the whole run.
         positions: positions of these cases in the whole run; fewer in a part of a run, or if some are done.
         names: names of these cases.  Slices of one shape are together, so that they fill batches and few compiled
-            functions
-            are in memory.
+            functions are in memory.
         shapes: (coil, ny, nx) of each case.
         notes: remarks to print.
         sha256: hash of each file and of the list of --only, by name; empty for the phantom, which the version

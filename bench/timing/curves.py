@@ -22,10 +22,8 @@ def points(shape: tuple[int, int, int], iterations: int) -> dict[str, list[tuple
     """Choose the points of each curve.
 
     Sizes are rounded to whole numbers, and equal sizes are measured once.  The numbers of devices are powers of two up
-    to
-    those that JAX has.  At each point, the devices share as many slices as the largest number of devices.  With one
-    device
-    the curve has no points.
+    to those that JAX has.  At each point, the devices share as many slices as the largest number of devices.  With one
+    device the curve has no points.
 
     Args:
         shape: (coils, rows, columns) of the largest point.

@@ -30,7 +30,7 @@ from bench.training.placement import Placement
 from data_prep.cases import InputError
 from data_prep.weights import read_weights
 from jaxcs.keys import new_key
-from jaxcs.recon import METHODS
+from jaxcs.recon import METHODS, fitted
 from jaxcs.types import Params
 from jaxcs.weights import archive
 
@@ -57,7 +57,7 @@ class Training:
         methods.check_coils(config.method, entry.presets[config.variant], shapes)
         self._check_masks(shapes)
         case, _ = self.training.usable(0, config)
-        self.method_config = methods.fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
+        self.method_config = fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
         self.method = entry.build(self.method_config)
         self.first_params = self._first_params()
         predict = None if entry.predict is None else entry.predict(self.method_config)

@@ -53,7 +53,7 @@ def _opened(config: TrainConfig, argv: list[str], team: Team) -> tuple[Training,
     check_shift(config.shift, config.data)
     # Open the data before making the folder, so that a mistake leaves nothing behind.
     opened = Training(config, argv)
-    team.begun()
+    team.begun(needs_all=True)
     return opened, provenance.device() | {"used": opened.devices, "processes": team.processes}
 
 
@@ -96,11 +96,12 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
     hold = held(folder.path / _RECORD, "training", folder.path) if team.process == 0 else nullcontext()
     try:
         with hold, at_stop(lambda: how):
-            if team.processes > 1:  # others may not be told to stop, or not after the same step
-                code = opened.run(folder)
-            else:
+            if team.processes == 1:
                 with leaving() as told_to_leave:
                     code = opened.run(folder, told_to_leave)
+            else:  # others may not be told to stop, or not after the same step
+                with team.outlived():
+                    code = opened.run(folder)
     except KeyboardInterrupt as error:
         error.add_note(Advice(how))
         raise
@@ -109,9 +110,7 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
             raise
         # If another process is gone, the communication between devices fails with errors of many types.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        failure = RunError(
-            f"process {team.process} cannot go on, as where another is lost ({reason}); start all again with --resume"
-        )
+        failure = RunError(f"process {team.process} cannot go on ({reason}); start all again with --resume")
         failure.add_note(Advice(how))
         raise failure from error
     team.wait()

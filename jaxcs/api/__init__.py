@@ -1,1 +1,1 @@
-"""What `import jaxcs` gives: reconstruct and attack a slice in the units that it comes in."""
+"""The front door of `import jaxcs`: reconstruct and attack a slice in its own units."""

@@ -121,7 +121,7 @@ def _sizes(eps: float | Iterable[float]) -> tuple[float, ...]:
 
 
 class _Computed(NamedTuple):
-    """What is computed of a slice, on the host.
+    """Results for a slice, on the host.
 
     data: the slice; without a truth its target is the clean image.  The others but `clean` are by epsilon.
     """
@@ -165,7 +165,7 @@ def _report(
     sizes: tuple[float, ...],
     computed: _Computed,
 ) -> AttackReport:
-    """What was computed, in the units that the slice came in, with what speaks against it."""
+    """The report, in the units that the slice came in, with its flags."""
     data, clean, found, noisy, attacked = computed
     arrays = {"clean image": clean.image, "perturbation": found.delta, "attacked image": attacked.image}
     for name, array in (arrays | {"image under noise": noisy.image}).items():

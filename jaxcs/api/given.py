@@ -1,4 +1,4 @@
-"""What an attack is given, made ready: a slice in the units of its measurement, and the method that it is for."""
+"""Input of an attack, made ready: a slice in the units of its measurement, and the attacked method."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Given(NamedTuple):
         return cls(kspace, measurement, whole, scale, victim, image)
 
     def slice_of(self, truth: Any, data_range: float | None, threat: str) -> SliceData:
-        """What is searched and scored; without a truth, with zeros in its place."""
+        """The slice that is searched and scored; without a truth, with zeros in its place."""
         kspace = jnp.asarray(self.kspace / self.scale)
         if truth is not None:
             truth = np.asarray(truth)

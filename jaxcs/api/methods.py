@@ -72,7 +72,7 @@ def chosen(method: Any, weights: Weights | None) -> Chosen:
 
 @dataclass(frozen=True)
 class _NoSettings:
-    """Of a function that is brought along."""
+    """Configuration of a user's function: it has no settings."""
 
 
 def brought(function: Function, scale: float) -> Chosen:

@@ -1,4 +1,4 @@
-"""What an attack on one slice found."""
+"""Result of an attack on one slice."""
 
 from __future__ import annotations
 

@@ -24,8 +24,7 @@ class Path(NamedTuple):
     Attributes:
         first: memory before the first evaluation, a pytree.
         ascend: perturbation, memory -> the loss of each row of the image, whose sum is the loss; the direction of
-            steepest
-            ascent; memory.
+            steepest ascent; memory.
     """
 
     first: Any
@@ -74,8 +73,7 @@ class Attack(Protocol):
             loss: the loss.
             threat: the threat set.
             start: a first perturbation, for example that of a smaller radius; it is scaled onto the boundary.  None
-                starts
-                at a random point of the boundary.
+                starts at a random point of the boundary.
         """
         ...
 

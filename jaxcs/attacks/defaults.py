@@ -24,10 +24,9 @@ def default_attack(method: Method, threat: str = "noise") -> Search:
     """Choose the attack if none is named.
 
     Bands of rows are the local maxima of solvers, not of networks, and `scout` searches for them.  On three phantom
-    knees
-    at epsilon 0.02 and 0.05, as many steps of `apgd` leave l1 3.1 and 0.7 dB more, and TV 2.6 and 0.5 dB.  A gradient
-    through a fit costs as much as many of its steps, so such methods get fewer gradients.  Changes of the scan have few
-    parameters, and no rows.
+    knees at epsilon 0.02 and 0.05, as many steps of `apgd` leave l1 3.1 and 0.7 dB more, and TV 2.6 and 0.5 dB.  A
+    gradient through a fit costs as much as many of its steps, so such methods get fewer gradients.  Changes of the scan
+    have few parameters, and no rows.
 
     Args:
         method: the attacked method.
@@ -56,8 +55,7 @@ def _plain_pgd(method: Method) -> pgd.Config:
     """The default steps of PGD.
 
     Reconstruction errors of iterative methods are nearly quadratic in the perturbation, and large steps are then a
-    power
-    iteration; errors of networks are not.
+    power iteration; errors of networks are not.
     """
     steps, size = (10, 1.0) if method.trained or method.fitted else (5, 4.0)
     return pgd.Config(n_steps=steps, step_size=size)

@@ -29,8 +29,7 @@ class Config:
         n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
         restarts: number of random starts; the strongest result is kept.
         learning_rate: in units of the radius over the square root of the number of real entries [-].  With a small eps,
-            the
-            first step then has the length learning_rate * radius; with a large eps, that length over eps.
+            the first step then has the length learning_rate * radius; with a large eps, that length over eps.
         eps: relative to the root mean square of the first gradient [-].
         start_size: norm of the random starts, in units of the radius [-].
     """

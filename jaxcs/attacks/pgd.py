@@ -22,8 +22,7 @@ class Config:
     Attributes:
         n_steps: gradient evaluations of each restart, the first at its start; the best of these points is the result.
         step_size: step size in units of the radius [-].  Large steps make this a power iteration, which suits a loss
-            that is
-            nearly quadratic in e, as reconstruction errors are.
+            that is nearly quadratic in e, as reconstruction errors are.
         restarts: number of random starts; the strongest result is kept.
     """
 

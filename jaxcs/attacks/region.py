@@ -22,11 +22,9 @@ class Config:
         n_steps: number of gradient evaluations.
         step_size: step size in units of the radius [-].
         published: whether to use the step of the authors' code.  It divides e and the gradient by their norms over all
-            coils
-            together, before it clamps every coil to norm 1 and scales it to its radius.  The norm over all coils is
-                then
-            between 0.5 and 1.5, so no coil reaches 1 and the clamp has no effect: 15 equal coils have about 0.29 of the
-            nominal size each.  It is meant for balls coil by coil; a global ball counts as one coil.
+            coils together, before it clamps every coil to norm 1 and scales it to its radius.  The norm over all coils
+            is then between 0.5 and 1.5, so no coil reaches 1 and the clamp has no effect: 15 equal coils have about
+            0.29 of the nominal size each.  It is meant for balls coil by coil; a global ball counts as one coil.
     """
 
     n_steps: int = 10

@@ -35,8 +35,7 @@ class Config:
     """velocity <- 0.85 velocity + boundary(gradient), e <- boundary(e + step_size * velocity), for each cell of rows.
 
     In the first steps, the cells are 16 bands of rows.  Then the 6 worst bands stay, of which no two are neighbours,
-    and
-    the rows are divided among them.  Finally the worst band has all rows.  Cells need perturbations that have rows
+    and the rows are divided among them.  Finally the worst band has all rows.  Cells need perturbations that have rows
     (`Threat.domain`) and losses by row (`Path`); otherwise there is one cell from the beginning.
 
     Attributes:

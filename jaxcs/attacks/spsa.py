@@ -27,8 +27,7 @@ class Config:
         samples: number of directions for an estimate; each needs two evaluations of the loss.
         step_size: step size in units of the radius [-].
         difference: distance of these two points from e, in units of the radius [-].  The difference is exact at any
-            distance
-            for a quadratic loss, so a long one only keeps rounding small; it may reach outside the threat set.
+            distance for a quadratic loss, so a long one only keeps rounding small; it may reach outside the threat set.
     """
 
     n_steps: int = 20

@@ -68,8 +68,7 @@ def rotate(image: Array, degrees: Array) -> Array:
     The rotation is three shears, each a Fourier shift of lines (Larkin, Oldfield & Klemm, Opt. Commun. 139:99, 1997).
     It
     does not blur, keeps the energy, and -degrees restores the image exactly.  Parts that leave the field of view come
-    back
-    on the other side.
+    back on the other side.
 
     Args:
         image: (..., ny, nx) images.

@@ -18,7 +18,7 @@ from bench.record.reading import read_json, understanding
 from bench.record.records import RunFolder
 from bench.studies.features import claims
 from bench.studies.features.row_forms import LINES, RUN
-from data_prep.names import printable
+from jaxcs.names import printable
 
 COMMAND = "bench.features"
 

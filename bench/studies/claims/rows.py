@@ -10,7 +10,7 @@ from bench.findings.judged import Judged
 from bench.findings.published import CLAIMS
 from bench.plan.intervals import as_json
 from bench.studies.claims.evidence import Evidence
-from data_prep.names import printable
+from jaxcs.names import printable
 
 _HEADER = ("published", "here", "agrees", "command")
 

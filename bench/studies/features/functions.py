@@ -58,8 +58,7 @@ class Functions(NamedTuple):
             feature (with minus without), and its profile; all (ty, tx).
         place: slice, background, Without, centres (place, 2), sizes, key -> scores by name, (place,) each.
         free: slice, background, image without, feature (ny, nx), key -> like `difference`, for a real-valued feature of
-            any
-            form, without the profile.
+            any form, without the profile.
     """
 
     stage: Callable[[SliceData], Staged]

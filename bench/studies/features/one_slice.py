@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.evaluate import methods
 from bench.evaluate.subjects import Subject
 from bench.run.parallel import side_by_side
 from bench.slices.prepare import Prepared
@@ -19,6 +18,7 @@ from bench.studies.features.places import Place
 from data_prep.names import checksum
 from jaxcs.features.insert import Background
 from jaxcs.keys import new_key
+from jaxcs.recon import fitted
 
 # Number of places that are recorded together, so that not each waits for the disk.
 GROUP = 16
@@ -73,7 +73,7 @@ def prepare_slice(
     The noise has the scan's level and the covariance of its coils; it is added to data that have such noise already.
     """
     data = prepared.data
-    method_config = methods.fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
+    method_config = fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
     kind = (subject.label, method_config)
     if kind not in compiled:
         compiled[kind] = build(subject, method_config, config.insertion)

@@ -14,8 +14,8 @@ from bench.plan.intervals import FEWEST, as_json, from_json, of_difference, of_m
 from bench.studies.hardest.subset import Scored
 from data_prep.cases import InputError
 from data_prep.progress import Progress
-from data_prep.safe_hdf5 import printable
 from jaxcs.masks.request import centre_lines
+from jaxcs.names import printable
 from jaxcs.spectrum import centre_energy, column_profile, crossing
 
 # Darestani et al., ICML 2021, Figure 14: fastMRI's knees against the 100 hardest of them.
@@ -75,10 +75,8 @@ def low_frequency(found: list[Spectrum], center_fraction: float) -> dict[str, An
     """Compute the content of figure and sentences, as values that JSON can hold.
 
     Frequencies are those that all cases have.  Each group has `share` and `profile`, the mean share and the mean
-    profile,
-    with their `interval` and `profile_interval` (`intervals.Interval`, None if not known).  `difference` is the mean
-    share
-    of the subset minus that of the rest; for `crossing` see `jaxcs.spectrum.crossing`.
+    profile, with their `interval` and `profile_interval` (`intervals.Interval`, None if not known).  `difference` is
+    the mean share of the subset minus that of the rest; for `crossing` see `jaxcs.spectrum.crossing`.
 
     Args:
         found: the spectra.

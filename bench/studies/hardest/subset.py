@@ -17,8 +17,8 @@ from bench.slices.shifting import shifted_reader
 from data_prep import phantom
 from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
-from data_prep.safe_hdf5 import printable
 from jaxcs.fourier import centre_slice
+from jaxcs.names import printable
 
 # Fields on which a clean score depends, besides method and data.
 SAMPLING = ("mask", "acceleration", "center_fraction", "region", "shift")

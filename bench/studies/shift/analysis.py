@@ -89,10 +89,8 @@ def line(x: list[float], y: list[float]) -> dict[str, float] | None:
     """Fit the line y = intercept + slope x by least squares.
 
     The interval is Student's with n - 2 degrees of freedom, from the points' scatter about the line.  It answers what
-    other
-    methods would do; errors of the means over images are part of that scatter.  Errors that all methods share, because
-    they
-    see the same images, move the line and hardly turn it.
+    other methods would do; errors of the means over images are part of that scatter.  Errors that all methods share,
+    because they see the same images, move the line and hardly turn it.
 
     Returns:
         Slope, intercept, half of the 95 % interval of each, and R^2; None if there are fewer than three points or if
@@ -127,8 +125,7 @@ def spread(points: list[Point], inside: list[str], outside: list[str]) -> dict[s
     """Compute how much the largest drop exceeds the smallest, with its interval; None if there is one point.
 
     The difference is image by image, so that effects common to all methods cancel.  Bonferroni's correction for the
-    choice
-    of these two among all pairs widens the interval.
+    choice of these two among all pairs widens the interval.
     """
     if len(points) < 2:
         return None
@@ -182,10 +179,8 @@ def _agreement(scores: list[Scores], cases: list[str]) -> dict[str, Any] | None:
     """Whether images that are hard for one method are hard for the others.
 
     `mean` and `least` are over all pairs of points, of Spearman's correlation of their scores of the images.  `volumes`
-    is
-    the number of independent draws.  `mean_interval` and `least_interval` are those of one pair with this correlation;
-    the
-    interval of the mean of several pairs would not be wider.
+    is the number of independent draws.  `mean_interval` and `least_interval` are those of one pair with this
+    correlation; the interval of the mean of several pairs would not be wider.
     """
     each = [[one.values[case] for case in cases] for one in scores]
     found = [correlation(x, y) for x, y in itertools.combinations(each, 2)]

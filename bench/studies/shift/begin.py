@@ -30,7 +30,7 @@ _TUNED = Path(__file__).parent / "tuned"
 
 @dataclass(frozen=True)
 class ShiftConfig:
-    """What a study is asked.
+    """Configuration of a study.
 
     axes: the shifts.  base: the data set and its sampling, as bench.attack has them, without an attack.
     methods: variants, by name; of none given the usual.  weights, other_weights: NAME and file of trained networks for

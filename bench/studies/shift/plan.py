@@ -36,8 +36,8 @@ class Comparison(NamedTuple):
         name: name of the comparison.
         axis: its shift.
         kind: "same model": each model is tested on `inside` and then on `outside`.  "same images": the images of
-            `outside`
-            are seen by models at home there (horizontal axis), and by models at home in `inside` (vertical axis).
+            `outside` are seen by models at home there (horizontal axis), and by models at home in `inside` (vertical
+            axis).
         inside: name of the test set in distribution.
         outside: name of the test set out of distribution.
         without: method that is not compared, because its scores selected the images.

@@ -48,7 +48,7 @@ class _Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class TuneConfig:
-    """What is tried, and on what.
+    """Settings that are tried, and their data.
 
     base: the method, the settings that all share, data and sampling, without an attack.  grid: (setting, its values).
     count: so many of the combinations, drawn by `seed`, None for all.  images: training images.

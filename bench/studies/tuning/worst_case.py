@@ -24,13 +24,13 @@ _STYLES = {"ssim": "{:.4f}", "psnr": "{:.3f}"}
 
 
 class WorstCase(NamedTuple):
-    """What is asked for: the attack, and its epsilons, ascending."""
+    """The attack that is asked for, and its epsilons, ascending."""
 
     search: Search
     eps: tuple[float, ...]
 
     def label(self, eps: float) -> dict[str, Any]:
-        """What tells scores at this epsilon from those of other attacks."""
+        """Keys that tell scores at this epsilon from those of other attacks."""
         return {"eps": eps, "attack": self.search.name, "steps": self.search.config.n_steps}
 
 
@@ -118,7 +118,7 @@ def best_under_attack(candidates: list[dict[str, Any]], asked: WorstCase) -> lis
 
 
 def sentence(one: dict[str, Any], labelled: Callable[[dict[str, str]], str]) -> str:
-    """What `best_under_attack` found at one epsilon, in words."""
+    """Sentence about the result of `best_under_attack` at one epsilon."""
     best = f"epsilon {one['eps']:g}: best under attack is {labelled(one['settings'])}"
     score = f"SSIM {one['ssim']:.4f} and PSNR {one['psnr']:.2f} dB"
     if one["settings"] == one["clean_best"]:
@@ -134,7 +134,7 @@ def sentence(one: dict[str, Any], labelled: Callable[[dict[str, str]], str]) -> 
 
 
 def columns(candidates: list[dict[str, Any]], asked: WorstCase) -> tuple[list[list[str]], str]:
-    """Of a table: a heading and a cell for each candidate, of each epsilon and metric; and what stands behind a ±."""
+    """Columns of a table (heading, a cell for each candidate) for each epsilon and metric; and the meaning of ±."""
     table, volumes = [], set()
     for eps in asked.eps:
         entries = [entry_of(one, asked.label(eps)) for one in candidates]

@@ -26,8 +26,7 @@ def l1(options: dict[str, Any]) -> Callable[[int], np.ndarray]:
     """Build `bart pics -l1`, which runs FISTA.
 
     `-w 1` keeps BART from scaling the data again, so that its lambda is ours.  `-n` keeps BART from shifting the
-    wavelets
-    at random in each iteration; with random shifts it solves no fixed problem and reaches no solution.
+    wavelets at random in each iteration; with random shifts it solves no fixed problem and reaches no solution.
     """
     folder = Path(options["folder"])
 
