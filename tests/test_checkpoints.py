@@ -6,9 +6,8 @@ import signal
 import subprocess
 import sys
 
-import jax
+import chex
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from bench.plan.errors import InputFileError, OutputError
@@ -77,7 +76,7 @@ def test_killed_while_it_writes_a_checkpoint_it_ends_as_if_it_had_not_been(whole
 def equal(one, other):
     assert lines(one) == lines(other)
     mine, its = (read_weights(folder / "weights.safetensors") for folder in (one, other))
-    jax.tree.map(np.testing.assert_array_equal, mine.params, its.params)
+    chex.assert_trees_all_equal(mine.params, its.params)
 
 
 def state(step):
@@ -104,7 +103,7 @@ def restored(folder):
 
 def test_the_newest_is_used_where_it_is_whole(written, capfd):
     found, progress = restored(written)
-    jax.tree.map(np.testing.assert_array_equal, found, state(4))
+    chex.assert_trees_all_equal(found, state(4))
     assert progress == Progress(4, 0.5, 4, 0)
     assert capfd.readouterr().err == ""
 
@@ -125,7 +124,7 @@ def test_one_that_a_power_failure_damaged_is_dropped_for_the_one_before(written,
             (folder / name).write_bytes(left)
         found, progress = restored(folder)
         assert progress.step == 2, name
-        jax.tree.map(np.testing.assert_array_equal, found, state(2))
+        chex.assert_trees_all_equal(found, state(2))
         # One line, and nothing from a library.
         assert capfd.readouterr().err.splitlines() == [
             "note: the checkpoint of step 4 cannot be read; it is dropped for an older one"

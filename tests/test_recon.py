@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -107,7 +108,7 @@ def test_a_method_is_pure_and_compiles_once(method, name):
     assert np.all(np.isfinite(turned))
     assert apply._cache_size() == compiled == 1
     assert relative_error(*images) > 1e-3
-    jax.tree.map(np.testing.assert_array_equal, cases, copies)
+    chex.assert_trees_all_equal(cases, copies)
 
 
 def check_image(name, image, shape):

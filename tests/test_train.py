@@ -2,6 +2,7 @@
 
 import json
 
+import chex
 import h5py
 import jax
 import jax.numpy as jnp
@@ -68,7 +69,7 @@ def test_a_killed_training_resumes_exactly(images, tmp_path, monkeypatch, capsys
     assert "resuming after step 4" in capsys.readouterr().err
     assert lines(part) == lines(whole)
     mine, other = (read_weights(folder / "weights.safetensors") for folder in (part, whole))
-    jax.tree.map(np.testing.assert_array_equal, mine.params, other.params)
+    chex.assert_trees_all_equal(mine.params, other.params)
     assert (whole / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -216,7 +217,7 @@ def test_the_configuration_survives_the_round_trip():
 def test_weights_survive_the_round_trip():
     params = {"a": {"b": jnp.arange(3.0)}, "c": jnp.float32(0.5)}
     found, card = archive.decode(archive.encode(params, {"method": "unet"}))
-    jax.tree.map(np.testing.assert_array_equal, found, params)
+    chex.assert_trees_all_equal(found, params)
     assert card["method"] == "unet"
     assert len(card["sha256"]) == 64
 

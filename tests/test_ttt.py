@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -163,7 +164,7 @@ def test_a_warm_start_goes_on_where_the_clean_fit_stopped():
 
     params = jax.jit(unet_complex.build(config).init)(KEY)
     start = jax.jit(lambda params: surrogate.start(params, m, KEY))(params)
-    jax.tree.map(np.testing.assert_array_equal, start, run(config, params))
+    chex.assert_trees_all_equal(start, run(config, params))
     image = surrogate.method.apply(start, m, KEY)
     longer = run(replace(config, n_steps=2, window=2), start)
     assert relative_error(image, jax.jit(predict)(longer.params, m).image) < 1e-5

@@ -7,6 +7,7 @@ import struct
 import zipfile
 from pathlib import Path
 
+import chex
 import h5py
 import jax
 import jax.numpy as jnp
@@ -48,7 +49,7 @@ def compiled(one_form):
 
 
 def assert_same(left, right):
-    jax.tree.map(np.testing.assert_array_equal, left, right)
+    chex.assert_trees_all_equal(left, right)
 
 
 def test_the_unet_gives_what_pytorch_gives(outputs, compiled):

@@ -5,7 +5,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
-import jax
+import chex
 import numpy as np
 import pytest
 
@@ -61,7 +61,7 @@ def test_a_network_is_found_however_it_is_wrapped(tmp_path, name):
     plain = read_weights(FILES / ("varnet.pt" if name == "varnet" else "unet.pt"))
     found = read_weights(saved(tmp_path / "wrapped.pt", WRAPPED[name]))
     assert (found.method, found.config) == (plain.method, plain.config)
-    jax.tree.map(np.testing.assert_array_equal, found.params, plain.params)
+    chex.assert_trees_all_equal(found.params, plain.params)
 
 
 def without(state, name):

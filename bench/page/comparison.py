@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from bench.findings import paired
 from bench.findings.paired import Run
 from bench.page import plots, words
 from bench.page.curves import Line, Point, chart
-from bench.page.document import bullets, document, section
-from bench.page.tables import interval, table
+from bench.page.document import document
+from bench.page.tables import Cell, Table, cells, interval
 from bench.plan.intervals import meaning, of_mean
 from bench.record.record import Estimate, Record, read
 
@@ -29,13 +30,18 @@ def comparison(folders: list[Path]) -> bytes:
     shared = sorted(set.intersection(*(run.cases for run in runs)))
     common = sorted(set.intersection(*({eps for _, eps, _ in run.rows} for run in runs)))
     eps = [value for value in common if value > 0]
-    body = f"<h1>{escape(_headline(runs, eps))}</h1>\n" + _differing(records)
-    body += section("Means", _means(runs, shared, common))
-    body += section("Curves", _curves(runs, records))
-    if len(runs) > 1:
-        body += section("Differences, image by image", _differences(runs, shared, common))
-    body += section("Can they be believed?", "".join(_flags(record) for record in records))
-    return document("Runs compared", body)
+    values = {
+        "headline": _headline(runs, eps),
+        "differing": _differing(records),
+        "about_means": _about_means(runs, shared, common),
+        "means": _means(runs, shared, common),
+        "curves": _curves(runs, records),
+        "several": len(runs) > 1,
+        "differences": _differences(runs, shared, common),
+        "about_differences": meaning(paired.volumes_of(runs, shared)),
+        "flags": [_flags(record) for record in records],
+    }
+    return document("comparison.html", "Runs compared", values)
 
 
 def _named(runs: list[tuple[Run, Record]]) -> list[Run]:
@@ -62,18 +68,18 @@ def _headline(runs: list[Run], eps: list[float]) -> str:
     )
 
 
-def _differing(records: list[Record]) -> str:
+def _differing(records: list[Record]) -> Table | None:
     """In what else than the method the runs differ: what a difference between them may be due to."""
     configs = [record.run.config | {"data": record.run.data} for record in records]
     rows = []
     for key in sorted(set.union(*map(set, configs))):
         values = [_plain(config.get(key)) for config in configs]
         if len(set(values)) > 1:
-            rows.append([escape(key), *(f"<td>{escape(value)}</td>" for value in values)])
+            rows.append(cells(key, *values))
     if not rows:
-        return '<p class="quiet">All runs have the same configuration.</p>'
-    head = ["setting", *(escape(record.folder.resolve().name) for record in records)]
-    return table(head, rows, "What differs between the runs; all other settings are the same", "text")
+        return None
+    head = ["setting", *(record.folder.resolve().name for record in records)]
+    return Table(head, rows, "What differs between the runs; all other settings are the same", "text")
 
 
 def _plain(value: Any) -> str:
@@ -85,23 +91,28 @@ def _plain(value: Any) -> str:
     return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))
 
 
-def _means(runs: list[Run], shared: list[str], common: list[float]) -> str:
-    """A row for each method, of the shared images, or of its own where none are shared."""
+def _about_means(runs: list[Run], shared: list[str], common: list[float]) -> str:
+    """Of which images the means are."""
     text = (
         f"Means over the {words.count(len(shared), 'image')} that all runs share. "
         f"{meaning(paired.volumes_of(runs, shared))}"
         if shared
         else "The runs share no image, so that each is the mean over its own, and none of the differences is paired."
     )
+    return text if common else f"{text} They share no epsilon either: run them with the same --eps."
+
+
+def _means(runs: list[Run], shared: list[str], common: list[float]) -> list[Table]:
+    """A row for each method, of the shared images, or of its own where none are shared."""
     if not common:
-        return f"<p>{text} They share no epsilon either: run them with the same --eps.</p>"
+        return []
     head, columns = _columns(common)
-    tables = ""
+    tables = []
     for metric, (label, digits) in plots.METRICS.items():
         rows = [
             [
-                f'<span class="run{index % _COLOURS}">■</span> {escape(run.label)}',
-                _zero_filled(run, shared or sorted(run.cases), columns[0][1], metric, digits),
+                Cell(run.label, colour=f"run{index % _COLOURS}"),
+                Cell(_zero_filled(run, shared or sorted(run.cases), columns[0][1], metric, digits)),
                 *(
                     interval(_mean(run, shared or sorted(run.cases), value, metric, state), digits)
                     for state, value in columns
@@ -109,13 +120,13 @@ def _means(runs: list[Run], shared: list[str], common: list[float]) -> str:
             ]
             for index, run in enumerate(runs)
         ]
-        tables += table(["method", "zero-filled", *head], rows, label)
-    return f"<p>{text}</p>{tables}"
+        tables.append(Table(["method", "zero-filled", *head], rows, label))
+    return tables
 
 
-def _curves(runs: list[Run], records: list[Record]) -> str:
+def _curves(runs: list[Run], records: list[Record]) -> list[Markup]:
     """Attacked, and dashed with noise, of every method, each over all its images."""
-    figures = ""
+    figures = []
     for metric, (label, digits) in plots.METRICS.items():
         lines = []
         for state in _STATES:
@@ -127,26 +138,20 @@ def _curves(runs: list[Run], records: list[Record]) -> str:
                     points.insert(0, Point(0.0, *_mean(run, cases, eps[0], metric, "clean")))
                 kind = f"run{index % _COLOURS}" + (" control" if state == "noise" else "")
                 lines.append(Line(f"{run.label}, {state}", kind, points, run.label))
-        figures += chart(label, lines, plots.axis(records[0]), digits=digits)
-    about = (
-        "Solid: attacked, with the 95 % interval, or the range of few volumes, as area. Dashed: noise of the same "
-        "norm. Over all images of each run."
-    )
-    return f'<div class="charts">{figures}</div><p class="quiet">{about}</p>'
+        figures.append(chart(label, lines, plots.axis(records[0]), digits=digits))
+    return figures
 
 
-def _differences(runs: list[Run], shared: list[str], common: list[float]) -> str:
+def _differences(runs: list[Run], shared: list[str], common: list[float]) -> list[Table]:
     """Between each method and the next, of the images that all have."""
     if not shared or not common:
-        return (
-            "<p>The runs share no image at one epsilon, so that they cannot be set against each other pair by pair.</p>"
-        )
+        return []
     head, columns = _columns(common)
-    tables = ""
+    tables = []
     for metric, (label, digits) in plots.METRICS.items():
         rows = [
             [
-                f"{escape(better.label)} &minus; {escape(worse.label)}",
+                Cell(f"{better.label} − {worse.label}"),
                 *(
                     interval(
                         _over(better, shared, paired.differences(better, worse, shared, value, metric, state)),
@@ -158,11 +163,8 @@ def _differences(runs: list[Run], shared: list[str], common: list[float]) -> str
             ]
             for better, worse in itertools.pairwise(runs)
         ]
-        tables += table(["", *head], rows, f"{label}: by how much each is above the next")
-    return (
-        f"{tables}<p class='quiet'>The same image under both, so that what makes an image hard cancels. An interval "
-        f"that holds 0 may be chance. {meaning(paired.volumes_of(runs, shared))}</p>"
-    )
+        tables.append(Table(["", *head], rows, f"{label}: by how much each is above the next"))
+    return tables
 
 
 def _columns(common: list[float]) -> tuple[list[str], list[tuple[str, float]]]:
@@ -182,17 +184,18 @@ def _over(run: Run, cases: list[str], values: list[float]) -> Estimate:
 
 def _zero_filled(run: Run, cases: list[str], eps: float, metric: str, digits: int) -> str:
     found = paired.zero_filled(run, cases, eps, metric)
-    return "&ndash;" if found is None else f"{found:.{digits}f}"
+    return "–" if found is None else f"{found:.{digits}f}"
 
 
-def _flags(record: Record) -> str:
-    found: list[Any] = words.flags(record)
+def _flags(record: Record) -> dict[str, Any]:
+    found: list[str] = words.flags(record)
     failed = len(record.run.failed)
     if failed:
         found.append(f"{words.count(failed, 'image')} failed.")
-    name = escape(f"{', '.join(record.names('victim'))}: {record.folder.resolve().name}")
+    name = f"{', '.join(record.names('victim'))}: {record.folder.resolve().name}"
     if found:
-        return f"<h3>{name}</h3>" + bullets(found, "flags")
+        return {"name": name, "sentences": found, "kind": "flags"}
     if not words.held_against_zero_filled(record):
-        return f"<h3>{name}</h3>" + bullets(["No check failed, but it was not held against zero-filled images."])
-    return f"<h3>{name}</h3>" + bullets(["No check failed."], "fine")
+        text = "No check failed, but it was not held against zero-filled images."
+        return {"name": name, "sentences": [text], "kind": ""}
+    return {"name": name, "sentences": ["No check failed."], "kind": "fine"}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from html import escape
 from typing import NamedTuple
 
+from markupsafe import Markup
+
+from bench.page.document import rendered
 from bench.plan.intervals import Interval, bars, told
 
 # Of the drawing, in its own units; the page scales it.
@@ -47,7 +49,7 @@ def chart(
     marks: list[Mark] | None = None,
     y_range: tuple[float, float] | None = None,
     digits: int = 1,
-) -> str:
+) -> Markup:
     """A figure element.  y_range: where several charts share one."""
     lines = [line for line in lines if line.points]
     low, high = y_range or extent(lines)
@@ -63,29 +65,27 @@ def chart(
     def y_of(value: float) -> float:
         return round(_TOP + height * (1 - (value - low) / (high - low)), 1)
 
-    parts = []
-    for tick in _ticks(low, high):
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y_of(tick)}" y2="{y_of(tick)}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y_of(tick) + 4}" text-anchor="end">{tick:g}</text>')
-    for tick in _ticks(0, right):
-        parts.append(f'<text x="{x_of(tick)}" y="{_HEIGHT - _BOTTOM + 17}" text-anchor="middle">{tick:g}</text>')
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_TOP + height}" y2="{_TOP + height}"/>')
-    parts.append(f'<text x="{_LEFT + width / 2}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
-    for mark in inside:
-        parts.append(f'<line class="mark" x1="{x_of(mark.x)}" x2="{x_of(mark.x)}" y1="{_TOP}" y2="{_TOP + height}"/>')
-        late = mark.x > 0.6 * right
-        parts.append(
-            f'<text x="{x_of(mark.x) + (-4 if late else 4)}" y="{_TOP + height - 6}" '
-            f'text-anchor="{"end" if late else "start"}">{escape(mark.name)}</text>'
-        )
-    parts += [_band(line, x_of, y_of) for line in lines]
-    parts += [_line(line, x_of, y_of, digits) for line in lines]
     entries = {line.legend or line.name: line.kind for line in reversed(lines)}
-    legend = "".join(f'<li class="{kind}">{escape(name)}</li>' for name, kind in reversed(entries.items()))
-    spoken = escape(f"{title} against {x_label}. {_spoken(lines, digits)}", quote=True)
-    return (
-        f'<figure class="chart"><figcaption>{escape(title)}</figcaption><ul class="legend">{legend}</ul>'
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{spoken}">{"".join(parts)}</svg></figure>'
+    return rendered(
+        "chart.html",
+        title=title,
+        frame={
+            "width": _WIDTH,
+            "height": _HEIGHT,
+            "left": _LEFT,
+            "right": _WIDTH - _RIGHT,
+            "top": _TOP,
+            "bottom": _TOP + height,
+            "middle": _LEFT + width / 2,
+        },
+        legend=list(reversed(entries.items())),
+        spoken=f"{title} against {x_label}. {_spoken(lines, digits)}",
+        rows=[(y_of(tick), f"{tick:g}") for tick in _ticks(low, high)],
+        columns=[(x_of(tick), f"{tick:g}") for tick in _ticks(0, right)],
+        x_label=x_label,
+        marks=[(x_of(mark.x), mark.name, mark.x > 0.6 * right) for mark in inside],
+        bands=[(line.kind, _band(line, x_of, y_of)) for line in lines if _known(line)],
+        drawn=[(line.kind, _path(line.points, x_of, y_of), _dots(line, x_of, y_of, digits)) for line in lines],
     )
 
 
@@ -97,25 +97,30 @@ def extent(lines: list[Line]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _line(line: Line, x_of: _Scale, y_of: _Scale, digits: int) -> str:
-    path = " ".join(f"{x_of(point.x)},{y_of(point.y)}" for point in line.points)
-    dots = "".join(
-        f'<circle cx="{x_of(point.x)}" cy="{y_of(point.y)}" r="3.2">'
-        f"<title>{escape(f'{line.name}, {point.x:g}: {_value(point, digits)}')}</title></circle>"
+def _path(points: list[Point], x_of: _Scale, y_of: _Scale) -> str:
+    return " ".join(f"{x_of(point.x)},{y_of(point.y)}" for point in points)
+
+
+def _dots(line: Line, x_of: _Scale, y_of: _Scale, digits: int) -> list[tuple[float, float, str]]:
+    """Where each point is, and what it says; a line of many points has none."""
+    return [
+        (x_of(point.x), y_of(point.y), f"{line.name}, {point.x:g}: {_value(point, digits)}")
         for point in line.points
         if len(line.points) <= 12
-    )
-    return f'<g class="line {line.kind}"><polyline points="{path}"/>{dots}</g>'
+    ]
+
+
+def _known(line: Line) -> list[tuple[float, Interval]]:
+    """The intervals of a line that has an area, by x."""
+    known = [(point.x, point.interval) for point in line.points if point.interval is not None]
+    return known if len(known) >= 2 else []
 
 
 def _band(line: Line, x_of: _Scale, y_of: _Scale) -> str:
     """The interval as an area."""
-    known = [(point.x, point.interval) for point in line.points if point.interval is not None]
-    if len(known) < 2:
-        return ""
-    path = [f"{x_of(x)},{y_of(one.high)}" for x, one in known]
-    path += [f"{x_of(x)},{y_of(one.low)}" for x, one in reversed(known)]
-    return f'<polygon class="band {line.kind}" points="{" ".join(path)}"/>'
+    known = _known(line)
+    outline = [Point(x, one.high) for x, one in known] + [Point(x, one.low) for x, one in reversed(known)]
+    return _path(outline, x_of, y_of)
 
 
 def _spoken(lines: list[Line], digits: int) -> str:

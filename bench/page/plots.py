@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from operator import attrgetter
 
+from markupsafe import Markup
+
 from bench.page import words
 from bench.page.curves import Line, Mark, Point, chart, extent
 from bench.record.record import Record, estimate
@@ -13,7 +15,7 @@ from bench.record.rows import Row, SearchRow, State
 METRICS = {"psnr": ("PSNR [dB]", 2), "ssim": ("SSIM", 3)}
 
 
-def quality(record: Record) -> str:
+def quality(record: Record) -> list[Markup]:
     """PSNR and SSIM against epsilon, a pair of charts for each method."""
     level = words.thermal(record)
     marks = [] if level is None else [Mark(level, "scan's own noise")]
@@ -28,12 +30,12 @@ def quality(record: Record) -> str:
         metric: extent([line for (_, name), lines in drawn.items() if name == metric for line in lines])
         for metric in {metric for _, metric in drawn}
     }
-    figures = ""
+    figures = []
     for (victim, metric), lines in drawn.items():
         label, digits = METRICS[metric]
         title = f"{label} of {victim}" if len(record.names("victim")) > 1 else label
-        figures += chart(title, lines, axis(record), marks=marks, y_range=ranges[metric], digits=digits)
-    return f'<div class="charts">{figures}</div>'
+        figures.append(chart(title, lines, axis(record), marks=marks, y_range=ranges[metric], digits=digits))
+    return figures
 
 
 def axis(record: Record) -> str:
@@ -44,9 +46,9 @@ def axis(record: Record) -> str:
     return f"epsilon: norm of the perturbation / norm of the {'image' if config.get('norm') == 'image' else 'data'}"
 
 
-def convergence(record: Record) -> str:
-    """Best loss so far as a share of the final one; empty where the run kept no searches."""
-    figures = ""
+def convergence(record: Record) -> list[Markup]:
+    """Best loss so far as a share of the final one; none where the run kept no searches."""
+    figures = []
     for source in dict.fromkeys(search.source for search in record.searches):
         searches = [search for search in record.searches if search.source == source and search.eps > 0]
         eps = sorted({search.eps for search in searches})
@@ -57,8 +59,8 @@ def convergence(record: Record) -> str:
             lines.append(Line(f"epsilon {value:g}", f"step{round(4 * index / max(len(eps) - 1, 1))}", points))
         if any(line.points for line in lines):
             title = f"Search on {source}: best loss so far / final loss"
-            figures += chart(title, lines, "gradient evaluations", digits=3)
-    return f'<div class="charts">{figures}</div>' if figures else ""
+            figures.append(chart(title, lines, "gradient evaluations", digits=3))
+    return figures
 
 
 def checks(record: Record) -> list[str]:

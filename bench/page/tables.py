@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from typing import NamedTuple
 
 from bench.page import words
 from bench.plan.intervals import Interval, beside, name_of
@@ -23,38 +23,50 @@ _UNITS = {
 _LONG = 36
 
 
-def table(head: list[str], rows: list[list[str]], caption: str, kind: str = "") -> str:
-    """Cells are HTML already; the first of each row is its heading.  Scrolls sideways where it is too wide.
+class Cell(NamedTuple):
+    """Of a table.
 
-    kind: "text" where the cells are words.
+    half: an interval beside the text.  kind: of the cell, for the style sheet.  share: 0 to 100, how strongly it is
+    coloured.  colour: of a square before the text.  mark: words below it.
     """
-    heads = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(
-        f'<tr><th scope="row">{cells[0]}</th>'
-        + "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells[1:])
-        + "</tr>"
-        for cells in rows
-    )
-    # With tabindex, so that the keyboard can scroll it.
-    return (
-        f'<p class="caption">{escape(caption)}</p>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f'<table class="{kind}"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+
+    text: str
+    half: str = ""
+    kind: str = ""
+    share: str | None = None
+    colour: str = ""
+    mark: str = ""
 
 
-def interval(value: Estimate, digits: int, *, signed: bool = False) -> str:
+class Table(NamedTuple):
+    """The first cell of each row is its heading.
+
+    kind: "text" where the cells are words.  folded: away at first.
+    """
+
+    head: list[str]
+    rows: list[list[Cell]]
+    caption: str
+    kind: str = ""
+    folded: bool = False
+
+
+def cells(*texts: str) -> list[Cell]:
+    """Plain ones."""
+    return [Cell(text) for text in texts]
+
+
+def interval(value: Estimate, digits: int, *, signed: bool = False) -> Cell:
     """A mean with its interval."""
     # z: no minus before what rounds to zero.
     style = f"{{:{'+' if signed else ''}z.{digits}f}}"
     mean = style.format(value.mean)
     if value.interval is None:
-        return mean
-    sure = beside(value.mean, value.interval, style, brief=True).replace(" ", "&nbsp;")
-    return f'{mean}&nbsp;<span class="half">{sure}</span>'
+        return Cell(mean)
+    return Cell(mean, beside(value.mean, value.interval, style, brief=True).replace(" ", "\xa0"))
 
 
-def numbers(record: Record) -> str:
+def numbers(record: Record) -> Table:
     """Every metric at every epsilon."""
     one = len({(row.source, row.victim) for row in record.rows}) == 1
     summary = summarise(record.rows)
@@ -67,7 +79,7 @@ def numbers(record: Record) -> str:
         digits = _DIGITS.get(row.metric, 3)
         style = f"{{:.{digits}f}}"
         least, clean, noise, attacked = (
-            "&ndash;" if value is None else style.format(value)
+            "–" if value is None else style.format(value)
             for value in (row.zero_filled, row.clean, row.noise, row.attacked)
         )
         sure = None
@@ -75,22 +87,18 @@ def numbers(record: Record) -> str:
             sure = Interval(row.low, row.high, row.interval, row.volumes)
         rows.append(
             [
-                escape(_UNITS.get(row.metric, row.metric)),
-                f"{row.eps:g}",
-                *([] if one else [f'<td class="name">{escape(name)}</td>' for name in (row.source, row.victim)]),
-                least,
-                clean,
-                f'<td class="noise">{noise}</td>',
-                f'<td class="attacked">{attacked}</td>',
-                "&ndash;" if sure is None else beside(row.attacked, sure, style, brief=True),
-                str(row.n),
+                *cells(_UNITS.get(row.metric, row.metric), f"{row.eps:g}"),
+                *([] if one else [Cell(name, kind="name") for name in (row.source, row.victim)]),
+                *cells(least, clean),
+                Cell(noise, kind="noise"),
+                Cell(attacked, kind="attacked"),
+                *cells("–" if sure is None else beside(row.attacked, sure, style, brief=True), str(row.n)),
             ]
         )
-    whole = table(head, rows, "Means over images")
-    return whole if len(rows) <= _LONG else f"<details><summary>All {len(rows)} rows</summary>{whole}</details>"
+    return Table(head, rows, "Means over images", folded=len(rows) > _LONG)
 
 
-def matrix(record: Record) -> str:
+def matrix(record: Record) -> Table:
     """PSNR lost by each method (column) to the perturbations made for each (row), at the epsilon shown."""
     rows = record.select(metric="psnr", eps=record.shown)
     sources, victims = record.names("source"), record.names("victim")
@@ -106,21 +114,19 @@ def matrix(record: Record) -> str:
     }
     worst = max([*(value.mean for value in lost.values()), 1e-9])
 
-    def cell(value: Estimate | None, own: bool) -> str:
+    def cell(value: Estimate | None, own: bool) -> Cell:
         if value is None:
-            return "<td>&ndash;</td>"
-        share = min(max(value.mean / worst, 0), 1)
-        mark = '<span class="own">own attack</span>' if own else ""
-        kind = " diagonal" if own else ""
-        return f'<td class="loss{kind}" style="--share:{100 * share:.0f}%">{interval(value, 1)}{mark}</td>'
+            return Cell("–")
+        share = 100 * min(max(value.mean / worst, 0), 1)
+        kind = "loss diagonal" if own else "loss"
+        return interval(value, 1)._replace(kind=kind, share=f"{share:.0f}", mark="own attack" * own)
 
     body = [
-        [f"made for {escape(source)}", *(cell(lost.get((source, victim)), source == victim) for victim in victims)]
+        [Cell(f"made for {source}"), *(cell(lost.get((source, victim)), source == victim) for victim in victims)]
         for source in sources
     ]
-    body.append([escape(words.control(record)), *(cell(noise[victim], False) for victim in victims)])
-    head = ["", *(f"scored on {escape(victim)}" for victim in victims)]
+    body.append([Cell(words.control(record)), *(cell(noise[victim], False) for victim in victims)])
+    head = ["", *(f"scored on {victim}" for victim in victims)]
     sure = words.interval_name(record)
-    return table(
-        head, body, f"PSNR lost [dB] at epsilon {record.shown:g}, mean over images{f' with {sure}' * bool(sure)}"
-    )
+    caption = f"PSNR lost [dB] at epsilon {record.shown:g}, mean over images{f' with {sure}' * bool(sure)}"
+    return Table(head, body, caption)

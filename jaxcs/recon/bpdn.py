@@ -91,7 +91,7 @@ def reach(config: Config, measurement: Measurement) -> Reach:
     a = Sense(measurement.maps, measurement.mask)
     y = jnp.where(measurement.mask, measurement.kspace, 0)
     fixed, data = jax.lax.stop_gradient((a, y))
-    nearest = cg(lambda a, x: a.normal(x), fixed, fixed.adjoint(data), _LEAST_SQUARES_ITERATIONS, "unroll")
+    nearest = cg(fixed.normal, fixed.adjoint(data), _LEAST_SQUARES_ITERATIONS)
     least = l2_norm(a.forward(jax.lax.stop_gradient(nearest)) - y)
     wanted = config.delta * (l2_norm(y) if config.relative else jnp.ones((), least.dtype))
     return Reach(wanted, least, jnp.maximum(wanted, _ROOM * least))

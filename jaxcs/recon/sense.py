@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -17,7 +19,6 @@ from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.recon.row_split import by_rows
 from jaxcs.recon.staged import staged
 from jaxcs.solvers import cg
-from jaxcs.solvers.fixed_point import implicit
 from jaxcs.types import Image, Kspace, Maps, Mask, Measurement, Reconstructor, Solution
 
 Prepared = RowInverse | Sense
@@ -66,32 +67,30 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
     a = Sense(measurement.maps, measurement.mask)
     b = a.adjoint(measurement.kspace)
 
-    def normal(a: Sense, x: Array) -> Array:
+    def normal(x: Image) -> Image:
         return a.normal(x) + config.lam * x
 
     if isinstance(prepared, RowInverse):
-        x, iterations = _by_rows(config, a, b, prepared), 0
+        x, iterations = _by_rows(normal, a, b, prepared), 0
     else:
-        x, iterations = cg(normal, a, b, config.n_iters), config.n_iters
+        x, iterations = cg(normal, b, config.n_iters), config.n_iters
     size = l2_norm(x)
-    error = l2_norm(b - normal(a, x)) / config.lam / jnp.where(size > 0, size, 1.0)
+    error = l2_norm(b - normal(x)) / config.lam / jnp.where(size > 0, size, 1.0)
     return Solution(x, jnp.int32(iterations), error)
 
 
-def _by_rows(config: Config, sense: Sense, b: Image, inverse: RowInverse) -> Image:
-    """The closed form.  The equation that it solves gives its gradient; the inverse is not differentiated."""
+def _by_rows(normal: Callable[[Image], Image], sense: Sense, b: Image, inverse: RowInverse) -> Image:
+    """The closed form.  The equation that it solves gives its derivatives; the inverse is not differentiated."""
 
-    def solved(theta: tuple[Sense, Image], inverse: RowInverse, _: None) -> Image:
-        return inverse.solve(*theta)
+    def solved(_: Callable[[Image], Image], b: Image) -> Image:
+        return inverse.solve(sense, b)
 
-    def adjoint(theta: tuple[Sense, Image], inverse: RowInverse, x: Image, v: Image) -> Image:
-        del x
-        return jnp.conj(inverse.solve(theta[0], jnp.conj(v)))
+    def transposed(_: Callable[[Image], Image], v: Image) -> Image:
+        # The transpose of a Hermitian matrix is its conjugate.
+        return jnp.conj(inverse.solve(sense, jnp.conj(v)))
 
-    def descent(theta: tuple[Sense, Image], x: Image) -> Image:
-        return theta[1] - theta[0].normal(x) - config.lam * x
-
-    return implicit(solved, descent, adjoint, (sense, b), None, inverse)
+    x: Image = jax.lax.custom_linear_solve(normal, b, solved, transposed)
+    return x
 
 
 class WorstCase(NamedTuple):

@@ -1,4 +1,4 @@
-"""Conjugate gradients for a Hermitian positive (semi-)definite system."""
+"""Conjugate gradients for a Hermitian positive definite system, and the largest eigenvalue."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.sparse import linalg
 from jaxtyping import Array
 
 from jaxcs.complex import real_dot
-from jaxcs.solvers.fixed_point import Differentiate, Theta, implicit, unrolled
+from jaxcs.solvers.fixed_point import unrolled
 
 
 class _State(NamedTuple):
@@ -20,61 +21,23 @@ class _State(NamedTuple):
     residual_norm2: Array
 
 
-def cg(
-    normal: Callable[[Theta, Array], Array],
-    theta: Theta,
-    b: Array,
-    n_iters: int,
-    differentiate: Differentiate = "implicit",
-) -> Array:
-    """Solve normal(theta, x) = b from x = 0 (Hestenes & Stiefel, J. Res. NBS 49:409, 1952).
+def cg(normal: Callable[[Array], Array], b: Array, n_iters: int) -> Array:
+    """Solve normal(x) = b from x = 0 (Hestenes & Stiefel, J. Res. NBS 49:409, 1952).
+
+    Derivatives of every order and in both directions are those of the exact solution.  Each is computed by conjugate
+    gradients as well, in memory that does not depend on n_iters.
 
     Args:
-        normal: (theta, x) -> array like x.  It is linear in x, symmetric and non-negative in the inner product Re<x,
-            y>.
-        theta: pytree of every array that `normal` depends on.
+        normal: map of arrays like `b`, linear, Hermitian and positive definite.  It may close over traced arrays.
         b: right-hand side, real or complex, of any shape.
-        n_iters: number of iterations.  Iterations after convergence to float precision leave x unchanged.
-        differentiate: "implicit" solves the adjoint system by n_iters iterations of the same method; "unroll"
-            differentiates the iterations.
+        n_iters: largest number of iterations.  The iteration ends before if the residual is rounding error.
 
     Returns:
         x, of the shape of `b`.
     """
-
-    def run(theta: Theta, b: Array) -> Array:
-        start = _State(jnp.zeros_like(b), b, b, real_dot(b, b))
-        # Below this floor the residual is rounding error.  Division by it would make the iterates grow again.
-        floor = start.residual_norm2 * jnp.finfo(b.dtype).eps ** 2
-
-        def body(state: _State) -> _State:
-            image = normal(theta, state.direction)
-            curvature = real_dot(state.direction, image)
-            going = (state.residual_norm2 > floor) & (curvature > 0)
-            alpha = jnp.where(going, state.residual_norm2 / jnp.where(going, curvature, 1.0), 0.0)
-            x = state.x + alpha * state.direction
-            residual = state.residual - alpha * image
-            norm2 = real_dot(residual, residual)
-            beta = jnp.where(going, norm2 / jnp.where(going, state.residual_norm2, 1.0), 0.0)
-            return _State(x, residual, residual + beta * state.direction, norm2)
-
-        return unrolled(body, start, n_iters).x
-
-    if differentiate == "unroll":
-        return run(theta, b)
-
-    def adjoint(inputs: tuple[Theta, Array], prepared: None, x: Array, v: Array) -> Array:
-        del prepared
-        # Cotangents are conjugated vectors, and a symmetric real-linear map is its own transpose.
-        return jnp.conj(run(inputs[0], jnp.conj(v)))
-
-    return implicit(
-        solve=lambda inputs, *_: run(*inputs),
-        step=lambda inputs, x: x - normal(inputs[0], x) + inputs[1],
-        solve_adjoint=adjoint,
-        theta=(theta, b),
-        x0=jnp.zeros_like(b),
-    )
+    x, _ = linalg.cg(normal, b, tol=float(jnp.finfo(b.dtype).eps), maxiter=n_iters)
+    # The iteration does not begin if the residual is NaN, and would return 0.
+    return x + 0 * b
 
 
 def preconditioned(
