@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -18,7 +16,7 @@ from jaxcs.operators.row_inverse import RowInverse, row_inverse, row_matrices
 from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.recon.row_split import by_rows
 from jaxcs.recon.staged import staged
-from jaxcs.solvers import cg
+from jaxcs.solvers import cg, hermitian_solve
 from jaxcs.types import Image, Kspace, Maps, Mask, Measurement, Reconstructor, Solution
 
 Prepared = RowInverse | Sense
@@ -71,26 +69,12 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
         return a.normal(x) + config.lam * x
 
     if isinstance(prepared, RowInverse):
-        x, iterations = _by_rows(normal, a, b, prepared), 0
+        x, iterations = hermitian_solve(normal, b, partial(prepared.solve, a)), 0
     else:
         x, iterations = cg(normal, b, config.n_iters), config.n_iters
     size = l2_norm(x)
     error = l2_norm(b - normal(x)) / config.lam / jnp.where(size > 0, size, 1.0)
     return Solution(x, jnp.int32(iterations), error)
-
-
-def _by_rows(normal: Callable[[Image], Image], sense: Sense, b: Image, inverse: RowInverse) -> Image:
-    """The closed form.  The equation that it solves gives its derivatives; the inverse is not differentiated."""
-
-    def solved(_: Callable[[Image], Image], b: Image) -> Image:
-        return inverse.solve(sense, b)
-
-    def transposed(_: Callable[[Image], Image], v: Image) -> Image:
-        # The transpose of a Hermitian matrix is its conjugate.
-        return jnp.conj(inverse.solve(sense, jnp.conj(v)))
-
-    x: Image = jax.lax.custom_linear_solve(normal, b, solved, transposed)
-    return x
 
 
 class WorstCase(NamedTuple):

@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from jaxcs.complex import real_dot
 from jaxcs.solvers.fixed_point import unrolled
+from jaxcs.solvers.hermitian import on_parts, parts, whole
 
 
 class _State(NamedTuple):
@@ -35,9 +36,9 @@ def cg(normal: Callable[[Array], Array], b: Array, n_iters: int) -> Array:
     Returns:
         x, of the shape of `b`.
     """
-    x, _ = linalg.cg(normal, b, tol=float(jnp.finfo(b.dtype).eps), maxiter=n_iters)
+    x, _ = linalg.cg(on_parts(normal), parts(b), tol=float(jnp.finfo(b.dtype).eps), maxiter=n_iters)
     # The iteration does not begin if the residual is NaN, and would return 0.
-    return x + 0 * b
+    return whole(x) + 0 * b
 
 
 def preconditioned(
