@@ -166,7 +166,7 @@ def _fits(folder: str, *names: str) -> str:
     """ConvDecoder beside l1 and zero-filling, and under two attacks; names: of the data."""
     rows = []
     for name in names:
-        through, two_step = (_record(f"{folder}/{name}-{attack}") for attack in ("pgd", "two_step"))
+        through, two_step = (_record(f"{folder}/{name}-{attack}/convdecoder") for attack in ("pgd", "two_step"))
         rows.append(
             [
                 name.replace("-", " "),
