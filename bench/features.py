@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.plan.catalogue import METHODS
 from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
+from jaxcs.catalogue import METHODS
 
 if TYPE_CHECKING:
     from bench.studies.features.config import FeatureConfig
@@ -56,7 +56,7 @@ def parser() -> Parser:
     )
     what.add_argument(
         "--method",
-        type=one_of(METHODS),
+        type=one_of(tuple(METHODS)),
         nargs="+",
         metavar="NAME",
         help=f"one or several of {', '.join(METHODS)}; l1 if not given",

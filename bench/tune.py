@@ -15,12 +15,12 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.plan.catalogue import METHODS, NETWORKS, TEST_TIME
 from bench.plan.errors import DONE, SOME_FAILED
 from bench.shell.arguments import Parser, integer, number, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
+from jaxcs.catalogue import METHODS, NETWORKS, TEST_TIME
 
 if TYPE_CHECKING:
     from bench.studies.tuning.tuning import TuneConfig
