@@ -38,6 +38,11 @@ def parser() -> Parser:
     """The command's arguments."""
     top = Parser(
         prog="python -m bench.features",
+        examples=(
+            "--method l1 unet --stride 16",
+            "--study sizes --method l1 unet --limit 2 --placements 3",
+            "--resume runs/RUN",
+        ),
         description="Put small features into fully sampled scans, before the coils, and see what a reconstruction of "
         "the under-sampled scan keeps of them.",
         epilog="Without --data it runs on the built-in phantom.  What was stopped goes on with --resume.",

@@ -26,6 +26,11 @@ def parser() -> Parser:
     """The command's arguments."""
     top = Parser(
         prog="python -m bench.train",
+        examples=(
+            "--method unet --images 40 --steps 200",
+            "--method varnet --data train/ --validation val/ --batch 2",
+            "--resume runs/RUN",
+        ),
         description="Train a network. The best weights so far are always in RUN/weights.safetensors, which "
         "bench.attack --weights takes; an interrupted run goes on with --resume RUN.",
         epilog="Without --data it trains on the built-in phantom. Exit codes: as for bench.attack.",

@@ -63,7 +63,15 @@ _SHIPPED = {
 
 def parser() -> Parser:
     """The command's arguments."""
-    top = Parser(prog="python -m bench.ttt", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    top = Parser(
+        prog="python -m bench.ttt",
+        examples=(
+            "--limit 2 --set n_steps=100",
+            "--shift acceleration --target-sup weights.safetensors --target-self self.safetensors",
+        ),
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     what = top.add_argument_group("what")
     what.add_argument(
         "--shift",

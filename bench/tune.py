@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
 def parser() -> Parser:
     """The command's arguments."""
-    top = Parser(prog="python -m bench.tune", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    top = Parser(
+        prog="python -m bench.tune",
+        examples=(
+            "--method l1 --try lam=0.001,0.002,0.004 --images 4",
+            "--method tv --try lam=0.001,0.01 --worst-case 0.05 --output tv.json",
+        ),
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     what = top.add_argument_group("what")
     untrained = tuple(name for name in METHODS if name not in NETWORKS + TEST_TIME)
     what.add_argument(

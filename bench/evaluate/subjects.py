@@ -15,7 +15,7 @@ from bench.slices.prepare import SliceData
 from bench.slices.sources import Source, open_source
 from data_prep.weights import Weights
 from jaxcs import catalogue
-from jaxcs.attacks import ATTACKS, spsa
+from jaxcs.attacks import ATTACKS, own, spsa
 from jaxcs.attacks.defaults import Search, attack_named, default_attack
 from jaxcs.recon import METHODS, Method
 from jaxcs.threats import Threat
@@ -96,7 +96,8 @@ def check_brought(attacked: list[Subject], scored: list[Subject], data: SliceDat
     labels = {one.label for one in attacked}
     for one in scored:
         if one.config.method not in METHODS:
-            searched = one.label in labels and any(one.config.eps)
+            # An attack of one's own may take no gradient.
+            searched = one.label in labels and any(one.config.eps) and one.attack.entry is None
             brought.check_method(one.config.method, data, one.attack.name if searched else "noise")
 
 
@@ -216,4 +217,6 @@ def gradients(config: Any) -> int:
     """Gradient evaluations of an attack with this configuration."""
     if hasattr(config, "members"):
         return sum(gradients(member) for member in config.members)
+    if isinstance(config, own.Config):
+        return config.evaluations
     return getattr(config, "n_steps", getattr(config, "n_points", 0)) * getattr(config, "restarts", 1)

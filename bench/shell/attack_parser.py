@@ -85,6 +85,11 @@ def parser() -> Parser:
     """The command's arguments."""
     top = Parser(
         prog="python -m bench.attack",
+        examples=(
+            "--method l1 --limit 2 --eps 0.02 0.05",
+            "--method unet --victims l1 --data brain/ --output runs/brain",
+            "--config runs/RUN/run.json --method tv",
+        ),
         description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
         "gradients through the whole method, and set it beside noise of equal norm.",
         epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "

@@ -87,7 +87,6 @@ def tried(attack: Attack, threat: Threat, key: Key) -> Config:
     if not bool(finite):
         raise ValueError("returns a perturbation with NaN or infinity, of a loss that is quadratic")
     if float(share) > 1 + _ROUNDING:
-        raise ValueError(
-            f"returns a perturbation of {float(share):.3g} times the allowed size; end with threat.project"
-        )
+        times = f"{float(share):.3g} times the allowed size"
+        raise ValueError(f"returns a perturbation of {times}; return threat.project(delta)")
     return Config(trace.size)
