@@ -27,8 +27,8 @@ def parser() -> Parser:
     made = Parser(
         prog="python -m bench.claims",
         examples=(
-            "runs/RUN",
-            "runs/RUN runs/shift-STUDY --json",
+            "runs/ALL_METHODS",
+            "runs/ALL_METHODS runs/SHIFT_STUDY --json",
         ),
         description=__doc__,
         epilog="Agrees: yes; no; not excluded, if an interval holds the published value, or zero; in part, if methods "

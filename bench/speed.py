@@ -34,7 +34,7 @@ def parser() -> Parser:
         examples=(
             "--only l1 espirit --shape 8 160 128",
             "--set-up peers",
-            "--peers peers --only l1 unet --json",
+            "--peers peers --only l1 unet --json speed.json",
         ),
         description=__doc__,
         formatter_class=HelpFormatter,

@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Return the text of --help."""
-        lines = [f"  {self.prog} {example}\n" for example in self.examples]
+        lines = [f"  {self.prog} {example}".rstrip() + "\n" for example in self.examples]
         return super().format_help() + ("\nexamples:\n" + "".join(lines) if lines else "")
 
     def error(self, message: str) -> NoReturn:
