@@ -4,256 +4,28 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.plan.catalogue import ATTACKS, CHANGES, LOSSES, METHODS, NORMS, PRESETS
 from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, UsageError
 from bench.plan.like import LIKE
 from bench.plan.shards import WHOLE
 from bench.processes.distributed import ALONE, Team, connected, wanted
-from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of, shard
+from bench.shell.arguments import flags_besides
+from bench.shell.attack_parser import BESIDE_RESUME, parser
 from bench.shell.command import execute
-from bench.shell.flags import (
-    CENTER_FRACTION,
-    add_data,
-    add_device,
-    add_processes,
-    add_sampling,
-    add_settings,
-    add_shift,
-    in_common,
-    in_order,
-    meeting,
-)
+from bench.shell.flags import CENTER_FRACTION, in_common, in_order, meeting
+from bench.shell.repeating import beside, without_config, words_of
 from data_prep.process import as_process
+from jaxcs.catalogue import CHANGES
 
 if TYPE_CHECKING:
     from bench.record.record import Record
     from bench.record.stored import Stored
 
-SEVERAL = ("all", "basis")
 # The smallest side of a region, SSIM's window.
 WINDOW = 7
-# Those that change the object, and what is right with it.
-OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
-
-# What decides no number.
-BESIDE_RESUME = ("--resume", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
-
-
-def _one_of_or_own(choices: tuple[str, ...]) -> Callable[[str], str]:
-    """A type for one of `choices`, or MODULE:FUNCTION."""
-    known = one_of(choices)
-    return lambda text: text if ":" in text else known(text)
-
-
-def parser() -> Parser:
-    """The command's arguments."""
-    top = Parser(
-        prog="python -m bench.attack",
-        description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
-        "gradients through the whole method, and set it beside noise of equal norm.",
-        epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
-        "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; what was stopped "
-        "goes on with --resume.",
-        formatter_class=HelpFormatter,
-        allow_abbrev=False,
-    )
-    what = top.add_argument_group("what")
-    what.add_argument(
-        "--method",
-        type=_one_of_or_own(METHODS + SEVERAL),
-        default="l1",
-        metavar="NAME",
-        help=f"one of {', '.join(METHODS)}; all = l1, unet, varnet and convdecoder beside each other; basis = l1 with "
-        "wavelets, Fourier and DCT; or MODULE:FUNCTION of your own, see docs/how-to/own-reconstruction.md",
-    )
-    what.add_argument(
-        "--victims",
-        type=_one_of_or_own((*METHODS, "all")),
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="methods that are also scored under each perturbation; all = those of --method all",
-    )
-    what.add_argument(
-        "--preset",
-        type=one_of(PRESETS),
-        metavar="NAME",
-        help="named configuration of the method: rc2021, early_stopped (l1); published (ttt_unet, ttt_varnet); paper, "
-        "original (convdecoder, deepdecoder, dip); attack2021, pathology2021, feature2021, brain2021 (convdecoder)",
-    )
-    add_settings(
-        what,
-        "change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct; "
-        "of several methods as l1.lam=0.005",
-    )
-    what.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the name of "
-        "shipped ones; if not given, the shipped ones for the phantom, or for --data those trained on T2 brains",
-    )
-    attack = top.add_argument_group("attack")
-    attack.add_argument(
-        "--like",
-        type=one_of(tuple(LIKE)),
-        metavar="PAPER",
-        help=f"a published protocol, where no other flag says otherwise: one of {', '.join(LIKE)}",
-    )
-    attack.add_argument(
-        "--attack",
-        type=one_of((*ATTACKS, "rotation")),
-        metavar="NAME",
-        help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; if not given, scout, or apgd for "
-        "networks, what fits a network, and --threat",
-    )
-    attack.add_argument(
-        "--attack-preset",
-        metavar="NAME",
-        help="named configuration of the attack: bounded, published (two_step, region); genzel2020, rc2021_unet, "
-        "rc2021_varnet (padam); deepmri, automap_fig2, automap_fig7, med50, also as NAME_printed, mri_vn "
-        "and auto (momentum)",
-    )
-    attack.add_argument(
-        "--threat",
-        type=one_of(("noise", *CHANGES)),
-        metavar="NAME",
-        help=f"what is perturbed: noise = the data, see --norm; or a change of the scan: {', '.join(CHANGES)}; "
-        "noise if not given",
-    )
-    attack.add_argument(
-        "--eps",
-        type=number(0),
-        nargs="+",
-        metavar="E",
-        help="sizes of the perturbation: of noise relative to what --norm names [-], 0.01 0.02 0.03 0.05 0.08 if not "
-        "given, but 0.01 0.02 0.05 for varnet and irim, and 0.05 for what fits a network; of shift and deformation "
-        "in pixels, of rotation in degrees, of bias and maps relative [-], of phase in radians",
-    )
-    attack.add_argument(
-        "--norm",
-        type=one_of(NORMS),
-        metavar="SET",
-        help="the set of perturbations, all in the l2 norm: measured = of the measured entries, relative to them; "
-        "kspace = of the whole k-space; per_coil = a ball for each coil; whitened = of the data whitened by the coils' "
-        "noise; image = of the image, relative to the truth; measured if not given, or image for momentum",
-    )
-    attack.add_argument(
-        "--steps", type=integer(1), metavar="N", help="gradient steps per epsilon; as the attack has it if not given"
-    )
-    attack.add_argument(
-        "--step-size",
-        type=number(0, open_low=True),
-        metavar="S",
-        help="step in units of the radius; as the attack has it if not given",
-    )
-    attack.add_argument(
-        "--restarts",
-        type=integer(1),
-        metavar="N",
-        help="starts per epsilon, of which the strongest is kept; as the attack has it if not given",
-    )
-    attack.add_argument(
-        "--region",
-        type=integer(0),
-        nargs=4,
-        metavar=("Y", "X", "ROWS", "COLUMNS"),
-        help="box of the image [pixels] that is scored, and that the attack looks at",
-    )
-    attack.add_argument(
-        "--aim",
-        type=one_of(("image", "region")),
-        metavar="A",
-        help="with --region, what the attack looks at: image or region; region if not given",
-    )
-    attack.add_argument(
-        "--check",
-        action="store_true",
-        help="gather more evidence: twice the steps, three more starts, and an attack without gradients",
-    )
-    attack.add_argument(
-        "--method-seed",
-        type=one_of(("known", "fresh")),
-        default="known",
-        metavar="S",
-        help="what a fit draws at random, an un-trained network or the samples that are withheld: known to the attack, "
-        "or drawn afresh where it is scored",
-    )
-    attack.add_argument(
-        "--target",
-        type=one_of(("truth", "clean")),
-        metavar="T",
-        help="drive the image away from truth or clean output; truth if not given",
-    )
-    attack.add_argument(
-        "--loss",
-        type=one_of(LOSSES),
-        default="nmse",
-        metavar="L",
-        help="the error that the attack drives up: nmse = squared error; ssim = 1 - SSIM; row_error = squared error of "
-        "each row relative to its own energy; max_error = largest error of a pixel; nmse if not given",
-    )
-    attack.add_argument(
-        "--maps",
-        type=one_of(("fixed", "reestimated")),
-        default="fixed",
-        metavar="M",
-        help="coil maps: fixed at those of the clean data, or reestimated from the perturbed data within the attack",
-    )
-    data = top.add_argument_group("data")
-    add_data(data)
-    add_sampling(data, center_fraction=None)
-    add_shift(data)
-    data.add_argument(
-        "--only", metavar="FILE", help="a CSV list of cases, such as bench.hardest writes: of the data only these"
-    )
-    data.add_argument(
-        "--limit",
-        type=integer(1),
-        metavar="N",
-        help="slices to use; if not given, all of --data or --only, or of the phantom 10 (2 for varnet and what fits "
-        "a network)",
-    )
-    run = top.add_argument_group("run")
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
-    add_device(run)
-    run.add_argument(
-        "--devices",
-        type=lambda text: 0 if text == "all" else integer(1)(text),
-        metavar="N",
-        help="devices of this machine that share the slices, or all; 1 if not given",
-    )
-    run.add_argument(
-        "--batch",
-        type=lambda text: 0 if text == "auto" else integer(1)(text),
-        metavar="N",
-        help="slices of one shape at once on each device, or auto: as many as its memory holds, by the compiler's "
-        "estimate, but 1 on the CPU, where more gain nothing; auto if not given",
-    )
-    run.add_argument(
-        "--resume",
-        metavar="RUN",
-        help=f"go on with the run in this folder, as it was begun; beside it only {', '.join(BESIDE_RESUME[1:])}",
-    )
-    run.add_argument(
-        "--shard",
-        type=shard,
-        default=WHOLE,
-        metavar="I/N",
-        help="only the I-th of N parts of the images, such as 2/8; bench.merge makes one run of them",
-    )
-    add_processes(run, "each a part of the images")
-    run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
-    output = top.add_argument_group("output")
-    output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
-    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    output.add_argument("--save-perturbations", action="store_true", help="write perturbations.npz")
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
-    return top
 
 
 def configuration(arguments: Namespace) -> RunConfig:
@@ -273,7 +45,7 @@ def configuration(arguments: Namespace) -> RunConfig:
     return RunConfig(
         method=arguments.method,
         preset=arguments.preset,
-        settings=tuple(arguments.set),
+        settings=tuple(dict(arguments.set).items()),
         victims=tuple(arguments.victims),
         weights=arguments.weights,
         attack="grid" if rotation else arguments.attack or "default",
@@ -316,7 +88,7 @@ def _check(arguments: Namespace, threat: str) -> None:
         raise UsageError(f"--attack grid: --threat {threat} has more than one parameter; use --threat rotation")
     if threat != "noise" and arguments.norm is not None:
         raise UsageError(f"--norm: {threat} has a size of its own; leave it out, or use --threat noise")
-    if threat in OF_THE_OBJECT and arguments.target == "clean":
+    if threat in CHANGES and CHANGES[threat].moves_object and arguments.target == "clean":
         raise UsageError(f"--target clean: {threat} changes the object, and what is right with it; leave it out")
     if arguments.attack == "momentum" and arguments.norm not in (None, "image"):
         raise UsageError("--attack momentum: it perturbs the image; use --norm image")
@@ -383,7 +155,14 @@ def main(argv: list[str] | None = None) -> int:
 
     def work(arguments: Namespace, argv: list[str]) -> int:
         _check_resume(arguments, argv)
-        before = _before(arguments)
+        before, file, words = _before(arguments), arguments.config, []
+        if file is not None:
+            words = words_of(arguments)
+            argv = [*words, *without_config(argv)]
+        with beside(file, words):
+            return repeated(arguments if file is None else parser().parse_args(argv), argv, before)
+
+    def repeated(arguments: Namespace, argv: list[str], before: Stored | None) -> int:
         config = configuration(arguments) if before is None else before.plan.config
         if wanted(meeting(arguments)) and arguments.shard != WHOLE:
             raise UsageError(f"--shard {arguments.shard}: each process has its part already; leave one of the two out")

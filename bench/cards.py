@@ -28,7 +28,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The command's arguments."""
-    made = Parser(prog="python -m bench.cards", description=__doc__)
+    made = Parser(
+        prog="python -m bench.cards",
+        examples=(
+            "",
+            "unet-phantom-knee=runs/RUN",
+        ),
+        description=__doc__,
+    )
     made.add_argument("runs", type=setting, nargs="*", metavar="NAME=RUN", help="weights to ship, of bench.train")
     made.add_argument("--debug", action="store_true", help="show where an error came from")
     return made

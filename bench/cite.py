@@ -29,7 +29,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The command's arguments."""
-    made = Parser(prog="python -m bench.cite", description=__doc__, formatter_class=HelpFormatter)
+    made = Parser(
+        prog="python -m bench.cite",
+        examples=(
+            "runs/RUN",
+            "runs/UNET runs/L1 > references.bib",
+        ),
+        description=__doc__,
+        formatter_class=HelpFormatter,
+    )
     made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, finished or not")
     made.add_argument("--debug", action="store_true", help="show where an error came from")
     # Entries are made from records; there is no device to choose.

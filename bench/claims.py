@@ -26,6 +26,10 @@ def parser() -> Parser:
     """The command's arguments."""
     made = Parser(
         prog="python -m bench.claims",
+        examples=(
+            "runs/ALL_METHODS",
+            "runs/ALL_METHODS runs/SHIFT_STUDY --json",
+        ),
         description=__doc__,
         epilog="Agrees: yes; no; not excluded, if an interval holds the published value, or zero; in part, if methods "
         "or data sets differ; cannot tell, if there is no 95 % interval, as of fewer than 5 volumes.",

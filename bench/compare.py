@@ -23,7 +23,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The command's arguments."""
-    made = Parser(prog="python -m bench.compare", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    made = Parser(
+        prog="python -m bench.compare",
+        examples=(
+            "runs/UNET runs/L1",
+            "runs/UNET runs/L1 --eps 0.05",
+        ),
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, the best method first")
     made.add_argument(
         "--eps", type=number(0), nargs="+", default=[0.02, 0.05], metavar="E", help="columns; default 0.02 0.05"

@@ -24,7 +24,15 @@ _ITERATIONS = (60, 100, 300, 1000, 3000)
 
 def parser() -> Parser:
     """The command's arguments."""
-    top = Parser(prog="python -m bench.convergence", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    top = Parser(
+        prog="python -m bench.convergence",
+        examples=(
+            "--method l1 --eps 0.05",
+            "--method tv --iterations 100 1000 --json",
+        ),
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     what = top.add_argument_group("what")
     what.add_argument(
         "--method", type=one_of(_METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(_METHODS)}; l1"

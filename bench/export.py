@@ -26,6 +26,10 @@ def parser() -> Parser:
     """The command's arguments."""
     top = Parser(
         prog="python -m bench.export",
+        examples=(
+            "--method l1 --shape 8 160 128 --output l1-exported",
+            "--method varnet --weights FILE --shape 15 640 368 --output varnet-exported",
+        ),
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,

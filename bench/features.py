@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.plan.catalogue import METHODS
 from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
+from jaxcs.catalogue import METHODS
 
 if TYPE_CHECKING:
     from bench.studies.features.config import FeatureConfig
@@ -38,6 +38,11 @@ def parser() -> Parser:
     """The command's arguments."""
     top = Parser(
         prog="python -m bench.features",
+        examples=(
+            "--method l1 unet --stride 16",
+            "--study sizes --method l1 unet --limit 2 --placements 3",
+            "--resume runs/RUN",
+        ),
         description="Put small features into fully sampled scans, before the coils, and see what a reconstruction of "
         "the under-sampled scan keeps of them.",
         epilog="Without --data it runs on the built-in phantom.  What was stopped goes on with --resume.",
@@ -56,7 +61,7 @@ def parser() -> Parser:
     )
     what.add_argument(
         "--method",
-        type=one_of(METHODS),
+        type=one_of(tuple(METHODS)),
         nargs="+",
         metavar="NAME",
         help=f"one or several of {', '.join(METHODS)}; l1 if not given",

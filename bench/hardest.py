@@ -23,7 +23,15 @@ _METRICS = ("ssim", "psnr")
 
 def parser() -> Parser:
     """The command's arguments."""
-    made = Parser(prog="python -m bench.hardest", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    made = Parser(
+        prog="python -m bench.hardest",
+        examples=(
+            "runs/RUN --count 10 --output hard.csv",
+            "runs/UNET --count 10 --output hard.csv --others runs/L1 runs/VARNET",
+        ),
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, of one method")
     made.add_argument("--method", metavar="NAME", help="whose scores count, where the runs are of several methods")
     made.add_argument(

@@ -24,6 +24,10 @@ def parser() -> Parser:
     """The command's arguments."""
     made = Parser(
         prog="python -m bench.merge",
+        examples=(
+            "runs/PART_1 runs/PART_2",
+            "runs/PART_1 runs/PART_2 --output merged --json",
+        ),
         description=__doc__,
         epilog="Exit codes: as for bench.attack; 3 where a part is missing, is there twice, or is of another run.",
         formatter_class=HelpFormatter,

@@ -25,7 +25,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The command's arguments."""
-    made = Parser(prog="python -m bench.report", description=__doc__, formatter_class=HelpFormatter)
+    made = Parser(
+        prog="python -m bench.report",
+        examples=(
+            "runs/RUN",
+            "runs/UNET runs/L1 --output comparison.html",
+        ),
+        description=__doc__,
+        formatter_class=HelpFormatter,
+    )
     made.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished runs of bench.attack")
     made.add_argument("--output", metavar="FILE", help=f"the comparison of several runs; {_COMPARISON} if not given")
     made.add_argument("--debug", action="store_true", help="show where an error came from")

@@ -28,6 +28,10 @@ def parser() -> Parser:
     """The command's arguments."""
     top = Parser(
         prog="python -m bench.shift",
+        examples=(
+            "anatomy noise --methods l1 unet --limit 4",
+            "resolution --data brain/ --methods l1 tv",
+        ),
         description=__doc__,
         epilog="Shifts: " + "; ".join(f"{name} = {axis.words}" for name, axis in AXES.items()) + ".",
         formatter_class=HelpFormatter,

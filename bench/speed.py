@@ -29,7 +29,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The command's arguments."""
-    made = Parser(prog="python -m bench.speed", description=__doc__, formatter_class=HelpFormatter)
+    made = Parser(
+        prog="python -m bench.speed",
+        examples=(
+            "--only l1 espirit --shape 8 160 128",
+            "--set-up peers",
+            "--peers peers --only l1 unet --json speed.json",
+        ),
+        description=__doc__,
+        formatter_class=HelpFormatter,
+    )
     made.add_argument(
         "--shape", type=integer(4), nargs=3, default=[15, 640, 368], metavar="N", help="coils, rows, columns"
     )

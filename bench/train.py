@@ -6,7 +6,6 @@ import sys
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from pathlib import Path
 
-from bench.plan.catalogue import NETWORKS
 from bench.plan.errors import UsageError
 from bench.processes.distributed import connected
 from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
@@ -14,18 +13,24 @@ from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_common, in_order, meeting
 from bench.training.config import TrainConfig
 from data_prep.process import as_process
+from jaxcs.catalogue import METHODS, NETWORKS
 
-# Names only, as in the catalogue; a test holds them equal to the registries.
-VARIANTS = ("small", "paper", "half", "u1", "u2", "u3", "u4", "u5", "v1", "v2", "v3", "v4", "v5")
+VARIANTS = tuple(dict.fromkeys(preset for name in NETWORKS for preset in METHODS[name].presets))
+_BY_SSIM = " and ".join(name for name in NETWORKS if METHODS[name].published_loss == "ssim")
+# Names only; a test holds them equal to the registry.
 LOSSES = ("l1", "l2", "ssim")
 _BESIDE_RESUME = ("--resume", "--device", "--distributed", "--coordinator", "--processes", "--process", "--debug")
-_PUBLISHED_LOSS = {"unet": "l1", "unet_complex": "l1", "varnet": "ssim", "irim": "ssim"}
 
 
 def parser() -> Parser:
     """The command's arguments."""
     top = Parser(
         prog="python -m bench.train",
+        examples=(
+            "--method unet --images 40 --steps 200",
+            "--method varnet --data train/ --validation val/ --batch 2",
+            "--resume runs/RUN",
+        ),
         description="Train a network. The best weights so far are always in RUN/weights.safetensors, which "
         "bench.attack --weights takes; an interrupted run goes on with --resume RUN.",
         epilog="Without --data it trains on the built-in phantom. Exit codes: as for bench.attack.",
@@ -59,7 +64,7 @@ def parser() -> Parser:
         "--loss",
         type=one_of(LOSSES),
         metavar="NAME",
-        help="l1, l2 or ssim; if not given ssim for varnet and irim, else l1",
+        help=f"l1, l2 or ssim; if not given ssim for {_BY_SSIM}, else l1",
     )
     training.add_argument("--steps", type=integer(1), default=3000, metavar="N", help="optimiser steps")
     training.add_argument("--batch", type=integer(1), default=1, metavar="N", help="examples at once")
@@ -114,7 +119,7 @@ def configuration(arguments: Namespace) -> TrainConfig:
     values = vars(arguments)
     names = TrainConfig.__dataclass_fields__
     config = {name: values[name] for name in names}
-    config |= {"loss": arguments.loss or _PUBLISHED_LOSS[arguments.method], "shift": in_order(arguments.shift)}
+    config |= {"loss": arguments.loss or METHODS[arguments.method].published_loss, "shift": in_order(arguments.shift)}
     if "thickness" in dict(arguments.shift):
         raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")
     if arguments.rows and arguments.mask == "poisson":

@@ -25,6 +25,7 @@ from bench.shell.command import execute
 from bench.shell.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
 from bench.studies.test_time.names import MODELS, RECORD, SHIFTS, STATES, WORDS
 from data_prep.process import as_process
+from jaxcs.catalogue import METHODS, TEST_TIME
 
 if TYPE_CHECKING:
     from bench.record.record import Record
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Runs: TypeAlias = "dict[tuple[str, str], Record]"
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
 # The method without and with test-time training.
-_METHODS = {"unet": ("unet_complex", "ttt_unet"), "varnet": ("varnet", "ttt_varnet")}
+_METHODS = {name.removeprefix("ttt_"): (METHODS[name].weights_of or "", name) for name in TEST_TIME}
 # How the target of a shift differs from its source, the phantom's knees, where no flag says otherwise.
 # Published are knees to brains, fastMRI to Stanford, T2 to T1, and 4 to 2 times accelerated.
 _TARGETS: dict[str, dict[str, Any]] = {
@@ -62,7 +63,15 @@ _SHIPPED = {
 
 def parser() -> Parser:
     """The command's arguments."""
-    top = Parser(prog="python -m bench.ttt", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    top = Parser(
+        prog="python -m bench.ttt",
+        examples=(
+            "--limit 2 --set n_steps=100",
+            "--shift acceleration --target-sup weights.safetensors --target-self self.safetensors",
+        ),
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     what = top.add_argument_group("what")
     what.add_argument(
         "--shift",
@@ -73,7 +82,9 @@ def parser() -> Parser:
         "contrast, resolution and noise; modality = in contrast; acceleration = from 4 to 2; anatomy if not given, "
         "which needs no further flag",
     )
-    what.add_argument("--network", type=one_of(tuple(_METHODS)), default="unet", metavar="NAME", help="unet or varnet")
+    what.add_argument(
+        "--network", type=one_of(tuple(_METHODS)), default="unet", metavar="NAME", help=" or ".join(_METHODS)
+    )
     for model in MODELS:
         what.add_argument(
             f"--{model}",

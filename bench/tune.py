@@ -15,12 +15,12 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.plan.catalogue import METHODS, NETWORKS, TEST_TIME
 from bench.plan.errors import DONE, SOME_FAILED
 from bench.shell.arguments import Parser, integer, number, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
+from jaxcs.catalogue import METHODS, NETWORKS, TEST_TIME
 
 if TYPE_CHECKING:
     from bench.studies.tuning.tuning import TuneConfig
@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
 def parser() -> Parser:
     """The command's arguments."""
-    top = Parser(prog="python -m bench.tune", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    top = Parser(
+        prog="python -m bench.tune",
+        examples=(
+            "--method l1 --try lam=0.001,0.002,0.004 --images 4",
+            "--method tv --try lam=0.001,0.01 --worst-case 0.05 --output tv.json",
+        ),
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
     what = top.add_argument_group("what")
     untrained = tuple(name for name in METHODS if name not in NETWORKS + TEST_TIME)
     what.add_argument(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -37,11 +38,9 @@ class _Parser(argparse.ArgumentParser):
         raise _UsageError(f"{message} (see {self.prog} --help)")
 
 
-# JAX takes seconds to import, so each source is imported only when it is needed.
-def _bart(arguments: _Arguments) -> Iterator[Volume]:
-    from data_prep import bart
-
-    return bart.volumes(Path(arguments.raw))
+def reader(module: str) -> Callable[[_Arguments], Iterator[Volume]]:
+    """Return the reader of a source whose file has `volumes(path)`, imported if it is needed: JAX takes seconds."""
+    return lambda arguments: import_module(module).volumes(Path(arguments.raw))
 
 
 def _fastmri(arguments: _Arguments) -> Iterator[Volume]:
@@ -60,18 +59,6 @@ def _images(arguments: _Arguments) -> Iterator[Volume]:
 
     maps = None if arguments.maps is None else Path(arguments.maps)
     return image_source.volumes(Path(arguments.raw), maps, arguments.snr)
-
-
-def _ismrmrd(arguments: _Arguments) -> Iterator[Volume]:
-    from data_prep import ismrmrd
-
-    return ismrmrd.volumes(Path(arguments.raw))
-
-
-def _pyqmri(arguments: _Arguments) -> Iterator[Volume]:
-    from data_prep import pyqmri
-
-    return pyqmri.volumes(Path(arguments.raw))
 
 
 def _stanford(arguments: _Arguments) -> Iterator[Volume]:
@@ -97,22 +84,30 @@ def _phantom(arguments: _Arguments) -> Iterator[Volume]:
 
 # The reader of each source, and a description of RAW.
 SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
-    "bart": (_bart, "a .cfl and .hdr pair, or a folder of them"),
+    "bart": (reader("data_prep.bart"), "a .cfl and .hdr pair, or a folder of them"),
     "fastmri": (_fastmri, "a file of fastMRI's layout, or a folder of them: knee or brain, with or without truth"),
     "images": (_images, "complex or magnitude images, HDF5 (.h5) or NIfTI (.nii, .nii.gz), or a folder of such files"),
-    "ismrmrd": (_ismrmrd, "an ISMRMRD raw file (.h5) of a Cartesian scan"),
+    "ismrmrd": (reader("data_prep.ismrmrd"), "an ISMRMRD raw file (.h5) of a Cartesian scan"),
     "phantom": (_phantom, "knee or brain: the ten test images of the built-in phantom"),
     "pyqmri": (
-        _pyqmri,
+        reader("data_prep.pyqmri"),
         "the folder of an archive of 86 MB, a measured brain, which is fetched if it is not there",
     ),
     "stanford": (_stanford, "a fully sampled 3-D knee of mridata.org, an ISMRMRD file"),
 }
 
 
+EXAMPLES = ("check /path/to/fastmri", "bart scans/ files/ --coils 8", "pyqmri downloads/ brain/")
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    found = _Parser(prog="python -m data_prep", description=__doc__)
+    found = _Parser(
+        prog="python -m data_prep",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n" + "".join(f"  python -m data_prep {example}\n" for example in EXAMPLES),
+    )
     commands = found.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, raw) in SOURCES.items():
         command = commands.add_parser(name, help=raw, description=f"RAW is {raw}.")

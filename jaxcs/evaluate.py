@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
-from jaxcs.attacks import ATTACKS, Path
+from jaxcs.attacks import Path
 from jaxcs.attacks.base import AttackResult, Loss
 from jaxcs.attacks.defaults import Search
 from jaxcs.attacks.losses import LOSSES, ImageLoss
@@ -146,7 +146,7 @@ def build(
         return params if surrogate is None else surrogate.start(params, scan.measure(data, scan.nothing(data)), key)
 
     def search_by(search: Search) -> Callable[..., Found]:
-        attack, kind = ATTACKS[search.name].build(search.config), ATTACKS[search.name]
+        attack, kind = search.kind.build(search.config), search.kind
         searched = searching if kind.searches else method
 
         def run(data: SliceData, staged: Any, clean: Array, start: Any, epsilon: Array, key: Key) -> Found:

@@ -276,7 +276,7 @@ def test_an_attack_that_returns_nan_fails_its_images(capsys, tmp_path, volume, m
         attack = pgd.build(config)
         return lambda *arguments: (found := attack(*arguments))._replace(delta=found.delta * jnp.nan)
 
-    monkeypatch.setitem(ATTACKS, "pgd", pgd._replace(build=build))
+    monkeypatch.setattr("jaxcs.attacks.pgd.ATTACK", pgd._replace(build=build))
     code, _, _, folder = run(capsys, tmp_path, "--data", volume, "--eps", "0.05", *FAST)
     assert code == 1
     failed = json.loads((folder / "run.json").read_text())["failed"]

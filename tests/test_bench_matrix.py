@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.attack import CHANGES
 from bench.compare import main as compare
 from data_prep import phantom
-from jaxcs.threats.changes import CHANGES as REGISTRY
+from jaxcs.catalogue import CHANGES
+from jaxcs.threats import CHANGES as REGISTRY
 
 SHAPE = (40, 32)
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
@@ -106,7 +106,7 @@ def test_checks_look_for_what_the_attack_missed(capsys, tmp_path, volume):
 
 @pytest.mark.parametrize("change", REGISTRY)
 def test_every_change_of_the_scan_can_be_searched(capsys, tmp_path, volume, change):
-    eps = CHANGES[change][-1]
+    eps = CHANGES[change].eps[-1]
     # With a centre of 0.25 every rotation is less harmful to this slice than none, and the attack finds none.
     _, folder = run(
         capsys, tmp_path, "--data", volume, "--method", "sense", "--threat", change, "--limit", "1", "--eps", eps,

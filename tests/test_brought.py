@@ -65,15 +65,15 @@ def data():
 
 @pytest.mark.parametrize("name", ["good", "constant", "cut"])
 def test_what_can_be_used_passes(name, capsys):
-    brought.check(f"mine:{name}", data(), "apgd")
+    brought.check_method(f"mine:{name}", data(), "apgd")
     assert capsys.readouterr().out == ""  # stdout is for results
 
 
 def test_an_attack_without_gradients_asks_for_none():
     for attack_name in ("noise", "spsa", "grid"):
-        brought.check("mine:no_gradient", data(), attack_name)
+        brought.check_method("mine:no_gradient", data(), attack_name)
     with pytest.raises(UsageError, match=r"^--method mine:no_gradient: .*: Pure callbacks do not support JVP"):
-        brought.check("mine:no_gradient", data(), "pgd")
+        brought.check_method("mine:no_gradient", data(), "pgd")
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_an_attack_without_gradients_asks_for_none():
 )
 def test_what_cannot_is_one_line(name, problem):
     with pytest.raises(UsageError) as raised:
-        brought.check(name, data(), "apgd")
+        brought.check_method(name, data(), "apgd")
     (line,) = str(raised.value).splitlines()
     assert line.isprintable()
     assert line.startswith(f"--method {name if name.isprintable() else 'a?b?:f'}: {problem}")
 
 
 def test_a_signal_and_memory_that_runs_out_are_no_faults_of_the_function(monkeypatch):
-    brought.check("mine:good", data(), "noise")
+    brought.check_method("mine:good", data(), "noise")
     for error in (KeyboardInterrupt(), MemoryError()):
 
         def stop(*_, error=error):
@@ -119,7 +119,7 @@ def test_a_signal_and_memory_that_runs_out_are_no_faults_of_the_function(monkeyp
 
         monkeypatch.setattr(sys.modules["mine"], "good", stop)
         with pytest.raises(type(error)):
-            brought.check("mine:good", data(), "noise")
+            brought.check_method("mine:good", data(), "noise")
 
 
 def test_a_module_prints_to_stderr(capsys):

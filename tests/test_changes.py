@@ -8,7 +8,8 @@ import scipy.ndimage
 
 from jaxcs.attacks import pgd
 from jaxcs.fourier import fft2c, ifft2c
-from jaxcs.threats.changes import CHANGES, rotate, smooth_modes
+from jaxcs.threats import CHANGES
+from jaxcs.threats.changes import rotate, smooth_modes
 from tests.asserts import relative_error
 
 SHAPE = (3, 33, 29)

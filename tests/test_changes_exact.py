@@ -9,7 +9,8 @@ import scipy.ndimage
 from data_prep import phantom
 from jaxcs.complex import abs2, real_dot, value_and_ascent
 from jaxcs.fourier import fft2c, ifft2c
-from jaxcs.threats.changes import CHANGES, map_error, shift, smooth_modes, warp
+from jaxcs.threats import CHANGES
+from jaxcs.threats.changes import map_error, shift, smooth_modes, warp
 from tests.asserts import complex_normal, relative_error
 
 KEY = jax.random.key(0)

@@ -6,17 +6,16 @@ import re
 import pytest
 
 from bench import cite
-from bench.plan import catalogue
 from bench.plan.like import LIKE
-from bench.plan.references import OF_ATTACK, OF_METHOD, OF_PROTOCOL, REFERENCES, bibtex, used
+from bench.plan.references import OF_PROTOCOL, REFERENCES, bibtex, used
+from jaxcs import catalogue
 from tests.run_folder import write_run
 
 
-def test_names_are_those_of_the_catalogue_and_keys_exist():
-    assert set(OF_METHOD) == set(catalogue.METHODS) - {"zero_filled"}
-    assert set(OF_ATTACK) == set(catalogue.ATTACKS) - {"spectral", "noise"}
+def test_the_catalogue_and_the_protocols_name_the_publications_that_are_there():
     assert set(OF_PROTOCOL) == set(LIKE)
-    named = [key for table in (OF_METHOD, OF_ATTACK, OF_PROTOCOL) for keys in table.values() for key in keys]
+    lines = [*catalogue.METHODS.values(), *catalogue.ATTACKS.values()]
+    named = [key for keys in (*OF_PROTOCOL.values(), *(line.papers for line in lines)) for key in keys]
     assert {*named, "uecker2014"} == set(REFERENCES)
 
 

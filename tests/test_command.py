@@ -1,10 +1,13 @@
-"""The output of every command when its work fails."""
+"""The --help of every command, and its output when its work fails."""
 
 import os
+import shlex
 import sys
+from importlib import import_module
 
 import pytest
 
+from bench.__main__ import COMMANDS
 from bench.plan.errors import UsageError
 from bench.shell.arguments import Parser
 from bench.shell.command import execute
@@ -37,3 +40,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(length, capsys, monkeypatch):
     assert execute(parser, "bench.test", "", lambda arguments, argv: print("x" * length) or 0, []) == 141
     sys.stdout.close()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_examples_that_the_command_takes(name):
+    parser = import_module(COMMANDS[name].module).parser()
+    lines = parser.format_help().partition("\nexamples:\n")[2].splitlines()
+    assert 2 <= len(lines) <= 3
+    for line in lines:
+        command = f"  {parser.prog}"
+        assert line.startswith(command)
+        parser.parse_args(shlex.split(line.removeprefix(command).partition(">")[0]))

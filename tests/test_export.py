@@ -18,7 +18,7 @@ import jaxcs
 from bench import export
 from bench.deploy import artefacts as artefacts_module
 from bench.deploy.artefacts import PLATFORMS, artefacts, lower
-from bench.plan import catalogue
+from jaxcs import catalogue
 from jaxcs.complex import value_and_ascent
 from jaxcs.recon import METHODS, l1, normalise, unet, varnet
 from jaxcs.threats import balls

@@ -13,9 +13,8 @@ from jaxcs.coils.espirit import EspiritConfig, espirit
 from jaxcs.features import insert, shapes, worst
 from jaxcs.metrics import METRICS
 from jaxcs.recon import METHODS, self_supervision
-from jaxcs.threats import balls
+from jaxcs.threats import CHANGES, balls
 from jaxcs.threats.balls import Threat
-from jaxcs.threats.changes import CHANGES
 from jaxcs.types import Measurement
 from tests.asserts import float64
 from tests.test_recon import QUICK_TO_COMPILE

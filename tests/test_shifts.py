@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from bench import attack
-from bench.plan import catalogue
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.shell import flags
@@ -18,6 +17,7 @@ from data_prep import phantom
 from data_prep.cases import Box, Case, InputError
 from data_prep.phantom.scan import scan
 from data_prep.shifts import SHIFTS, shape_after, shifted
+from jaxcs import catalogue
 from jaxcs.coils.simulate import loop_sensitivities
 from tests.cheap_run import cheapen, start, write_volume
 

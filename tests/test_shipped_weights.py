@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import attack, cards
-from bench.plan import catalogue
 from data_prep.weights import read_weights, shipped
+from jaxcs import catalogue
 from jaxcs.weights import files
 
 PARITY = Path(__file__).parent / "parity" / "torch_files"

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from bench import attack
-from jaxcs.attacks import ATTACKS, two_step
+from jaxcs.attacks import two_step
 from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.recon import METHODS, convdecoder, l1, untrained
@@ -226,7 +226,7 @@ TINY = ["n_steps=3", "gradient_steps=1", "channels=8", "layers=3", "in_rows=4", 
 @pytest.mark.parametrize("flags", [["--steps", "2"], ["--attack", "two_step", "--method-seed", "fresh"]])
 def test_the_command_attacks_a_fit(flags, tmp_path, capsys, monkeypatch):
     short = {"untrained": replace(two_step.PRESETS["untrained"], n_steps=5, warm_up=2)}
-    monkeypatch.setitem(ATTACKS, "two_step", ATTACKS["two_step"]._replace(presets=short))
+    monkeypatch.setattr(two_step, "ATTACK", two_step.ATTACK._replace(presets=short))
     write_volume(tmp_path / "volume.h5")
     common = ["--method", "convdecoder", "--limit", "1", "--json", "--output", str(tmp_path), "--set", *TINY]
     common += ["--data", str(tmp_path / "volume.h5"), "--center-fraction", "0.25", "--acceleration", "2.5"]

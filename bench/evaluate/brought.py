@@ -1,35 +1,28 @@
-"""A method that is a function of one's own: imported, guarded while JAX traces it, and tried before a run begins.
-
-Whatever is wrong with it is one line for the user, and nothing that it raises or calls decides how a run ends.
-"""
+"""A method or an attack that is a function of one's own, tried on a slice before a run begins."""
 
 from __future__ import annotations
 
-import importlib
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
-from bench.plan.errors import RunError, UsageError
+from bench.evaluate.imported import Named
 from bench.slices.prepare import SliceData
+from jaxcs.api.methods import image_problem
+from jaxcs.attacks import AttackResult, own
+from jaxcs.attacks.base import Loss
+from jaxcs.attacks.defaults import Search
 from jaxcs.keys import new_key
-from jaxcs.names import printable
 from jaxcs.recon import Method
-from jaxcs.types import Measurement, Reconstructor
+from jaxcs.threats import Threat
+from jaxcs.types import Key, Measurement, Reconstructor
 
-_Function = Callable[[Array, Array, Array], Any]
 # Attacks that ask for no gradient.
 _WITHOUT_GRADIENT = ("grid", "noise", "spsa")
-# Several threads trace, and there is one `sys.stdout`.
-_PRINTING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -38,11 +31,13 @@ class _NoSettings:
 
 
 def method(name: str) -> Method:
-    """The method of MODULE:FUNCTION, a function (kspace, mask, maps) -> magnitude image.
+    """Import the method of MODULE:FUNCTION, a function (kspace, mask, maps) -> magnitude image.
 
-    Raises UsageError if it cannot be imported; so do the method's functions if it cannot be used.
+    Raises:
+        UsageError: it cannot be imported; the method's functions raise it if the function cannot be used.
     """
-    reconstruct = _guarded(name, _imported(name))
+    named = _method(name)
+    reconstruct = _guarded(named, named.function())
 
     def build(config: _NoSettings) -> Reconstructor:
         del config
@@ -51,11 +46,38 @@ def method(name: str) -> Method:
     return Method(_NoSettings, build, {})
 
 
-def check(name: str, data: SliceData, attack: str) -> None:
+def attack(name: str) -> Search:
+    """Import the attack of MODULE:FUNCTION, a function (key, loss, threat) -> AttackResult.
+
+    Raises:
+        UsageError: it cannot be imported; the attack raises it if the function cannot be used.
+    """
+    named = _attack(name)
+    function = named.function()
+
+    def guarded(key: Key, loss: Loss, threat: Threat) -> AttackResult:
+        found = named.called(function, key, loss, threat)
+        problem = own.result_problem(found, threat)
+        if problem is not None:
+            raise named.problem(problem)
+        return found
+
+    entry = own.entry_of(guarded)
+    return Search(name, entry.config(), entry)
+
+
+def check_method(name: str, data: SliceData, attack: str) -> None:
     """Trace the function of this name on a slice as a run will, which computes nothing.
 
-    attack: by which name the run searches.  Raises UsageError if a run with it would fail.
+    Args:
+        name: MODULE:FUNCTION.
+        data: the slice.
+        attack: by which name the run searches.
+
+    Raises:
+        UsageError: a run with it would fail.
     """
+    named = _method(name)
     reconstruct, target = method(name).build(_NoSettings()).apply, data.target.shape
 
     def image(kspace: Array) -> Array:
@@ -66,69 +88,44 @@ def check(name: str, data: SliceData, attack: str) -> None:
 
     found = jax.eval_shape(jax.vmap(image), data.kspace[None]).shape[1:]
     if any(mine < wanted for mine, wanted in zip(found, target, strict=True)):
-        raise _problem(name, f"returns an image of {found}, smaller than the target of {target}; return (ny, nx)")
+        raise named.problem(f"returns an image of {found}, smaller than the target of {target}; return (ny, nx)")
     if attack not in _WITHOUT_GRADIENT:
-        with _understanding(name, "has no gradient that JAX could take"):
+        with named.understanding("has no gradient that JAX could take"):
             jax.eval_shape(jax.vmap(gradient), data.kspace[None])
 
 
-def _imported(name: str) -> _Function:
-    module, _, function = name.partition(":")
+def tried(search: Search, threat: Threat) -> Search:
+    """Try an attack of one's own on the threat set of a slice, without the method.
+
+    Returns:
+        The attack, with its number of gradient evaluations.
+
+    Raises:
+        UsageError: the function leaves the set, or cannot be used.
+    """
+    named = _attack(search.name)
     try:
-        with _prints_to_stderr():
-            found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise _problem(name, f"{_said(error)}; name MODULE:FUNCTION, importable from this folder") from error
-    except SystemExit as error:
-        raise _problem(name, f"{module} ends the program when it is imported (sys.exit({error.code!r}))") from error
-    except (RunError, MemoryError):
-        raise
-    except Exception as error:
-        raise _problem(name, f"{module} cannot be imported: {type(error).__name__}: {_said(error)}") from error
-    if not callable(found):
-        raise _problem(name, f"is no function, but {type(found).__name__}; name one that takes (kspace, mask, maps)")
-    return found
+        return search._replace(config=own.tried(search.kind.build(search.config), threat, new_key(0)))
+    except ValueError as error:
+        raise named.problem(str(error)) from error
 
 
-def _guarded(name: str, reconstruct: _Function) -> _Function:
+def _method(name: str) -> Named:
+    return Named("--method", name, "(kspace, mask, maps)")
+
+
+def _attack(name: str) -> Named:
+    return Named("--attack", name, own.SIGNATURE)
+
+
+def _guarded(named: Named, reconstruct: Callable[..., Any]) -> Callable[[Array, Array, Array], Array]:
     """The function, which raises UsageError for what it raises and for what it returns that is no image."""
 
     def guarded(kspace: Array, mask: Array, maps: Array) -> Array:
-        with _understanding(name, "fails when JAX traces it with (kspace, mask, maps)"), _prints_to_stderr():
-            image = reconstruct(kspace, mask, maps)
-        if not isinstance(image, jax.Array | np.ndarray | np.generic):
-            raise _problem(name, f"returns {type(image).__name__}; return an array, the magnitude image (ny, nx)")
-        if not jnp.issubdtype(image.dtype, jnp.floating):
-            raise _problem(name, f"returns {image.dtype} values; return the magnitude image, of floating point")
-        if image.ndim != 2:
-            raise _problem(name, f"returns an array of {image.shape}; return the magnitude image (ny, nx)")
+        image = named.called(reconstruct, kspace, mask, maps)
+        problem = image_problem(image)
+        if problem is not None:
+            raise named.problem(problem)
         return jnp.asarray(image)
 
     return guarded
-
-
-@contextmanager
-def _prints_to_stderr() -> Iterator[None]:
-    """Standard output is for results, which may be one JSON object."""
-    with _PRINTING, redirect_stdout(sys.stderr):
-        yield
-
-
-@contextmanager
-def _understanding(name: str, what: str) -> Iterator[None]:
-    try:
-        yield
-    except SystemExit as error:
-        raise _problem(name, f"ends the program when it is called (sys.exit({error.code!r}))") from error
-    except (RunError, MemoryError, jax.errors.JaxRuntimeError):
-        raise
-    except Exception as error:
-        raise _problem(name, f"{what}: {type(error).__name__}: {_said(error)}; --debug shows where") from error
-
-
-def _said(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0]
-
-
-def _problem(name: str, what: str) -> UsageError:
-    return UsageError(printable(f"--method {name}: {what}"))

@@ -22,7 +22,12 @@ from jaxcs.weights.errors import WeightsError
 
 def entry(name: str) -> Method:
     """The method of a name: one of the registry, or a function of one's own as MODULE:FUNCTION.  Raises UsageError."""
-    return METHODS[name] if name in METHODS else brought.method(name)
+    if name not in METHODS:
+        return brought.method(name)
+    try:
+        return METHODS[name]
+    except ValueError as error:
+        raise UsageError(f"--method {name}: {error}") from error
 
 
 def weights(config: RunConfig) -> Weights | None:

@@ -9,23 +9,18 @@ from bench.evaluate import brought, methods
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
+from bench.plan.several import BASES, FAMILIES
 from bench.plan.shards import WHOLE, Shard
 from bench.slices.prepare import SliceData
 from bench.slices.sources import Source, open_source
 from data_prep.weights import Weights
-from jaxcs.attacks import ATTACKS, spsa
+from jaxcs import catalogue
+from jaxcs.attacks import ATTACKS, own, spsa
 from jaxcs.attacks.defaults import Search, attack_named, default_attack
 from jaxcs.recon import METHODS, Method
+from jaxcs.threats import Threat
 
-# --method all: the families of Figure 3 of the ICML 2021 paper.
-FAMILIES = ("l1", "unet", "varnet", "convdecoder")
-# --method basis: those of its Figure 10.
-BASES = ("wavelet", "fourier", "dct")
 _RESTARTS, _GRADIENT_FREE_STEPS = 3, 20
-
-
-# Methods that take long on each image.
-_SLOW = {"varnet", "irim"} | {name for name, method in METHODS.items() if method.fitted}
 # Of the un-trained one, so that every pair of methods at five epsilons and ten images fits into half an hour.  Against
 # the default on four knees it is 0.5 dB less accurate; half the steps of the gradient find 0.1 dB less.
 _SMALLER = {"convdecoder": (("n_steps", "200"), ("gradient_steps", "10"))}
@@ -84,10 +79,16 @@ def source_for(config: RunConfig, scored: list[Subject], shard: Shard = WHOLE) -
     Raises InputFileError if none can be read, UsageError if there are fewer cases than parts or more coils than a
     network has channels for.
     """
-    source = open_source(config, shard, few=len(scored) == 1 and scored[0].config.method in _SLOW)
+    source = open_source(config, shard, few=len(scored) == 1 and _takes_long(scored[0]))
     for one in scored:
         methods.check_coils(one.config.method, one.method_config, source.shapes)
     return source
+
+
+def _takes_long(subject: Subject) -> bool:
+    """Return whether an image takes long."""
+    line = catalogue.METHODS.get(subject.config.method)
+    return subject.method.fitted or (line is not None and line.slow)
 
 
 def check_brought(attacked: list[Subject], scored: list[Subject], data: SliceData) -> None:
@@ -95,8 +96,18 @@ def check_brought(attacked: list[Subject], scored: list[Subject], data: SliceDat
     labels = {one.label for one in attacked}
     for one in scored:
         if one.config.method not in METHODS:
-            searched = one.label in labels and any(one.config.eps)
-            brought.check(one.config.method, data, one.attack.name if searched else "noise")
+            # An attack of one's own may take no gradient.
+            searched = one.label in labels and any(one.config.eps) and one.attack.entry is None
+            brought.check_method(one.config.method, data, one.attack.name if searched else "noise")
+
+
+def tried(subject: Subject, threat: Threat) -> Subject:
+    """Try the attack on a method, if it is a function of one's own, on the threat set of a slice.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    return subject if subject.attack.entry is None else subject._replace(attack=brought.tried(subject.attack, threat))
 
 
 def _subject(config: RunConfig, label: str, name: str, given: tuple[tuple[str, str], ...] = ()) -> Subject:
@@ -144,7 +155,8 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
     name, preset, default = config.attack, config.attack_preset, default_attack(method, config.threat)
     if name == "default":
         name, preset = published or (default.name, preset)
-    entry = ATTACKS[name]
+    search = _named(name, method, config.threat)
+    entry = search.kind
     if config.loss != "nmse" and entry.sees in ("residual", "objective"):
         raise UsageError(f"--loss {config.loss}: {name} drives up squared errors alone; use scout, apgd or pgd")
     if entry.sees == "objective":
@@ -152,14 +164,28 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
     if preset is not None and preset not in entry.presets:
         known = ", ".join(entry.presets) or "none"
         raise UsageError(f"--attack-preset {preset} is not one of {name}'s, which are: {known}")
-    base = entry.presets[preset] if preset is not None else attack_named(name, method, config.threat).config
+    base = entry.presets[preset] if preset is not None else search.config
     given = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
     known_names = {field.name for field in fields(base)}
     for field, value in given.items():
         if value is not None and field not in known_names:
             flag = field.removeprefix("n_").replace("_", "-")
             raise UsageError(f"--{flag}: {name} has no such setting; leave the flag out")
-    return Search(name, replace(base, **{field: value for field, value in given.items() if value is not None}))
+    return search._replace(
+        config=replace(base, **{field: value for field, value in given.items() if value is not None})
+    )
+
+
+def _named(name: str, method: Method, threat: str) -> Search:
+    """The attack of a name in `ATTACKS` or of MODULE:FUNCTION, as it suits the method.  Raises UsageError."""
+    if name not in ATTACKS:
+        return brought.attack(name)
+    try:
+        # What descends on an objective has a configuration for each kind of objective.
+        joint = ATTACKS[name].sees == "objective"
+        return Search(name, None) if joint else attack_named(name, method, threat)
+    except ValueError as error:
+        raise UsageError(f"--attack {name}: {error}") from error
 
 
 def _two_step(config: RunConfig, method: Method, name: str, preset: str | None) -> Search:
@@ -191,4 +217,6 @@ def gradients(config: Any) -> int:
     """Gradient evaluations of an attack with this configuration."""
     if hasattr(config, "members"):
         return sum(gradients(member) for member in config.members)
+    if isinstance(config, own.Config):
+        return config.evaluations
     return getattr(config, "n_steps", getattr(config, "n_points", 0)) * getattr(config, "restarts", 1)

@@ -74,9 +74,9 @@ def _marks(comparisons: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
     for comparison in comparisons:
         for point in comparison["results"]["points"]:
             found.setdefault(point["variant"], point["group"])
-    marks, seen = {}, dict.fromkeys(_COLOURS, 0)
+    marks, seen = {}, dict.fromkeys(found.values(), 0)
     for name, group in found.items():
-        marks[name] = (_COLOURS[group], _MARKERS[seen[group] % len(_MARKERS)])
+        marks[name] = (_COLOURS.get(group, _GREY), _MARKERS[seen[group] % len(_MARKERS)])
         seen[group] += 1
     return marks
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from bench.plan.catalogue import default_eps
+from jaxcs.catalogue import CHANGES, METHODS, MethodLine
 
 # Stands for the name of a mask if the file's mask is used.
 OF_THE_FILE = "of the file"
@@ -25,6 +25,22 @@ class Sampling(NamedTuple):
     mask: str
     acceleration: float | None
     center_fraction: float | None
+
+
+# Sizes if several methods are run.
+_OF_SEVERAL = (0.02, 0.05)
+
+
+def default_eps(method: str, threat: str) -> tuple[float, ...]:
+    """Return the sizes of the perturbation if none are given, ascending.
+
+    Args:
+        method: a method's name, "all", "basis" or MODULE:FUNCTION.
+        threat: "noise", or a change of the scan.
+    """
+    if threat in CHANGES:
+        return CHANGES[threat].eps
+    return _OF_SEVERAL if method == "all" else METHODS.get(method, MethodLine("")).eps
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ class RunConfig:
         method_seed: seed of an un-trained method: "known" to the attack, or "fresh" for scoring.
         threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
         eps: sizes of the perturbation, ascending: relative to the quantity that `norm` names [-], or in units of the
-            change; if empty, those of `catalogue.default_eps`.
+            change; if empty, those of `default_eps`.
         norm: norm of noise: "measured", "kspace", "per_coil", "whitened" or "image", see `jaxcs.threats.balls`; if
             empty "measured", or "image" for the attack momentum.
         target: "truth" or "clean": what the attack drives the image away from.

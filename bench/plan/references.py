@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from jaxcs.catalogue import ATTACKS, METHODS
+
 
 class Reference(NamedTuple):
     """A BibTeX entry.
@@ -114,40 +116,12 @@ REFERENCES = {
         "International Conference on Machine Learning", eprint="1802.05666",
     ),
 }  # fmt: skip
-OF_METHOD = {
-    "sense": ("pruessmann1999",),
-    "l1": ("lustig2007",),
-    "tv": ("rudin1992",),
-    "unet": ("zbontar2018",),
-    "unet_complex": ("zbontar2018", "darestani2022"),
-    "varnet": ("sriram2020",),
-    "irim": ("putzky2019",),
-    "ttt_unet": ("darestani2022",),
-    "ttt_varnet": ("darestani2022", "sriram2020"),
-    "convdecoder": ("darestani2020",),
-    "deepdecoder": ("heckel2019",),
-    "dip": ("ulyanov2018",),
-}
-OF_ATTACK = {
-    "apgd": ("croce2020",),
-    "scout": ("croce2020",),
-    "ensemble": ("croce2020",),
-    "pgd": ("madry2018",),
-    "padam": ("genzel2022",),
-    "momentum": ("antun2020",),
-    "two_step": ("darestani2021",),
-    "region": ("morshuis2022",),
-    "grid": ("morshuis2022",),
-    "spsa": ("uesato2018",),
-}
 OF_PROTOCOL = {
     "rc2021": ("darestani2021",),
     "morshuis2022": ("morshuis2022",),
     "antun2020": ("antun2020",),
     "genzel2020": ("genzel2022",),
 }
-# Methods whose coil maps come from outside; they are estimated by ESPIRiT unless the data bring them.
-_BY_MAPS = ("sense", "l1", "tv", "unet_complex", "ttt_unet")
 
 
 def used(methods: list[str], attacks: list[str], protocol: str | None, fastmri: bool) -> list[str]:
@@ -163,9 +137,11 @@ def used(methods: list[str], attacks: list[str], protocol: str | None, fastmri: 
         Keys of `REFERENCES`, each once: protocol, methods, coil maps, attacks, data.
     """
     keys = list(OF_PROTOCOL.get(protocol or "", ()))
-    keys += [key for name in methods for key in OF_METHOD.get(name, ())]
-    keys += ["uecker2014"] * any(name in _BY_MAPS for name in methods)
-    keys += [key for name in attacks for key in OF_ATTACK.get(name, ())]
+    known = [METHODS[name] for name in methods if name in METHODS and METHODS[name].papers]
+    keys += [key for line in known for key in line.papers]
+    # Coil maps from outside are estimated by ESPIRiT unless the data bring them.
+    keys += ["uecker2014"] * any(line.maps for line in known)
+    keys += [key for name in attacks if name in ATTACKS for key in ATTACKS[name].papers]
     keys += ["zbontar2018"] * fastmri
     return list(dict.fromkeys(keys))
 

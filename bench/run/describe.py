@@ -17,19 +17,12 @@ from bench.run.finish import count
 from bench.slices.prepare import Prepared
 from bench.slices.shifting import in_words
 from bench.slices.sources import Source
-from jaxcs.attacks import ATTACKS
+from jaxcs.attacks.losses import LOSSES
 from jaxcs.recon import l1
-from jaxcs.threats.changes import CHANGES
+from jaxcs.threats import CHANGES, NORMS
 
 # What the attack knows of what a fit draws at random: an un-trained network, or which samples are withheld.
 _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}
-# What an attack drives up, by its loss.
-_GOALS = {
-    "nmse": "squared error",
-    "ssim": "loss of SSIM",
-    "row_error": "squared error, each row relative to its own energy,",
-    "max_error": "error of a pixel (by the 8-norm)",
-}
 
 
 def headline(plan: Plan, source: Source, work: Work, memory: float, seconds: float) -> str:
@@ -135,18 +128,8 @@ def _threat_model(subject: Subject) -> dict[str, str]:
     if change is not None:
         domain, epsilon = f"the scan, changed by {config.threat}", f"the size of the change in {change.unit}"
     else:
-        radius = {
-            "measured": "the norm of the measured entries, all coils together",
-            "kspace": "the norm of the whole k-space, all coils together",
-            "per_coil": "the norm of the measured entries of each coil, coil by coil",
-            "whitened": "the norm of the measured entries, both whitened by the coils' noise covariance",
-            "image": "the norm of the true image",
-        }[config.norm]
-        domain = {
-            "image": "the image, as seen through coils and mask",
-            "kspace": "all of k-space, of which only measured entries act",
-        }.get(config.norm, "the measured entries of k-space")
-        epsilon = f"relative to {radius}"
+        noise = NORMS[config.norm]
+        domain, epsilon = noise.domain, f"relative to {noise.radius}"
     return {
         "domain": domain,
         "norm": "l2",
@@ -157,8 +140,8 @@ def _threat_model(subject: Subject) -> dict[str, str]:
         "maps": methods.without_maps(config, subject.method_config)
         or ("estimated from the clean data" if config.maps == "fixed" else "re-estimated from the perturbed data"),
         "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
-        if ATTACKS[subject.attack.name].sees == "objective"
-        else f"largest {_GOALS[config.loss]} of the image against the "
+        if subject.attack.kind.sees == "objective"
+        else f"largest {LOSSES[config.loss].goal} of the image against the "
         + ("truth" if config.target == "truth" else "clean output"),
     }
 

@@ -15,7 +15,6 @@ from bench.evaluate.experiment import Search
 from bench.evaluate.subjects import Subject, gradients
 from bench.run.executor import Work
 from bench.run.parallel import workers
-from jaxcs.attacks import ATTACKS
 from jaxcs.coils.espirit import EspiritConfig, kernel_for
 from jaxcs.keys import new_key
 from jaxcs.operators.row_inverse import inverse_bytes
@@ -148,10 +147,10 @@ def _steps(config: Any, attacks: _Attacks, scored: int) -> float:
         "implicit": config.n_steps + _THROUGH_STEP * ADJOINT_ITERATIONS,
     }[config.gradient]
     steps = scored * config.n_steps
-    if config.gradient == "warm" and any(ATTACKS[search.name].searches for search, _ in attacks):
+    if config.gradient == "warm" and any(search.kind.searches for search, _ in attacks):
         steps += config.n_steps
     for search, sizes in attacks:
-        joint = ATTACKS[search.name].sees == "objective"
+        joint = search.kind.sees == "objective"
         steps += gradients(search.config) * sizes * (1 if joint else through)
     return float(steps)
 

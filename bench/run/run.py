@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.evaluate import subjects
+import jax.numpy as jnp
+
+from bench.evaluate import scan, subjects
 from bench.evaluate.evidence import not_checked
 from bench.plan.command_line import command_line
 from bench.plan.config import RunConfig
@@ -28,6 +30,7 @@ from bench.run.first import Ready, first_usable, largest
 from bench.run.life import beginning, recording, say_notes
 from bench.slices import sources
 from bench.slices.own_mask import settled
+from bench.slices.prepare import SliceData
 from data_prep.machine import is_of_memory
 
 
@@ -119,18 +122,27 @@ def open_run(
     print(headline(plan, source, work, memory, seconds), file=sys.stderr)
     # Flags that do not fit the data leave nothing behind.
     first, ready = first_usable(source, config)
-    subjects.check_brought(work.sources, work.victims, first.data)
+    work = _tried(work, first.data)
     print(f"mask {first.mask}: {sampling(first)}", file=sys.stderr)
     say_notes([*notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)])
     content = beginning(config, {one.label: described(one) for one in work.victims}, argv, source, source.total, notes)
     content["device"] |= {"used": work.devices}
-    restarts = min(getattr(one.attack.config, "restarts", 1) for one in attacked)
+    restarts = min(getattr(one.attack.config, "restarts", 1) for one in work.sources)
     unknown = not_checked(bool(config.victims), config.check, restarts)
     record = RunRecord(**content, runtime=plan.runtime(), threat_model=threat_model(work), not_checked=unknown)
     if resume is not None:
         record = RunRecord.of(continued(resume.path, resume.record.content(), record.content()))
     said = frozenset(doubt.kind for doubt in first.doubts)
     return Opened(plan, work, source, ready, said, record, resume, memory, begun)
+
+
+def _tried(work: Work, data: SliceData) -> Work:
+    """The work with what was learnt of functions of one's own.  Raises UsageError if they cannot be used."""
+    subjects.check_brought(work.sources, work.victims, data)
+    threat = scan.build(work.config, None).allowed(data, jnp.float32(max(work.config.eps)))
+    tried = {one.label: subjects.tried(one, threat) for one in work.victims}
+    sources, victims = ([tried[one.label] for one in group] for group in (work.sources, work.victims))
+    return work._replace(sources=sources, victims=victims)
 
 
 def carry_out(opened: Opened, output: Path, begun_in: Callable[[Path], None] = lambda path: None) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bench.plan.errors import UsageError
 from bench.plan.shards import Shard
@@ -20,7 +20,20 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that reports a mistake in one line."""
+    """An ArgumentParser that reports a mistake in one line, and whose --help ends with examples.
+
+    Args:
+        examples: command lines without the command's name.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = tuple(examples)
+
+    def format_help(self) -> str:
+        """Return the text of --help."""
+        lines = [f"  {self.prog} {example}".rstrip() + "\n" for example in self.examples]
+        return super().format_help() + ("\nexamples:\n" + "".join(lines) if lines else "")
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError, which names the command whose --help lists the flags."""

@@ -6,11 +6,11 @@ from argparse import Namespace, _ActionsContainer, _ArgumentGroup
 from collections.abc import Sequence
 from typing import Any
 
-from bench.plan.catalogue import MASKS, PHANTOMS, SHIFTS
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.processes.distributed import Meeting
 from bench.shell.arguments import address, integer, number, one_of, setting
+from jaxcs.catalogue import MASKS, PHANTOMS, SHIFTS
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 CENTER_FRACTION = 0.08

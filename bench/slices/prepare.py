@@ -18,7 +18,7 @@ from jaxcs import masks
 from jaxcs.coils.background import noise_factor
 from jaxcs.coils.espirit import EspiritConfig, check_calibration
 from jaxcs.recon.scale import unit_scale
-from jaxcs.threats.changes import CHANGES
+from jaxcs.threats import CHANGES
 from jaxcs.types import SliceData
 
 NO_BACKGROUND = "no background to measure noise in"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.plan.catalogue import MASKS, NETWORKS, PHANTOMS, SHIFTS
 from bench.plan.config import Sampling, fingerprint_of
 from bench.record.forms import Form, mapping, number, one_of, optional, table, text, whole
+from jaxcs.catalogue import MASKS, NETWORKS, PHANTOMS, SHIFTS
 
 
 def _shifts(value: Any) -> None:

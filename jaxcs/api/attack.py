@@ -16,14 +16,16 @@ from jaxcs.api.given import Given
 from jaxcs.api.report import AttackReport, Scores
 from jaxcs.api.search import search_of
 from jaxcs.api.slices import check_slice, is_known
+from jaxcs.attacks import own
+from jaxcs.attacks.defaults import Search
 from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.fourier import image_crop
 from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS, Region, crop
 from jaxcs.names import check_name
 from jaxcs.recon import zero_filled
-from jaxcs.threats import CHANGES
-from jaxcs.threats.scan import NORMS, Scan
+from jaxcs.threats import CHANGES, NORMS, Threat
+from jaxcs.threats.scan import Scan
 from jaxcs.threats.scan import build as build_scan
 from jaxcs.types import Key, Kspace, Maps, Mask, SliceData
 from jaxcs.weights.files import Weights
@@ -67,8 +69,9 @@ def attack(
         mask: (nx,) for whole columns or (ny, nx) for single samples, True where measured, zero frequency at n // 2.
         maps: (coil, ny, nx) complex coil maps; None estimates them by ESPIRiT, see `jaxcs.estimate_maps`.
         eps: sizes of the perturbation, relative [-], or in the unit of a change (`jaxcs.threats.CHANGES[NAME].unit`).
-        method: the attack: a name in `jaxcs.ATTACKS`, a configuration such as `jaxcs.attacks.apgd.Config(n_steps=10)`,
-            or "default": `scout` on what solvers minimise and on functions, `apgd` on networks and on changes.
+        method: the attack: a name in `jaxcs.ATTACKS`; a configuration such as `jaxcs.attacks.apgd.Config(n_steps=10)`;
+            a function of your own, (key, loss, threat) -> `jaxcs.attacks.AttackResult`, see `jaxcs.attacks.Attack`; or
+            "default": `scout` on what solvers minimise and on functions, `apgd` on networks and on changes.
         threat: what may be perturbed: "measured" = samples, relative to them all; "per_coil" = a ball for each coil;
             "image" = the image, relative to the truth; "kspace" = all of k-space; "whitened" = data whitened by the
             coils' noise; or a change of the scan: shift, rotation, deformation, bias, maps, phase.
@@ -99,6 +102,8 @@ def attack(
     goal = evaluate.Goal(
         "truth" if given.whole or truth is not None else "clean", loss, region, "image" if region is None else "region"
     )
+    if search.entry is not None:
+        _check_own(search, scan.allowed(data, jnp.float32(max(sizes))))
     functions = evaluate.build(goal, victim.params, victim.method, victim.config, {"attack": search}, scan)
     keys = (new_key(key) if isinstance(key, int) else key)[None]
     computed = _computed(functions, scan, data, keys, sizes, without_truth=goal.target == "clean")
@@ -111,6 +116,16 @@ def _check(kspace: Any, mask: Any, maps: Any, threat: str, loss: str) -> None:
     check_slice(kspace, mask, maps)
     check_name("threat", threat, (*NORMS, *CHANGES))
     check_name("loss", loss, LOSSES)
+
+
+def _check_own(search: Search, threat: Threat) -> None:
+    """Raise ValueError or TypeError, in one line, if a function of one's own is no attack on this threat set."""
+    try:
+        own.tried(search.kind.build(search.config), threat, new_key(0))
+    except Exception as error:
+        said = (str(error).splitlines() or [""])[0]
+        kind = ValueError if type(error) is ValueError else TypeError
+        raise kind(f"method {search.name}, tried with {own.SIGNATURE}: {said}") from error
 
 
 def _sizes(eps: float | Iterable[float]) -> tuple[float, ...]:

@@ -12,15 +12,15 @@ from jaxcs.api.slices import acquired, estimate_maps, sampling
 from jaxcs.coils.background import noise_factor
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c, image_crop
-from jaxcs.recon import METHODS
 from jaxcs.recon.scale import unit_scale
-from jaxcs.threats import CHANGES
+from jaxcs.threats import CHANGES, NORMS
 from jaxcs.types import Measurement, SliceData
 from jaxcs.weights.files import Weights
 
-# Threats that are defined for a fully sampled slice alone, and those that need no coil maps.
-_OF_WHOLE = ("kspace", "whitened", *(name for name, change in CHANGES.items() if change.moves_object))
-_WITHOUT_MAPS = ("measured", "kspace", "per_coil", "whitened")
+
+def _of_whole(threat: str) -> bool:
+    """Whether a threat is defined for a fully sampled slice alone."""
+    return CHANGES[threat].moves_object if threat in CHANGES else NORMS[threat].of_whole
 
 
 class Given(NamedTuple):
@@ -42,13 +42,13 @@ class Given(NamedTuple):
         """Judge and prepare a slice and its method; arguments and errors as for `jaxcs.attack`."""
         kspace, mask = np.asarray(kspace, np.complex64), np.asarray(mask, bool)
         whole = sampling(kspace, mask) == "whole"
-        if not whole and threat in _OF_WHOLE:
+        if not whole and _of_whole(threat):
             raise ValueError(f"threat {threat!r} needs fully sampled kspace; use 'measured'")
-        own = callable(reconstruct) and not any(isinstance(reconstruct, entry.config) for entry in METHODS.values())
+        own = callable(reconstruct)
         victim = brought(reconstruct, 1.0) if own else chosen(reconstruct, weights)
         if own and weights is not None:
             raise ValueError("weights: a function of your own has them already; leave them out")
-        if maps is None and (victim.needs_maps or threat not in _WITHOUT_MAPS):
+        if maps is None and (victim.needs_maps or threat in CHANGES or NORMS[threat].by_maps):
             maps = estimate_maps(kspace, mask)
         measurement, scale = unit_scale(np.where(mask, kspace, np.complex64(0)), mask, maps)
         if not scale > 0:

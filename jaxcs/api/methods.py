@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxcs.names import check_name
 from jaxcs.recon import METHODS, Method, fitted
@@ -45,13 +46,13 @@ def chosen(method: Any, weights: Weights | None) -> Chosen:
         check_name("method", method, METHODS)
         name, config = method, METHODS[method].config()
     else:
-        names = [name for name, entry in METHODS.items() if type(method) is entry.config]
-        if not names:
+        found = next((name for name in METHODS if type(method) is METHODS[name].config), None)
+        if found is None:
             raise TypeError(
                 f"method is {type(method).__name__}; give a name ({', '.join(METHODS)}), "
                 "a method's Config, or for jaxcs.attack a function (kspace, mask, maps)"
             )
-        name, config = names[0], method
+        name, config = found, method
     entry = METHODS[name]
     if not entry.trained:
         if weights is not None:
@@ -114,11 +115,21 @@ def check_function(function: Function, measurement: Measurement) -> tuple[int, i
             f"reconstruct fails while JAX traces it or its gradient: {type(error).__name__}: {said}; "
             "what is written in PyTorch goes through jaxcs.interop.from_torch"
         ) from error
-    if not isinstance(found, jax.ShapeDtypeStruct):
-        raise TypeError(f"reconstruct returns {type(found).__name__}; return the magnitude image (ny, nx)")
-    if found.ndim != 2 or not jnp.issubdtype(found.dtype, jnp.floating):
-        raise TypeError(f"reconstruct returns {found.dtype} of {found.shape}; return the real magnitude image (ny, nx)")
+    problem = image_problem(found)
+    if problem is not None:
+        raise TypeError(f"reconstruct {problem}")
     return found.shape[0], found.shape[1]
+
+
+def image_problem(found: Any) -> str | None:
+    """Say what is wrong with what a user's function returned for an image, or return None."""
+    if not isinstance(found, jax.Array | jax.ShapeDtypeStruct | np.ndarray | np.generic):
+        return f"returns {type(found).__name__}; return an array, the magnitude image (ny, nx)"
+    if not jnp.issubdtype(found.dtype, jnp.floating):
+        return f"returns {found.dtype} values; return the magnitude image, of floating point"
+    if found.ndim != 2:
+        return f"returns an array of {found.shape}; return the magnitude image (ny, nx)"
+    return None
 
 
 def _takes_maps(function: Function) -> bool:

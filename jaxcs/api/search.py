@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from jaxcs.api.methods import Chosen
-from jaxcs.attacks import ATTACKS
+from jaxcs.attacks import ATTACKS, own
 from jaxcs.attacks.defaults import Search, attack_named, default_attack
 from jaxcs.names import check_name
 from jaxcs.threats import CHANGES
@@ -27,11 +27,18 @@ def search_of(method: Any, victim: Chosen, threat: str, loss: str, steps: int | 
         else:
             search = attack_named(method, victim.method, kind)
     else:
-        names = [name for name, entry in ATTACKS.items() if type(method) is entry.config]
-        if not names:
-            raise TypeError(f"method is {type(method).__name__}; give the name of an attack or its Config")
-        search = Search(names[0], method)
-    name, sees = search.name, ATTACKS[search.name].sees
+        found = next((name for name in ATTACKS if type(method) is ATTACKS[name].config), None)
+        if found is not None:
+            search = Search(found, method)
+        elif callable(method):
+            entry = own.entry_of(method)
+            search = Search(getattr(method, "__name__", type(method).__name__), entry.config(), entry)
+        else:
+            raise TypeError(
+                f"method is {type(method).__name__}; give the name of an attack, its Config or a function "
+                f"{own.SIGNATURE}"
+            )
+    name, sees = search.name, search.kind.sees
     if sees in ("residual", "objective") and loss != "nmse":
         raise ValueError(f"loss {loss!r}: {name} drives up squared errors alone; use scout, apgd or pgd")
     if name == "grid" and threat != "rotation":
@@ -51,5 +58,5 @@ def search_of(method: Any, victim: Chosen, threat: str, loss: str, steps: int | 
             raise ValueError(f"{field.removeprefix('n_')}: {name} has no such setting; leave it out")
         if value < 1:
             raise ValueError(f"{field.removeprefix('n_')} is {value}; it must be at least 1")
-        search = Search(name, replace(search.config, **{field: value}))
+        search = search._replace(config=replace(search.config, **{field: value}))
     return search

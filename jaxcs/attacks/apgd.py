@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxcs.attacks.base import AttackResult, Best, Loss, Path, PathAttack, keep_best, path_of, restarted
+from jaxcs.attacks.base import AttackEntry, AttackResult, Best, Loss, Path, PathAttack, keep_best, path_of, restarted
 from jaxcs.complex import l2_norm
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
@@ -123,3 +123,6 @@ def climb(config: Config, path: Path, threat: Threat, start: Array) -> AttackRes
     first = _State(start, start, infinity, best, size, jnp.int32(0), size, -infinity, path.first)
     last, (losses, norms) = jax.lax.scan(step, first, (jnp.asarray(alphas), jnp.asarray(periods)))
     return AttackResult(last.best.point[0], last.best.loss, losses, norms[0], last.best.loss)
+
+
+ATTACK = AttackEntry(Config, build, sees="path")

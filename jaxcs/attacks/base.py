@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -115,6 +116,26 @@ class JointAttack(Protocol):
             threat: the threat set.
         """
         ...
+
+
+class AttackEntry(NamedTuple):
+    """An attack in the registry.
+
+    Attributes:
+        config: class of its configuration.
+        build: builds the attack from a configuration.
+        presets: named configurations.
+        sees: what the attack needs of the method: its "loss"; the loss along a "path" of perturbations; the "residual",
+            whose squared norm is the loss; or the method's "objective", which not every method has.
+        searches: whether it evaluates the method to find its perturbation, and may therefore search on a cheaper
+            method.
+    """
+
+    config: type[Any]
+    build: Callable[[Any], Any]
+    presets: Mapping[str, Any] = MappingProxyType({})
+    sees: Literal["loss", "path", "residual", "objective"] = "loss"
+    searches: bool = True
 
 
 class Best(NamedTuple):

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from jaxcs.attacks import ATTACKS, apgd, pgd, scout
+from jaxcs.attacks import ATTACKS, AttackEntry, apgd, pgd, scout
 from jaxcs.recon import Method
 
 
 class Search(NamedTuple):
-    """An attack of the registry.
+    """An attack with its configuration.
 
     Attributes:
-        name: its name in `ATTACKS`.
+        name: its name in `ATTACKS`, or that of a function.
         config: its configuration.
+        entry: the entry of a function, None for the attacks of `ATTACKS`.
     """
 
     name: str
     config: Any
+    entry: AttackEntry | None = None
+
+    @property
+    def kind(self) -> AttackEntry:
+        """Its entry."""
+        return ATTACKS[self.name] if self.entry is None else self.entry
 
 
 def default_attack(method: Method, threat: str = "noise") -> Search:

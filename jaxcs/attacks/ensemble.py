@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks import apgd, grid, momentum, noise, padam, pgd, region, spectral, spsa
-from jaxcs.attacks.base import AttackResult, Residual, ResidualAttack, squared_norm, strongest
+from jaxcs.attacks.base import AttackEntry, AttackResult, Residual, ResidualAttack, squared_norm, strongest
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
@@ -61,3 +61,6 @@ def build(config: Config) -> ResidualAttack:
         return strongest(jax.tree.map(lambda *leaves: jnp.stack(leaves), *alike))
 
     return attack
+
+
+ATTACK = AttackEntry(Config, build, sees="residual")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Loss
+from jaxcs.attacks.base import Attack, AttackEntry, AttackResult, Loss
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
@@ -41,3 +41,6 @@ def build(config: Config) -> Attack:
         return AttackResult(deltas[worst], losses[worst], losses, slope, losses[worst][None])
 
     return attack
+
+
+ATTACK = AttackEntry(Config, build)

@@ -26,10 +26,12 @@ class ImageLoss(NamedTuple):
     Attributes:
         rows: (image, reference, data_range) -> the share of each row (ny,); an attack maximises their sum.
         value: (sum, reference) -> the error in its units, which grows with the sum.
+        goal: what an attack drives up, in words.
     """
 
     rows: Callable[[Array, Array, Array], Float[Array, "ny"]]
     value: Callable[[Array, Array], Float[Array, ""]]
+    goal: str
 
     def __call__(self, image: Array, reference: Array, data_range: Array) -> Float[Array, ""]:
         """Return the error in its units."""
@@ -64,9 +66,11 @@ def _as_it_is(total: Array, reference: Array) -> Array:
 # and `max_error`, the 8-norm, which is smooth and at least as large as the largest error.
 LOSSES: Mapping[str, ImageLoss] = MappingProxyType(
     {
-        "nmse": ImageLoss(_squared, lambda total, reference: total / jnp.sum(reference**2)),
-        "ssim": ImageLoss(_dissimilar, _as_it_is),
-        "row_error": ImageLoss(_relative, _as_it_is),
-        "max_error": ImageLoss(_power, lambda total, reference: total ** (1 / _ORDER)),
+        "nmse": ImageLoss(_squared, lambda total, reference: total / jnp.sum(reference**2), "squared error"),
+        "ssim": ImageLoss(_dissimilar, _as_it_is, "loss of SSIM"),
+        "row_error": ImageLoss(_relative, _as_it_is, "squared error, each row relative to its own energy,"),
+        "max_error": ImageLoss(
+            _power, lambda total, reference: total ** (1 / _ORDER), "error of a pixel (by the 8-norm)"
+        ),
     }
 )

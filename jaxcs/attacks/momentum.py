@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcs.attacks.base import AttackResult, Residual, ResidualAttack, squared_norm
+from jaxcs.attacks.base import AttackEntry, AttackResult, Residual, ResidualAttack, squared_norm
 from jaxcs.attacks.spectral import singular_pair
 from jaxcs.complex import l2_norm, value_and_ascent
 from jaxcs.threats.balls import Threat
@@ -201,3 +201,6 @@ def _constants(config: Config, key: Key, residual: Residual, threat: Threat) -> 
     near = replace(threat, radius=_NEAR * threat.radius)
     largest, _ = singular_pair(residual, near, near.random(key), _POWER_ITERATIONS)
     return config.penalty * largest**2, _AUTOMATIC * (1 - config.decay) / largest**2
+
+
+ATTACK = AttackEntry(Config, build, PRESETS, sees="residual")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Loss
+from jaxcs.attacks.base import Attack, AttackEntry, AttackResult, Loss
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
@@ -28,3 +28,6 @@ def build(config: Config) -> Attack:
         return AttackResult(delta, value, value[None], jnp.zeros((), jnp.float32), value[None])
 
     return attack
+
+
+ATTACK = AttackEntry(Config, build, searches=False)

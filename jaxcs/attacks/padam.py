@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, entry_size, keep_best, restarted
+from jaxcs.attacks.base import Attack, AttackEntry, AttackResult, Best, Loss, entry_size, keep_best, restarted
 from jaxcs.complex import l2_norm, value_and_ascent
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
@@ -103,3 +103,6 @@ def _parts(z: Array) -> tuple[Array, ...]:
 
 def _whole(parts: tuple[Array, ...]) -> Array:
     return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
+
+
+ATTACK = AttackEntry(Config, build, PRESETS)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Best, Delta, Loss, keep_best, restarted
+from jaxcs.attacks.base import Attack, AttackEntry, AttackResult, Best, Delta, Loss, keep_best, restarted
 from jaxcs.complex import l2_norm, value_and_ascent
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
@@ -64,3 +64,6 @@ def build(config: Config) -> Attack:
         return restarted(lambda start: climb(loss, threat, start), key, threat, start, config.restarts)
 
     return attack
+
+
+ATTACK = AttackEntry(Config, build)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Loss
+from jaxcs.attacks.base import Attack, AttackEntry, AttackResult, Loss
 from jaxcs.complex import l2_norm, value_and_ascent
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
@@ -62,3 +62,6 @@ def _unit(x: Array) -> Array:
     """x / ||x||, and 0 at 0."""
     size = l2_norm(x)
     return x * jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)
+
+
+ATTACK = AttackEntry(Config, build, PRESETS)

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxcs.attacks.base import AttackResult, Loss, Path, PathAttack, path_of, restarted
+from jaxcs.attacks.base import AttackEntry, AttackResult, Loss, Path, PathAttack, path_of, restarted
 from jaxcs.complex import abs2, l2_norm, safe_sqrt
 from jaxcs.fourier import from_rows, to_rows
 from jaxcs.threats.balls import Threat
@@ -150,3 +150,6 @@ def _centred(rows: Float[Array, "row"], ny: int) -> Float[Array, "ny"]:
     """The rows of a crop, padded to the rows of the whole image about its centre."""
     before = (ny - rows.size) // 2
     return jnp.pad(rows, (before, ny - rows.size - before))
+
+
+ATTACK = AttackEntry(Config, build, sees="path")

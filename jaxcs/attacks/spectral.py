@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcs.attacks.base import AttackResult, Delta, Residual, ResidualAttack, squared_norm
+from jaxcs.attacks.base import AttackEntry, AttackResult, Delta, Residual, ResidualAttack, squared_norm
 from jaxcs.complex import l2_norm
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
@@ -87,3 +87,6 @@ def _product(residual: Residual, zero: Delta) -> Callable[[Delta], Array]:
         return lambda delta: (residual(_DIFFERENCE * delta) - residual(-_DIFFERENCE * delta)) / (2 * _DIFFERENCE)
     linear: Callable[[Delta], Array] = jax.linearize(residual, zero)[1]
     return linear
+
+
+ATTACK = AttackEntry(Config, build, sees="residual")

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.attacks.base import Attack, AttackResult, Best, Loss, entry_size, keep_best
+from jaxcs.attacks.base import Attack, AttackEntry, AttackResult, Best, Loss, entry_size, keep_best
 from jaxcs.complex import l2_norm
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
@@ -72,3 +72,6 @@ def build(config: Config) -> Attack:
         return AttackResult(last.best.point, last.best.loss, losses, norms[0], last.best.loss[None])
 
     return attack
+
+
+ATTACK = AttackEntry(Config, build)

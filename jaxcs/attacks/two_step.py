@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxcs.attacks.base import AttackResult, JointAttack
+from jaxcs.attacks.base import AttackEntry, AttackResult, JointAttack
 from jaxcs.complex import abs2, l2_norm
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key, Kspace, Variational
@@ -122,3 +122,6 @@ def build(config: Config) -> JointAttack:
         return AttackResult(last.delta, -values[-1], -values, blind, -values[-1:])
 
     return attack
+
+
+ATTACK = AttackEntry(Config, build, PRESETS, sees="objective", searches=False)

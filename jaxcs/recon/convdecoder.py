@@ -56,3 +56,5 @@ PRESETS = {
     # The network of the original publication (arXiv:2007.02471).
     "original": replace(_PAPER, n_steps=20000, channels=160, in_rows=8, in_columns=4),
 }
+
+METHOD = untrained.method(Config, PRESETS, network)

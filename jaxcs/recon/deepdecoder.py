@@ -45,3 +45,5 @@ PRESETS = {
         n_steps=25000, learning_rate=0.008, channels=368, layers=10, in_rows=16, in_columns=16, gradient="truncated"
     ),
 }
+
+METHOD = untrained.method(Config, PRESETS, network)

@@ -41,3 +41,5 @@ PRESETS = {
     # The comparison of arXiv:2007.02471.
     "original": Config(n_steps=20000, learning_rate=0.008, channels=256, scales=8, gradient="truncated"),
 }
+
+METHOD = untrained.method(Config, PRESETS, network)

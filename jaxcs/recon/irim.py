@@ -15,7 +15,7 @@ from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.nets.irim import irim
 from jaxcs.nets.net import Net
 from jaxcs.recon.checks import check_at_least
-from jaxcs.recon.predicted import reconstructor
+from jaxcs.recon.predicted import method, reconstructor
 from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
 # Largest side of the central image from which the scale is taken [pixels], and the published code's addition to the
@@ -102,3 +102,6 @@ def scale(coils: Array) -> Float[Array, ""]:
 
 def _net(config: Config) -> Net:
     return irim(config.steps, config.width, config.hidden, config.strides, config.most_coils)
+
+
+METHOD = method(Config, build, PRESETS, predict, needs_maps=NEEDS_MAPS)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
 from jaxcs.recon.checks import checked
+from jaxcs.recon.method import Method
 from jaxcs.types import Key, Magnitude, Measurement, Params, Predict, Reconstructor
 
 
@@ -18,3 +20,15 @@ def reconstructor(init: Callable[[Key], Params], predict: Predict, *, needs_maps
         return predict(params, measurement).image
 
     return Reconstructor(init=init, apply=jax.jit(checked(apply, needs_maps=needs_maps, trained=True)))
+
+
+def method(
+    config: type[Any],
+    build: Callable[[Any], Reconstructor],
+    presets: dict[str, Any],
+    predict: Callable[[Any], Predict],
+    *,
+    needs_maps: bool,
+) -> Method:
+    """Make the entry of a trained network that gives an image and coil images."""
+    return Method(config, build, presets, trained=True, uses_maps=lambda config: needs_maps, predict=predict)

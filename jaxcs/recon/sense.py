@@ -14,6 +14,7 @@ from jaxcs.operators import Sense
 from jaxcs.operators.matrices import eigh
 from jaxcs.operators.row_inverse import RowInverse, row_inverse, row_matrices
 from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.recon.method import Method, by_solver
 from jaxcs.recon.row_split import by_rows
 from jaxcs.recon.staged import staged
 from jaxcs.solvers import cg, hermitian_solve
@@ -117,3 +118,6 @@ def worst_case(config: Config, maps: Maps, mask: Mask) -> WorstCase:
 def build(config: Config) -> Reconstructor:
     """Build the method |x|, with x from `solve`."""
     return staged(partial(prepare, config), partial(solve, config))
+
+
+METHOD = Method(Config, build, {}, without_inverse=by_solver("cg"))

@@ -12,6 +12,7 @@ when their error rises.  The last weights and all data y give the image.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -21,8 +22,9 @@ from jaxtyping import Array, Bool
 
 from jaxcs.recon import unet_complex, varnet
 from jaxcs.recon.checks import check_at_least, check_choice, checked
+from jaxcs.recon.method import Method, Surrogate
 from jaxcs.recon.self_supervision import misfit, withhold, withhold_as_published
-from jaxcs.recon.untrained import OPTIMISERS, Surrogate
+from jaxcs.recon.untrained import OPTIMISERS
 from jaxcs.solvers.fit import Fit, Iterate, Losses, Stop, fit
 from jaxcs.types import Key, Kspace, Magnitude, Mask, Measurement, Params, Predict, Reconstructor
 
@@ -208,3 +210,21 @@ def rising(window: int) -> Stop:
         return (steps >= _WINDOWS * window) & (late > early)
 
     return stop
+
+
+def _method(config: type[Any], presets: dict[str, Any], network: Network, weights_of: str) -> Method:
+    """Make the method that fits a network, given as the file of the network's method."""
+    return Method(
+        config,
+        partial(build, network),
+        presets,
+        trained=True,
+        surrogate=partial(surrogate, network),
+        fitted=True,
+        weights_of=weights_of,
+        uses_maps=lambda config: bool(network.NEEDS_MAPS),
+    )
+
+
+UNET = _method(UnetConfig, UNET_PRESETS, unet_complex, "unet_complex")
+VARNET = _method(VarnetConfig, VARNET_PRESETS, varnet, "varnet")

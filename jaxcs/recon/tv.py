@@ -18,6 +18,7 @@ from jaxcs.operators.row_inverse import RowInverse, row_inverse
 from jaxcs.prox import project_ball
 from jaxcs.recon import row_split
 from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.recon.method import Method, by_solver, looser
 from jaxcs.recon.staged import staged
 from jaxcs.solvers import primal_dual
 from jaxcs.solvers.douglas_rachford import Prox, Split
@@ -164,3 +165,6 @@ def objective(config: Config, measurement: Measurement, x: Image) -> Array:
 def build(config: Config) -> Reconstructor:
     """Build the method |x|, with x from `solve`."""
     return staged(partial(prepare, config), partial(solve, config), partial(follow, config))
+
+
+METHOD = Method(Config, build, {}, searched=looser, without_inverse=by_solver("primal_dual"))

@@ -12,6 +12,7 @@ from jaxcs.complex import root_sum_of_squares, safe_sqrt
 from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.nets.unet import unet
 from jaxcs.recon.checks import check_at_least, checked
+from jaxcs.recon.method import Method
 from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
 
 # fastMRI divides by the standard deviation plus this epsilon, and clamps the result.
@@ -81,3 +82,6 @@ def network_input(config: Config, measurement: Measurement) -> tuple[Magnitude, 
 def clamped_fraction(config: Config, measurement: Measurement) -> Float[Array, ""]:
     """Compute the fraction of pixels that the clamp cuts off, and at which the network is blind to changes [-]."""
     return jnp.mean(jnp.abs(network_input(config, measurement)[0]) > _CLAMP, dtype=jnp.float32)
+
+
+METHOD = Method(Config, build, PRESETS, trained=True, clamped=clamped_fraction, uses_maps=lambda config: False)

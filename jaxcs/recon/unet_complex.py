@@ -23,7 +23,7 @@ from jaxcs.complex import abs2, magnitude, safe_sqrt
 from jaxcs.nets.varnet import calibration_region, norm_unet
 from jaxcs.operators import Sense
 from jaxcs.recon.checks import check_at_least
-from jaxcs.recon.predicted import reconstructor
+from jaxcs.recon.predicted import method, reconstructor
 from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
 # Magnitudes below about this share of the root mean square are faint [-].
@@ -92,3 +92,6 @@ def phase_of(image: Array) -> Array:
     moved = image + _FAINT * safe_sqrt(jnp.mean(abs2(image)))
     size = magnitude(moved)
     return jnp.where(size > 0, moved / jnp.where(size > 0, size, 1), 1)
+
+
+METHOD = method(Config, build, PRESETS, predict, needs_maps=NEEDS_MAPS)

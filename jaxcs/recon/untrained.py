@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -24,6 +25,7 @@ from jaxcs.complex import abs2, l2_norm, root_sum_of_squares
 from jaxcs.fourier import fft2c, ifft2c
 from jaxcs.nets.net import UntrainedNet
 from jaxcs.recon.checks import check_at_least, check_choice, checked
+from jaxcs.recon.method import Method, Surrogate
 from jaxcs.solvers.fit import Fit, Iterate, Losses, fit
 from jaxcs.types import (
     Key,
@@ -93,19 +95,6 @@ class FitConfig:
 MakeNet = Callable[[Any, tuple[int, int], int], UntrainedNet]
 
 
-class Surrogate(NamedTuple):
-    """A cheaper method on which an attack searches, in place of the method on which it is scored.
-
-    Attributes:
-        start: (parameters of the original method, measurement, key) -> parameters of the surrogate, computed once from
-            the clean data.
-        method: the method that is differentiated.
-    """
-
-    start: Callable[[Params, Measurement, Key], Params]
-    method: Reconstructor
-
-
 class _Problem(NamedTuple):
     """The arrays that a fit depends on.
 
@@ -140,6 +129,25 @@ class _Fitting(NamedTuple):
     first: Params
     draw: Callable[[_Problem, Params], Kspace]
     unit: Array
+
+
+def method(config: type[Any], presets: dict[str, Any], make: MakeNet) -> Method:
+    """Make the method of an un-trained network.
+
+    Args:
+        config: class of its configuration.
+        presets: named configurations.
+        make: (configuration, (ny, nx), outputs) -> the network.
+    """
+    return Method(
+        config,
+        partial(build, make),
+        presets,
+        surrogate=partial(surrogate, make),
+        variational=partial(variational, make),
+        fitted=True,
+        uses_maps=lambda config: bool(config.coils == "maps"),
+    )
 
 
 def build(make: MakeNet, config: FitConfig) -> Reconstructor:

@@ -8,7 +8,7 @@ from jaxcs.complex import root_sum_of_squares
 from jaxcs.nets.net import Net
 from jaxcs.nets.varnet import varnet_coils
 from jaxcs.recon.checks import check_at_least
-from jaxcs.recon.predicted import reconstructor
+from jaxcs.recon.predicted import method, reconstructor
 from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
 # Whether coil maps are needed from outside.
@@ -76,3 +76,6 @@ def _net(config: Config) -> Net:
     return varnet_coils(
         config.cascades, config.channels, config.pools, config.sens_channels, config.sens_pools, config.centre
     )
+
+
+METHOD = method(Config, build, PRESETS, predict, needs_maps=NEEDS_MAPS)

@@ -9,6 +9,7 @@ import jax
 from jaxcs.complex import magnitude
 from jaxcs.operators import Sense
 from jaxcs.recon.checks import checked
+from jaxcs.recon.method import Method
 from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
 
 
@@ -26,3 +27,6 @@ def build(config: Config) -> Reconstructor:
         return magnitude(Sense(measurement.maps, measurement.mask).adjoint(measurement.kspace))
 
     return Reconstructor(init=lambda key: {}, apply=jax.jit(checked(apply, needs_maps=True)))
+
+
+METHOD = Method(Config, build, {})

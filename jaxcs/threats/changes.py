@@ -33,12 +33,14 @@ class Change(NamedTuple):
         moves_object: whether the true image changes as well; otherwise the change is an error of the scan.
         threat: (epsilon, whole k-space, maps, mask) -> the ball of parameters.
         apply: (whole k-space, maps, parameters) -> the changed k-space, and the maps that the method is given.
+        maps_stay: whether the maps that the method is given are those of the unchanged scan.
     """
 
     unit: str
     moves_object: bool
     threat: Callable[[Float[Array, ""], Kspace, Maps, Mask], Threat]
     apply: Callable[[Kspace, Maps, Array], tuple[Kspace, Maps]]
+    maps_stay: bool = False
 
 
 def _ball(shape: tuple[int, ...]) -> Callable[[Array, Array, Array, Array], Threat]:
@@ -190,11 +192,9 @@ def _phase_threat(epsilon: Array, kspace: Kspace, maps: Maps, mask: Mask) -> Thr
     return Threat(epsilon * jnp.sqrt(jnp.sum(measured, dtype=jnp.float32)), measured, real=True)
 
 
-CHANGES: dict[str, Change] = {
-    "shift": Change("pixels", True, _ball((2,)), shift),
-    "rotation": Change("degrees", True, _ball((1,)), rotation),
-    "deformation": Change("pixels (root mean square)", True, _ball((2, _MODES, _MODES)), deformation),
-    "bias": Change("root mean square of the logarithm of the field", True, _bias_threat, bias),
-    "maps": Change("the norm of the maps' error over that of the maps", False, _map_threat, map_error),
-    "phase": Change("radians (root mean square over the measured lines)", False, _phase_threat, phase_drift),
-}
+SHIFT = Change("pixels", True, _ball((2,)), shift)
+ROTATION = Change("degrees", True, _ball((1,)), rotation)
+DEFORMATION = Change("pixels (root mean square)", True, _ball((2, _MODES, _MODES)), deformation)
+BIAS = Change("root mean square of the logarithm of the field", True, _bias_threat, bias, maps_stay=True)
+MAPS = Change("the norm of the maps' error over that of the maps", False, _map_threat, map_error)
+PHASE = Change("radians (root mean square over the measured lines)", False, _phase_threat, phase_drift, maps_stay=True)

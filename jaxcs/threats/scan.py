@@ -9,19 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.coils.espirit import EspiritConfig, espirit
-from jaxcs.complex import l2_norm, root_sum_of_squares
+from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c, image_crop
-from jaxcs.operators import Sense
-from jaxcs.threats import balls
+from jaxcs.threats import CHANGES, NORMS
 from jaxcs.threats.balls import Threat
-from jaxcs.threats.changes import CHANGES
 from jaxcs.types import Measurement, SliceData
 
 MapsKept = Literal["fixed", "reestimated"]
-# Sets of additive perturbations; all but the last two are those of `_BALLS`.
-NORMS = ("measured", "kspace", "per_coil", "whitened", "image")
-_BALLS = {"measured": balls.measured, "kspace": balls.whole_kspace, "per_coil": balls.per_coil}
-_MAPS_STAY = ("noise", "bias", "phase")
 
 
 class Scan(NamedTuple):
@@ -58,17 +52,12 @@ def build(
         maps: "fixed" at the maps of the slice, or "reestimated" from the perturbed data.
         calibration: (rows, columns) of the fully sampled centre from which maps are estimated, if they are.
     """
-    change = CHANGES.get(threat)
+    change, noise = CHANGES.get(threat), NORMS[norm]
 
     def allowed(data: SliceData, epsilon: Array) -> Threat:
         if change is not None:
             return change.threat(epsilon, data.kspace, data.maps, data.mask)
-        if norm == "image":
-            # The norm of the truth: no other image at hand is untouched by every method.
-            return balls.image(epsilon, l2_norm(data.target), data.maps.shape[1:])
-        if norm == "whitened":
-            return balls.whitened(epsilon, data.kspace, data.mask, data.noise)
-        return _BALLS[norm](epsilon, data.kspace, data.mask)
+        return noise.ball(data, epsilon)
 
     def nothing(data: SliceData) -> Array:
         ball = allowed(data, jnp.zeros((), jnp.float32))
@@ -80,11 +69,7 @@ def build(
             # Samples that were never acquired stay unknown; otherwise the truth would hold data that no mask can
             # measure.
             return jnp.where(jnp.any(data.kspace != 0, axis=(0, 1)), kspace, 0), told
-        if norm == "image":
-            delta = Sense(data.maps, data.mask).forward(delta)
-        elif norm == "whitened":
-            delta = jnp.einsum("ij,jyx->iyx", data.noise, delta)
-        return data.kspace + delta, data.maps
+        return data.kspace + noise.enters(data, delta), data.maps
 
     def measure(data: SliceData, delta: Array) -> Measurement:
         kspace, told = changed(data, delta)
@@ -101,4 +86,5 @@ def build(
         image = root_sum_of_squares(ifft2c(changed(data, delta)[0]))
         return image_crop(image, (data.target.shape[0], data.target.shape[1]))
 
-    return Scan(allowed, nothing, measure, truth, maps == "fixed" and threat in _MAPS_STAY, threat == "noise")
+    maps_stay = maps == "fixed" and (change is None or change.maps_stay)
+    return Scan(allowed, nothing, measure, truth, maps_stay, change is None)

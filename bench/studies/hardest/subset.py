@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from bench.plan.catalogue import PHANTOMS
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.forms import shown
 from bench.record.reading import understanding
@@ -17,6 +16,7 @@ from bench.slices.shifting import shifted_reader
 from data_prep import phantom
 from data_prep.cases import Case, InputError
 from data_prep.files import list_cases
+from jaxcs.catalogue import PHANTOMS
 from jaxcs.fourier import centre_slice
 from jaxcs.names import printable
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.plan.catalogue import NETWORKS, PHANTOMS, TEST_TIME
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.forms import table, text
@@ -21,6 +20,7 @@ from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
 from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fields
 from bench.studies.shift.runs import method_of, one_run
 from bench.studies.tuning.tuned_file import read_tuned
+from jaxcs.catalogue import NETWORKS, PHANTOMS, TEST_TIME
 
 # Default number of phantom images, and how many times as many are searched for hard images.
 _IMAGES, _MORE = 10, 4

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bench.findings.published import ANATOMY, DATASET, HARD_FOR_ALL
+from jaxcs.catalogue import METHODS, UNTRAINED
 
 # The ICML 2021 paper says this about every natural shift that it studies.
 _PARALLEL = "the points of all methods lie on a line parallel to y = x"
@@ -28,23 +29,10 @@ class Variant(NamedTuple):
 
 # Groups are those of the paper's Fig. 2; its variants of trained networks (Tables 1 and 2) come by --weights.
 VARIANTS: dict[str, Variant] = {
-    "zero_filled": Variant("zero_filled", "linear"),
-    "sense": Variant("sense", "linear"),
-    "l1": Variant("l1", "sparsity"),
-    "l1-fourier": Variant("l1", "sparsity", (("basis", "fourier"),)),
-    "l1-dct": Variant("l1", "sparsity", (("basis", "dct"),)),
-    "tv": Variant("tv", "sparsity"),
-    "unet": Variant("unet", "unet"),
-    "varnet": Variant("varnet", "varnet"),
-    "irim": Variant("irim", "irim"),
-    "unet_complex": Variant("unet_complex", "unet"),
-    "ttt_unet": Variant("ttt_unet", "test-time training"),
-    "ttt_varnet": Variant("ttt_varnet", "test-time training"),
     # As in --method all of bench.attack: a third of the default's steps, 0.5 dB less accurate.
-    "convdecoder": Variant("convdecoder", "un-trained", (("n_steps", "200"),)),
-    "deepdecoder": Variant("deepdecoder", "un-trained", (("n_steps", "200"),)),
-    "dip": Variant("dip", "un-trained", (("n_steps", "200"),)),
-}
+    name: Variant(name, line.family, (("n_steps", "200"),) if name in UNTRAINED else ())
+    for name, line in METHODS.items()
+} | {f"l1-{basis}": Variant("l1", METHODS["l1"].family, (("basis", basis),)) for basis in ("fourier", "dct")}
 DEFAULT_VARIANTS = ("l1", "l1-fourier", "l1-dct", "tv", "unet", "varnet", "convdecoder")
 # Method that selects the hard images by default; it is excluded from that comparison.
 FILTER = "sense"

@@ -1,0 +1,290 @@
+"""The flags of bench.attack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bench.plan.like import LIKE
+from bench.plan.several import SEVERAL
+from bench.plan.shards import WHOLE
+from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of, shard
+from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_settings, add_shift
+from bench.shell.repeating import add_config
+from jaxcs.catalogue import (
+    ATTACK_GROUP,
+    ATTACKS,
+    CHANGES,
+    LOSSES,
+    METHOD_GROUP,
+    METHODS,
+    NETWORKS,
+    NORMS,
+    AttackLine,
+    MethodLine,
+    installed,
+)
+
+# Flags that decide no number, and may stand beside --resume.
+BESIDE_RESUME = ("--resume", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
+# The weights decide the configuration of other methods.
+_FREE = {name: line for name, line in METHODS.items() if name not in NETWORKS}
+_PRESETS = tuple(dict.fromkeys(preset for line in _FREE.values() for preset in line.presets))
+_SLOW = tuple(name for name, line in METHODS.items() if line.slow)
+
+
+def _one_of_or_of_package(choices: tuple[str, ...], group: str) -> Callable[[str], str]:
+    """A type for one of `choices`, or if installed packages add something, any name."""
+    known = one_of(choices)
+    return lambda text: text if text not in choices and installed(group) else known(text)
+
+
+def _one_of_or_own(choices: tuple[str, ...], group: str) -> Callable[[str], str]:
+    """A type for one of `choices`, a name that an installed package adds, or MODULE:FUNCTION."""
+
+    def parse(text: str) -> str:
+        if text in choices or ":" in text:
+            return text
+        return one_of((*choices, *installed(group)))(text)
+
+    return parse
+
+
+def _presets(lines: Mapping[str, MethodLine | AttackLine]) -> str:
+    """The presets of all lines that have some, each beside the names that have the same."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for name, line in lines.items():
+        if line.presets:
+            names.setdefault(line.presets, []).append(name)
+    return "; ".join(f"{', '.join(presets)} ({', '.join(of)})" for presets, of in names.items())
+
+
+def _sizes() -> str:
+    """The sizes of noise if none are given, in words."""
+    usual = MethodLine("").eps
+    names: dict[tuple[float, ...], list[str]] = {}
+    for name, line in METHODS.items():
+        if line.eps != usual:
+            names.setdefault(line.eps, []).append(name)
+    others = ", and ".join(f"{_spaced(eps)} for {', '.join(of)}" for eps, of in names.items())
+    return f"{_spaced(usual)} if not given, but {others}"
+
+
+def _spaced(eps: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" for value in eps)
+
+
+def _units() -> str:
+    """The units of changes in words."""
+    names: dict[str, list[str]] = {}
+    for name, line in CHANGES.items():
+        names.setdefault(line.unit, []).append(name)
+    return "; ".join(f"{', '.join(of)} [{unit}]" for unit, of in names.items())
+
+
+def parser() -> Parser:
+    """The command's arguments."""
+    top = Parser(
+        prog="python -m bench.attack",
+        examples=(
+            "--method l1 --limit 2 --eps 0.02 0.05",
+            "--method unet --victims l1 --data brain/ --output runs/brain",
+            "--config runs/RUN/run.json --method tv",
+        ),
+        description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
+        "gradients through the whole method, and set it beside noise of equal norm.",
+        epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
+        "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; what was stopped "
+        "goes on with --resume.",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    what = top.add_argument_group("what")
+    add_config(what)
+    what.add_argument(
+        "--method",
+        type=_one_of_or_own((*METHODS, *SEVERAL), METHOD_GROUP),
+        default="l1",
+        metavar="NAME",
+        help=f"one of {', '.join(METHODS)}; {'; '.join(f'{name} = {words}' for name, words in SEVERAL.items())}; a "
+        "method that an installed package adds; or MODULE:FUNCTION of your own, see docs/how-to/own-reconstruction.md",
+    )
+    what.add_argument(
+        "--victims",
+        type=_one_of_or_own((*METHODS, "all"), METHOD_GROUP),
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="methods that are also scored under each perturbation; all = those of --method all",
+    )
+    what.add_argument(
+        "--preset",
+        type=_one_of_or_of_package(_PRESETS, METHOD_GROUP),
+        metavar="NAME",
+        help=f"named configuration of the method: {_presets(_FREE)}",
+    )
+    add_settings(
+        what,
+        "change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct; "
+        "of several methods as l1.lam=0.005",
+    )
+    what.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the name of "
+        "shipped ones; if not given, the shipped ones for the phantom, or for --data those trained on T2 brains",
+    )
+    attack = top.add_argument_group("attack")
+    attack.add_argument(
+        "--like",
+        type=one_of(tuple(LIKE)),
+        metavar="PAPER",
+        help=f"a published protocol, where no other flag says otherwise: one of {', '.join(LIKE)}",
+    )
+    attack.add_argument(
+        "--attack",
+        type=_one_of_or_own((*ATTACKS, "rotation"), ATTACK_GROUP),
+        metavar="NAME",
+        help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; an attack that an installed package "
+        "adds; or MODULE:FUNCTION of your own, see docs/how-to/own-attack.md; if not given, scout, or apgd for "
+        "networks, what fits a network, and --threat",
+    )
+    attack.add_argument(
+        "--attack-preset",
+        metavar="NAME",
+        help=f"named configuration of the attack: {_presets(ATTACKS)}",
+    )
+    attack.add_argument(
+        "--threat",
+        type=one_of(("noise", *CHANGES)),
+        metavar="NAME",
+        help=f"what is perturbed: noise = the data, see --norm; or a change of the scan: {', '.join(CHANGES)}; "
+        "noise if not given",
+    )
+    attack.add_argument(
+        "--eps",
+        type=number(0),
+        nargs="+",
+        metavar="E",
+        help=f"sizes of the perturbation: of noise relative to what --norm names [-], {_sizes()}; "
+        f"of changes: {_units()}",
+    )
+    attack.add_argument(
+        "--norm",
+        type=one_of(tuple(NORMS)),
+        metavar="SET",
+        help="the set of perturbations, all in the l2 norm: "
+        f"{'; '.join(f'{name} = {line.words}' for name, line in NORMS.items())}; measured if not given, or image for "
+        "momentum",
+    )
+    attack.add_argument(
+        "--steps", type=integer(1), metavar="N", help="gradient steps per epsilon; as the attack has it if not given"
+    )
+    attack.add_argument(
+        "--step-size",
+        type=number(0, open_low=True),
+        metavar="S",
+        help="step in units of the radius; as the attack has it if not given",
+    )
+    attack.add_argument(
+        "--restarts",
+        type=integer(1),
+        metavar="N",
+        help="starts per epsilon, of which the strongest is kept; as the attack has it if not given",
+    )
+    attack.add_argument(
+        "--region",
+        type=integer(0),
+        nargs=4,
+        metavar=("Y", "X", "ROWS", "COLUMNS"),
+        help="box of the image [pixels] that is scored, and that the attack looks at",
+    )
+    attack.add_argument(
+        "--aim",
+        type=one_of(("image", "region")),
+        metavar="A",
+        help="with --region, what the attack looks at: image or region; region if not given",
+    )
+    attack.add_argument(
+        "--check",
+        action="store_true",
+        help="gather more evidence: twice the steps, three more starts, and an attack without gradients",
+    )
+    attack.add_argument(
+        "--method-seed",
+        type=one_of(("known", "fresh")),
+        default="known",
+        metavar="S",
+        help="what a fit draws at random, an un-trained network or the samples that are withheld: known to the attack, "
+        "or drawn afresh where it is scored",
+    )
+    attack.add_argument(
+        "--target",
+        type=one_of(("truth", "clean")),
+        metavar="T",
+        help="drive the image away from truth or clean output; truth if not given",
+    )
+    attack.add_argument(
+        "--loss",
+        type=one_of(tuple(LOSSES)),
+        default="nmse",
+        metavar="L",
+        help="the error that the attack drives up: "
+        f"{'; '.join(f'{name} = {words}' for name, words in LOSSES.items())}; nmse if not given",
+    )
+    attack.add_argument(
+        "--maps",
+        type=one_of(("fixed", "reestimated")),
+        default="fixed",
+        metavar="M",
+        help="coil maps: fixed at those of the clean data, or reestimated from the perturbed data within the attack",
+    )
+    data = top.add_argument_group("data")
+    add_data(data)
+    add_sampling(data, center_fraction=None)
+    add_shift(data)
+    data.add_argument(
+        "--only", metavar="FILE", help="a CSV list of cases, such as bench.hardest writes: of the data only these"
+    )
+    data.add_argument(
+        "--limit",
+        type=integer(1),
+        metavar="N",
+        help="slices to use; if not given, all of --data or --only, or of the phantom 10 "
+        f"(2 for {', '.join(_SLOW)} and what fits a network)",
+    )
+    run = top.add_argument_group("run")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
+    add_device(run)
+    run.add_argument(
+        "--devices",
+        type=lambda text: 0 if text == "all" else integer(1)(text),
+        metavar="N",
+        help="devices of this machine that share the slices, or all; 1 if not given",
+    )
+    run.add_argument(
+        "--batch",
+        type=lambda text: 0 if text == "auto" else integer(1)(text),
+        metavar="N",
+        help="slices of one shape at once on each device, or auto: as many as its memory holds, by the compiler's "
+        "estimate, but 1 on the CPU, where more gain nothing; auto if not given",
+    )
+    run.add_argument(
+        "--resume",
+        metavar="RUN",
+        help=f"go on with the run in this folder, as it was begun; beside it only {', '.join(BESIDE_RESUME[1:])}",
+    )
+    run.add_argument(
+        "--shard",
+        type=shard,
+        default=WHOLE,
+        metavar="I/N",
+        help="only the I-th of N parts of the images, such as 2/8; bench.merge makes one run of them",
+    )
+    add_processes(run, "each a part of the images")
+    run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
+    output = top.add_argument_group("output")
+    output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
+    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    output.add_argument("--save-perturbations", action="store_true", help="write perturbations.npz")
+    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    return top

@@ -1,0 +1,205 @@
+"""All that can be chosen by name, with what is known of it before JAX is imported.
+
+A line here and the file that it names are all that a method, an attack or a threat needs.  The registries import what
+the lines name.  The commands read names, defaults and needs from the lines, because --help must not wait for JAX.  A
+test holds lines and files equal.  Installed packages add methods and attacks by entry points, see `installed`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+# Sizes of the perturbation if none are given: what two cores do in a minute or a few, although an image takes long.
+_USUAL, _FEWER, _ONE = (0.01, 0.02, 0.03, 0.05, 0.08), (0.01, 0.02, 0.05), (0.05,)
+_KNEE, _BRAIN, _T2 = "phantom-knee", "phantom-brain", "brain-t2"
+
+
+class MethodLine(NamedTuple):
+    """A reconstruction method.
+
+    Attributes:
+        place: MODULE:OBJECT of its `jaxcs.recon.Method`.
+        family: kind of method, in which comparisons group it.
+        presets: its named configurations.
+        trained: whether it needs weights.
+        fitted: whether it fits a network to each measurement.
+        maps: whether its default configuration needs coil maps from outside.
+        slow: whether an image takes long, so that the phantom has few images if no number is given; so is every
+            method that is fitted.
+        eps: sizes of the perturbation if none are given, ascending [-].
+        weights_of: the method with whose weights it begins, if that is another method.
+        shipped: data of the weights that come with the project; these are named METHOD-DATA.
+        published_loss: name of the loss that its publication trains with, if it is trained.
+        papers: publications, keys of `bench.plan.references`.
+    """
+
+    place: str
+    family: str = "other"
+    presets: tuple[str, ...] = ()
+    trained: bool = False
+    fitted: bool = False
+    maps: bool = True
+    slow: bool = False
+    eps: tuple[float, ...] = _USUAL
+    weights_of: str | None = None
+    shipped: tuple[str, ...] = ()
+    published_loss: str = "l1"
+    papers: tuple[str, ...] = ()
+
+
+class AttackLine(NamedTuple):
+    """An attack.
+
+    Attributes:
+        place: MODULE:OBJECT of its `jaxcs.attacks.AttackEntry`.
+        presets: its named configurations, as --attack-preset has them.
+        papers: publications, keys of `bench.plan.references`.
+    """
+
+    place: str
+    presets: tuple[str, ...] = ()
+    papers: tuple[str, ...] = ()
+
+
+class ChangeLine(NamedTuple):
+    """A change of the scan.
+
+    Attributes:
+        place: MODULE:OBJECT of its `jaxcs.threats.Change`.
+        eps: sizes if none are given, ascending, in the unit.
+        unit: unit of the size in a word, or - if it is relative.
+        moves_object: whether the true image changes as well.
+    """
+
+    place: str
+    eps: tuple[float, ...]
+    unit: str
+    moves_object: bool = False
+
+
+class NormLine(NamedTuple):
+    """A set of perturbations that are added to the data.
+
+    Attributes:
+        place: MODULE:OBJECT of its `jaxcs.threats.Noise`.
+        words: the perturbations, and what their size is relative to.
+    """
+
+    place: str
+    words: str
+
+
+METHODS: dict[str, MethodLine] = {
+    "zero_filled": MethodLine("jaxcs.recon.zero_filled:METHOD", "linear"),
+    "sense": MethodLine("jaxcs.recon.sense:METHOD", "linear", papers=("pruessmann1999",)),
+    "l1": MethodLine("jaxcs.recon.l1:METHOD", "sparsity", ("rc2021", "early_stopped"), papers=("lustig2007",)),
+    "tv": MethodLine("jaxcs.recon.tv:METHOD", "sparsity", papers=("rudin1992",)),
+    "unet": MethodLine(
+        "jaxcs.recon.unet:METHOD", "unet", ("small", "half", "u1", "u2", "u3", "u4", "u5"), trained=True, maps=False,
+        shipped=(_KNEE, _BRAIN, _T2), papers=("zbontar2018",),
+    ),
+    "unet_complex": MethodLine(
+        "jaxcs.recon.unet_complex:METHOD", "unet", ("small", "paper"), trained=True,
+        shipped=(_KNEE, _BRAIN, f"sup-{_KNEE}", f"sup-{_BRAIN}"), papers=("zbontar2018", "darestani2022"),
+    ),
+    "varnet": MethodLine(
+        "jaxcs.recon.varnet:METHOD", "varnet", ("small", "half", "v1", "v2", "v3", "v4", "v5"), trained=True,
+        maps=False, slow=True, eps=_FEWER, shipped=(_KNEE, _BRAIN, _T2), published_loss="ssim",
+        papers=("sriram2020",),
+    ),
+    "irim": MethodLine(
+        "jaxcs.recon.irim:METHOD", "irim", ("small", "paper"), trained=True, maps=False, slow=True, eps=_FEWER,
+        shipped=(_KNEE,), published_loss="ssim", papers=("putzky2019",),
+    ),
+    "ttt_unet": MethodLine(
+        "jaxcs.recon.ttt:UNET", "test-time training", ("published",), trained=True, fitted=True, eps=_ONE,
+        weights_of="unet_complex", papers=("darestani2022",),
+    ),
+    "ttt_varnet": MethodLine(
+        "jaxcs.recon.ttt:VARNET", "test-time training", ("published",), trained=True, fitted=True, maps=False,
+        eps=_ONE, weights_of="varnet", papers=("darestani2022", "sriram2020"),
+    ),
+    "convdecoder": MethodLine(
+        "jaxcs.recon.convdecoder:METHOD", "un-trained",
+        ("paper", "attack2021", "pathology2021", "feature2021", "brain2021", "original"), fitted=True, maps=False,
+        eps=_ONE, papers=("darestani2020",),
+    ),
+    "deepdecoder": MethodLine(
+        "jaxcs.recon.deepdecoder:METHOD", "un-trained", ("paper",), fitted=True, maps=False, eps=_ONE,
+        papers=("heckel2019",),
+    ),
+    "dip": MethodLine(
+        "jaxcs.recon.dip:METHOD", "un-trained", ("original",), fitted=True, maps=False, eps=_ONE,
+        papers=("ulyanov2018",),
+    ),
+}  # fmt: skip
+
+ATTACKS: dict[str, AttackLine] = {
+    "scout": AttackLine("jaxcs.attacks.scout:ATTACK", papers=("croce2020",)),
+    "pgd": AttackLine("jaxcs.attacks.pgd:ATTACK", papers=("madry2018",)),
+    "apgd": AttackLine("jaxcs.attacks.apgd:ATTACK", papers=("croce2020",)),
+    "padam": AttackLine(
+        "jaxcs.attacks.padam:ATTACK", ("genzel2020", "rc2021_unet", "rc2021_varnet"), papers=("genzel2022",)
+    ),
+    "momentum": AttackLine(
+        "jaxcs.attacks.momentum:ATTACK",
+        (
+            "deepmri", "automap_fig2", "automap_fig7", "med50", "deepmri_printed", "automap_fig2_printed",
+            "automap_fig7_printed", "med50_printed", "mri_vn", "auto",
+        ),
+        papers=("antun2020",),
+    ),
+    "two_step": AttackLine("jaxcs.attacks.two_step:ATTACK", ("bounded", "published"), papers=("darestani2021",)),
+    "region": AttackLine("jaxcs.attacks.region:ATTACK", ("published",), papers=("morshuis2022",)),
+    "spectral": AttackLine("jaxcs.attacks.spectral:ATTACK"),
+    "spsa": AttackLine("jaxcs.attacks.spsa:ATTACK", papers=("uesato2018",)),
+    "grid": AttackLine("jaxcs.attacks.grid:ATTACK", papers=("morshuis2022",)),
+    "ensemble": AttackLine("jaxcs.attacks.ensemble:ATTACK", papers=("croce2020",)),
+    "noise": AttackLine("jaxcs.attacks.noise:ATTACK"),
+}  # fmt: skip
+
+CHANGES: dict[str, ChangeLine] = {
+    "shift": ChangeLine("jaxcs.threats.changes:SHIFT", (0.5, 1.0, 2.0, 4.0), "pixels", moves_object=True),
+    "rotation": ChangeLine("jaxcs.threats.changes:ROTATION", (1.0, 2.0, 3.0, 4.0, 5.0), "degrees", moves_object=True),
+    "deformation": ChangeLine("jaxcs.threats.changes:DEFORMATION", (0.25, 0.5, 1.0, 2.0), "pixels", moves_object=True),
+    "bias": ChangeLine("jaxcs.threats.changes:BIAS", (0.05, 0.1, 0.2), "-", moves_object=True),
+    "maps": ChangeLine("jaxcs.threats.changes:MAPS", (0.02, 0.05, 0.1), "-"),
+    "phase": ChangeLine("jaxcs.threats.changes:PHASE", (0.02, 0.05, 0.1, 0.2), "radians"),
+}
+NORMS: dict[str, NormLine] = {
+    "measured": NormLine("jaxcs.threats.noise:MEASURED", "of the measured entries, relative to them"),
+    "kspace": NormLine("jaxcs.threats.noise:KSPACE", "of the whole k-space"),
+    "per_coil": NormLine("jaxcs.threats.noise:PER_COIL", "a ball for each coil"),
+    "whitened": NormLine("jaxcs.threats.noise:WHITENED", "of the data whitened by the coils' noise"),
+    "image": NormLine("jaxcs.threats.noise:IMAGE", "of the image, relative to the truth"),
+}
+LOSSES = {
+    "nmse": "squared error",
+    "ssim": "1 - SSIM",
+    "row_error": "squared error of each row relative to its own energy",
+    "max_error": "largest error of a pixel",
+}
+MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
+# Shifts of the scan, in the order in which they happen.
+SHIFTS = ("thickness", "contrast", "motion", "resolution", "noise")
+PHANTOMS = ("knee", "brain")
+
+# Networks that are trained, those that are also fitted to each measurement, and those that are only fitted.
+NETWORKS = tuple(name for name, line in METHODS.items() if line.trained and not line.fitted)
+TEST_TIME = tuple(name for name, line in METHODS.items() if line.trained and line.fitted)
+UNTRAINED = tuple(name for name, line in METHODS.items() if line.fitted and not line.trained)
+
+METHOD_GROUP, ATTACK_GROUP = "jaxcs.methods", "jaxcs.attacks"
+
+
+@cache
+def installed(group: str) -> dict[str, str]:
+    """What installed packages add by entry points, which are read once: MODULE:OBJECT by name.
+
+    Args:
+        group: "jaxcs.methods" for objects of `jaxcs.recon.Method`, "jaxcs.attacks" for `jaxcs.attacks.AttackEntry`.
+    """
+    from importlib.metadata import entry_points  # takes a third of --help's time
+
+    return {one.name: one.value for one in sorted(entry_points(group=group))}
