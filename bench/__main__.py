@@ -14,7 +14,12 @@ _USAGE = 2
 
 
 class Command(NamedTuple):
-    """A command: the module with its `main`, and what it does in a line."""
+    """A command.
+
+    Attributes:
+        module: name of the module that has its `main`.
+        words: its purpose in a few words.
+    """
 
     module: str
     words: str
@@ -46,7 +51,14 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command that the arguments name first; returns its exit code."""
+    """Run the command that the first argument names.
+
+    Args:
+        argv: the arguments, or None for those of this process.
+
+    Returns:
+        The command's exit code.
+    """
     given = sys.argv[1:] if argv is None else argv
     if not given or given[0] in ("-h", "--help"):
         print(listing())
@@ -58,13 +70,13 @@ def main(argv: list[str] | None = None) -> int:
         hint = did_you_mean(given[0], COMMANDS)
         print(printable(f"jaxcs: error: unknown command {given[0]!r}{hint} (see jaxcs --help)"), file=sys.stderr)
         return _USAGE
-    # The modules import JAX, which a list need not wait for, when they begin to work.
+    # Commands import JAX when they begin to work, so that the list above does not wait for it.
     code: int = import_module(COMMANDS[given[0]].module).main(given[1:])
     return code
 
 
 def listing() -> str:
-    """All commands with a line each."""
+    """Return the list of all commands, a line each."""
     lines = ["usage: jaxcs COMMAND ...   (without the console script: python -m jaxcs COMMAND ...)", ""]
     width = max(map(len, COMMANDS))
     lines += [f"  {name:<{width}}  {command.words}" for name, command in COMMANDS.items()]
@@ -78,7 +90,7 @@ def listing() -> str:
 
 
 def run() -> NoReturn:
-    """The console script."""
+    """Run the console script."""
     begin("jaxcs")
     as_process(main)
 

@@ -35,23 +35,23 @@ if TYPE_CHECKING:
     from bench.record.stored import Stored
 
 SEVERAL = ("all", "basis")
-# The smallest side of a region, SSIM's window.
+# Smallest side of a region [pixels], which is SSIM's window.
 WINDOW = 7
-# Those that change the object, and what is right with it.
+# Threats that change the object, and its true image with it.
 OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
 
-# What decides no number.
+# Flags that decide no number, so that they may stand beside --resume.
 BESIDE_RESUME = ("--resume", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
 
 
 def _one_of_or_own(choices: tuple[str, ...]) -> Callable[[str], str]:
-    """A type for one of `choices`, or MODULE:FUNCTION."""
+    """A type that accepts one of `choices`, or MODULE:FUNCTION."""
     known = one_of(choices)
     return lambda text: text if ":" in text else known(text)
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.attack",
         description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
@@ -257,7 +257,11 @@ def parser() -> Parser:
 
 
 def configuration(arguments: Namespace) -> RunConfig:
-    """The arguments that decide the numbers.  Raises UsageError where they contradict each other."""
+    """Return the configuration that the arguments give.
+
+    Raises:
+        UsageError: arguments contradict each other.
+    """
     protocol = dict(LIKE[arguments.like].fields) if arguments.like else {}
 
     def chosen(name: str, otherwise: Any) -> Any:
@@ -305,7 +309,7 @@ def configuration(arguments: Namespace) -> RunConfig:
 
 
 def _check(arguments: Namespace, threat: str) -> None:
-    """Raise UsageError where flags contradict each other."""
+    """Raise UsageError if flags contradict each other."""
     if arguments.attack == "two_step" and arguments.target is not None:
         raise UsageError("--target: two_step has constants of its own; leave it out, or use --attack pgd")
     if arguments.attack == "two_step" and threat != "noise":
@@ -327,14 +331,14 @@ def _check(arguments: Namespace, threat: str) -> None:
 
 
 def _check_resume(arguments: Namespace, argv: list[str]) -> None:
-    """Raise UsageError where --resume stands beside a flag that decides numbers or files."""
+    """Raise UsageError if --resume stands beside a flag that decides numbers or files."""
     others = flags_besides(argv, BESIDE_RESUME)
     if arguments.resume is not None and others:
         raise UsageError(f"{others[0]}: the run in {arguments.resume} goes on as it was begun; leave the flag out")
 
 
 def _before(arguments: Namespace) -> Stored | None:
-    """The run of --resume."""
+    """The run that --resume names, or None."""
     if arguments.resume is None:
         return None
     from bench.record.stored import stored

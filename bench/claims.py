@@ -1,7 +1,7 @@
-"""Set published claims beside what runs found, as a Markdown table: python -m bench.claims RUN_OR_STUDY [...].
+"""Compare published claims with the results of runs, as a Markdown table: python -m bench.claims RUN_OR_STUDY [...].
 
-Each claim has a row with its source, the numbers found with their intervals, whether they agree, and the command that
-made the record.  Nothing is run, and no verdict is typed by hand: each follows from the intervals.
+Each claim has a row: its source, the numbers with their intervals, whether they agree, and the command that made the
+record.  The command runs nothing, and nobody types a verdict by hand: each follows from the intervals.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.claims",
         description=__doc__,

@@ -1,8 +1,8 @@
-"""Whether more iterations save a reconstruction: python -m bench.convergence --method l1 --eps 0.05.
+"""Measure whether more iterations save a reconstruction: python -m bench.convergence --method l1 --eps 0.05.
 
-Attacks the solver that stops early, and the one that converges, and scores each perturbation with the solver stopped
-after several numbers of iterations.  What is made for an early stop says little of the minimum, and the other way
-round.  Once the solver has converged, the columns are equal.
+The command attacks the solver that stops early, and the solver that converges.  It scores each perturbation with the
+solver stopped after several numbers of iterations.  A perturbation made for an early stop says little about the
+minimum, and the other way round.  Once the solver has converged, the columns are equal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ITERATIONS = (60, 100, 300, 1000, 3000)
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(prog="python -m bench.convergence", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     what = top.add_argument_group("what")
     what.add_argument(

@@ -1,7 +1,7 @@
 """Write a method as StableHLO that runs without this project: python -m bench.export --method l1 --shape 8 160 128 ...
 
-The folder then holds the reconstruction and one attack step for CPU, CUDA and TPU, which `jax.export.deserialize`
-loads, and manifest.json, which says what goes in and what comes out.
+The folder holds the reconstruction and one attack step, each for CPU, CUDA and TPU; `jax.export.deserialize` loads
+them.  Its manifest.json describes their arguments and results.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bench.shell.command import execute
 from bench.shell.flags import add_settings
 from data_prep.process import as_process
 
-# Un-trained networks fit for minutes to each measurement, and are not deployed.
+# Un-trained networks are not deployed, because they are fitted to each measurement for minutes.
 METHODS = ("l1", "unet", "varnet")
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.export",
         description=__doc__,

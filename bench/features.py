@@ -1,4 +1,4 @@
-"""Measure what a reconstruction keeps of small features: python -m bench.features --method l1."""
+"""Measure how much of small features a reconstruction keeps: python -m bench.features --method l1."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from data_prep.process import as_process
 if TYPE_CHECKING:
     from bench.studies.features.config import FeatureConfig
 
-# Names only: what they stand for imports JAX, which --help must not wait for.  A test holds them equal.
+# Names only: the registries of these names import JAX, and --help must not wait for that.  A test holds them equal.
 STUDIES = ("map", "sizes", "boxes", "worst", "optimisers")
 SHAPES = ("square", "disc", "blob", "line", "lesion")
 PRESETS = ("rc2021", "rc2021_code")
 REFERENCES = ("maximum", "local")
-# The methods of studies that are not of l1 if none is given.
+# Default methods of studies, if they are not l1.
 _ONLY = {"optimisers": "convdecoder"}
-# The smallest of all: what a visible feature has to be above the noise of single pixels.
+# Default for the smallest mean of a visible feature, in standard deviations of a pixel's noise [-].
 _VISIBILITY = 3.0
-# Images of the studies of many where no number is given.
+# Default number of images in a study of sizes.
 _IMAGES = 10
-# A fit for each place.
+# Default distances of the places [pixels]: the coarse one for optimisers, because each place is a fit.
 _COARSE, _STRIDE = 16, 4
 _BESIDE_RESUME = ("--resume", "--device", "--json", "--debug")
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.features",
         description="Put small features into fully sampled scans, before the coils, and see what a reconstruction of "
@@ -130,7 +130,11 @@ def parser() -> Parser:
 
 
 def configuration(arguments: Namespace) -> FeatureConfig:
-    """The arguments that decide the numbers.  Raises UsageError where they contradict each other."""
+    """Return the configuration that the arguments give.
+
+    Raises:
+        UsageError: arguments contradict each other.
+    """
     from bench.studies.features.config import FeatureConfig  # these import JAX
     from jaxcs.features import insert
 
@@ -165,7 +169,7 @@ def configuration(arguments: Namespace) -> FeatureConfig:
         image=arguments.image,
         sizes=tuple(arguments.sizes),
         placements=arguments.placements,
-        # Each draw is a fit for each optimiser.
+        # Each draw would take a fit with each optimiser.
         draws=arguments.draws if arguments.draws is not None else 0 if study == "optimisers" else 16,
         visibility=arguments.visibility if arguments.visibility is not None else _VISIBILITY,
     )

@@ -1,8 +1,8 @@
 """Choose the images that a method reconstructs worst: python -m bench.hardest RUN [RUN ...] --output FILE.csv.
 
-The ICML 2021 paper's adversarially filtered data set, fastMRI-A, is such a choice: of the five middle slices of each
-volume the 100 of lowest SSIM.  Writes the list, which bench.attack --only takes; and beside it, as .json and .png, how
-much of their energy lies at low frequencies, beside that of the other images.  No data are copied.
+The adversarially filtered data set of the ICML 2021 paper, fastMRI-A, is such a choice: the 100 images of lowest SSIM
+among the five middle slices of each volume.  The command writes the list, which bench.attack --only takes.  The .json
+and .png beside the list compare the low-frequency energy of these images and of the other images.  No data are copied.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _METRICS = ("ssim", "psnr")
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(prog="python -m bench.hardest", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, of one method")
     made.add_argument("--method", metavar="NAME", help="whose scores count, where the runs are of several methods")
@@ -40,7 +40,7 @@ def parser() -> Parser:
     )
     made.add_argument("--output", required=True, metavar="FILE.csv", help="the list")
     made.add_argument("--debug", action="store_true", help="show where an error came from")
-    # Energies are summed on the host; there is no device to choose.
+    # The host sums the energies, so that there is no device to choose.
     made.set_defaults(device="auto")
     return made
 
@@ -74,7 +74,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         f"{chosen[-1].score:.4g}, of all {chosen[0].score:.4g} to {max(one.score for one in scored):.4g}"
     )
     with understanding(records[0].folder / "run.json"):
-        # None where the data have masks of their own.
+        # The field is None if the files have masks.
         fraction = float(records[0].run.config["center_fraction"] or CENTER_FRACTION)
     found, partial = spectra.spectra(scored, names, fraction)
     if partial:

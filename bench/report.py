@@ -1,7 +1,7 @@
 """Make the report page of runs again: python -m bench.report RUN [RUN ...].
 
-Writes report.html into each run's folder, from its records alone; and of several runs a page that sets them beside each
-other.
+The command writes report.html into the folder of each run, from its records alone.  For several runs it also writes a
+page that compares them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(prog="python -m bench.report", description=__doc__, formatter_class=HelpFormatter)
     made.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished runs of bench.attack")
     made.add_argument("--output", metavar="FILE", help=f"the comparison of several runs; {_COMPARISON} if not given")

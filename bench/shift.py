@@ -1,6 +1,7 @@
-"""How methods do on data that are not like those they were made for: python -m bench.shift anatomy noise.
+"""Measure methods on data unlike the data that they were made for: python -m bench.shift anatomy noise.
 
-Scores methods in distribution and out of it, for shifts by name, and draws one against the other.
+For each named shift the command scores methods in distribution and out of distribution, and draws one score against
+the other.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BESIDE_REDRAW = ("--redraw", "--json", "--debug")
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.shift",
         description=__doc__,
@@ -97,7 +98,7 @@ def parser() -> Parser:
 
 
 def _axes(arguments: Namespace) -> list[str]:
-    """Shifts that are asked for, each once."""
+    """The shifts to compare, each once."""
     given = list(dict.fromkeys(arguments.axes))
     if given:
         return given
@@ -107,7 +108,7 @@ def _axes(arguments: Namespace) -> list[str]:
 
 
 def asked(arguments: Namespace) -> ShiftConfig:
-    """Configuration that the flags ask for."""
+    """Return the configuration that the flags give."""
     from bench.studies.shift.begin import ShiftConfig  # imports NumPy
 
     return ShiftConfig(

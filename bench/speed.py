@@ -1,7 +1,8 @@
-"""Time the main work beside what users would use instead, on the same data in one run: python -m bench.speed.
+"""Time the main work and its peers on the same data in one run: python -m bench.speed.
 
-Peers are BART, SigPy, PyTorch and the `fastmri` package; one that is absent is said and left out.  Every program runs
-in a process of its own; they take turns, and the figures are medians of their turns, with the smallest and the largest.
+The peers are BART, SigPy, PyTorch and the `fastmri` package; missing peers are reported and left out.  Each program
+runs in a separate process.  The programs take turns, and each figure is the median over the turns, with the smallest
+and the largest.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(prog="python -m bench.speed", description=__doc__, formatter_class=HelpFormatter)
     made.add_argument(
         "--shape", type=integer(4), nargs=3, default=[15, 640, 368], metavar="N", help="coils, rows, columns"
@@ -69,7 +70,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 
 def _check(arguments: Namespace) -> None:
-    """Before all the work, not after."""
+    """Raise an error before the work begins, if a flag cannot be carried out."""
     if arguments.shape[1] < 32 or arguments.shape[2] < 100:
         raise UsageError("--shape needs 32 rows and 100 columns, a quarter of which hold the 24 of calibration")
     path: Path | None = arguments.json

@@ -23,7 +23,7 @@ _PUBLISHED_LOSS = {"unet": "l1", "unet_complex": "l1", "varnet": "ssim", "irim":
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.train",
         description="Train a network. The best weights so far are always in RUN/weights.safetensors, which "
@@ -110,7 +110,11 @@ def parser() -> Parser:
 
 
 def configuration(arguments: Namespace) -> TrainConfig:
-    """The arguments that decide the losses."""
+    """Return the configuration that the arguments give.
+
+    Raises:
+        UsageError: arguments contradict each other.
+    """
     values = vars(arguments)
     names = TrainConfig.__dataclass_fields__
     config = {name: values[name] for name in names}

@@ -1,9 +1,8 @@
 """Choose settings of a method on training data: python -m bench.tune --method l1 --try lam=0.001,0.002.
 
-For each combination of the values it prints the mean SSIM and PSNR of clean reconstructions of training images, which
-share none with those that bench.attack uses.  With --worst-case also those under attack, and which value is best then.
-The best is given to bench.attack by --set, or to bench.shift by
---tuned, the file of --output.
+For each combination of values the command prints the mean SSIM and PSNR of clean reconstructions of training images;
+bench.attack uses none of these images.  With --worst-case it also prints the means under attack, and the value that is
+best then.  Give the best value to bench.attack by --set, or the file of --output to bench.shift by --tuned.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(prog="python -m bench.tune", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     what = top.add_argument_group("what")
     untrained = tuple(name for name in METHODS if name not in NETWORKS + TEST_TIME)
@@ -77,7 +76,7 @@ def parser() -> Parser:
 
 
 def _values(text: str) -> tuple[str, tuple[str, ...]]:
-    """A type for NAME=V,V,..."""
+    """A type that accepts NAME=V,V,..."""
     name, values = setting(text)
     found = tuple(values.split(","))
     if not all(found) or len(set(found)) < len(found):
@@ -86,7 +85,7 @@ def _values(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def configuration(arguments: Namespace) -> TuneConfig:
-    """Configuration that the flags ask for."""
+    """Return the configuration that the flags give."""
     from bench.studies.tuning.tuning import TuneConfig  # imports JAX
 
     return TuneConfig(
