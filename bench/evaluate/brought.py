@@ -1,6 +1,6 @@
-"""A method that is a function of one's own: imported, guarded while JAX traces it, and tried before a run begins.
+"""A user's function as a method: imported, guarded while JAX traces it, and tried before a run begins.
 
-Whatever is wrong with it is one line for the user, and nothing that it raises or calls decides how a run ends.
+Every fault of the function is one line for the user.  Nothing that the function raises or calls decides how a run ends.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from jaxcs.recon import Method
 from jaxcs.types import Measurement, Reconstructor
 
 _Function = Callable[[Array, Array, Array], Any]
-# Attacks that ask for no gradient.
+# Attacks that need no gradient.
 _WITHOUT_GRADIENT = ("grid", "noise", "spsa")
-# Several threads trace, and there is one `sys.stdout`.
+# Several threads trace, and share one `sys.stdout`.
 _PRINTING = threading.RLock()
 
 
@@ -38,9 +38,13 @@ class _NoSettings:
 
 
 def method(name: str) -> Method:
-    """The method of MODULE:FUNCTION, a function (kspace, mask, maps) -> magnitude image.
+    """Return the method of a user's function.
 
-    Raises UsageError if it cannot be imported; so do the method's functions if it cannot be used.
+    Args:
+        name: MODULE:FUNCTION; the function is (kspace, mask, maps) -> magnitude image.
+
+    Raises:
+        UsageError: the function cannot be imported.  The functions of the method raise it if it cannot be used.
     """
     reconstruct = _guarded(name, _imported(name))
 
@@ -52,9 +56,15 @@ def method(name: str) -> Method:
 
 
 def check(name: str, data: SliceData, attack: str) -> None:
-    """Trace the function of this name on a slice as a run will, which computes nothing.
+    """Trace a user's function on a slice as a run will; this computes nothing.
 
-    attack: by which name the run searches.  Raises UsageError if a run with it would fail.
+    Args:
+        name: MODULE:FUNCTION.
+        data: the slice.
+        attack: name of the attack of the run.
+
+    Raises:
+        UsageError: a run with this function would fail.
     """
     reconstruct, target = method(name).build(_NoSettings()).apply, data.target.shape
 
@@ -91,7 +101,7 @@ def _imported(name: str) -> _Function:
 
 
 def _guarded(name: str, reconstruct: _Function) -> _Function:
-    """The function, which raises UsageError for what it raises and for what it returns that is no image."""
+    """The function; it raises UsageError instead of its own errors, and if its result is not an image."""
 
     def guarded(kspace: Array, mask: Array, maps: Array) -> Array:
         with _understanding(name, "fails when JAX traces it with (kspace, mask, maps)"), _prints_to_stderr():
@@ -109,7 +119,7 @@ def _guarded(name: str, reconstruct: _Function) -> _Function:
 
 @contextmanager
 def _prints_to_stderr() -> Iterator[None]:
-    """Standard output is for results, which may be one JSON object."""
+    """Send output of the block to stderr: standard output is for results, which may be one JSON object."""
     with _PRINTING, redirect_stdout(sys.stderr):
         yield
 

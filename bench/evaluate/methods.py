@@ -1,4 +1,4 @@
-"""A method as the configuration asks for it: its settings, and a trained one's weights."""
+"""A method as the configuration describes it: its settings, and the weights of a trained method."""
 
 from __future__ import annotations
 
@@ -21,12 +21,24 @@ from jaxcs.weights.errors import WeightsError
 
 
 def entry(name: str) -> Method:
-    """The method of a name: one of the registry, or a function of one's own as MODULE:FUNCTION.  Raises UsageError."""
+    """Return the method of a name: a name of the registry, or MODULE:FUNCTION for a user's function.
+
+    Raises:
+        UsageError: the user's function cannot be imported.
+    """
     return METHODS[name] if name in METHODS else brought.method(name)
 
 
 def weights(config: RunConfig) -> Weights | None:
-    """The weights of a trained method, None of any other.  Raises InputFileError or UsageError."""
+    """Read the weights of a trained method.
+
+    Returns:
+        The weights, or None if the method is not trained.
+
+    Raises:
+        InputFileError: the weights cannot be read.
+        UsageError: the weights do not belong to the method, or no weights are shipped for these data.
+    """
     method = entry(config.method)
     if not method.trained:
         if config.weights is not None:
@@ -48,7 +60,15 @@ def weights(config: RunConfig) -> Weights | None:
 
 
 def trained_method(source: str, flag: str) -> str:
-    """Method whose weights are in a file or in shipped weights of this name.  Raises InputFileError."""
+    """Return the method of some weights.
+
+    Args:
+        source: a file, or the name of shipped weights.
+        flag: the user's flag for them, for messages.
+
+    Raises:
+        InputFileError: the weights cannot be read.
+    """
     try:
         return read_weights(source).method
     except InputError as error:
@@ -56,7 +76,15 @@ def trained_method(source: str, flag: str) -> str:
 
 
 def configuration(config: RunConfig, trained: Weights | None) -> Any:
-    """The method's configuration with --preset, --weights and --set applied.  Raises UsageError."""
+    """Return the method's configuration after --preset, --weights and --set.
+
+    Args:
+        config: settings of the run.
+        trained: weights of the method, or None.
+
+    Raises:
+        UsageError: these flags do not fit the method or each other.
+    """
     method = entry(config.method)
     if trained is not None and config.preset is not None and method.weights_of is None:
         raise UsageError(f"--preset: the configuration of {config.method} is that of its weights; leave the flag out")
@@ -81,7 +109,7 @@ _MAPS = dict.fromkeys(("varnet", "ttt_varnet"), "estimated by the network from t
 
 
 def without_maps(config: RunConfig, method_config: Any) -> str | None:
-    """Origin of coil maps for a method that takes none from outside, None for other methods."""
+    """Return the origin of the coil maps in words if the method takes none as an input, otherwise None."""
     return None if entry(config.method).uses_maps(method_config) else _MAPS.get(config.method, "not used")
 
 
@@ -107,9 +135,15 @@ def _changed(config: RunConfig, base: Any) -> Any:
 
 
 def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int, int]]) -> None:
-    """Raise UsageError where data have more coils than the network has channels for.
+    """Check that a network has channels for all coils of the data.
 
-    shapes: (coil, ny, nx) of the slices.
+    Args:
+        method: name of the method.
+        method_config: configuration of the method.
+        shapes: (coil, ny, nx) of the slices.
+
+    Raises:
+        UsageError: the data have more coils than the network has channels for.
     """
     most, found = getattr(method_config, "most_coils", None), max((shape[0] for shape in shapes), default=0)
     if most is not None and found > most:
@@ -120,7 +154,13 @@ def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int
 
 
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
-    """Notes on a network: its size if un-trained, else its training data, and sizes that it has not seen."""
+    """Make notes on a network: its size if it is un-trained, otherwise its training data and what it has not seen.
+
+    Args:
+        config: settings of the run.
+        trained: weights of the method, or None.
+        shapes: (coil, ny, nx) of the slices.
+    """
     method = entry(config.method)
     if method.fitted and not method.trained and config.preset is None:
         return ["the default network is a small one, for two CPU cores; --preset names the published ones"]

@@ -1,4 +1,4 @@
-"""Image-by-image comparison of runs on the same images: what makes an image hard is then the same for both."""
+"""Image-by-image comparison of runs on the same images, so that the difficulty of an image cancels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Run(NamedTuple):
 
 
 def runs_of(record: Record) -> list[Run]:
-    """A Run for each method of a record, under its own attack."""
+    """Return a Run for each method of a record, under its own attack."""
     rows = [row for row in record.rows if row.source == row.victim]
     keyed: dict[str, dict[tuple[str, float, str], dict[str, float]]] = {}
     for row in rows:
@@ -67,7 +67,7 @@ def volumes_of(runs: list[Run], cases: list[str]) -> set[int]:
 
 
 def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
-    """The mean of the zero-filled images, None if the record has none."""
+    """Return the mean score of the zero-filled images, None if the record has none."""
     return mean_if_known([run.rows[case, eps, metric].get("zero_filled") for case in cases])
 
 
