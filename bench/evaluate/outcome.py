@@ -151,7 +151,7 @@ def result(
 
 
 def _solver_error(evaluated: Evaluated) -> float | None:
-    """Distance of the image from its minimiser, at most 1 because JSON has no infinity; None if nothing is minimised."""
+    """Distance of the image from its minimiser, at most 1 as JSON has no infinity; None if nothing is minimised."""
     error = float(evaluated.solver_error)
     return None if np.isnan(error) else min(error, 1.0)
 
