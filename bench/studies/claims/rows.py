@@ -1,4 +1,4 @@
-"""The rows of the table of claims: one for each claim, with the numbers of all records that bear on it."""
+"""The table of claims: a row for each claim, with the numbers of all records that bear on it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ _HEADER = ("published", "here", "agrees", "command")
 
 
 class Row(NamedTuple):
-    """A claim, judged by all its records together; evidence: these."""
+    """A row of the table.
+
+    Attributes:
+        judged: the claim, judged by all its records together.
+        evidence: these records.
+    """
 
     judged: Judged
     evidence: Sequence[Evidence]
 
 
 def rows_of(found: Sequence[Evidence]) -> list[Row]:
-    """A row for each claim that the records bear on, in the order of the table."""
+    """Make a row for each claim that the records bear on, in the order of the table."""
     rows = []
     for claim in CLAIMS:
         pairs = [(one, judged) for one in found for judged in one.judged if judged.claim is claim]
@@ -40,14 +45,14 @@ def rows_of(found: Sequence[Evidence]) -> list[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table as Markdown."""
+    """Format the table as Markdown."""
     lines = [_HEADER, ("---",) * len(_HEADER)]
     lines += [(_published(row), _here(row), _agrees(row), _commands(row)) for row in rows]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
 
 
 def objects(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as JSON can hold them."""
+    """Return the rows as values that JSON can hold."""
     return [
         {
             "claim": row.judged.claim.name,

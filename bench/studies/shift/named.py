@@ -1,4 +1,4 @@
-"""Methods and shifts by name: what bench.shift compares, and the papers' findings about it."""
+"""Methods and shifts that bench.shift compares, by name, and the papers' findings about them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Variant(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
 
 
-# Groups are those of the paper's Fig. 2; its variants of trained networks (Tables 1 and 2) come by --weights.
+# Groups are those of the paper's Fig. 2; --weights gives its variants of trained networks (Tables 1 and 2).
 VARIANTS: dict[str, Variant] = {
     "zero_filled": Variant("zero_filled", "linear"),
     "sense": Variant("sense", "linear"),
@@ -40,7 +40,7 @@ VARIANTS: dict[str, Variant] = {
     "unet_complex": Variant("unet_complex", "unet"),
     "ttt_unet": Variant("ttt_unet", "test-time training"),
     "ttt_varnet": Variant("ttt_varnet", "test-time training"),
-    # As in --method all of bench.attack: a third of the default's steps, 0.5 dB less accurate.
+    # A third of the default's steps, as in bench.attack --method all: 0.5 dB less accurate.
     "convdecoder": Variant("convdecoder", "un-trained", (("n_steps", "200"),)),
     "deepdecoder": Variant("deepdecoder", "un-trained", (("n_steps", "200"),)),
     "dip": Variant("dip", "un-trained", (("n_steps", "200"),)),
