@@ -125,8 +125,8 @@ def best_under_attack(candidates: list[dict[str, Any]], asked: WorstCase) -> lis
     """Find the settings with the largest attacked SSIM at each epsilon, and their cost on clean data.
 
     Returns:
-        For each epsilon `eps`: the best `settings` under attack, with their attacked `ssim` and `psnr`; `clean_best`, the
-            settings with the largest clean SSIM; `gain`, the attacked scores minus those of `clean_best`, None if
+        For each epsilon `eps`: the best `settings` under attack, with their attacked `ssim` and `psnr`; `clean_best`,
+            the settings with the largest clean SSIM; `gain`, the attacked scores minus those of `clean_best`, None if
             `clean_best` was not attacked in this way; `cost`, the clean scores of `clean_best` minus those of
             `settings`.  `gain` and `cost` have "ssim" [-] and "psnr" [dB].
     """
