@@ -122,7 +122,7 @@ def _noise(case: Case, factor: float, rng: np.random.RandomState, slices: Sequen
     # A dead coil has no noise; a small share of the mean keeps the Cholesky factor finite.
     root = np.linalg.cholesky(covariance + 1e-9 * level * np.eye(len(covariance)))
     real, imaginary = rng.normal(size=(2, len(covariance), case.kspace[0].size))
-    # The same object has weaker samples in a smaller matrix, and the noise is scaled alike.
+    # A smaller matrix has weaker samples of the same object, and the noise is scaled alike.
     smaller = case.kspace[0].size / scan.kspace[0].size
     added = (root @ (real + 1j * imaginary)).reshape(case.kspace.shape)
     added *= np.sqrt((factor**2 - 1) / 2 * smaller) * largest
