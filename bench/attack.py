@@ -35,23 +35,23 @@ if TYPE_CHECKING:
     from bench.record.stored import Stored
 
 SEVERAL = ("all", "basis")
-# Smallest side of a region [pixels], which is SSIM's window.
+# The smallest side of a region, SSIM's window.
 WINDOW = 7
-# Threats that change the object, and its true image with it.
+# Those that change the object, and what is right with it.
 OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
 
-# Flags that decide no number, so that they may stand beside --resume.
+# What decides no number.
 BESIDE_RESUME = ("--resume", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
 
 
 def _one_of_or_own(choices: tuple[str, ...]) -> Callable[[str], str]:
-    """A type that accepts one of `choices`, or MODULE:FUNCTION."""
+    """A type for one of `choices`, or MODULE:FUNCTION."""
     known = one_of(choices)
     return lambda text: text if ":" in text else known(text)
 
 
 def parser() -> Parser:
-    """Build the parser of the command line."""
+    """The command's arguments."""
     top = Parser(
         prog="python -m bench.attack",
         description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
