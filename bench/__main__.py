@@ -30,22 +30,22 @@ COMMANDS = {
         "bench.attack", "find the worst small perturbation for a reconstruction, beside noise of equal norm"
     ),
     "report": Command("bench.report", "make the report page of runs again"),
-    "compare": Command("bench.compare", "set runs beside each other as Markdown tables"),
+    "compare": Command("bench.compare", "compare runs in Markdown tables"),
     "convert": Command(
-        "data_prep.__main__", "turn scanners' files into those that attack --data takes; check and map them"
+        "data_prep.__main__", "convert scanners' files for attack --data, check files, and estimate coil maps"
     ),
     "train": Command("bench.train", "train a network and export its weights"),
     "tune": Command("bench.tune", "choose settings of a method on training data"),
-    "features": Command("bench.features", "measure what a reconstruction keeps of small features"),
-    "shift": Command("bench.shift", "measure methods on data that are not like those they were made for"),
+    "features": Command("bench.features", "measure how much of small features a reconstruction keeps"),
+    "shift": Command("bench.shift", "measure methods on data unlike the data that they were made for"),
     "ttt": Command("bench.ttt", "measure test-time training across a shift of the data"),
     "hardest": Command("bench.hardest", "list the images that a method reconstructs worst"),
     "convergence": Command("bench.convergence", "measure whether more iterations save a reconstruction"),
-    "claims": Command("bench.claims", "set published claims beside what runs found"),
+    "claims": Command("bench.claims", "compare published claims with the results of runs"),
     "cite": Command("bench.cite", "print BibTeX for the publications that a run rests on"),
     "export": Command("bench.export", "write a method as StableHLO that runs without this project"),
-    "speed": Command("bench.speed", "time the main work beside other programs"),
-    "merge": Command("bench.merge", "make one run of its parts"),
+    "speed": Command("bench.speed", "time the main work and the same work in other programs"),
+    "merge": Command("bench.merge", "merge the parts of a run into one run"),
     "cards": Command("bench.cards", "ship trained weights with their cards"),
 }
 
@@ -82,7 +82,7 @@ def listing() -> str:
     lines += [f"  {name:<{width}}  {command.words}" for name, command in COMMANDS.items()]
     lines += [
         "",
-        "jaxcs COMMAND --help lists its flags; jaxcs --version says which version this is.",
+        "jaxcs COMMAND --help lists its flags; jaxcs --version prints the version.",
         "For a first run:",
         "",
     ]

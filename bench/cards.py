@@ -29,8 +29,14 @@ def main(argv: list[str] | None = None) -> int:
 def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(prog="python -m bench.cards", description=__doc__)
-    made.add_argument("runs", type=setting, nargs="*", metavar="NAME=RUN", help="weights to ship, of bench.train")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument(
+        "runs",
+        type=setting,
+        nargs="*",
+        metavar="NAME=RUN",
+        help="weights to ship: their name, and a folder of bench.train",
+    )
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     return made
 
 

@@ -31,8 +31,8 @@ def main(argv: list[str] | None = None) -> int:
 def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(prog="python -m bench.cite", description=__doc__, formatter_class=HelpFormatter)
-    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, finished or not")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of bench.attack, finished or not")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     # Entries are made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made

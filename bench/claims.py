@@ -41,7 +41,7 @@ def parser() -> Parser:
         "in --image alone are taken together",
     )
     made.add_argument("--json", action="store_true", help="print the rows as a JSON list instead of the table")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     # The table is made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made
@@ -54,7 +54,9 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     found = evidence([Path(path) for path in arguments.records])
     rows = rows_of(found)
     if not rows:
-        raise InputFileError(f"{arguments.records[0]}: bears on no published claim, nor does any other that is named")
+        raise InputFileError(
+            f"{arguments.records[0]}: bears on no published claim, nor do the other records; name others"
+        )
     for one in found:
         if not one.judged:
             print(f"note: {one.paths[0]}: bears on no published claim", file=sys.stderr)

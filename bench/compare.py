@@ -24,11 +24,16 @@ def main(argv: list[str] | None = None) -> int:
 def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(prog="python -m bench.compare", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, the best method first")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of bench.attack, the best method first")
     made.add_argument(
-        "--eps", type=number(0), nargs="+", default=[0.02, 0.05], metavar="E", help="columns; default 0.02 0.05"
+        "--eps",
+        type=number(0),
+        nargs="+",
+        default=[0.02, 0.05],
+        metavar="E",
+        help="epsilons of the columns; 0.02 0.05 if not given",
     )
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     return made
 
 

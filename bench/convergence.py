@@ -27,11 +27,19 @@ def parser() -> Parser:
     top = Parser(prog="python -m bench.convergence", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     what = top.add_argument_group("what")
     what.add_argument(
-        "--method", type=one_of(_METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(_METHODS)}; l1"
+        "--method",
+        type=one_of(_METHODS),
+        default="l1",
+        metavar="NAME",
+        help=f"one of {', '.join(_METHODS)}; l1 if not given",
     )
     add_settings(what, "settings of the method, such as lam=0.004")
     what.add_argument(
-        "--eps", type=number(0, open_low=True), default=0.05, metavar="E", help="size of the perturbation [-]; 0.05"
+        "--eps",
+        type=number(0, open_low=True),
+        default=0.05,
+        metavar="E",
+        help="size of the perturbation [-]; 0.05 if not given",
     )
     what.add_argument(
         "--iterations",
@@ -39,14 +47,17 @@ def parser() -> Parser:
         nargs="+",
         default=_ITERATIONS,
         metavar="N",
-        help=f"where the solver is stopped and scored; {' '.join(map(str, _ITERATIONS))} if not given",
+        help="numbers of iterations after which the solver is stopped and scored; "
+        f"{' '.join(map(str, _ITERATIONS))} if not given",
     )
     data = top.add_argument_group("data")
     add_data(data)
     add_sampling(data)
-    data.add_argument("--image", type=integer(0), default=0, metavar="I", help="which image, from 0; 0 if not given")
+    data.add_argument(
+        "--image", type=integer(0), default=0, metavar="I", help="index of the image, from 0; 0 if not given"
+    )
     run = top.add_argument_group("run")
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of random starts; 0 if not given")
     add_device(run)
     output = top.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")

@@ -36,8 +36,8 @@ def parser() -> Parser:
     top.add_argument(
         "--weights",
         metavar="FILE",
-        help="of a network: a file of bench.train, a fastMRI checkpoint, or the name of shipped ones; "
-        "if not given, those for the phantom's knee",
+        help="weights of a network: a file of bench.train, a fastMRI checkpoint, or the name of shipped weights; "
+        "if not given, the shipped weights for the phantom's knee",
     )
     top.add_argument("--preset", metavar="NAME", help="named configuration of the method: rc2021 (l1)")
     add_settings(
@@ -50,9 +50,9 @@ def parser() -> Parser:
         nargs=3,
         required=True,
         metavar=("COILS", "ROWS", "COLUMNS"),
-        help="of the k-space of one slice; any number of slices is a batch",
+        help="shape of the k-space of one slice; a batch may have any number of slices",
     )
-    top.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="is made; must not exist")
+    top.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to make; it must not exist")
     top.add_argument("--debug", action="store_true", help="show tracebacks")
     top.set_defaults(device="auto")
     return top
@@ -64,7 +64,9 @@ def main(argv: list[str] | None = None) -> int:
     def work(arguments: Namespace, argv: list[str]) -> int:
         del argv
         if find_spec("flatbuffers") is None:
-            raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
+            raise UsageError(
+                "flatbuffers is not installed, but JAX needs it to write StableHLO; pip install 'jaxcs[export]'"
+            )
         from bench.deploy.folder import write  # these import JAX
         from bench.slices.sources import check_device
 

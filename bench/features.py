@@ -38,9 +38,9 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.features",
-        description="Put small features into fully sampled scans, before the coils, and see what a reconstruction of "
-        "the under-sampled scan keeps of them.",
-        epilog="Without --data it runs on the built-in phantom.  What was stopped goes on with --resume.",
+        description="Put small features into fully sampled scans, before the coils, and measure how much of them a "
+        "reconstruction of the under-sampled scan keeps.",
+        epilog="Without --data it runs on the built-in phantom.  A stopped study goes on with --resume.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
@@ -61,20 +61,20 @@ def parser() -> Parser:
         metavar="NAME",
         help=f"one or several of {', '.join(METHODS)}; l1 if not given",
     )
-    add_settings(what, "change a method's configuration, such as lam=0.005; of several methods as l1.lam=0.005")
-    what.add_argument("--weights", metavar="FILE", help="of a trained method; the shipped ones if not given")
+    add_settings(what, "change a method's configuration, such as lam=0.005; with several methods l1.lam=0.005")
+    what.add_argument("--weights", metavar="FILE", help="weights of a trained method; the shipped weights if not given")
     feature = top.add_argument_group("feature")
     feature.add_argument(
         "--preset",
         type=one_of(PRESETS),
         metavar="NAME",
-        help="rc2021 = 3 x 3 pixels filled with the largest value, as the ICML 2021 paper says; rc2021_code = what its "
-        "code ran: a constant in each coil's image; other flags change a preset",
+        help="rc2021 = 3 x 3 pixels filled with the largest value, as in the text of the ICML 2021 paper; rc2021_code "
+        "= a constant in each coil's image, as in its code; other flags change a preset",
     )
     feature.add_argument(
         "--shape", type=one_of(SHAPES), metavar="S", help=f"one of {', '.join(SHAPES)}; square if not given"
     )
-    feature.add_argument("--size", type=number(1), metavar="PIXELS", help="3 if not given")
+    feature.add_argument("--size", type=number(1), metavar="PIXELS", help="size of the feature; 3 if not given")
     feature.add_argument(
         "--contrast", type=number(0, open_low=True), metavar="C", help="amplitude, relative [-]; 0.3 if not given"
     )
@@ -82,48 +82,66 @@ def parser() -> Parser:
         "--relative-to",
         type=one_of(REFERENCES),
         metavar="R",
-        help="what the amplitude is relative to: maximum of the slice, or local mean; maximum if not given",
+        help="reference of the amplitude: maximum of the slice, or local mean; maximum if not given",
     )
     feature.add_argument(
         "--stride",
         type=integer(1),
         metavar="PIXELS",
-        help="between places of a map; 4 if not given, 16 for optimisers",
+        help="distance of the places of a map; 4 if not given, 16 for optimisers",
     )
     feature.add_argument(
-        "--sizes", type=number(1), nargs="+", default=[2.0, 3.0, 4.0, 5.0], metavar="PIXELS", help="of --study sizes"
+        "--sizes",
+        type=number(1),
+        nargs="+",
+        default=[2.0, 3.0, 4.0, 5.0],
+        metavar="PIXELS",
+        help="for --study sizes: sizes of the features",
     )
     feature.add_argument(
-        "--placements", type=integer(1), default=10, metavar="N", help="of --study sizes, for each image and size"
+        "--placements",
+        type=integer(1),
+        default=10,
+        metavar="N",
+        help="for --study sizes: places for each image and size",
     )
     feature.add_argument(
         "--draws",
         type=integer(0),
         metavar="N",
-        help="of noise, for detectability; 0 = that is not scored; 16 if not given, 0 for optimisers",
+        help="draws of noise for detectability; 0 = detectability is not scored; 16 if not given, 0 for optimisers",
     )
     feature.add_argument(
         "--visibility",
         type=number(0),
         metavar="C",
-        help="of --study worst: mean of any feature in the fully sampled image, in standard deviations of its noise; "
+        help="for --study worst: smallest mean of a feature in the fully sampled image, in standard deviations of its "
+        "noise; "
         "3 if not given",
     )
     data = top.add_argument_group("data")
     add_data(data)
     add_sampling(data)
     data.add_argument(
-        "--image", type=integer(0), default=0, metavar="I", help="of map, worst and optimisers: which, from 0"
+        "--image",
+        type=integer(0),
+        default=0,
+        metavar="I",
+        help="for map, worst and optimisers: index of the image, from 0",
     )
-    data.add_argument("--limit", type=integer(1), metavar="N", help="images of sizes (10 if not given) and boxes (all)")
+    data.add_argument(
+        "--limit", type=integer(1), metavar="N", help="number of images, for sizes (10 if not given) and boxes (all)"
+    )
     run = top.add_argument_group("run")
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of places and noise")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of places and noise")
     add_device(run)
     run.add_argument(
-        "--resume", metavar="RUN", help=f"go on with this study; beside it only {', '.join(_BESIDE_RESUME[1:])}"
+        "--resume",
+        metavar="RUN",
+        help=f"go on with the study in this folder; other flags allowed: {', '.join(_BESIDE_RESUME[1:])}",
     )
     output = top.add_argument_group("output")
-    output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a folder of its own in here")
+    output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a new folder in here")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     output.add_argument("--debug", action="store_true", help="show tracebacks")
     return top
@@ -142,12 +160,12 @@ def configuration(arguments: Namespace) -> FeatureConfig:
     if study == "worst" and arguments.draws is not None and arguments.draws < 2:
         raise UsageError("--draws: visibility is measured against noise; give at least 2")
     if study == "optimisers" and names != ["convdecoder"]:
-        raise UsageError("--method: the study of optimisers is that of convdecoder; leave the flag out")
+        raise UsageError("--method: the study of optimisers is about convdecoder; leave the flag out")
     if arguments.data is None and study == "boxes":
         raise UsageError("--study boxes: the phantom has no boxes; name files with --data")
     one_image = study in ("map", "worst", "optimisers")
     if one_image and arguments.limit is not None:
-        raise UsageError(f"--limit: --study {study} is of one image; choose it by --image")
+        raise UsageError(f"--limit: --study {study} takes one image; choose it by --image")
     limit = arguments.image + 1 if one_image else arguments.limit or (None if study == "boxes" else _IMAGES)
     base = unattacked(
         arguments,
@@ -182,7 +200,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.resume is not None:
             others = flags_besides(argv, _BESIDE_RESUME)
             if others:
-                raise UsageError(f"{others[0]}: the study in {arguments.resume} goes on as it was; leave the flag out")
+                raise UsageError(
+                    f"{others[0]}: the study in {arguments.resume} goes on as it was begun; leave the flag out"
+                )
         from bench.studies.features.finish import tell
         from bench.studies.features.study import run, stored  # these import JAX
 

@@ -25,14 +25,14 @@ def parser() -> Parser:
     made = Parser(
         prog="python -m bench.merge",
         description=__doc__,
-        epilog="Exit codes: as for bench.attack; 3 where a part is missing, is there twice, or is of another run.",
+        epilog="Exit codes: as for bench.attack; 3 if a part is missing, is named twice, or is of another run.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of all parts, in any order")
-    made.add_argument("--output", default="runs", metavar="DIR", help="the run gets a folder of its own in here")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of all parts, in any order")
+    made.add_argument("--output", default="runs", metavar="DIR", help="the run makes a new folder in here")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     # The command computes nothing, so that there is no device to choose.
     made.set_defaults(device="auto")
     return made

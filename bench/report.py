@@ -27,8 +27,10 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(prog="python -m bench.report", description=__doc__, formatter_class=HelpFormatter)
     made.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished runs of bench.attack")
-    made.add_argument("--output", metavar="FILE", help=f"the comparison of several runs; {_COMPARISON} if not given")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument(
+        "--output", metavar="FILE", help=f"file of the comparison of several runs; {_COMPARISON} if not given"
+    )
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     # A page is made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made
@@ -40,7 +42,9 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
     folders = [Path(run) for run in arguments.runs]
     if arguments.output is not None and len(folders) == 1:
-        raise UsageError("--output is the comparison of several runs; one run's page is report.html in its folder")
+        raise UsageError(
+            "--output: is for the comparison of several runs; the page of one run is report.html in its folder"
+        )
     for folder in folders:
         RunFolder(folder).write("report.html", page_of(folder))
         print(folder / "report.html")

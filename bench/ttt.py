@@ -70,23 +70,25 @@ def parser() -> Parser:
         type=one_of(SHIFTS),
         default="anatomy",
         metavar="NAME",
-        help="of the phantom's knees, and whose published number stands beside: anatomy = to brains; dataset = in "
+        help="shift of the phantom's knees, which also chooses the published number: anatomy = to brains; dataset = in "
         "contrast, resolution and noise; modality = in contrast; acceleration = from 4 to 2; anatomy if not given, "
-        "which needs no further flag",
+        "as it needs no further flag",
     )
     what.add_argument("--network", type=one_of(tuple(_METHODS)), default="unet", metavar="NAME", help="unet or varnet")
     for model in MODELS:
         what.add_argument(
             f"--{model}",
             metavar="WEIGHTS",
-            help=f"the network {WORDS[model]}; shipped ones on the phantom, where there are",
+            help=f"weights of the network {WORDS[model]}; on the phantom the shipped weights, if there are any",
         )
     add_settings(what, "change the fit, such as n_steps=500, learning_rate=1e-4 or holdout=published")
-    target = top.add_argument_group("data of the target; if not given, what --shift makes of the phantom's knees")
+    target = top.add_argument_group("data of the target; if not given, the phantom's knees after --shift")
     add_data(target)
     add_sampling(target)
     target.set_defaults(phantom=None, mask=None, acceleration=None, center_fraction=None)
-    target.add_argument("--limit", type=integer(1), default=10, metavar="N", help="slices to use; 10 if not given")
+    target.add_argument(
+        "--limit", type=integer(1), default=10, metavar="N", help="number of slices to use; 10 if not given"
+    )
     run = top.add_argument_group("run")
     run.add_argument("--output", metavar="DIR", help="folder of the study; runs/ttt-SHIFT-NETWORK if not given")
     run.add_argument("--redraw", action="store_true", help="run nothing; analyse the runs that the study has")
@@ -234,7 +236,7 @@ def _done(study: Path) -> Runs:
         paths = sorted((path.parent for path in folder.glob("*/run.json")), reverse=True)
         path = next((path for path in paths if read_run(path).done), None)
         if path is None:
-            raise InputFileError(f"{folder}: holds no run that is done; leave --redraw out")
+            raise InputFileError(f"{folder}: holds no finished run; leave --redraw out")
         found[model, state] = read(path)
     return found
 

@@ -31,7 +31,11 @@ def parser() -> Parser:
     what = top.add_argument_group("what")
     untrained = tuple(name for name in METHODS if name not in NETWORKS + TEST_TIME)
     what.add_argument(
-        "--method", type=one_of(untrained), default="l1", metavar="NAME", help=f"one of {', '.join(untrained)}; l1"
+        "--method",
+        type=one_of(untrained),
+        default="l1",
+        metavar="NAME",
+        help=f"one of {', '.join(untrained)}; l1 if not given",
     )
     what.add_argument(
         "--try",
@@ -41,7 +45,7 @@ def parser() -> Parser:
         action="extend",
         required=True,
         metavar="NAME=V,V,...",
-        help="a setting and what it may be; of several settings all combinations are tried",
+        help="a setting and its values; all combinations of several settings are tried",
     )
     what.add_argument(
         "--random", type=integer(1), metavar="N", help="only N of the combinations, drawn at random; all if not given"
@@ -50,7 +54,9 @@ def parser() -> Parser:
     data = top.add_argument_group("data")
     add_data(data)
     add_sampling(data)
-    data.add_argument("--images", type=integer(1), default=20, metavar="N", help="training images; 20 if not given")
+    data.add_argument(
+        "--images", type=integer(1), default=20, metavar="N", help="number of training images; 20 if not given"
+    )
     attack = top.add_argument_group("attack")
     attack.add_argument(
         "--worst-case",
@@ -58,17 +64,17 @@ def parser() -> Parser:
         nargs="+",
         metavar="E",
         help="score each combination under attack too, at these epsilons, relative to the measured data [-]: by the "
-        "attack that bench.attack chooses for the method, on the same images; needs many times as long",
+        "attack that bench.attack chooses for the method, on the same images; takes many times as long",
     )
     attack.add_argument(
-        "--steps", type=integer(1), metavar="N", help="gradient steps of the attack; its own if not given"
+        "--steps", type=integer(1), metavar="N", help="gradient steps of the attack; its default if not given"
     )
     run = top.add_argument_group("run")
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of --random; 0 if not given")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of --random; 0 if not given")
     add_device(run)
     output = top.add_argument_group("output")
     output.add_argument(
-        "--output", metavar="FILE.json", help="where scores and choice are kept; what is in it is not computed again"
+        "--output", metavar="FILE.json", help="file of the scores and the choice; scores in it are not computed again"
     )
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     output.add_argument("--debug", action="store_true", help="show tracebacks")

@@ -240,5 +240,5 @@ def test_weights_that_are_not_shipped_are_asked_for(flags, name, capsys):
     assert attack.main(["--method", "irim", *flags]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(
-        f"--weights: irim-{name} do not come with the project; name a file of python -m bench.train --method irim"
+        f"--weights: no irim-{name} come with the project; name a file of python -m bench.train --method irim"
     )

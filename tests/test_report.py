@@ -352,7 +352,7 @@ def bomb(path):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--output", "x.html"], 2, "--output is the comparison of several runs"),
+        (["--output", "x.html"], 2, "--output: is for the comparison of several runs"),
         (["nowhere"], 3, "nowhere/run.json: is missing"),
         (["{again}", "--output", "{run}/no/x.html"], 4, "cannot write"),
         (["--otput", "x"], 2, "unrecognized arguments: --otput"),

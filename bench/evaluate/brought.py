@@ -96,7 +96,7 @@ def _imported(name: str) -> _Function:
     except Exception as error:
         raise _problem(name, f"{module} cannot be imported: {type(error).__name__}: {_said(error)}") from error
     if not callable(found):
-        raise _problem(name, f"is no function, but {type(found).__name__}; name one that takes (kspace, mask, maps)")
+        raise _problem(name, f"is not a function but {type(found).__name__}; name a function of (kspace, mask, maps)")
     return found
 
 

@@ -48,14 +48,14 @@ def weights(config: RunConfig) -> Weights | None:
     suits = f"{wanted}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
     if config.weights is None and suits not in shipped():
         raise UsageError(
-            f"--weights: {suits} do not come with the project; name a file of python -m bench.train --method {wanted}"
+            f"--weights: no {suits} come with the project; name a file of python -m bench.train --method {wanted}"
         )
     try:
         found = read_weights(config.weights or suits)
     except InputError as error:
         raise InputFileError(f"--weights {error}") from error
     if found.method != wanted:
-        raise UsageError(f"--weights {config.weights}: these are of {found.method}; use --method {found.method}")
+        raise UsageError(f"--weights {config.weights}: they are weights of {found.method}; use --method {found.method}")
     return found
 
 
@@ -87,16 +87,16 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     """
     method = entry(config.method)
     if trained is not None and config.preset is not None and method.weights_of is None:
-        raise UsageError(f"--preset: the configuration of {config.method} is that of its weights; leave the flag out")
+        raise UsageError(f"--preset: the weights of {config.method} decide its configuration; leave the flag out")
     if config.preset is not None and config.preset not in method.presets:
         known = ", ".join(method.presets) or "none"
-        raise UsageError(f"--preset {config.preset} is not one of {config.method}'s, which are: {known}")
+        raise UsageError(f"--preset {config.preset}: {config.method} has no such preset; its presets are: {known}")
     base = method.presets[config.preset] if config.preset is not None else method.config()
     if trained is not None:
         base = replace(base, **{field.name: getattr(trained.config, field.name) for field in fields(trained.config)})
     changed = _changed(config, base)
     if config.maps == "reestimated" and without_maps(config, changed) is not None:
-        raise UsageError(f"--maps reestimated: {config.method} uses no coil maps from outside; leave the flag out")
+        raise UsageError(f"--maps reestimated: {config.method} takes no coil maps; leave the flag out")
     if trained is not None:
         try:
             archive.check(trained.params, jax.eval_shape(method.build(changed).init, new_key(0)))
@@ -148,8 +148,8 @@ def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int
     most, found = getattr(method_config, "most_coils", None), max((shape[0] for shape in shapes), default=0)
     if most is not None and found > most:
         raise UsageError(
-            f"--method {method}: this network is for {most} coils at most, the data has {found}; "
-            f"compress them, python -m data_prep with --coils {most}, or train one for more"
+            f"--method {method}: this network takes at most {most} coils, but the data have {found}; "
+            f"compress them by python -m data_prep with --coils {most}, or train a network for more"
         )
 
 
@@ -163,7 +163,7 @@ def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, in
     """
     method = entry(config.method)
     if method.fitted and not method.trained and config.preset is None:
-        return ["the default network is a small one, for two CPU cores; --preset names the published ones"]
+        return ["the default network is small, for two CPU cores; --preset names the published networks"]
     if trained is None:
         return []
     told = trained.card.get("data")

@@ -177,7 +177,7 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
         return _two_step(config, method, name, preset)
     if preset is not None and preset not in entry.presets:
         known = ", ".join(entry.presets) or "none"
-        raise UsageError(f"--attack-preset {preset} is not one of {name}'s, which are: {known}")
+        raise UsageError(f"--attack-preset {preset}: {name} has no such preset; its presets are: {known}")
     base = entry.presets[preset] if preset is not None else attack_named(name, method, config.threat).config
     given = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
     known_names = {field.name for field in fields(base)}
@@ -197,7 +197,7 @@ def _two_step(config: RunConfig, method: Method, name: str, preset: str | None) 
     kind = "untrained" if method.fitted else config.method
     key = {None: kind, "bounded": kind, "published": f"{kind}_published"}.get(preset, "")
     if key not in ATTACKS[name].presets:
-        raise UsageError(f"--attack-preset {preset} is not one of {name}'s, which are: bounded, published")
+        raise UsageError(f"--attack-preset {preset}: {name} has no such preset; its presets are: bounded, published")
     return Search(name, ATTACKS[name].presets[key])
 
 

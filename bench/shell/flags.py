@@ -83,7 +83,7 @@ def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_F
         center_fraction: default of --center-fraction [-], or None if it depends on other flags.
     """
     group.add_argument(
-        "--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}"
+        "--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"kind of mask: one of {', '.join(MASKS)}"
     )
     group.add_argument(
         "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
@@ -100,7 +100,11 @@ def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_F
 def add_device(group: _ArgumentGroup) -> None:
     """Add --device."""
     group.add_argument(
-        "--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}"
+        "--device",
+        type=one_of(DEVICES),
+        default="auto",
+        metavar="D",
+        help=f"device to compute on: one of {', '.join(DEVICES)}",
     )
 
 
@@ -114,14 +118,14 @@ def add_processes(group: _ArgumentGroup, words: str) -> None:
     group.add_argument(
         "--distributed",
         action="store_true",
-        help=f"several processes, on one machine or many, {words}; as Slurm, Open MPI, Kubernetes or a TPU pod started "
-        "them, else by the next three flags",
+        help=f"run as several processes, on one machine or many, {words}; Slurm, Open MPI, Kubernetes or a TPU pod has "
+        "started them, or the next three flags describe them",
     )
     group.add_argument(
-        "--coordinator", type=address, metavar="HOST:PORT", help="machine of process 0, and a port that is free there"
+        "--coordinator", type=address, metavar="HOST:PORT", help="machine of process 0, and a free port on it"
     )
-    group.add_argument("--processes", type=integer(1), metavar="N", help="how many there are")
-    group.add_argument("--process", type=integer(0), metavar="I", help="which this one is, from 0 to N - 1")
+    group.add_argument("--processes", type=integer(1), metavar="N", help="number of processes")
+    group.add_argument("--process", type=integer(0), metavar="I", help="index of this process, from 0 to N - 1")
 
 
 def meeting(arguments: Namespace) -> Meeting:

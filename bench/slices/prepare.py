@@ -111,7 +111,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         raise fault(f"{case.name}: {coverage.why_no_maps(case, kspace, centre)}")
     noise, thermal = _noise(case, jnp.asarray(case.kspace / raw), measurement.mask)
     if thermal is None and not own and config.norm == "whitened":
-        raise InputFileError(f"{case.name}: {NO_BACKGROUND}, by which --norm whitened whitens; use --norm measured")
+        raise InputFileError(f"{case.name}: {NO_BACKGROUND}, but --norm whitened needs it; use --norm measured")
     share = coverage.share_left_out(measurement, centre)
     data = SliceData(
         kspace=jnp.asarray(case.kspace / raw),
@@ -174,7 +174,7 @@ def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
     if not own or config.mask == OF_THE_FILE:
         return []
     return [
-        Doubt("a mask of its own", f"is already under-sampled by its own mask, so that {', '.join(FLAGS)} are not its")
+        Doubt("a mask of its own", f"is already under-sampled by its own mask, so that {', '.join(FLAGS)} do not apply")
     ]
 
 

@@ -148,7 +148,8 @@ class Training:
             raise InputFileError(f"--initial {error}") from error
         if weights.method != self.config.method or weights.config != self.method_config:
             raise UsageError(
-                f"--initial {self.config.initial}: is {weights.method} {weights.config}, not what is trained"
+                f"--initial {self.config.initial}: holds {weights.method} {weights.config}; give weights of the "
+                "network to train"
             )
         return weights.params
 

@@ -75,7 +75,7 @@ def _opened(config: TrainConfig, argv: list[str], team: Team) -> tuple[Training,
     """The training, and the devices that it uses."""
     if config.variant not in METHODS[config.method].presets:
         known = ", ".join(METHODS[config.method].presets)
-        raise UsageError(f"--variant {config.variant} is not one of {config.method}'s, which are: {known}")
+        raise UsageError(f"--variant {config.variant}: {config.method} has no such variant; its variants are: {known}")
     check_shift(config.shift, config.data)
     # Open the data before making the folder, so that a mistake leaves nothing behind.
     opened = Training(config, argv)
