@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bench.findings.judged import Judged
+from bench.findings.markdown import table
 from bench.findings.published import CLAIMS
 from bench.plan.intervals import as_json
 from bench.studies.claims.evidence import Evidence
-from jaxcs.names import printable
 
 _HEADER = ("published", "here", "agrees", "command")
 
@@ -46,9 +46,7 @@ def rows_of(found: Sequence[Evidence]) -> list[Row]:
 
 def markdown(rows: Sequence[Row]) -> str:
     """Format the table as Markdown."""
-    lines = [_HEADER, ("---",) * len(_HEADER)]
-    lines += [(_published(row), _here(row), _agrees(row), _commands(row)) for row in rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+    return table(_HEADER, [(_published(row), _here(row), _agrees(row), _commands(row)) for row in rows])
 
 
 def objects(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -105,7 +103,3 @@ def _commands(row: Row) -> str:
 
 def _code(command: str) -> str:
     return f"`` {command} ``" if "`" in command else f"`{command}`"
-
-
-def _cell(text: str) -> str:
-    return printable(text).replace("|", "\\|")

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from bench.evaluate import experiment, scan
 from bench.evaluate.single_slice import SingleSlice
 from bench.evaluate.subjects import Subject, source_for, sources
+from bench.findings import markdown
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.slices.prepare import Prepared, prepare
@@ -66,9 +67,8 @@ def table(found: dict[str, Any]) -> str:
     """Format the numbers as Markdown."""
     first, *others = (f"{count}" for count in found["iterations"])
     heads = [f"perturbation of {found['image']} made for", f"scored after {first} iterations", *others]
-    lines = [heads, ["---"] * len(heads)]
-    lines += [[label, *(f"{value:.2f}" for value in row)] for label, row in found["psnr"].items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rows = [[label, *(f"{value:.2f}" for value in row)] for label, row in found["psnr"].items()]
+    return markdown.table(heads, rows)
 
 
 def _prepared(config: RunConfig, subject: Subject, image: int) -> Prepared:
