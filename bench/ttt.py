@@ -188,7 +188,7 @@ def _carry_out(study: Path, arguments: Namespace, argv: list[str]) -> Runs:
         print(f"{WORDS[model]}, {state} test-time training", file=sys.stderr)
         config = configuration(arguments, weights[model], state)
         config = settled(config, [*argv, *command_line(config)])
-        takes = partial(_same_weights, source=weights[model])
+        takes = partial(_same_weights, weights=weights[model])
         output, again = study / f"{model}-{state}", ["bench.ttt", *argv]
         found[model, state] = run_once(config, output, again, takes, device=arguments.device)
     return found
@@ -213,14 +213,14 @@ def configuration(arguments: Namespace, weights: str, state: str) -> RunConfig:
     )
 
 
-def _same_weights(before: Stored, source: str) -> bool:
+def _same_weights(before: Stored, weights: str) -> bool:
     """True if the weights of this name are the same as in the earlier run."""
     from data_prep.cases import InputError
     from data_prep.weights import read_weights  # imports JAX, as the runs do
 
-    weights = [one.get("weights") for one in before.record.methods.values()]
+    earlier = [one.get("weights") for one in before.record.methods.values()]
     try:
-        return [one and one["sha256"] for one in weights] == [read_weights(source).sha256]
+        return [one and one["sha256"] for one in earlier] == [read_weights(weights).sha256]
     except InputError:
         return False  # the run itself reports the error
 

@@ -59,18 +59,18 @@ def weights(config: RunConfig) -> Weights | None:
     return found
 
 
-def trained_method(source: str, flag: str) -> str:
+def trained_method(name: str, flag: str) -> str:
     """Return the method of some weights.
 
     Args:
-        source: a file, or the name of shipped weights.
+        name: name of shipped weights, or a file.
         flag: the user's flag for them, for messages.
 
     Raises:
         InputFileError: the weights cannot be read.
     """
     try:
-        return read_weights(source).method
+        return read_weights(name).method
     except InputError as error:
         raise InputFileError(f"{flag} {error}") from error
 

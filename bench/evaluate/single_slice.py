@@ -45,15 +45,15 @@ class SingleSlice(NamedTuple):
         """Search the perturbations that drive the image away from the truth.
 
         Args:
-            eps: sizes of the perturbations.
+            eps: the epsilons.
 
         Returns:
             (1, epsilon, coil, ny, nx) perturbations of the scaled k-space.
         """
-        start, sizes = self.functions.prepare(self.data, self.keys), jnp.asarray([eps], jnp.float32)
+        start, epsilons = self.functions.prepare(self.data, self.keys), jnp.asarray([eps], jnp.float32)
         # A search away from the truth does not use the clean image; the target has the shape of it.
         search = self.functions.searches["attack"]
-        return search(self.data, self.staged, self.data.target, start, sizes, self.keys).delta
+        return search(self.data, self.staged, self.data.target, start, epsilons, self.keys).delta
 
     def scores(self, deltas: Array) -> dict[str, list[float]]:
         """Score the reconstruction under each perturbation.

@@ -101,12 +101,12 @@ def _static(record: Record) -> dict[str, str] | None:
 
 
 def _about_curves(record: Record) -> str:
-    level, name = words.thermal(record), words.interval_name(record)
+    thermal, name = words.thermal(record), words.interval_name(record)
     noise = (
         ""
-        if level is None
-        else f" The scan's own thermal noise amounts to an epsilon of {level:.2g} (median over images): a perturbation "
-        "below it hides in what every scan has."
+        if thermal is None
+        else f" The scan's own thermal noise amounts to an epsilon of {thermal:.2g} (median over images): a "
+        "perturbation below it hides in what every scan has."
     )
     return (
         f"Means over images{f', with {name} as area' * bool(name)}. "

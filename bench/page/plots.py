@@ -17,8 +17,8 @@ METRICS = {"psnr": ("PSNR [dB]", 2), "ssim": ("SSIM", 3)}
 
 def quality(record: Record) -> list[Markup]:
     """Draw PSNR and SSIM against epsilon, a pair of charts for each method."""
-    level = words.thermal(record)
-    marks = [] if level is None else [Mark(level, "scan's own noise")]
+    thermal = words.thermal(record)
+    marks = [] if thermal is None else [Mark(thermal, "scan's own noise")]
     drawn = {
         (victim, metric): _states(record, victim, metric)
         for victim in record.names("victim")

@@ -179,12 +179,12 @@ def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
 
 
 def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]:
-    """The factor of the noise covariance, and the thermal level; only a whole scan shows its background."""
+    """The factor of the noise covariance, and the thermal epsilon or None; only a whole scan shows its background."""
     coils = case.kspace.shape[0]
     if case.mask is not None:
         return jnp.eye(coils, dtype=jnp.complex64), None
-    factor, level, seen = noise_factor(kspace, mask, case.padding)
-    return (factor, float(level)) if seen else (jnp.eye(coils, dtype=jnp.complex64), None)
+    factor, thermal, seen = noise_factor(kspace, mask, case.padding)
+    return (factor, float(thermal)) if seen else (jnp.eye(coils, dtype=jnp.complex64), None)
 
 
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
