@@ -114,7 +114,7 @@ def _compare(folder: str, *methods: str) -> str:
 
 def _means(folder: str, *methods: str) -> str:
     """The first table of `bench.compare`, for data of too few volumes for intervals."""
-    return _compare(folder, *methods).split("\n\nSSIM by which")[0]
+    return _compare(folder, *methods).split("\n\nSSIM of each")[0]
 
 
 def _losses(folder: str, squared: str, *methods: str) -> str:

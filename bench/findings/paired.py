@@ -110,7 +110,8 @@ def markdown(runs: list[Run], eps: list[float]) -> str:
         ]
         rows.append([f"{better.label} - {worse.label}", *cells])
     sure = meaning(volumes_of(runs, cases))
-    return f"{means}\n\nSSIM by which each is above the next, image by image. {sure}\n\n{table(['', *heads], rows)}"
+    about = f"SSIM of each method minus that of the next, image by image. {sure}"
+    return "\n\n".join([means, about, table(["", *heads], rows)])
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:

@@ -101,7 +101,7 @@ def _about_means(runs: list[Run], shared: list[str], common: list[float]) -> str
         f"Means over the {words.count(len(shared), 'image')} that all runs share. "
         f"{meaning(paired.volumes_of(runs, shared))}"
         if shared
-        else "The runs share no image, so that each is the mean over its own, and none of the differences is paired."
+        else "The runs share no image, so that each mean is over the images of its run, and no difference is paired."
     )
     return text if common else f"{text} They share no epsilon either: run them with the same --eps."
 
@@ -167,7 +167,7 @@ def _differences(runs: list[Run], shared: list[str], common: list[float]) -> lis
             ]
             for better, worse in itertools.pairwise(runs)
         ]
-        tables.append(Table(["", *head], rows, f"{label}: by how much each is above the next"))
+        tables.append(Table(["", *head], rows, f"{label}: each method minus the next"))
     return tables
 
 
@@ -200,6 +200,6 @@ def _flags(record: Record) -> dict[str, Any]:
     if found:
         return {"name": name, "sentences": found, "kind": "flags"}
     if not words.held_against_zero_filled(record):
-        text = "No check failed, but it was not held against zero-filled images."
+        text = "No check failed, but the run was not compared with zero-filled images."
         return {"name": name, "sentences": [text], "kind": ""}
     return {"name": name, "sentences": ["No check failed."], "kind": "fine"}

@@ -156,10 +156,8 @@ def not_checked(record: Record) -> list[str]:
     """Say which evidence the run did not gather, and which no run can gather."""
     known = [text[:1].upper() + text[1:].rstrip(".") + "." for text in record.run.not_checked]
     if not held_against_zero_filled(record):
-        known.append(
-            "Whether the clean images are better than zero-filled ones was not looked at when this was recorded."
-        )
-    return [*known, "An attack bounds the worst case from one side only: a better one may exist."]
+        known.append("This old record does not tell whether the clean images are better than zero-filled images.")
+    return [*known, "An attack bounds the worst case from one side only: a better attack may exist."]
 
 
 def held_against_zero_filled(record: Record) -> bool:
@@ -183,7 +181,7 @@ def about_interval(record: Record) -> str:
             f"The range is of the {volumes} volumes' attacked means, smallest and largest; fewer than {FEWEST} have no "
             "95 % interval."
         )
-    return "All images are of one volume, so that nothing tells how sure the means are."
+    return "All images are of one volume, so that the certainty of the means is not known."
 
 
 def provenance(record: Record) -> dict[str, str]:
