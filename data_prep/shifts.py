@@ -248,7 +248,7 @@ def _cropped(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return image[rows, columns]
 
 
-# In the order in which the effects happen: shifts that need the file's own neighbouring slices first, noise last.
+# The order is that of the effects: shifts that need the file's own neighbouring slices first, noise last.
 SHIFTS: dict[str, Shift] = {
     "thickness": Shift("slices that are averaged", 1, 99, _thickness, odd=True),
     "contrast": Shift("exponent of the magnitude", 0.1, 10, _contrast),

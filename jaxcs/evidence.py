@@ -51,7 +51,7 @@ def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, 
         checks: losses that the checking attacks found, by the name of the check.
 
     Returns:
-        Whether each flag is raised, by name; empty at epsilon 0.
+        True for raised flags, False for others, by name; empty at epsilon 0.
     """
     if eps == 0:
         return {}
@@ -79,7 +79,7 @@ def victim_flags(
         maps_leave_out: whether the coil maps leave out too much of the object.
 
     Returns:
-        Whether each flag is raised, by name; empty at epsilon 0.
+        True for raised flags, False for others, by name; empty at epsilon 0.
     """
     if eps == 0:
         return {}
