@@ -14,7 +14,12 @@ _USAGE = 2
 
 
 class Command(NamedTuple):
-    """A command: the module with its `main`, and what it does in a line."""
+    """A command.
+
+    Attributes:
+        module: name of the module that has its `main`.
+        words: its purpose in a few words.
+    """
 
     module: str
     words: str
@@ -25,28 +30,35 @@ COMMANDS = {
         "bench.attack", "find the worst small perturbation for a reconstruction, beside noise of equal norm"
     ),
     "report": Command("bench.report", "make the report page of runs again"),
-    "compare": Command("bench.compare", "set runs beside each other as Markdown tables"),
+    "compare": Command("bench.compare", "compare runs in Markdown tables"),
     "convert": Command(
-        "data_prep.__main__", "turn scanners' files into those that attack --data takes; check and map them"
+        "data_prep.__main__", "convert scanners' files for attack --data, check files, and estimate coil maps"
     ),
     "train": Command("bench.train", "train a network and export its weights"),
     "tune": Command("bench.tune", "choose settings of a method on training data"),
-    "features": Command("bench.features", "measure what a reconstruction keeps of small features"),
-    "shift": Command("bench.shift", "measure methods on data that are not like those they were made for"),
+    "features": Command("bench.features", "measure how much of small features a reconstruction keeps"),
+    "shift": Command("bench.shift", "measure methods on data unlike the data that they were made for"),
     "ttt": Command("bench.ttt", "measure test-time training across a shift of the data"),
     "hardest": Command("bench.hardest", "list the images that a method reconstructs worst"),
     "convergence": Command("bench.convergence", "measure whether more iterations save a reconstruction"),
-    "claims": Command("bench.claims", "set published claims beside what runs found"),
+    "claims": Command("bench.claims", "compare published claims with the results of runs"),
     "cite": Command("bench.cite", "print BibTeX for the publications that a run rests on"),
     "export": Command("bench.export", "write a method as StableHLO that runs without this project"),
-    "speed": Command("bench.speed", "time the main work beside other programs"),
-    "merge": Command("bench.merge", "make one run of its parts"),
+    "speed": Command("bench.speed", "time the main work and the same work in other programs"),
+    "merge": Command("bench.merge", "merge the parts of a run into one run"),
     "cards": Command("bench.cards", "ship trained weights with their cards"),
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command that the arguments name first; returns its exit code."""
+    """Run the command that the first argument names.
+
+    Args:
+        argv: the arguments, or None for those of this process.
+
+    Returns:
+        The command's exit code.
+    """
     given = sys.argv[1:] if argv is None else argv
     if not given or given[0] in ("-h", "--help"):
         print(listing())
@@ -58,19 +70,19 @@ def main(argv: list[str] | None = None) -> int:
         hint = did_you_mean(given[0], COMMANDS)
         print(printable(f"jaxcs: error: unknown command {given[0]!r}{hint} (see jaxcs --help)"), file=sys.stderr)
         return _USAGE
-    # The modules import JAX, which a list need not wait for, when they begin to work.
+    # Commands import JAX when they begin to work, so that the list above does not wait for it.
     code: int = import_module(COMMANDS[given[0]].module).main(given[1:])
     return code
 
 
 def listing() -> str:
-    """All commands with a line each."""
+    """Return the list of all commands, a line each."""
     lines = ["usage: jaxcs COMMAND ...   (without the console script: python -m jaxcs COMMAND ...)", ""]
     width = max(map(len, COMMANDS))
     lines += [f"  {name:<{width}}  {command.words}" for name, command in COMMANDS.items()]
     lines += [
         "",
-        "jaxcs COMMAND --help lists its flags; jaxcs --version says which version this is.",
+        "jaxcs COMMAND --help lists its flags; jaxcs --version prints the version.",
         "For a first run:",
         "",
     ]
@@ -78,7 +90,7 @@ def listing() -> str:
 
 
 def run() -> NoReturn:
-    """The console script."""
+    """Run the console script."""
     begin("jaxcs")
     as_process(main)
 

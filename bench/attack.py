@@ -29,7 +29,11 @@ WINDOW = 7
 
 
 def configuration(arguments: Namespace) -> RunConfig:
-    """The arguments that decide the numbers.  Raises UsageError where they contradict each other."""
+    """Return the configuration that the arguments give.
+
+    Raises:
+        UsageError: arguments contradict each other.
+    """
     protocol = dict(LIKE[arguments.like].fields) if arguments.like else {}
 
     def chosen(name: str, otherwise: Any) -> Any:
@@ -77,7 +81,7 @@ def configuration(arguments: Namespace) -> RunConfig:
 
 
 def _check(arguments: Namespace, threat: str) -> None:
-    """Raise UsageError where flags contradict each other."""
+    """Raise UsageError if flags contradict each other."""
     if arguments.attack == "two_step" and arguments.target is not None:
         raise UsageError("--target: two_step has constants of its own; leave it out, or use --attack pgd")
     if arguments.attack == "two_step" and threat != "noise":
@@ -99,14 +103,14 @@ def _check(arguments: Namespace, threat: str) -> None:
 
 
 def _check_resume(arguments: Namespace, argv: list[str]) -> None:
-    """Raise UsageError where --resume stands beside a flag that decides numbers or files."""
+    """Raise UsageError if --resume stands beside a flag that decides numbers or files."""
     others = flags_besides(argv, BESIDE_RESUME)
     if arguments.resume is not None and others:
         raise UsageError(f"{others[0]}: the run in {arguments.resume} goes on as it was begun; leave the flag out")
 
 
 def _before(arguments: Namespace) -> Stored | None:
-    """The run of --resume."""
+    """The run that --resume names, or None."""
     if arguments.resume is None:
         return None
     from bench.record.stored import stored

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.cards",
         examples=(
@@ -36,8 +36,14 @@ def parser() -> Parser:
         ),
         description=__doc__,
     )
-    made.add_argument("runs", type=setting, nargs="*", metavar="NAME=RUN", help="weights to ship, of bench.train")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument(
+        "runs",
+        type=setting,
+        nargs="*",
+        metavar="NAME=RUN",
+        help="weights to ship: their name, and a folder of bench.train",
+    )
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     return made
 
 
@@ -57,7 +63,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 
 def cards() -> str:
-    """The text of all model cards."""
+    """Return the text of all model cards."""
     import jax
 
     from data_prep.weights import read_weights, shipped

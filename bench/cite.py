@@ -1,6 +1,7 @@
 """Print BibTeX for the publications that a run rests on: python -m bench.cite RUN [RUN ...].
 
-The entries are those of the methods, coil maps, attacks, protocol and data, each once, and of this project.
+It prints an entry for this project, and an entry for each publication about the methods, coil maps, attacks, protocol
+and data of the runs.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.cite",
         examples=(
@@ -38,8 +39,8 @@ def parser() -> Parser:
         description=__doc__,
         formatter_class=HelpFormatter,
     )
-    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, finished or not")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of bench.attack, finished or not")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     # Entries are made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made

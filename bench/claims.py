@@ -1,7 +1,7 @@
-"""Set published claims beside what runs found, as a Markdown table: python -m bench.claims RUN_OR_STUDY [...].
+"""Compare published claims with the results of runs, as a Markdown table: python -m bench.claims RUN_OR_STUDY [...].
 
-Each claim has a row with its source, the numbers found with their intervals, whether they agree, and the command that
-made the record.  Nothing is run, and no verdict is typed by hand: each follows from the intervals.
+Each claim has a row: its source, the numbers with their intervals, whether they agree, and the command that made the
+record.  The command runs nothing, and nobody types a verdict by hand: each follows from the intervals.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.claims",
         examples=(
@@ -45,7 +45,7 @@ def parser() -> Parser:
         "in --image alone are taken together",
     )
     made.add_argument("--json", action="store_true", help="print the rows as a JSON list instead of the table")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     # The table is made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made
@@ -58,7 +58,9 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     found = evidence([Path(path) for path in arguments.records])
     rows = rows_of(found)
     if not rows:
-        raise InputFileError(f"{arguments.records[0]}: bears on no published claim, nor does any other that is named")
+        raise InputFileError(
+            f"{arguments.records[0]}: bears on no published claim, nor do the other records; name others"
+        )
     for one in found:
         if not one.judged:
             print(f"note: {one.paths[0]}: bears on no published claim", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Set runs beside each other as Markdown tables: python -m bench.compare RUN [RUN ...].
+"""Compare runs in Markdown tables: python -m bench.compare RUN [RUN ...].
 
-The first table has each run's means; the second, for the images that all runs share, the differences between each run
-and the next, image by image, with their intervals: what one method is better by, and whether that could be chance.
+The first table has each run's means.  The second has the differences between each run and the next, image by image,
+over the images that all runs share.  Their intervals tell whether a difference could be chance.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.compare",
         examples=(
@@ -32,11 +32,16 @@ def parser() -> Parser:
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, the best method first")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of bench.attack, the best method first")
     made.add_argument(
-        "--eps", type=number(0), nargs="+", default=[0.02, 0.05], metavar="E", help="columns; default 0.02 0.05"
+        "--eps",
+        type=number(0),
+        nargs="+",
+        default=[0.02, 0.05],
+        metavar="E",
+        help="epsilons of the columns; 0.02 0.05 if not given",
     )
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     return made
 
 

@@ -1,8 +1,8 @@
-"""Whether more iterations save a reconstruction: python -m bench.convergence --method l1 --eps 0.05.
+"""Measure whether more iterations save a reconstruction: python -m bench.convergence --method l1 --eps 0.05.
 
-Attacks the solver that stops early, and the one that converges, and scores each perturbation with the solver stopped
-after several numbers of iterations.  What is made for an early stop says little of the minimum, and the other way
-round.  Once the solver has converged, the columns are equal.
+The command attacks the solver that stops early, and the solver that converges.  It scores each perturbation with the
+solver stopped after several numbers of iterations.  A perturbation made for an early stop says little about the
+minimum, and the other way round.  Once the solver has converged, the columns are equal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ITERATIONS = (60, 100, 300, 1000, 3000)
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.convergence",
         examples=(
@@ -35,11 +35,19 @@ def parser() -> Parser:
     )
     what = top.add_argument_group("what")
     what.add_argument(
-        "--method", type=one_of(_METHODS), default="l1", metavar="NAME", help=f"one of {', '.join(_METHODS)}; l1"
+        "--method",
+        type=one_of(_METHODS),
+        default="l1",
+        metavar="NAME",
+        help=f"one of {', '.join(_METHODS)}; l1 if not given",
     )
     add_settings(what, "settings of the method, such as lam=0.004")
     what.add_argument(
-        "--eps", type=number(0, open_low=True), default=0.05, metavar="E", help="size of the perturbation [-]; 0.05"
+        "--eps",
+        type=number(0, open_low=True),
+        default=0.05,
+        metavar="E",
+        help="size of the perturbation [-]; 0.05 if not given",
     )
     what.add_argument(
         "--iterations",
@@ -47,14 +55,17 @@ def parser() -> Parser:
         nargs="+",
         default=_ITERATIONS,
         metavar="N",
-        help=f"where the solver is stopped and scored; {' '.join(map(str, _ITERATIONS))} if not given",
+        help="numbers of iterations after which the solver is stopped and scored; "
+        f"{' '.join(map(str, _ITERATIONS))} if not given",
     )
     data = top.add_argument_group("data")
     add_data(data)
     add_sampling(data)
-    data.add_argument("--image", type=integer(0), default=0, metavar="I", help="which image, from 0; 0 if not given")
+    data.add_argument(
+        "--image", type=integer(0), default=0, metavar="I", help="index of the image, from 0; 0 if not given"
+    )
     run = top.add_argument_group("run")
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of random starts; 0 if not given")
     add_device(run)
     output = top.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")

@@ -1,7 +1,7 @@
 """Write a method as StableHLO that runs without this project: python -m bench.export --method l1 --shape 8 160 128 ...
 
-The folder then holds the reconstruction and one attack step for CPU, CUDA and TPU, which `jax.export.deserialize`
-loads, and manifest.json, which says what goes in and what comes out.
+The folder holds the reconstruction and one attack step, each for CPU, CUDA and TPU; `jax.export.deserialize` loads
+them.  Its manifest.json describes their arguments and results.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bench.shell.command import execute
 from bench.shell.flags import add_settings
 from data_prep.process import as_process
 
-# Un-trained networks fit for minutes to each measurement, and are not deployed.
+# Un-trained networks are not deployed, because they are fitted to each measurement for minutes.
 METHODS = ("l1", "unet", "varnet")
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.export",
         examples=(
@@ -40,8 +40,8 @@ def parser() -> Parser:
     top.add_argument(
         "--weights",
         metavar="FILE",
-        help="of a network: a file of bench.train, a fastMRI checkpoint, or the name of shipped ones; "
-        "if not given, those for the phantom's knee",
+        help="weights of a network: a file of bench.train, a fastMRI checkpoint, or the name of shipped weights; "
+        "if not given, the shipped weights for the phantom's knee",
     )
     top.add_argument("--preset", metavar="NAME", help="named configuration of the method: rc2021 (l1)")
     add_settings(
@@ -54,9 +54,9 @@ def parser() -> Parser:
         nargs=3,
         required=True,
         metavar=("COILS", "ROWS", "COLUMNS"),
-        help="of the k-space of one slice; any number of slices is a batch",
+        help="shape of the k-space of one slice; a batch may have any number of slices",
     )
-    top.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="is made; must not exist")
+    top.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to make; it must not exist")
     top.add_argument("--debug", action="store_true", help="show tracebacks")
     top.set_defaults(device="auto")
     return top
@@ -68,7 +68,9 @@ def main(argv: list[str] | None = None) -> int:
     def work(arguments: Namespace, argv: list[str]) -> int:
         del argv
         if find_spec("flatbuffers") is None:
-            raise UsageError("flatbuffers is not installed, in which JAX writes StableHLO; pip install 'jaxcs[export]'")
+            raise UsageError(
+                "flatbuffers is not installed, but JAX needs it to write StableHLO; pip install 'jaxcs[export]'"
+            )
         from bench.deploy.folder import write  # these import JAX
         from bench.slices.sources import check_device
 

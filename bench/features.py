@@ -1,4 +1,4 @@
-"""Measure what a reconstruction keeps of small features: python -m bench.features --method l1."""
+"""Measure how much of small features a reconstruction keeps: python -m bench.features --method l1."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from jaxcs.catalogue import METHODS
 if TYPE_CHECKING:
     from bench.studies.features.config import FeatureConfig
 
-# Names only: what they stand for imports JAX, which --help must not wait for.  A test holds them equal.
+# Names only: the registries of these names import JAX, and --help must not wait for that.  A test holds them equal.
 STUDIES = ("map", "sizes", "boxes", "worst", "optimisers")
 SHAPES = ("square", "disc", "blob", "line", "lesion")
 PRESETS = ("rc2021", "rc2021_code")
 REFERENCES = ("maximum", "local")
-# The methods of studies that are not of l1 if none is given.
+# Default methods of studies, if they are not l1.
 _ONLY = {"optimisers": "convdecoder"}
-# The smallest of all: what a visible feature has to be above the noise of single pixels.
+# Default for the smallest mean of a visible feature, in standard deviations of a pixel's noise [-].
 _VISIBILITY = 3.0
-# Images of the studies of many where no number is given.
+# Default number of images in a study of sizes.
 _IMAGES = 10
-# A fit for each place.
+# Default distances of the places [pixels]: the coarse one for optimisers, because each place is a fit.
 _COARSE, _STRIDE = 16, 4
 _BESIDE_RESUME = ("--resume", "--device", "--json", "--debug")
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.features",
         examples=(
@@ -43,9 +43,9 @@ def parser() -> Parser:
             "--study sizes --method l1 unet --limit 2 --placements 3",
             "--resume runs/RUN",
         ),
-        description="Put small features into fully sampled scans, before the coils, and see what a reconstruction of "
-        "the under-sampled scan keeps of them.",
-        epilog="Without --data it runs on the built-in phantom.  What was stopped goes on with --resume.",
+        description="Put small features into fully sampled scans, before the coils, and measure how much of them a "
+        "reconstruction of the under-sampled scan keeps.",
+        epilog="Without --data it runs on the built-in phantom.  A stopped study goes on with --resume.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
@@ -66,20 +66,20 @@ def parser() -> Parser:
         metavar="NAME",
         help=f"one or several of {', '.join(METHODS)}; l1 if not given",
     )
-    add_settings(what, "change a method's configuration, such as lam=0.005; of several methods as l1.lam=0.005")
-    what.add_argument("--weights", metavar="FILE", help="of a trained method; the shipped ones if not given")
+    add_settings(what, "change a method's configuration, such as lam=0.005; with several methods l1.lam=0.005")
+    what.add_argument("--weights", metavar="FILE", help="weights of a trained method; the shipped weights if not given")
     feature = top.add_argument_group("feature")
     feature.add_argument(
         "--preset",
         type=one_of(PRESETS),
         metavar="NAME",
-        help="rc2021 = 3 x 3 pixels filled with the largest value, as the ICML 2021 paper says; rc2021_code = what its "
-        "code ran: a constant in each coil's image; other flags change a preset",
+        help="rc2021 = 3 x 3 pixels filled with the largest value, as in the text of the ICML 2021 paper; rc2021_code "
+        "= a constant in each coil's image, as in its code; other flags change a preset",
     )
     feature.add_argument(
         "--shape", type=one_of(SHAPES), metavar="S", help=f"one of {', '.join(SHAPES)}; square if not given"
     )
-    feature.add_argument("--size", type=number(1), metavar="PIXELS", help="3 if not given")
+    feature.add_argument("--size", type=number(1), metavar="PIXELS", help="size of the feature; 3 if not given")
     feature.add_argument(
         "--contrast", type=number(0, open_low=True), metavar="C", help="amplitude, relative [-]; 0.3 if not given"
     )
@@ -87,55 +87,77 @@ def parser() -> Parser:
         "--relative-to",
         type=one_of(REFERENCES),
         metavar="R",
-        help="what the amplitude is relative to: maximum of the slice, or local mean; maximum if not given",
+        help="reference of the amplitude: maximum of the slice, or local mean; maximum if not given",
     )
     feature.add_argument(
         "--stride",
         type=integer(1),
         metavar="PIXELS",
-        help="between places of a map; 4 if not given, 16 for optimisers",
+        help="distance of the places of a map; 4 if not given, 16 for optimisers",
     )
     feature.add_argument(
-        "--sizes", type=number(1), nargs="+", default=[2.0, 3.0, 4.0, 5.0], metavar="PIXELS", help="of --study sizes"
+        "--sizes",
+        type=number(1),
+        nargs="+",
+        default=[2.0, 3.0, 4.0, 5.0],
+        metavar="PIXELS",
+        help="for --study sizes: sizes of the features",
     )
     feature.add_argument(
-        "--placements", type=integer(1), default=10, metavar="N", help="of --study sizes, for each image and size"
+        "--placements",
+        type=integer(1),
+        default=10,
+        metavar="N",
+        help="for --study sizes: places for each image and size",
     )
     feature.add_argument(
         "--draws",
         type=integer(0),
         metavar="N",
-        help="of noise, for detectability; 0 = that is not scored; 16 if not given, 0 for optimisers",
+        help="draws of noise for detectability; 0 = detectability is not scored; 16 if not given, 0 for optimisers",
     )
     feature.add_argument(
         "--visibility",
         type=number(0),
         metavar="C",
-        help="of --study worst: mean of any feature in the fully sampled image, in standard deviations of its noise; "
+        help="for --study worst: smallest mean of a feature in the fully sampled image, in standard deviations of its "
+        "noise; "
         "3 if not given",
     )
     data = top.add_argument_group("data")
     add_data(data)
     add_sampling(data)
     data.add_argument(
-        "--image", type=integer(0), default=0, metavar="I", help="of map, worst and optimisers: which, from 0"
+        "--image",
+        type=integer(0),
+        default=0,
+        metavar="I",
+        help="for map, worst and optimisers: index of the image, from 0",
     )
-    data.add_argument("--limit", type=integer(1), metavar="N", help="images of sizes (10 if not given) and boxes (all)")
+    data.add_argument(
+        "--limit", type=integer(1), metavar="N", help="number of images, for sizes (10 if not given) and boxes (all)"
+    )
     run = top.add_argument_group("run")
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of places and noise")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of places and noise")
     add_device(run)
     run.add_argument(
-        "--resume", metavar="RUN", help=f"go on with this study; beside it only {', '.join(_BESIDE_RESUME[1:])}"
+        "--resume",
+        metavar="RUN",
+        help=f"go on with the study in this folder; other flags allowed: {', '.join(_BESIDE_RESUME[1:])}",
     )
     output = top.add_argument_group("output")
-    output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a folder of its own in here")
+    output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a new folder in here")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     output.add_argument("--debug", action="store_true", help="show tracebacks")
     return top
 
 
 def configuration(arguments: Namespace) -> FeatureConfig:
-    """The arguments that decide the numbers.  Raises UsageError where they contradict each other."""
+    """Return the configuration that the arguments give.
+
+    Raises:
+        UsageError: arguments contradict each other.
+    """
     from bench.studies.features.config import FeatureConfig  # these import JAX
     from jaxcs.features import insert
 
@@ -143,12 +165,12 @@ def configuration(arguments: Namespace) -> FeatureConfig:
     if study == "worst" and arguments.draws is not None and arguments.draws < 2:
         raise UsageError("--draws: visibility is measured against noise; give at least 2")
     if study == "optimisers" and names != ["convdecoder"]:
-        raise UsageError("--method: the study of optimisers is that of convdecoder; leave the flag out")
+        raise UsageError("--method: the study of optimisers is about convdecoder; leave the flag out")
     if arguments.data is None and study == "boxes":
         raise UsageError("--study boxes: the phantom has no boxes; name files with --data")
     one_image = study in ("map", "worst", "optimisers")
     if one_image and arguments.limit is not None:
-        raise UsageError(f"--limit: --study {study} is of one image; choose it by --image")
+        raise UsageError(f"--limit: --study {study} takes one image; choose it by --image")
     limit = arguments.image + 1 if one_image else arguments.limit or (None if study == "boxes" else _IMAGES)
     base = unattacked(
         arguments,
@@ -170,7 +192,7 @@ def configuration(arguments: Namespace) -> FeatureConfig:
         image=arguments.image,
         sizes=tuple(arguments.sizes),
         placements=arguments.placements,
-        # Each draw is a fit for each optimiser.
+        # Each draw would take a fit with each optimiser.
         draws=arguments.draws if arguments.draws is not None else 0 if study == "optimisers" else 16,
         visibility=arguments.visibility if arguments.visibility is not None else _VISIBILITY,
     )
@@ -183,7 +205,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.resume is not None:
             others = flags_besides(argv, _BESIDE_RESUME)
             if others:
-                raise UsageError(f"{others[0]}: the study in {arguments.resume} goes on as it was; leave the flag out")
+                raise UsageError(
+                    f"{others[0]}: the study in {arguments.resume} goes on as it was begun; leave the flag out"
+                )
         from bench.studies.features.finish import tell
         from bench.studies.features.study import run, stored  # these import JAX
 

@@ -1,8 +1,8 @@
 """Choose the images that a method reconstructs worst: python -m bench.hardest RUN [RUN ...] --output FILE.csv.
 
-The ICML 2021 paper's adversarially filtered data set, fastMRI-A, is such a choice: of the five middle slices of each
-volume the 100 of lowest SSIM.  Writes the list, which bench.attack --only takes; and beside it, as .json and .png, how
-much of their energy lies at low frequencies, beside that of the other images.  No data are copied.
+The adversarially filtered data set of the ICML 2021 paper, fastMRI-A, is such a choice: the 100 images of lowest SSIM
+among the five middle slices of each volume.  The command writes the list, which bench.attack --only takes.  The .json
+and .png beside the list compare the low-frequency energy of these images and of the other images.  No data are copied.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _METRICS = ("ssim", "psnr")
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.hardest",
         examples=(
@@ -32,23 +32,39 @@ def parser() -> Parser:
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of bench.attack, of one method")
-    made.add_argument("--method", metavar="NAME", help="whose scores count, where the runs are of several methods")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of bench.attack, of one method")
+    made.add_argument("--method", metavar="NAME", help="the method whose scores count, if the runs have several")
     made.add_argument(
-        "--metric", type=one_of(_METRICS), default="ssim", metavar="M", help="ssim or psnr, of clean data; default ssim"
+        "--metric",
+        type=one_of(_METRICS),
+        default="ssim",
+        metavar="M",
+        help="ssim or psnr, on clean data; ssim if not given",
     )
     made.add_argument(
-        "--count", type=integer(1), default=100, metavar="N", help="images to choose; default 100, as in the paper"
+        "--count",
+        type=integer(1),
+        default=100,
+        metavar="N",
+        help="number of images to choose; 100 if not given, as in the paper",
     )
     made.add_argument(
-        "--middle", type=integer(0), default=0, metavar="N", help="middle slices of each volume; all if not given"
+        "--middle",
+        type=integer(0),
+        default=0,
+        metavar="N",
+        help="number of middle slices to use of each volume; all if not given",
     )
     made.add_argument(
-        "--others", nargs="+", default=[], metavar="RUN", help="runs of other methods: whether it is hard for them, too"
+        "--others",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="runs of other methods, to tell whether the images are hard for them too",
     )
-    made.add_argument("--output", required=True, metavar="FILE.csv", help="the list")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
-    # Energies are summed on the host; there is no device to choose.
+    made.add_argument("--output", required=True, metavar="FILE.csv", help="file of the list")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    # The host sums the energies, so that there is no device to choose.
     made.set_defaults(device="auto")
     return made
 
@@ -68,7 +84,9 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
     output = Path(arguments.output)
     if output.suffix.lower() != ".csv":
-        raise UsageError(f"--output {output}: the list is a .csv file; .json and .png are written beside it")
+        raise UsageError(
+            f"--output {output}: the list is a .csv file, with a .json and a .png beside it; give another name"
+        )
     records, others = ([read(Path(run)) for run in runs] for runs in (arguments.runs, arguments.others))
     method = subset.method_of(records, arguments.method)
     scored = subset.scored(records, method, arguments.metric, arguments.middle)
@@ -82,7 +100,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         f"{chosen[-1].score:.4g}, of all {chosen[0].score:.4g} to {max(one.score for one in scored):.4g}"
     )
     with understanding(records[0].folder / "run.json"):
-        # None where the data have masks of their own.
+        # The field is None if the files have masks.
         fraction = float(records[0].run.config["center_fraction"] or CENTER_FRACTION)
     found, partial = spectra.spectra(scored, names, fraction)
     if partial:

@@ -1,7 +1,7 @@
-"""Make one run of its parts: python -m bench.merge RUN [RUN ...] --output DIR.
+"""Merge the parts of a run into one run: python -m bench.merge RUN [RUN ...] --output DIR.
 
-The parts are runs of bench.attack that were alike but for --shard, one for each.  The summary is byte for byte that of
-the same run in one part.
+The parts are runs of bench.attack that differ only in --shard; each part must be there once.  The summary is byte for
+byte the same as for a run in one part.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.merge",
         examples=(
@@ -29,15 +29,15 @@ def parser() -> Parser:
             "runs/PART_1 runs/PART_2 --output merged --json",
         ),
         description=__doc__,
-        epilog="Exit codes: as for bench.attack; 3 where a part is missing, is there twice, or is of another run.",
+        epilog="Exit codes: as for bench.attack; 3 if a part is missing, is named twice, or is of another run.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of all parts, in any order")
-    made.add_argument("--output", default="runs", metavar="DIR", help="the run gets a folder of its own in here")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of all parts, in any order")
+    made.add_argument("--output", default="runs", metavar="DIR", help="the run makes a new folder in here")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
-    # Nothing is computed; there is no device to choose.
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    # The command computes nothing, so that there is no device to choose.
     made.set_defaults(device="auto")
     return made
 

@@ -1,7 +1,7 @@
 """Make the report page of runs again: python -m bench.report RUN [RUN ...].
 
-Writes report.html into each run's folder, from its records alone; and of several runs a page that sets them beside each
-other.
+The command writes report.html into the folder of each run, from its records alone.  For several runs it also writes a
+page that compares them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.report",
         examples=(
@@ -35,8 +35,10 @@ def parser() -> Parser:
         formatter_class=HelpFormatter,
     )
     made.add_argument("runs", nargs="+", metavar="RUN", help="folders of finished runs of bench.attack")
-    made.add_argument("--output", metavar="FILE", help=f"the comparison of several runs; {_COMPARISON} if not given")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    made.add_argument(
+        "--output", metavar="FILE", help=f"file of the comparison of several runs; {_COMPARISON} if not given"
+    )
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     # A page is made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made
@@ -48,7 +50,9 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
     folders = [Path(run) for run in arguments.runs]
     if arguments.output is not None and len(folders) == 1:
-        raise UsageError("--output is the comparison of several runs; one run's page is report.html in its folder")
+        raise UsageError(
+            "--output: is for the comparison of several runs; the page of one run is report.html in its folder"
+        )
     for folder in folders:
         RunFolder(folder).write("report.html", page_of(folder))
         print(folder / "report.html")

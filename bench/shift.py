@@ -1,6 +1,7 @@
-"""How methods do on data that are not like those they were made for: python -m bench.shift anatomy noise.
+"""Measure methods on data unlike the data that they were made for: python -m bench.shift anatomy noise.
 
-Scores methods in distribution and out of it, for shifts by name, and draws one against the other.
+For each named shift the command scores methods in distribution and out of distribution, and draws one score against
+the other.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BESIDE_REDRAW = ("--redraw", "--json", "--debug")
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.shift",
         examples=(
@@ -43,7 +44,7 @@ def parser() -> Parser:
         type=one_of(tuple(AXES)),
         nargs="*",
         metavar="SHIFT",
-        help=f"shifts, see below; if not given, {' '.join(PHANTOM_AXES)}, or those of --data that need no more than it",
+        help=f"shifts, see below; if not given, {' '.join(PHANTOM_AXES)}, or with --data those that need no other file",
     )
     what.add_argument(
         "--methods",
@@ -51,7 +52,7 @@ def parser() -> Parser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help=f"of {', '.join(VARIANTS)}; if not given, {' '.join(DEFAULT_VARIANTS)}",
+        help=f"one or several of {', '.join(VARIANTS)}; if not given, {' '.join(DEFAULT_VARIANTS)}",
     )
     for flag, words in (("--weights", "--data"), ("--other-weights", "--other-data, or the phantom's other family")):
         what.add_argument(
@@ -61,8 +62,8 @@ def parser() -> Parser:
             action="extend",
             default=[],
             metavar="NAME=FILE",
-            help=f"networks that were trained on data like {words}, each with a name for the tables, files or shipped "
-            "ones; if not given, the shipped ones that suit",
+            help=f"networks that were trained on data like {words}: a name for the tables, and a file or the name of "
+            "shipped weights; if not given, the shipped weights that suit",
         )
     what.add_argument(
         "--tuned",
@@ -70,38 +71,42 @@ def parser() -> Parser:
         action="extend",
         default=[],
         metavar="FILE.json",
-        help="choices of bench.tune, each for its method on the data that it was made on; those for the phantom come "
-        "with the project",
+        help="files of bench.tune, each for its method and its data; the project has files for the phantom",
     )
     data = top.add_argument_group("data")
     add_data(data)
     data.add_argument(
-        "--other-data", nargs="+", action="extend", default=[], metavar="PATH", help="for anatomy and dataset: others"
+        "--other-data",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="for anatomy and dataset: the other data sets",
     )
     data.add_argument(
-        "--hard", metavar="LIST.csv", help="for hard: images of bench.hardest; of the phantom made here if not given"
+        "--hard", metavar="LIST.csv", help="for hard: list of bench.hardest; the phantom's is made if not given"
     )
     add_sampling(data)
     data.add_argument(
         "--limit",
         type=integer(1),
         metavar="N",
-        help="images of each test set; 10 of the phantom, else all, if not given",
+        help="number of images of each test set; if not given, 10 for the phantom, otherwise all",
     )
     run = top.add_argument_group("run")
     add_device(run)
     output = top.add_argument_group("output")
     output.add_argument(
-        "--output", default="runs/shift", metavar="STUDY", help="folder of the study; what is done in it is kept"
+        "--output", default="runs/shift", metavar="STUDY", help="folder of the study; finished runs in it are kept"
     )
-    output.add_argument("--redraw", metavar="STUDY", help="analyse and draw a study again from its records, no more")
+    output.add_argument("--redraw", metavar="STUDY", help="only analyse and draw a study again, from its records")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
     output.add_argument("--debug", action="store_true", help="show tracebacks")
     return top
 
 
 def _axes(arguments: Namespace) -> list[str]:
-    """Shifts that are asked for, each once."""
+    """The shifts to compare, each once."""
     given = list(dict.fromkeys(arguments.axes))
     if given:
         return given
@@ -111,7 +116,7 @@ def _axes(arguments: Namespace) -> list[str]:
 
 
 def asked(arguments: Namespace) -> ShiftConfig:
-    """Configuration that the flags ask for."""
+    """Return the configuration that the flags give."""
     from bench.studies.shift.begin import ShiftConfig  # imports NumPy
 
     return ShiftConfig(
@@ -128,7 +133,7 @@ def asked(arguments: Namespace) -> ShiftConfig:
 
 def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
     if arguments.data is None and arguments.other_data:
-        raise UsageError("--data: --other-data belongs to data of your own; give it too")
+        raise UsageError("--data: --other-data needs it; give both, or neither for the phantom")
     from bench.slices.sources import check_device  # these import JAX
     from bench.studies.shift import begin, runs
 
@@ -165,7 +170,7 @@ def main(argv: list[str] | None = None) -> int:
     def work(arguments: Namespace, argv: list[str]) -> int:
         others = arguments.axes + flags_besides(argv, _BESIDE_REDRAW) if arguments.redraw is not None else []
         if others:
-            raise UsageError(f"{others[0]}: the study in {arguments.redraw} is drawn as it is; leave that out")
+            raise UsageError(f"{others[0]}: the study in {arguments.redraw} is drawn as it is; leave this out")
         from bench.record.holding import held_beside
         from bench.studies.shift.study import NAME, stored
 

@@ -1,7 +1,8 @@
-"""Time the main work beside what users would use instead, on the same data in one run: python -m bench.speed.
+"""Time the main work and its peers on the same data in one run: python -m bench.speed.
 
-Peers are BART, SigPy, PyTorch and the `fastmri` package; one that is absent is said and left out.  Every program runs
-in a process of its own; they take turns, and the figures are medians of their turns, with the smallest and the largest.
+The peers are BART, SigPy, PyTorch and the `fastmri` package; missing peers are reported and left out.  Each program
+runs in a separate process.  The programs take turns, and each figure is the median over the turns, with the smallest
+and the largest.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.speed",
         examples=(
@@ -48,16 +49,20 @@ def parser() -> Parser:
         nargs="+",
         default=list(DEFAULT),
         metavar="NAME",
-        help="what is timed, of " + ", ".join(NAMES),
+        help="work to time, of " + ", ".join(NAMES),
     )
-    made.add_argument("--iterations", type=integer(1), default=60, metavar="N", help="of attack step and curves")
-    made.add_argument("--repetitions", type=integer(1), default=5, metavar="N", help="counted runs of each")
-    made.add_argument("--peers", type=Path, metavar="FOLDER", help="an environment that --set-up made")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    made.add_argument(
+        "--iterations", type=integer(1), default=60, metavar="N", help="iterations of attack step and curves"
+    )
+    made.add_argument("--repetitions", type=integer(1), default=5, metavar="N", help="timed runs of each program")
+    made.add_argument("--peers", type=Path, metavar="FOLDER", help="environment of the peers, which --set-up made")
+    made.add_argument("--json", type=Path, metavar="FILE", help="file for all numbers")
     other = made.add_mutually_exclusive_group()
-    other.add_argument("--set-up", type=Path, metavar="FOLDER", help="only install PyTorch, fastmri and SigPy there")
-    other.add_argument("--curves", action="store_true", help="time instead how the cost of l1 grows")
-    made.add_argument("--debug", action="store_true", help="show where an error came from")
+    other.add_argument(
+        "--set-up", type=Path, metavar="FOLDER", help="only install PyTorch, fastmri and SigPy in this folder"
+    )
+    other.add_argument("--curves", action="store_true", help="time only how the cost of l1 grows")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
     return made
 
 
@@ -78,12 +83,14 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 
 def _check(arguments: Namespace) -> None:
-    """Before all the work, not after."""
+    """Raise an error before the work begins, if a flag cannot be carried out."""
     if arguments.shape[1] < 32 or arguments.shape[2] < 100:
-        raise UsageError("--shape needs 32 rows and 100 columns, a quarter of which hold the 24 of calibration")
+        raise UsageError(
+            "--shape: needs 32 rows and 100 columns at least, so that a quarter of them holds 24 for calibration"
+        )
     path: Path | None = arguments.json
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise OutputError(f"--json {path}: not a file in a folder that exists")
+        raise OutputError(f"--json {path}: is not a file in a folder that exists; name another file")
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 from bench.plan.errors import UsageError
 from bench.processes.distributed import connected
-from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
+from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_common, in_order, meeting
 from bench.training.config import TrainConfig
@@ -23,7 +23,7 @@ _BESIDE_RESUME = ("--resume", "--device", "--distributed", "--coordinator", "--p
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.train",
         examples=(
@@ -34,7 +34,7 @@ def parser() -> Parser:
         description="Train a network. The best weights so far are always in RUN/weights.safetensors, which "
         "bench.attack --weights takes; an interrupted run goes on with --resume RUN.",
         epilog="Without --data it trains on the built-in phantom. Exit codes: as for bench.attack.",
-        formatter_class=ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     what = top.add_argument_group("what")
@@ -52,10 +52,24 @@ def parser() -> Parser:
     data = top.add_argument_group("data")
     add_data(data)
     data.add_argument("--validation", metavar="PATH", help="validation data; needed for fastMRI files")
-    data.add_argument("--images", type=integer(1), metavar="N", help="training images; all, or 300 of the phantom")
-    data.add_argument("--validation-images", type=integer(1), metavar="N", help="all, or 16 of the phantom")
     data.add_argument(
-        "--rows", type=integer(0), default=0, metavar="N", help="image rows of an example, at random; 0 for all"
+        "--images",
+        type=integer(1),
+        metavar="N",
+        help="number of training images; all, or 300 of the phantom, if not given",
+    )
+    data.add_argument(
+        "--validation-images",
+        type=integer(1),
+        metavar="N",
+        help="number of validation images; all, or 16 of the phantom, if not given",
+    )
+    data.add_argument(
+        "--rows",
+        type=integer(0),
+        default=0,
+        metavar="N",
+        help="number of image rows of an example, at a random place; 0 for all",
     )
     add_shift(data)
     add_sampling(data)
@@ -70,10 +84,14 @@ def parser() -> Parser:
     training.add_argument("--batch", type=integer(1), default=1, metavar="N", help="examples at once")
     training.add_argument("--accumulate", type=integer(1), default=1, metavar="N", help="batches per optimiser step")
     training.add_argument(
-        "--learning-rate", type=number(0, open_low=True), default=1e-3, metavar="R", help="of Adam, at its peak"
+        "--learning-rate", type=number(0, open_low=True), default=1e-3, metavar="R", help="peak learning rate of Adam"
     )
     training.add_argument(
-        "--precision", type=one_of(("float32", "bfloat16")), default="float32", metavar="TYPE", help="of convolutions"
+        "--precision",
+        type=one_of(("float32", "bfloat16")),
+        default="float32",
+        metavar="TYPE",
+        help="precision of convolutions",
     )
     training.add_argument(
         "--adversarial-eps",
@@ -82,7 +100,9 @@ def parser() -> Parser:
         metavar="E",
         help="attack every example at this epsilon; 0: none",
     )
-    training.add_argument("--adversarial-steps", type=integer(1), default=2, metavar="K", help="gradient steps of it")
+    training.add_argument(
+        "--adversarial-steps", type=integer(1), default=2, metavar="K", help="gradient steps of that attack"
+    )
     training.add_argument(
         "--jitter", type=number(0), default=0.0, metavar="E", help="largest relative norm of noise on the data; 0: none"
     )
@@ -91,31 +111,41 @@ def parser() -> Parser:
         type=number(0),
         default=0.0,
         metavar="W",
-        help="weight, beside the loss, of how badly the image explains the measured data, relative, in the 1-norm, as "
-        "test-time training needs it; 0: none",
+        help="weight of a second loss, which test-time training needs: the misfit of the image to the measured data in "
+        "the 1-norm, relative to the data; 0: none",
     )
     run = top.add_argument_group("run")
     run.add_argument("--every", type=integer(1), default=250, metavar="N", help="steps between validations")
     run.add_argument(
-        "--patience", type=integer(1), default=20, metavar="N", help="validations without a better one before it stops"
+        "--patience",
+        type=integer(1),
+        default=20,
+        metavar="N",
+        help="validations without improvement before the training stops",
     )
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of weights, order, masks and noise")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of weights, order, masks and noise")
     add_device(run)
     run.add_argument(
         "--resume",
         metavar="RUN",
-        help=f"go on with the training in this folder; beside it only {', '.join(_BESIDE_RESUME[1:])}",
+        help=f"go on with the training in this folder; other flags allowed: {', '.join(_BESIDE_RESUME[1:])}",
     )
     add_processes(run, "each a part of every batch, with one --output for all")
     output = top.add_argument_group("output")
-    output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
-    output.add_argument("--licence", default="Apache-2.0", metavar="TEXT", help="of the weights, for their card")
+    output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a new folder in here")
+    output.add_argument(
+        "--licence", default="Apache-2.0", metavar="TEXT", help="licence of the weights, for their card"
+    )
     output.add_argument("--debug", action="store_true", help="show tracebacks")
     return top
 
 
 def configuration(arguments: Namespace) -> TrainConfig:
-    """The arguments that decide the losses."""
+    """Return the configuration that the arguments give.
+
+    Raises:
+        UsageError: arguments contradict each other.
+    """
     values = vars(arguments)
     names = TrainConfig.__dataclass_fields__
     config = {name: values[name] for name in names}
@@ -123,11 +153,12 @@ def configuration(arguments: Namespace) -> TrainConfig:
     if "thickness" in dict(arguments.shift):
         raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")
     if arguments.rows and arguments.mask == "poisson":
-        raise UsageError("--rows: a poisson mask under-samples rows too, so that they cannot be taken apart")
+        raise UsageError(
+            "--rows: a poisson mask under-samples rows too, so that a band of them is no scan; use another --mask"
+        )
     if arguments.self_supervised and arguments.method == "unet":
         raise UsageError(
-            "--self-supervised: unet gives a magnitude, of which no data follow; use --method unet_complex, varnet or "
-            "irim"
+            "--self-supervised: unet gives a magnitude, which has no k-space; use --method unet_complex, varnet or irim"
         )
     return TrainConfig(**config)
 

@@ -1,8 +1,9 @@
-"""Test-time training across a shift of the data: python -m bench.ttt --shift anatomy.
+"""Measure test-time training across a shift of the data: python -m bench.ttt --shift anatomy.
 
-Four networks, trained on the source and on the target of the shift, supervised and jointly with the self-supervised
-loss, give images of the target before and after test-time training, in ordinary runs of bench.attack with epsilon 0.
-From their records it says which share of the gap is closed.  A study that was stopped goes on when started again.
+The command compares four networks: trained on the source or on the target of the shift, and supervised or jointly with
+the self-supervised loss.  Ordinary runs of bench.attack with epsilon 0 score each network on the target before and
+after test-time training.  Their records tell the share of the gap that is closed.  A stopped study goes on if it is
+started again.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ Runs: TypeAlias = "dict[tuple[str, str], Record]"
 _BESIDE_REDRAW = ("--redraw", "--output", "--shift", "--network", "--debug")
 # The method without and with test-time training.
 _METHODS = {name.removeprefix("ttt_"): (METHODS[name].weights_of or "", name) for name in TEST_TIME}
-# How the target of a shift differs from its source, the phantom's knees, where no flag says otherwise.
-# Published are knees to brains, fastMRI to Stanford, T2 to T1, and 4 to 2 times accelerated.
+# Differences of each target from its source, the phantom's knees, if no flag says otherwise.  The published shifts are
+# knees to brains, fastMRI to Stanford, T2 to T1, and 4 to 2 times accelerated.
 _TARGETS: dict[str, dict[str, Any]] = {
     "anatomy": {"phantom": "brain"},
-    # Of half as many columns twice the share, so that as many calibrate.
+    # There are half as many columns, so that twice the share keeps the number of calibration columns.
     "dataset": {
         "shift": (("contrast", 2.0), ("resolution", 0.5), ("noise", 4.0)),
         "center_fraction": 2 * CENTER_FRACTION,
@@ -49,7 +50,7 @@ _TARGETS: dict[str, dict[str, Any]] = {
     "acceleration": {"acceleration": 2.0},
 }
 _SAMPLING = ("mask", "acceleration", "center_fraction")
-# Weights that are shipped, of the phantom's knee and brain, by model; the target's are of the anatomy shift.
+# Shipped weights for the phantom's knee and brain, by model; those of the target suit the anatomy shift alone.
 _SHIPPED = {
     "unet": {
         "source-sup": "unet_complex-sup-phantom-knee",
@@ -62,7 +63,7 @@ _SHIPPED = {
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.ttt",
         examples=(
@@ -78,9 +79,9 @@ def parser() -> Parser:
         type=one_of(SHIFTS),
         default="anatomy",
         metavar="NAME",
-        help="of the phantom's knees, and whose published number stands beside: anatomy = to brains; dataset = in "
+        help="shift of the phantom's knees, which also chooses the published number: anatomy = to brains; dataset = in "
         "contrast, resolution and noise; modality = in contrast; acceleration = from 4 to 2; anatomy if not given, "
-        "which needs no further flag",
+        "as it needs no further flag",
     )
     what.add_argument(
         "--network", type=one_of(tuple(_METHODS)), default="unet", metavar="NAME", help=" or ".join(_METHODS)
@@ -89,14 +90,16 @@ def parser() -> Parser:
         what.add_argument(
             f"--{model}",
             metavar="WEIGHTS",
-            help=f"the network {WORDS[model]}; shipped ones on the phantom, where there are",
+            help=f"weights of the network {WORDS[model]}; on the phantom the shipped weights, if there are any",
         )
     add_settings(what, "change the fit, such as n_steps=500, learning_rate=1e-4 or holdout=published")
-    target = top.add_argument_group("data of the target; if not given, what --shift makes of the phantom's knees")
+    target = top.add_argument_group("data of the target; if not given, the phantom's knees after --shift")
     add_data(target)
     add_sampling(target)
     target.set_defaults(phantom=None, mask=None, acceleration=None, center_fraction=None)
-    target.add_argument("--limit", type=integer(1), default=10, metavar="N", help="slices to use; 10 if not given")
+    target.add_argument(
+        "--limit", type=integer(1), default=10, metavar="N", help="number of slices to use; 10 if not given"
+    )
     run = top.add_argument_group("run")
     run.add_argument("--output", metavar="DIR", help="folder of the study; runs/ttt-SHIFT-NETWORK if not given")
     run.add_argument("--redraw", action="store_true", help="run nothing; analyse the runs that the study has")
@@ -142,7 +145,7 @@ def _study(study: Path, arguments: Namespace, argv: list[str]) -> int:
 
 
 def _command_of(study: Path) -> dict[str, Any]:
-    """The command line that made the study's runs, as its record has it; nothing of an older or damaged one."""
+    """The command line in the study's record; empty if the record is old or damaged."""
     from bench.record.forms import list_of, table, text
     from bench.record.reading import read_json
 
@@ -165,8 +168,8 @@ def _weights(arguments: Namespace, model: str) -> str:
 
 
 def _target(arguments: Namespace) -> RunConfig:
-    """The data and their sampling."""
-    # Data of another distribution differ by themselves.
+    """The target's data and their sampling."""
+    # Files given by --data already come from another distribution.
     target = _TARGETS[arguments.shift] if arguments.data is None else {"data": arguments.data}
     names = _SAMPLING if arguments.data is not None else ("phantom", *_SAMPLING)
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
@@ -174,19 +177,19 @@ def _target(arguments: Namespace) -> RunConfig:
 
 
 def _told(arguments: Namespace) -> list[str]:
-    """The target as bench.train is told."""
+    """The flags of bench.train that describe the target."""
     target = _target(arguments)
     found = ["--data", target.data] if target.data is not None else ["--phantom", target.phantom]
     found += ["--shift", *(f"{name}={size:g}" for name, size in target.shift)] if target.shift else []
     for name in _SAMPLING:
-        # Of data with masks of their own no such flag is true.
+        # No flag about sampling applies to files with masks.
         if getattr(arguments, name) is not None or getattr(target, name) != getattr(RunConfig(), name):
             found += [f"--{name.replace('_', '-')}", str(getattr(target, name))]
     return found
 
 
 def _carry_out(study: Path, arguments: Namespace, argv: list[str]) -> Runs:
-    """The run of each model and state, carried out as far as it is not done."""
+    """Carry out the run of each model and state, unless it is done; returns all of them."""
     from bench.run.series import run_once  # these import JAX, as the runs do
     from bench.slices.own_mask import settled
 
@@ -196,14 +199,20 @@ def _carry_out(study: Path, arguments: Namespace, argv: list[str]) -> Runs:
         print(f"{WORDS[model]}, {state} test-time training", file=sys.stderr)
         config = configuration(arguments, weights[model], state)
         config = settled(config, [*argv, *command_line(config)])
-        takes = partial(_same_weights, source=weights[model])
+        takes = partial(_same_weights, weights=weights[model])
         output, again = study / f"{model}-{state}", ["bench.ttt", *argv]
         found[model, state] = run_once(config, output, again, takes, device=arguments.device)
     return found
 
 
 def configuration(arguments: Namespace, weights: str, state: str) -> RunConfig:
-    """The run of a network of these weights, before or after test-time training."""
+    """Return the configuration of a run.
+
+    Args:
+        arguments: the arguments of the command.
+        weights: file or name of the network's weights.
+        state: "before" or "after" test-time training.
+    """
     before, after = _METHODS[arguments.network]
     return replace(
         _target(arguments),
@@ -215,20 +224,20 @@ def configuration(arguments: Namespace, weights: str, state: str) -> RunConfig:
     )
 
 
-def _same_weights(before: Stored, source: str) -> bool:
-    """Whether the weights of this name are still those that the run had."""
+def _same_weights(before: Stored, weights: str) -> bool:
+    """True if the weights of this name are the same as in the earlier run."""
     from data_prep.cases import InputError
     from data_prep.weights import read_weights  # imports JAX, as the runs do
 
-    weights = [one.get("weights") for one in before.record.methods.values()]
+    earlier = [one.get("weights") for one in before.record.methods.values()]
     try:
-        return [one and one["sha256"] for one in weights] == [read_weights(source).sha256]
+        return [one and one["sha256"] for one in earlier] == [read_weights(weights).sha256]
     except InputError:
-        return False  # the run itself will say why
+        return False  # the run itself reports the error
 
 
 def _done(study: Path) -> Runs:
-    """The newest run that is done, of each model and state."""
+    """The newest finished run of each model and state."""
     from bench.record.record import read  # these import NumPy
     from bench.record.run_record import read_run
 
@@ -238,7 +247,7 @@ def _done(study: Path) -> Runs:
         paths = sorted((path.parent for path in folder.glob("*/run.json")), reverse=True)
         path = next((path for path in paths if read_run(path).done), None)
         if path is None:
-            raise InputFileError(f"{folder}: holds no run that is done; leave --redraw out")
+            raise InputFileError(f"{folder}: holds no finished run; leave --redraw out")
         found[model, state] = read(path)
     return found
 

@@ -1,9 +1,8 @@
 """Choose settings of a method on training data: python -m bench.tune --method l1 --try lam=0.001,0.002.
 
-For each combination of the values it prints the mean SSIM and PSNR of clean reconstructions of training images, which
-share none with those that bench.attack uses.  With --worst-case also those under attack, and which value is best then.
-The best is given to bench.attack by --set, or to bench.shift by
---tuned, the file of --output.
+For each combination of values the command prints the mean SSIM and PSNR of clean reconstructions of training images;
+bench.attack uses none of these images.  With --worst-case it also prints the means under attack, and the value that is
+best then.  Give the best value to bench.attack by --set, or the file of --output to bench.shift by --tuned.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.tune",
         examples=(
@@ -40,7 +39,11 @@ def parser() -> Parser:
     what = top.add_argument_group("what")
     untrained = tuple(name for name in METHODS if name not in NETWORKS + TEST_TIME)
     what.add_argument(
-        "--method", type=one_of(untrained), default="l1", metavar="NAME", help=f"one of {', '.join(untrained)}; l1"
+        "--method",
+        type=one_of(untrained),
+        default="l1",
+        metavar="NAME",
+        help=f"one of {', '.join(untrained)}; l1 if not given",
     )
     what.add_argument(
         "--try",
@@ -50,7 +53,7 @@ def parser() -> Parser:
         action="extend",
         required=True,
         metavar="NAME=V,V,...",
-        help="a setting and what it may be; of several settings all combinations are tried",
+        help="a setting and its values; all combinations of several settings are tried",
     )
     what.add_argument(
         "--random", type=integer(1), metavar="N", help="only N of the combinations, drawn at random; all if not given"
@@ -59,7 +62,9 @@ def parser() -> Parser:
     data = top.add_argument_group("data")
     add_data(data)
     add_sampling(data)
-    data.add_argument("--images", type=integer(1), default=20, metavar="N", help="training images; 20 if not given")
+    data.add_argument(
+        "--images", type=integer(1), default=20, metavar="N", help="number of training images; 20 if not given"
+    )
     attack = top.add_argument_group("attack")
     attack.add_argument(
         "--worst-case",
@@ -67,17 +72,17 @@ def parser() -> Parser:
         nargs="+",
         metavar="E",
         help="score each combination under attack too, at these epsilons, relative to the measured data [-]: by the "
-        "attack that bench.attack chooses for the method, on the same images; needs many times as long",
+        "attack that bench.attack chooses for the method, on the same images; takes many times as long",
     )
     attack.add_argument(
-        "--steps", type=integer(1), metavar="N", help="gradient steps of the attack; its own if not given"
+        "--steps", type=integer(1), metavar="N", help="gradient steps of the attack; its default if not given"
     )
     run = top.add_argument_group("run")
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of --random; 0 if not given")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of --random; 0 if not given")
     add_device(run)
     output = top.add_argument_group("output")
     output.add_argument(
-        "--output", metavar="FILE.json", help="where scores and choice are kept; what is in it is not computed again"
+        "--output", metavar="FILE.json", help="file of the scores and the choice; scores in it are not computed again"
     )
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     output.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -85,7 +90,7 @@ def parser() -> Parser:
 
 
 def _values(text: str) -> tuple[str, tuple[str, ...]]:
-    """A type for NAME=V,V,..."""
+    """A type that accepts NAME=V,V,..."""
     name, values = setting(text)
     found = tuple(values.split(","))
     if not all(found) or len(set(found)) < len(found):
@@ -94,7 +99,7 @@ def _values(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def configuration(arguments: Namespace) -> TuneConfig:
-    """Configuration that the flags ask for."""
+    """Return the configuration that the flags give."""
     from bench.studies.tuning.tuning import TuneConfig  # imports JAX
 
     return TuneConfig(

@@ -144,7 +144,7 @@ def parser() -> argparse.ArgumentParser:
     words = "share of the columns that the masks to come sample fully [-]; default 0.08"
     command.add_argument("--center-fraction", type=_share, default=0.08, metavar="F", help=words)
     for command in commands.choices.values():
-        command.add_argument("--debug", action="store_true", help="show where an error came from")
+        command.add_argument("--debug", action="store_true", help="show tracebacks")
     return found
 
 

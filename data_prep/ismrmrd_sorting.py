@@ -96,5 +96,5 @@ def _embedded(lines: Lines, imaging: np.ndarray, calibration: np.ndarray) -> np.
 
 
 def _flagged(flags: np.ndarray, bit: int) -> np.ndarray:
-    """Whether the flag is set, for each entry of `flags`."""
+    """True for each entry of `flags` in which the flag is set."""
     return (flags >> np.uint64(bit - 1)) & np.uint64(1) != 0

@@ -55,7 +55,11 @@ class Filled(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Give the folder of the maps, for this user alone.  Raises OSError if the user has no home."""
+    """Return the folder of the maps, for this user alone.
+
+    Raises:
+        OSError: the user has no home.
+    """
     return user_cache("maps")
 
 

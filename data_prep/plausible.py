@@ -153,6 +153,6 @@ def _total(kspace: np.ndarray) -> float:
     total = 0.0
     for coil in kspace:
         magnitude = np.abs(coil).astype(np.float64)
-        # Not a product of vectors: its threads would wait for each other on cores that other programs use.
+        # A product of vectors would use threads, which wait for each other on cores that other programs use.
         total += float(np.einsum("ij,ij->", magnitude, magnitude))
     return total

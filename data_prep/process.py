@@ -233,7 +233,11 @@ class _Stdout(io.FileIO):
     unread = full = False
 
     def write(self, content: Any) -> Any:
-        """Raises StreamError, once, so that nobody takes it for an error of a file of the run."""
+        """Write to standard output.
+
+        Raises:
+            StreamError: the stream accepts nothing more; raised once, and distinct from errors of the run's files.
+        """
         if self.full:
             return memoryview(content).nbytes
         try:

@@ -64,7 +64,7 @@ def damaged(path: str | Path, what: str) -> Iterator[None]:
 
 
 def _is_own_mistake(error: Exception) -> bool:
-    """Whether a line of this package, not of a library, raised an error that no content of a file should cause."""
+    """True if a line of this package, not of a library, raised an error that no content of a file should cause."""
     if not isinstance(error, AttributeError | ImportError | NameError | TypeError):
         return False
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)

@@ -122,7 +122,7 @@ def _noise(case: Case, factor: float, rng: np.random.RandomState, slices: Sequen
     # A dead coil has no noise; a small share of the mean keeps the Cholesky factor finite.
     root = np.linalg.cholesky(covariance + 1e-9 * level * np.eye(len(covariance)))
     real, imaginary = rng.normal(size=(2, len(covariance), case.kspace[0].size))
-    # The same object has weaker samples in a smaller matrix, and the noise is scaled alike.
+    # A smaller matrix has weaker samples of the same object, and the noise is scaled alike.
     smaller = case.kspace[0].size / scan.kspace[0].size
     added = (root @ (real + 1j * imaginary)).reshape(case.kspace.shape)
     added *= np.sqrt((factor**2 - 1) / 2 * smaller) * largest
@@ -248,7 +248,7 @@ def _cropped(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return image[rows, columns]
 
 
-# In the order in which the effects happen: shifts that need the file's own neighbouring slices first, noise last.
+# The order is that of the effects: shifts that need the file's own neighbouring slices first, noise last.
 SHIFTS: dict[str, Shift] = {
     "thickness": Shift("slices that are averaged", 1, 99, _thickness, odd=True),
     "contrast": Shift("exponent of the magnitude", 0.1, 10, _contrast),

@@ -1,4 +1,4 @@
-"""Weights from files, as `jaxcs.load_weights` reads them; what cannot be used is an error of the input."""
+"""Weights from files, as `jaxcs.load_weights` reads them; unusable weights are an `InputError`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ __all__ = ["Weights", "read_weights", "shipped"]
 
 
 def read_weights(source: str | Path) -> Weights:
-    """Weights by the name of shipped ones, or from a file.  Raises InputError, in one line, if they cannot be used."""
+    """Read shipped weights by name, or weights from a file.
+
+    Raises:
+        InputError: the weights cannot be used; the message is one line.
+    """
     try:
         return load_weights(source)
     except WeightsFileError as error:

@@ -24,7 +24,7 @@ RECORDS = ROOT / "docs" / "records"
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from bench.findings.paired import markdown, runs_of  # noqa: E402
+from bench.findings import markdown, paired  # noqa: E402
 from bench.plan.intervals import of_mean  # noqa: E402
 from bench.record.record import Record, read  # noqa: E402
 
@@ -80,11 +80,6 @@ def _record(name: str) -> Record:
     return read(RECORDS / name)
 
 
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _mean(record: Record, metric: str, state: str, **wanted: Any) -> float:
     return fmean(getattr(row, state) for row in record.select(metric=metric, **wanted))
 
@@ -109,17 +104,18 @@ def _by_epsilon(name: str) -> str:
         "noise",
         "attacked",
     ]
-    return _markdown(head, rows)
+    return markdown.table(head, rows)
 
 
 def _compare(folder: str, *methods: str) -> str:
     """The tables of `bench.compare`: means, and the differences between each method and the next."""
-    return markdown([run for method in methods for run in runs_of(_record(f"{folder}/{method}"))], [0.02, 0.05])
+    runs = [run for method in methods for run in paired.runs_of(_record(f"{folder}/{method}"))]
+    return paired.markdown(runs, [0.02, 0.05])
 
 
 def _means(folder: str, *methods: str) -> str:
     """The first table of `bench.compare`, for data of too few volumes for intervals."""
-    return _compare(folder, *methods).split("\n\nSSIM by which")[0]
+    return _compare(folder, *methods).split("\n\nSSIM of each")[0]
 
 
 def _losses(folder: str, squared: str, *methods: str) -> str:
@@ -141,7 +137,7 @@ def _losses(folder: str, squared: str, *methods: str) -> str:
             attacked, clean = (style.format(_mean(record, metric, state, eps=0.05)) for state in ("attacked", "clean"))
             cells.append(f"{attacked} ({clean})")
         rows.append(cells)
-    return _markdown(["method", "PSNR [dB], `nmse`", "SSIM, `ssim`", "`row_error`", "`max_error`"], rows)
+    return markdown.table(["method", "PSNR [dB], `nmse`", "SSIM, `ssim`", "`row_error`", "`max_error`"], rows)
 
 
 def _transfer(name: str) -> str:

@@ -1,4 +1,4 @@
-"""MRI reconstructions as pure JAX functions, and how far small perturbations can push them.
+"""MRI reconstructions as pure JAX functions, and attacks that find their worst small perturbations.
 
     import jaxcs
 
@@ -9,14 +9,14 @@
 k-space is complex, (coil, ny, nx), centred and orthonormal, in any units; a mask is bool, (nx,) or (ny, nx), True where
 measured; coil maps are estimated if they are not given.
 
-    reconstruct, attack    one slice, in its own units
+    reconstruct, attack    functions of one slice, in its own units
     estimate_maps          coil maps by ESPIRiT
     load_weights, load_run trained networks, and finished runs of `python -m bench.attack`
-    METHODS, ATTACKS       what can be reconstructed with, and attacked by; MASKS and METRICS
+    METHODS, ATTACKS       the registries of methods and attacks; also MASKS and METRICS
     recon, attacks, threats, evaluate, masks, coils, metrics, operators, solvers, nets, features, interop, weights
-                           what these are made of: pure functions of one slice, for jax.jit, jax.vmap and jax.grad
+                           the parts: pure functions of one slice, for jax.jit, jax.vmap and jax.grad
 
-Importing jaxcs imports nothing of this, nor JAX; each name is imported when it is first used.
+Importing jaxcs imports neither these names nor JAX; each name is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ __all__ = [
     "weights",
 ]  # fmt: skip
 
-# Where each name is defined; what is not here is a module of the library.
+# The module that defines each name; other names are modules of the library.
 _DEFINED_IN = {
     "ATTACKS": "jaxcs.attacks",
     "MASKS": "jaxcs.masks",
@@ -84,7 +84,7 @@ _DEFINED_IN = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for (PEP 562)."""
+    """Import a name when it is first used (PEP 562)."""
     if name == "__version__":
         found: Any = _version()
     elif name in _DEFINED_IN:
@@ -92,7 +92,7 @@ def __getattr__(name: str) -> Any:
     elif name in __all__:
         found = import_module(f"jaxcs.{name}")
     else:
-        # Also asked for by Python itself, so that it must be cheap.
+        # Python itself looks up names, so that this must be cheap.
         raise AttributeError(f"module 'jaxcs' has no attribute {name!r}; dir(jaxcs) lists what it has")
     globals()[name] = found
     return found

@@ -27,20 +27,26 @@ from jaxcs.types import Follow, Key, Measurement, Reconstructor, SliceData, Solu
 
 Scores = dict[str, Array]
 Score = Callable[[Array, Array, Region | None], Array]
-# What is at least this share of its allowed size counts as all of it: the noise is then of the whole size, a little
-# larger than the perturbation, and one control serves all attacks of this size.
+# From this share of its allowed size on, a perturbation counts as full size.  The noise then has the full size, a
+# little more than the perturbation, and one control serves all attacks of this size.
 _WHOLE = 0.99
 
 
 class Found(NamedTuple):
     """Result of the attack on one slice at one epsilon, and the control.
 
-    delta and noise: the perturbations, both in the threat set and of one size.
-    norm: the size of `delta` in the units of epsilon; norm_kspace: the change of M y, relative to it; both measured.
-    share: size of delta over the largest allowed.  overshoot: that of the attack's own result, before its projection.
-    picture: (ty, tx) magnitude of A^H of the change of M y, cropped as images are.
-    gradient_norm: at the attack's first point.
-    loss, trace, restarts: as in `AttackResult`, in the units of the loss.
+    Attributes:
+        delta: the perturbation, in the threat set.
+        noise: the control, random in the threat set, of the size of `delta`.
+        norm: measured size of `delta` in the units of epsilon.
+        norm_kspace: measured norm of the change of M y over the norm of M y [-].
+        share: size of `delta` over the largest allowed size [-].
+        overshoot: size of the attack's result, before its projection, over the largest allowed size [-].
+        picture: (ty, tx) magnitude of A^H of the change of M y, cropped like images.
+        gradient_norm: norm of the gradient at the attack's first point.
+        loss: as in `AttackResult`, in the units of the loss.
+        trace: as in `AttackResult`, in the units of the loss.
+        restarts: as in `AttackResult`, in the units of the loss.
     """
 
     delta: Array
@@ -57,9 +63,14 @@ class Found(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """One reconstruction: the image, what it should be, and how it scores.
+    """One reconstruction.
 
-    solver_error: estimated distance of the solver's image from its minimiser, relative; NaN for what minimises nothing.
+    Attributes:
+        image: (ty, tx) image.
+        truth: (ty, tx) true image.
+        scores: scores by metric.
+        solver_error: estimated relative distance of the solver's image from its minimiser [-]; NaN if the method
+            minimises nothing.
     """
 
     image: Array
@@ -69,14 +80,16 @@ class Evaluated(NamedTuple):
 
 
 class Functions(NamedTuple):
-    """Compiled functions of a batch of slices of one shape; each holds the method once, so that little is compiled.
+    """Compiled functions of a batch of slices of one shape; each has the method once, so that little is compiled.
 
-    stage: slices -> what the method makes of coil maps and mask alone, for all that follows.
-    prepare: slices, keys -> parameters of the method that is searched on.
-    searches: by the attack's name; slices, that stage, clean images, those parameters, epsilons (slice, epsilon),
-        keys -> Found, with these two axes.
-    evaluate: slices, that stage, perturbations (slice, perturbation, ...), keys -> Evaluated, with these two axes.
-    What is found at an epsilon does not depend on the others beside it.
+    The result at an epsilon does not depend on the other epsilons.
+
+    Attributes:
+        stage: slices -> staged, the method's result for coil maps and mask alone, which the other functions take.
+        prepare: slices, keys -> parameters of the method on which the attack searches.
+        searches: by name of the attack: slices, staged, clean images, parameters from `prepare`, epsilons (slice,
+            epsilon), keys -> Found, with these two axes.
+        evaluate: slices, staged, perturbations (slice, perturbation, ...), keys -> Evaluated, with these two axes.
     """
 
     stage: Callable[[SliceData], Any]
@@ -86,13 +99,14 @@ class Functions(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """The error that an attack drives up, and the part of an image that counts.
+    """The error that an attack maximises, and the part of an image that counts.
 
-    target: "truth" or "clean", from which the attack drives the image away.
-    loss: the error that it drives up, named in `jaxcs.attacks.losses`.
-    region: (first row, first column, rows, columns) of the target that is scored, None for all of it.
-    aim: "image" or "region": what the attack looks at.
-    conventions: further scores by name, each a function of (image, truth, region).
+    Attributes:
+        target: "truth" or "clean": the image that the attack drives away from.
+        loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
+        region: (first row, first column, rows, columns) of the target that is scored, None for all.
+        aim: "image" or "region": the part in which the attack maximises the error.
+        conventions: further scores by name, each a function of (image, truth, region).
     """
 
     target: str = "truth"
@@ -103,7 +117,7 @@ class Goal(NamedTuple):
 
     @property
     def aimed(self) -> Region | None:
-        """The part that the attack looks at, None for the whole image."""
+        """The region in which the attack maximises the error, None for the whole image."""
         return self.region if self.aim == "region" else None
 
 
@@ -116,15 +130,16 @@ def build(
     scan: Scan,
     mesh: Mesh | None = None,
 ) -> Functions:
-    """Close over the static choices.
+    """Build the functions that attack and score slices; all arguments are static.
 
     Args:
-        goal: what the attack drives up, and what is scored.
-        params: what the method has learnt, {} for nothing.
-        entry: the method, with its configuration `method_config`.
-        searches: by name, the attack and those that it is checked by.
-        scan: how perturbations enter.
-        mesh: devices among which the slices of a batch are dealt out evenly, or None for one.
+        goal: the error that the attack maximises, and the scores.
+        params: parameters of the method, {} if it has none.
+        entry: the method.
+        method_config: configuration of the method.
+        searches: the attack, and the attacks that check it, by name.
+        scan: the threat, and the way of perturbations into the data.
+        mesh: devices that share the slices of a batch evenly, or None for one device.
     """
     method, surrogate = entry.build(method_config), entry.surrogate(method_config)
     searching = entry.build(entry.searched(method_config)) if surrogate is None else surrogate.method
@@ -193,11 +208,11 @@ def build(
         return many_of(run, 4)
 
     def followed_by(mask: Array) -> Follow | None:
-        """How the method follows a search; only where neither coil maps nor what is right change with it."""
+        """The method's way to follow a search, None if the perturbation changes the coil maps or the truth."""
         return stages_of(method).follow(mask) if scan.maps_stay and scan.additive else None
 
     def follow(followed: Follow, data: SliceData, staged: Any, rows: Callable[[Array, Array], Array]) -> Path:
-        """rows: image, perturbation -> the loss of each row."""
+        """The loss along a path, on which the method follows; rows: image, perturbation -> the loss of each row."""
 
         def ascend(delta: Array, memory: Any) -> tuple[Array, Array, Any]:
             kspace, back = jax.vjp(lambda delta: scan.measure(data, delta).kspace, delta)
@@ -208,7 +223,7 @@ def build(
 
         return Path(followed.first(scan.measure(data, scan.nothing(data))), ascend)
 
-    # What shares a factor is computed at once; networks have nothing to share, and memory would grow.
+    # Methods that share a factor compute all values at once; networks share nothing, and would need more memory.
     together = stages_of(method).follow(jnp.zeros(1, bool)) is not None
 
     def many_of(function: Callable[..., Any], position: int) -> Callable[..., Any]:
@@ -237,14 +252,14 @@ def build(
             scores["clamped"] = entry.clamped(method_config, scan.measure(data, delta))
         return Evaluated(image, truth, scores, solution.error)
 
-    # A batch of networks with parameters of their own is a grouped convolution, which the CPU is slow at.
+    # A batch of networks with different parameters is a grouped convolution, which is slow on the CPU.
     one_by_one = entry.fitted and jax.default_backend() == "cpu"
 
     def batched(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def many(*args: Any) -> Any:
             if jax.tree.leaves(args)[0].shape[0] == 1:
-                # Without a batch's axis a loop of unknown length ends without selecting between old and new.
+                # Without a batch axis, a loop of unknown length need not select between old and new values.
                 return jax.tree.map(lambda leaf: leaf[None], function(*jax.tree.map(lambda leaf: leaf[0], args)))
             if one_by_one:
                 return jax.lax.map(lambda one: function(*one), args)
@@ -252,7 +267,7 @@ def build(
 
         if mesh is None:
             return jax.jit(many)
-        # Slices have nothing to do with each other: each device computes its own, and nothing is sent.
+        # Slices are independent: each device computes its own, and sends nothing.
         slices = PartitionSpec(mesh.axis_names)
         return jax.jit(jax.shard_map(many, mesh=mesh, in_specs=slices, out_specs=slices, check_vma=False))
 
@@ -265,7 +280,7 @@ def build(
 
 
 def _rows(loss: ImageLoss, image: Array, reference: Array, data_range: Array, aimed: Region | None) -> Array:
-    """The loss of each row of the image, of its part inside the region."""
+    """The loss of each row of the image; only the part inside the region counts."""
     if aimed is None:
         return loss.rows(image, reference, data_range)
     first, _, count, _ = aimed
@@ -274,12 +289,12 @@ def _rows(loss: ImageLoss, image: Array, reference: Array, data_range: Array, ai
 
 
 def _sum(losses: Callable[[Array], Array]) -> Loss:
-    """The loss of the whole image from those of its rows."""
+    """The loss of the whole image from the losses of its rows."""
     return lambda delta: jnp.sum(losses(delta))
 
 
 def _path(losses: Callable[[Array], Array]) -> Path:
-    """Losses by rows that remember nothing."""
+    """A path of the losses by row, without memory."""
 
     def ascend(delta: Array, memory: Any) -> tuple[Array, Array, Any]:
         found, pull = jax.vjp(losses, delta)
@@ -301,7 +316,7 @@ def _found(
     noise_key: Key,
     told: Callable[[Array], Array],
 ) -> Found:
-    """Measure what an attack returned; it is not trusted to have stayed inside the set, so that it is projected."""
+    """Project and measure the result of an attack, which may have left the threat set."""
     allowed = scan.allowed(data, epsilon)
     delta = allowed.project(found.delta)
 

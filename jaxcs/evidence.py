@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-# From this fraction of cut-off input pixels on, a record is flagged: there the gradient is blind.
+# Fraction of cut-off input pixels above which a result is flagged: the gradient does not see these pixels.
 _CLAMPED = 0.01
-# A loss that grows by more than this by more work had not been found.
+# Factor by which more work must raise the loss before the search counts as not finished.
 _GROWTH = 1.02
-# A solver whose image is farther than this from its minimiser, relative, has not converged.
+# Largest relative distance of a solver's image from its minimiser that counts as converged [-].
 CONVERGED = 1e-3
-# Less than this is a tie: two programs that compute the same image differ by it.
+# A smaller difference is a tie: two programs that compute the same image differ by as much.
 _TIE = {"psnr": 0.005, "ssim": 0.0005}
-# The attack's own arithmetic may leave its set by a rounding error.
+# Rounding errors of an attack may leave its set by this share.
 _ROUNDING = 1e-3
 
 WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD = "worse than zero-filled", "below its card"
-# What can be said against a result, and what it means.
+# Objections to a result, with their meaning.
 FLAGS = {
     "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
     "gradient overflow": "the attack's gradient was not finite, as through a long, chaotic fit, so that it was blind",
@@ -43,7 +43,16 @@ CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
 
 
 def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, bool]:
-    """Flags of one search at one epsilon; checks: the losses that other attacks found, by what they check."""
+    """Compute the flags of one search at one epsilon.
+
+    Args:
+        eps: the epsilon.
+        found: the result of the search, see `jaxcs.evaluate.Found`.
+        checks: losses that the checking attacks found, by the name of the check.
+
+    Returns:
+        True for raised flags, False for others, by name; empty at epsilon 0.
+    """
     if eps == 0:
         return {}
     return {
@@ -59,7 +68,19 @@ def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, 
 def victim_flags(
     eps: float, attacked: float, noise: float, clamped: float, randomised: bool, maps_leave_out: bool = False
 ) -> dict[str, bool]:
-    """The flags of one reconstruction; attacked and noise: its errors by the loss that the attack drives up."""
+    """Compute the flags of one reconstruction.
+
+    Args:
+        eps: the epsilon.
+        attacked: loss under attack.
+        noise: loss under noise.
+        clamped: fraction of the network's input that was cut off [-].
+        randomised: whether the method draws at random after the attack.
+        maps_leave_out: whether the coil maps leave out too much of the object.
+
+    Returns:
+        True for raised flags, False for others, by name; empty at epsilon 0.
+    """
     if eps == 0:
         return {}
     return {
@@ -71,21 +92,26 @@ def victim_flags(
 
 
 def clean_flags(clean: dict[str, float], zero_filled: dict[str, float]) -> dict[str, bool]:
-    """Flags of a clean reconstruction, held against the zero-filled one of the same data; both: scores by metric."""
+    """Compute the flags of a clean reconstruction.
+
+    Args:
+        clean: its scores by metric.
+        zero_filled: scores of the zero-filled image of the same data, by metric.
+    """
     return {WORSE_THAN_ZERO_FILLED: any(clean[name] < zero_filled[name] - tie for name, tie in _TIE.items())}
 
 
 def raised(flags: dict[str, bool]) -> list[str]:
-    """The names of those that hold, in the order in which they are explained."""
+    """Return the names of the raised flags, in the order of `FLAGS`."""
     return [name for name in FLAGS if flags.get(name, False)]
 
 
 def _climbing(trace: np.ndarray) -> bool:
-    """Whether the second half of the evaluations raised the best loss by more than `_GROWTH`."""
+    """True if the second half of the evaluations raised the best loss by more than `_GROWTH`."""
     half = (len(trace) + 1) // 2
     return bool(np.max(trace) > _GROWTH * np.max(trace[:half]))
 
 
 def _helped(restarts: np.ndarray) -> bool:
-    """Whether the last start beat all those before it by more than `_GROWTH`."""
+    """True if the last start beat all starts before it by more than `_GROWTH`."""
     return bool(len(restarts) > 1 and restarts[-1] > _GROWTH * np.max(restarts[:-1]))

@@ -12,7 +12,7 @@ def printable(text: str) -> str:
 
 
 def did_you_mean(text: str, choices: Iterable[str]) -> str:
-    """The end of a sentence that says what was perhaps meant, and what there is."""
+    """Return the end of a sentence with the nearest name and all known names."""
     known = list(choices)
     near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
     if not near:
@@ -22,7 +22,16 @@ def did_you_mean(text: str, choices: Iterable[str]) -> str:
 
 
 def check_name(kind: str, name: str, choices: Iterable[str]) -> None:
-    """Raise ValueError, in one line with the nearest name, if `name` is none of `choices`."""
+    """Check that a name is known.
+
+    Args:
+        kind: kind of the name, for the message.
+        name: the name.
+        choices: the known names.
+
+    Raises:
+        ValueError: the name is unknown; the message has the nearest name.
+    """
     known = list(choices)
     if name not in known:
         raise ValueError(f"{kind} {name!r} is unknown{did_you_mean(name, known)}")

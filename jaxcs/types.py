@@ -38,12 +38,15 @@ class Measurement(NamedTuple):
 
 
 class SliceData(NamedTuple):
-    """A slice that is attacked, divided by max|A^H y|; leaves only, so that slices of one shape stack.
+    """A slice to attack, divided by max|A^H y|; all fields are arrays, so that slices of one shape can be stacked.
 
-    kspace: the whole k-space, before `mask` is applied; of a scan that was under-sampled its samples, and 0 elsewhere.
-    mask: (nx,) or (ny, nx), True where measured.  maps: coil maps, as in `Measurement`.
-    target: what an image should be, root sum of squares of the coils as in fastMRI.  data_range: its volume's maximum.
-    noise: lower triangular L with the covariance L L^H of the coils' thermal noise, up to a factor.
+    Attributes:
+        kspace: (coil, ny, nx) whole k-space, before `mask` is applied; an under-sampled scan has 0 elsewhere.
+        mask: (nx,) or (ny, nx), True where measured.
+        maps: (coil, ny, nx) coil maps, as in `Measurement`.
+        target: (ty, tx) true image, the root sum of squares of the coils as in fastMRI.
+        data_range: maximum of the volume.
+        noise: (coil, coil) lower triangular L; the covariance of the coils' thermal noise is L L^H, up to a factor.
     """
 
     kspace: Kspace

@@ -199,8 +199,8 @@ def test_what_is_lost_in_the_dark_is_judged_over_images():
         (["--study", "mapp"], 2, "did you mean 'map'"),
         (["--study", "boxes"], 3, "no slice has a box"),
         (["--image", "7"], 2, "has 2 images"),
-        (["--limit", "2"], 2, "is of one image"),
-        (["--study", "optimisers"], 2, "that of convdecoder"),
+        (["--limit", "2"], 2, "takes one image"),
+        (["--study", "optimisers"], 2, "about convdecoder"),
         (["--study", "worst", "--draws", "1"], 2, "give at least 2"),
         (["--size", "50"], 3, "holds no feature of 50 pixels"),
         (["--set", "lam=1"], 2, "no such setting"),
@@ -216,7 +216,7 @@ def test_a_mistake_is_one_line(data, tmp_path, capsys, flags, code, problem):
 
 def test_what_goes_on_is_a_study_as_it_was(tmp_path, capsys):
     assert run("--resume", tmp_path, "--stride", "2") == 2
-    assert "goes on as it was" in capsys.readouterr().err
+    assert "goes on as it was begun" in capsys.readouterr().err
     assert run("--resume", tmp_path / "nowhere") == 3
 
 

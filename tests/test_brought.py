@@ -90,7 +90,7 @@ def test_an_attack_without_gradients_asks_for_none():
         ("mine:exits", "ends the program when it is called (sys.exit(9))"),
         ("mine:of_numpy", "fails when JAX traces it with (kspace, mask, maps): TracerArrayConversionError: "),
         ("mine:branches", "fails when JAX traces it with (kspace, mask, maps): TracerBoolConversionError: "),
-        ("mine:three", "is no function, but int; name one that takes (kspace, mask, maps)"),
+        ("mine:three", "is not a function but int; name a function of (kspace, mask, maps)"),
         ("mine:absent", "module 'mine' has no attribute 'absent'; name MODULE:FUNCTION, importable from this folder"),
         ("not_there:f", "No module named 'not_there'; name MODULE:FUNCTION"),
         ("lacks:f", "No module named 'not_there_at_all'; name MODULE:FUNCTION"),

@@ -212,7 +212,7 @@ def test_records_of_one_claim_are_judged_together_and_told_apart(capsys, tmp_pat
 def test_an_added_feature_and_attacks_that_are_none_bear_on_nothing(capsys, tmp_path):
     added = feature_run(tmp_path / "added", "map", {"l1": flat}, range(6), preset=None)
     code, _, err = run(capsys, added)
-    assert (code, err) == (3, [f"bench.claims: error: {added}: bears on no published claim, nor does any other that is named"])  # noqa: E501  # fmt: skip
+    assert (code, err) == (3, [f"bench.claims: error: {added}: bears on no published claim, nor do the other records; name others"])  # noqa: E501  # fmt: skip
     code, _, err = run(capsys, added, *attacks((9, 9))(tmp_path))
     assert (code, err) == (0, [f"note: {added}: bears on no published claim"])
     (other,) = attacks((9, 9))(tmp_path / "shift")

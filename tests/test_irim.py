@@ -224,7 +224,7 @@ def test_data_of_too_many_coils_are_refused_in_one_line(tmp_path, capsys):
     assert train.main(["--method", "irim", "--data", str(path), "--validation", str(path)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert all("for 8 coils" in line and "has 9" in line and "--coils 8" in line for line in lines)
+    assert all("at most 8 coils" in line and "have 9" in line and "--coils 8" in line for line in lines)
 
 
 def test_it_is_a_method_that_needs_no_maps_and_trains_on_ssim():
@@ -240,5 +240,5 @@ def test_weights_that_are_not_shipped_are_asked_for(flags, name, capsys):
     assert attack.main(["--method", "irim", *flags]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(
-        f"--weights: irim-{name} do not come with the project; name a file of python -m bench.train --method irim"
+        f"--weights: no irim-{name} come with the project; name a file of python -m bench.train --method irim"
     )

@@ -122,11 +122,11 @@ def test_flags_that_contradict_each_other(arguments, words):
         (["--method", "all", "--set", "lam=1"], "write METHOD.lam"),
         (["--method", "all", "--preset", "rc2021"], "several methods are run"),
         (["--victims", "sense", "--weights", "x"], "several methods are run"),
-        (["--attack", "padam", "--attack-preset", "bounded"], "is not one of padam's, which are: genzel2020"),
+        (["--attack", "padam", "--attack-preset", "bounded"], "padam has no such preset; its presets are: genzel2020"),
         (["--attack", "noise", "--steps", "4"], "--steps: noise has no such setting"),
         (["--attack", "two_step", "--steps", "4"], "--steps: two_step has constants of its own"),
         (["--attack", "two_step", "--method", "sense"], "sense minimises no objective"),
-        (["--attack", "two_step", "--attack-preset", "mri_vn"], "which are: bounded, published"),
+        (["--attack", "two_step", "--attack-preset", "mri_vn"], "its presets are: bounded, published"),
         (["--method-seed", "fresh"], "l1 draws nothing at random"),
     ],
 )

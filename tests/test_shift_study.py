@@ -291,7 +291,7 @@ def test_the_hard_images_of_the_phantom_are_those_of_lowest_score(tmp_path, monk
     [
         (["anatmy"], 2, "did you mean 'anatomy'?"),
         (["noise", "--methods", "l2"], 2, "unknown name 'l2'; did you mean 'l1'?"),
-        (["noise", "--other-data", "x.h5"], 2, "--data: --other-data belongs to data of your own"),
+        (["noise", "--other-data", "x.h5"], 2, "--data: --other-data needs it; give both"),
         (["hard", "--data", "x.h5", "--hard", "x.csv", "--other-data", "y.h5"], 2, "--other-data: none of the shifts"),
         (["noise", "--tuned", "nowhere.json"], 3, "nowhere.json: is missing; name what bench.tune made"),
         (["thickness", "--methods", "sense", "--limit", "1"], 2, "--shift thickness: images of the phantom have no"),
@@ -299,8 +299,8 @@ def test_the_hard_images_of_the_phantom_are_those_of_lowest_score(tmp_path, monk
         (["anatomy", "--data", "x.h5"], 2, "anatomy: needs another data set; give --other-data PATH"),
         (["noise", "--data", "x.h5", "--weights", "a=nowhere.pt"], 3, "--weights nowhere.pt"),
         (["--redraw", "nowhere"], 3, "nowhere/study.json: is missing"),
-        (["--redraw", "nowhere", "--limit", "3"], 2, "--limit: the study in nowhere is drawn as it is; leave that out"),
-        (["noise", "--redraw", "nowhere"], 2, "noise: the study in nowhere is drawn as it is; leave that out"),
+        (["--redraw", "nowhere", "--limit", "3"], 2, "--limit: the study in nowhere is drawn as it is; leave this out"),
+        (["noise", "--redraw", "nowhere"], 2, "noise: the study in nowhere is drawn as it is; leave this out"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, code, problem, capsys, tmp_path):

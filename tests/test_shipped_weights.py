@@ -96,9 +96,9 @@ def test_weights_that_cannot_be_used_are_one_line(name, content, problem, tmp_pa
     [
         (["--method", "l1", "--weights", "x.pt"], "--weights: l1 is not trained"),
         (["--method", "unet", "--set", "channels=16"], "--set: tensor bottom/first/kernel has shape"),
-        (["--method", "unet", "--maps", "reestimated"], "--maps reestimated: unet uses no coil maps"),
-        (["--method", "unet", "--preset", "rc2021"], "--preset: the configuration of unet is that of its weights"),
-        (["--method", "varnet", "--weights", str(PARITY / "unet.pt")], "these are of unet; use --method unet"),
+        (["--method", "unet", "--maps", "reestimated"], "--maps reestimated: unet takes no coil maps"),
+        (["--method", "unet", "--preset", "rc2021"], "--preset: the weights of unet decide its configuration"),
+        (["--method", "varnet", "--weights", str(PARITY / "unet.pt")], "they are weights of unet; use --method unet"),
     ],
 )
 def test_flags_that_do_not_suit_a_network_are_one_line(flags, problem, tmp_path, capsys):

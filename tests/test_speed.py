@@ -219,9 +219,9 @@ def test_the_table():
     ("arguments", "code", "message"),
     [
         (["--only", "l2"], 2, "unknown name 'l2'; did you mean 'l1'?"),
-        (["--shape", "8", "16", "128"], 2, "--shape needs 32 rows and 100 columns"),
+        (["--shape", "8", "16", "128"], 2, "--shape: needs 32 rows and 100 columns"),
         (["--peers", "nowhere"], 2, "--peers nowhere: no bin/python there; python -m bench.speed --set-up nowhere"),
-        (["--json", "nowhere/speed.json"], 4, "--json nowhere/speed.json: not a file in a folder that exists"),
+        (["--json", "nowhere/speed.json"], 4, "--json nowhere/speed.json: is not a file in a folder that exists"),
         (["--set-up", "here", "--curves"], 2, "not allowed with argument"),
     ],
 )

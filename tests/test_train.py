@@ -96,7 +96,7 @@ def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
     assert rows[0]["case"] == "images.h5:4"  # the first image for validation
     assert all(0 <= row["clamped"] <= 1 and 0 <= row["clamped_clean"] <= 1 for row in rows)
     assert attack.main([*common, "--method", "varnet"]) == 2
-    assert "these are of unet" in capsys.readouterr().err
+    assert "they are weights of unet" in capsys.readouterr().err
 
 
 def configuration(**changes):
@@ -160,7 +160,7 @@ def test_data_that_do_not_say_what_to_validate_on_are_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "code", "problem"),
     [
-        (["--variant", "v1"], 2, "--variant v1 is not one of unet's, which are: u1, u2"),
+        (["--variant", "v1"], 2, "--variant v1: unet has no such variant; its variants are: u1, u2"),
         (["--rows", "8", "--mask", "poisson"], 2, "--rows: a poisson mask"),
         (["--data", "nowhere.h5"], 3, "nowhere.h5"),
         (["--shift", "thickness=3"], 2, "--shift thickness: a training reads no neighbouring slices"),

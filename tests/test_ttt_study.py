@@ -195,7 +195,7 @@ def test_published_fractions_follow_from_the_published_scores():
             2,
             "train them by bench.train --method unet_complex --phantom knee --shift contrast=2",
         ),
-        (["--redraw", "--output", "nowhere"], 3, "nowhere/source-sup-before: holds no run that is done"),
+        (["--redraw", "--output", "nowhere"], 3, "nowhere/source-sup-before: holds no finished run"),
         (["--redraw", "--limit", "3"], 2, "--limit: --redraw takes the study's runs as they are; leave the flag out"),
         (["--shift", "anatom"], 2, "did you mean 'anatomy'?"),
     ],

@@ -232,7 +232,7 @@ def test_the_command_attacks_a_fit(flags, tmp_path, capsys, monkeypatch):
     common += ["--data", str(tmp_path / "volume.h5"), "--center-fraction", "0.25", "--acceleration", "2.5"]
     assert attack.main([*common, *flags]) == 0, capsys.readouterr().err
     output = capsys.readouterr()
-    assert "the default network is a small one" in output.err
+    assert "the default network is small" in output.err
     record = json.loads(output.out)
     assert record["config"]["eps"] == [0.05]
     assert record["methods"]["convdecoder"]["attack_config"]["n_steps"] == (5 if "two_step" in flags else 2)
@@ -250,8 +250,8 @@ def test_the_command_attacks_a_fit(flags, tmp_path, capsys, monkeypatch):
         (["--method", "convdecoder", "--set", "bias=maybe"], "--set bias=maybe: needs bool"),
         (["--attack", "two_step", "--steps", "3"], "--steps: two_step has constants of its own"),
         (["--attack", "two_step", "--target", "clean"], "--target: two_step has constants of its own"),
-        (["--method", "convdecoder", "--maps", "reestimated"], "--maps reestimated: convdecoder uses no coil maps"),
-        (["--method", "dip", "--preset", "paper"], "--preset paper is not one of dip's"),
+        (["--method", "convdecoder", "--maps", "reestimated"], "--maps reestimated: convdecoder takes no coil maps"),
+        (["--method", "dip", "--preset", "paper"], "--preset paper: dip has no such preset"),
     ],
 )
 def test_mistakes_are_one_line(flags, problem, tmp_path, capsys):

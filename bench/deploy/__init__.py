@@ -1,1 +1,1 @@
-"""The parts of bench.export."""
+"""Parts of bench.export."""

@@ -37,7 +37,9 @@ def write(config: RunConfig, shape: tuple[int, int, int], output: Path) -> None:
     try:
         found = artefacts.artefacts(methods.entry(config.method).build(method_config), params, shape)
     except ValueError as error:
-        raise UsageError(f"--shape {' '.join(map(str, shape))}: {error}; {config.method} needs larger ones") from error
+        raise UsageError(
+            f"--shape {' '.join(map(str, shape))}: {error}; {config.method} needs a larger shape"
+        ) from error
     # Check before lowering, which may take a minute.
     with writing(output):
         if os.path.lexists(output):

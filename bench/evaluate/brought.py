@@ -1,4 +1,7 @@
-"""A method or an attack that is a function of one's own, tried on a slice before a run begins."""
+"""A user's function as a method or an attack, tried on a slice before a run begins.
+
+Every fault of the function is one line for the user.  Nothing that the function raises or calls decides how a run ends.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from jaxcs.recon import Method
 from jaxcs.threats import Threat
 from jaxcs.types import Key, Measurement, Reconstructor
 
-# Attacks that ask for no gradient.
+# Attacks that need no gradient.
 _WITHOUT_GRADIENT = ("grid", "noise", "spsa")
 
 
@@ -31,10 +34,13 @@ class _NoSettings:
 
 
 def method(name: str) -> Method:
-    """Import the method of MODULE:FUNCTION, a function (kspace, mask, maps) -> magnitude image.
+    """Return the method of a user's function.
+
+    Args:
+        name: MODULE:FUNCTION; the function is (kspace, mask, maps) -> magnitude image.
 
     Raises:
-        UsageError: it cannot be imported; the method's functions raise it if the function cannot be used.
+        UsageError: the function cannot be imported.  The functions of the method raise it if it cannot be used.
     """
     named = _method(name)
     reconstruct = _guarded(named, named.function())
@@ -47,10 +53,13 @@ def method(name: str) -> Method:
 
 
 def attack(name: str) -> Search:
-    """Import the attack of MODULE:FUNCTION, a function (key, loss, threat) -> AttackResult.
+    """Return the attack of a user's function.
+
+    Args:
+        name: MODULE:FUNCTION; the function is (key, loss, threat) -> AttackResult.
 
     Raises:
-        UsageError: it cannot be imported; the attack raises it if the function cannot be used.
+        UsageError: the function cannot be imported.  The attack raises it if the function cannot be used.
     """
     named = _attack(name)
     function = named.function()
@@ -67,15 +76,15 @@ def attack(name: str) -> Search:
 
 
 def check_method(name: str, data: SliceData, attack: str) -> None:
-    """Trace the function of this name on a slice as a run will, which computes nothing.
+    """Trace a user's function on a slice as a run will; this computes nothing.
 
     Args:
         name: MODULE:FUNCTION.
         data: the slice.
-        attack: by which name the run searches.
+        attack: name of the attack of the run.
 
     Raises:
-        UsageError: a run with it would fail.
+        UsageError: a run with this function would fail.
     """
     named = _method(name)
     reconstruct, target = method(name).build(_NoSettings()).apply, data.target.shape

@@ -9,7 +9,13 @@ from jaxcs.evidence import FLAGS
 
 
 def not_checked(several: bool, checked: bool, restarts: int) -> list[str]:
-    """Evidence that a run did not gather, a sentence each."""
+    """Say which evidence a run did not gather, a sentence each.
+
+    Args:
+        several: whether perturbations were made for several methods.
+        checked: whether the run had --check.
+        restarts: number of starting points of the attack.
+    """
     missing = []
     if not checked:
         missing += [
@@ -24,9 +30,14 @@ def not_checked(several: bool, checked: bool, restarts: int) -> list[str]:
 
 
 def flag_across(rows: list[Row], losses: dict[tuple[str, str, float], float]) -> list[Row]:
-    """The rows with the flags that need several rows of one image.
+    """Add the flags that need several rows of one image.
 
-    losses: errors by the loss that the attack drives up, by source, victim and epsilon.
+    Args:
+        rows: the rows of the image.
+        losses: values of the loss that the attack maximises, by (source, victim, epsilon).
+
+    Returns:
+        The rows with their flags.
     """
     own = {(victim, eps): value for (source, victim, eps), value in losses.items() if source == victim}
     worse = set()
@@ -39,7 +50,7 @@ def flag_across(rows: list[Row], losses: dict[tuple[str, str, float], float]) ->
 
 
 def _with(row: Row, found: set[str]) -> Row:
-    """A method under its own attack with more flags."""
+    """The row with more flags, if it is of a method under its own attack."""
     if row.source != row.victim:
         return row
     return replace(row, flags=tuple(name for name in FLAGS if name in found or name in row.flags))

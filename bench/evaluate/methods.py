@@ -1,4 +1,4 @@
-"""A method as the configuration asks for it: its settings, and a trained one's weights."""
+"""A method as the configuration describes it: its settings, and the weights of a trained method."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from jaxcs.weights.errors import WeightsError
 
 
 def entry(name: str) -> Method:
-    """The method of a name: one of the registry, or a function of one's own as MODULE:FUNCTION.  Raises UsageError."""
+    """Return the method of a name: a name of the registry, or MODULE:FUNCTION for a user's function.
+
+    Raises:
+        UsageError: the method's module cannot be imported.
+    """
     if name not in METHODS:
         return brought.method(name)
     try:
@@ -31,7 +35,15 @@ def entry(name: str) -> Method:
 
 
 def weights(config: RunConfig) -> Weights | None:
-    """The weights of a trained method, None of any other.  Raises InputFileError or UsageError."""
+    """Read the weights of a trained method.
+
+    Returns:
+        The weights, or None if the method is not trained.
+
+    Raises:
+        InputFileError: the weights cannot be read.
+        UsageError: the weights do not belong to the method, or no weights are shipped for these data.
+    """
     method = entry(config.method)
     if not method.trained:
         if config.weights is not None:
@@ -41,39 +53,55 @@ def weights(config: RunConfig) -> Weights | None:
     suits = f"{wanted}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
     if config.weights is None and suits not in shipped():
         raise UsageError(
-            f"--weights: {suits} do not come with the project; name a file of python -m bench.train --method {wanted}"
+            f"--weights: no {suits} come with the project; name a file of python -m bench.train --method {wanted}"
         )
     try:
         found = read_weights(config.weights or suits)
     except InputError as error:
         raise InputFileError(f"--weights {error}") from error
     if found.method != wanted:
-        raise UsageError(f"--weights {config.weights}: these are of {found.method}; use --method {found.method}")
+        raise UsageError(f"--weights {config.weights}: they are weights of {found.method}; use --method {found.method}")
     return found
 
 
-def trained_method(source: str, flag: str) -> str:
-    """Method whose weights are in a file or in shipped weights of this name.  Raises InputFileError."""
+def trained_method(name: str, flag: str) -> str:
+    """Return the method of some weights.
+
+    Args:
+        name: name of shipped weights, or a file.
+        flag: the user's flag for them, for messages.
+
+    Raises:
+        InputFileError: the weights cannot be read.
+    """
     try:
-        return read_weights(source).method
+        return read_weights(name).method
     except InputError as error:
         raise InputFileError(f"{flag} {error}") from error
 
 
 def configuration(config: RunConfig, trained: Weights | None) -> Any:
-    """The method's configuration with --preset, --weights and --set applied.  Raises UsageError."""
+    """Return the method's configuration after --preset, --weights and --set.
+
+    Args:
+        config: settings of the run.
+        trained: weights of the method, or None.
+
+    Raises:
+        UsageError: these flags do not fit the method or each other.
+    """
     method = entry(config.method)
     if trained is not None and config.preset is not None and method.weights_of is None:
-        raise UsageError(f"--preset: the configuration of {config.method} is that of its weights; leave the flag out")
+        raise UsageError(f"--preset: the weights of {config.method} decide its configuration; leave the flag out")
     if config.preset is not None and config.preset not in method.presets:
         known = ", ".join(method.presets) or "none"
-        raise UsageError(f"--preset {config.preset} is not one of {config.method}'s, which are: {known}")
+        raise UsageError(f"--preset {config.preset}: {config.method} has no such preset; its presets are: {known}")
     base = method.presets[config.preset] if config.preset is not None else method.config()
     if trained is not None:
         base = replace(base, **{field.name: getattr(trained.config, field.name) for field in fields(trained.config)})
     changed = _changed(config, base)
     if config.maps == "reestimated" and without_maps(config, changed) is not None:
-        raise UsageError(f"--maps reestimated: {config.method} uses no coil maps from outside; leave the flag out")
+        raise UsageError(f"--maps reestimated: {config.method} takes no coil maps; leave the flag out")
     if trained is not None:
         try:
             archive.check(trained.params, jax.eval_shape(method.build(changed).init, new_key(0)))
@@ -86,7 +114,7 @@ _MAPS = dict.fromkeys(("varnet", "ttt_varnet"), "estimated by the network from t
 
 
 def without_maps(config: RunConfig, method_config: Any) -> str | None:
-    """Origin of coil maps for a method that takes none from outside, None for other methods."""
+    """Return the origin of the coil maps in words if the method takes none as an input, otherwise None."""
     return None if entry(config.method).uses_maps(method_config) else _MAPS.get(config.method, "not used")
 
 
@@ -112,23 +140,35 @@ def _changed(config: RunConfig, base: Any) -> Any:
 
 
 def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int, int]]) -> None:
-    """Raise UsageError where data have more coils than the network has channels for.
+    """Check that a network has channels for all coils of the data.
 
-    shapes: (coil, ny, nx) of the slices.
+    Args:
+        method: name of the method.
+        method_config: configuration of the method.
+        shapes: (coil, ny, nx) of the slices.
+
+    Raises:
+        UsageError: the data have more coils than the network has channels for.
     """
     most, found = getattr(method_config, "most_coils", None), max((shape[0] for shape in shapes), default=0)
     if most is not None and found > most:
         raise UsageError(
-            f"--method {method}: this network is for {most} coils at most, the data has {found}; "
-            f"compress them, python -m data_prep with --coils {most}, or train one for more"
+            f"--method {method}: this network takes at most {most} coils, but the data have {found}; "
+            f"compress them by python -m data_prep with --coils {most}, or train a network for more"
         )
 
 
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:
-    """Notes on a network: its size if un-trained, else its training data, and sizes that it has not seen."""
+    """Make notes on a network: its size if it is un-trained, otherwise its training data and what it has not seen.
+
+    Args:
+        config: settings of the run.
+        trained: weights of the method, or None.
+        shapes: (coil, ny, nx) of the slices.
+    """
     method = entry(config.method)
     if method.fitted and not method.trained and config.preset is None:
-        return ["the default network is a small one, for two CPU cores; --preset names the published ones"]
+        return ["the default network is small, for two CPU cores; --preset names the published networks"]
     if trained is None:
         return []
     told = trained.card.get("data")

@@ -1,4 +1,4 @@
-"""From what was computed of one slice to what is recorded of it."""
+"""The records of one slice, made from its computed results."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ _LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LO
 
 
 class Outcome(NamedTuple):
-    """One slice, source and epsilon.
+    """The results of one slice, source and epsilon.
 
-    checks: losses that other attacks found.  scored: under the perturbation and under noise, by victim.
+    Attributes:
+        found: the perturbation that the attack found.
+        checks: losses that the checking attacks found, by the name of the check.
+        scored: scores under the perturbation and under noise, by victim.
     """
 
     found: Found
@@ -36,7 +39,15 @@ class Outcome(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One slice: rows of images.jsonl and searches.jsonl, why it failed or None, and arrays by name."""
+    """The records of one slice.
+
+    Attributes:
+        rows: rows of images.jsonl.
+        searches: rows of searches.jsonl.
+        failure: reason why the slice failed, or None.
+        pictures: pictures by name.
+        perturbations: perturbations by name, in raw units.
+    """
 
     rows: list[Row]
     searches: list[SearchRow]
@@ -54,13 +65,20 @@ def result(
     sources: list[Subject],
     victims: list[Subject],
 ) -> Result:
-    """All that is recorded of one slice.
+    """Make all records of one slice.
 
-    zero_filled: what every method is held against.  clean: by victim.  outcomes: by source and epsilon.
+    Args:
+        config: settings of the run.
+        prepared: the slice.
+        zero_filled: scores of the zero-filled image, with which every method is compared.
+        clean: scores on clean data, by victim.
+        outcomes: results by source and epsilon.
+        sources: the methods that are attacked.
+        victims: the methods that are scored.
     """
     baseline = {metric: float(value) for metric, value in zero_filled.scores.items()}
     by_label = {one.label: one for one in victims}
-    # In the order of the run: mappings that went through JAX are sorted by name.
+    # Keep the order of the run: JAX sorts the names of mappings.
     labels = [(source.label, eps) for source in sources for eps in config.eps]
     rows: list[Row] = []
     searches: list[SearchRow] = []
@@ -120,7 +138,7 @@ def result(
     broken = [
         row.eps for row in rows if not np.isfinite([baseline[row.metric], row.clean, row.noise, row.attacked]).all()
     ]
-    # A norm of NaN counts as 0, so that such a perturbation would pass for a small one.
+    # A norm of NaN counts as 0, so that a perturbation with NaN would pass for a small perturbation.
     broken += [eps for (_, eps), one in outcomes.items() if not np.isfinite(one.found.delta).all()]
     failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
     single = len(sources) == 1
@@ -133,26 +151,26 @@ def result(
 
 
 def _solver_error(evaluated: Evaluated) -> float | None:
-    """Distance of a solver's image from its minimiser, None for what minimises nothing; infinity is not in JSON."""
+    """Distance of the image from its minimiser, at most 1 as JSON has no infinity; None if nothing is minimised."""
     error = float(evaluated.solver_error)
     return None if np.isnan(error) else min(error, 1.0)
 
 
 def _maps_leave_out(prepared: Prepared, victim: Subject) -> bool:
-    """Whether a method's images are of maps that leave out too much of the object."""
+    """True if the method uses coil maps, and the maps leave out too much of the object."""
     left_out = prepared.left_out
     return left_out is not None and left_out > MOST_LEFT_OUT and victim.method.uses_maps(victim.method_config)
 
 
 def _loss(config: RunConfig, clean: Evaluated, scored: Evaluated, data_range: Array) -> float:
-    """The error that the attack drives up, of what the attack looks at."""
+    """The loss that the attack maximises, in the part of the image that it looks at."""
     region = config.region if config.aim == "region" else None
     reference = crop(scored.truth if config.target == "truth" else clean.image, region)
     return float(_LOSSES[config.loss](crop(scored.image, region), reference, data_range))
 
 
 def _scores(clean: Evaluated, noise: Evaluated, attacked: Evaluated) -> dict[str, dict[str, float]]:
-    """Values on clean data, under noise and under attack, by metric."""
+    """Scores on clean data, under noise and under attack, by metric."""
     states = {"clean": clean, "noise": noise, "attacked": attacked}
     return {
         metric: {state: float(one.scores[metric]) for state, one in states.items()}

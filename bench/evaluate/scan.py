@@ -1,4 +1,4 @@
-"""How the perturbations of a run reach the method."""
+"""The scan of a run: its perturbations, and their way into the method's data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from jaxcs.threats import scan
 
 
 def build(config: RunConfig, calibration: tuple[int, int] | None) -> scan.Scan:
-    """Close over the threat of a run; calibration: the region where maps are re-estimated."""
+    """Build the scan with the threat of a run.
+
+    Args:
+        config: settings of the run.
+        calibration: (rows, columns) from which coil maps are re-estimated, or None.
+    """
     maps: scan.MapsKept = "reestimated" if config.maps == "reestimated" else "fixed"
     return scan.build(config.threat, config.norm, maps, calibration)

@@ -1,4 +1,4 @@
-"""A slice by itself under the functions of an experiment, as bench.attack would compute it."""
+"""A single slice under the functions of an experiment, computed as bench.attack would compute it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from jaxcs.keys import new_key
 
 
 class SingleSlice(NamedTuple):
-    """The slice with an axis of its own, and what all that is computed of it shares.
+    """A batch of one slice, and the results that all its computations share.
 
-    staged: what the method makes of coil maps and mask alone.  keys: of this slice, (1,).
+    Attributes:
+        functions: the functions of the experiment.
+        data: the slice, with a first axis of length 1.
+        staged: the method's result for coil maps and mask alone.
+        keys: (1,) random key of the slice.
     """
 
     functions: Functions
@@ -28,23 +32,37 @@ class SingleSlice(NamedTuple):
 
     @classmethod
     def of(cls, functions: Functions, prepared: Prepared, seed: int = 0) -> SingleSlice:
-        """The slice with the keys that bench.attack draws with this seed."""
+        """Make the batch of a slice, with the random key that bench.attack draws with this seed."""
         data = jax.tree.map(lambda leaf: leaf[None], prepared.data)
         keys = jax.random.fold_in(new_key(seed), checksum(prepared.name))[None]
         return cls(functions, data, functions.stage(data), keys)
 
     def nothing(self) -> Array:
-        """No perturbation, (1, 1, coil, ny, nx)."""
+        """Return the perturbation zero, (1, 1, coil, ny, nx)."""
         return jnp.zeros_like(self.data.kspace)[:, None]
 
     def attack(self, eps: Sequence[float]) -> Array:
-        """The perturbations that drive the image from the truth, (1, epsilon, coil, ny, nx)."""
-        start, sizes = self.functions.prepare(self.data, self.keys), jnp.asarray([eps], jnp.float32)
-        # Driven from the truth, the search asks for no clean image; the target has its shape.
+        """Search the perturbations that drive the image away from the truth.
+
+        Args:
+            eps: the epsilons.
+
+        Returns:
+            (1, epsilon, coil, ny, nx) perturbations of the scaled k-space.
+        """
+        start, epsilons = self.functions.prepare(self.data, self.keys), jnp.asarray([eps], jnp.float32)
+        # A search away from the truth does not use the clean image; the target has the shape of it.
         search = self.functions.searches["attack"]
-        return search(self.data, self.staged, self.data.target, start, sizes, self.keys).delta
+        return search(self.data, self.staged, self.data.target, start, epsilons, self.keys).delta
 
     def scores(self, deltas: Array) -> dict[str, list[float]]:
-        """Scores of the reconstruction under each perturbation, by metric."""
+        """Score the reconstruction under each perturbation.
+
+        Args:
+            deltas: (1, perturbation, coil, ny, nx) perturbations.
+
+        Returns:
+            A score for each perturbation, by metric.
+        """
         found = self.functions.evaluate(self.data, self.staged, deltas, self.keys).scores
         return {name: score[0].tolist() for name, score in found.items()}

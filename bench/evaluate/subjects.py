@@ -1,4 +1,4 @@
-"""The methods of a run, each with its configuration, weights and attack: one, or several beside each other."""
+"""The methods of a run, each with its configuration, weights and attack."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ from jaxcs.recon import METHODS, Method
 from jaxcs.threats import Threat
 
 _RESTARTS, _GRADIENT_FREE_STEPS = 3, 20
-# Of the un-trained one, so that every pair of methods at five epsilons and ten images fits into half an hour.  Against
-# the default on four knees it is 0.5 dB less accurate; half the steps of the gradient find 0.1 dB less.
+# Settings of --method all, so that every pair of methods at five epsilons and ten images fits into half an hour.  On
+# four knees this ConvDecoder is 0.5 dB less accurate than the default; half the gradient steps find 0.1 dB less.
 _SMALLER = {"convdecoder": (("n_steps", "200"), ("gradient_steps", "10"))}
 
 
 class Subject(NamedTuple):
-    """A method as it is attacked or scored.  config: the run's, with this method's own name and settings.
+    """A method as it is attacked or scored.
 
-    label: how records name it.  method: its functions.
-    attack: the attack on it.  checks: attacks that try to do better, by what they check.
+    Attributes:
+        label: its name in records.
+        config: settings of the run, with the name and the settings of this method.
+        method: its functions.
+        method_config: its configuration.
+        trained: its weights, None if it is not trained.
+        attack: the attack on it.
+        checks: further attacks that try to find worse, by the name of the check.
     """
 
     label: str
@@ -43,16 +49,21 @@ class Subject(NamedTuple):
 
     @property
     def params(self) -> Any:
-        """Parameters of the method."""
+        """The parameters of the method."""
         return {} if self.trained is None else self.trained.params
 
     def gradients_per_epsilon(self) -> int:
-        """Gradient evaluations of the attack on one slice."""
+        """Return the number of gradient evaluations of the attack on one slice."""
         return gradients(self.attack.config)
 
 
 def sources(config: RunConfig) -> list[Subject]:
-    """The methods that are attacked.  Raises UsageError or InputFileError."""
+    """Return the methods that are attacked.
+
+    Raises:
+        UsageError: flags do not fit a method.
+        InputFileError: the weights of a method cannot be read.
+    """
     if config.method == "basis":
         return [_subject(config, f"l1 {basis}", "l1", (("basis", basis),)) for basis in BASES]
     names = FAMILIES if config.method == "all" else (config.method,)
@@ -60,13 +71,13 @@ def sources(config: RunConfig) -> list[Subject]:
 
 
 def victims(config: RunConfig, attacked: list[Subject]) -> list[Subject]:
-    """The methods that are scored: those attacked, and those named by --victims."""
+    """Return the methods that are scored: the attacked methods, and those that --victims names."""
     names = dict.fromkeys(name for given in config.victims for name in (FAMILIES if given == "all" else (given,)))
     return attacked + [_subject(config, name, name) for name in names if name not in {one.label for one in attacked}]
 
 
 def zero_filled(config: RunConfig) -> Subject:
-    """The method that every other is held against, on clean data only."""
+    """Return the zero-filled reconstruction, with which every method is compared on clean data."""
     name = "zero_filled"
     own = replace(config, method=name, settings=(), preset=None, weights=None, maps="fixed")
     method = METHODS[name]
@@ -74,10 +85,16 @@ def zero_filled(config: RunConfig) -> Subject:
 
 
 def source_for(config: RunConfig, scored: list[Subject], shard: Shard = WHOLE) -> Source:
-    """The source that the configuration names, for these methods, or a part of it.
+    """Open the source that the configuration names, or a part of it.
 
-    Raises InputFileError if none can be read, UsageError if there are fewer cases than parts or more coils than a
-    network has channels for.
+    Args:
+        config: settings of the run.
+        scored: the methods that will reconstruct its slices.
+        shard: the part.
+
+    Raises:
+        InputFileError: no case can be read.
+        UsageError: there are fewer cases than parts, or more coils than a network has channels for.
     """
     source = open_source(config, shard, few=len(scored) == 1 and _takes_long(scored[0]))
     for one in scored:
@@ -92,7 +109,16 @@ def _takes_long(subject: Subject) -> bool:
 
 
 def check_brought(attacked: list[Subject], scored: list[Subject], data: SliceData) -> None:
-    """Raise UsageError if a function of one's own cannot be used on a slice like this one."""
+    """Check that users' functions can be used on a slice like this.
+
+    Args:
+        attacked: the methods that are attacked.
+        scored: the methods that are scored.
+        data: the slice.
+
+    Raises:
+        UsageError: a function cannot be used.
+    """
     labels = {one.label for one in attacked}
     for one in scored:
         if one.config.method not in METHODS:
@@ -133,13 +159,13 @@ def _subject(config: RunConfig, label: str, name: str, given: tuple[tuple[str, s
 
 
 def _labelled(label: str, method_config: Any) -> str:
-    """With the number of iterations, if it is they that decide the image and not what is minimised."""
+    """The label, with the number of iterations if it decides the image, because the solver stops early."""
     stops_early = getattr(method_config, "tolerance", None) == 0
     return f"{label} at {method_config.n_iters} iterations" if stops_early else label
 
 
 def _own(config: RunConfig, name: str, several: bool) -> list[tuple[str, str]]:
-    """The settings that are this method's: of several methods those that name it."""
+    """The settings of this method; if there are several methods, those that name it."""
     found = []
     for key, value in config.settings:
         method, dot, setting = key.rpartition(".")
@@ -151,7 +177,7 @@ def _own(config: RunConfig, name: str, several: bool) -> list[tuple[str, str]]:
 
 
 def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None) -> Search:
-    """The attack on one method: as given, else as the protocol has it, else the default."""
+    """The attack on one method: as given, otherwise the protocol's, otherwise the default."""
     name, preset, default = config.attack, config.attack_preset, default_attack(method, config.threat)
     if name == "default":
         name, preset = published or (default.name, preset)
@@ -163,7 +189,7 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
         return _two_step(config, method, name, preset)
     if preset is not None and preset not in entry.presets:
         known = ", ".join(entry.presets) or "none"
-        raise UsageError(f"--attack-preset {preset} is not one of {name}'s, which are: {known}")
+        raise UsageError(f"--attack-preset {preset}: {name} has no such preset; its presets are: {known}")
     base = entry.presets[preset] if preset is not None else search.config
     given = {"n_steps": config.steps, "step_size": config.step_size, "restarts": config.restarts}
     known_names = {field.name for field in fields(base)}
@@ -197,12 +223,12 @@ def _two_step(config: RunConfig, method: Method, name: str, preset: str | None) 
     kind = "untrained" if method.fitted else config.method
     key = {None: kind, "bounded": kind, "published": f"{kind}_published"}.get(preset, "")
     if key not in ATTACKS[name].presets:
-        raise UsageError(f"--attack-preset {preset} is not one of {name}'s, which are: bounded, published")
+        raise UsageError(f"--attack-preset {preset}: {name} has no such preset; its presets are: bounded, published")
     return Search(name, ATTACKS[name].presets[key])
 
 
 def _checks(attack: Search) -> dict[str, Search]:
-    """Searches that would show that the attack falls short: twice the steps, other starts, no gradients at all."""
+    """Searches that may show that the attack falls short: twice the steps, further starts, or no gradients."""
     names = {field.name for field in fields(attack.config)}
     found = {"gradient_free": Search("spsa", spsa.Config(n_steps=_GRADIENT_FREE_STEPS))}
     if "n_steps" in names:
@@ -214,7 +240,7 @@ def _checks(attack: Search) -> dict[str, Search]:
 
 
 def gradients(config: Any) -> int:
-    """Gradient evaluations of an attack with this configuration."""
+    """Return the number of gradient evaluations of an attack with this configuration."""
     if hasattr(config, "members"):
         return sum(gradients(member) for member in config.members)
     if isinstance(config, own.Config):

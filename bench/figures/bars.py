@@ -1,4 +1,4 @@
-"""Error bars of the rows of a summary.csv."""
+"""Error bars for the rows of a summary.csv."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _cache_of_matplotlib(spare: Path) -> Iterator[None]:
 
 
 def _temporary() -> bool:
-    """Whether this machine has a folder for temporary files."""
+    """True if this machine has a folder for temporary files."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError:

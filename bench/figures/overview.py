@@ -28,7 +28,7 @@ _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
 def draw(folder: Path) -> bytes:
-    """The PNG of a run folder."""
+    """Draw a run folder as PNG."""
     rows = [row for row in results(folder) if row.metric == "psnr"]
     label = rows[0].source
     rows = [row for row in rows if row.source == row.victim == label]

@@ -1,4 +1,4 @@
-"""Whether a network scores as the card of its weights states, from a run's records alone."""
+"""Comparison of a network's scores with the card of its weights, from a run's records alone."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ def below_card(rows: list[Row], run: RunRecord) -> dict[str, str]:
     """Find networks that score clearly less on clean data than their cards state.
 
     A card is comparable under three conditions.  Its validation images were of the same phantom, or of a file of this
-    name.
-    They were sampled and shifted in the same way.  The run's images were neither chosen for being hard nor scored in a
-    region.
+    name.  They were sampled and shifted in the same way.  The run's images were neither chosen for being hard nor
+    scored in a region.
 
     "Clearly" means by more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The
     spread is the card's.  Older cards state none; then it is the run's, and fewer than 5 volumes cannot tell.
@@ -80,7 +79,7 @@ def _by_volume(rows: list[Row], victim: str, metric: str) -> list[float]:
 
 
 def _margin(values: list[float], spread: Any, images: Any) -> float | None:
-    """How far the values' mean may be below the card's by chance; None if that cannot be told."""
+    """The largest distance of the values' mean below the card's that may be chance; None if that cannot be told."""
     count = len(values)
     if _is_number(spread) and _is_number(images) and images >= FEWEST and count:
         of_card = images

@@ -14,7 +14,7 @@ _Losses = dict[tuple[str, str], dict[tuple[str, float], float]]
 # A mean and its interval.
 _More = tuple[float, Interval | None]
 
-# In order of the loss to their own attacks, least first (U-Net and l1 about equal).
+# The methods in order of the loss to their own attacks, least first (U-Net and l1 are about equal).
 _ORDER_OF_THE_PAPER = ("convdecoder", "unet", "l1", "varnet")
 
 
@@ -113,7 +113,7 @@ def _margins(run: _Run) -> dict[str, _Margin]:
 
 
 def _own_attack(victim: str, run: _Run, margin: _Margin) -> str:
-    """Whether a method loses most to its own attack."""
+    """Say whether a method loses most to its own attack."""
     worst, more, interval = margin
     own = run.mean(victim, victim)
     if worst is None:
@@ -139,12 +139,12 @@ def _order(run: _Run) -> str:
 
 
 def _more_than_noise(label: str, run: _Run) -> _More:
-    """How much more a method loses to its own attack than to noise of the same norm, at the largest epsilon [dB]."""
+    """The loss to a method's own attack minus that to noise of the same norm, at the largest epsilon [dB]."""
     return run.more(run.lost[label, label], run.noise[label, label])
 
 
 def _against_noise(label: str, run: _Run) -> str:
-    """How a method's loss to its own attack compares with that to noise of the same norm."""
+    """Compare a method's loss to its own attack with its loss to noise of the same norm."""
     attacked, control = run.lost[label, label], run.noise[label, label]
     stronger = sum(attacked[at] > control[at] for at in attacked) / len(attacked)
     more = told(*_more_than_noise(label, run), "{:.1f}")

@@ -1,4 +1,4 @@
-"""Image-by-image comparison of runs on the same images: what makes an image hard is then the same for both."""
+"""Image-by-image comparison of runs on the same images, so that the difficulty of an image cancels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 import statistics
 from typing import NamedTuple
 
+from bench.findings.markdown import table
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import meaning, of_mean, told
 from bench.record.record import Record, mean_if_known
@@ -35,7 +36,7 @@ class Run(NamedTuple):
 
 
 def runs_of(record: Record) -> list[Run]:
-    """A Run for each method of a record, under its own attack."""
+    """Return a Run for each method of a record, under its own attack."""
     rows = [row for row in record.rows if row.source == row.victim]
     keyed: dict[str, dict[tuple[str, float, str], dict[str, float]]] = {}
     for row in rows:
@@ -67,7 +68,7 @@ def volumes_of(runs: list[Run], cases: list[str]) -> set[int]:
 
 
 def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
-    """The mean of the zero-filled images, None if the record has none."""
+    """Return the mean score of the zero-filled images, None if the record has none."""
     return mean_if_known([run.rows[case, eps, metric].get("zero_filled") for case in cases])
 
 
@@ -86,7 +87,7 @@ def markdown(runs: list[Run], eps: list[float]) -> str:
             raise InputFileError(f"{run.label}: has no epsilon {missing[0]:g}; choose others by --eps")
     heads = ["clean", *(f"{state} {value:g}" for value in eps for state in ("noise", "attacked"))]
     columns = [("clean", eps[0]), *((state, value) for value in eps for state in ("noise", "attacked"))]
-    lines = [f"Means over {len(cases)} images, PSNR [dB] / SSIM.", "", *_head(["method", "zero-filled", *heads])]
+    rows = []
     for run in runs:
         cells = [
             " / ".join(
@@ -97,23 +98,20 @@ def markdown(runs: list[Run], eps: list[float]) -> str:
         ]
         least = [(zero_filled(run, cases, eps[0], metric), style) for metric, style in _FORMATS.items()]
         least_told = " / ".join("-" if value is None else style.format(value) for value, style in least)
-        lines.append("| " + " | ".join([run.label, least_told, *cells]) + " |")
+        rows.append([run.label, least_told, *cells])
+    means = f"Means over {len(cases)} images, PSNR [dB] / SSIM.\n\n{table(['method', 'zero-filled', *heads], rows)}"
     if len(runs) == 1:
-        return "\n".join(lines)
-    sure = meaning(volumes_of(runs, cases))
-    lines += ["", f"SSIM by which each is above the next, image by image. {sure}", ""]
-    lines += _head(["", *heads])
+        return means
+    rows = []
     for better, worse in itertools.pairwise(runs):
         volumes = [better.volumes[case] for case in cases]
         cells = [
             _interval(differences(better, worse, cases, value, "ssim", state), volumes) for state, value in columns
         ]
-        lines.append("| " + " | ".join([f"{better.label} - {worse.label}", *cells]) + " |")
-    return "\n".join(lines)
-
-
-def _head(names: list[str]) -> list[str]:
-    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+        rows.append([f"{better.label} - {worse.label}", *cells])
+    sure = meaning(volumes_of(runs, cases))
+    about = f"SSIM of each method minus that of the next, image by image. {sure}"
+    return "\n\n".join([means, about, table(["", *heads], rows)])
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:

@@ -108,10 +108,9 @@ CLAIMS = (
     CONVDECODER_BEST, OPTIMISER, CLOSED_JOINTLY, CLOSED_SUPERVISED, SENSITIVE, OWN_ATTACK,
 )  # fmt: skip
 
-# For the claims about a closed gap: SSIM of one image before and after test-time training, as the notebooks of the
-# published code print it.  The networks are in the order of `gap_names.MODELS`; the shifts are knee to brain, fastMRI
-# to
-# Stanford's knees, T2 to T1 before contrast, and 4x to 2x.
+# SSIM of one image before and after test-time training, as the notebooks of the published code print it, for the claims
+# about a closed gap.  The networks are in the order of `test_time.names.MODELS`; the shifts are knee to brain, fastMRI
+# to Stanford's knees, T2 to T1 before contrast, and 4x to 2x.
 SSIM_OF_NOTEBOOKS: Mapping[tuple[str, str], tuple[tuple[float, float], ...]] = MappingProxyType(
     {
         ("anatomy", "unet"): ((0.8552, 0.847), (0.7218, 0.9216), (0.9185, 0.9096), (0.9077, 0.9263)),

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# bench.attack as a Slurm array, a part of the images in each task, and a job that makes one run of them.
+# A Slurm array of bench.attack, a part of the images in each task, and a job that merges the parts into one run.
 #
 #   bench/jobs/slurm_array.sh PARTS OUTPUT --method l1 --data /path/to/fastmri
 #
 # submits both, from the folder of the project.  OUTPUT is a folder that all nodes share, one for each run.
-# A task that Slurm requeues (preemption, a lost node, scontrol requeue) goes on where it was stopped.
-# A part that is lost for good is begun again by the same command: those that are done are not computed again.
+# If Slurm requeues a task (preemption, a lost node, scontrol requeue), it resumes its part.
+# If a part is lost for good, the same command begins it again; finished parts are not computed again.
 #SBATCH --job-name=jaxcs
 #SBATCH --cpus-per-task=2
 #SBATCH --mem=2G
@@ -29,7 +29,7 @@ if [ -z "${SLURM_JOB_ID:-}" ]; then
   exit
 fi
 
-# The runs in these folders, but for one that was stopped before it wrote anything.
+# The runs in these folders, except runs that were stopped before they wrote anything.
 runs_in() {
   local folder record
   for folder in "$@"; do
@@ -49,11 +49,11 @@ if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
     shift 2
     set -- "$@" --shard "$SLURM_ARRAY_TASK_ID/$parts" --output "$part"
   fi
-  # 1 says that images failed: that part is as done as it will be, and the merged run says it again.
+  # Exit code 1 means that images failed: the part is finished, and the merged run reports the failures.
   "$python" -m bench.attack "$@" || [ $? -eq 1 ]
   exit
 fi
 
-# The job after it: one run of all.
+# The job after the array: merge all parts into one run.
 mapfile -t runs < <(runs_in "$output"/part-*)
 exec "$python" -m bench.merge "${runs[@]}" --output "$output"

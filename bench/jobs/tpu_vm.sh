@@ -3,9 +3,9 @@
 #
 #   TPU=my-slice ZONE=us-central2-b bench/jobs/tpu_vm.sh bench.train --method varnet --batch 32 --output /mnt/runs
 #
-# JAX finds the machines of the slice by itself.  The project is in FOLDER on each of them (default jaxcs), installed in
-# its .venv with the extra tpu; --output is a folder that all share, such as a mounted Filestore.
-# Standard output is that of process 0.
+# JAX finds the machines of the slice.  Each machine has the project in FOLDER (default jaxcs), installed in its .venv
+# with the extra tpu.  --output is a folder that all machines share, such as a mounted Filestore.
+# Only process 0 writes to standard output.
 set -euo pipefail
 
 if [ $# -lt 1 ]; then
@@ -13,7 +13,7 @@ if [ $# -lt 1 ]; then
   exit 2
 fi
 : "${TPU:?the name of the slice}" "${ZONE:?its zone}"
-# Quoted for the shell over there.
+# Quote the arguments for the shell of the machines.
 printf -v command '%q ' .venv/bin/python -m "$@" --device tpu --distributed
 printf -v folder '%q' "${FOLDER:-jaxcs}"
 exec gcloud compute tpus tpu-vm ssh "$TPU" --zone="$ZONE" --worker=all --command="cd $folder && exec $command"

@@ -1,1 +1,1 @@
-"""The pieces of a report page: a run's records in, HTML out, without JAX."""
+"""The report pages, made from the records of runs, without JAX."""

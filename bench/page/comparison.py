@@ -1,4 +1,4 @@
-"""Several runs on one page: means, curves, differences image by image, and what speaks against each run."""
+"""The page that compares several runs: means, curves, differences image by image, and objections to each run."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ from bench.page.tables import Cell, Table, cells, interval
 from bench.plan.intervals import meaning, of_mean
 from bench.record.record import Estimate, Record, read
 
-# As many as the style sheet has colours for.
+# Number of colours in the style sheet.
 _COLOURS = 7
 _STATES = ("noise", "attacked")
 
 
 def comparison(folders: list[Path]) -> bytes:
-    """The page, in the order of the folders.  Raises InputFileError where one is no finished run."""
+    """Make the page of several runs, in the order of their folders.
+
+    Raises:
+        InputFileError: a folder is not that of a finished run.
+    """
     records = [read(folder) for folder in folders]
     runs = _named([(run, record) for record in records for run in paired.runs_of(record)])
     shared = sorted(set.intersection(*(run.cases for run in runs)))
@@ -45,7 +49,7 @@ def comparison(folders: list[Path]) -> bytes:
 
 
 def _named(runs: list[tuple[Run, Record]]) -> list[Run]:
-    """Runs whose labels differ, by their folders where need be."""
+    """The runs with different labels; if two labels are the same, they get the names of their folders."""
     labels = [run.label for run, _ in runs]
     return [
         run._replace(label=f"{run.label} ({record.folder.resolve().name})") if labels.count(run.label) > 1 else run
@@ -54,7 +58,7 @@ def _named(runs: list[tuple[Run, Record]]) -> list[Run]:
 
 
 def _headline(runs: list[Run], eps: list[float]) -> str:
-    """Which method is best under attack, at the largest common epsilon."""
+    """The best and the worst method under attack, at the largest common epsilon."""
     if not eps:
         return f"{len(runs)} methods under attack; the runs share no epsilon"
     means = {run.label: _mean(run, sorted(run.cases), eps[-1], "psnr", "attacked").mean for run in runs}
@@ -69,7 +73,7 @@ def _headline(runs: list[Run], eps: list[float]) -> str:
 
 
 def _differing(records: list[Record]) -> Table | None:
-    """In what else than the method the runs differ: what a difference between them may be due to."""
+    """The settings in which the runs differ, which may cause the difference of their scores; None if there are none."""
     configs = [record.run.config | {"data": record.run.data} for record in records]
     rows = []
     for key in sorted(set.union(*map(set, configs))):
@@ -83,7 +87,7 @@ def _differing(records: list[Record]) -> Table | None:
 
 
 def _plain(value: Any) -> str:
-    """A setting's value as one would say it."""
+    """A setting's value in words."""
     if isinstance(value, dict):
         return ", ".join(f"{key}={item}" for key, item in value.items()) or "none"
     if isinstance(value, list):
@@ -92,18 +96,18 @@ def _plain(value: Any) -> str:
 
 
 def _about_means(runs: list[Run], shared: list[str], common: list[float]) -> str:
-    """Of which images the means are."""
+    """A sentence about the images over which the means are taken."""
     text = (
         f"Means over the {words.count(len(shared), 'image')} that all runs share. "
         f"{meaning(paired.volumes_of(runs, shared))}"
         if shared
-        else "The runs share no image, so that each is the mean over its own, and none of the differences is paired."
+        else "The runs share no image, so that each mean is over the images of its run, and no difference is paired."
     )
     return text if common else f"{text} They share no epsilon either: run them with the same --eps."
 
 
 def _means(runs: list[Run], shared: list[str], common: list[float]) -> list[Table]:
-    """A row for each method, of the shared images, or of its own where none are shared."""
+    """Tables with a row for each method: means over the shared images, or over all its images if none are shared."""
     if not common:
         return []
     head, columns = _columns(common)
@@ -125,7 +129,7 @@ def _means(runs: list[Run], shared: list[str], common: list[float]) -> list[Tabl
 
 
 def _curves(runs: list[Run], records: list[Record]) -> list[Markup]:
-    """Attacked, and dashed with noise, of every method, each over all its images."""
+    """Charts of every method over all its images: solid under attack, dashed with noise."""
     figures = []
     for metric, (label, digits) in plots.METRICS.items():
         lines = []
@@ -143,7 +147,7 @@ def _curves(runs: list[Run], records: list[Record]) -> list[Markup]:
 
 
 def _differences(runs: list[Run], shared: list[str], common: list[float]) -> list[Table]:
-    """Between each method and the next, of the images that all have."""
+    """Tables of the differences between each method and the next, over the shared images."""
     if not shared or not common:
         return []
     head, columns = _columns(common)
@@ -163,7 +167,7 @@ def _differences(runs: list[Run], shared: list[str], common: list[float]) -> lis
             ]
             for better, worse in itertools.pairwise(runs)
         ]
-        tables.append(Table(["", *head], rows, f"{label}: by how much each is above the next"))
+        tables.append(Table(["", *head], rows, f"{label}: each method minus the next"))
     return tables
 
 
@@ -196,6 +200,6 @@ def _flags(record: Record) -> dict[str, Any]:
     if found:
         return {"name": name, "sentences": found, "kind": "flags"}
     if not words.held_against_zero_filled(record):
-        text = "No check failed, but it was not held against zero-filled images."
+        text = "No check failed, but the run was not compared with zero-filled images."
         return {"name": name, "sentences": [text], "kind": ""}
     return {"name": name, "sentences": ["No check failed."], "kind": "fine"}

@@ -1,4 +1,4 @@
-"""Line charts as inline SVG, coloured by the page's style sheet so that they follow its light and dark scheme."""
+"""Line charts as inline SVG; the page's style sheet colours them, so that they follow its light and dark scheme."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from markupsafe import Markup
 from bench.page.document import rendered
 from bench.plan.intervals import Interval, bars, told
 
-# Of the drawing, in its own units; the page scales it.
+# Size and margins of a drawing, in its own units; the page scales it.
 _WIDTH, _HEIGHT = 440, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 16, 42
 _Scale = Callable[[float], float]
 
 
 class Point(NamedTuple):
-    """interval: about y, or None."""
+    """A point of a line.
+
+    Attributes:
+        x: horizontal position.
+        y: vertical position.
+        interval: interval of y, or None.
+    """
 
     x: float
     y: float
@@ -26,7 +32,14 @@ class Point(NamedTuple):
 
 
 class Line(NamedTuple):
-    """kind: the class that the style sheet colours, and dashes.  legend: several lines may share one; else the name."""
+    """A line of a chart.
+
+    Attributes:
+        name: name of the line.
+        kind: its class in the style sheet, which colours and dashes it.
+        points: its points.
+        legend: its text in the legend, which several lines may share; the name if empty.
+    """
 
     name: str
     kind: str
@@ -35,7 +48,12 @@ class Line(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A vertical line at x."""
+    """A vertical line.
+
+    Attributes:
+        x: its position.
+        name: its name.
+    """
 
     x: float
     name: str
@@ -50,7 +68,16 @@ def chart(
     y_range: tuple[float, float] | None = None,
     digits: int = 1,
 ) -> Markup:
-    """A figure element.  y_range: where several charts share one."""
+    """Draw a chart as a figure element.
+
+    Args:
+        title: title of the chart.
+        lines: the lines; lines without points are left out.
+        x_label: label of the horizontal axis.
+        marks: vertical lines, or None.
+        y_range: (low, high) of the vertical axis if several charts share it, or None.
+        digits: decimals of the values in texts.
+    """
     lines = [line for line in lines if line.points]
     low, high = y_range or extent(lines)
     # A mark far to the right must not squeeze the curves; the legend still names it.
@@ -90,7 +117,7 @@ def chart(
 
 
 def extent(lines: list[Line]) -> tuple[float, float]:
-    """Range of the y axis, with a margin."""
+    """Return (low, high) of the vertical axis, with a margin."""
     reach = [(point.y, *bars(point.y, point.interval)) for line in lines for point in line.points]
     low, high = min(y - below for y, below, _ in reach), max(y + above for y, _, above in reach)
     margin = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
@@ -102,7 +129,7 @@ def _path(points: list[Point], x_of: _Scale, y_of: _Scale) -> str:
 
 
 def _dots(line: Line, x_of: _Scale, y_of: _Scale, digits: int) -> list[tuple[float, float, str]]:
-    """Where each point is, and what it says; a line of many points has none."""
+    """Position and text of each point; none for a line of many points."""
     return [
         (x_of(point.x), y_of(point.y), f"{line.name}, {point.x:g}: {_value(point, digits)}")
         for point in line.points
@@ -111,20 +138,20 @@ def _dots(line: Line, x_of: _Scale, y_of: _Scale, digits: int) -> list[tuple[flo
 
 
 def _known(line: Line) -> list[tuple[float, Interval]]:
-    """The intervals of a line that has an area, by x."""
+    """The intervals of a line as (x, interval); none if they are too few for an area."""
     known = [(point.x, point.interval) for point in line.points if point.interval is not None]
     return known if len(known) >= 2 else []
 
 
 def _band(line: Line, x_of: _Scale, y_of: _Scale) -> str:
-    """The interval as an area."""
+    """The outline of the area between the ends of the intervals."""
     known = _known(line)
     outline = [Point(x, one.high) for x, one in known] + [Point(x, one.low) for x, one in reversed(known)]
     return _path(outline, x_of, y_of)
 
 
 def _spoken(lines: list[Line], digits: int) -> str:
-    """The chart in words: where each line starts and ends."""
+    """The chart in words: start and end of each line."""
     ends = [(line.name, line.points[0], line.points[-1]) for line in lines]
     return " ".join(
         f"{name}: from {_value(first, digits)} at {first.x:g} to {_value(last, digits)} at {last.x:g}."
@@ -137,7 +164,7 @@ def _value(point: Point, digits: int) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers inside an interval, about five."""
+    """About five round numbers in an interval."""
     raw = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)

@@ -1,4 +1,4 @@
-"""The frame of a page: one file that asks the network for nothing, and whose browser would refuse if it did."""
+"""The frame of a page: a single file that loads nothing from the network, and a policy that forbids it to."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-# Before anything is drawn: says that scripts run, so that what stands in for them is never seen to vanish.
+# Runs before the page is drawn, and marks that scripts run, so that the static figure does not appear and vanish.
 _MARK = 'document.documentElement.classList.add("scripted");'
-# Every text is escaped, unless it is `Markup`: a template's result or a file of this package.
+# Templates escape every text except `Markup`, which is a template's result or a file of this package.
 _TEMPLATES = Environment(
     loader=PackageLoader("bench.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
@@ -20,9 +20,19 @@ _TEMPLATES.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": ("
 
 
 def document(template: str, title: str, values: dict[str, Any], data: dict[str, Any] | None = None) -> bytes:
-    """A whole page; data: what the explorer shows, without which the page has no script."""
+    """Make a whole page.
+
+    Args:
+        template: file of the template.
+        title: title of the page.
+        values: values of the template.
+        data: content of the explorer, or None for a page without scripts.
+
+    Returns:
+        The page in UTF-8.
+    """
     scripts = [] if data is None else [Markup(_MARK), resource("view.js") + resource("explorer.js")]
-    # Only these scripts run, even if something that should have been escaped was not.
+    # The policy allows these scripts alone, even if a text was not escaped by mistake.
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}"
     frame = {"title": title, "policy": policy, "style": resource("style.css"), "scripts": scripts, "data": data}
@@ -30,12 +40,12 @@ def document(template: str, title: str, values: dict[str, Any], data: dict[str, 
 
 
 def rendered(template: str, **values: Any) -> Markup:
-    """A template of this package with its values."""
+    """Fill a template of this package with values."""
     return Markup(_TEMPLATES.get_template(template).render(values))
 
 
 def resource(name: str) -> Markup:
-    """A file of this package, which is HTML or may stand in it."""
+    """Read a file of this package that is HTML or a part of HTML."""
     return Markup(files("bench.page").joinpath(name).read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-// What the pictures are: unpacked from the page, coloured, and captioned with the scores of the record.
+// The content of the pictures: unpacked from the page, coloured, and captioned with the scores of the record.
 
 // inferno (matplotlib), every eighth of it.
 const INFERNO = [
@@ -53,12 +53,12 @@ function explore() {
   const panels = $("panels");
   const colours = gradient();
   const unpacked = new Map();
-  let drawing = 0; // the latest drawing; those overtaken by another are given up
+  let drawing = 0; // number of the latest drawing; an earlier drawing stops when a later drawing has begun
 
   const number = (value, digits) => Number(value.toPrecision(digits)).toString();
   const words = { ...STATES, noise: data.control };
 
-  /** Fills a select; one with a single choice is hidden. */
+  /** Fills a select, and hides it if it has a single choice. */
   function choices(id, values, chosen, names = {}) {
     const select = $(id);
     select.replaceChildren(...values.map((value) => new Option(names[value] ?? value, value)));
@@ -181,7 +181,7 @@ function explore() {
   choices("gain", [...GAINS, "auto"], "auto", { ...Object.fromEntries(GAINS.map((gain) => [gain, `×${gain}`])), auto: "to fit" });
   choices("left", Object.keys(STATES), "clean", words);
   choices("right", Object.keys(STATES), "attacked", words);
-  // A method chosen is first shown under its own attack.
+  // A newly chosen method is shown under its own attack.
   $("victim").addEventListener("change", () => {
     if (data.sources.includes($("victim").value)) $("source").value = $("victim").value;
   }, { capture: true });
@@ -191,7 +191,7 @@ function explore() {
   return draw().then(() => panels.classList.add("drawn"));
 }
 
-// A browser that cannot do this shows the static figure, as one without scripts does.
+// A browser that cannot do this shows the static figure, like a browser without scripts.
 Promise.resolve().then(explore).catch((error) => {
   document.documentElement.classList.remove("scripted");
   console.error(error);

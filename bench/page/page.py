@@ -16,13 +16,21 @@ from bench.record.record import Record, estimate, read, zero_filled
 
 
 def page_of(folder: Path) -> bytes:
-    """The page of a finished run's folder.  Raises InputFileError if its records cannot be used."""
+    """Make the page of a finished run.
+
+    Args:
+        folder: the run folder.
+
+    Raises:
+        InputFileError: the records of the run cannot be used.
+    """
     record = read(folder)
     shown = pictures.collect(record)
     with understanding(record.folder / "run.json"):
         values = _head(record) | _images(record, shown) | _belief(record)
         values |= {
-            # Of the rows: those of an older record may be of intervals that were too narrow.
+            # The findings are computed from the rows again, because those of an old record may have too narrow
+            # intervals.
             "matrix": {"table": tables.matrix(record), "findings": findings(record.rows)} if record.several else None,
             "quality": plots.quality(record),
             "about_curves": _about_curves(record),
@@ -40,7 +48,7 @@ def page_of(folder: Path) -> bytes:
 
 
 def _head(record: Record) -> dict[str, Any]:
-    """The finding, what speaks against the methods before any attack, and the setting."""
+    """The finding, objections to the methods before any attack, and the setting."""
     return {
         "finding": words.finding(record),
         "doubts": words.clean_flags(record),
@@ -51,7 +59,7 @@ def _head(record: Record) -> dict[str, Any]:
 
 
 def _three_numbers(record: Record) -> list[tuple[str, str, str, str]]:
-    """The three that matter: their colours on the whole page, PSNR, SSIM and words."""
+    """The scores of the three states, each as the class of its colour, PSNR, SSIM and words."""
     names = {"clean": "from clean data", "noise": f"with {words.control(record)}", "attacked": "under attack"}
     items = []
     for state, text in names.items():
@@ -68,7 +76,7 @@ def _zero_filled(record: Record) -> str:
 
 
 def _images(record: Record, shown: dict[str, Any] | None) -> dict[str, Any]:
-    """The explorer, with the static figure for where it cannot run."""
+    """The explorer, and the static figure for browsers in which it cannot run."""
     notes = []
     if shown is not None and shown["total"] > len(shown["cases"]):
         of = words.count(shown["total"], "image")
@@ -93,12 +101,12 @@ def _static(record: Record) -> dict[str, str] | None:
 
 
 def _about_curves(record: Record) -> str:
-    level, name = words.thermal(record), words.interval_name(record)
+    thermal, name = words.thermal(record), words.interval_name(record)
     noise = (
         ""
-        if level is None
-        else f" The scan's own thermal noise amounts to an epsilon of {level:.2g} (median over images): a perturbation "
-        "below it hides in what every scan has."
+        if thermal is None
+        else f" The scan's own thermal noise amounts to an epsilon of {thermal:.2g} (median over images): a "
+        "perturbation below it hides in what every scan has."
     )
     return (
         f"Means over images{f', with {name} as area' * bool(name)}. "
@@ -108,7 +116,7 @@ def _about_curves(record: Record) -> str:
 
 
 def _beside_the_centre(record: Record) -> str:
-    """Share of the signal outside the centre that epsilon is, if noise on all measured data is bounded."""
+    """Compare epsilon with the signal outside the centre, if the threat is noise on all measured data."""
     share, config = words.outside_centre(record), record.run.config
     if not share or (config.get("norm"), config.get("threat", "noise")) != ("measured", "noise"):
         return ""
@@ -125,7 +133,7 @@ _BETTER = "; no clean image was worse than the zero-filled one."
 def _belief(record: Record) -> dict[str, Any]:
     """Objections to the numbers, evidence that was not gathered, and the course of the search."""
     failed = [f"{name} failed: {reason}." for name, reason in record.run.failed.items()]
-    # Older records do not say, so that they get no tick.
+    # Old records do not tell, and get no tick.
     compared = words.held_against_zero_filled(record)
     return {
         "against": words.flags(record) + failed,

@@ -1,7 +1,7 @@
-"""A run's pictures, bit for bit, in a form that a page can hold.
+"""A run's pictures, bit for bit, as texts in a page.
 
-Each is float16 as recorded: all low bytes, then all high bytes (alike bytes deflate better side by side), deflated, in
-base64.  8 bits a pixel would round away the very errors that the page is for.
+Each picture is float16 as recorded: all low bytes, then all high bytes, deflated, in base64.  Similar bytes deflate
+better side by side.  8 bits a pixel would round away the errors that the page is meant to show.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ from bench.record.pictures import Pictures
 from bench.record.record import Record
 from bench.record.rows import STATES
 
-# Of all pictures on a page, in base64; what does not fit is left out, and the page says so.
+# Largest size of all pictures on a page in base64 [bytes]; the page says how many do not fit.
 BUDGET = 9_500_000
 
 
 def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
-    """Content of the explorer, None if the run kept no pictures.
+    """Collect the content of the explorer: as many images as fit into `budget`.
 
-    As many images as fit into `budget`.  If not even the first does, it comes with less: without perturbations made for
-    other methods, then with one epsilon only.
+    If the first image does not fit, it has fewer pictures: none made for other methods, and then one epsilon only.
+
+    Args:
+        record: the run.
+        budget: largest size of all pictures in base64 [bytes].
+
+    Returns:
+        The content, as values that JSON can hold; None if the run kept no pictures.
     """
     path = record.folder / "pictures.npz"
     if not path.exists():
@@ -58,14 +64,14 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
 
 
 def encode(picture: np.ndarray) -> str:
-    """A float16 picture as text."""
+    """Encode a float16 picture as text."""
     bits = np.ascontiguousarray(picture).view(np.uint16)
     planes = (bits & 255).astype(np.uint8).tobytes() + (bits >> 8).astype(np.uint8).tobytes()
     return base64.b64encode(zlib.compress(planes, 9)).decode()
 
 
 def _selections(record: Record, case: str) -> list[list[str]]:
-    """Keys of pictures of an image, the most first."""
+    """Keys of an image's pictures, in three selections; the largest is first."""
     sources, victims = record.names("source"), record.names("victim")
     pairs = list(dict.fromkeys((row.source, row.victim) for row in record.select(case=case)))
     own = [pair for pair in pairs if pair[0] == pair[1]] or pairs[:1]
@@ -82,7 +88,7 @@ def _selections(record: Record, case: str) -> list[list[str]]:
 
 
 def _case(record: Record, case: str, truth: np.ndarray, encoded: dict[str, str]) -> dict[str, Any]:
-    """An image: its pictures, and PSNR and SSIM by victim, source and epsilon, each (clean, noise, attacked)."""
+    """The entry of an image: its pictures, and (clean, noise, attacked) scores by victim, source and epsilon."""
     scores: dict[str, dict[str, list[float]]] = {}
     for row in record.select(case=case):
         at = f"{row.victim}|{row.source}|{row.eps:g}"

@@ -1,4 +1,4 @@
-"""The charts of one run: quality against epsilon, and how far the search for the worst case had come."""
+"""The charts of one run: quality against epsilon, and the progress of the search for the worst case."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ METRICS = {"psnr": ("PSNR [dB]", 2), "ssim": ("SSIM", 3)}
 
 
 def quality(record: Record) -> list[Markup]:
-    """PSNR and SSIM against epsilon, a pair of charts for each method."""
-    level = words.thermal(record)
-    marks = [] if level is None else [Mark(level, "scan's own noise")]
+    """Draw PSNR and SSIM against epsilon, a pair of charts for each method."""
+    thermal = words.thermal(record)
+    marks = [] if thermal is None else [Mark(thermal, "scan's own noise")]
     drawn = {
         (victim, metric): _states(record, victim, metric)
         for victim in record.names("victim")
         for metric in METRICS
         if record.select(victim=victim, metric=metric)
     }
-    # One scale for all methods, so that their charts can be set against each other.
+    # All methods share a scale, so that their charts can be compared.
     ranges = {
         metric: extent([line for (_, name), lines in drawn.items() if name == metric for line in lines])
         for metric in {metric for _, metric in drawn}
@@ -39,7 +39,7 @@ def quality(record: Record) -> list[Markup]:
 
 
 def axis(record: Record) -> str:
-    """Meaning of epsilon, for the axis."""
+    """Return the meaning of epsilon, for the axis."""
     config = record.run.config
     if config.get("threat", "noise") != "noise":
         return f"epsilon: {record.run.threat_model.get('epsilon', 'size of the change')}"
@@ -47,7 +47,7 @@ def axis(record: Record) -> str:
 
 
 def convergence(record: Record) -> list[Markup]:
-    """Best loss so far as a share of the final one; none where the run kept no searches."""
+    """Draw the best loss so far as a share of the final loss; no charts if the run kept no searches."""
     figures = []
     for source in dict.fromkeys(search.source for search in record.searches):
         searches = [search for search in record.searches if search.source == source and search.eps > 0]
@@ -55,7 +55,7 @@ def convergence(record: Record) -> list[Markup]:
         lines = []
         for index, value in enumerate(eps):
             points = _climb([search for search in searches if search.eps == value])
-            # From the lightest to the strongest colour, as epsilon grows.
+            # Colours go from the lightest to the strongest as epsilon grows.
             lines.append(Line(f"epsilon {value:g}", f"step{round(4 * index / max(len(eps) - 1, 1))}", points))
         if any(line.points for line in lines):
             title = f"Search on {source}: best loss so far / final loss"
@@ -64,7 +64,7 @@ def convergence(record: Record) -> list[Markup]:
 
 
 def checks(record: Record) -> list[str]:
-    """Results of further searches, as sentences."""
+    """Say the results of further searches."""
     words_of = {
         "doubled": "With twice the steps the attack reaches",
         "restarted": "From other starts it reaches",
@@ -82,7 +82,7 @@ def checks(record: Record) -> list[str]:
 
 
 def _states(record: Record, victim: str, metric: str) -> list[Line]:
-    """clean, the control and the attacks on one method, its own before those made for others."""
+    """Lines of one method: clean, the control, and under attacks, its own drawn over those made for others."""
     rows = record.select(victim=victim, metric=metric)
     sources = sorted({row.source for row in rows}, key=lambda source: (source != victim, source))
     own = [row for row in rows if row.source == sources[0]]
@@ -106,12 +106,12 @@ def _states(record: Record, victim: str, metric: str) -> list[Line]:
 
 
 def _finals(searches: list[SearchRow]) -> list[tuple[SearchRow, float]]:
-    """The searches that came to a loss, with it."""
+    """The searches that found a loss above 0, each with this loss."""
     return [(search, search.best) for search in searches if search.eps > 0 and search.best > 0]
 
 
 def _climb(searches: list[SearchRow]) -> list[Point]:
-    """The median over images of the best loss so far; and beyond it of the search with twice the steps."""
+    """The median over images of the best loss so far, and a last point for the search with twice the steps."""
     shares: list[list[float]] = []
     doubled = []
     for search, final in _finals(searches):

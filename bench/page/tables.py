@@ -19,15 +19,20 @@ _UNITS = {
 }
 
 
-# A longer table is folded away at first.
+# A table with more rows is folded away at first.
 _LONG = 36
 
 
 class Cell(NamedTuple):
-    """Of a table.
+    """A cell of a table.
 
-    half: an interval beside the text.  kind: of the cell, for the style sheet.  share: 0 to 100, how strongly it is
-    coloured.  colour: of a square before the text.  mark: words below it.
+    Attributes:
+        text: its text.
+        half: an interval beside the text.
+        kind: its class in the style sheet.
+        share: strength of its colour [%], None for no colour.
+        colour: class of a coloured square before the text.
+        mark: words below the text.
     """
 
     text: str
@@ -39,9 +44,14 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The first cell of each row is its heading.
+    """A table; the first cell of each row is its heading.
 
-    kind: "text" where the cells are words.  folded: away at first.
+    Attributes:
+        head: headings of the columns.
+        rows: cells of each row.
+        caption: caption of the table.
+        kind: "text" if the cells are words.
+        folded: whether the table is folded away at first.
     """
 
     head: list[str]
@@ -52,13 +62,19 @@ class Table(NamedTuple):
 
 
 def cells(*texts: str) -> list[Cell]:
-    """Plain ones."""
+    """Make plain cells of texts."""
     return [Cell(text) for text in texts]
 
 
 def interval(value: Estimate, digits: int, *, signed: bool = False) -> Cell:
-    """A mean with its interval."""
-    # z: no minus before what rounds to zero.
+    """Make the cell of a mean with its interval.
+
+    Args:
+        value: the mean.
+        digits: number of decimals.
+        signed: whether a positive mean has a sign.
+    """
+    # z: no minus before a number that rounds to zero.
     style = f"{{:{'+' if signed else ''}z.{digits}f}}"
     mean = style.format(value.mean)
     if value.interval is None:
@@ -67,7 +83,7 @@ def interval(value: Estimate, digits: int, *, signed: bool = False) -> Cell:
 
 
 def numbers(record: Record) -> Table:
-    """Every metric at every epsilon."""
+    """Make the table of every metric at every epsilon."""
     one = len({(row.source, row.victim) for row in record.rows}) == 1
     summary = summarise(record.rows)
     kinds = {row.interval for row in summary if row.interval is not None}
@@ -99,7 +115,10 @@ def numbers(record: Record) -> Table:
 
 
 def matrix(record: Record) -> Table:
-    """PSNR lost by each method (column) to the perturbations made for each (row), at the epsilon shown."""
+    """Make the table of PSNR losses at the epsilon that the page shows.
+
+    Rows are the methods that perturbations were made for; columns are the methods that were scored under them.
+    """
     rows = record.select(metric="psnr", eps=record.shown)
     sources, victims = record.names("source"), record.names("victim")
     lost = {

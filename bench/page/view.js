@@ -1,13 +1,13 @@
 "use strict";
-// Zoom, pan and the wipe: how the pictures are looked at, not what they are.
+// Zoom, pan and wipe: the view of the pictures, not their content.
 
-/** Lets all layers inside `panels` zoom and move as one, by one CSS variable.  Returns the resetting function. */
+/** Lets all layers inside `panels` zoom and move together, by one CSS variable.  Returns the function to reset them. */
 function shareView(panels, buttons) {
   const most = 16;
   // Position in widths and heights of a frame, so that frames of different sizes show the same detail.
   const view = { scale: 1, x: 0, y: 0 };
   const fingers = new Map();
-  let scrolled = -1000; // when the wheel last moved the page: what began outside goes on over the pictures
+  let scrolled = -1000; // when the wheel last moved the page; scrolling that began outside goes on over the pictures
 
   function apply() {
     view.scale = Math.min(Math.max(view.scale, 1), most);
@@ -41,7 +41,7 @@ function shareView(panels, buttons) {
     apply();
   }
 
-  /** Where in its frame an event is, from 0 to 1. */
+  /** The place of an event in its frame, from 0 to 1. */
   function place(frame, event) {
     const box = frame.getBoundingClientRect();
     return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
@@ -53,7 +53,7 @@ function shareView(panels, buttons) {
   for (const frame of panels.querySelectorAll(".frame")) {
     frame.addEventListener("wheel", (event) => {
       const scrolling = performance.now() - scrolled < 250 && !event.ctrlKey && view.scale === 1;
-      // Zoomed out already, the wheel moves the page on.
+      // If the view is zoomed out already, the wheel scrolls the page.
       if (scrolling || (event.deltaY > 0 && view.scale === 1 && !event.ctrlKey)) return;
       event.preventDefault();
       const at = place(frame, event);
@@ -101,7 +101,7 @@ function shareView(panels, buttons) {
   return reset;
 }
 
-/** Lets a divider be drawn across its frame, by pointer and by keys; what is right of it shows the curtain. */
+/** Lets pointer and keys move a divider across its frame; the curtain shows to the right of it. */
 function wipe(divider) {
   const frame = divider.parentElement;
   let at = 50;

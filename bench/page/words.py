@@ -12,29 +12,29 @@ from bench.plan.intervals import FEWEST
 from bench.record.record import Record, estimate
 from jaxcs.evidence import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
 
-# Of more methods than this, only the least and the most harmed are named in a sentence.
+# If there are more methods, a sentence names only the least and the most harmed.
 _MOST_NAMED = 4
 
 
 def size(record: Record, eps: float) -> str:
-    """The size of a perturbation: "0.05 of the data"."""
+    """Return the size of a perturbation in words: "0.05 of the data"."""
     if not _is_noise(record):
         return f"{eps:.3g} ({record.run.threat_model.get('epsilon', 'in its own unit')})"
     return f"{eps:.3g} of the {'image' if record.run.config.get('norm') == 'image' else 'data'}"
 
 
 def control(record: Record) -> str:
-    """Image that the attack drives away from."""
+    """Return the control in words: a random perturbation of the same size."""
     return "noise of the same norm" if _is_noise(record) else f"a random {threat(record)} of the same size"
 
 
 def control_name(record: Record) -> str:
-    """The same in a word or two."""
+    """Return the control in one word."""
     return "noise" if _is_noise(record) else "random"
 
 
 def finding(record: Record) -> str:
-    """The result in one sentence, at the epsilon shown; of one image, which is an example, no finding."""
+    """Say the result in one sentence, at the epsilon that the page shows; one image is called an example."""
     rows = [row for row in record.select(metric="psnr", eps=record.shown) if row.source == row.victim]
     rows = rows or record.select(metric="psnr", eps=record.shown)
     kind = f"A {'perturbation' if _is_noise(record) else threat(record)} of {size(record, record.shown)}"
@@ -78,14 +78,14 @@ def finding(record: Record) -> str:
 
 
 def setting(record: Record) -> str:
-    """Data, sampling, methods and attack in one line."""
+    """Return data, sampling, methods and attack in one line."""
     run, config = record.run, record.run.config
     accelerations = [sampling["acceleration"] for sampling in run.sampling.values()]
     low, high = min(accelerations), max(accelerations)
     span = f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
     counts = sorted({sampling["samples"] for sampling in run.sampling.values()})
     lines = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    # Records of before have no mask of their own images.
+    # Old records have no kind of mask for each image.
     drawn = list(dict.fromkeys(sampling.get("mask", config["mask"]) for sampling in run.sampling.values()))
     labels = list(record.methods)
     attacks = listed(record.names("attack"))
@@ -97,7 +97,7 @@ def setting(record: Record) -> str:
 
 
 def settings(record: Record) -> dict[str, str]:
-    """Settings of each method."""
+    """Return the settings of each method."""
     return {
         label: ", ".join(f"{key} {value}" for key, value in one["config"].items()) or "nothing to set"
         for label, one in record.methods.items()
@@ -105,19 +105,23 @@ def settings(record: Record) -> dict[str, str]:
 
 
 def thermal(record: Record) -> float | None:
-    """The epsilon that the scan's own noise amounts to, the median over images; None if unknown."""
+    """Return the epsilon that corresponds to the scan's own noise, the median over images; None if not known."""
     known = [value for value in record.run.thermal.values() if value]
     return statistics.median(known) if known else None
 
 
 def outside_centre(record: Record) -> float | None:
-    """The norm of what is measured outside the fully sampled centre over that of all, the median; None if unknown."""
+    """Return the norm of the samples outside the fully sampled centre over the norm of all samples [-].
+
+    Returns:
+        The median over images, None if not known.
+    """
     known = [one["outside_centre"] for one in record.run.sampling.values() if "outside_centre" in one]
     return statistics.median(known) if known else None
 
 
 def clean_flags(record: Record) -> list[str]:
-    """Sentences that speak against the methods before any attack."""
+    """Say the objections to the methods before any attack."""
     images = {(row.victim, row.case): row.flags for row in record.rows}
     sentences = []
     for victim in record.names("victim"):
@@ -132,13 +136,13 @@ def clean_flags(record: Record) -> list[str]:
 
 
 def flags(record: Record) -> list[str]:
-    """Objections to the results, with counts and shares."""
+    """Say the objections to the results, with counts and shares."""
     sentences = clean_flags(record)
     results = {(row.case, row.source, row.victim, row.eps): row.flags for row in record.rows}
     results = {at: found for at, found in results.items() if at[3] > 0}
     for name in dict.fromkeys(flag for found in results.values() for flag in found if flag not in CLEAN_FLAGS):
         raised = [at for at, found in results.items() if name in found]
-        # Checks of a search have no meaning for methods that it was not made for.
+        # Checks of a search have a meaning only for the method that it was made for.
         own = record.several and all(at[1] == at[2] for at in raised)
         total = sum(at[1] == at[2] for at in results) if own else len(results)
         kind = "attack on its own method" if own else "result"
@@ -149,28 +153,26 @@ def flags(record: Record) -> list[str]:
 
 
 def not_checked(record: Record) -> list[str]:
-    """Evidence that the run did not gather, and what no run can."""
+    """Say which evidence the run did not gather, and which no run can gather."""
     known = [text[:1].upper() + text[1:].rstrip(".") + "." for text in record.run.not_checked]
     if not held_against_zero_filled(record):
-        known.append(
-            "Whether the clean images are better than zero-filled ones was not looked at when this was recorded."
-        )
-    return [*known, "An attack bounds the worst case from one side only: a better one may exist."]
+        known.append("This old record does not tell whether the clean images are better than zero-filled images.")
+    return [*known, "An attack bounds the worst case from one side only: a better attack may exist."]
 
 
 def held_against_zero_filled(record: Record) -> bool:
-    """Whether the record has the scores of zero-filled images; those of before have not."""
+    """Return whether the record has the scores of zero-filled images; old records lack them."""
     return all(row.zero_filled is not None for row in record.rows)
 
 
 def interval_name(record: Record) -> str:
-    """The name of a run's intervals; "" for one volume, which has none."""
+    """Return the name of a run's intervals; "" for one volume, which has none."""
     volumes = len({row.volume for row in record.rows})
     return "95 % interval" if volumes >= FEWEST else "the range of the volumes' means" if volumes > 1 else ""
 
 
 def about_interval(record: Record) -> str:
-    """The same as a sentence."""
+    """Say the meaning of a run's intervals."""
     volumes = len({row.volume for row in record.rows})
     if volumes >= FEWEST:
         return f"The interval of the attacked mean is 95 %, Student's t of {volumes} volumes."
@@ -179,11 +181,11 @@ def about_interval(record: Record) -> str:
             f"The range is of the {volumes} volumes' attacked means, smallest and largest; fewer than {FEWEST} have no "
             "95 % interval."
         )
-    return "All images are of one volume, so that nothing tells how sure the means are."
+    return "All images are of one volume, so that the certainty of the means is not known."
 
 
 def provenance(record: Record) -> dict[str, str]:
-    """Origin of the numbers."""
+    """Return the origin of the numbers."""
     run = record.run
     commit, device = run.git["commit"], run.device
     changed = " with uncommitted changes" if run.git["dirty"] else ""
@@ -199,24 +201,24 @@ def provenance(record: Record) -> dict[str, str]:
 
 
 def command(record: Record) -> str:
-    """The command that repeats the run."""
+    """Return the command that repeats the run."""
     return f"python -m bench.attack {shlex.join(map(str, record.run.argv))}"
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun: "1 image", "2 images"."""
+    """Return a number with its noun: "1 image", "2 images"."""
     if number == 1:
         return f"1 {noun}"
     return f"{number} {noun}s" if " " not in noun else f"{number} {noun.replace(' ', 's ', 1)}"
 
 
 def listed(names: list[str]) -> str:
-    """ "a, b and c"."""
+    """Join names: "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def threat(record: Record) -> Any:
-    """The threat: "noise" on the data, or a change of the scan, by name."""
+    """Return the name of the threat: "noise", or a change of the scan."""
     return record.run.config.get("threat", "noise")
 
 

@@ -11,7 +11,7 @@ _SAMPLING = ("mask", "acceleration", "center_fraction")
 
 
 def command_line(config: RunConfig) -> list[str]:
-    """The flags that give the configuration: the method, and what differs from the defaults."""
+    """Return the flags that give the configuration: the method, and each setting that differs from its default."""
     usual = RunConfig(config.method, attack=config.attack, threat=config.threat, region=config.region)
     # A protocol decides these if no flag does.
     said = set(LIKE[config.like].fields) if config.like is not None else set()
@@ -19,7 +19,7 @@ def command_line(config: RunConfig) -> list[str]:
     for field in fields(config):
         name, value = field.name, getattr(config, field.name)
         default = getattr(usual, name) if name in ("eps", "norm", "aim") else field.default
-        # Files with masks of their own take no flag about the sampling.
+        # No flag about sampling applies to files with masks.
         of_the_file = name in _SAMPLING and config.mask == OF_THE_FILE
         if name != "method" and not of_the_file and (value != default or name in said):
             words += _words("--set" if name == "settings" else f"--{name.replace('_', '-')}", value)

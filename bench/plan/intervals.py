@@ -110,8 +110,7 @@ def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[st
 
     Returns:
         The interval.  None if all values are from one volume, or if the mean of `under` cannot be told from zero: the
-            ratio
-        may then have any value.
+            ratio may then have any value.
     """
     both = np.stack([np.asarray(over, float), np.asarray(under, float)], axis=1)
     count = len(set(volumes))

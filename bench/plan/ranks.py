@@ -28,10 +28,9 @@ def rank_interval(correlation: float | None, count: int) -> Interval | None:
     """Compute the 95 % interval of Spearman's correlation of independent pairs.
 
     The interval uses Fisher's z with the variance (1 + r^2 / 2) / (n - 3) of Bonett and Wright (Psychometrika 65:23,
-    2000).
-    A perfect order is replaced by the nearest imperfect order, because z is infinite for it.  In simulations of normal
-    pairs, the interval holds the true value in 93 to 99 % of cases from n = 5 on, for correlations up to 0.95.  With
-    four pairs, no order is rare enough by chance: 2 of 24 orders are perfect.
+    2000).  A perfect order is replaced by the nearest imperfect order, because z is infinite for it.  In simulations of
+    normal pairs, the interval holds the true value in 93 to 99 % of cases from n = 5 on, for correlations up to 0.95.
+    With four pairs, no order is rare enough by chance: 2 of 24 orders are perfect.
 
     Args:
         correlation: the correlation, or None.

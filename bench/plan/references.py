@@ -125,13 +125,13 @@ OF_PROTOCOL = {
 
 
 def used(methods: list[str], attacks: list[str], protocol: str | None, fastmri: bool) -> list[str]:
-    """Tell which publications a run rests on.
+    """Choose the publications that a run rests on.
 
     Args:
-        methods: Names of the methods.
-        attacks: Names of the attacks.
-        protocol: The published protocol that the run followed, if any.
-        fastmri: Whether the data were files in fastMRI's layout.
+        methods: names of the methods.
+        attacks: names of the attacks.
+        protocol: the published protocol that the run followed, or None.
+        fastmri: True if the data were files in fastMRI's layout.
 
     Returns:
         Keys of `REFERENCES`, each once: protocol, methods, coil maps, attacks, data.

@@ -31,9 +31,13 @@ _EXPLICIT = "--coordinator HOST:PORT --processes N --process I"
 
 
 class Meeting(NamedTuple):
-    """How processes are told to meet: as a scheduler started them, or by all three of the others.
+    """The flags by which processes meet: `distributed` if a scheduler started them, or all three others.
 
-    coordinator: HOST:PORT of the first process.  processes: how many there are.  process: this one, from 0.
+    Attributes:
+        distributed: whether JAX looks for the scheduler that started the processes.
+        coordinator: HOST:PORT of the first process.
+        processes: number of processes.
+        process: index of this process, from 0.
     """
 
     distributed: bool
@@ -154,10 +158,17 @@ def wanted(meeting: Meeting) -> bool:
 
 @contextmanager
 def connected(meeting: Meeting, given: Mapping[str, str]) -> Iterator[Team]:
-    """The team that is asked for, `ALONE` where none is; to be entered before JAX computes anything.
+    """Connect this process with the others; enter this context before JAX computes anything.
 
-    given: flags that all processes have to have alike, by name.
-    Raises UsageError where JAX finds no cluster, or the processes do not meet.
+    Args:
+        meeting: the flags by which the processes meet.
+        given: flags that must be the same for all processes, by name.
+
+    Yields:
+        The team, or `ALONE` if the flags do not ask for several processes.
+
+    Raises:
+        UsageError: JAX finds no cluster, or the processes do not meet.
     """
     if not wanted(meeting):
         yield ALONE
@@ -187,7 +198,7 @@ def connected(meeting: Meeting, given: Mapping[str, str]) -> Iterator[Team]:
 
 @contextmanager
 def _together(team: Team, others: Connections) -> Iterator[None]:
-    """In the block, end this process if a process that it needs is lost; the first process leaves the block last."""
+    """End this process if it loses a process that it needs; the first process leaves the block last."""
     from jax import distributed
 
     team.needs_all.set()
@@ -236,7 +247,7 @@ def _place(meeting: Meeting) -> tuple[Place, Sequence[int] | None]:
     else:
         from jax._src.clusters import ClusterEnv
 
-        # JAX's public function does not report what it finds, or for which process it waits.
+        # JAX's public function reports neither the cluster that it finds nor the process for which it waits.
         detected = ClusterEnv.auto_detect_unset_distributed_params(
             os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, BEGIN
         )

@@ -85,7 +85,7 @@ class Connections:
 
 
 def meet(place: Place, given: Mapping[str, str], seconds: float) -> Connections:
-    """Wait for all others, at most so long, and say who is waited for.
+    """Wait for all other processes, and report from time to time which are missing.
 
     Args:
         place: the place of this process.
@@ -111,7 +111,7 @@ class _Until:
         self._begun = self._said = time.monotonic()
 
     def over(self, whom: str) -> bool:
-        """Whether the time is over; if not, print a line from time to time."""
+        """Return whether the time is over; if not, print a line from time to time."""
         now = time.monotonic()
         left = self._begun + self._seconds - now
         if now - self._said >= _SAY and left > 0:

@@ -13,7 +13,7 @@ from jaxcs.names import did_you_mean
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Says each default, but for those that are none."""
+    """Adds its default to each help text, unless the default is None, [] or False."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         return action.help if action.default in (None, [], False) else super()._get_help_string(action)
@@ -36,12 +36,16 @@ class Parser(argparse.ArgumentParser):
         return super().format_help() + ("\nexamples:\n" + "".join(lines) if lines else "")
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError, which names the command whose --help lists the flags."""
+        """Report a mistake.
+
+        Raises:
+            UsageError: always, with the command whose --help lists the flags.
+        """
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def one_of(choices: Sequence[str]) -> Callable[[str], str]:
-    """A type that accepts one of `choices` and suggests the nearest to anything else."""
+    """Make a type that accepts one of `choices`, and suggests the nearest for any other text."""
 
     def parse(text: str) -> str:
         if text in choices:
@@ -52,7 +56,7 @@ def one_of(choices: Sequence[str]) -> Callable[[str], str]:
 
 
 def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Callable[[str], float]:
-    """A type for finite numbers in [low, high], or (low, high] with `open_low`."""
+    """Make a type for finite numbers in [low, high], or in (low, high] if `open_low`."""
 
     def parse(text: str) -> float:
         try:
@@ -71,7 +75,7 @@ def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Cal
 
 
 def integer(low: int) -> Callable[[str], int]:
-    """A type for whole numbers of at least `low`."""
+    """Make a type for whole numbers of at least `low`."""
 
     def parse(text: str) -> int:
         try:
@@ -86,7 +90,7 @@ def integer(low: int) -> Callable[[str], int]:
 
 
 def setting(text: str) -> tuple[str, str]:
-    """A type for NAME=VALUE."""
+    """Parse NAME=VALUE."""
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as lam=0.005")
@@ -94,7 +98,7 @@ def setting(text: str) -> tuple[str, str]:
 
 
 def address(text: str) -> str:
-    """A type for HOST:PORT."""
+    """Parse HOST:PORT."""
     host, colon, port = text.rpartition(":")
     if not (host and colon and port.isdecimal() and 0 < int(port) < 65536):
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as node1:12345")
@@ -102,7 +106,7 @@ def address(text: str) -> str:
 
 
 def shard(text: str) -> Shard:
-    """A type for I/N."""
+    """Parse I/N, part I of N parts."""
     part, slash, of = text.partition("/")
     if not (slash and part.isdecimal() and of.isdecimal() and 1 <= int(part) <= int(of)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, such as 2/8")
@@ -110,6 +114,6 @@ def shard(text: str) -> Shard:
 
 
 def flags_besides(argv: list[str], allowed: tuple[str, ...]) -> list[str]:
-    """The flags of a command line that are none of `allowed`."""
+    """Return the flags of a command line that are not in `allowed`."""
     given = [word.partition("=")[0] for word in argv if word.startswith("--")]
     return [flag for flag in given if flag not in allowed]

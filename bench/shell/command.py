@@ -15,20 +15,28 @@ from data_prep.ending import Failure, in_one_line
 def execute(
     parser: Parser, name: str, advice: str, work: Callable[[Namespace, list[str]], int], argv: list[str]
 ) -> int:
-    """Parse `argv` and do the work, which may import JAX; returns the exit code.
+    """Parse `argv` and do the work, which may import JAX.
 
-    name: of the command, before its errors.  advice: what to do where memory runs out.
+    Args:
+        parser: parser of the command.
+        name: name of the command, printed before its errors.
+        advice: advice for the user if memory runs out.
+        work: function of the parsed arguments and `argv` that returns the exit code.
+        argv: the arguments.
+
+    Returns:
+        The exit code.
     """
 
     def parse_and_work() -> int:
         arguments = parser.parse_args(argv)
         if "device" in arguments:
             if arguments.device != "auto":
-                # JAX's own name for "any NVIDIA GPU" is cuda; it must be set before JAX is imported.
+                # JAX calls any NVIDIA GPU "cuda"; the variable must be set before JAX is imported.
                 os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
                 os.environ.pop("JAX_PLATFORM_NAME", None)
-            # Slices are computed side by side, and LAPACK's own threads, which wait by spinning, slow each other down:
-            # a factor of a hundred was seen on busy cores.
+            # Slices are computed side by side.  LAPACK's threads spin while they wait, and then slow each other down: a
+            # factor of a hundred was seen on busy cores.
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             keep_compiled()
         return work(arguments, argv)

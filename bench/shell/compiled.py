@@ -1,7 +1,8 @@
-"""Compiled functions are kept from one run to the next, by JAX's own persistent cache, so that runs start at once.
+"""JAX's persistent cache keeps compiled functions from one run to the next, so that runs start quickly.
 
-They are in the user's cache, jaxcs/compiled; JAX_ENABLE_COMPILATION_CACHE=0 keeps none, JAX_COMPILATION_CACHE_DIR names
-another folder, which is then the user's to look after.  bench.speed keeps none, because it times compilation.
+The cache is jaxcs/compiled in the user's cache.  JAX_ENABLE_COMPILATION_CACHE=0 turns it off.
+JAX_COMPILATION_CACHE_DIR names another folder, which the user then looks after.  bench.speed keeps nothing, because it
+times compilation.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from pathlib import Path
 
 from data_prep.user_cache import make_own, user_cache
 
-# Of all that is kept [bytes]; the main command's functions take 1.2 MB.  JAX bounds its cache only where `filelock` is
-# installed.
+# Largest size of the cache [bytes]; the functions of bench.attack take 1.2 MB.  JAX limits its cache only if `filelock`
+# is installed.
 _LIMIT = 1_000_000_000
-# Its date is that of the last look for entries that are not whole.
+# The date of this file is the time of the last look for broken entries.
 _LOOKED = ".looked"
-# Lines of /proc/cpuinfo that say for what processor the compiler makes code.
+# Lines of /proc/cpuinfo that tell the processor for which the compiler makes code.
 _PROCESSOR = ("vendor_id", "cpu family", "model", "flags", "CPU implementer", "CPU part", "CPU variant", "Features")
 _PIECE = 1 << 20
 
 
 def keep_compiled() -> None:
-    """Have JAX keep what it compiles; it hears of that only where it is not yet imported.
+    """Make JAX keep compiled functions; this has no effect if JAX is already imported.
 
-    Where nothing can be kept the run is slower to start, and otherwise the same.
+    If nothing can be kept, the run starts more slowly and is otherwise the same.
     """
-    if "jax" in sys.modules:  # whoever imported it decides
+    if "jax" in sys.modules:  # the program that imported JAX decides
         return
-    # JAX goes on without an entry that cannot be read or written, and says so for each; as errors, these would end it.
+    # JAX warns of each entry that it cannot read or write, and goes on; a warning that is an error would end the run.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     off = os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "1").lower() in ("n", "no", "f", "false", "off", "0")
     if off or "JAX_COMPILATION_CACHE_DIR" in os.environ:
@@ -46,23 +47,26 @@ def keep_compiled() -> None:
         print(f"note: compiled functions are not kept: {error}", file=sys.stderr)
         return
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-    # Of small functions there are many.
+    # Keep small functions too: there are many.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    # XLA's caches beside JAX's own: a full disk would be an error of theirs, and their path part of every entry's name.
+    # Turn XLA's caches off: a full disk would be an error in them, and their path a part of every entry's name.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
 
 
 def _folder() -> Path:
-    """Folder for this kind of processor.  Raises OSError if it can be neither read nor made, or is another user's."""
+    """The folder for this kind of processor.
+
+    Raises OSError if it can be neither read nor made, or is another user's.
+    """
     folder = user_cache("compiled") / _processor()
     make_own(folder)
     return folder
 
 
 def _processor() -> str:
-    """Code for one processor may end a run on another, and homes are shared between machines.
+    """A name for this kind of processor: machines share homes, and code for one processor may crash another.
 
-    JAX's names of entries have its features too, but not in all of the versions that we take.
+    JAX's names of entries include the processor's features too, but not in all versions that we accept.
     """
     try:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
@@ -74,9 +78,9 @@ def _processor() -> str:
 
 
 def _drop_broken(folder: Path) -> None:
-    """Remove entries that are not whole: a run was killed, or the disk full, when it wrote them.
+    """Remove entries that are not whole, because a run was killed or the disk was full.
 
-    JAX would keep them for ever, and compile anew in each run.  Only what was written since the last look is read.
+    JAX would keep them for ever, and compile again in each run.  Only entries written since the last look are read.
     """
     looked = folder / _LOOKED
     try:
@@ -86,15 +90,15 @@ def _drop_broken(folder: Path) -> None:
     try:
         looked.touch()
         for path in folder.glob("*-cache"):
-            # That another run is writing may go too: it loses an entry, and no more.
+            # This may also remove an entry that another run is writing; that run loses nothing else.
             if path.stat().st_mtime_ns >= since and not _whole(path):
                 path.unlink()
-    except OSError:  # of a disk that is full or only read, or because another process was first
+    except OSError:  # the disk is full or read-only, or another process was first
         return
 
 
 def _whole(path: Path) -> bool:
-    """Whether zlib's stream has its end, in which JAX writes where Python has no zstd; others are taken for whole."""
+    """True if a zlib stream has its end; JAX writes zlib if Python has no zstd.  Other files are taken for whole."""
     stream = zlib.decompressobj()
     with path.open("rb") as file:
         piece = file.read(_PIECE)
@@ -110,7 +114,7 @@ def _whole(path: Path) -> bool:
 
 
 def _bound(folder: Path) -> None:
-    """Remove the oldest entries of all processors where there are too many, a quarter more than need be."""
+    """If the entries exceed the limit, remove the oldest of all processors, down to three quarters of the limit."""
     found = []
     for path in folder.glob("*/*-cache"):
         try:

@@ -14,12 +14,12 @@ from jaxcs.catalogue import MASKS, PHANTOMS, SHIFTS
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 CENTER_FRACTION = 0.08
-# Flags that each of several processes may have of its own.
+# Flags that may differ between the processes of a job.
 _MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 
 
 def add_data(group: _ArgumentGroup) -> None:
-    """--data and --phantom."""
+    """Add --data and --phantom."""
     group.add_argument(
         "--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images"
     )
@@ -29,12 +29,17 @@ def add_data(group: _ArgumentGroup) -> None:
 
 
 def add_settings(group: _ActionsContainer, words: str) -> None:
-    """--set; words: what it is for."""
+    """Add --set.
+
+    Args:
+        group: the group of arguments.
+        words: help text of the flag.
+    """
     group.add_argument("--set", type=setting, nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=words)
 
 
 def add_shift(group: _ArgumentGroup) -> None:
-    """--shift."""
+    """Add --shift."""
     group.add_argument(
         "--shift",
         type=_shift,
@@ -49,13 +54,20 @@ def add_shift(group: _ArgumentGroup) -> None:
 
 
 def _shift(text: str) -> tuple[str, float]:
-    """A type for NAME=SIZE."""
+    """Parse NAME=SIZE."""
     name, size = setting(text)
     return one_of(SHIFTS)(name), number(0)(size)
 
 
 def in_order(shifts: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
-    """Shifts in the order in which they happen.  Raises UsageError where one is named twice."""
+    """Return the shifts in the order in which they happen.
+
+    Args:
+        shifts: (name, size) of each shift.
+
+    Raises:
+        UsageError: a shift is named twice.
+    """
     names = [name for name, _ in shifts]
     for name in SHIFTS:
         if names.count(name) > 1:
@@ -64,9 +76,14 @@ def in_order(shifts: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ..
 
 
 def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_FRACTION) -> None:
-    """--mask, --acceleration and --center-fraction, with its default, or None where that depends on other flags."""
+    """Add --mask, --acceleration and --center-fraction.
+
+    Args:
+        group: the group of arguments.
+        center_fraction: default of --center-fraction [-], or None if it depends on other flags.
+    """
     group.add_argument(
-        "--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"one of {', '.join(MASKS)}"
+        "--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"kind of mask: one of {', '.join(MASKS)}"
     )
     group.add_argument(
         "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
@@ -81,41 +98,52 @@ def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_F
 
 
 def add_device(group: _ArgumentGroup) -> None:
-    """--device."""
+    """Add --device."""
     group.add_argument(
-        "--device", type=one_of(DEVICES), default="auto", metavar="D", help=f"one of {', '.join(DEVICES)}"
+        "--device",
+        type=one_of(DEVICES),
+        default="auto",
+        metavar="D",
+        help=f"device to compute on: one of {', '.join(DEVICES)}",
     )
 
 
 def add_processes(group: _ArgumentGroup, words: str) -> None:
-    """--distributed and what it may be told; words: what several processes share."""
+    """Add --distributed and the flags that describe the processes.
+
+    Args:
+        group: the group of arguments.
+        words: the share of each process in the work, for the help text.
+    """
     group.add_argument(
         "--distributed",
         action="store_true",
-        help=f"several processes, on one machine or many, {words}; as Slurm, Open MPI, Kubernetes or a TPU pod started "
-        "them, else by the next three flags",
+        help=f"run as several processes, on one machine or many, {words}; Slurm, Open MPI, Kubernetes or a TPU pod has "
+        "started them, or the next three flags describe them",
     )
     group.add_argument(
-        "--coordinator", type=address, metavar="HOST:PORT", help="machine of process 0, and a port that is free there"
+        "--coordinator", type=address, metavar="HOST:PORT", help="machine of process 0, and a free port on it"
     )
-    group.add_argument("--processes", type=integer(1), metavar="N", help="how many there are")
-    group.add_argument("--process", type=integer(0), metavar="I", help="which this one is, from 0 to N - 1")
+    group.add_argument("--processes", type=integer(1), metavar="N", help="number of processes")
+    group.add_argument("--process", type=integer(0), metavar="I", help="index of this process, from 0 to N - 1")
 
 
 def meeting(arguments: Namespace) -> Meeting:
-    """How the flags of `add_processes` say that processes meet."""
+    """Return the meeting that the flags of `add_processes` describe."""
     return Meeting(arguments.distributed, arguments.coordinator, arguments.processes, arguments.process)
 
 
 def in_common(arguments: Namespace) -> dict[str, str]:
-    """The flags that all processes have to have alike, by name."""
+    """Return the flags that must be the same for all processes, by name."""
     return {f"--{name}": repr(value) for name, value in sorted(vars(arguments).items()) if name not in _MAY_DIFFER}
 
 
 def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
-    """Clean reconstructions of the data and sampling that the flags of `add_data` and `add_sampling` name.
+    """Return the configuration of a run that scores clean reconstructions.
 
-    fields: what else differs from the defaults.
+    Args:
+        arguments: arguments with the flags of `add_data` and `add_sampling`.
+        fields: values of other fields that differ from the defaults.
     """
     shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
     return RunConfig(

@@ -1,4 +1,4 @@
-"""Whether the coil maps of a slice cover its object, and what to do if they do not."""
+"""Coverage of the object by the coil maps of a slice, and remedies if it is poor."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _left_out = jax.jit(left_out)
 
 
 def why_no_maps(case: Case, kspace: np.ndarray, centre: tuple[int, int]) -> str:
-    """Say why an image through the coil maps is zero everywhere, and what to do.
+    """Say why an image through the coil maps is zero everywhere, and the remedy.
 
     Args:
         case: the slice.

@@ -40,12 +40,12 @@ def settled(config: RunConfig, argv: Sequence[str]) -> RunConfig:
 
 
 def _all_masked(data: str) -> bool:
-    """Whether every file has a mask; stops at the first file that has none or cannot be read."""
+    """True if every file has a mask; stops at the first file that has none or cannot be read."""
     try:
         for path in volume_files(Path(data)):
             with open_file(path) as file:
                 if not holds(file, "mask"):
                     return False
     except InputError:
-        return False  # the run will say why
+        return False  # the run reports the error
     return True

@@ -111,7 +111,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         raise fault(f"{case.name}: {coverage.why_no_maps(case, kspace, centre)}")
     noise, thermal = _noise(case, jnp.asarray(case.kspace / raw), measurement.mask)
     if thermal is None and not own and config.norm == "whitened":
-        raise InputFileError(f"{case.name}: {NO_BACKGROUND}, by which --norm whitened whitens; use --norm measured")
+        raise InputFileError(f"{case.name}: {NO_BACKGROUND}, but --norm whitened needs it; use --norm measured")
     share = coverage.share_left_out(measurement, centre)
     data = SliceData(
         kspace=jnp.asarray(case.kspace / raw),
@@ -174,17 +174,17 @@ def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
     if not own or config.mask == OF_THE_FILE:
         return []
     return [
-        Doubt("a mask of its own", f"is already under-sampled by its own mask, so that {', '.join(FLAGS)} are not its")
+        Doubt("a mask of its own", f"is already under-sampled by its own mask, so that {', '.join(FLAGS)} do not apply")
     ]
 
 
 def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]:
-    """The factor of the noise covariance, and the thermal level; only a whole scan shows its background."""
+    """The factor of the noise covariance, and the thermal epsilon or None; only a whole scan shows its background."""
     coils = case.kspace.shape[0]
     if case.mask is not None:
         return jnp.eye(coils, dtype=jnp.complex64), None
-    factor, level, seen = noise_factor(kspace, mask, case.padding)
-    return (factor, float(level)) if seen else (jnp.eye(coils, dtype=jnp.complex64), None)
+    factor, thermal, seen = noise_factor(kspace, mask, case.padding)
+    return (factor, float(thermal)) if seen else (jnp.eye(coils, dtype=jnp.complex64), None)
 
 
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,15 @@ Neighbours = Callable[[int], list[Case]]
 
 
 def check_shift(shift: Shifts, data: str | None) -> None:
-    """Raise UsageError if a shift cannot be applied to `data`, or to the phantom if `data` is None."""
+    """Check that shifts can be applied.
+
+    Args:
+        shift: the shifts.
+        data: path of the data, or None for the phantom.
+
+    Raises:
+        UsageError: a shift cannot be applied.
+    """
     for name, size in shift:
         try:
             check(name, size)

@@ -126,7 +126,14 @@ def open_source(config: RunConfig, shard: Shard = WHOLE, few: bool = False) -> S
 
 
 def check_device(device: str) -> None:
-    """Raise UsageError if the requested device is missing, or JAX's settings forbid what methods do."""
+    """Check that methods can compute on the device.
+
+    Args:
+        device: "auto", or the kind of device that must be there.
+
+    Raises:
+        UsageError: the device is missing, or JAX's settings forbid an operation of the methods.
+    """
     reason = missing_device(device) or forbidding()
     if reason is not None:
         raise UsageError(reason)

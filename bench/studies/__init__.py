@@ -1,1 +1,1 @@
-"""Questions that take several runs, or more than a run."""
+"""Studies: questions that take several runs, or more than a run."""

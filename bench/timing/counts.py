@@ -76,8 +76,7 @@ def l1(shape: tuple[float, int, int], taps: int, iterations: float) -> Counts:
     """
     pixels = shape[1] * shape[2]
     # Step: reads z, gradient and A^H y, writes x.  Threshold: reads and writes.  Momentum and restart: read x, its last
-    # value
-    # and z, write z.
+    # value and z, write z.
     rest = Counts(30 * pixels, (4 + 2 + 4) * pixels * _COMPLEX)
     return normal(shape).plus(wavelet(shape, taps)).plus(rest).times(iterations)
 

@@ -1,4 +1,4 @@
-"""Names of the timed work, for --help, which must not wait for JAX; a test compares the networks with `CASES`."""
+"""Names of the timed work, for --help, which must not wait for JAX; a test compares them with `networks.STEPS`."""
 
 ON_THE_SLICE = ("l1", "l1-db4", "l1-attack-step", "espirit", "normal", "wavelet")
 _NETWORKS = (

@@ -9,30 +9,30 @@ from typing import Any, NamedTuple
 from bench.timing.programs.random_input import draw
 
 
-class Case(NamedTuple):
+class TimedStep(NamedTuple):
     """One timed step.
 
     Attributes:
         step: the program: "attack", "training" or "fit".
         method: the network.
-        variant: the paper's configuration, or the number of channels of ConvDecoder.
+        preset: the paper's configuration, or the number of channels of ConvDecoder.
         shape: (coils, rows, columns) of the image or of the k-space.
     """
 
     step: str
     method: str
-    variant: str
+    preset: str
     shape: tuple[int, int, int]
 
 
-CASES = {
-    "unet": Case("attack", "unet", "u1", (1, 320, 320)),
-    "varnet-small": Case("attack", "varnet", "v5", (8, 256, 256)),
-    "varnet-full": Case("attack", "varnet", "v1", (15, 640, 368)),
-    "unet-training": Case("training", "unet", "u1", (1, 320, 320)),
-    "varnet-training": Case("training", "varnet", "v5", (8, 256, 256)),
-    "convdecoder-small": Case("fit", "convdecoder", "64", (8, 160, 160)),
-    "convdecoder-paper": Case("fit", "convdecoder", "256", (15, 640, 368)),
+STEPS = {
+    "unet": TimedStep("attack", "unet", "u1", (1, 320, 320)),
+    "varnet-small": TimedStep("attack", "varnet", "v5", (8, 256, 256)),
+    "varnet-full": TimedStep("attack", "varnet", "v1", (15, 640, 368)),
+    "unet-training": TimedStep("training", "unet", "u1", (1, 320, 320)),
+    "varnet-training": TimedStep("training", "varnet", "v5", (8, 256, 256)),
+    "convdecoder-small": TimedStep("fit", "convdecoder", "64", (8, 160, 160)),
+    "convdecoder-paper": TimedStep("fit", "convdecoder", "256", (15, 640, 368)),
 }
 LEARNING_RATE = 1e-3
 # Number of steps of a fit that are timed together, in the loop in which they run.
@@ -40,19 +40,19 @@ FIT_STEPS = 4
 
 
 def options(name: str) -> dict[str, Any]:
-    """Return what both sides need to build the network of a case."""
+    """Return what both sides need to build the network of a step."""
     from jaxcs.nets.conv_decoder import size_schedule
     from jaxcs.recon import METHODS
     from jaxcs.recon.convdecoder import PRESETS
 
-    step, method, variant, shape = CASES[name]
+    step, method, preset, shape = STEPS[name]
     if method == "convdecoder":
         paper = PRESETS["paper"]
         in_size = (paper.in_rows, paper.in_columns)
         sizes = size_schedule(in_size, (shape[1], shape[2]), paper.layers)
-        found = {"channels": int(variant), "in_size": in_size, "sizes": sizes, "steps": FIT_STEPS}
+        found = {"channels": int(preset), "in_size": in_size, "sizes": sizes, "steps": FIT_STEPS}
     else:
-        config = METHODS[method].presets[variant]
+        config = METHODS[method].presets[preset]
         names = ("channels", "pools") + (("cascades", "sens_channels", "sens_pools") if method == "varnet" else ())
         found = {name: getattr(config, name) for name in names}
     return {"case": name, "step": step, "method": method, "shape": shape, "rate": LEARNING_RATE} | found
@@ -98,8 +98,8 @@ def _network(options: dict[str, Any]) -> tuple[Callable[[Any, Any], Any], Any, A
     from jaxcs.nets.varnet import varnet
     from jaxcs.recon import METHODS
 
-    _, method, variant, shape = CASES[options["case"]]
-    config = METHODS[method].presets[variant]
+    _, method, preset, shape = STEPS[options["case"]]
+    config = METHODS[method].presets[preset]
     x, columns = draw(shape)
     if method == "unet":
         net: Any = unet(1, 1, config.channels, config.pools)
@@ -123,7 +123,7 @@ def fit(options: dict[str, Any]) -> Callable[[int], Any]:
     from jaxcs.recon import convdecoder
     from jaxcs.solvers.fit import fit
 
-    x, mask = draw(CASES[options["case"]].shape)
+    x, mask = draw(STEPS[options["case"]].shape)
     config = replace(convdecoder.PRESETS["paper"], channels=options["channels"])
     net = convdecoder.network(config, (x.shape[1], x.shape[2]), 2 * len(x))
     z = net.draw_input(jax.random.key(0))

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.timing import counts, work
 from bench.timing.counts import Counts
-from bench.timing.networks import CASES
+from bench.timing.networks import STEPS
 from bench.timing.peers import Peers
 
 OURS = "jaxcs"
@@ -66,7 +66,7 @@ def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path,
         folder: folder of the slice, which `work.write` wrote.
         peers: available peers.
     """
-    if name in CASES:
+    if name in STEPS:
         return _network(name, peers)
     data: dict[str, Any] = {"folder": str(folder)}
     if name in ("l1", "l1-db4"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.findings.markdown import table
+
 _HEAD = ["work", "who", "iterations", "seconds", "times ours", "memory", "bytes / copy", "flops / product"]
 
 
@@ -12,7 +14,7 @@ def markdown(records: list[dict[str, Any]]) -> str:
 
     The columns are median time with smallest and largest [s], ratio, peak memory [GB], and shares of the limits.
     """
-    lines = [_HEAD, ["---"] * len(_HEAD)]
+    lines = []
     last = None
     for record in records:
         lines.append(
@@ -27,7 +29,7 @@ def markdown(records: list[dict[str, Any]]) -> str:
             ]
         )
         last = record["work"]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return table(_HEAD, lines)
 
 
 def solutions(records: list[dict[str, Any]]) -> list[str]:
@@ -41,8 +43,8 @@ def solutions(records: list[dict[str, Any]]) -> list[str]:
 
 def curves(found: list[dict[str, Any]]) -> str:
     """Format the curves of `bench.timing.curves`, one line each, with the fitted exponent."""
-    lines = [["cost over", "at", "seconds", "exponent"], ["---"] * 4]
+    lines = []
     for curve in found:
         sizes, seconds = (", ".join(f"{value:.3g}" for value in curve[key]) for key in ("sizes", "seconds"))
         lines.append([curve["over"], sizes, seconds, f"{curve['exponent']:.2f}"])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return table(["cost over", "at", "seconds", "exponent"], lines)

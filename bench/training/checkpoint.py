@@ -138,7 +138,7 @@ class Checkpoints:
         return sums
 
     def _whole(self, step: int) -> bool:
-        """Whether the files are unchanged; True if the run was killed before it wrote the checksums."""
+        """True if the files are unchanged, or if the run was killed before it wrote the checksums."""
         path = self._folder / str(step) / _SUMS
         return not path.exists() or parsed(content_of(path).decode("utf-8")) == self._sums(step)
 

@@ -70,13 +70,13 @@ def training_examples(data: str | None, family: str, images: int | None, shift: 
     """Open the training examples; returns them and their description in words."""
     if data is None:
         training = _phantoms(family, "train", images or _PHANTOMS, shift)
-        source, note = f"built-in phantom ({family})", ""
+        name, note = f"built-in phantom ({family})", ""
     else:
         training, simulated = _files("--data", data, images, shift, validation=False)
-        source = data.rstrip("/").rsplit("/", 1)[-1]
+        name = data.rstrip("/").rsplit("/", 1)[-1]
         note = ", coils and added noise simulated" if simulated else ""
     note += f", shifted: {in_words(shift)}" if shift else ""
-    return training, f"{source}, {len(training)} training images{note}"
+    return training, f"{name}, {len(training)} training images{note}"
 
 
 def _phantoms(family: str, split: str, count: int, shift: Shifts) -> Examples:

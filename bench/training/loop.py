@@ -80,7 +80,7 @@ class Training:
             The exit code.
 
         Raises:
-            KeyboardInterrupt: `told_to_leave` said so; all finished steps are in a checkpoint.
+            KeyboardInterrupt: the process was told to stop; all finished steps are in a checkpoint.
         """
         self.folder = folder
         config, checkpoints = self.config, Checkpoints(folder.path)
@@ -148,7 +148,8 @@ class Training:
             raise InputFileError(f"--initial {error}") from error
         if weights.method != self.config.method or weights.config != self.method_config:
             raise UsageError(
-                f"--initial {self.config.initial}: is {weights.method} {weights.config}, not what is trained"
+                f"--initial {self.config.initial}: holds {weights.method} {weights.config}; give weights of the "
+                "network to train"
             )
         return weights.params
 
@@ -178,7 +179,7 @@ class Training:
             return progress._replace(stale=progress.stale + 1)
         progress = progress._replace(best=means["ssim"], best_step=progress.step, stale=0)
         if self.placement.process == 0:
-            # With the spread, a run can check whether its scores agree with the card.
+            # The card has the spread, so that a run can check whether its scores agree with the card.
             spread = scores[:, :-1].std(axis=0, ddof=min(1, len(scores) - 1)).tolist()
             stated = means | {f"{name}_spread": one for name, one in zip(_METRICS, spread, strict=True)}
             stated |= {"images": len(scores)}
@@ -224,5 +225,5 @@ class Training:
 
 
 def _without_folder(value: Any) -> Any:
-    """The last part of a path: a card is read on other machines, where this machine's folders mean nothing."""
+    """The last part of a path: cards are read on other machines, and the folders of this machine mean nothing there."""
     return value.rstrip("/").rsplit("/", 1)[-1] if isinstance(value, str) else value

@@ -31,14 +31,40 @@ _FORM = table({"config": FORM, "argv": list_of(text), "versions": mapping(text)}
 
 
 def run(config: TrainConfig, *, output: Path, device: str, argv: list[str], team: Team) -> int:
-    """Train, in a new folder in `output`; returns the exit code.  Of several processes the first writes and speaks."""
+    """Train in a new folder in `output`; if there are several processes, only the first writes and prints.
+
+    Args:
+        config: settings of the training.
+        output: parent of the new folder.
+        device: "auto", or the kind of device that must be there.
+        argv: the command line, for the record.
+        team: the processes.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RunError: the training cannot begin or go on, in one line for the user.
+    """
     check_device(device)
     opened, used = _opened(config, argv, team)
     return _begun(opened, _new_folder(config, output, argv, used, team), used, team)
 
 
 def go_on(path: Path, *, device: str, team: Team) -> int:
-    """Go on with the training in the folder `path`; returns the exit code."""
+    """Resume a training.
+
+    Args:
+        path: the folder of the training.
+        device: "auto", or the kind of device that must be there.
+        team: the processes.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RunError: the training cannot go on, in one line for the user.
+    """
     check_device(device)
     folder = RunFolder(path)
     opened, used = _opened(*_stored(folder), team)
@@ -49,7 +75,7 @@ def _opened(config: TrainConfig, argv: list[str], team: Team) -> tuple[Training,
     """The training, and the devices that it uses."""
     if config.variant not in METHODS[config.method].presets:
         known = ", ".join(METHODS[config.method].presets)
-        raise UsageError(f"--variant {config.variant} is not one of {config.method}'s, which are: {known}")
+        raise UsageError(f"--variant {config.variant}: {config.method} has no such variant; its variants are: {known}")
     check_shift(config.shift, config.data)
     # Open the data before making the folder, so that a mistake leaves nothing behind.
     opened = Training(config, argv)
@@ -77,7 +103,7 @@ def _begun(opened: Training, folder: RunFolder, device: dict[str, Any], team: Te
 
 def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict[str, Any], team: Team) -> RunFolder:
     if team.process > 0:
-        # The first process's folder, at its place on this machine.
+        # The folder of the first process, as this machine sees it.
         return RunFolder(parent / str(team.told("folder", wait=True)))
     folder = RunFolder.create(parent, f"train-{config.method}", config.fingerprint())
     content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
@@ -92,7 +118,7 @@ def _of(team: Team) -> str:
 
 def _train(opened: Training, folder: RunFolder, team: Team) -> int:
     how = f"python -m bench.train --resume {shlex.quote(str(folder.path))}"
-    # Only the process that writes holds the folder; its record is never replaced.
+    # The first process alone writes, and therefore holds the folder; its record is never replaced.
     hold = held(folder.path / _RECORD, "training", folder.path) if team.process == 0 else nullcontext()
     try:
         with hold, at_stop(lambda: how):

@@ -1,4 +1,4 @@
-"""Random ellipses, whose sinograms are known exactly: what the network Ell50 was trained on.
+"""Random ellipses with exactly known sinograms, the training data of the network Ell50.
 
 A sinogram is computed from the ellipses themselves, without pixels, so that no reconstruction on pixels can represent
 the object exactly (no inverse crime).

@@ -45,7 +45,7 @@ def cases(family: str, split: str, n: int, radon: Radon) -> Iterator[RadonCase]:
 
 
 def case(family: str, split: str, index: int, radon: Radon) -> RadonCase:
-    """One phantom, different for each index, a volume of its own.
+    """Make one phantom, different for each index; it is a separate volume.
 
     Ellipses have exact sinograms.  A thorax is drawn on the pixels of `radon` and projected by it.
 

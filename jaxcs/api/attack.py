@@ -1,4 +1,4 @@
-"""An attack on one slice: search, control, scores and what speaks against them, as in `bench.attack`."""
+"""An attack on one slice: search, control, scores and objections, as in `bench.attack`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def attack(
     restarts: int | None = None,
     key: int | Key = 0,
 ) -> AttackReport:
-    """Find the worst small perturbation of one slice, and set it beside noise of equal size.
+    """Find the worst small perturbation of one slice, and compare it with noise of equal size.
 
         report = jaxcs.attack("l1", kspace, mask, eps=[0.02, 0.05])
         print(report)
@@ -61,36 +61,37 @@ def attack(
 
     Args:
         reconstruct: a name in `jaxcs.METHODS`; a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`; or a
-            function of your own, (kspace, mask) or (kspace, mask, maps) -> magnitude image, that JAX can differentiate.
-            It gets k-space in the units of `kspace`.  `jaxcs.interop.from_torch` makes such a function of a PyTorch
+            function of yours, (kspace, mask) or (kspace, mask, maps) -> magnitude image, that JAX can differentiate.
+            It gets k-space in the units of `kspace`.  `jaxcs.interop.from_torch` makes such a function from a PyTorch
             module.
-        kspace: (coil, ny, nx) complex, centred orthonormal k-space in any units: as it was measured, 0 where the mask
-            is False; or fully sampled, of which the method is then given what the mask measures.
+        kspace: (coil, ny, nx) complex, centred orthonormal k-space in any units: either measured, 0 where the mask is
+            False; or fully sampled, and the method then gets the samples of the mask.
         mask: (nx,) for whole columns or (ny, nx) for single samples, True where measured, zero frequency at n // 2.
         maps: (coil, ny, nx) complex coil maps; None estimates them by ESPIRiT, see `jaxcs.estimate_maps`.
         eps: sizes of the perturbation, relative [-], or in the unit of a change (`jaxcs.threats.CHANGES[NAME].unit`).
         method: the attack: a name in `jaxcs.ATTACKS`; a configuration such as `jaxcs.attacks.apgd.Config(n_steps=10)`;
-            a function of your own, (key, loss, threat) -> `jaxcs.attacks.AttackResult`, see `jaxcs.attacks.Attack`; or
-            "default": `scout` on what solvers minimise and on functions, `apgd` on networks and on changes.
-        threat: what may be perturbed: "measured" = samples, relative to them all; "per_coil" = a ball for each coil;
-            "image" = the image, relative to the truth; "kspace" = all of k-space; "whitened" = data whitened by the
-            coils' noise; or a change of the scan: shift, rotation, deformation, bias, maps, phase.
-        truth: (ty, tx) what the image should be, in the units of `kspace`; images are cropped to it as in fastMRI.
-            None is the root sum of squares of fully sampled `kspace`; if that is under-sampled, the attack drives the
-            image away from the clean one.
-        data_range: of PSNR and SSIM, in fastMRI the maximum of the volume; None is the maximum of the truth.
-        weights: of a trained network, from `jaxcs.load_weights`; for anything else None.
-        loss: the error that is driven up, a name in `jaxcs.attacks.losses.LOSSES`.
-        region: (first row, first column, rows, columns) that is scored and looked at, None for all of the image.
-        steps, restarts: of the attack, None as its configuration has them.
-        key: seed or key of random starts, of noise, and of what an un-trained network draws.
+            a function (key, loss, threat) -> `jaxcs.attacks.AttackResult`, see `jaxcs.attacks.Attack`; or "default":
+            `scout` for solvers and functions, `apgd` for networks and for changes.
+        threat: the set of perturbations: "measured" = of the samples, relative to all of them; "per_coil" = a ball for
+            each coil; "image" = of the image, relative to the truth; "kspace" = of all of k-space; "whitened" = of the
+            data whitened by the coils' noise; or a change of the scan: shift, rotation, deformation, bias, maps, phase.
+        truth: (ty, tx) true image in the units of `kspace`; images are cropped to it as in fastMRI.  None is the root
+            sum of squares of fully sampled `kspace`; if `kspace` is under-sampled, the attack drives the image away
+            from the clean image instead.
+        data_range: peak for PSNR and SSIM, in fastMRI the maximum of the volume; None is the maximum of the truth.
+        weights: weights of a trained network, from `jaxcs.load_weights`; None for other methods.
+        loss: the error that the attack maximises, a name in `jaxcs.attacks.losses.LOSSES`.
+        region: (first row, first column, rows, columns) that is scored and attacked, None for the whole image.
+        steps: number of steps of the attack, None for its configuration's.
+        restarts: number of starts of the attack, None for its configuration's.
+        key: seed or random key of starting points, of noise, and of an un-trained network.
 
     Returns:
         Images, perturbations, noise, sizes, scores and flags, see `jaxcs.AttackReport`.
 
     Raises:
-        ValueError: in one line, for shapes, masks, names or settings that do not fit.
-        TypeError: in one line, for numbers of the wrong kind or a function that JAX cannot trace.
+        ValueError: shapes, masks, names or settings do not fit; the message is one line.
+        TypeError: numbers are of the wrong kind, or JAX cannot trace the function; the message is one line.
     """
     _check(kspace, mask, maps, threat, loss)
     sizes = _sizes(eps)
@@ -138,7 +139,12 @@ def _sizes(eps: float | Iterable[float]) -> tuple[float, ...]:
 class _Computed(NamedTuple):
     """Results for a slice, on the host.
 
-    data: the slice; without a truth its target is the clean image.  The others but `clean` are by epsilon.
+    Attributes:
+        data: the slice; without a truth, its target is the clean image.
+        clean: the clean reconstruction.
+        found: the results of the search, by epsilon.
+        noisy: the reconstructions under noise, by epsilon.
+        attacked: the reconstructions under attack, by epsilon.
     """
 
     data: SliceData
@@ -187,7 +193,7 @@ def _report(
         if not np.isfinite(array).all():
             raise ValueError(f"{names[0]}: the {name} holds NaN or infinity; the square root of 0 has such a gradient")
     image = given.scale
-    # Parameters of a change have units of their own.
+    # The parameters of a change are not in the units of k-space.
     perturbation = given.scale if names[2] in NORMS else 1.0
     return AttackReport(
         *names,
@@ -213,7 +219,7 @@ def _report(
 def _flags(
     given: Given, goal: evaluate.Goal, sizes: tuple[float, ...], computed: _Computed
 ) -> tuple[tuple[str, ...], ...]:
-    """For each epsilon the names of what speaks against the result."""
+    """The names of the objections to the result, for each epsilon."""
     data, clean, found, noisy, attacked = computed
 
     def error_of(scored: evaluate.Evaluated, index: int) -> float:
@@ -227,7 +233,7 @@ def _flags(
     flags = []
     for index, eps in enumerate(sizes):
         clamped = float(attacked.scores["clamped"][index]) if "clamped" in attacked.scores else 0.0
-        # An error of NaN is that of a method that minimises nothing.
+        # The error is NaN if the method minimises nothing.
         solver = (clean.solver_error, noisy.solver_error[index], attacked.solver_error[index])
         holds = always | evidence.search_flags(eps, jax.tree.map(lambda leaf, i=index: leaf[i], found), {})
         holds |= evidence.victim_flags(eps, errors[index], error_of(noisy, index), clamped, randomised=False)
@@ -238,7 +244,7 @@ def _flags(
 
 
 def _zero_filled(given: Given, data: SliceData, goal: evaluate.Goal) -> dict[str, float]:
-    """Scores of the image that every method is held against."""
+    """Scores of the zero-filled image, with which every method is compared."""
     image = zero_filled.build(zero_filled.Config()).apply({}, given.measurement, new_key(0))
     image = image_crop(image, (data.target.shape[0], data.target.shape[1]))
     seen = crop(image, goal.region), crop(data.target, goal.region)

@@ -26,8 +26,13 @@ def _of_whole(threat: str) -> bool:
 class Given(NamedTuple):
     """A slice in the units of its measurement.
 
-    kspace: what was given, raw.  whole: whether that is fully sampled.  scale: raw units in one of the measurement's.
-    image: (ny, nx) that the method gives.
+    Attributes:
+        kspace: (coil, ny, nx) k-space as given, in raw units.
+        measurement: the measurement, scaled.
+        whole: whether `kspace` is fully sampled.
+        scale: raw units per unit of the measurement.
+        victim: the method.
+        image: (ny, nx) of the method's image.
     """
 
     kspace: np.ndarray
@@ -39,7 +44,7 @@ class Given(NamedTuple):
 
     @classmethod
     def of(cls, reconstruct: Any, kspace: Any, mask: Any, maps: Any, threat: str, weights: Weights | None) -> Given:
-        """Judge and prepare a slice and its method; arguments and errors as for `jaxcs.attack`."""
+        """Check and prepare a slice and its method; arguments and errors are those of `jaxcs.attack`."""
         kspace, mask = np.asarray(kspace, np.complex64), np.asarray(mask, bool)
         whole = sampling(kspace, mask) == "whole"
         if not whole and _of_whole(threat):
@@ -60,7 +65,7 @@ class Given(NamedTuple):
         return cls(kspace, measurement, whole, scale, victim, image)
 
     def slice_of(self, truth: Any, data_range: float | None, threat: str) -> SliceData:
-        """The slice that is searched and scored; without a truth, with zeros in its place."""
+        """Return the slice to attack and score; without a truth, its target is zeros."""
         kspace = jnp.asarray(self.kspace / self.scale)
         if truth is not None:
             truth = np.asarray(truth)
@@ -69,7 +74,7 @@ class Given(NamedTuple):
                 given = f"truth is {truth.dtype} of {truth.shape}"
                 raise ValueError(f"{given}; give a magnitude image of at most {self.image}")
             target = jnp.asarray(truth / self.scale)
-            # Of the units of the data, as a volume's is: divided first, it may differ in the last bit.
+            # Take the maximum before the division, as for a volume; otherwise the last bit may differ.
             data_range = float(truth.max()) if data_range is None else data_range
         elif self.whole:
             target = image_crop(root_sum_of_squares(ifft2c(kspace)), self.image)

@@ -1,4 +1,4 @@
-"""A method as the user names it: by name, by its configuration, or as a function of one's own."""
+"""A method as the user gives it: by name, by configuration, or as a function."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ Function = Callable[..., Any]
 
 
 class Chosen(NamedTuple):
-    """A method that is ready: its name, its functions, its configuration and its parameters.
+    """A method with all that it needs.
 
-    needs_maps: whether it is given coil maps.
+    Attributes:
+        name: its name.
+        method: its functions.
+        config: its configuration.
+        params: its parameters.
+        needs_maps: whether it takes coil maps.
     """
 
     name: str
@@ -32,15 +37,20 @@ class Chosen(NamedTuple):
     needs_maps: bool = True
 
     def for_shape(self, matrix: tuple[int, ...], target: tuple[int, ...]) -> Chosen:
-        """The method for k-space of one shape and images of another."""
+        """Return the method for k-space of shape `matrix` and images of shape `target`."""
         return self._replace(config=fitted(self.config, matrix, target))
 
 
 def chosen(method: Any, weights: Weights | None) -> Chosen:
-    """The method of a name in `METHODS`, or of a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`.
+    """Return the method that the user names or configures.
 
-    Raises ValueError for a name that is unknown, for a network without weights and for weights of another; TypeError
-    for anything else.
+    Args:
+        method: a name in `METHODS`, or a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`.
+        weights: weights of a trained network, or None.
+
+    Raises:
+        ValueError: the name is unknown, a network has no weights, or the weights are of another method.
+        TypeError: `method` is neither a name nor a configuration.
     """
     if isinstance(method, str):
         check_name("method", method, METHODS)
@@ -77,11 +87,11 @@ class _NoSettings:
 
 
 def brought(function: Function, scale: float) -> Chosen:
-    """A function of one's own, which sees k-space in its own units.
+    """Make a method of a user's function, which gets k-space in its own units.
 
     Args:
         function: (kspace, mask) or (kspace, mask, maps) -> magnitude image.
-        scale: its units in one of the slice's.
+        scale: units of the function per unit of the slice.
     """
     takes_maps = _takes_maps(function)
 
@@ -96,9 +106,17 @@ def brought(function: Function, scale: float) -> Chosen:
 
 
 def check_function(function: Function, measurement: Measurement) -> tuple[int, int]:
-    """The shape of the image that a function gives, which is traced and computes nothing.
+    """Trace a user's function and its gradient, which computes nothing.
 
-    Raises TypeError, in one line, for a function that JAX cannot trace or that gives no magnitude image.
+    Args:
+        function: (kspace, mask) or (kspace, mask, maps) -> magnitude image.
+        measurement: the measurement.
+
+    Returns:
+        The shape of its image.
+
+    Raises:
+        TypeError: JAX cannot trace the function, or it returns no magnitude image; the message is one line.
     """
     maps = (measurement.maps,) if _takes_maps(function) else ()
 
@@ -133,7 +151,7 @@ def image_problem(found: Any) -> str | None:
 
 
 def _takes_maps(function: Function) -> bool:
-    """Whether a function has room for a third argument."""
+    """True if a function accepts a third argument."""
     try:
         inspect.signature(function).bind(None, None, None)
     except TypeError:

@@ -23,20 +23,20 @@ def reconstruct(
 
     Args:
         method: a name in `jaxcs.METHODS`, or a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`.
-        kspace: (coil, ny, nx) complex, centred orthonormal k-space in any units: as it was measured, 0 where the mask
-            is False; or fully sampled, of which the method is then given what the mask measures.
+        kspace: (coil, ny, nx) complex, centred orthonormal k-space in any units: either measured, 0 where the mask is
+            False; or fully sampled, and the method then gets the samples of the mask.
         mask: (nx,) for whole columns or (ny, nx) for single samples, True where measured, zero frequency at n // 2.
         maps: (coil, ny, nx) complex coil maps, sum over coils of |maps|^2 = 1 within the object; None estimates them by
             ESPIRiT, see `jaxcs.estimate_maps`.
-        weights: of a trained network, from `jaxcs.load_weights`; for any other method None.
-        seed: of what an un-trained network draws.
+        weights: weights of a trained network, from `jaxcs.load_weights`; None for other methods.
+        seed: seed of an un-trained network.
 
     Returns:
         The magnitude image (ny, nx), float32, in the units of `kspace`.
 
     Raises:
-        ValueError: in one line, for shapes, masks, maps or names that do not fit.
-        TypeError: in one line, for numbers of the wrong kind.
+        ValueError: shapes, masks, maps or names do not fit; the message is one line.
+        TypeError: numbers are of the wrong kind; the message is one line.
 
     Under `jax.jit` and `jax.vmap` shapes and types are checked, values are not, and maps must be given unless the mask
     is a constant.

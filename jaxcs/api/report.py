@@ -9,9 +9,12 @@ import numpy as np
 
 
 class Scores(NamedTuple):
-    """A metric: of the clean image, and by epsilon under noise of equal size and under attack.
+    """Scores by one metric.
 
-    clean: a number.  noise, attacked: (epsilon,).
+    Attributes:
+        clean: score of the clean image.
+        noise: (epsilon,) scores under noise of equal size.
+        attacked: (epsilon,) scores under attack.
     """
 
     clean: float
@@ -20,22 +23,27 @@ class Scores(NamedTuple):
 
 
 class AttackReport(NamedTuple):
-    """An attack on one slice.  Axes: epsilon in the order of `eps`; images (ty, tx) in the units of the k-space.
+    """The results of an attack on one slice.  Images are in the units of the k-space.
 
-    method, attack, threat: names of what was attacked, by what, within which set.
-    eps: sizes that were allowed, ascending.
-    clean: (ty, tx) the image of the unperturbed data.
-    attacked: (epsilon, ty, tx) the image under the perturbation.
-    noisy: (epsilon, ty, tx) the image under random noise of the same size, the control.
-    truth: (ty, tx) what the image should be, None if that is not known; scores then are against `clean`.
-    perturbation, noise: (epsilon, coil, ny, nx) complex64, to be added to the k-space, for the threats "measured",
-        "kspace" and "per_coil"; for others (epsilon, ...) as `jaxcs.threats` has it: (ny, nx) of an image in the units
-        of the k-space, of "whitened" data in those units, of a change its parameters in their own.
-    norm: (epsilon,) sizes that were used, measured in the units of epsilon.
-    norm_kspace: (epsilon,) norm of the change of the measured k-space, relative to its norm.
-    loss: (epsilon,) what the attack drove up.  trace: (epsilon, evaluation) at each point that it looked at.
-    scores: by metric (a name in `jaxcs.METRICS`).
-    flags: for each epsilon the names of what speaks against the result, see `jaxcs.evidence.FLAGS`.
+    Attributes:
+        method: name of the attacked method.
+        attack: name of the attack.
+        threat: name of the threat.
+        eps: allowed sizes, ascending; all other epsilon axes have this order.
+        clean: (ty, tx) image of the unperturbed data.
+        attacked: (epsilon, ty, tx) image under the perturbation.
+        noisy: (epsilon, ty, tx) image under random noise of the same size, the control.
+        truth: (ty, tx) true image, None if it is not known; scores then compare with `clean`.
+        perturbation: (epsilon, coil, ny, nx) complex64 to be added to the k-space, for the threats "measured",
+            "kspace" and "per_coil".  For other threats (epsilon, ...) as `jaxcs.threats` defines it: an image (ny, nx)
+            in the units of the k-space, "whitened" data in these units, or the parameters of a change in their units.
+        noise: the control, of the same form.
+        norm: (epsilon,) sizes of the perturbations, measured in the units of epsilon.
+        norm_kspace: (epsilon,) norm of the change of the measured k-space, relative to its norm [-].
+        loss: (epsilon,) loss that the attack reached.
+        trace: (epsilon, evaluation) loss at each evaluation.
+        scores: scores by metric (a name in `jaxcs.METRICS`).
+        flags: names of the objections to the result, for each epsilon; `jaxcs.evidence.FLAGS` explains them.
     """
 
     method: str
@@ -56,7 +64,7 @@ class AttackReport(NamedTuple):
     flags: tuple[tuple[str, ...], ...]
 
     def __str__(self) -> str:
-        """A table of PSNR and SSIM by epsilon."""
+        """Format a table of PSNR and SSIM by epsilon."""
         against = "the truth" if self.truth is not None else "the clean image"
         lines = [f"{self.method} under {self.attack}, threat {self.threat}; PSNR [dB] and SSIM against {against}"]
         lines.append(f"{'epsilon':>8} {'clean':>15} {'noise':>15} {'attacked':>15}  flags")

@@ -1,6 +1,6 @@
-"""A finished run of `python -m bench.attack`, from its folder.
+"""A finished run of `python -m bench.attack`, read from its folder.
 
-The files run.json and images.jsonl are for everybody to read; this reads what they say of results, and no more.
+The files run.json and images.jsonl are for everybody to read; this module reads only the results in them.
 """
 
 from __future__ import annotations
@@ -13,21 +13,28 @@ from typing import Any, NamedTuple
 
 from jaxcs.names import printable
 
-# Far above any run's; a larger file is none of them, and would only fill the memory.
+# Largest size of a file [bytes], far above that of any run; a larger file would only fill the memory.
 _MOST_BYTES = 1_000_000_000
 _STATES = ("clean", "noise", "attacked")
 
 
 class Row(NamedTuple):
-    """One metric of one image, method and epsilon.
+    """One metric of one image, pair of methods and epsilon.
 
-    case, volume: the slice's name, and its volume's.
-    source, victim: the method that the perturbation was made for, and the one that is scored.
-    attack, eps, metric: by what, how large, and which score (a name in `jaxcs.METRICS`).
-    zero_filled: the score of the zero-filled image, None in runs of older versions.
-    clean, noise, attacked: the score on clean data, under noise of equal norm, and under the perturbation.
-    norm: the size that was used, in the units of epsilon; None in runs of older versions.
-    flags: what speaks against the result, see `jaxcs.evidence.FLAGS`.
+    Attributes:
+        case: name of the slice.
+        volume: name of its volume.
+        source: the method that the perturbation was made for.
+        victim: the method that is scored.
+        attack: name of the attack.
+        eps: allowed size of the perturbation.
+        metric: a name in `jaxcs.METRICS`.
+        zero_filled: score of the zero-filled image, None in runs of older versions.
+        clean: score on clean data.
+        noise: score under noise of equal norm.
+        attacked: score under the perturbation.
+        norm: size of the perturbation in the units of epsilon, None in runs of older versions.
+        flags: names of the objections to the result; `jaxcs.evidence.FLAGS` explains them.
     """
 
     case: str
@@ -48,8 +55,13 @@ class Row(NamedTuple):
 class Run(NamedTuple):
     """A finished run.
 
-    folder: where it is.  config: what decided its numbers.  threat_model: what the attacker may do and knows, in words.
-    record: all of run.json.  rows: all results.  failed: by image, why it failed.
+    Attributes:
+        folder: the run folder.
+        config: settings that decided its numbers.
+        threat_model: the attacker's means and knowledge, in words.
+        record: the whole content of run.json.
+        rows: all results.
+        failed: by image, the reason why it failed.
     """
 
     folder: Path
@@ -61,7 +73,11 @@ class Run(NamedTuple):
 
     @property
     def frame(self) -> Any:
-        """The rows as a pandas DataFrame, a column for each field.  Raises ImportError without pandas."""
+        """The rows as a pandas DataFrame, with a column for each field.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
         try:
             import pandas
         except ImportError as error:
@@ -76,13 +92,13 @@ def load_run(folder: str | Path) -> Run:
         run.frame.groupby(["victim", "eps", "metric"])["attacked"].mean()
 
     Args:
-        folder: what `python -m bench.attack` wrote, with run.json and images.jsonl in it.
+        folder: the folder that `python -m bench.attack` wrote, with run.json and images.jsonl in it.
 
     Returns:
-        Its configuration and its results, a row for each image, pair of methods, epsilon and metric.
+        The configuration of the run, and its results: a row for each image, pair of methods, epsilon and metric.
 
     Raises:
-        ValueError: in one line, for a run that has not finished or files that are missing or damaged.
+        ValueError: the run has not finished, or files are missing or damaged; the message is one line.
     """
     path = Path(folder)
     record = _parsed(path / "run.json", _text(path / "run.json"))

@@ -1,4 +1,4 @@
-"""The attack that the user names, with a configuration that suits what it attacks."""
+"""The attack that the user names, with a configuration that suits the method, the threat and the loss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,19 @@ from jaxcs.threats import CHANGES
 
 
 def search_of(method: Any, victim: Chosen, threat: str, loss: str, steps: int | None, restarts: int | None) -> Search:
-    """The attack of a name or of a configuration, with the steps and restarts that are given.
+    """Return the attack that the user names or configures.
 
-    Raises ValueError for what does not suit the method, the threat or the loss; TypeError for what is no attack.
+    Args:
+        method: a name in `ATTACKS`, "default", or the configuration of an attack.
+        victim: the attacked method.
+        threat: name of the threat.
+        loss: name of the loss.
+        steps: number of steps, None for the configuration's.
+        restarts: number of starts, None for the configuration's.
+
+    Raises:
+        ValueError: the attack does not suit the method, the threat, the loss or these numbers.
+        TypeError: `method` is neither a name nor the configuration of an attack.
     """
     kind = threat if threat in CHANGES else "noise"
     if isinstance(method, str):

@@ -1,4 +1,4 @@
-"""A slice as the user has it: raw k-space in any units, a mask, perhaps coil maps."""
+"""A slice as the user gives it: raw k-space in any units, a mask, perhaps coil maps."""
 
 from __future__ import annotations
 
@@ -18,14 +18,21 @@ _COMPLEX = np.dtype(np.complex64)
 
 
 def is_known(*arrays: Any) -> bool:
-    """Whether the values of these arrays can be looked at, as they cannot while JAX traces."""
+    """Return whether the values of all arrays are known; JAX traces arrays without values."""
     return not any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
 def check_slice(kspace: Any, mask: Any, maps: Any) -> None:
-    """Raise ValueError or TypeError, in one line, if a slice cannot be reconstructed.
+    """Check that a slice can be reconstructed: shapes and types always, values only if they are known.
 
-    Shapes and types are always looked at, values if they are known.
+    Args:
+        kspace: (coil, ny, nx) complex.
+        mask: (nx,) or (ny, nx), True where measured.
+        maps: (coil, ny, nx) complex, or None.
+
+    Raises:
+        ValueError: shapes or values do not fit; the message is one line.
+        TypeError: numbers are of the wrong kind; the message is one line.
     """
     check_measurement(kspace, mask, maps, needs_maps=maps is not None)
     if is_known(kspace, mask):
@@ -33,14 +40,17 @@ def check_slice(kspace: Any, mask: Any, maps: Any) -> None:
 
 
 def sampling(kspace: np.ndarray, mask: np.ndarray) -> Literal["measured", "whole"]:
-    """Whether k-space holds the samples of the mask alone, or is fully sampled.
+    """Tell whether k-space has only the samples of the mask, or is fully sampled.
 
     Args:
         kspace: (coil, ny, nx) complex.
         mask: (nx,) or (ny, nx) bool.
 
+    Returns:
+        "measured" or "whole".
+
     Raises:
-        ValueError: if k-space is not finite, is zero wherever the mask measures, or was under-sampled by another mask.
+        ValueError: k-space is not finite, is zero wherever the mask measures, or was under-sampled by another mask.
     """
     if not np.isfinite(kspace).all():
         raise ValueError("kspace holds NaN or infinity; leave this slice out or correct it")
@@ -55,7 +65,7 @@ def sampling(kspace: np.ndarray, mask: np.ndarray) -> Literal["measured", "whole
     outside = there & ~mask
     if not outside.any():
         return "measured"
-    # Columns that were never acquired lie at the sides, those that a mask left out between others.
+    # Columns that were never acquired are at the sides; columns that a mask left out are between others.
     before = np.logical_or.accumulate(there, axis=-1)
     after = np.logical_or.accumulate(there[..., ::-1], axis=-1)[..., ::-1]
     if np.any(before & after & ~there):
@@ -67,24 +77,24 @@ def sampling(kspace: np.ndarray, mask: np.ndarray) -> Literal["measured", "whole
 
 
 def acquired(kspace: np.ndarray) -> tuple[int, int]:
-    """The columns [left, right) that hold anything."""
+    """Return the first column with a non-zero sample, and the column after the last."""
     columns = np.flatnonzero(np.any(kspace != 0, axis=(0, 1)))
     return int(columns[0]), int(columns[-1]) + 1
 
 
 def estimate_maps(kspace: Kspace, mask: Mask) -> Maps:
-    """Coil maps by ESPIRiT from the fully sampled centre of a slice.
+    """Estimate coil maps by ESPIRiT from the fully sampled centre of a slice.
 
     Args:
-        kspace: (coil, ny, nx) complex, in any units, measured or whole.
-        mask: (nx,) or (ny, nx), True where measured; its values must be known, so not traced by JAX.
+        kspace: (coil, ny, nx) complex, in any units, measured or fully sampled.
+        mask: (nx,) or (ny, nx), True where measured; JAX must not trace it, because its values must be known.
 
     Returns:
         (coil, ny, nx) complex64, sum over coils of |maps|^2 = 1 where there is signal, and 0 elsewhere.
 
     Raises:
-        ValueError: for a mask whose fully sampled centre is too small, or a slice that does not fit together.
-        TypeError: for a mask that JAX traces.
+        ValueError: the fully sampled centre of the mask is too small, or the slice does not fit together.
+        TypeError: JAX traces the mask.
     """
     if not is_known(mask):
         raise TypeError("mask is traced by JAX, and coil maps are estimated from its values; give maps")

@@ -64,7 +64,7 @@ class AttackResult(NamedTuple):
 
 
 class Attack(Protocol):
-    """A search of a threat set for the perturbation of largest loss, without knowledge of what is behind either."""
+    """A search of a threat set for the perturbation of largest loss; it knows neither operator nor metric."""
 
     def __call__(self, key: Key, loss: Loss, threat: Threat, start: Delta | None = None) -> AttackResult:
         """Maximise `loss` over `threat`.
@@ -80,7 +80,7 @@ class Attack(Protocol):
 
 
 class PathAttack(Protocol):
-    """The same for attacks that move along a path."""
+    """An attack that moves along a path."""
 
     def __call__(self, key: Key, loss: Loss | Path, threat: Threat, start: Delta | None = None) -> AttackResult:
         """Maximise the loss over `threat`; see `Attack`."""
@@ -88,7 +88,7 @@ class PathAttack(Protocol):
 
 
 class ResidualAttack(Protocol):
-    """The same for attacks that need more than a number: the loss is the squared norm of `residual`."""
+    """An attack that needs more than a number: the loss is the squared norm of `residual`."""
 
     def __call__(self, key: Key, residual: Residual, threat: Threat, start: Delta | None = None) -> AttackResult:
         """Maximise ||residual(e)||^2 over `threat`; see `Attack`."""

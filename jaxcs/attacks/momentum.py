@@ -92,7 +92,7 @@ PRESETS = {
     "automap_fig2_printed": _PRINTED["automap_fig2"],
     "automap_fig7_printed": _PRINTED["automap_fig7"],
     "med50_printed": _PRINTED["med50"],
-    # For any other network: the published constants do not fit all.
+    # This preset is for any other network: the published constants do not fit all.
     "auto": Config(penalty=0.05, step=None, start=1e-4, n_steps=100),
 }
 _POWER_ITERATIONS, _NEAR, _AUTOMATIC = 10, 0.01, 0.05

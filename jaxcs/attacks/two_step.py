@@ -7,8 +7,7 @@ variable x and the perturbation e,
 
 in a second step, the method reconstructs from y + e anew.  The objective is minimised over e too, so that e helps x to
 fit.  For the beta of the paper's code, this is unbounded below for l1, and x diverges.  The default replaces the
-squared
-distance d^2 by d^2 / (1 + d^2 / s^2), which saturates at the squared norm s^2 of the truth.
+squared distance d^2 by d^2 / (1 + d^2 / s^2), which saturates at the squared norm s^2 of the truth.
 """
 
 from __future__ import annotations

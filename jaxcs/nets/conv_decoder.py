@@ -75,7 +75,7 @@ def decoder(module: nn.Module, in_size: Size) -> UntrainedNet:
 
 
 class ConvDecoder(nn.Module):
-    """For each size: up-sampling, convolution, ReLU, normalisation.  Then the same without up-sampling, and a 1 x 1.
+    """The layers: up-sampling, convolution, ReLU, normalisation for each size; the same without up-sampling; a 1 x 1.
 
     Attributes:
         sizes: (ny, nx) after each up-sampling [pixels].

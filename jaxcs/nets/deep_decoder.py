@@ -32,7 +32,7 @@ def deep_decoder(
 
 
 class DeepDecoder(nn.Module):
-    """For each size: 1 x 1, bilinear up-sampling, ReLU, normalisation.  Then the same without up-sampling, and a 1 x 1.
+    """The layers: 1 x 1, bilinear up-sampling, ReLU, normalisation for each size; without up-sampling; a last 1 x 1.
 
     Attributes:
         sizes: (ny, nx) after each up-sampling [pixels].

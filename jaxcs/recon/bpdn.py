@@ -79,7 +79,7 @@ class Reach(NamedTuple):
 
     @property
     def reachable(self) -> Array:
-        """Whether the wanted distance is used."""
+        """True if the wanted distance is used."""
         return self.used <= self.wanted
 
 

@@ -80,7 +80,7 @@ def check_measurement(kspace: Any, mask: Any, maps: Any, *, needs_maps: bool) ->
 def checked(
     apply: Callable[[Params, Measurement, Key], Magnitude], *, needs_maps: bool, trained: bool = False
 ) -> Callable[[Params, Measurement, Key], Magnitude]:
-    """A method's `apply` that looks at what it is given before it begins; see `check_measurement`.
+    """Wrap a method's `apply` so that it checks its input first; see `check_measurement`.
 
     Args:
         apply: (parameters, measurement, key) -> image.

@@ -23,7 +23,7 @@ from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 _CENTRE, _EPSILON = 320, 1e-6
 
 
-# Whether coil maps are needed from outside.
+# The network takes no coil maps as an input.
 NEEDS_MAPS = False
 
 

@@ -15,7 +15,7 @@ from jaxcs.recon.predicted import reconstructor
 from jaxcs.recon.scale import peak
 from jaxcs.types import Image, Measurement, Params, Predict, Prediction, Reconstructor
 
-# Whether coil maps are needed from outside.
+# The network takes coil maps as an input.
 NEEDS_MAPS = True
 
 

@@ -13,7 +13,7 @@ from jaxcs.types import Measurement
 
 
 def peak(image: Inexact[Array, "ny nx"]) -> Float[Array, ""]:
-    """Compute the largest magnitude of an image, and 1 for an image of zeros: what networks divide their input by."""
+    """Compute the number by which networks divide their input: the largest magnitude, or 1 for an image of zeros."""
     size = largest(magnitude(image))
     return jnp.where(size > 0, size, 1.0)
 

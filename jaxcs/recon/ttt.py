@@ -150,7 +150,7 @@ def surrogate(network: Network, config: Any) -> Surrogate | None:
     def start(params: Params, measurement: Measurement, key: Key) -> Iterate:
         return run(config, predict, params, measurement, key).last
 
-    # With steps too few for a window, the fit goes through all of them.
+    # If there are too few steps for a window, the gradient goes through all of them.
     short = replace(config, n_steps=config.gradient_steps, window=config.gradient_steps, gradient="unroll")
     return Surrogate(start, build(network, short))
 

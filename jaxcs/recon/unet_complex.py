@@ -30,7 +30,7 @@ from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 _FAINT = 0.3
 
 
-# Whether coil maps are needed from outside.
+# The network takes coil maps as an input.
 NEEDS_MAPS = True
 
 

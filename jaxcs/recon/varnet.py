@@ -11,7 +11,7 @@ from jaxcs.recon.checks import check_at_least
 from jaxcs.recon.predicted import method, reconstructor
 from jaxcs.types import Measurement, Params, Predict, Prediction, Reconstructor
 
-# Whether coil maps are needed from outside.
+# The network takes no coil maps as an input.
 NEEDS_MAPS = False
 
 

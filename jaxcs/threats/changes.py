@@ -68,9 +68,8 @@ def rotate(image: Array, degrees: Array) -> Array:
     """Rotate images about their centre n // 2, counter-clockwise as displayed, by up to 45 degrees.
 
     The rotation is three shears, each a Fourier shift of lines (Larkin, Oldfield & Klemm, Opt. Commun. 139:99, 1997).
-    It
-    does not blur, keeps the energy, and -degrees restores the image exactly.  Parts that leave the field of view come
-    back on the other side.
+    It does not blur, keeps the energy, and -degrees restores the image exactly.  Parts that leave the field of view
+    come back on the other side.
 
     Args:
         image: (..., ny, nx) images.
@@ -106,13 +105,12 @@ def smooth_modes(shape: tuple[int, int]) -> Float[Array, "modes modes ny nx"]:
 
 
 def warp(kspace: Kspace, field: Float[Array, "2 ny nx"]) -> Kspace:
-    """Show at each pixel what was at the pixel minus `field` (rows, columns) [pixels].
+    """Move the image: each pixel gets the value at its place minus `field` (rows, columns) [pixels].
 
     The interpolation uses cubic splines on a grid twice as fine, of whose bandwidth the coil images fill half.  There,
     splines are within 1 % of exact, whereas linear interpolation of the pixels would blur.  Splines have two continuous
     derivatives, so that gradients are right at whole pixels too.  Their coefficients are a division in k-space (Unser,
-    IEEE
-    Signal Process. Mag. 16(6):22, 1999).  Parts that leave the field of view come back on the other side.
+    IEEE Signal Process. Mag. 16(6):22, 1999).  Parts that leave the field of view come back on the other side.
     """
     ny, nx = kspace.shape[-2:]
     # The Fourier transform of the cubic B-spline at the pixels, 1/6, 2/3 and 1/6.

@@ -49,7 +49,7 @@ def _are_scores(value: Any) -> bool:
 
 
 def _is_plain(value: Any, deepest: int) -> bool:
-    """Whether the value is a number, text, None or a container of these, so that it can be written as JSON again."""
+    """True if the value is a number, text, None or a container of these, so that it can be written as JSON again."""
     if isinstance(value, dict | list):
         inside = value.values() if isinstance(value, dict) else value
         return deepest > 0 and all(_is_plain(one, deepest - 1) for one in inside)

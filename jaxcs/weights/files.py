@@ -24,19 +24,23 @@ from jaxcs.weights.torch_file import read_torch_file
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _LARGEST = 4_000_000_000
-# Of a configuration: its networks are built to compare their shapes, and each pool doubles the channels.
+# Limits of a configuration: its network is built to compare shapes, and each pool doubles the channels.
 _MOST, _MOST_POOLS, _MOST_LAYERS = 4096, 10, 64
 
 
 class WeightsFileError(ValueError):
-    """One printable line: which file, what is wrong with it, what to do."""
+    """One printable line: the file, the problem and the remedy."""
 
 
 class Weights(NamedTuple):
     """A trained network.
 
-    method, config: its name in `jaxcs.recon.METHODS` and its configuration.  params: for its `apply`.
-    card: what is known of the training; empty for imported checkpoints.  sha256: of the file.
+    Attributes:
+        method: its name in `jaxcs.recon.METHODS`.
+        config: its configuration.
+        params: its parameters.
+        card: facts about its training; empty for imported checkpoints.
+        sha256: hash of the file.
     """
 
     method: str
@@ -47,7 +51,7 @@ class Weights(NamedTuple):
 
 
 def shipped() -> dict[str, Path]:
-    """The weights that come with the project, by name."""
+    """Return the paths of the weights that come with the project, by name."""
     return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
 
 
@@ -138,7 +142,7 @@ def _checked(method: str, settings: dict[str, Any], params: Params, card: dict[s
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
-    """Raise WeightsError where a card describes a network that is too large to be looked at."""
+    """Raise WeightsError if a card describes a network that is too large to build."""
     for name, value in settings.items():
         most = _MOST_POOLS if name.endswith("pools") else _MOST
         if isinstance(value, list) and len(value) > _MOST_LAYERS:

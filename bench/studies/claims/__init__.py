@@ -1,1 +1,1 @@
-"""The parts of bench.claims."""
+"""Parts of bench.claims."""

@@ -27,7 +27,10 @@ _COMMANDS = "bench.attack, bench.shift, bench.ttt or bench.features, or the .jso
 class Evidence(NamedTuple):
     """Records that belong together.
 
-    paths: of them.  commands: that made them.  judged: the claims that they bear on.
+    Attributes:
+        paths: the folders or files of the records.
+        commands: the commands that made them.
+        judged: the published claims that they bear on, judged.
     """
 
     paths: Sequence[Path]
@@ -36,9 +39,14 @@ class Evidence(NamedTuple):
 
 
 def evidence(paths: Sequence[Path]) -> list[Evidence]:
-    """Read what the records say; runs of bench.features that differ in the image alone are taken together.
+    """Read the evidence of records; runs of bench.features that differ only in the image are taken together.
 
-    Raises UsageError for a record that is named twice, InputFileError for one that cannot be used.
+    Args:
+        paths: folders and files of the records.
+
+    Raises:
+        UsageError: a record is named twice.
+        InputFileError: a record cannot be used.
     """
     for path in paths:
         if sum(_same(path, other) for other in paths) > 1:

@@ -1,4 +1,4 @@
-"""Runs of bench.features: those of one image each, and else alike, say together what none of them says alone."""
+"""Runs of bench.features as evidence: runs that differ only in the image are judged together."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ COMMAND = "bench.features"
 
 
 class FeatureRun(NamedTuple):
-    """A finished run.
+    """A finished run of bench.features.
 
-    study, how: its kind, and how features got into the scan.  rows: its results.  likeness: what two runs have in
-    common that differ in the image alone.
+    Attributes:
+        path: its folder.
+        argv: its command line.
+        study: name of the study.
+        how: how the features were inserted into the scan, see `Insertion`.
+        rows: its results.
+        likeness: a text that is the same for runs that differ only in the image.
     """
 
     path: Path
@@ -39,7 +44,11 @@ class FeatureRun(NamedTuple):
 
 
 def read(path: Path) -> FeatureRun:
-    """The run in a folder.  Raises InputFileError if it has not finished, or its records are not whole."""
+    """Read the run in a folder.
+
+    Raises:
+        InputFileError: the run has not finished, or its records are not whole.
+    """
     file = path / "run.json"
     run: dict[str, Any] = read_json(file, RUN, COMMAND)
     again = f"python -m {COMMAND} --resume {shlex.quote(str(path))}"
@@ -64,7 +73,11 @@ def read(path: Path) -> FeatureRun:
 
 
 def together(runs: Sequence[FeatureRun]) -> list[list[FeatureRun]]:
-    """The runs in groups of those that differ in the image alone.  Raises UsageError if two are of the same one."""
+    """Group the runs that differ only in the image.
+
+    Raises:
+        UsageError: two runs of a group are of the same image.
+    """
     groups: dict[str, list[FeatureRun]] = {}
     for run in runs:
         groups.setdefault(run.likeness, []).append(run)
@@ -80,6 +93,6 @@ def together(runs: Sequence[FeatureRun]) -> list[list[FeatureRun]]:
 
 
 def judged(runs: Sequence[FeatureRun]) -> list[Judged]:
-    """The claims that the rows of all these runs bear on."""
+    """Judge the claims that the rows of all these runs bear on."""
     with understanding(runs[0].path / "images.jsonl", COMMAND):
         return claims.judged(runs[0].study, [row for run in runs for row in run.rows], runs[0].how)

@@ -1,4 +1,4 @@
-"""Forms of the records of studies: the names and values in them that the table of claims needs."""
+"""Forms of the records of studies: the names and values that the table of claims needs."""
 
 from __future__ import annotations
 

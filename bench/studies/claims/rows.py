@@ -1,4 +1,4 @@
-"""The rows of the table of claims: one for each claim, with the numbers of all records that bear on it."""
+"""The table of claims: a row for each claim, with the numbers of all records that bear on it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bench.findings.judged import Judged
+from bench.findings.markdown import table
 from bench.findings.published import CLAIMS
 from bench.plan.intervals import as_json
 from bench.studies.claims.evidence import Evidence
-from jaxcs.names import printable
 
 _HEADER = ("published", "here", "agrees", "command")
 
 
 class Row(NamedTuple):
-    """A claim, judged by all its records together; evidence: these."""
+    """A row of the table.
+
+    Attributes:
+        judged: the claim, judged by all its records together.
+        evidence: these records.
+    """
 
     judged: Judged
     evidence: Sequence[Evidence]
 
 
 def rows_of(found: Sequence[Evidence]) -> list[Row]:
-    """A row for each claim that the records bear on, in the order of the table."""
+    """Make a row for each claim that the records bear on, in the order of the table."""
     rows = []
     for claim in CLAIMS:
         pairs = [(one, judged) for one in found for judged in one.judged if judged.claim is claim]
@@ -40,14 +45,12 @@ def rows_of(found: Sequence[Evidence]) -> list[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table as Markdown."""
-    lines = [_HEADER, ("---",) * len(_HEADER)]
-    lines += [(_published(row), _here(row), _agrees(row), _commands(row)) for row in rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+    """Format the table as Markdown."""
+    return table(_HEADER, [(_published(row), _here(row), _agrees(row), _commands(row)) for row in rows])
 
 
 def objects(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as JSON can hold them."""
+    """Return the rows as values that JSON can hold."""
     return [
         {
             "claim": row.judged.claim.name,
@@ -100,7 +103,3 @@ def _commands(row: Row) -> str:
 
 def _code(command: str) -> str:
     return f"`` {command} ``" if "`" in command else f"`{command}`"
-
-
-def _cell(text: str) -> str:
-    return printable(text).replace("|", "\\|")

@@ -1,1 +1,1 @@
-"""The parts of bench.features."""
+"""Parts of bench.features."""

@@ -73,7 +73,7 @@ def _locations(rows: Rows, names: list[str], how: str) -> list[str]:
 
 
 def _moved(rows: Rows, names: list[str]) -> list[str]:
-    """Whether the optimiser decides where features are lost, compared with another start of the same optimiser."""
+    """Say whether the optimiser decides where features are lost, compared with another start of the same optimiser."""
     first, *others = names
     mse = {name: scored(rows, "feature", name, "mse")[:, 0].tolist() for name in names}
     count, claimed = min(map(len, mse.values())), moved(rows, names)

@@ -53,7 +53,8 @@ class Functions(NamedTuple):
         stage: data -> slice.
         background: data -> the images into which the feature is inserted.
         clean: slice, key -> reconstruction and its scores.
-        noisy: slice, background, level, noise key, key -> reconstruction and fully sampled image of noisier data.
+        noisy: slice, background, thermal epsilon, noise key, key -> reconstruction and fully sampled image of noisier
+            data.
         difference: slice, background, image without, centre, size, key -> change of reconstruction and of truth by the
             feature (with minus without), and its profile; all (ty, tx).
         place: slice, background, Without, centres (place, 2), sizes, key -> scores by name, (place,) each.
@@ -93,12 +94,12 @@ def build(subject: Subject, method_config: Any, insertion: Insertion) -> Functio
         image = reconstruct(staged, data.kspace, key)
         return image, {name: metric(image, data.target, data.data_range) for name, metric in METRICS.items()}
 
-    def noisy(staged: Staged, back: Background, level: Array, noise_key: Key, key: Key) -> tuple[Array, Array]:
+    def noisy(staged: Staged, back: Background, thermal: Array, noise_key: Key, key: Key) -> tuple[Array, Array]:
         data = staged.data
         white = jax.random.normal(noise_key, data.kspace.shape, jnp.complex64)
         noise = jnp.einsum("ij,jyx->iyx", data.noise, white)
         measured = lambda kspace: l2_norm(jnp.where(data.mask, kspace, 0))  # noqa: E731
-        kspace = data.kspace + noise * (level * measured(data.kspace) / measured(noise))
+        kspace = data.kspace + noise * (thermal * measured(data.kspace) / measured(noise))
         return reconstruct(staged, kspace, key), insert.truth_with(back, data.target, kspace)
 
     def with_added(staged: Staged, back: Background, added: Array, key: Key) -> tuple[Array, Array]:

@@ -84,13 +84,13 @@ def prepare_slice(
     back = functions.background(data)
     staged = functions.stage(data)
     image, scores = functions.clean(staged, key)
-    level = prepared.thermal or 0.0
+    thermal = prepared.thermal or 0.0
 
     def draw(index: int) -> tuple[np.ndarray, np.ndarray]:
-        found = functions.noisy(staged, back, level, jax.random.fold_in(noise_key, index), key)
+        found = functions.noisy(staged, back, thermal, jax.random.fold_in(noise_key, index), key)
         return np.asarray(found[0]), np.asarray(found[1])
 
-    draws = config.draws if level > 0 else 0
+    draws = config.draws if thermal > 0 else 0
     found = list(side_by_side(draw, iter(range(draws))))
     empty = np.zeros((0, *data.target.shape), np.float32)
     noisy, noisy_truth = (np.stack([one[i] for one in found]) if found else empty for i in (0, 1))

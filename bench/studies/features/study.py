@@ -30,13 +30,18 @@ from data_prep.cases import Case, InputError
 COMMAND = "bench.features"
 # Figure 16 of the ICML 2021 paper: optimisers of ConvDecoder's fit.  Among the descent's rates 0.3, 3, 30 and 300, this
 # rate is the best after 600 steps on a training knee (SSIM 0.600, 0.669, 0.635, 0.537).  For the smooth Adam, 0.005,
-# 0.01
-# and 0.02 are alike (0.660, 0.665, 0.669).
+# 0.01 and 0.02 are alike (0.660, 0.665, 0.669).
 LEARNING_RATES = {"adam": 0.01, "smooth_adam": 0.01, "rising_descent": 3.0}
 
 
 class Before(NamedTuple):
-    """A study that was begun: its folder, its run.json and what it was asked."""
+    """A study that was begun.
+
+    Attributes:
+        path: its folder.
+        record: content of its run.json.
+        config: its configuration.
+    """
 
     path: Path
     record: dict[str, Any]
@@ -51,17 +56,20 @@ def run(
     resume: Before | None = None,
     argv: Sequence[str] = (),
 ) -> Done:
-    """Carry out a study, as bench.features does; what it says on the way goes to standard error.
+    """Carry out a study, as bench.features does; messages go to stderr.
 
     Args:
-        config: all that decides the numbers.
-        output: the study makes a folder in here.
+        config: settings of the study.
+        output: parent of the study's folder.
         device: "auto", or the kind of device that must be there.
-        resume: the study of this configuration that goes on, in its folder.
-        argv: the command line, if there is one.
+        resume: a study of this configuration to resume in its folder, or None for a new study.
+        argv: the command line, for the record.
+
+    Returns:
+        The finished study.
 
     Raises:
-        UsageError, InputFileError, OutputError, OutOfMemoryError: each with one line for the user.
+        RunError: the study cannot be carried out, in one line for the user.
     """
     begun = time.monotonic()
     sources.check_device(device)
@@ -97,7 +105,11 @@ def run(
 
 
 def stored(path: Path) -> Before:
-    """The study in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
+    """Read the study in a folder.
+
+    Raises:
+        InputFileError: the folder has no study, or its record is damaged.
+    """
     record, config = begun_before(path / "run.json", RUN, FeatureConfig.from_dict, COMMAND)
     return Before(path, record, config)
 

@@ -54,7 +54,7 @@ class Unit(NamedTuple):
 
 
 def count(config: FeatureConfig, slices: list[Slice], subjects: list[Subject]) -> int:
-    """Return the number of reconstructions of the whole study, without those of a search."""
+    """Return the number of reconstructions of the whole study, except those of a search."""
     features = sum(len(places(config, one.prepared)) for one in slices if config.study != "boxes")
     return len(subjects) * (features + len(slices) * (1 + config.draws * (config.study != "boxes")))
 

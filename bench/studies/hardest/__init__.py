@@ -1,1 +1,1 @@
-"""The parts of bench.hardest."""
+"""Parts of bench.hardest."""

@@ -1,4 +1,4 @@
-"""Whether images that are hard for one method are hard for others (ICML 2021, Figure 6), image by image."""
+"""Comparison of methods on the hard images of one method, image by image (ICML 2021, Figure 6)."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ def hard_for_others(
 
     Returns:
         For each method, on the cases that it shares with `cases`: the mean clean scores `chosen` and `rest`; their
-        `difference` and its `interval` (`intervals.Interval`), None if not known; `correlation`, the rank correlation
-            of
-        its scores with those of `cases`, or None; the numbers of `images` and `volumes`.
+            `difference` and its `interval` (`intervals.Interval`), None if not known; `correlation`, the rank
+            correlation of its scores with those of `cases`, or None; the numbers of `images` and `volumes`.
 
     Raises:
         InputFileError: a run was sampled differently, or shares too few cases.

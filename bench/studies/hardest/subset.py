@@ -115,7 +115,9 @@ def _readers(record: Record) -> dict[str, _Reader]:
     if family not in PHANTOMS:
         raise InputFileError(f"{record.folder}: no phantom is called {shown(family)}; name runs of bench.attack")
     if "thickness" in dict(shift):
-        raise InputFileError(f"{record.folder}: is of thicker slices, which are no files; name runs without that")
+        raise InputFileError(
+            f"{record.folder}: has --shift thickness, but files have no such slices; name runs without it"
+        )
     if data is None:
         # Every case is a separate volume, so that only the cases of the run matter.
         numbers = phantom_numbers(family)

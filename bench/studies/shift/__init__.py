@@ -1,1 +1,1 @@
-"""The parts of bench.shift."""
+"""Parts of bench.shift."""

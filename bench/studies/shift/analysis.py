@@ -52,9 +52,8 @@ def analyse(points: list[Point]) -> dict[str, Any]:
 
     On each side, only cases count that all points share.  Each point has its means and its drop (inside minus outside),
     each with its `intervals.Interval` by volume; if both sides have the same images, the drop is image by image.
-    `ranks` is
-    Spearman's correlation of the means inside and outside, with its interval over the points.  The entries `line` and
-    `spread` come from the functions of that name, and `hard` from `_agreement`.
+    `ranks` is Spearman's correlation of the means inside and outside, with its interval over the points.  The entries
+    `line` and `spread` come from the functions of that name, and `hard` from `_agreement`.
     """
     inside, outside = _shared([one.inside for one in points]), _shared([one.outside for one in points])
     rows: list[dict[str, Any]] = []
@@ -94,8 +93,7 @@ def line(x: list[float], y: list[float]) -> dict[str, float] | None:
 
     Returns:
         Slope, intercept, half of the 95 % interval of each, and R^2; None if there are fewer than three points or if
-            all x
-        are equal.
+            all x are equal.
     """
     if len(x) < 3 or np.ptp(x) < 1e-9:
         return None
@@ -176,7 +174,7 @@ def _difference(one: Scores, other: Scores, cases: list[str]) -> Scores:
 
 
 def _agreement(scores: list[Scores], cases: list[str]) -> dict[str, Any] | None:
-    """Whether images that are hard for one method are hard for the others.
+    """Measure whether images that are hard for one method are hard for the others.
 
     `mean` and `least` are over all pairs of points, of Spearman's correlation of their scores of the images.  `volumes`
     is the number of independent draws.  `mean_interval` and `least_interval` are those of one pair with this

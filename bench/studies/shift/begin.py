@@ -1,4 +1,4 @@
-"""From what bench.shift is asked to its plan: data sets, models with their training or tuning, hard images."""
+"""The plan of bench.shift from its configuration: data sets, models with their training or tuning, hard images."""
 
 from __future__ import annotations
 
@@ -32,9 +32,15 @@ _TUNED = Path(__file__).parent / "tuned"
 class ShiftConfig:
     """Configuration of a study.
 
-    axes: the shifts.  base: the data set and its sampling, as bench.attack has them, without an attack.
-    methods: variants, by name; of none given the usual.  weights, other_weights: NAME and file of trained networks for
-    `base` and the first of the others.  tuned: files of bench.tune.  other_data: paths.  hard: a list of bench.hardest.
+    Attributes:
+        axes: names of the shifts.
+        base: the data set and its sampling, as in bench.attack, without an attack.
+        methods: names of variants; if empty, `DEFAULT_VARIANTS`.
+        weights: (name, file) of networks trained on data like `base`.
+        other_weights: (name, file) of networks trained on data like the first of `other_data`.
+        tuned: files of bench.tune.
+        other_data: paths of the other data sets.
+        hard: list of bench.hardest, or None.
     """
 
     axes: tuple[str, ...]
@@ -48,7 +54,16 @@ class ShiftConfig:
 
 
 def planned(asked: ShiftConfig, study: Path, argv: list[str]) -> Plan:
-    """Make the plan; if it needs hard phantom images, the method that selects them is run first."""
+    """Make the plan; if it needs hard phantom images, run the method that selects them.
+
+    Args:
+        asked: configuration of the study.
+        study: folder of the study.
+        argv: the command line, for the record.
+
+    Raises:
+        RunError: the study cannot be carried out, in one line for the user.
+    """
     axes = list(asked.axes)
     base, others = _bases(asked, argv)
     if not any(AXES[name].other for name in axes):
@@ -87,7 +102,7 @@ def _bases(asked: ShiftConfig, argv: list[str]) -> tuple[Base, list[Base]]:
 def _models(asked: ShiftConfig, base: Base, others: list[Base]) -> list[Model]:
     """The models: each method once for each data set on which it is trained or tuned."""
     tuned = [_choice(path) for path in asked.tuned]
-    # Those that come with the project are of the phantom; for other sampling or data they are not looked at.
+    # The choices that come with the project were made on the phantom, and suit neither other sampling nor other data.
     shipped = [read_tuned(path) for path in sorted(_TUNED.glob("*.json"))]
     used: set[int] = set()
     methods = list(dict.fromkeys(asked.methods or DEFAULT_VARIANTS))
@@ -121,7 +136,7 @@ def _place(model: Model) -> tuple[int, str]:
 
 
 def _shipped(home: Base, is_base: bool, networks: list[str]) -> dict[str, tuple[str, str]]:
-    """Networks that come with the project: for a phantom, those trained on it; for data, those of T2 brains."""
+    """Networks that come with the project: for a phantom, trained on it; for files, trained on T2 brains."""
     from jaxcs.recon import METHODS  # imports JAX, as the runs do
 
     data = f"phantom-{home.name}" if home.config.data is None else _SHIPPED_FOR_DATA

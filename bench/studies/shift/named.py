@@ -1,4 +1,4 @@
-"""Methods and shifts by name: what bench.shift compares, and the papers' findings about it."""
+"""Methods and shifts that bench.shift compares, by name, and the papers' findings about them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Variant(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
 
 
-# Groups are those of the paper's Fig. 2; its variants of trained networks (Tables 1 and 2) come by --weights.
+# Groups are those of the paper's Fig. 2; --weights gives its variants of trained networks (Tables 1 and 2).
 VARIANTS: dict[str, Variant] = {
-    # As in --method all of bench.attack: a third of the default's steps, 0.5 dB less accurate.
+    # A third of the default's steps, as in bench.attack --method all: 0.5 dB less accurate.
     name: Variant(name, line.family, (("n_steps", "200"),) if name in UNTRAINED else ())
     for name, line in METHODS.items()
 } | {f"l1-{basis}": Variant("l1", METHODS["l1"].family, (("basis", basis),)) for basis in ("fourier", "dct")}

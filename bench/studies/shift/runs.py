@@ -1,4 +1,4 @@
-"""The runs of a study, each an ordinary one of bench.attack."""
+"""The runs of a study; each is an ordinary run of bench.attack."""
 
 from __future__ import annotations
 
@@ -22,7 +22,19 @@ RUNS = "runs"
 
 
 def run_all(plan: Plan, study: Path, argv: list[str]) -> dict[tuple[str, str], Record]:
-    """The run of each (model, test set).  Raises what a run raises."""
+    """Carry out the run of each model on each of its test sets.
+
+    Args:
+        plan: the plan of the study.
+        study: folder of the study.
+        argv: the command line, for the records.
+
+    Returns:
+        The record of each (model, test set).
+
+    Raises:
+        RunError: a run cannot be carried out, in one line for the user.
+    """
     cells = plan.cells()
     found, begun = {}, time.monotonic()
     for number, (model, test) in enumerate(cells, 1):

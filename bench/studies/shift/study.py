@@ -37,7 +37,14 @@ _STUDY = table(
 
 
 def described(plan: Plan, runs: Mapping[tuple[str, str], Record], study: Path, argv: list[str]) -> dict[str, Any]:
-    """The content of study.json before it is analysed; runs: by (model, test set)."""
+    """Return the content of study.json before its analysis.
+
+    Args:
+        plan: the plan of the study.
+        runs: the records by (model, test set).
+        study: folder of the study.
+        argv: the command line.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "argv": argv,

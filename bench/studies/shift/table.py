@@ -1,4 +1,4 @@
-"""The table of a study, for people."""
+"""The table of a study in plain text."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The parts of bench.ttt."""
+"""Parts of bench.ttt."""

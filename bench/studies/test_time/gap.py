@@ -1,11 +1,12 @@
-"""How much of a distribution shift's gap test-time training closes, from the records of runs alone, without JAX.
+"""The share of a distribution shift's gap that test-time training closes, from the records of runs alone, without JAX.
 
-Darestani, Liu & Heckel, ICML 2022 (arXiv:2204.07204): of networks trained on the source and on the target of a shift,
-with and without the self-supervised loss, each scored on target data before and after test-time training,
+A network is trained on the source of a shift and another on its target; both are scored on target data before and after
+test-time training.  The closed fraction of the gap is
 
-    closed = 1 - (target_after - source_after) / (target_before - source_before),
+    closed = 1 - (target_after - source_after) / (target_before - source_before).
 
-of those with the loss, which is the published fraction, and of those without.
+The published fraction is that of networks trained with the self-supervised loss (Darestani, Liu & Heckel, ICML 2022,
+arXiv:2204.07204); here it is also computed for networks trained without.
 """
 
 from __future__ import annotations
@@ -27,19 +28,30 @@ _CLAIMS = {"self": CLOSED_JOINTLY, "sup": CLOSED_SUPERVISED}
 
 
 class Closed(NamedTuple):
-    """The closed fraction [-] and its interval; None where there was no gap, or where that cannot be told."""
+    """The closed fraction of a gap.
+
+    Attributes:
+        fraction: the fraction [-], None if there was no gap.
+        interval: its interval, None if not known.
+    """
 
     fraction: float | None
     interval: Interval | None
 
 
 def fraction(before: float, after: float) -> float | None:
-    """1 - after / before of the gaps target - source; None where there was none to close."""
+    """Return 1 - after / before of the gaps target - source; None if there was no gap to close."""
     return 1 - after / before if before > 0 else None
 
 
 def closed(before: np.ndarray, after: np.ndarray, volumes: list[str]) -> Closed:
-    """The closed fraction of the images' gaps; its interval is that of a ratio, with volumes as independent draws."""
+    """Compute the closed fraction of the images' gaps, with the interval of a ratio over volumes.
+
+    Args:
+        before: (image,) target - source before test-time training.
+        after: (image,) the same after it.
+        volumes: the volume of each image.
+    """
     whole = fraction(float(before.mean()), float(after.mean()))
     ratio = None if whole is None else of_ratio(after.tolist(), before.tolist(), volumes)
     if ratio is None:
@@ -48,7 +60,17 @@ def closed(before: np.ndarray, after: np.ndarray, volumes: list[str]) -> Closed:
 
 
 def analyse(shift: str, network: str, runs: Mapping[tuple[str, str], Record], metric: str = "ssim") -> dict[str, Any]:
-    """The record of a study; runs: of each model and state.  Raises InputFileError."""
+    """Compute the record of a study.
+
+    Args:
+        shift: name of the shift.
+        network: name of the network.
+        runs: the record of each (model, state).
+        metric: the metric.
+
+    Raises:
+        InputFileError: the runs share no image.
+    """
     scores: dict[tuple[str, str], dict[str, float]] = {}
     volumes: dict[str, str] = {}
     for key, run in runs.items():
@@ -95,14 +117,20 @@ def analyse(shift: str, network: str, runs: Mapping[tuple[str, str], Record], me
 
 
 def published(shift: str, network: str, kind: str) -> float | None:
-    """The closed fraction of the image that the published notebooks show, of networks trained in one way."""
+    """Return the closed fraction on the image in the published notebooks, None if there was no gap.
+
+    Args:
+        shift: name of the shift.
+        network: name of the network.
+        kind: one of `KINDS`, the way of training.
+    """
     scores = dict(zip(MODELS, SSIM_OF_NOTEBOOKS[shift, network], strict=True))
     source, target = scores[f"source-{kind}"], scores[f"target-{kind}"]
     return fraction(target[0] - source[0], target[1] - source[1])
 
 
 def sentences(record: dict[str, Any]) -> list[str]:
-    """Sentences of the record, beside what was published; one image has no more than its numbers."""
+    """Say the findings of a record beside the published numbers; for one image, say only its numbers."""
     alone = len(record["cases"]) == 1
     found = ["one image is an example and no finding"] if alone else []
     claims = {one.claim: one for one in judged(record)}
@@ -119,7 +147,7 @@ def sentences(record: dict[str, Any]) -> list[str]:
         if claimed is not None:
             (part,) = claimed.parts
             found[-1] += f"; published ({part.name}, {claimed.claim.where}): {part.published:.0f} %, {claimed.verdict}"
-        # A gap also closes where the target's own network gets worse.
+        # A gap also closes if the target's network gets worse.
         source, target = (record["models"][f"{side}-{kind}"]["change"] for side in ("source", "target"))
         if gap["after"] < gap["before"] and source < -target:
             found[-1] += f"; it closes from above, {'and nothing is gained: ' if source <= 0 else ''}the target's "
@@ -131,7 +159,7 @@ def sentences(record: dict[str, Any]) -> list[str]:
 
 
 def judged(record: dict[str, Any]) -> list[Judged]:
-    """The claims about the closed gaps of a study's record; none of a shift for which nothing is published."""
+    """Judge the claims about the closed gaps of a record; none if nothing is published about its shift."""
     found = []
     for kind, gap in record["gaps"].items():
         value = published(record["shift"], record["network"], kind)
@@ -154,6 +182,6 @@ def _percent(gap: dict[str, Any]) -> tuple[float | None, Interval | None]:
 
 
 def _brackets(percent: float, interval: Interval) -> str:
-    """An interval of percents behind their mean, in brackets even where it is symmetric."""
+    """An interval of percents behind their mean, in brackets even if it is symmetric."""
     sure = beside(percent, interval, "{:.0f}")
     return sure if sure.startswith("(") else f"(95 %: {interval.low:.0f} to {interval.high:.0f})"

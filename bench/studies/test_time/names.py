@@ -1,4 +1,4 @@
-"""Names of what bench.ttt compares, for its --help, which must not wait for NumPy."""
+"""Names of the networks and shifts of bench.ttt, for its --help, which must not wait for NumPy."""
 
 # The record of a study.
 RECORD = "ttt.json"

@@ -1,1 +1,1 @@
-"""The parts of bench.tune and bench.convergence."""
+"""Parts of bench.tune and bench.convergence."""

@@ -1,4 +1,4 @@
-"""The numbers behind bench.convergence."""
+"""The numbers of bench.convergence."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from bench.evaluate import experiment, scan
 from bench.evaluate.single_slice import SingleSlice
 from bench.evaluate.subjects import Subject, source_for, sources
+from bench.findings import markdown
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.slices.prepare import Prepared, prepare
@@ -21,16 +22,20 @@ _EARLY = "early_stopped"
 
 
 def converging(config: RunConfig, image: int, iterations: Iterable[int], device: str = "auto") -> dict[str, Any]:
-    """PSNR [dB] by perturbation and by iterations of the solver.
+    """Measure PSNR by perturbation and by number of iterations of the solver.
 
     Args:
         config: one iterative method, one epsilon, and at least `image` + 1 images.
-        image: the image, from 0.
-        iterations: where the solver is stopped and scored.
+        image: index of the image, from 0.
+        iterations: numbers of iterations after which the solver is stopped and scored.
         device: "auto", or the kind of device that must be there.
 
+    Returns:
+        The image, epsilon, numbers of iterations, and for each perturbation a PSNR [dB] for each of these numbers.
+
     Raises:
-        UsageError, InputFileError: with one line for the user.
+        UsageError: the flags do not fit the method or the data.
+        InputFileError: the data cannot be used.
     """
     check_device(device)
     (eps,) = config.eps
@@ -59,12 +64,11 @@ def converging(config: RunConfig, image: int, iterations: Iterable[int], device:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The numbers as Markdown."""
+    """Format the numbers as Markdown."""
     first, *others = (f"{count}" for count in found["iterations"])
     heads = [f"perturbation of {found['image']} made for", f"scored after {first} iterations", *others]
-    lines = [heads, ["---"] * len(heads)]
-    lines += [[label, *(f"{value:.2f}" for value in row)] for label, row in found["psnr"].items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rows = [[label, *(f"{value:.2f}" for value in row)] for label, row in found["psnr"].items()]
+    return markdown.table(heads, rows)
 
 
 def _prepared(config: RunConfig, subject: Subject, image: int) -> Prepared:

@@ -1,4 +1,4 @@
-"""The file that bench.tune keeps its scores and choice in, and bench.shift takes."""
+"""The file in which bench.tune keeps its scores and choice; bench.shift reads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.record.forms import list_of, mapping, number, one_of, optional, table
 from bench.record.reading import read_json
 
 SCHEMA_VERSION = 2
-# Version 1 knows no worst case, and is the same otherwise.
+# Version 1 has no worst case, and is the same otherwise.
 _READ = (1, SCHEMA_VERSION)
 _SETTINGS = mapping(text)
 _INTERVAL = optional(table({"low": number, "high": number, "kind": one_of((SURE, RANGE)), "volumes": whole(2)}))
@@ -33,7 +33,11 @@ _FILE = table(
 
 
 def read_tuned(path: Path) -> dict[str, Any]:
-    """Its content, as the current version has it.  Raises InputFileError where it is no such file."""
+    """Read the content of a file, in the form of the current version.
+
+    Raises:
+        InputFileError: the file cannot be read, or bench.tune did not write it.
+    """
     found: dict[str, Any] = read_json(path, _FILE, "bench.tune")
     if found["schema_version"] not in _READ:
         raise InputFileError(f"{path}: has schema version {found['schema_version']}, not {SCHEMA_VERSION}")

@@ -1,4 +1,4 @@
-"""The scores behind bench.tune, and the file that keeps them."""
+"""The scores of bench.tune, and the file that keeps them."""
 
 from __future__ import annotations
 
@@ -48,11 +48,16 @@ class _Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class TuneConfig:
-    """Settings that are tried, and their data.
+    """The settings to try, and the data on which they are tried.
 
-    base: the method, the settings that all share, data and sampling, without an attack.  grid: (setting, its values).
-    count: so many of the combinations, drawn by `seed`, None for all.  images: training images.
-    eps: sizes of the worst case, none if only clean reconstructions are scored.  steps: of its attack, None: its own.
+    Attributes:
+        base: the method, the settings that all share, data and sampling, without an attack.
+        grid: (name, values) of each setting to try.
+        count: number of combinations, drawn at random, None for all.
+        seed: seed of the draw.
+        images: number of training images.
+        eps: sizes of the worst case, empty if only clean reconstructions are scored.
+        steps: number of steps of its attack, None for the attack's default.
     """
 
     base: RunConfig
@@ -65,16 +70,29 @@ class TuneConfig:
 
     @property
     def worst_case(self) -> WorstCase | None:
-        """The attack that scores too, None without one.  Raises UsageError."""
+        """The attack of the worst case, None if there is none; raises UsageError if there are steps but no epsilons."""
         return worst_case(self.base.method, self.eps, self.steps)
 
 
 def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") -> dict[str, Any]:
-    """The content of the file `output`: a candidate for each combination, and the best of all that it holds.
+    """Score each combination of settings, and choose the best.
 
-    The best is that of the largest mean SSIM of clean reconstructions.  With a worst case each candidate has its scores
-    under attack too.  What the file holds already is not computed again; it is written after
-    every candidate, and held until the end.  Raises UsageError, InputFileError or OutputError.
+    The best combination has the largest mean SSIM of clean reconstructions.  With a worst case, each candidate also has
+    its scores under attack.  Scores that the file already has are not computed again.  The file is written after every
+    candidate; until the end no other process can write it.
+
+    Args:
+        config: the settings to try.
+        output: the file, or None.
+        device: "auto", or the kind of device that must be there.
+
+    Returns:
+        The content of the file: a candidate for each combination, and the best of all candidates in it.
+
+    Raises:
+        UsageError: flags do not fit the method.
+        InputFileError: the data cannot be used, or the file is of another command.
+        OutputError: the file cannot be written.
     """
     asked, base = config.worst_case, config.base
     check_device(device)
@@ -112,7 +130,7 @@ def _completed(
     choices: list[_Choice],
     asked: WorstCase | None,
 ) -> dict[str, Any]:
-    """With what the file holds, and a candidate for each of the settings that are wanted."""
+    """The content with the candidates in the file, and a candidate for each of the wanted settings."""
     if output is not None and output.exists():
         before = read_tuned(output)
         for name, value in found.items():
@@ -155,12 +173,12 @@ def _completed(
 
 
 def _missing(candidate: dict[str, Any] | None, asked: WorstCase) -> tuple[float, ...]:
-    """The epsilons that a candidate has no scores at."""
+    """The epsilons at which a candidate has no scores."""
     return tuple(eps for eps in asked.eps if candidate is None or entry_of(candidate, asked.label(eps)) is None)
 
 
 def _draw(found: dict[str, Any], output: Path, asked: WorstCase) -> None:
-    """The scores against the setting, beside the file, if one setting with numbers is all that was tried."""
+    """Draw the scores against the setting, beside the file, if a single setting with numbers was tried."""
     labels = [asked.label(eps) for eps in asked.eps]
     drawn = [one for one in found["candidates"] if all(entry_of(one, label) is not None for label in labels)]
     if len({tuple(one["settings"]) for one in drawn}) > 1 or len(drawn[0]["settings"]) > 1 or not _numeric(drawn):
@@ -180,9 +198,9 @@ def _numeric(candidates: list[dict[str, Any]]) -> bool:
 
 
 def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str]) -> list[Prepared]:
-    """The images that can be used; why the others cannot goes to `failed`, by name.
+    """The images that can be used; for the others, `failed` gets the reason, by name.
 
-    Raises UsageError or InputFileError where none can.
+    Raises UsageError or InputFileError if no image can be used.
     """
     slices, heard, reasons = [], set(), []
     for index, name in enumerate(examples.names):
@@ -203,9 +221,15 @@ def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str]) -> 
 
 
 def combinations(grid: Sequence[tuple[str, tuple[str, ...]]], count: int | None, seed: int) -> list[Settings]:
-    """All of a grid in order, or so many of them drawn without replacement.
+    """Return all combinations of a grid in order, or some of them, drawn without replacement.
 
-    Raises UsageError where a setting is named twice.
+    Args:
+        grid: (name, values) of each setting.
+        count: number of combinations to draw, None for all.
+        seed: seed of the draw.
+
+    Raises:
+        UsageError: a setting is named twice.
     """
     names = [name for name, _ in grid]
     if len(set(names)) < len(names):
@@ -217,7 +241,7 @@ def combinations(grid: Sequence[tuple[str, tuple[str, ...]]], count: int | None,
 
 
 def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advance: Any) -> tuple[float, float]:
-    """Mean SSIM and PSNR of the images with one choice."""
+    """Mean SSIM and PSNR of the images with one choice of settings."""
     functions = experiment.build(config, {}, METHODS[config.method], method_config, {}, scan.build(config, None))
 
     def evaluate(prepared: Prepared) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The worst case behind bench.tune: each choice of settings under the attack on its method, and what is best then."""
+"""The worst case of bench.tune: each choice of settings under the attack on its method, and the best choice then."""
 
 from __future__ import annotations
 
@@ -24,20 +24,34 @@ _STYLES = {"ssim": "{:.4f}", "psnr": "{:.3f}"}
 
 
 class WorstCase(NamedTuple):
-    """The attack that is asked for, and its epsilons, ascending."""
+    """An attack and its epsilons.
+
+    Attributes:
+        search: the attack.
+        eps: its epsilons, ascending.
+    """
 
     search: Search
     eps: tuple[float, ...]
 
     def label(self, eps: float) -> dict[str, Any]:
-        """Keys that tell scores at this epsilon from those of other attacks."""
+        """Return the entries that distinguish scores at this epsilon from scores under other attacks."""
         return {"eps": eps, "attack": self.search.name, "steps": self.search.config.n_steps}
 
 
 def worst_case(method: str, eps: Sequence[float], steps: int | None) -> WorstCase | None:
-    """The method's default attack at these epsilons, of so many steps or its own; None without epsilons.
+    """Return the default attack on a method.
 
-    Raises UsageError for steps without epsilons.
+    Args:
+        method: name of the method.
+        eps: sizes of the perturbation.
+        steps: number of steps, None for the attack's default.
+
+    Returns:
+        The attack, or None if there are no epsilons.
+
+    Raises:
+        UsageError: there are steps, but no epsilons.
     """
     if not eps:
         if steps is not None:
@@ -50,7 +64,7 @@ def worst_case(method: str, eps: Sequence[float], steps: int | None) -> WorstCas
 
 
 def entry_of(candidate: dict[str, Any], label: dict[str, Any]) -> dict[str, Any] | None:
-    """The scores with this label that a candidate has, or None."""
+    """Return the scores of a candidate with this label, or None."""
     return next(
         (one for one in candidate.get("worst_case", []) if all(one[name] == value for name, value in label.items())),
         None,
@@ -64,9 +78,22 @@ def scores(
     asked: WorstCase,
     advance: Callable[[], None],
 ) -> list[dict[str, Any]]:
-    """The mean attacked SSIM and PSNR with one choice, with their intervals, at each epsilon.
+    """Compute the mean attacked SSIM and PSNR with one choice of settings, with their intervals, at each epsilon.
 
-    They are those of bench.attack on the same images.  Raises InputFileError if one is not finite.
+    The scores equal those of bench.attack on the same images.
+
+    Args:
+        slices: the images.
+        config: settings of a run with this choice.
+        method_config: configuration of the method with this choice.
+        asked: the attack.
+        advance: called after each image.
+
+    Returns:
+        An entry for each epsilon.
+
+    Raises:
+        InputFileError: a score is not finite.
     """
     search = {"attack": asked.search}
     functions = experiment.build(config, {}, METHODS[config.method], method_config, search, scan.build(config, None))
@@ -95,11 +122,13 @@ def scores(
 
 
 def best_under_attack(candidates: list[dict[str, Any]], asked: WorstCase) -> list[dict[str, Any]]:
-    """At each epsilon the settings of the largest attacked SSIM, and what they cost when clean.
+    """Find the settings with the largest attacked SSIM at each epsilon, and their cost on clean data.
 
-    eps; settings, ssim, psnr: the best under attack.  clean_best: the settings of the largest clean SSIM; gain: what is
-    won against these under attack, None if they were not attacked so, cost: what is lost against them when clean, each
-    {"ssim", "psnr"}.
+    Returns:
+        For each epsilon `eps`: the best `settings` under attack, with their attacked `ssim` and `psnr`; `clean_best`,
+            the settings with the largest clean SSIM; `gain`, the attacked scores minus those of `clean_best`, None if
+            `clean_best` was not attacked in this way; `cost`, the clean scores of `clean_best` minus those of
+            `settings`.  `gain` and `cost` have "ssim" [-] and "psnr" [dB].
     """
     found = []
     clean = max(candidates, key=lambda one: one["ssim"])
@@ -118,7 +147,12 @@ def best_under_attack(candidates: list[dict[str, Any]], asked: WorstCase) -> lis
 
 
 def sentence(one: dict[str, Any], labelled: Callable[[dict[str, str]], str]) -> str:
-    """Sentence about the result of `best_under_attack` at one epsilon."""
+    """Say the result of `best_under_attack` at one epsilon.
+
+    Args:
+        one: the result.
+        labelled: function that formats settings.
+    """
     best = f"epsilon {one['eps']:g}: best under attack is {labelled(one['settings'])}"
     score = f"SSIM {one['ssim']:.4f} and PSNR {one['psnr']:.2f} dB"
     if one["settings"] == one["clean_best"]:
@@ -134,7 +168,15 @@ def sentence(one: dict[str, Any], labelled: Callable[[dict[str, str]], str]) -> 
 
 
 def columns(candidates: list[dict[str, Any]], asked: WorstCase) -> tuple[list[list[str]], str]:
-    """Columns of a table (heading, a cell for each candidate) for each epsilon and metric; and the meaning of ±."""
+    """Make the columns of a table.
+
+    Args:
+        candidates: the candidates.
+        asked: the attack.
+
+    Returns:
+        A column for each epsilon and metric, which is a heading and a cell for each candidate; and the meaning of ±.
+    """
     table, volumes = [], set()
     for eps in asked.eps:
         entries = [entry_of(one, asked.label(eps)) for one in candidates]

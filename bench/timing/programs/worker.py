@@ -33,8 +33,7 @@ def main() -> None:
     try:
         start = time.perf_counter()
         # The folder that has `bench` replaces this file's folder, but only while the program's file is imported,
-        # because another
-        # interpreter's packages may be in that folder.
+        # because another interpreter's packages may be in that folder.
         sys.path[0] = str(Path(__file__).resolve().parents[3])
         make = getattr(importlib.import_module(module), function)
         del sys.path[0]
