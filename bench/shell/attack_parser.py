@@ -82,7 +82,7 @@ def _units() -> str:
 
 
 def parser() -> Parser:
-    """The command's arguments."""
+    """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.attack",
         examples=(
@@ -93,7 +93,7 @@ def parser() -> Parser:
         description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
         "gradients through the whole method, and set it beside noise of equal norm.",
         epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
-        "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; what was stopped "
+        "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; a stopped run "
         "goes on with --resume.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
@@ -106,7 +106,7 @@ def parser() -> Parser:
         default="l1",
         metavar="NAME",
         help=f"one of {', '.join(METHODS)}; {'; '.join(f'{name} = {words}' for name, words in SEVERAL.items())}; a "
-        "method that an installed package adds; or MODULE:FUNCTION of your own, see docs/how-to/own-reconstruction.md",
+        "method that an installed package adds; or MODULE:FUNCTION, a function of yours, see docs/how-to/own-reconstruction.md",
     )
     what.add_argument(
         "--victims",
@@ -114,7 +114,7 @@ def parser() -> Parser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="methods that are also scored under each perturbation; all = those of --method all",
+        help="further methods that are scored under each perturbation; all = the methods of --method all",
     )
     what.add_argument(
         "--preset",
@@ -125,28 +125,28 @@ def parser() -> Parser:
     add_settings(
         what,
         "change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct; "
-        "of several methods as l1.lam=0.005",
+        "with several methods l1.lam=0.005",
     )
     what.add_argument(
         "--weights",
         metavar="FILE",
-        help="of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the name of "
-        "shipped ones; if not given, the shipped ones for the phantom, or for --data those trained on T2 brains",
+        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the name "
+        "of shipped weights; if not given, the shipped weights for the phantom, or for --data those trained on T2 brains",
     )
     attack = top.add_argument_group("attack")
     attack.add_argument(
         "--like",
         type=one_of(tuple(LIKE)),
         metavar="PAPER",
-        help=f"a published protocol, where no other flag says otherwise: one of {', '.join(LIKE)}",
+        help=f"a published protocol, which decides what no other flag does: one of {', '.join(LIKE)}",
     )
     attack.add_argument(
         "--attack",
         type=_one_of_or_own((*ATTACKS, "rotation"), ATTACK_GROUP),
         metavar="NAME",
         help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; an attack that an installed package "
-        "adds; or MODULE:FUNCTION of your own, see docs/how-to/own-attack.md; if not given, scout, or apgd for "
-        "networks, what fits a network, and --threat",
+        "adds; or MODULE:FUNCTION, a function of yours, see docs/how-to/own-attack.md; if not given, the attack that "
+        "suits the method and --threat: scout, or apgd for networks",
     )
     attack.add_argument(
         "--attack-preset",
@@ -157,7 +157,7 @@ def parser() -> Parser:
         "--threat",
         type=one_of(("noise", *CHANGES)),
         metavar="NAME",
-        help=f"what is perturbed: noise = the data, see --norm; or a change of the scan: {', '.join(CHANGES)}; "
+        help=f"set of perturbations: noise = of the data, see --norm; or a change of the scan: {', '.join(CHANGES)}; "
         "noise if not given",
     )
     attack.add_argument(
@@ -165,8 +165,7 @@ def parser() -> Parser:
         type=number(0),
         nargs="+",
         metavar="E",
-        help=f"sizes of the perturbation: of noise relative to what --norm names [-], {_sizes()}; "
-        f"of changes: {_units()}",
+        help=f"sizes of the perturbation: noise relative to the quantity of --norm [-], {_sizes()}; {_units()}",
     )
     attack.add_argument(
         "--norm",
@@ -177,32 +176,32 @@ def parser() -> Parser:
         "momentum",
     )
     attack.add_argument(
-        "--steps", type=integer(1), metavar="N", help="gradient steps per epsilon; as the attack has it if not given"
+        "--steps", type=integer(1), metavar="N", help="gradient steps per epsilon; the attack's default if not given"
     )
     attack.add_argument(
         "--step-size",
         type=number(0, open_low=True),
         metavar="S",
-        help="step in units of the radius; as the attack has it if not given",
+        help="step in units of the radius; the attack's default if not given",
     )
     attack.add_argument(
         "--restarts",
         type=integer(1),
         metavar="N",
-        help="starts per epsilon, of which the strongest is kept; as the attack has it if not given",
+        help="starts per epsilon, of which the strongest is kept; the attack's default if not given",
     )
     attack.add_argument(
         "--region",
         type=integer(0),
         nargs=4,
         metavar=("Y", "X", "ROWS", "COLUMNS"),
-        help="box of the image [pixels] that is scored, and that the attack looks at",
+        help="box of the image [pixels] that is scored and attacked",
     )
     attack.add_argument(
         "--aim",
         type=one_of(("image", "region")),
         metavar="A",
-        help="with --region, what the attack looks at: image or region; region if not given",
+        help="with --region, the part that is attacked: image or region; region if not given",
     )
     attack.add_argument(
         "--check",
@@ -214,8 +213,8 @@ def parser() -> Parser:
         type=one_of(("known", "fresh")),
         default="known",
         metavar="S",
-        help="what a fit draws at random, an un-trained network or the samples that are withheld: known to the attack, "
-        "or drawn afresh where it is scored",
+        help="random draws of a fit, an un-trained network or the samples that are withheld: known to the attack, or "
+        "fresh when it is scored",
     )
     attack.add_argument(
         "--target",
@@ -243,17 +242,17 @@ def parser() -> Parser:
     add_sampling(data, center_fraction=None)
     add_shift(data)
     data.add_argument(
-        "--only", metavar="FILE", help="a CSV list of cases, such as bench.hardest writes: of the data only these"
+        "--only", metavar="FILE", help="use only the cases of this CSV list, such as bench.hardest writes"
     )
     data.add_argument(
         "--limit",
         type=integer(1),
         metavar="N",
-        help="slices to use; if not given, all of --data or --only, or of the phantom 10 "
+        help="number of slices to use; if not given, all of --data or --only, or of the phantom 10 "
         f"(2 for {', '.join(_SLOW)} and what fits a network)",
     )
     run = top.add_argument_group("run")
-    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="of random starts and noise")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of random starts and noise")
     add_device(run)
     run.add_argument(
         "--devices",
@@ -271,7 +270,7 @@ def parser() -> Parser:
     run.add_argument(
         "--resume",
         metavar="RUN",
-        help=f"go on with the run in this folder, as it was begun; beside it only {', '.join(BESIDE_RESUME[1:])}",
+        help=f"go on with the run in this folder, as it was begun; other flags allowed: {', '.join(BESIDE_RESUME[1:])}",
     )
     run.add_argument(
         "--shard",
@@ -283,7 +282,7 @@ def parser() -> Parser:
     add_processes(run, "each a part of the images")
     run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
     output = top.add_argument_group("output")
-    output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a folder of its own in here")
+    output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a new folder in here")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     output.add_argument("--save-perturbations", action="store_true", help="write perturbations.npz")
     output.add_argument("--debug", action="store_true", help="show tracebacks")
