@@ -106,7 +106,8 @@ def parser() -> Parser:
         default="l1",
         metavar="NAME",
         help=f"one of {', '.join(METHODS)}; {'; '.join(f'{name} = {words}' for name, words in SEVERAL.items())}; a "
-        "method that an installed package adds; or MODULE:FUNCTION, a function of yours, see docs/how-to/own-reconstruction.md",
+        "method that an installed package adds; or MODULE:FUNCTION, a function of yours, see "
+        "docs/how-to/own-reconstruction.md",
     )
     what.add_argument(
         "--victims",
@@ -130,8 +131,9 @@ def parser() -> Parser:
     what.add_argument(
         "--weights",
         metavar="FILE",
-        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the name "
-        "of shipped weights; if not given, the shipped weights for the phantom, or for --data those trained on T2 brains",
+        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the "
+        "name of shipped weights; if not given, the shipped weights for the phantom, or for --data those trained on T2 "
+        "brains",
     )
     attack = top.add_argument_group("attack")
     attack.add_argument(
