@@ -140,57 +140,6 @@ def _losses(folder: str, squared: str, *methods: str) -> str:
     return markdown.table(["method", "PSNR [dB], `nmse`", "SSIM, `ssim`", "`row_error`", "`max_error`"], rows)
 
 
-def _transfer(name: str) -> str:
-    """PSNR lost at the largest epsilon under the perturbations made for each method; at the smallest in brackets."""
-    record = _record(name)
-    small, large = record.eps[1], record.eps[-1]
-
-    def lost(state: str, source: str, victim: str) -> str:
-        def at(eps: float) -> float:
-            wanted = {"source": source, "victim": victim, "eps": eps}
-            return _mean(record, "psnr", "clean", **wanted) - _mean(record, "psnr", state, **wanted)
-
-        return f"{at(large):.1f} ({at(small):.1f})"
-
-    victims = record.names("victim")
-    rows = [[source, *(lost("attacked", source, victim) for victim in victims)] for source in victims]
-    rows.append(["noise of equal norm", *(lost("noise", victim, victim) for victim in victims)])
-    return _markdown(["made for", *victims], rows)
-
-
-def _fits(folder: str, *names: str) -> str:
-    """ConvDecoder beside l1 and zero-filling, and under two attacks; names: of the data."""
-    rows = []
-    for name in names:
-        through, two_step = (_record(f"{folder}/{name}-{attack}/convdecoder") for attack in ("pgd", "two_step"))
-        rows.append(
-            [
-                name.replace("-", " "),
-                f"{len(through.names('case'))}",
-                *(f"{_mean(through, 'psnr', state):.2f}" for state in ("zero_filled", "clean", "noise")),
-                *(f"{_mean(record, 'psnr', 'attacked'):.2f}" for record in (two_step, through)),
-            ]
-        )
-    head = ["data", "images", "zero-filled", "ConvDecoder", "with noise", "two-step attack", "attack through the fit"]
-    return _markdown(head, rows)
-
-
-def _shifts(name: str) -> str:
-    """One row for each comparison of a study of shifts."""
-    study = json.loads((RECORDS / name / "study.json").read_text(encoding="utf-8"))
-    rows = []
-    for one in study["comparisons"]:
-        results = one["results"]
-        points = sorted(results["points"], key=lambda point: point["drop"])
-        line = results["line"]
-        changes = [f"{point['variant']} {-point['drop']:+.3f}" for point in (points[-1], points[0])]
-        fit = ["", ""] if line is None else [f"{line['slope']:.2f} ± {line['slope_half']:.2f}", f"{line['r2']:.2f}"]
-        ranks = "" if results["ranks"] is None else f"{results['ranks']:.2f}"
-        rows.append([one["name"], f"{-fmean(point['drop'] for point in points):+.3f}", *changes, *fit, ranks])
-    head = ["shift", "mean change of SSIM", "most changed", "least", "slope", "R²", "rank correlation"]
-    return _markdown(head, rows)
-
-
 def _file(name: str) -> str:
     """Output of a command: Markdown as it is, text as a block with its long lines broken."""
     text = (RECORDS / name).read_text(encoding="utf-8").rstrip()
@@ -207,9 +156,6 @@ TABLES: dict[str, Callable[..., str]] = {
     "compare": _compare,
     "means": _means,
     "losses": _losses,
-    "transfer": _transfer,
-    "fits": _fits,
-    "shifts": _shifts,
     "file": _file,
 }
 
