@@ -31,7 +31,6 @@ from bench.shell.flags import (
 from data_prep.process import as_process
 
 if TYPE_CHECKING:
-    from bench.record.record import Record
     from bench.record.stored import Stored
 
 SEVERAL = ("all", "basis")
@@ -41,7 +40,7 @@ WINDOW = 7
 OF_THE_OBJECT = ("shift", "rotation", "deformation", "bias")
 
 # What decides no number.
-BESIDE_RESUME = ("--resume", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
+BESIDE_RESUME = ("--resume", "--shard", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
 
 
 def _one_of_or_own(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -244,7 +243,8 @@ def parser() -> Parser:
         type=shard,
         default=WHOLE,
         metavar="I/N",
-        help="only the I-th of N parts of the images, such as 2/8; bench.merge makes one run of them",
+        help="only the I-th of N parts of the images, such as 2/8; all parts share a folder in --output, and the last "
+        "one to end makes the report",
     )
     add_processes(run, "each a part of the images")
     run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
@@ -327,7 +327,7 @@ def _check(arguments: Namespace, threat: str) -> None:
 
 
 def _check_resume(arguments: Namespace, argv: list[str]) -> None:
-    """Raise UsageError where --resume stands beside a flag that decides numbers or files."""
+    """Raise UsageError if --resume stands beside a flag that decides numbers or files."""
     others = flags_besides(argv, BESIDE_RESUME)
     if arguments.resume is not None and others:
         raise UsageError(f"{others[0]}: the run in {arguments.resume} goes on as it was begun; leave the flag out")
@@ -343,11 +343,11 @@ def _before(arguments: Namespace) -> Stored | None:
 
 
 def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: list[str], team: Team) -> int:
-    from bench.run.finish import exit_code, tell  # these import JAX
-    from bench.run.run import carry_out, open_run
+    from bench.run.finish import exit_code, tell, tell_part  # these import JAX
+    from bench.run.run import Done, carry_out, folder_of, open_run
     from bench.run.teamwork import run_together
 
-    done: Record | None = None
+    done: Done | None = None
     if team != ALONE and before is None:
         done = run_together(
             config,
@@ -372,10 +372,12 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
             argv=argv,
         )
         if not arguments.dry_run:
-            done = carry_out(opened, Path(arguments.output))
+            done = carry_out(opened, lambda: folder_of(opened, Path(arguments.output)))
     if done is None:
         return DONE
-    return exit_code(done.run.failed) if team.process > 0 else tell(done, arguments.json)
+    if done.record is None:
+        return tell_part(done.folder, str(arguments.shard), done.failed, arguments.json)
+    return exit_code(done.record.run.failed) if team.process > 0 else tell(done.record, arguments.json)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,6 +1,6 @@
-"""Make one run of its parts: python -m bench.merge RUN [RUN ...] --output DIR.
+"""Make one run of folders that hold parts of it: python -m bench.merge RUN [RUN ...] --output DIR.
 
-The parts are runs of bench.attack that were alike but for --shard, one for each.  The summary is byte for byte that of
+Parts in one --output of bench.attack --shard share a folder, and need no merge.  The summary is byte for byte that of
 the same run in one part.
 """
 
@@ -25,11 +25,11 @@ def parser() -> Parser:
     made = Parser(
         prog="python -m bench.merge",
         description=__doc__,
-        epilog="Exit codes: as for bench.attack; 3 where a part is missing, is there twice, or is of another run.",
+        epilog="Exit codes: as for bench.attack; 3 if images are missing, or a folder is of another run.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of all parts, in any order")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="folders of the parts, in any order")
     made.add_argument("--output", default="runs", metavar="DIR", help="the run gets a folder of its own in here")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     made.add_argument("--debug", action="store_true", help="show where an error came from")

@@ -9,7 +9,6 @@ from bench.evaluate import brought, methods
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
-from bench.plan.shards import WHOLE, Shard
 from bench.slices.prepare import SliceData
 from bench.slices.sources import Source, open_source
 from data_prep.weights import Weights
@@ -78,13 +77,12 @@ def zero_filled(config: RunConfig) -> Subject:
     return Subject(name, own, method, method.config(), None, default_attack(method), {})
 
 
-def source_for(config: RunConfig, scored: list[Subject], shard: Shard = WHOLE) -> Source:
-    """The source that the configuration names, for these methods, or a part of it.
+def source_for(config: RunConfig, scored: list[Subject]) -> Source:
+    """The source that the configuration names, for these methods.
 
-    Raises InputFileError if none can be read, UsageError if there are fewer cases than parts or more coils than a
-    network has channels for.
+    Raises InputFileError if no case can be read, UsageError if there are more coils than a network has channels for.
     """
-    source = open_source(config, shard, few=len(scored) == 1 and scored[0].config.method in _SLOW)
+    source = open_source(config, few=len(scored) == 1 and scored[0].config.method in _SLOW)
     for one in scored:
         methods.check_coils(one.config.method, one.method_config, source.shapes)
     return source

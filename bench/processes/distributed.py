@@ -19,8 +19,6 @@ from bench.plan.errors import RunError, UsageError
 from bench.processes.meeting import Connections, Place, meet
 from data_prep.process import at_stop, end, hear_signals
 
-# The flags for several processes, and how many words follow each.
-FLAGS = {"--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 1}
 # Time for all processes to begin, and time without a sign of life after which a process counts as lost [s].
 BEGIN, HEARTBEAT = 300, 100
 # Time that the first process, when told to stop, gives the others to leave; it waits twice [s].

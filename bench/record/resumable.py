@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-from bench.plan.errors import OutputError, UsageError
-from bench.record.records import RunFolder
+from bench.plan.errors import InputFileError, OutputError, UsageError
+from bench.record.forms import plain
+from bench.record.reading import read_json
+from bench.record.store import Store
 from data_prep.ending import Advice
 from data_prep.process import at_stop, hold
 
@@ -26,15 +27,19 @@ def resumable(command: str) -> Iterator[None]:
 
 
 @contextmanager
-def recorded(folder: RunFolder, record: dict[str, Any], command: str) -> Iterator[None]:
+def recorded(store: Store, command: str) -> Iterator[None]:
     """As `resumable`; and run.json has what became of the run: interrupted or failed.
 
     A mistake on the command line is repeated by `command`, which is then not said.
     """
 
     def write(status: str) -> None:
-        with suppress(OutputError):  # if it cannot be written, the last status is as good
-            folder.write_json("run.json", record | {"status": status})
+        # If it cannot be written, the last status is as good.  A process that holds the run is finishing it.
+        with suppress(OutputError, InputFileError, BlockingIOError), store.whole_run(wait=False):
+            path = store.folder.path / "run.json"
+            record = read_json(path, plain)
+            if record["status"] == "running":  # no other process has finished it
+                store.folder.write_json(path.name, record | {"status": status})
 
     def stopped() -> str:
         write("interrupted")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-
-from bench.record.lines import rows_of
 
 State = Literal["clean", "noise", "attacked"]
 STATES: tuple[State, ...] = ("clean", "noise", "attacked")
@@ -105,7 +104,7 @@ def read_rows(lines: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 def results(folder: Path) -> list[Row]:
     """The rows of a run that has just been written or checked."""
-    return read_rows(rows_of(folder / "images.jsonl"))
+    return read_rows(map(json.loads, (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()))
 
 
 _Row = TypeVar("_Row", Row, SearchRow)
