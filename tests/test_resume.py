@@ -312,7 +312,7 @@ def test_processes_share_a_run_and_do_no_image_twice(tmp_path, monkeypatch):
     counted = f"{SLOW}; slow = executor._attack_batch; "
     counted += "executor._attack_batch = lambda *given: (print(given[3][0].name, flush=True), slow(*given))[1]"
     processes = [beside(folder, counted) for _ in range(2)]
-    names = [process.communicate(timeout=100)[0].decode().split("\n") for process in processes]
+    names = [process.communicate(timeout=400)[0].decode().split("\n") for process in processes]
     assert [process.returncode for process in processes] == [1, 1]
     done = [{name for name in some if re.fullmatch(r"volume.h5:\d+", name)} for some in names]
     assert not done[0] & done[1]
@@ -328,9 +328,9 @@ def test_the_images_of_a_process_that_is_killed_are_done_by_another(tmp_path, vo
     assert stuck.stdout.readline() == b"at work\n"
     other = beside(folder, "")
     with pytest.raises(subprocess.TimeoutExpired):  # it waits for the image that is claimed
-        other.wait(8)
+        other.wait(5)
     stuck.kill()
-    assert other.wait(60) == 1
+    assert other.wait(400) == 1
     stuck.communicate()
     other.communicate()
     assert contents(folder) == reference

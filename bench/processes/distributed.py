@@ -60,26 +60,16 @@ class Team(NamedTuple):
         if self.processes > 1:
             _client().key_value_set(f"jaxcs/{name}", text)
 
-    def told(self, name: str, wait: bool = False) -> str | None:
-        """Read the text that a process has left under this name.
-
-        Args:
-            name: the name.
-            wait: whether to wait for the text.
-
-        Returns:
-            The text, or None if there is none yet.
+    def told(self, name: str) -> str:
+        """Wait for the text that a process leaves under this name.
 
         Raises:
             RunError: the wait takes too long.
         """
-        if wait:
-            try:
-                return str(_client().blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
-            except RuntimeError as error:
-                raise RunError(f"process 0 said nothing for {BEGIN} s; its own messages say why") from error
-        found = dict(_client().key_value_dir_get("jaxcs/"))
-        return found.get(f"jaxcs/{name}")
+        try:
+            return str(_client().blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
+        except RuntimeError as error:
+            raise RunError(f"process 0 said nothing for {BEGIN} s; its own messages say why") from error
 
     def begun(self, needs_all: bool) -> None:
         """Wait until all processes have begun.

@@ -63,7 +63,7 @@ class Record(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean over images, and how sure it is; None where that cannot be told."""
+    """A mean over images and its interval, None if there is none."""
 
     mean: float
     interval: Interval | None

@@ -87,7 +87,7 @@ _LEAST: dict[str, Form] = {"status": text, "argv": list_of(text), "data": text}
 _DECIDING = (
     "schema_version", "fingerprint", "methods", "versions", "git", "device", "data_sha256", "images", "notes", "started"
 )  # fmt: skip
-# What decides whether a run goes on, or is a part of another.
+# Fields that decide whether a run goes on, and whether two folders are of one run.
 GOING_ON: dict[str, Form] = _LEAST | {name: _MORE[name] for name in _DECIDING}
 
 
@@ -131,7 +131,7 @@ def _image(value: Any) -> None:
 # By the file's name, a line of each.
 LINES: dict[str, Form] = {"images.jsonl": _image, "searches.jsonl": _SEARCH}
 
-# What the store keeps of an image beside its lines and arrays.
+# The content of image.json in the file of an image, beside its lines and arrays.
 IMAGE = table(
     {
         "position": whole(0, _MOST_IMAGES),

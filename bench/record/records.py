@@ -33,7 +33,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, parent: Path, name: str, fingerprint: str) -> RunFolder:
-        """Make a new one, named by date, method and configuration, and by a number if others of its name are there."""
+        """Make a new folder, named by date, method and configuration, and by a number if that name is taken."""
         first = parent / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{name}-{fingerprint}"
         with writing(first):
             parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ class RunFolder:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[BinaryIO]:
-        """A new file that takes the place of the one of this name, at once, when the block has ended well."""
+        """A new file that replaces the file of this name as a whole, if the block ends without an error."""
         path = self.path / name
         # Another process may be replacing the same file.
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
@@ -83,13 +83,13 @@ class RunFolder:
                     os.fsync(file.fileno())
                 temporary.replace(path)
             except BaseException:
-                # What is left of it would fill a disk that is full already.
+                # The rest of it would fill a disk that is full already.
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
                 raise
 
     def make(self, name: str) -> None:
-        """Make a folder in it, unless it is there."""
+        """Make a folder in this folder, unless it is there."""
         with writing(self.path / name):
             (self.path / name).mkdir(exist_ok=True)
 

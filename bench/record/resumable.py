@@ -1,4 +1,4 @@
-"""Work that goes on after it was stopped, by a command that is the last line of what it prints."""
+"""Work that can go on after a stop; the last line that it prints is the command for that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from data_prep.process import at_stop, hold
 
 @contextmanager
 def resumable(command: str) -> Iterator[None]:
-    """Within the block, whatever ends the work is followed by `command`, in place of those of blocks inside."""
+    """Print `command` after any error or signal in the block, in place of the commands of blocks inside."""
     with at_stop(lambda: command):
         try:
             yield
@@ -28,9 +28,9 @@ def resumable(command: str) -> Iterator[None]:
 
 @contextmanager
 def recorded(store: Store, command: str) -> Iterator[None]:
-    """As `resumable`; and run.json has what became of the run: interrupted or failed.
+    """As `resumable`, and record in run.json whether the run was interrupted or failed.
 
-    A mistake on the command line is repeated by `command`, which is then not said.
+    After a mistake on the command line `command` is not printed: it would repeat the mistake.
     """
 
     def write(status: str) -> None:

@@ -88,12 +88,12 @@ class SearchRow:
 
 
 def row_of(line: Mapping[str, Any]) -> Row:
-    """A line of images.jsonl whose form has been checked; what newer versions add is left out."""
+    """A line of images.jsonl whose form has been checked; fields of newer versions are left out."""
     return _row(Row, line)
 
 
 def search_of(line: Mapping[str, Any]) -> SearchRow:
-    """A line of searches.jsonl whose form has been checked; what newer versions add is left out."""
+    """A line of searches.jsonl whose form has been checked; fields of newer versions are left out."""
     return _row(SearchRow, line)
 
 
@@ -117,5 +117,5 @@ def _row(kind: type[_Row], line: Mapping[str, Any]) -> _Row:
 
 
 def _line(row: Row | SearchRow, optional: tuple[str, ...]) -> dict[str, Any]:
-    """The fields in order, but for those of `optional` that there are not."""
+    """The fields in order, without fields of `optional` that are None."""
     return {name: value for name, value in asdict(row).items() if value is not None or name not in optional}

@@ -29,7 +29,7 @@ from bench.record.record_forms import IMAGE
 from bench.record.records import PART, RunFolder, as_lines, finite, writing
 from data_prep import locks
 
-FOLDER, LOCK = "images", "lock"
+FOLDER = "images"
 PICTURES, PERTURBATIONS = "pictures", "perturbations"
 LINES = ("images.jsonl", "searches.jsonl")
 # Pixels of all pictures together that a run keeps: as many as make a page of some 10 MB.
@@ -100,12 +100,13 @@ class Store:
         if self._path.is_symlink():
             raise InputFileError(f"{self._path}: is a link; put what it leads to in its place")
         folder.make(FOLDER)
-        with writing(self._path / LOCK):
-            self._lock = os.open(self._path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        with writing(self._path / "lock"):
+            self._lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
     def close(self) -> None:
-        """Release all claims."""
+        """Release all claims; no more can be made."""
         os.close(self._lock)
+        self._lock = -1
 
     def path(self, position: int) -> Path:
         """The file of an image, which is there if the image is done."""

@@ -42,7 +42,7 @@ class Plan(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A run's folder, the content of its run.json, and what it was to do."""
+    """A run's folder, the content of its run.json, and its plan."""
 
     path: Path
     record: RunRecord

@@ -104,7 +104,7 @@ class Halving:
                 raise
             if self._whole == 1:
                 raise OutOfMemoryError("out of memory") from error
-        # Outside of the handler, whose exception holds on to what was allocated.
+        # Outside of the handler, whose exception keeps the allocated memory.
         self._halve()
         try:
             return group, self._pieces(group, self._batch)

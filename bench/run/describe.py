@@ -21,9 +21,9 @@ from jaxcs.attacks import ATTACKS
 from jaxcs.recon import l1
 from jaxcs.threats.changes import CHANGES
 
-# What the attack knows of what a fit draws at random: an un-trained network, or which samples are withheld.
+# The attack's knowledge of random draws of a fit: an un-trained network, or the samples that are withheld.
 _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}
-# What an attack drives up, by its loss.
+# The quantity that an attack drives up, by its loss.
 _GOALS = {
     "nmse": "squared error",
     "ssim": "loss of SSIM",
@@ -116,7 +116,7 @@ def threat_model(work: Work) -> dict[str, str]:
 
 
 def _shift(config: RunConfig) -> dict[str, str]:
-    """No threat, but what the scans are that are attacked."""
+    """The shifts of the scans that are attacked; they are no part of the threat."""
     return {"shift": f"every scan is shifted before all else: {in_words(config.shift)}"} if config.shift else {}
 
 

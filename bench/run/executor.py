@@ -49,7 +49,7 @@ class Work(NamedTuple):
         return 1 if self.mesh is None else self.mesh.size
 
     def scored_under(self, source: Subject) -> list[Subject]:
-        """The victims of a source's perturbations: itself, or all where several are set beside each other."""
+        """The victims of a source's perturbations: all victims of a matrix of methods, otherwise the source itself."""
         return self.victims if self.config.victims else [source]
 
     def gradient_evaluations(self) -> int:
@@ -125,7 +125,7 @@ def _attack_batch(
     """All methods and epsilons of at most `batch` slices."""
     config = work.config
     # The last batch may be short; its first slice fills it up, so that nothing compiles again and each device has as
-    # many.  What is computed of those is never looked at.
+    # many.  The results of these copies are dropped.
     size = -(-batch // work.devices) * work.devices
     members = group + [group[0]] * (size - len(group))
     data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
@@ -157,7 +157,7 @@ def _attack_batch(
 
     for source in work.sources:
         own = functions[source.label]
-        # What the attack takes for the seed of a method that draws its network.
+        # The seed by which the attack draws the network of a method that draws one.
         known = config.method_seed == "known"
         search_keys = keys if known else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
         start = own.prepare(data, search_keys)

@@ -1,4 +1,4 @@
-"""From the records of all images of a run to what is made of them together: summary, figures, report, table."""
+"""Make the summary, figures, report and table of a run from the records of all its images."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def doubtful(images: list[Image]) -> list[str]:
 
 
 def tell(done: Record, as_json: bool) -> int:
-    """Print the table or the JSON object, and what else is to be said of a run; returns the exit code."""
+    """Print the table or the JSON object of a run, and remarks on it; returns the exit code."""
     record = done.run
     if as_json:
         print(json.dumps(record.content()))

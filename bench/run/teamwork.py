@@ -9,6 +9,7 @@ from bench.plan.config import RunConfig
 from bench.plan.shards import WHOLE, Shard
 from bench.processes.distributed import Team
 from bench.record.records import RunFolder
+from bench.record.stored import Stored
 from bench.run.run import Done, Opened, carry_out, folder_of, open_run
 from bench.slices.sources import check_device
 
@@ -21,6 +22,7 @@ def run_together(
     devices: int | None,
     batch: int | None,
     save_perturbations: bool,
+    resume: Stored | None,
     dry_run: bool,
     argv: Sequence[str],
     team: Team,
@@ -35,7 +37,7 @@ def run_together(
     try:
         opened = open_run(
             config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations,
-            shard=Shard(team.process + 1, team.processes), argv=argv,
+            shard=Shard(team.process + 1, team.processes), resume=resume, argv=argv,
         )  # fmt: skip
         done = None if dry_run else carry_out(opened, lambda: _shared(opened, output, team), helps=True)
     except Exception:
@@ -48,9 +50,11 @@ def run_together(
 
 
 def _shared(opened: Opened, output: Path, team: Team) -> RunFolder:
-    """The folder that process 0 makes for all."""
-    if team.process > 0:
-        return RunFolder(Path(str(team.told("folder", wait=True))))
+    """The folder of the run that goes on, or that process 0 makes for all."""
+    if opened.before is None and team.process > 0:
+        # The first process's folder, at its place on this machine.
+        return RunFolder(output / team.told("folder"))
     folder = folder_of(opened._replace(plan=opened.plan._replace(shard=WHOLE)), output)
-    team.tell("folder", str(folder.path))
+    if team.process == 0:
+        team.tell("folder", folder.path.name)
     return folder

@@ -16,7 +16,7 @@ from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.record import provenance
 from bench.record.holding import held
 from bench.record.records import RunFolder
-from bench.record.store import FOLDER, LOCK, refuse_older
+from bench.record.store import FOLDER, refuse_older
 from bench.record.stored import begun_before
 from bench.run.life import beginning, recording, say_notes
 from bench.slices import sources
@@ -95,7 +95,7 @@ def run(
     how = shlex.join(["python", "-m", COMMAND, "--resume", str(folder.path)])
     folder.make(FOLDER)
     # A search needs the whole map, which one process makes.
-    with held(folder.path / FOLDER / LOCK, "study", folder.path), recording(folder, record, RUN, how, begun) as going:
+    with held(folder.path / FOLDER / "held", "study", folder.path), recording(folder, record, RUN, how, begun) as going:
         if going.done is not None:
             print(f"{going.done} groups of places were done", file=sys.stderr)
         record_all(config, methods, slices, going.store)
