@@ -348,7 +348,7 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
     from bench.run.teamwork import run_together
 
     done: Done | None = None
-    if team != ALONE:
+    if team != ALONE:  # --resume is none of its flags
         done = run_together(
             config,
             output=Path(arguments.output),
@@ -356,7 +356,6 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
             devices=arguments.devices,
             batch=arguments.batch,
             save_perturbations=arguments.save_perturbations,
-            resume=before,
             dry_run=arguments.dry_run,
             argv=argv,
             team=team,

@@ -52,7 +52,8 @@ def test_parts_in_one_output_are_the_whole_run_without_a_merge(capsys, tmp_path,
         assert bool(told.out) == (part == 2)
     assert contents(folder) == contents(whole)
     record = json.loads((folder / "run.json").read_text())
-    assert (record["status"], record["argv"]) == ("done", json.loads((whole / "run.json").read_text())["argv"])
+    assert record["status"] == "done"
+    assert "--shard" not in record["argv"]
     assert start(volume, tmp_path / "out", "--shard", f"2/{IMAGES}", "--json")[0] == 1
     assert json.loads(capsys.readouterr().out)["summary"] == record["summary"]
 
@@ -63,7 +64,7 @@ def test_a_part_that_differs_does_not_join(capsys, tmp_path, made, monkeypatch):
     given = [*FLAGS, "--data", str(whole.parents[1] / "volume.h5"), "--output", str(tmp_path / "out"), "--shard"]
     assert attack.main([*given, f"1/{IMAGES}"]) == 0
     assert attack.main([*given, f"2/{IMAGES}", "--save-perturbations"]) == 3
-    assert "cannot go on: --save-perturbations is not the same" in capsys.readouterr().err.splitlines()[-2]
+    assert "cannot go on: --save-perturbations is not the same" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_part_that_stops_says_how_the_part_goes_on(capsys, tmp_path, made, monkeypatch):

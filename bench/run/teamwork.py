@@ -9,7 +9,6 @@ from bench.plan.config import RunConfig
 from bench.plan.shards import WHOLE, Shard
 from bench.processes.distributed import Team
 from bench.record.records import RunFolder
-from bench.record.stored import Stored
 from bench.run.run import Done, Opened, carry_out, folder_of, open_run
 from bench.slices.sources import check_device
 
@@ -22,7 +21,6 @@ def run_together(
     devices: int | None,
     batch: int | None,
     save_perturbations: bool,
-    resume: Stored | None,
     dry_run: bool,
     argv: Sequence[str],
     team: Team,
@@ -37,7 +35,7 @@ def run_together(
     try:
         opened = open_run(
             config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations,
-            shard=Shard(team.process + 1, team.processes), resume=resume, argv=argv,
+            shard=Shard(team.process + 1, team.processes), argv=argv,
         )  # fmt: skip
         done = None if dry_run else carry_out(opened, lambda: _shared(opened, output, team), helps=True)
     except Exception:
@@ -50,11 +48,10 @@ def run_together(
 
 
 def _shared(opened: Opened, output: Path, team: Team) -> RunFolder:
-    """The folder of the run that goes on, or that process 0 makes for all."""
-    if opened.before is None and team.process > 0:
+    """The folder that process 0 makes for all."""
+    if team.process > 0:
         # The first process's folder, at its place on this machine.
         return RunFolder(output / team.told("folder"))
     folder = folder_of(opened._replace(plan=opened.plan._replace(shard=WHOLE)), output)
-    if team.process == 0:
-        team.tell("folder", folder.path.name)
+    team.tell("folder", folder.path.name)
     return folder
