@@ -17,9 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
-from tests.cheap_run import SAME, write_volume
+from tests.cheap_run import contents, write_volume
 
 ROOT = Path(__file__).resolve().parents[1]
 L1 = ("--method", "l1", "--set", "n_iters=5", "levels=2")
@@ -61,15 +59,6 @@ def running(process: subprocess.Popen, output: Path, before: int) -> Path | None
                 return path.parent
         time.sleep(0.002)
     return None
-
-
-def contents(folder: Path) -> dict[str, object]:
-    """Read everything that must be equal, with arrays as bytes."""
-    found: dict[str, object] = {name: (folder / name).read_bytes() for name in SAME}
-    for name in ("pictures.npz", "perturbations.npz"):
-        with np.load(folder / name) as file:
-            found[name] = [(key, file[key].tobytes()) for key in file.files]
-    return found
 
 
 class Trial:
@@ -138,7 +127,7 @@ class Trial:
         found = contents(path)
         different = [key for key, value in self.reference.items() if found[key] != value]
         assert not different, f"{name}: {different} differ"
-        assert not [part for part in path.iterdir() if part.is_dir() or part.suffix == ".part"]
+        assert not [*path.rglob("*.part")]
         return moments
 
 

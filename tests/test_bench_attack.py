@@ -64,7 +64,7 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "run.json", "images.jsonl", "searches.jsonl", "summary.csv", "pictures.npz", "figure.png", "report.html",
-        "perturbations.npz", "journal.jsonl",
+        "perturbations.npz", "images",
     }  # fmt: skip
     record = json.loads((folder / "run.json").read_text())
     assert record == json.loads(out)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from bench import features
-from bench.record.records import RunFolder
 from bench.slices.prepare import prepare
 from bench.studies.features import findings, places, units
 from bench.studies.features.boxes import box_scores, clipped
@@ -58,6 +57,12 @@ def started(data, output, *more):
     return code, next(output.iterdir(), None) if output.is_dir() else None
 
 
+def rows_of(folder, kind):
+    """Read the recorded rows of a kind: "feature", "box" or "search"."""
+    rows = map(json.loads, (folder / "images.jsonl").read_text().splitlines())
+    return [row for row in rows if row["kind"] == kind]
+
+
 def test_names_are_those_of_the_registries():
     assert set(SHAPES) == set(features.SHAPES)
     assert set(insert.PRESETS) == set(features.PRESETS)
@@ -95,7 +100,7 @@ def test_a_map_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, monke
     flags = ["--stride", "6", "--draws", "2"]
     code, whole = started(data, tmp_path / "whole", *flags)
     assert code == 0
-    record = units._recorded
+    record = units._record
     calls = iter(range(100))
 
     def stopping(*arguments):
@@ -103,18 +108,18 @@ def test_a_map_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, monke
             raise KeyboardInterrupt
         return record(*arguments)
 
-    monkeypatch.setattr(units, "_recorded", stopping)
+    monkeypatch.setattr(units, "_record", stopping)
     code, part = started(data, tmp_path / "part", *flags)
     assert code == 130
     assert f"--resume {part}" in capsys.readouterr().err
-    monkeypatch.setattr(units, "_recorded", record)
+    monkeypatch.setattr(units, "_record", record)
     assert run("--resume", part) == 0
     for name in ("summary.csv", "images.jsonl"):
         assert (part / name).read_bytes() == (whole / name).read_bytes()
     stored = json.loads((part / "run.json").read_text())
     assert (stored["status"], stored["resumed"]) == ("done", 1)
     assert (part / "figure.png").read_bytes().startswith(b"\x89PNG")
-    rows = units.read_rows(RunFolder(whole), "feature")
+    rows = rows_of(whole, "feature")
     assert len(rows) == 7 * 5
     assert all(0 < row["kept"] < 1.5 and row["detectability_whole"] > 0 for row in rows)
 
@@ -123,7 +128,7 @@ def test_sizes_use_the_same_places_for_every_method_and_rank_them(data, tmp_path
     flags = ["--study", "sizes", "--sizes", "2", "3", "--placements", "2", "--draws", "0", "--limit", "1"]
     code, folder = started(data, tmp_path / "out", "sense", *flags)
     assert code == 0
-    rows = units.read_rows(RunFolder(folder), "feature")
+    rows = rows_of(folder, "feature")
     where = {
         name: [(row["row"], row["column"], row["size"]) for row in rows if row["method"] == name]
         for name in ("zero_filled", "sense")
@@ -137,7 +142,7 @@ def test_the_search_is_no_better_for_the_method_than_the_map(data, tmp_path):
     flags = ["--study", "worst", "--stride", "8", "--draws", "3", "--visibility", "0.5", "--contrast", "0.5"]
     code, folder = started(data, tmp_path / "out", *flags)
     assert code == 0
-    (row,) = units.read_rows(RunFolder(folder), "search")
+    (row,) = rows_of(folder, "search")
     assert row["kept_worst"] <= row["kept_place"] + 1e-5 <= row["kept_grid"] + 2e-5
     assert row["kept_worst"] < row["kept_random_least"]
     assert row["contrast_to_noise"]["worst"] >= 0.4
@@ -239,7 +244,7 @@ def test_the_boxes_of_a_file_are_scored(data, tmp_path):
         file["box_labels"] = np.bytes_(b"tear")
     code, folder = started(data, tmp_path / "out", "sense", "--study", "boxes")
     assert code == 0
-    rows = units.read_rows(RunFolder(folder), "box")
+    rows = rows_of(folder, "box")
     assert [(row["image"], row["method"], row["label"]) for row in rows] == [
         ("small.h5:1", name, "tear") for name in ("zero_filled", "sense")
     ]

@@ -1,17 +1,15 @@
 """Several processes that meet by jax.distributed: one run of all processes, and the consequences of losing one."""
 
 import json
-import re
-import shlex
 import signal
 import time
 
 import pytest
 
-from bench import attack, merge, train
+from bench import attack, train
 from bench.processes import distributed
 from tests import processes
-from tests.cheap_run import FLAGS, cheapen, contents, start, write_volume
+from tests.cheap_run import FLAGS, cheapen, contents, go_on, start, write_volume
 from tests.processes import attack_together, ended, flags, free_port
 
 IMAGES = 5
@@ -37,64 +35,53 @@ def arguments(volume, output, *more):
     return [*FLAGS, "--data", volume, "--output", output, "--save-perturbations", *more]
 
 
-def merged(output):
-    """Find the merged run among its parts."""
-    (run,) = (path for path in output.iterdir() if not re.search(r"-\d+of\d+-", path.name))
-    return run
-
-
 def test_processes_together_make_the_run_of_one(tmp_path, whole):
     """Three processes, of which one has fewer images than the others; other tests have two processes."""
     volume, one = whole
     first, *others = ended(attack_together(3, arguments(volume, tmp_path, "--json")))
-    # The second image cannot be used, which process 1 and the whole run report.
-    assert [first.code, *(other.code for other in others)] == [1, 1, 0], first.err
+    # The second image cannot be used.
+    assert [first.code, *(other.code for other in others)] == [1, 1, 1], first.err
     assert [other.out for other in others] == ["", ""]
-    record, run = json.loads(first.out), merged(tmp_path)
+    record = json.loads(first.out)
+    (run,) = tmp_path.iterdir()
     assert record["folder"] == str(run)
     assert contents(run) == contents(one)
-    assert len(list(tmp_path.iterdir())) == 3 + 1
     assert record["argv"] == [*map(str, arguments(volume, tmp_path, "--json"))]
 
 
 @pytest.mark.parametrize(("fault", "code"), [(DIES, -signal.SIGKILL), (FAILS, 5)])
-def test_who_is_lost_costs_the_others_nothing(tmp_path, whole, monkeypatch, fault, code):
+def test_the_images_of_a_process_that_is_lost_are_done_by_the_others(tmp_path, whole, fault, code):
     volume, one = whole
     output = tmp_path / "runs"
     patches = {0: SHORT, 1: f"{SHORT}; {fault}"}
-    first, second = ended(attack_together(2, arguments(volume, output), patches))
-    assert (first.code, second.code) == (3, code)
-    assert first.out == ""
-    error, *commands = first.err.splitlines()[-3:]
-    assert error == "bench.attack: error: 1 of 2 parts are not done, and not put together; go on by"
-    # The printed commands complete the run.
-    cheapen(monkeypatch)
-    mains = {"bench.attack": attack.main, "bench.merge": merge.main}
-    for command in commands:
-        python, flag, module, *words = shlex.split(command)
-        assert (python, flag) == ("python", "-m")
-        assert mains[module](words) == 1
-    assert contents(merged(output)) == contents(one)
+    first, second = ended(attack_together(2, arguments(volume, output, "--json"), patches))
+    assert (first.code, second.code) == (1, code), first.err
+    (run,) = output.iterdir()
+    assert json.loads(first.out)["folder"] == str(run)
+    assert contents(run) == contents(one)
 
 
-def test_with_the_first_all_end_and_can_go_on(tmp_path, whole):
-    volume, _ = whole
-    # The process waits until the other process has its folder, which the other process prints.
-    both = f"import glob, time; begun = lambda: len(glob.glob({str(tmp_path / '*' / 'run.json')!r})) == 2"
+def test_with_the_first_all_end_and_the_run_goes_on(tmp_path, whole, monkeypatch):
+    volume, one = whole
+    # The first process waits until the second has joined the run.
+    both = f"import glob, time; joined = lambda: any('resumed' in open(path).read() for path in glob.glob({str(tmp_path / '*' / 'run.json')!r}))"  # noqa: E501
     dies = (
-        "executor._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(begun, True)], os.kill(os.getpid(), 9))"
+        "executor._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(joined, True)], os.kill(os.getpid(), 9))"
     )
     first, second = ended(attack_together(2, arguments(volume, tmp_path), {0: f"{both}; {dies}", 1: HANGS}))
     assert first.code == -signal.SIGKILL
     assert second.code == -signal.SIGABRT  # JAX's own signal
-    assert re.search(r"process 1 of 2 writes \S+-2of2-\S+; where it is stopped, bench.attack --resume", second.err)
+    (run,) = tmp_path.iterdir()
+    cheapen(monkeypatch)
+    assert go_on(run) == 1
+    assert contents(run) == contents(one)
 
 
 def test_all_obey_sigterm(tmp_path, whole):
     volume, _ = whole
     started = attack_together(2, arguments(volume, tmp_path), {0: HANGS, 1: HANGS})
     until = time.monotonic() + 60
-    while len(list(tmp_path.glob("*/run.json"))) < 2 and time.monotonic() < until:
+    while not any('"resumed"' in path.read_text() for path in tmp_path.glob("*/run.json")) and time.monotonic() < until:
         time.sleep(0.1)
     time.sleep(0.5)
     for process in started:
@@ -103,8 +90,8 @@ def test_all_obey_sigterm(tmp_path, whole):
     found = ended(started)
     assert time.monotonic() - begun < 6
     assert [one.code for one in found] == [143, 143]
-    for index, one in enumerate(found, 1):
-        assert re.search(rf"python -m bench.attack --resume \S+-{index}of2-", one.err.splitlines()[-1])
+    (run,) = tmp_path.iterdir()
+    assert [one.err.splitlines()[-1] for one in found] == [f"python -m bench.attack --resume {run}"] * 2
 
 
 @pytest.mark.parametrize("main", [attack.main, train.main])

@@ -180,7 +180,6 @@ def commands(folder, output):
         ("run.json", ("report", "compare", "claims", "hardest", "merge", "resume", "features")),
         ("images.jsonl", ("report", "compare", "claims", "hardest")),
         ("searches.jsonl", ("report", "compare")),
-        ("journal.jsonl", ("report", "compare")),
         ("pictures.npz", ("report",)),
     ],
 )

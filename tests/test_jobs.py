@@ -1,6 +1,5 @@
 """The job templates, executed as far as this machine allows: Slurm's tasks, Kubernetes' pods, a TPU slice's shell."""
 
-import json
 import os
 import re
 import subprocess
@@ -67,97 +66,71 @@ def do(tmp_path, command, **environment):
     )
 
 
-def part_of(output, part):
-    (run,) = (output / f"part-{part}").iterdir()
-    return run
-
-
-def stop(run):
-    """Change a run as if it had been killed before its first image was on disk."""
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | {"status": "running"}))
-    (run / "journal.jsonl").write_text("")
-
-
-def merged(output):
-    (run,) = (path for path in output.iterdir() if not path.name.startswith("part-"))
-    return run
+def run_in(output):
+    """Find the run that all parts share."""
+    (path,) = output.glob("*/run.json")
+    return path.parent
 
 
 def arguments(volume):
     return [*FLAGS, "--data", volume, "--save-perturbations"]
 
 
-def test_a_slurm_array_goes_on_and_is_put_together(tmp_path, whole, programs):
+def test_the_tasks_of_a_slurm_array_share_a_run_and_go_on(tmp_path, whole, programs):
     volume, one = whole
     output = tmp_path / "runs"
     command = [JOBS / "slurm_array.sh", 2, output, *arguments(volume)]
-    for task in ("1", "2", "1"):
+    for task in ("1", "1", "2"):
         done = do(tmp_path, command, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID=task)
-        # A failed image does not prevent the merge.
+        # A failed image does not fail its task.
         assert done.returncode == 0, done.stderr
-        if task == "2":
-            stop(part_of(output, 1))
-            # A folder that was stopped before anything was written is not a run.
-            (output / "part-1" / "empty").mkdir()
-    assert "0 of 2 images were done" in done.stderr
-    (output / "part-1" / "empty").rmdir()
-    assert json.loads((part_of(output, 1) / "run.json").read_text())["resumed"] == 1
-    assert do(tmp_path, command, SLURM_JOB_ID="8").returncode == 1
-    assert contents(merged(output)) == contents(one)
+    assert "0 of 1 image were done" in done.stderr
+    assert contents(run_in(output)) == contents(one)
 
 
-def test_a_slurm_array_submits_itself_and_its_merge(tmp_path, programs):
+def test_a_slurm_array_submits_itself(tmp_path, programs):
     log = tmp_path / "log"
-    programs("sbatch", f'printf "%s\\n" "$*" >> {log}; echo $((40 + $(wc -l < {log})))')
+    programs("sbatch", f'printf "%s\\n" "$*" >> {log}; echo 41')
     output = tmp_path / "runs"
     command = [JOBS / "slurm_array.sh", 8, output, "--method", "l1"]
-    assert do(tmp_path, command).stdout == "submitted array 41, and 42 to put its parts together\n"
-    array, merge = log.read_text().splitlines()
+    assert do(tmp_path, command).stdout == "submitted array 41\n"
+    (array,) = log.read_text().splitlines()
     words = f"{JOBS}/slurm_array.sh 8 {output} --method l1"
     assert array == f"--parsable --array=1-8 --output={output}/part-%a.log {words}"
-    assert merge.startswith("--parsable --dependency=afterok:41 ")
-    assert merge.endswith(words)
     assert do(tmp_path, command[:2]).returncode == 2
 
 
-def pods():
-    """The containers of the two jobs, and their specifications."""
-    jobs = list(yaml.safe_load_all((JOBS / "kubernetes_indexed_job.yaml").read_text()))
-    assert [(job["apiVersion"], job["kind"]) for job in jobs] == [("batch/v1", "Job")] * 2
-    return [(job["spec"], *job["spec"]["template"]["spec"]["containers"]) for job in jobs]
+def pod():
+    """The specification of the job, and its container."""
+    (job,) = yaml.safe_load_all((JOBS / "kubernetes_indexed_job.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    return job["spec"], container
 
 
-def test_kubernetes_pods_go_on_and_are_put_together(tmp_path, whole, programs):
+def test_kubernetes_pods_share_a_run_and_go_on(tmp_path, whole, programs):
     volume, one = whole
     output = tmp_path / "runs"
-    (_, attack), (_, merge) = pods()
-    for index in ("0", "1", "0"):
+    _, attack = pod()
+    for index in ("0", "0", "1"):
         command = [*attack["command"], *arguments(volume)]
         done = do(tmp_path, command, OUTPUT=str(output), PARTS="2", JOB_COMPLETION_INDEX=index)
         assert done.returncode == 0, done.stderr
-        if index == "1":
-            stop(part_of(output, 1))
-    assert "0 of 2 images were done" in done.stderr
-    assert do(tmp_path, merge["command"], OUTPUT=str(output)).returncode == 1
-    assert contents(merged(output)) == contents(one)
+    assert contents(run_in(output)) == contents(one)
 
 
-def test_the_kubernetes_jobs_are_of_one_piece():
-    (attack_job, attack), (merge_job, merge) = pods()
-    assert attack_job["completionMode"] == "Indexed"
-    values = [{one["name"]: one["value"] for one in pod["env"]} for pod in (attack, merge)]
-    assert values[0]["OUTPUT"] == values[1]["OUTPUT"]
-    assert int(values[0]["PARTS"]) == attack_job["completions"] == attack_job["parallelism"]
-    assert merge_job["suspend"] is True
-    for job, pod in ((attack_job, attack), (merge_job, merge)):
-        (mount,), (volume,) = pod["volumeMounts"], job["template"]["spec"]["volumes"]
-        assert mount["name"] == volume["name"]
-        assert values[0]["OUTPUT"].startswith(mount["mountPath"])
+def test_the_kubernetes_job_is_of_one_piece():
+    job, attack = pod()
+    assert job["completionMode"] == "Indexed"
+    values = {one["name"]: one["value"] for one in attack["env"]}
+    assert int(values["PARTS"]) == job["completions"] == job["parallelism"]
+    (mount,), (volume,) = attack["volumeMounts"], job["template"]["spec"]["volumes"]
+    assert mount["name"] == volume["name"]
+    assert values["OUTPUT"].startswith(mount["mountPath"])
 
 
 def test_a_pod_that_is_told_to_stop_tells_its_run(tmp_path, programs):
-    (_, attack), _ = pods()
+    _, attack = pod()
     programs("python", "trap 'exit 143' TERM; kill -TERM $PPID; for n in $(seq 200); do sleep 0.05; done; exit 9")
     done = do(tmp_path, [*attack["command"], "--method", "l1"], OUTPUT="/nowhere", JOB_COMPLETION_INDEX="0", PARTS="1")
     assert done.returncode == 143

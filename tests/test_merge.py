@@ -1,22 +1,21 @@
-"""A run in parts becomes the run in one part."""
+"""A run in parts becomes the run in one part, in one folder or by a merge."""
 
 import json
 import shutil
 
-import numpy as np
 import pytest
 
-from bench import merge
+from bench import attack, merge
 from bench.figures import overview
 from bench.plan.errors import OutputError, UsageError
 from bench.plan.shards import Shard, positions_of
-from bench.run import merging
-from tests.cheap_run import IMAGES, cheapen, contents, go_on, start, write_volume
+from bench.run import executor
+from tests.cheap_run import FLAGS, IMAGES, cheapen, contents, go_on, start, write_volume
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A whole run, and the same run in three parts."""
+    """A whole run, the same run in three parts in folders of their own, and one of another configuration."""
     folder = tmp_path_factory.mktemp("merge")
     volume = write_volume(folder / "volume.h5")
     with pytest.MonkeyPatch.context() as patch:
@@ -24,9 +23,8 @@ def made(tmp_path_factory):
         _, whole = start(volume, folder / "whole")
         parts = [start(volume, folder / f"part{part}", "--shard", f"{part}/{IMAGES}") for part in (1, 2, 3)]
         _, other = start(volume, folder / "other", "--shard", f"1/{IMAGES}", "--seed", "1")
-        _, half = start(volume, folder / "half", "--shard", "2/2")
     assert [code for code, _ in parts] == [0, 1, 0]
-    return whole, [part for _, part in parts], other, half
+    return whole, [part for _, part in parts], other
 
 
 @pytest.fixture
@@ -39,6 +37,49 @@ def run(capsys, tmp_path, *folders):
     output = tmp_path / "out"
     code = merge.main([*map(str, folders), "--output", str(output)])
     return code, capsys.readouterr().err.splitlines()[-1], next(output.iterdir(), None) if output.is_dir() else None
+
+
+def test_parts_in_one_output_are_the_whole_run_without_a_merge(capsys, tmp_path, made, monkeypatch):
+    whole, *_ = made
+    cheapen(monkeypatch)
+    volume = whole.parents[1] / "volume.h5"
+    for part, code in ((3, 0), (1, 0), (1, 0), (2, 1)):
+        assert start(volume, tmp_path / "out", "--shard", f"{part}/{IMAGES}")[0] == code
+        told = capsys.readouterr()
+        (folder,) = (tmp_path / "out").iterdir()
+        assert (folder / "images.jsonl").exists() == (part == 2)
+        assert (f"part {part}/{IMAGES} is done in {folder}; the last part" in told.err) == (part != 2)
+        assert bool(told.out) == (part == 2)
+    assert contents(folder) == contents(whole)
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "done"
+    assert "--shard" not in record["argv"]
+    assert start(volume, tmp_path / "out", "--shard", f"2/{IMAGES}", "--json")[0] == 1
+    assert json.loads(capsys.readouterr().out)["summary"] == record["summary"]
+
+
+def test_a_part_that_differs_does_not_join(capsys, tmp_path, made, monkeypatch):
+    whole, *_ = made
+    cheapen(monkeypatch)
+    given = [*FLAGS, "--data", str(whole.parents[1] / "volume.h5"), "--output", str(tmp_path / "out"), "--shard"]
+    assert attack.main([*given, f"1/{IMAGES}"]) == 0
+    assert attack.main([*given, f"2/{IMAGES}", "--save-perturbations"]) == 3
+    assert "cannot go on: --save-perturbations is not the same" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_part_that_stops_says_how_the_part_goes_on(capsys, tmp_path, made, monkeypatch):
+    whole, *_ = made
+    cheapen(monkeypatch)
+    monkeypatch.setattr(executor, "_attack_batch", lambda *_: exec("raise KeyboardInterrupt"))
+    _, folder = start(whole.parents[1] / "volume.h5", tmp_path / "out", "--shard", f"3/{IMAGES}")
+    how = f"python -m bench.attack --resume {folder} --shard 3/{IMAGES}"
+    assert capsys.readouterr().err.splitlines()[-1] == how
+    cheapen(monkeypatch)
+    assert go_on(folder, "--shard", f"3/{IMAGES}") == 0
+    assert sorted(path.name for path in (folder / "images").glob("*.npz")) == ["00000002.npz"]
+    # Without a part, all that is left is done.
+    assert go_on(folder) == 1
+    assert contents(folder) == contents(whole)
 
 
 @pytest.mark.parametrize("total", [1, 7, 40])
@@ -56,7 +97,7 @@ def test_parts_hold_every_image_once_and_are_of_one_size(total, of):
 def test_merged_parts_are_the_whole_run(capsys, tmp_path, made, monkeypatch):
     whole, parts, *_ = made
     cheapen(monkeypatch)
-    code, _, folder = run(capsys, tmp_path, *reversed(parts))
+    code, _, folder = run(capsys, tmp_path, *reversed(parts), parts[1])
     assert code == 1
     assert contents(folder) == contents(whole)
     assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
@@ -64,26 +105,11 @@ def test_merged_parts_are_the_whole_run(capsys, tmp_path, made, monkeypatch):
     changed = {"seconds", "started", "notes", "folder", "parts", "argv", "git"}
     assert {name for name in record if record[name] != one.get(name)} <= changed
     # Doubts about the images are counted over all parts.
-    assert sorted(record["notes"]) == sorted([*one["notes"], f"computed in {IMAGES} parts"])
+    assert sorted(record["notes"]) == sorted([*one["notes"], "merged from 4 folders"])
     assert "--shard" not in record["argv"]
-    seconds = [json.loads((part / "run.json").read_text())["seconds"] for part in parts]
-    assert record["seconds"] == pytest.approx(sum(seconds), abs=0.02)
     # The merged run can be resumed like any other.
     assert go_on(folder) == 1
     assert contents(folder) == contents(whole)
-
-
-def unfinished(part, tmp_path):
-    folder = shutil.copytree(part, tmp_path / "unfinished")
-    record = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps(record | {"status": "interrupted"}))
-    return folder
-
-
-def incomplete(part, tmp_path):
-    folder = shutil.copytree(part, tmp_path / "incomplete")
-    (folder / "journal.jsonl").write_text("")
-    return folder
 
 
 def other_jax(part, tmp_path):
@@ -94,19 +120,28 @@ def other_jax(part, tmp_path):
     return folder
 
 
+def older(part, tmp_path):
+    folder = shutil.copytree(part, tmp_path / "older")
+    (folder / "journal.jsonl").write_text("")
+    return folder
+
+
+def damaged(part, tmp_path):
+    folder = shutil.copytree(part, tmp_path / "damaged")
+    (folder / "images" / "00000000.npz").write_bytes(b"PK" * 100)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("choose", "words"),
     [
-        (lambda parts, made, path: parts[:1], "parts 2/3, 3/3 missing"),
-        (lambda parts, made, path: parts[1:], "part 1/3 missing"),
-        (lambda parts, made, path: [*parts, parts[1]], "is part 2/3, as is"),
+        (lambda parts, made, path: parts[:1], "2 of 3 images are in none of these folders, the first of them image 1;"),
+        (lambda parts, made, path: parts[1:], "1 of 3 images are in none of these folders, the first of them image 0;"),
         (lambda parts, made, path: [parts[1], made[2]], "the configuration is not the same (seed)"),
-        (lambda parts, made, path: [parts[0], made[3]], "it is part 2/2, and not one of 3"),
-        (lambda parts, made, path: [made[0]], "is no part of a run"),
         (lambda parts, made, path: [path / "nowhere"], "run.json: is missing"),
-        (lambda parts, made, path: [unfinished(parts[0], path), *parts[1:]], "has not finished (interrupted)"),
-        (lambda parts, made, path: [incomplete(parts[0], path), *parts[1:]], "lacks images"),
         (lambda parts, made, path: [other_jax(parts[0], path), *parts[1:]], "the version of jax is not the same"),
+        (lambda parts, made, path: [older(parts[0], path), *parts[1:]], "an older version began it"),
+        (lambda parts, made, path: [damaged(parts[0], path), *parts[1:]], "00000000.npz: is damaged"),
     ],
 )
 def test_what_is_no_whole_run_is_one_line(capsys, tmp_path, made, parts, choose, words):
@@ -114,92 +149,6 @@ def test_what_is_no_whole_run_is_one_line(capsys, tmp_path, made, parts, choose,
     assert (code, folder) == (3, None)
     assert line.startswith("bench.merge: error: ")
     assert words in line
-
-
-def lines(change, name="images.jsonl"):
-    def damage(part):
-        path = part / name
-        path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
-
-    return damage
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (lines(lambda found: []), "images.jsonl has 0 of its 2 lines"),
-        (lines(lambda found: found + found), "images.jsonl has 4 of its 2 lines"),
-        (lines(lambda found: [*found[:-1], found[-1][:30]]), "images.jsonl: is damaged or no file of bench"),
-        (lines(lambda found: [found[0].replace("psnr", "ssim"), *found[1:]]), "has one of its results twice"),
-        (lines(lambda found: [], "searches.jsonl"), "searches.jsonl has 0 of its 1 lines"),
-        (lambda part: (part / "images.jsonl").unlink(), "images.jsonl has 0 of its 2 lines"),
-        (lambda part: (part / "pictures.npz").unlink(), "its pictures are missing"),
-        (lambda part: (part / "perturbations.npz").unlink(), "its perturbations are missing"),
-    ],
-)  # fmt: skip
-def test_a_part_that_lost_or_doubled_records_is_named_and_resuming_it_mends_it(
-    capsys, tmp_path, made, monkeypatch, damage, words
-):
-    whole, parts, *_ = made
-    cheapen(monkeypatch)
-    spoilt = shutil.copytree(parts[0], tmp_path / "part")
-    damage(spoilt)
-    code, line, folder = run(capsys, tmp_path, spoilt, *parts[1:])
-    assert (code, folder) == (3, None)
-    assert str(spoilt) in line
-    assert words in line
-    assert f"python -m bench.attack --resume {spoilt} computes what is missing" in line
-    assert go_on(spoilt) == 0
-    assert "computed again" in capsys.readouterr().err
-    assert run(capsys, tmp_path, spoilt, *parts[1:])[0] == 1
-    assert contents(next((tmp_path / "out").iterdir())) == contents(whole)
-
-
-def test_a_picture_that_is_none_is_that_of_the_part(capsys, tmp_path, parts):
-    spoilt = shutil.copytree(parts[0], tmp_path / "part")
-    np.savez(spoilt / "pictures.npz", **{"volume.h5:0|truth": np.array([{}], object)})
-    code, line, folder = run(capsys, tmp_path, spoilt, *parts[1:])
-    assert (code, folder) == (3, None)
-    assert f"{spoilt / 'pictures.npz'}: is damaged (" in line
-    assert "and no picture" in line
-
-
-def test_an_image_in_two_parts_is_refused(capsys, tmp_path, parts):
-    twice = shutil.copytree(parts[2], tmp_path / "part")
-    for name in ("images.jsonl", "searches.jsonl", "journal.jsonl"):
-        (twice / name).write_text((twice / name).read_text().replace("volume.h5:2", "volume.h5:0"))
-    for name in ("pictures", "perturbations"):
-        shutil.copy(parts[0] / f"{name}.npz", twice)
-    code, line, folder = run(capsys, tmp_path, *parts[:2], twice)
-    assert (code, folder) == (3, None)
-    assert "'volume.h5:0' is in another part, too" in line
-
-
-class Killed(BaseException):
-    """The end of a process, which nothing survives."""
-
-
-def test_a_merge_that_was_killed_leaves_no_run_and_nothing_in_the_way(capsys, tmp_path, made, monkeypatch):
-    whole, parts, *_ = made
-    cheapen(monkeypatch)
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            merging.shutil, "rmtree", lambda path, ignore_errors=False: None
-        )  # a killed process does not clean up
-        patch.setattr(overview, "draw", killed)
-        with pytest.raises(Killed):
-            run(capsys, tmp_path, *parts)
-    (left,) = (tmp_path / "out").iterdir()
-    assert left.name.startswith(".")
-    assert run(capsys, tmp_path, *parts)[0] == 1
-    (folder,) = (tmp_path / "out").iterdir()
-    assert not folder.name.startswith(".")
-    assert contents(folder) == contents(whole)
-    assert json.loads((folder / "run.json").read_text())["folder"] == str(folder)
-
-
-def killed(folder):
-    raise Killed
 
 
 def test_a_merge_that_fails_leaves_nothing(capsys, tmp_path, parts, monkeypatch):
@@ -210,20 +159,6 @@ def test_a_merge_that_fails_leaves_nothing(capsys, tmp_path, parts, monkeypatch)
 
     monkeypatch.setattr(overview, "draw", full)
     assert run(capsys, tmp_path, *parts)[::2] == (4, None)
-
-
-def test_two_merges_of_one_run_never_write_one_folder(capsys, tmp_path, parts, monkeypatch):
-    cheapen(monkeypatch)
-    codes = []
-
-    def meanwhile(folder):
-        codes.append(merge.main([*map(str, parts), "--output", str(tmp_path / "out")]))
-        return b"figure"
-
-    monkeypatch.setattr(overview, "draw", meanwhile)
-    assert run(capsys, tmp_path, *parts)[0] == 1
-    assert codes == [4]
-    assert len(list((tmp_path / "out").iterdir())) == 1
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/2"])

@@ -2,16 +2,24 @@
 
 import json
 import os
-import resource
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from bench.record import arrays
-from bench.record.journal import held
+from bench.record import store
+from bench.record.record import read
+from bench.record.record_forms import LINES
 from bench.record.records import RunFolder
+from bench.record.store import Image, Store
 from bench.run import executor
+from data_prep import locks
 from tests.cheap_run import IMAGES, cheapen, contents, go_on, results, start, write_volume
 
 
@@ -68,7 +76,7 @@ def writes(monkeypatch, volume, output):
 
 def test_a_run_goes_on_from_every_write_to_disk(tmp_path, volume, reference, monkeypatch):
     total = writes(monkeypatch, volume, tmp_path / "counted")
-    assert total > 15
+    assert total > 10
     for after in range(1, total):
         output = tmp_path / str(after)
         folder = killed(monkeypatch, after, volume, output)
@@ -80,8 +88,8 @@ def test_a_run_goes_on_from_every_write_to_disk(tmp_path, volume, reference, mon
 
 
 def test_what_is_done_is_not_computed_again(capsys, tmp_path, volume, reference, monkeypatch):
-    # run.json, and the writes for the first image.
-    folder = killed(monkeypatch, 6, volume, tmp_path / "out")
+    # run.json, and the first image.
+    folder = killed(monkeypatch, 2, volume, tmp_path / "out")
     attacked = []
 
     def watched(work, batch, functions_of, group):
@@ -139,7 +147,7 @@ def other_config(folder, volume):
         (lambda folder, volume: volume.unlink(), "volume.h5"),
         (lambda folder, volume: (folder / "run.json").unlink(), "run.json: is missing"),
         (lambda folder, volume: (folder / "run.json").write_text("{"), "run.json: is damaged"),
-        (lambda folder, volume: (folder / "journal.jsonl").write_text("[]\n"), "its records are damaged"),
+        (lambda folder, volume: (folder / "journal.jsonl").write_text("[]\n"), "an older version began it"),
     ],
 )
 def test_what_is_not_the_same_is_one_line(capsys, tmp_path, monkeypatch, spoil, words):
@@ -154,106 +162,201 @@ def test_what_is_not_the_same_is_one_line(capsys, tmp_path, monkeypatch, spoil, 
     assert words in line
 
 
-@pytest.mark.parametrize("name", ["images.jsonl", "searches.jsonl", "pictures.npz"])
-def test_a_record_that_was_lost_is_made_again(tmp_path, volume, reference, name):
+@pytest.mark.parametrize("name", ["images.jsonl", "searches.jsonl", "pictures.npz", "perturbations.npz"])
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"PK" * 100)])
+def test_what_is_made_of_the_images_is_made_again(tmp_path, volume, reference, monkeypatch, name, damage):
     _, folder = start(volume, tmp_path / "out")
-    (folder / name).unlink()
+    damage(folder / name)
+    monkeypatch.setattr(executor, "_attack_batch", lambda *_: pytest.fail("it was computed again"))
     assert go_on(folder) == 1
     assert contents(folder) == reference
 
 
+def edit(path, old, new):
+    """Change the text of an image's file, whose sums are those of the changed text."""
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, found in content.items():
+            archive.writestr(name, found if "/" in name else found.decode().replace(old, new))
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("damage", "words"),
     [
-        lambda lines: [lines[0][:20] + "\n", *lines[1:]],
-        lambda lines: [*lines[:-1], lines[-1].replace("{", '{"eps": null, ')],
-        lambda lines: [lines[0].replace('"psnr"', '"x"'), *lines[1:]],
-        lambda lines: ["[]\n", *lines[1:]],
-        lambda lines: [*lines, *lines],
+        (lambda path: path.write_bytes(b""), "File is not a zip file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "File is not a zip file"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"psnr", b"pnsr")), "Bad CRC-32"),
+        (lambda path: edit(path, '"position": 2', '"position": 7'), "it is of another image, 'volume.h5:2' at 7"),
+        (lambda path: edit(path, "volume.h5:2", "volume.h5:0"), "it is of another image, 'volume.h5:0' at 2"),
+        (lambda path: edit(path, '"pixels": 4', '"pixels": -4'), "-4 is no whole number"),
+        (lambda path: edit(path, '"eps": 0.05', '"eps": 1e999'), "inf is no number"),
+        (lambda path: edit(path, '"eps": 0.05', '"eps": ' + "[" * 5000), "RecursionError"),
+        (os.mkdir, "it is no regular file"),
     ],
 )
-def test_images_whose_lines_are_damaged_are_computed_again(capsys, tmp_path, volume, reference, change):
+def test_a_damaged_image_is_one_line_that_says_what_helps(capsys, tmp_path, volume, reference, damage, words):
     _, folder = start(volume, tmp_path / "out")
-    path = folder / "images.jsonl"
-    path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+    path = folder / "images" / "00000002.npz"
+    if damage is os.mkdir:
+        path.unlink()
+    damage(path)
     capsys.readouterr()
-    assert go_on(folder) == 1
-    assert "images were not whole (" in capsys.readouterr().err
-    assert contents(folder) == reference
-    assert "computed again" in json.loads((folder / "run.json").read_text())["notes"][-1]
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda text: text.replace('"position": 2', '"position": 7'), "'volume.h5:2' is not image 7 of the data"),
-        (lambda text: text.replace("volume.h5:2", "volume.h5:0"), "an image is there twice"),
-        (lambda text: text.replace('"lines": [2', '"lines": [-2'), "line 1: 'done': 'lines': -2 is no whole number"),
-        (lambda text: text.replace('"seconds": ', '"seconds": 1e999'), "its records are damaged (line 1"),
-    ],
-)
-def test_a_journal_that_was_edited_is_one_line(capsys, tmp_path, volume, monkeypatch, change, words):
-    cheapen(monkeypatch)
-    _, folder = start(volume, tmp_path / "out")
-    for name in ("journal.jsonl", "images.jsonl", "searches.jsonl"):
-        if name == "journal.jsonl" or "twice" in words:
-            (folder / name).write_text(change((folder / name).read_text()))
     assert go_on(folder) == 3
-    assert words in capsys.readouterr().err.splitlines()[-2 if "image 7" in words else -1]
+    line = capsys.readouterr().err.splitlines()[-2]
+    assert f"{path}: is damaged (" in line
+    assert words in line
+    assert "delete it, and --resume computes again what was in it" in line
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink()
+    assert go_on(folder) == 1
+    assert contents(folder) == reference
 
 
-def test_a_damaged_archive_is_one_line_that_says_what_helps(capsys, tmp_path, volume, reference):
-    _, folder = start(volume, tmp_path / "out")
-    for name in ("pictures.npz", "perturbations.npz"):
-        (folder / name).write_bytes(b"PK" * 100)
-        capsys.readouterr()
-        assert go_on(folder) == 3
-        line = capsys.readouterr().err.splitlines()[-1]
-        assert f"{folder / name}: is damaged (" in line
-        assert "delete it, and --resume computes again what was in it" in line
-        (folder / name).unlink()
-        assert go_on(folder) == 1
-        assert contents(folder) == reference
-
-
-@pytest.mark.parametrize("name", ["journal.jsonl", "images.jsonl", "pictures"])
-def test_a_link_out_of_the_folder_is_refused_and_what_it_leads_to_stays(capsys, tmp_path, volume, monkeypatch, name):
-    cheapen(monkeypatch)
+@pytest.mark.parametrize("name", ["images.jsonl", "images", "images/lock"])
+def test_a_link_out_of_the_folder_changes_nothing_there(capsys, tmp_path, volume, reference, name):
     _, folder = start(volume, tmp_path / "out")
     (tmp_path / "precious").mkdir()
     precious = tmp_path / "precious" / "00000007.npz"
     precious.write_text("no line")
-    (folder / name).unlink(missing_ok=True)
-    (folder / name).symlink_to(precious.parent if name == "pictures" else precious)
-    assert go_on(folder) == 3
-    assert f"{folder / name}: is a link" in capsys.readouterr().err.splitlines()[-1]
+    if name == "images":
+        (folder / name).rename(folder / "before")
+    else:
+        (folder / name).unlink()
+    (folder / name).symlink_to(precious.parent if name == "images" else precious)
+    code = go_on(folder)
+    if name == "images.jsonl":  # it is replaced
+        assert code == 1
+        assert contents(folder) == reference
+    else:
+        assert code == (3 if name == "images" else 4)
+        assert f"{folder / name}" in capsys.readouterr().err.splitlines()[-1]
     assert precious.read_text() == "no line"
+    assert len([*precious.parent.iterdir()]) == 1
 
 
-def test_a_run_of_many_images_opens_few_files_at_once(tmp_path):
-    folder, order = RunFolder(tmp_path), {}
-    for position in range(40):
-        order[f"a.h5:{position}"] = position
-        arrays.write(folder, arrays.PICTURES, position, {f"a.h5:{position}|truth": np.full((2, 2), position, "f2")})
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = len(os.listdir("/proc/self/fd"))
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 25, before[1]))
-        arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    with np.load(tmp_path / "pictures.npz") as file:
-        assert list(file.files) == [f"{case}|truth" for case in order]
-
-
-def test_two_processes_never_write_one_run(capsys, tmp_path, volume, reference):
+def test_a_run_of_an_older_version_is_read_but_does_not_go_on(capsys, tmp_path, volume, reference):
     _, folder = start(volume, tmp_path / "out")
-    with held(RunFolder(folder), 0.0):
-        assert go_on(folder) == 4
+    shutil.rmtree(folder / "images")
+    (folder / "journal.jsonl").write_text("")
+    assert len(read(folder).rows) == 4
+    capsys.readouterr()
+    assert go_on(folder) == 3
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line == f"bench.attack: error: {folder}: another process is at this run; let it end, or stop it"
+    assert line.endswith(f"{folder}: an older version began it, and this one can only read it; begin anew")
     assert contents(folder) == reference
+
+
+def test_only_the_first_pictures_are_kept_whatever_the_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "PICTURE_PIXELS", 25)
+
+    def made(name, order, processes):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        stores = [Store(folder, 0.0) for _ in range(processes)]
+        for index, position in enumerate(order):
+            side = 1 + position % 4
+            pictures = {f"a:{position}|truth": np.zeros((side, side), np.float16)}
+            stores[index % processes].write(Image(position, f"a:{position}"), [], pictures=pictures)
+        content = stores[0].read(LINES)
+        stores[0].collect(content)
+        with np.load(folder.path / "pictures.npz") as file:
+            kept = list(file.files)
+        return kept, (folder.path / "pictures.npz").read_bytes(), sum(len(names) for _, names in content.arrays)
+
+    kept, content, saved = made("one", range(40), 1)
+    # 1 + 4 + 9 pixels, and then 16.
+    assert kept == ["a:0|truth", "a:1|truth", "a:2|truth"]
+    assert saved == 3
+    order = np.random.default_rng(0).permutation(40).tolist()
+    assert made("other", order, 3)[:2] == (kept, content)
+    assert made("reversed", range(39, -1, -1), 2)[:2] == (kept, content)
+
+
+# A process that goes on with a run of made-up numbers; {0} runs before.
+GO_ON = """
+import os, sys, time, pytest
+from bench.run import executor
+from tests.cheap_run import cheapen, go_on, results
+with pytest.MonkeyPatch.context() as patch:
+    cheapen(patch)
+    {0}
+    sys.exit(go_on(sys.argv[1]))
+"""
+SLOW = "executor._attack_batch = lambda *given: (time.sleep(0.3), results(*given))[1]"
+# It says when it is at an image, and never ends.
+STUCK = "executor._attack_batch = lambda *given: (print('at work', flush=True), time.sleep(600))"
+
+
+def beside(folder, line):
+    command = [sys.executable, "-c", GO_ON.format(line), str(folder)]
+    root = Path(__file__).parents[1]
+    return subprocess.Popen(command, cwd=root, env=os.environ | {"JAX_PLATFORMS": "cpu"}, stdout=subprocess.PIPE)
+
+
+def emptied(folder, images):
+    """Change a run as if it had been stopped before its first image was on disk."""
+    for path in (folder / "images").glob("*.npz"):
+        path.unlink()
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"status": "interrupted"}))
+
+
+def test_processes_share_a_run_and_do_no_image_twice(tmp_path, monkeypatch):
+    cheapen(monkeypatch)
+    _, folder = start(write_volume(tmp_path / "volume.h5", 10), tmp_path / "out")
+    reference = contents(folder)
+    emptied(folder, 10)
+    counted = f"{SLOW}; slow = executor._attack_batch; "
+    counted += "executor._attack_batch = lambda *given: (print(given[3][0].name, flush=True), slow(*given))[1]"
+    processes = [beside(folder, counted) for _ in range(2)]
+    names = [process.communicate(timeout=400)[0].decode().split("\n") for process in processes]
+    assert [process.returncode for process in processes] == [1, 1]
+    done = [{name for name in some if re.fullmatch(r"volume.h5:\d+", name)} for some in names]
+    assert not done[0] & done[1]
+    assert len(done[0] | done[1]) == 9
+    assert contents(folder) == reference
+    assert json.loads((folder / "run.json").read_text())["status"] == "done"
+
+
+def test_the_images_of_a_process_that_is_killed_are_done_by_another(tmp_path, volume, reference):
+    _, folder = start(volume, tmp_path / "out")
+    emptied(folder, IMAGES)
+    stuck = beside(folder, STUCK)
+    assert stuck.stdout.readline() == b"at work\n"
+    other = beside(folder, "")
+    with pytest.raises(subprocess.TimeoutExpired):  # it waits for the image that is claimed
+        other.wait(5)
+    stuck.kill()
+    assert other.wait(400) == 1
+    stuck.communicate()
+    other.communicate()
+    assert contents(folder) == reference
+
+
+def test_without_locks_processes_compute_the_same(tmp_path, volume, reference, monkeypatch):
+    def none(*_):
+        raise OSError("no locks")
+
+    monkeypatch.setattr(locks, "lock_byte", none)
+    _, folder = start(volume, tmp_path / "out")
+    assert contents(folder) == reference
+
+
+def test_a_run_that_another_process_has_finished_is_not_finished_again(tmp_path, volume, monkeypatch):
+    cheapen(monkeypatch)
+    _, folder = start(volume, tmp_path / "out")
+
+    def meanwhile(*given):
+        record = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps(record | {"status": "done", "findings": ["by another"]}))
+        return set(range(IMAGES))
+
+    monkeypatch.setattr(Store, "done", meanwhile)
     assert go_on(folder) == 1
+    assert json.loads((folder / "run.json").read_text())["findings"] == ["by another"]
 
 
 def exhausted(batches):

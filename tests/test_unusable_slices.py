@@ -9,8 +9,8 @@ import pytest
 from bench import attack
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UnsuitedError
-from bench.record.lines import Entry
 from bench.record.run_record import read_run
+from bench.record.store import Image
 from bench.run.finish import doubtful
 from bench.slices import coverage
 from bench.slices.prepare import prepare
@@ -152,9 +152,9 @@ def test_doubts_are_said_and_kept(tmp_path, capsys, scans):
 
 def test_doubts_are_counted_by_kind():
     said = [["few", "3 of 4"], ["off", "by 2"]]
-    entries = [Entry(0, "a:0", None, (1, 0), sampling={"doubts": said}), Entry(1, "a:1", None, (1, 0), sampling={})]
-    entries += [Entry(2, "a:2", None, (1, 0), sampling={"doubts": said[:1]}), Entry(3, "a:3", "bad", (1, 0))]
-    assert doubtful(entries) == ["a:0: 3 of 4 (few, in 2 of 3 images)", "a:0: by 2 (off, in 1 of 3 images)"]
+    images = [Image(0, "a:0", sampling={"doubts": said}), Image(1, "a:1", sampling={})]
+    images += [Image(2, "a:2", sampling={"doubts": said[:1]}), Image(3, "a:3", "bad")]
+    assert doubtful(images) == ["a:0: 3 of 4 (few, in 2 of 3 images)", "a:0: by 2 (off, in 1 of 3 images)"]
 
 
 def test_the_share_that_maps_leave_out_is_that_of_what_they_do_not_span():

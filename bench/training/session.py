@@ -104,7 +104,7 @@ def _begun(opened: Training, folder: RunFolder, device: dict[str, Any], team: Te
 def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict[str, Any], team: Team) -> RunFolder:
     if team.process > 0:
         # The folder of the first process, as this machine sees it.
-        return RunFolder(parent / str(team.told("folder", wait=True)))
+        return RunFolder(parent / team.told("folder"))
     folder = RunFolder.create(parent, f"train-{config.method}", config.fingerprint())
     content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
     folder.write_json(_RECORD, content | {"git": provenance.git_state(), "device": device})
