@@ -13,9 +13,11 @@ from tests.cheap_run import FLAGS, cheapen, contents, go_on, start, write_volume
 from tests.processes import attack_together, ended, flags, free_port
 
 IMAGES = 5
-# Faults that a process has instead of its first image, and little patience with lost processes.
-DIES = "executor._attack_batch = lambda *all: os.kill(os.getpid(), 9)"
-FAILS = "executor._attack_batch = lambda *all: exec('raise MemoryError')"
+# Faults that a process has instead of its first image, of which it tells another one by a file; and little patience
+# with lost processes.
+DIES = "executor._attack_batch = lambda *all: (open({0!r}, 'w'), os.kill(os.getpid(), 9))"
+FAILS = "executor._attack_batch = lambda *all: (open({0!r}, 'w'), exec('raise MemoryError'))"
+TOLD = "import time; do = executor._attack_batch; executor._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(lambda: os.path.exists({0!r}), True)], do(*all))[1]"  # noqa: E501
 HANGS = "import time; executor._attack_batch = lambda *all: time.sleep(100)"
 SHORT = "distributed.HEARTBEAT = 4"
 
@@ -53,7 +55,8 @@ def test_processes_together_make_the_run_of_one(tmp_path, whole):
 def test_the_images_of_a_process_that_is_lost_are_done_by_the_others(tmp_path, whole, fault, code):
     volume, one = whole
     output = tmp_path / "runs"
-    patches = {0: SHORT, 1: f"{SHORT}; {fault}"}
+    told = str(tmp_path / "told")
+    patches = {0: f"{SHORT}; {TOLD.format(told)}", 1: f"{SHORT}; {fault.format(told)}"}
     first, second = ended(attack_together(2, arguments(volume, output, "--json"), patches))
     assert (first.code, second.code) == (1, code), first.err
     (run,) = output.iterdir()
