@@ -58,7 +58,7 @@ def test_what_contradicts_the_record_or_is_none_is_one_line(tmp_path, volume, ca
     for argv, code, told in (
         (["--config", str(record), "--threat", "bias"], 2, "--norm: bias has a size of its own; leave it out"),
         (["--config", str(record), "--threat", "bias"], 2, f"; --config {record} stands for --method zero_filled "),
-        (["--config", str(record), "--preset", "paper"], 2, "--preset paper is not one of zero_filled's"),
+        (["--config", str(record), "--preset", "paper"], 2, "--preset paper: zero_filled has no such preset"),
         (["--config", str(record), "--resume", str(folder)], 2, "--config: the run in "),
         (["--config", str(tmp_path / "none.json")], 3, "none.json: is missing; name what bench.attack made"),
         (["--config", str(tmp_path / "empty.json")], 3, "empty.json: is damaged or no file of bench.attack"),

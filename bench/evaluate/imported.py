@@ -1,4 +1,4 @@
-"""A function of one's own, MODULE:FUNCTION: imported, and guarded where it is called.
+"""A user's function, MODULE:FUNCTION: imported, and guarded when it is called.
 
 All that is wrong with it is one line for the user, and nothing that it raises or prints decides how a run ends.
 """
@@ -53,7 +53,7 @@ class Named(NamedTuple):
         except Exception as error:
             raise self.problem(f"{module} cannot be imported: {type(error).__name__}: {_line_of(error)}") from error
         if not callable(found):
-            raise self.problem(f"is no function, but {type(found).__name__}; name one that takes {self.takes}")
+            raise self.problem(f"is not a function but {type(found).__name__}; name a function of {self.takes}")
         return found
 
     def called(self, function: Callable[..., Any], *arguments: Any) -> Any:
