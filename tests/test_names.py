@@ -15,8 +15,8 @@ from bench.record.pictures import Pictures
 from bench.record.records import RunFolder
 from bench.record.store import Image, Store
 from data_prep.names import ANY_NAME, checksum
-from tests.cheap_run import cheapen, contents, go_on, start, write_volume
-from tests.run_folder import write_run
+from tests.helpers.cheap_run import cheapen, contents, go_on, start, write_volume
+from tests.helpers.run_folder import write_run
 
 NAMES = (b"bad\xff\xfe.h5", b"new\nline.h5", b"bar|a|b.h5", b" blank .h5", b"$a$\\frac$.h5", "\u00fc\u2603.h5".encode())
 

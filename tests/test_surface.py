@@ -13,7 +13,7 @@ import jaxcs
 from bench.__main__ import COMMANDS, listing, main
 from bench.record.record import read
 from jaxcs.names import did_you_mean
-from tests.run_folder import write_run
+from tests.helpers.run_folder import write_run
 
 ROOT = Path(__file__).resolve().parents[1]
 
