@@ -11,9 +11,10 @@ import pytest
 from bench import hardest, report
 from bench.figures import overview
 from bench.plan.names import in_list, key_of, member_of
-from bench.record import arrays
 from bench.record.pictures import Pictures
+from bench.record.record_forms import LINES
 from bench.record.records import RunFolder
+from bench.record.store import Image, Store
 from data_prep.names import ANY_NAME, checksum
 from tests.cheap_run import cheapen, contents, go_on, start, write_volume
 from tests.run_folder import write_run
@@ -71,11 +72,11 @@ def test_the_seed_of_a_name_that_was_possible_is_what_it_was():
 
 
 def test_pictures_stand_in_the_order_of_the_images_whatever_their_names(tmp_path):
-    folder = RunFolder(tmp_path)
+    store = Store(RunFolder(tmp_path), 0.0)
     order = {f"{os.fsdecode(name)}:0": index for index, name in enumerate(NAMES)}
-    for case, position in order.items():
-        arrays.write(folder, arrays.PICTURES, len(NAMES) - position, {f"{case}|truth": np.zeros((2, 2), np.float16)})
-    arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
+    for case, position in reversed(order.items()):
+        store.write(Image(position, case), [], pictures={f"{case}|truth": np.zeros((2, 2), np.float16)})
+    store.collect(store.read(LINES))
     with Pictures(tmp_path / "pictures.npz") as kept:
         assert kept.keys == [f"{case}|truth" for case in order]
         assert all(f"{case}|truth" in kept for case in order)
