@@ -45,11 +45,16 @@ Line = dict[str, Any]
 class Image:
     """An image that is done, without its lines and arrays.
 
-    position: among the images of the whole run.  failed: why, or None.
-    sampling: what its mask measured, and its scale; None if it was not attacked.  thermal: the epsilon of its own
-    noise; None if not known.  gradients: gradient evaluations of its attacks.  pixels: of all its pictures, which are
-    kept only if they are among the first `PICTURE_PIXELS`.  notes: on the work, for run.json.
-    seconds: since its process had written the image before [s].
+    Attributes:
+        position: position among the images of the whole run.
+        case: name of the image.
+        failed: reason of a failure, or None.
+        sampling: what its mask measured, and its scale; None if it was not attacked.
+        thermal: epsilon of the scan's thermal noise [-]; None if not known.
+        gradients: number of gradient evaluations of its attacks.
+        pixels: pixels of all its pictures, which are kept only if they are among the first `PICTURE_PIXELS`.
+        notes: notes on the work, for run.json.
+        seconds: time since its process had written the image before [s].
     """
 
     position: int
@@ -67,8 +72,11 @@ class Image:
 class Content:
     """All images of a run, in the order of the data.
 
-    arrays: of each image its file, and the names of the arrays in it.  raw: the bytes of images.jsonl and of
-    searches.jsonl.  lines: what these hold.
+    Attributes:
+        images: the images.
+        arrays: the file of each image, and the names of the arrays in it.
+        raw: bytes of images.jsonl and of searches.jsonl, by name.
+        lines: content of these files, by name.
     """
 
     images: list[Image]
@@ -78,19 +86,18 @@ class Content:
 
 
 class Store:
-    """The images of one run, and this process's claims on them."""
+    """The images of one run, and this process's claims on them.
+
+    Args:
+        folder: folder of the run; the store in it is made if it is missing.
+        begun: time when this process began, on the monotonic clock [s].
+
+    Raises:
+        InputFileError: the store is a link, or the run is of an older version.
+        OutputError: the store cannot be made.
+    """
 
     def __init__(self, folder: RunFolder, begun: float) -> None:
-        """Open the store of a run, which is made if it is not there.
-
-        Args:
-            folder: of the run.
-            begun: when this process began, on the monotonic clock [s].
-
-        Raises:
-            InputFileError: the store is a link, or the run is of an older version.
-            OutputError: it cannot be made.
-        """
         refuse_older(folder.path)
         self.folder, self._path = folder, folder.path / FOLDER
         self._last, self._notes = begun, list[str]()
@@ -109,15 +116,15 @@ class Store:
         self._lock = -1
 
     def path(self, position: int) -> Path:
-        """The file of an image, which is there if the image is done."""
+        """Return the file of an image; the image is done if the file exists."""
         return self._path / _name(position)
 
     def done(self) -> set[int]:
-        """Positions of the images that are done."""
+        """Return the positions of the images that are done."""
         return set(files_of(self.folder.path))
 
     def claim(self, position: int) -> bool:
-        """Whether this process is to compute an image: it is not done, and no other process is computing it."""
+        """Claim an image; False if it is done or if another process is computing it."""
         if self.path(position).exists():
             return False
         try:
@@ -139,10 +146,13 @@ class Store:
 
     @contextmanager
     def whole_run(self, wait: bool = True) -> Iterator[None]:
-        """Lock what is of the run and not of an image: run.json, and the files that are made at the end.
+        """Lock run.json and the files that are made at the end.
+
+        Args:
+            wait: whether to wait for another process.
 
         Raises:
-            BlockingIOError: another process holds it, and this one is not to wait.
+            BlockingIOError: another process holds the lock, and `wait` is False.
         """
         try:
             locks.lock_byte(self._lock, _RUN, wait)
@@ -160,7 +170,7 @@ class Store:
         self._notes.append(text)
 
     def elapsed(self) -> float:
-        """Seconds since this process wrote its last image, or since it began."""
+        """Return the time since this process wrote its last image, or since it began [s]."""
         return time.monotonic() - self._last
 
     def write(
@@ -172,15 +182,15 @@ class Store:
         perturbations: Mapping[str, np.ndarray] | None = None,
         all_pictures: bool = False,
     ) -> None:
-        """Write an image, which is done then.
+        """Write an image; it is done then.
 
         Args:
-            image: what it is; its pixels, notes and seconds are filled in here.
-            rows: its lines of images.jsonl.
-            searches: its lines of searches.jsonl.
-            pictures: its pictures, by name.
-            perturbations: its perturbations, by name.
-            all_pictures: whether pictures are kept even if they are not among the first.
+            image: the image; its pixels, notes and seconds are filled in here.
+            rows: lines of images.jsonl.
+            searches: lines of searches.jsonl.
+            pictures: pictures by name.
+            perturbations: perturbations by name.
+            all_pictures: whether pictures are kept even if they are not among the first `PICTURE_PIXELS`.
         """
         pixels = sum(picture.size for picture in (pictures or {}).values())
         head = asdict(image) | {"pixels": pixels, "notes": self._notes, "seconds": self.elapsed()}
@@ -200,7 +210,7 @@ class Store:
         self._last, self._notes = time.monotonic(), []
 
     def _shows(self, position: int, pixels: int) -> bool:
-        """Whether an image may be among those whose pictures are kept, as far as this process knows."""
+        """Return whether the pictures of an image may be kept, as far as this process knows."""
         if position > self._full:
             return False
         before = sum(size for other, size in self._shown.items() if other < position)
@@ -211,11 +221,11 @@ class Store:
         return True
 
     def read(self, forms: Mapping[str, Form], names: Mapping[int, str] | None = None) -> Content:
-        """All images of the run.
+        """Read all images of the run.
 
         Args:
-            forms: of the lines of each file of `LINES`.
-            names: of the images, by position; if given, the images that are done must be those.
+            forms: forms of the lines of each file of `LINES`.
+            names: names of the images by position; if given, images of other names are errors.
 
         Raises:
             InputFileError: a file is damaged, or of another image than its name says.
@@ -276,7 +286,7 @@ def refuse_older(path: Path) -> None:
 
 
 def files_of(path: Path) -> dict[int, Path]:
-    """The files of the images of a run that are done, by position."""
+    """Return the files of the images of a run that are done, by position."""
     try:
         with os.scandir(path / FOLDER) as entries:
             names = [entry.name for entry in entries]
@@ -289,7 +299,7 @@ def files_of(path: Path) -> dict[int, Path]:
 
 
 def _shown(images: list[Image]) -> int:
-    """How many of the first images have pictures of at most `PICTURE_PIXELS` together; one at least."""
+    """Count the first images whose pictures have at most `PICTURE_PIXELS` together; at least one image counts."""
     pixels = 0
     for count, image in enumerate(images):
         if pixels and pixels + image.pixels > PICTURE_PIXELS:

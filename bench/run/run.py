@@ -39,11 +39,19 @@ from data_prep.machine import is_of_memory
 
 
 class Opened(NamedTuple):
-    """A run whose data and methods are there, before a folder is made.
+    """A run whose data and methods are open, before a folder is made.
 
-    whole: all images.  source: those of this process's part.  ready: slices that have been prepared already.
-    said: kinds of doubts about the data that the user has read.  record: run.json of a run that begins.
-    before: the run that goes on.  memory: the estimate [bytes].  begun: when, on the monotonic clock [s].
+    Attributes:
+        plan: what is to be done.
+        work: the methods and their attacks.
+        whole: source of all images.
+        source: source of the images of this process's part.
+        ready: slices that have been prepared already.
+        said: kinds of doubts about the data that the user has read.
+        record: content of run.json if the run begins.
+        before: the run that goes on, or None.
+        memory: estimate of the memory [bytes].
+        begun: time when the work began, on the monotonic clock [s].
     """
 
     plan: Plan
@@ -59,10 +67,12 @@ class Opened(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What a process has done of a run.
+    """The part of a run that a process has done.
 
-    failed: the images that failed in this process, and why.  record: of the whole run, None if images of other parts
-    are not done yet.
+    Attributes:
+        folder: folder of the run.
+        failed: reasons of the images that failed in this process, by name.
+        record: record of the whole run; None while images of other parts are not done.
     """
 
     folder: Path
@@ -119,9 +129,10 @@ def open_run(
     resume: Stored | None = None,
     argv: Sequence[str] | None = None,
 ) -> Opened:
-    """Say what a run is and takes, and make nothing; for the arguments and errors see `run`.
+    """Open data and methods of a run, print what it takes, and make nothing; for arguments and errors see `run`.
 
-    shard: the part of the images that this process does.
+    Args:
+        shard: the part of the images that this process does.
     """
     begun = time.monotonic()
     sources.check_device(device)
