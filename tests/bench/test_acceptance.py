@@ -1,7 +1,6 @@
 """The promise of the main job: at 5 % of the measured norm the attack is far stronger than noise."""
 
 import json
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,8 +9,8 @@ import pytest
 from bench import attack
 from data_prep import phantom
 from jaxcs.fourier import centre_crop
+from tests.helpers.places import MEASURED
 
-MEASURED = Path(__file__).resolve().parents[3] / "shared" / "data" / "multicoil"
 FILES = ("brain_mprage_4coil", "brain_t1_7coil", "brain_vfa_13coil")
 PHANTOMS = 3
 # All images have this size and number of coils, so that one program serves all.  The resolution is lower, and the four

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import h5py
 import jax
@@ -20,8 +19,8 @@ from bench.record.summary import COLUMNS
 from bench.run import batch_size
 from data_prep import phantom
 from jaxcs.attacks import ATTACKS
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (40, 32)
 SAMPLING = ["--center-fraction", "0.25", "--acceleration", "2.5"]
 SMALL_L1 = ["--steps", "2", "--set", "tolerance=0.01", "levels=2", *SAMPLING]

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from bench import claims
 from bench.findings.published import CLAIMS
 from tests.helpers.claim_records import attack_run, feature_run, hard_list, points, shift_study, trained_study
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 X = np.linspace(0.5, 0.9, 7)
 FLAT, PARALLEL = 0.5 + 0.2 * X, X - 0.1
 SCATTER = 0.02 * np.array([1, -1, 1, -1, 1, -1, 1])

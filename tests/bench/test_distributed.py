@@ -9,7 +9,7 @@ import pytest
 from bench import attack, train
 from bench.processes import distributed
 from tests.helpers import processes
-from tests.helpers.cheap_run import FLAGS, cheapen, contents, go_on, start, write_volume
+from tests.helpers.cheap_run import FLAGS, cheapen, contents, go_on, whole_run
 from tests.helpers.processes import attack_together, ended, flags, free_port
 
 IMAGES = 5
@@ -25,12 +25,7 @@ SHORT = "distributed.HEARTBEAT = 4"
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """Data, and the run of one process."""
-    folder = tmp_path_factory.mktemp("together")
-    volume = write_volume(folder / "volume.h5", IMAGES)
-    with pytest.MonkeyPatch.context() as patch:
-        cheapen(patch)
-        _, run = start(volume, folder / "whole")
-    return volume, run
+    return whole_run(tmp_path_factory.mktemp("together"), IMAGES)
 
 
 def arguments(volume, output, *more):

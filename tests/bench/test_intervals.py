@@ -37,7 +37,7 @@ def test_few_volumes_have_a_range_and_one_has_nothing(count):
 
 @pytest.mark.parametrize(("count", "each"), [(5, 1), (10, 1), (10, 3)])
 def test_an_interval_holds_the_true_mean_as_often_as_it_says(count, each):
-    """1.96 standard errors of ten volumes hold the mean in 91.8 % of the draws.
+    """An interval of 1.96 standard errors of ten volumes holds the mean in 91.8 % of the draws.
 
     4000 draws distinguish that from 95 % by nine standard errors.
     """

@@ -4,14 +4,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.helpers.cheap_run import FLAGS, cheapen, contents, start, write_volume
+from tests.helpers.cheap_run import FLAGS, contents, whole_run
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 JOBS = ROOT / "bench" / "jobs"
 IMAGES = 3
 # Replaces python -m bench.NAME, made cheap by `tests.helpers.cheap_run`.
@@ -27,12 +26,7 @@ with pytest.MonkeyPatch.context() as patch:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """Data, and the run of one process."""
-    folder = tmp_path_factory.mktemp("jobs")
-    volume = write_volume(folder / "volume.h5", IMAGES)
-    with pytest.MonkeyPatch.context() as patch:
-        cheapen(patch)
-        _, run = start(volume, folder / "whole")
-    return volume, run
+    return whole_run(tmp_path_factory.mktemp("jobs"), IMAGES)
 
 
 @pytest.fixture

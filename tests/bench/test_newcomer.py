@@ -1,14 +1,13 @@
 """First tasks with data and methods of one's own: one command each, or an example of ten lines."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
 from bench import attack, compare
 from tests.helpers.cheap_run import cheapen, write_volume
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 
 

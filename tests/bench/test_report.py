@@ -8,7 +8,6 @@ import sys
 import zipfile
 import zlib
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +18,8 @@ from bench.page.curves import Line, Mark, Point, chart
 from bench.page.page import page_of
 from bench.plan.errors import InputFileError
 from bench.record.record import read
+from tests.helpers.places import ROOT
 from tests.helpers.run_folder import HOSTILE, write_run
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Page(HTMLParser):

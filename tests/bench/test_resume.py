@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -21,6 +20,7 @@ from bench.record.store import Image, Store
 from bench.run import executor
 from data_prep import locks
 from tests.helpers.cheap_run import IMAGES, cheapen, contents, go_on, results, start, write_volume
+from tests.helpers.places import ROOT
 
 
 class Killed(BaseException):
@@ -291,8 +291,7 @@ STUCK = "executor._attack_batch = lambda *given: (print('at work', flush=True), 
 
 def beside(folder, line):
     command = [sys.executable, "-c", GO_ON.format(line), str(folder)]
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(command, cwd=root, env=os.environ | {"JAX_PLATFORMS": "cpu"}, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"}, stdout=subprocess.PIPE)
 
 
 def emptied(folder, images):

@@ -22,8 +22,7 @@ from bench.studies.shift.study import stored
 from bench.studies.tuning.tuned_file import read_tuned
 from data_prep import phantom
 from jaxcs.coils.simulate import loop_sensitivities
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers.places import ROOT
 
 
 def run(capsys, *arguments):

@@ -11,8 +11,9 @@ from bench import attack, cards
 from data_prep.weights import read_weights, shipped
 from jaxcs import catalogue
 from jaxcs.weights import files
+from tests.helpers.places import PARITY
 
-PARITY = Path(__file__).parents[1] / "parity" / "torch_files"
+STORED = PARITY / "torch_files"
 NETWORKS = ("unet", "unet_complex", "varnet")
 EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee", "phantom-brain", "brain-t2")}
 # This network chooses hard images, and is compared with nothing.
@@ -73,7 +74,7 @@ def torch_file(content):
     ("name", "content", "problem"),
     [
         ("bad.pt", torch_file({"a": Malicious()}), "posix"),
-        ("short.pt", (PARITY / "unet.pt").read_bytes()[:500], "short.pt"),
+        ("short.pt", (STORED / "unet.pt").read_bytes()[:500], "short.pt"),
         ("other.pt", torch_file({"a": 1}), "other.pt"),
         ("bad.safetensors", b"{}", "is no safetensors file of this project"),
         ("bad.txt", b"", "is no file of weights"),
@@ -98,7 +99,7 @@ def test_weights_that_cannot_be_used_are_one_line(name, content, problem, tmp_pa
         (["--method", "unet", "--set", "channels=16"], "--set: tensor bottom/first/kernel has shape"),
         (["--method", "unet", "--maps", "reestimated"], "--maps reestimated: unet takes no coil maps"),
         (["--method", "unet", "--preset", "rc2021"], "--preset: the weights of unet decide its configuration"),
-        (["--method", "varnet", "--weights", str(PARITY / "unet.pt")], "they are weights of unet; use --method unet"),
+        (["--method", "varnet", "--weights", str(STORED / "unet.pt")], "they are weights of unet; use --method unet"),
     ],
 )
 def test_flags_that_do_not_suit_a_network_are_one_line(flags, problem, tmp_path, capsys):
@@ -109,6 +110,6 @@ def test_flags_that_do_not_suit_a_network_are_one_line(flags, problem, tmp_path,
 
 
 def test_a_checkpoint_of_fastmri_loads_in_one_line():
-    found = read_weights(PARITY / "varnet_lightning.ckpt")
+    found = read_weights(STORED / "varnet_lightning.ckpt")
     assert (found.method, found.config.cascades, found.config.channels) == ("varnet", 2, 2)
-    assert read_weights(PARITY / "unet_model.pt").config.pools == 2
+    assert read_weights(STORED / "unet_model.pt").config.pools == 2

@@ -1,15 +1,14 @@
 """Radiologists' boxes: the flip into fastMRI's frame, the counts, hostile tables, and fastMRI+ itself."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from data_prep import safe_csv
 from data_prep.boxes import flip_rows, read_boxes
 from data_prep.cases import Box, InputError
+from tests.helpers.places import DATA
 
-ANNOTATIONS = Path(__file__).resolve().parents[3] / "shared" / "data" / "annotations" / "knee.csv"
+ANNOTATIONS = DATA / "annotations" / "knee.csv"
 HEADER = "file,slice,study_level,x,y,width,height,label"
 ROWS, COLUMNS = 40, 32
 

@@ -1,7 +1,6 @@
 """The fastMRI reader against files written here, including hostile files, and against measured data."""
 
 import os
-from pathlib import Path
 
 import h5py
 import jax.numpy as jnp
@@ -12,8 +11,8 @@ from data_prep.cases import InputError
 from data_prep.fastmri import list_slices, read_slice
 from jaxcs.fourier import ifft2c, image_crop
 from tests.helpers.asserts import complex_normal, refused, relative_error
+from tests.helpers.places import MEASURED
 
-MEASURED = Path(__file__).resolve().parents[3] / "shared" / "data" / "multicoil"
 RSS, XML = "reconstruction_rss", "ismrmrd_header"
 HEADER = """<?xml version="1.0" encoding="utf-8"?>
 <ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding>

@@ -14,8 +14,8 @@ from data_prep.fourier import forward, inverse
 from data_prep.layout import Volume, write_volume
 from data_prep.plausible import doubts_of
 from tests.helpers.asserts import complex_normal
+from tests.helpers.places import measured_scans
 
-MEASURED = Path(__file__).resolve().parents[3] / "shared" / "data" / "multicoil"
 SHAPE = (40, 32)
 
 
@@ -53,15 +53,10 @@ def test_sound_kspace_raises_no_doubt(scan):
 
 
 def test_measured_kspace_raises_no_doubt():
-    files = sorted(MEASURED.glob("*.h5"))
-    if not files:
-        pytest.skip(f"the measured scans are not in {MEASURED}")
-    for path in files:
-        with h5py.File(path) as file:
-            kspace = file["kspace"][-1]
+    for name, kspace in measured_scans():
         for changed, mask in sound(kspace):
-            assert kinds(changed, mask) == [], path.name
-        assert kinds(np.roll(kspace, 6, -1)) == ["k-space is not centred"], path.name
+            assert kinds(changed, mask) == [], name
+        assert kinds(np.roll(kspace, 6, -1)) == ["k-space is not centred"], name
         with pytest.raises(InputError, match="holds images"):
             kinds(inverse(kspace))
 

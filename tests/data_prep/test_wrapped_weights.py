@@ -3,7 +3,6 @@
 import io
 import pickle
 import zipfile
-from pathlib import Path
 
 import chex
 import numpy as np
@@ -12,9 +11,10 @@ import pytest
 from data_prep.cases import InputError
 from data_prep.weights import read_weights
 from jaxcs.weights.torch_file import read_torch_file
+from tests.helpers.places import PARITY
 from tests.jaxcs.test_weights_import import archive, literal, storage, tensor
 
-FILES = Path(__file__).parents[1] / "parity" / "torch_files"
+FILES = PARITY / "torch_files"
 UNET, VARNET = (read_torch_file((FILES / name).read_bytes()) for name in ("unet.pt", "varnet.pt"))
 
 

@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pytest
 
 from bench import attack
 from bench.evaluate.outcome import Result
@@ -76,3 +77,12 @@ def go_on(folder, *more):
 def contents(folder):
     """Read everything that must be equal, whatever happened on the way."""
     return {name: (folder / name).read_bytes() for name in SAME}
+
+
+def whole_run(folder, images):
+    """Write a volume of so many images, and return its path and the run of one process on it."""
+    volume = write_volume(folder / "volume.h5", images)
+    with pytest.MonkeyPatch.context() as patch:
+        cheapen(patch)
+        _, run = start(volume, folder / "whole")
+    return volume, run

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 from tests.helpers.cheap_run import contents, write_volume
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 L1 = ("--method", "l1", "--set", "n_iters=5", "levels=2")
 # The method and attack that compile fastest.
 ZERO_FILLED = ("--method", "zero_filled", "--attack", "pgd")

@@ -4,8 +4,9 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import NamedTuple
+
+from tests.helpers.places import ROOT
 
 # A process with the changes of `tests.helpers.cheap_run`; {0} runs before it begins.
 CHEAP_ATTACK = """
@@ -41,11 +42,10 @@ def flags(count, process, port):
 
 def start(commands, environment=None):
     """Start Python with each of these arguments."""
-    root = Path(__file__).parents[2]
     return [
         subprocess.Popen(
             [sys.executable, *map(str, command)],
-            cwd=root,
+            cwd=ROOT,
             env=os.environ | {"JAX_PLATFORMS": "cpu"} | (environment or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers.places import ROOT
+
 _CHEAP = ("--steps", "1", "--eps", "0.05", "--limit", "2")
 # Maps a name to the command without its last word, which is an output path, and its duration [s].
 COMMANDS: dict[str, tuple[tuple[str, ...], float]] = {

@@ -1,8 +1,5 @@
 """Thermal noise by the background method, against added noise and against scikit-image."""
 
-from pathlib import Path
-
-import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,8 +9,7 @@ from data_prep import phantom
 from jaxcs.coils.background import has_background, noise_covariance, thermal_level
 from jaxcs.fourier import ifft2c
 from tests.helpers.asserts import complex_normal, relative_error
-
-MEASURED = Path(__file__).resolve().parents[3] / "shared" / "data" / "multicoil"
+from tests.helpers.places import measured_scans
 
 
 def scan(shape=(96, 80), padding=(0, 80)):
@@ -58,19 +54,14 @@ def test_phantoms_have_the_noise_that_others_see(family):
 
 
 def test_measured_scans_have_the_noise_that_others_see():
-    files = sorted(MEASURED.glob("*.h5"))
-    if not files:
-        pytest.skip(f"the measured scans are not in {MEASURED}")
-    for path in files:
-        with h5py.File(path) as file:
-            kspace = file["kspace"][-1]
+    for name, kspace in measured_scans():
         kspace = jnp.asarray(kspace / np.abs(kspace).max())
         padding = (0, kspace.shape[-1])
         covariance = noise_covariance(kspace, padding)
         level = thermal_level(covariance, kspace, jnp.ones(kspace.shape[-1], bool))
-        assert 0.03 < level < 0.4, path.name
+        assert 0.03 < level < 0.4, name
         theirs = [2 * estimate_sigma(coil) ** 2 for coil in np.real(ifft2c(kspace))]
-        assert np.sqrt(np.trace(covariance).real / sum(theirs)) == pytest.approx(1, abs=0.3), path.name
+        assert np.sqrt(np.trace(covariance).real / sum(theirs)) == pytest.approx(1, abs=0.3), name
 
 
 def test_an_object_in_all_four_corners_is_no_background():
@@ -87,11 +78,7 @@ def test_an_object_in_all_four_corners_is_no_background():
 
 
 def test_measured_scans_have_a_background():
-    files = sorted(MEASURED.glob("*.h5"))
-    if not files:
-        pytest.skip(f"the measured scans are not in {MEASURED}")
-    for path in files:
-        with h5py.File(path) as file:
-            kspace = jnp.asarray(file["kspace"][-1] / np.abs(file["kspace"][-1]).max())
+    for name, kspace in measured_scans():
+        kspace = jnp.asarray(kspace / np.abs(kspace).max())
         padding = (0, kspace.shape[-1])
-        assert has_background(noise_covariance(kspace, padding), kspace, padding), path.name
+        assert has_background(noise_covariance(kspace, padding), kspace, padding), name

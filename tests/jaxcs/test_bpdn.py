@@ -1,7 +1,6 @@
 """Basis pursuit denoising: the solution of spgl1, a distance that cannot be reached, and gradients."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +11,10 @@ from jaxcs.operators import Sense
 from jaxcs.recon import bpdn
 from jaxcs.types import Measurement
 from tests.helpers.asserts import relative_error
+from tests.helpers.places import PARITY
 from tests.jaxcs.test_recon import measurement
 
-STORED = Path(__file__).parents[1] / "parity" / "spgl1.npz"
+STORED = PARITY / "spgl1.npz"
 
 
 @pytest.fixture(scope="module")

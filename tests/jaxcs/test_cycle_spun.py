@@ -1,7 +1,6 @@
 """Wavelets on several shifts: the choice of shifts, their transforms, and the minimum of l1 with them."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -13,9 +12,10 @@ from jaxcs.operators.cycle_spun import CycleSpun, Frame, spread_shifts
 from jaxcs.recon import METHODS, l1
 from jaxcs.types import Measurement
 from tests.helpers.asserts import complex_normal, relative_error
+from tests.helpers.places import PARITY
 from tests.jaxcs.test_recon import measurement
 
-STORED = Path(__file__).parents[1] / "parity" / "cvxpy_shifts.npz"
+STORED = PARITY / "cvxpy_shifts.npz"
 CONFIG = l1.Config(wavelet="db2", levels=2)
 
 

@@ -1,7 +1,5 @@
 """DAGAN: PyTorch's layers, the published sizes, running statistics, the losses, and the method's pictures."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,16 +13,17 @@ from jaxcs.recon import dagan as method
 from jaxcs.types import Measurement
 from tests.helpers.asserts import relative_error
 from tests.helpers.compiling import quick
+from tests.helpers.places import PARITY
 
 pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(0)
-PARITY = Path(__file__).parents[1] / "parity" / "automap_dagan.npz"
+STORED = PARITY / "automap_dagan.npz"
 NET = generator(3, 2)
 
 
 @pytest.fixture(scope="module")
 def stored():
-    with np.load(PARITY) as file:
+    with np.load(STORED) as file:
         return {name.removeprefix("dagan|"): file[name] for name in file.files if name.startswith("dagan")}
 
 

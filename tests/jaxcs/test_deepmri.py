@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from pathlib import Path
 
 import h5py
 import jax
@@ -21,11 +20,11 @@ from jaxcs.weights.errors import WeightsError
 from jaxcs.weights.npz_file import read_npz
 from tests.helpers.asserts import assert_changed_bytes_are_refused, complex_normal, relative_error
 from tests.helpers.compiling import quick
+from tests.helpers.places import DATA, PARITY
 
 pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(0)
-PARITY = Path(__file__).parents[1] / "parity" / "published_cascades.npz"
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+STORED = PARITY / "published_cascades.npz"
 WEIGHTS = DATA / "weights" / "d5_c5.npz"
 needs_data = pytest.mark.skipif(not WEIGHTS.is_file(), reason="the published weights are not beside the repository")
 
@@ -35,7 +34,7 @@ needs_data = pytest.mark.skipif(not WEIGHTS.is_file(), reason="the published wei
 
 @pytest.fixture(scope="module")
 def stored():
-    return read_npz(PARITY.read_bytes())
+    return read_npz(STORED.read_bytes())
 
 
 def outputs(stored, case, net, params):

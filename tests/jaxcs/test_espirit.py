@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.util
 import shutil
-from pathlib import Path
 
 import h5py
 import jax
@@ -16,10 +15,9 @@ from jaxcs.coils.espirit import PRESETS, EspiritConfig, check_calibration, espir
 from jaxcs.coils.simulate import loop_sensitivities
 from jaxcs.fourier import centre_crop, centre_pad, fft2c, ifft2c
 from tests.helpers.asserts import complex_normal, float64, relative_error
+from tests.helpers.places import MEASURED, PARITY
 from tests.parity.make_espirit import bart_maps, sigpy_maps
 
-HERE = Path(__file__).parents[1]
-MEASURED = HERE.parents[1] / "shared" / "data" / "multicoil"
 SLICES = [("brain_vfa_13coil", i) for i in range(5)] + [("brain_t1_7coil", 0), ("brain_mprage_4coil", 0)]
 FOUR_FOLD = 0.08  # share of the columns fully sampled about the centre, as in fastMRI's masks of acceleration 4
 TOOLS = pytest.mark.parametrize("tool", ["bart", "sigpy"])
@@ -28,7 +26,7 @@ CENTRE = (24, 24)
 # Small kernels compile in a third of the time, for results that do not depend on their size.
 SMALL = {tool: dataclasses.replace(config, kernel_width=3) for tool, config in PRESETS.items()}
 
-with np.load(HERE / "parity" / "espirit.npz") as file:
+with np.load(PARITY / "espirit.npz") as file:
     STORED = dict(file)
 KSPACE = jnp.asarray(STORED["kspace"])
 

@@ -1,7 +1,6 @@
 """FBPConvNet equals PyTorch's layers and has the published number of parameters; the method takes any sinogram."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -13,10 +12,11 @@ from jaxcs.nets import convolution, count_parameters
 from jaxcs.nets.fbpconvnet import fbpconvnet, max_pool, transposed_convolve_by_two
 from jaxcs.recon.fbpconvnet import PRESETS, Config, acquisition, build, full_acquisition, network_input
 from tests.helpers.asserts import relative_error
+from tests.helpers.places import PARITY
 from tests.jaxcs.test_float64 import assert_float32
 from tests.jaxcs.test_radon import quick
 
-STORED = dict(np.load(Path(__file__).parents[1] / "parity" / "fbpconvnet.npz"))
+STORED = dict(np.load(PARITY / "fbpconvnet.npz"))
 KEY = jax.random.key(0)
 TINY = Config(channels=2, levels=1, size=16, views=30, every=5)
 

@@ -1,5 +1,4 @@
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +7,9 @@ from scipy.spatial import cKDTree
 from jaxcs import masks
 from jaxcs.fourier import centre_slice
 from jaxcs.masks.variable_density import _throw_darts
+from tests.helpers.places import PARITY
 
-with np.load(Path(__file__).parents[1] / "parity" / "fastmri_masks.npz") as file:
+with np.load(PARITY / "fastmri_masks.npz") as file:
     FASTMRI = dict(file)
 VOLUME = masks.seed_from_name("file1000769.h5")
 

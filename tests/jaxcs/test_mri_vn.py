@@ -1,7 +1,5 @@
 """The variational network with given maps: the formula, a published code and its weights, its constraints."""
 
-from pathlib import Path
-
 import h5py
 import jax
 import jax.numpy as jnp
@@ -21,11 +19,11 @@ from jaxcs.weights.mri_vn import import_mri_vn, is_mri_vn
 from jaxcs.weights.torch_file import read_torch_file
 from tests.helpers.asserts import complex_normal, relative_error
 from tests.helpers.compiling import quick
+from tests.helpers.places import DATA, PARITY
 
 pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(0)
-PARITY = Path(__file__).parents[1] / "parity" / "published_cascades.npz"
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+STORED = PARITY / "published_cascades.npz"
 WEIGHTS = DATA / "weights" / "mri_vn_rixez.h5"
 needs_data = pytest.mark.skipif(not WEIGHTS.is_file(), reason="the published weights are not beside the repository")
 
@@ -148,7 +146,7 @@ def test_a_configuration_checks_itself(wrong):
 
 @pytest.fixture(scope="module")
 def stored():
-    with np.load(PARITY) as file:
+    with np.load(STORED) as file:
         return {name.removeprefix("mri_vn|"): file[name] for name in file.files if name.startswith("mri_vn")}
 
 

@@ -1,7 +1,5 @@
 """The networks equal PyTorch's in value and number of parameters; the convolution equals XLA's, with its gradients."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +17,8 @@ from jaxcs.weights.fastmri import import_unet, import_varnet
 from jaxcs.weights.torch_file import read_torch_file
 from tests.helpers.asserts import relative_error
 from tests.helpers.compiling import quick
+from tests.helpers.places import PARITY
 
-PARITY = Path(__file__).parents[1] / "parity"
 STORED = dict(np.load(PARITY / "fastmri_networks.npz"))
 CASES = {
     kind: sorted({name.rpartition("|")[0] for name in STORED if name.startswith(kind)}) for kind in ("unet", "varnet")

@@ -1,7 +1,6 @@
 """The Radon transform: an exact pair in both precisions, and ASTRA's and scikit-image's numbers."""
 
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +12,10 @@ from jaxcs.operators import Radon
 from jaxcs.operators.radon import enough_detectors, even_angles
 from tests.helpers.asserts import relative_error
 from tests.helpers.compiling import quick
+from tests.helpers.places import PARITY
 from tests.jaxcs.test_float64 import float64
 
-ASTRA = dict(np.load(Path(__file__).parents[1] / "parity" / "radon_astra.npz"))
+ASTRA = dict(np.load(PARITY / "radon_astra.npz"))
 KINDS = ("joseph", "pixel")
 # Sizes odd and even, detectors as many as pixels or more, and views that are all upright, flat or oblique.
 SHAPES = [(8, 8, even_angles(6)), (7, 12, (45.0, 0.0)), (12, 19, (100.0, -60.0, 263.5))]

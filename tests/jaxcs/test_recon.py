@@ -1,7 +1,6 @@
 """Every method in the registry, and the minima of l1 and TV, confirmed by independent solvers."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import chex
 import jax
@@ -14,8 +13,8 @@ from jaxcs.operators import Sense
 from jaxcs.recon import METHODS, l1, normalise, sense, tv
 from jaxcs.types import Measurement
 from tests.helpers.asserts import relative_error
+from tests.helpers.places import PARITY
 
-PARITY = Path(__file__).parents[1] / "parity"
 KEY = jax.random.key(0)
 # After one step, the image would still come from parameters that no data have changed.
 FEW_STEPS = {"n_steps": 2, "optimiser": "rising_descent", "learning_rate": 0.3, "gradient": "unroll"}

@@ -1,7 +1,6 @@
 """Shearlets, total generalised variation, and their minimum, each against programs that others wrote."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +15,8 @@ from jaxcs.operators.shearlets import shearlets
 from jaxcs.recon import shearlets as method
 from jaxcs.types import Measurement
 from tests.helpers.asserts import assert_adjoint, complex_normal, relative_error
+from tests.helpers.places import PARITY
 from tests.jaxcs.test_recon import measurement
-
-PARITY = Path(__file__).parents[1] / "parity"
 
 
 def test_compact_windows_are_those_of_shearlab():

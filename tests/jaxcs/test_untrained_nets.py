@@ -1,7 +1,5 @@
 """The un-trained networks equal PyTorch's in value, gradient and number of parameters; resampling follows its rules."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,8 +13,9 @@ from jaxcs.nets.deep_image_prior import deep_image_prior
 from jaxcs.nets.resample import bilinear, nearest, nearest_places
 from tests.helpers.asserts import relative_error
 from tests.helpers.compiling import quick
+from tests.helpers.places import PARITY
 
-STORED = dict(np.load(Path(__file__).parents[1] / "parity" / "untrained_networks.npz"))
+STORED = dict(np.load(PARITY / "untrained_networks.npz"))
 KEY = jax.random.key(0)
 CASES = sorted({name.removesuffix("|z") for name in STORED if name.endswith("|z")})
 RESAMPLED = sorted({name.removesuffix("|x") for name in STORED if name.endswith("|x")})

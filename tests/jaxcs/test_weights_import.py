@@ -5,7 +5,6 @@ import os
 import pickle
 import struct
 import zipfile
-from pathlib import Path
 
 import chex
 import h5py
@@ -24,9 +23,9 @@ from jaxcs.weights.fastmri import import_unet, import_varnet
 from jaxcs.weights.torch_file import read_torch_file
 from tests.helpers.asserts import assert_changed_bytes_are_refused, complex_normal, relative_error
 from tests.helpers.compiling import quick
+from tests.helpers.places import DATA, PARITY
 
-FILES = Path(__file__).parents[1] / "parity" / "torch_files"
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+FILES = PARITY / "torch_files"
 
 
 def read(name):
