@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.plan.errors import InputFileError
 from bench.record.forms import Form, shown
-from jaxcs.names import printable
+from jaxcs.names import first_line, printable
 
 # Far above the size of any run's file; a larger file is not a run's, and would only fill the memory.
 MOST_BYTES = 256_000_000
@@ -68,8 +68,8 @@ def understanding(path: Path, made_by: str = "bench.attack") -> Iterator[None]:
 
 def reason_of(error: BaseException) -> str:
     """Message of an error, in a part of a line."""
-    lines = str(error).splitlines() or [""]
-    words = lines[0] if type(error) is ValueError else f"{type(error).__name__}: {lines[0]}"
+    line = first_line(error)
+    words = line if type(error) is ValueError else f"{type(error).__name__}: {line}"
     return printable(words)[:_SHOWN]
 
 
