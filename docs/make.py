@@ -140,6 +140,25 @@ def _losses(folder: str, squared: str, *methods: str) -> str:
     return markdown.table(["method", "PSNR [dB], `nmse`", "SSIM, `ssim`", "`row_error`", "`max_error`"], rows)
 
 
+def _transfer(name: str) -> str:
+    """PSNR lost at the largest epsilon under the perturbations made for each method; at the smallest in brackets."""
+    record = _record(name)
+    small, large = record.eps[1], record.eps[-1]
+
+    def lost(state: str, source: str, victim: str) -> str:
+        def at(eps: float) -> float:
+            wanted = {"source": source, "victim": victim, "eps": eps}
+            change = _mean(record, "psnr", "clean", **wanted) - _mean(record, "psnr", state, **wanted)
+            return round(change, 1) + 0.0  # no -0.0
+
+        return f"{at(large):.1f} ({at(small):.1f})"
+
+    victims = record.names("victim")
+    rows = [[source, *(lost("attacked", source, victim) for victim in victims)] for source in victims]
+    rows.append(["noise of equal norm", *(lost("noise", victim, victim) for victim in victims)])
+    return markdown.table(["made for", *victims], rows)
+
+
 def _file(name: str) -> str:
     """Output of a command: Markdown as it is, text as a block with its long lines broken."""
     text = (RECORDS / name).read_text(encoding="utf-8").rstrip()
@@ -156,6 +175,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "compare": _compare,
     "means": _means,
     "losses": _losses,
+    "transfer": _transfer,
     "file": _file,
 }
 
