@@ -159,6 +159,22 @@ def _transfer(name: str) -> str:
     return markdown.table(["made for", *victims], rows)
 
 
+def _shifts(name: str) -> str:
+    """One row for each comparison of a study of shifts."""
+    study = json.loads((RECORDS / name / "study.json").read_text(encoding="utf-8"))
+    rows = []
+    for one in study["comparisons"]:
+        results = one["results"]
+        points = sorted(results["points"], key=lambda point: point["drop"])
+        line = results["line"]
+        changes = [f"{point['variant']} {0.0 - point['drop']:+.3f}" for point in (points[-1], points[0])]
+        fit = ["", ""] if line is None else [f"{line['slope']:.2f} ± {line['slope_half']:.2f}", f"{line['r2']:.2f}"]
+        ranks = "" if results["ranks"] is None else f"{results['ranks']:.2f}"
+        rows.append([one["name"], f"{-fmean(point['drop'] for point in points):+.3f}", *changes, *fit, ranks])
+    head = ["shift", "mean change of SSIM", "most changed", "least", "slope", "R²", "rank correlation"]
+    return markdown.table(head, rows)
+
+
 def _file(name: str) -> str:
     """Output of a command: Markdown as it is, text as a block with its long lines broken."""
     text = (RECORDS / name).read_text(encoding="utf-8").rstrip()
@@ -176,6 +192,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "means": _means,
     "losses": _losses,
     "transfer": _transfer,
+    "shifts": _shifts,
     "file": _file,
 }
 
