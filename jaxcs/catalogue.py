@@ -95,6 +95,14 @@ METHODS: dict[str, MethodLine] = {
     "sense": MethodLine("jaxcs.recon.sense:METHOD", "linear", papers=("pruessmann1999",)),
     "l1": MethodLine("jaxcs.recon.l1:METHOD", "sparsity", ("rc2021", "early_stopped"), papers=("lustig2007",)),
     "tv": MethodLine("jaxcs.recon.tv:METHOD", "sparsity", papers=("rudin1992",)),
+    "bpdn": MethodLine(
+        "jaxcs.recon.bpdn:METHOD", "sparsity", slow=True, eps=_FEWER, papers=("chen1998", "vandenberg2008"),
+    ),
+    "shearlets": MethodLine(
+        "jaxcs.recon.shearlets:METHOD", "sparsity",
+        ("fourier", "fourier500", "paper_levels", "radon", "tgv", "plain"), slow=True, eps=_ONE,
+        papers=("ma2016", "kutyniok2016"),
+    ),
     "unet": MethodLine(
         "jaxcs.recon.unet:METHOD", "unet", ("small", "half", "u1", "u2", "u3", "u4", "u5"), trained=True, maps=False,
         shipped=(_KNEE, _BRAIN, _T2), papers=("zbontar2018",),

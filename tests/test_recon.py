@@ -21,6 +21,8 @@ KEY = jax.random.key(0)
 FEW_STEPS = {"n_steps": 2, "optimiser": "rising_descent", "learning_rate": 0.3, "gradient": "unroll"}
 QUICK_TO_COMPILE = {
     "l1": {"wavelet": "db2", "levels": 2},
+    "bpdn": {"levels": 2, "n_iters": 100},
+    "shearlets": {"levels": (1,), "outer": 10, "beta": 1e3, "reweight": "none"},
     "unet": {"channels": 8, "pools": 2},
     "unet_complex": {"channels": 8, "pools": 2},
     "ttt_unet": {"channels": 8, "pools": 1, "n_steps": 1, "learning_rate": 1e-5, "gradient": "unroll"},

@@ -88,7 +88,7 @@ def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int]
 def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     config = subject.method_config
     by_rows = stages_of(subject.method.build(config)).follow(jnp.zeros(1, bool)) is not None
-    iterations = getattr(config, "n_iters", 1)
+    iterations = _iterations(config, shapes)
     if getattr(config, "tolerance", 0) > 0:
         iterations = min(iterations, _UNTIL_CONVERGED)
     # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
@@ -107,6 +107,15 @@ def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, sc
     else:
         each = sum(math.prod(shape) for shape in shapes) * _seconds_per_point() * _ITERATION_COST
     return live, each * taken / workers(), _COMPILE_SECONDS * max(len(attacks), 1)
+
+
+def _iterations(config: Any, shapes: _Shapes) -> float:
+    """Iterations in units of two Fourier transforms of all coils."""
+    if hasattr(config, "outer"):
+        # Conjugate gradients, and two transforms of each band.
+        bands = 1 + sum(4 * 2**level for level in config.levels)
+        return float(config.outer * config.inner * (config.cg + bands / max(shape[0] for shape in shapes)))
+    return float(getattr(config, "n_iters", 1))
 
 
 def _network(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:

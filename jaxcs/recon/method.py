@@ -34,6 +34,8 @@ class Method(NamedTuple):
         trained: whether the method needs weights, which then decide its configuration.
         clamped: (configuration, measurement) -> fraction of input pixels that the method clamps [-], or None if it does
             not clamp.
+        widened: (configuration, measurement) -> allowed distance from the data over the wanted one [-], above 1 if no
+            image comes as near, or None if the method asks for no distance.
         surrogate: configuration -> a cheaper method for an attack to search on, or None if the method has none.
         searched: configuration -> the method's configuration for searches, whose solver stops earlier, for the same
             prepared stage.
@@ -52,6 +54,7 @@ class Method(NamedTuple):
     presets: dict[str, Any]
     trained: bool = False
     clamped: Callable[[Any, Measurement], Array] | None = None
+    widened: Callable[[Any, Measurement], Array] | None = None
     surrogate: Callable[[Any], Surrogate | None] = lambda config: None
     searched: Callable[[Any], Any] = lambda config: config
     without_inverse: Callable[[Any], Any] = lambda config: config
