@@ -189,6 +189,18 @@ def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
         each = [config.width * (config.width + 1.5 * hidden) + 9 * hidden**2 / stride**2 for hidden, stride in layers]
         return config.steps * sum(each) * ny * nx
 
+    pixels = ny * nx
+    if hasattr(config, "stages"):
+        return config.stages * config.filters * (4 * config.size**2 + config.gaussians) * pixels
+    if hasattr(config, "layers"):
+        return config.cascades * 9 * (4 + (config.layers - 2) * config.channels) * config.channels * pixels
+    if hasattr(config, "hidden"):
+        dense = config.hidden * (2 * config.samples + config.side**2)
+        return dense + (25 + 25 * config.channels + 49) * config.channels * (config.side + 8) ** 2
+    if hasattr(config, "levels"):
+        # Levels have twice the channels and a quarter of the pixels; on the way up twice and more again.
+        return 10 * config.channels**2 * config.levels * pixels
+
     def unet(channels: int, pools: int) -> float:
         return 40.5 * channels**2 * (pools + 1 / 3) * ny * nx
 
@@ -205,7 +217,11 @@ def _activations(config: Any, shape: tuple[int, int, int]) -> float:
         # Of a network whose layers are undone: a few latent images, and what one branch keeps.
         kept = max(4 * hidden / stride**2 for hidden, stride in zip(config.hidden, config.strides, strict=True))
         return 4 * ny * nx * (8 * config.width + kept) + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
-    images = config.channels * getattr(config, "cascades", 1) + coils * getattr(config, "sens_channels", 0)
+    if hasattr(config, "stages"):
+        return 4 * ny * nx * config.stages * 4 * config.filters + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
+    images = config.channels * getattr(config, "cascades", 1) * getattr(config, "layers", 1) + coils * getattr(
+        config, "sens_channels", 0
+    )
     return 10 * 4 * ny * nx * images + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 from jaxtyping import Array
 
-from jaxcs.types import Key, MakeVariational, Measurement, Params, Predict, Reconstructor
+from jaxcs.types import Key, Magnitude, MakeVariational, Measurement, Params, Predict, Reconstructor
+
+# (configuration, (coil, ny, nx) of k-space, mask (ny, nx), settings of the weights' training): raises ValueError.
+CheckScan = Callable[[Any, tuple[int, ...], np.ndarray, Mapping[str, Any]], None]
+# (parameters, measurements with a leading axis) -> (images, parameters with the next running statistics).
+TrainBatch = Callable[[Params, Measurement], tuple[Magnitude, Params]]
 
 
 class Surrogate(NamedTuple):
@@ -47,6 +53,11 @@ class Method(NamedTuple):
             configuration fields of this method then stay free.
         uses_maps: configuration -> whether the method needs coil sensitivity maps from outside.
         predict: configuration -> image and coil images, for networks that give both.
+        one_coil: whether the network is for scans of a single coil.
+        check_scan: raises ValueError if the network is not for a scan, or None if it is for scans of any size and mask.
+        first: (configuration, mask (ny, nx)) -> key -> parameters with which a training begins, for a network of one
+            mask; None for those of the reconstructor.
+        train: configuration -> the network by the statistics of a batch, if it is trained so.
     """
 
     config: type[Any]
@@ -63,6 +74,10 @@ class Method(NamedTuple):
     weights_of: str | None = None
     uses_maps: Callable[[Any], bool] = lambda config: True
     predict: Callable[[Any], Predict] | None = None
+    one_coil: bool = False
+    check_scan: CheckScan | None = None
+    first: Callable[[Any, np.ndarray], Callable[[Key], Params]] | None = None
+    train: Callable[[Any], TrainBatch] | None = None
 
 
 # An attack that searches at this many times the tolerance takes half the time and is as strong, within the scatter of
