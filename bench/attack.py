@@ -21,7 +21,6 @@ from data_prep.process import as_process
 from jaxcs.catalogue import CHANGES
 
 if TYPE_CHECKING:
-    from bench.record.record import Record
     from bench.record.stored import Stored
 
 # The smallest side of a region, SSIM's window.
@@ -119,12 +118,12 @@ def _before(arguments: Namespace) -> Stored | None:
 
 
 def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: list[str], team: Team) -> int:
-    from bench.run.finish import exit_code, tell  # these import JAX
-    from bench.run.run import carry_out, open_run
+    from bench.run.finish import exit_code, tell, tell_part  # these import JAX
+    from bench.run.run import Done, carry_out, folder_of, open_run
     from bench.run.teamwork import run_together
 
-    done: Record | None = None
-    if team != ALONE and before is None:
+    done: Done | None = None
+    if team != ALONE:  # --resume is none of its flags
         done = run_together(
             config,
             output=Path(arguments.output),
@@ -148,10 +147,12 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
             argv=argv,
         )
         if not arguments.dry_run:
-            done = carry_out(opened, Path(arguments.output))
+            done = carry_out(opened, lambda: folder_of(opened, Path(arguments.output)))
     if done is None:
         return DONE
-    return exit_code(done.run.failed) if team.process > 0 else tell(done, arguments.json)
+    if done.record is None:
+        return tell_part(done.folder, str(arguments.shard), done.failed, arguments.json)
+    return exit_code(done.record.run.failed) if team.process > 0 else tell(done.record, arguments.json)
 
 
 def main(argv: list[str] | None = None) -> int:

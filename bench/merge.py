@@ -1,7 +1,7 @@
-"""Merge the parts of a run into one run: python -m bench.merge RUN [RUN ...] --output DIR.
+"""Make one run of folders that hold parts of it: python -m bench.merge RUN [RUN ...] --output DIR.
 
-The parts are runs of bench.attack that differ only in --shard; each part must be there once.  The summary is byte for
-byte the same as for a run in one part.
+Parts in one --output of bench.attack --shard share a folder and need no merge.  The summary is byte for byte the same
+as for a run in one part.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def parser() -> Parser:
             "runs/PART_1 runs/PART_2 --output merged --json",
         ),
         description=__doc__,
-        epilog="Exit codes: as for bench.attack; 3 if a part is missing, is named twice, or is of another run.",
+        epilog="Exit codes: as for bench.attack; 3 if images are missing, or if a folder is of another run.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from data_prep import process
 from data_prep.machine import is_of_memory, missing_device
+from jaxcs.names import first_line
 
 _EXIT_UNEXPECTED, _EXIT_USAGE, _EXIT_MEMORY = 1, 2, 5
 
@@ -79,5 +80,5 @@ def _explained(error: BaseException, advice: str) -> Failure:
     # Commands without --device request a device from JAX only when they first compute.
     if "jax" in sys.modules and (absent := missing_device()) is not None:
         return Failure(absent, _EXIT_USAGE)
-    reason = (str(error).splitlines() or [""])[0]
+    reason = first_line(error)
     return Failure(f"unexpected {type(error).__name__}: {reason}; --debug shows where", _EXIT_UNEXPECTED)

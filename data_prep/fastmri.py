@@ -98,15 +98,16 @@ def read_slices(slices: Iterable[SliceInfo]) -> Iterator[Case | InputError]:
         For each slice its case, or the error that says why it cannot be used.
     """
     for path, in_file in groupby(slices, lambda info: info.path):
-        infos = list(in_file)
+        infos = iter(in_file)  # lazily: the caller may choose each slice when its turn comes
         try:
             with open_file(path) as file:
                 volume = open_volume(path, file)
                 require_truth(volume)
-                while infos:
-                    yield _case(volume, infos.pop(0))
+                for info in infos:
+                    yield _case(volume, info)
         except InputError as error:
-            yield from [error] * len(infos)
+            for _ in infos:
+                yield error
 
 
 def _case(volume: OpenVolume, info: SliceInfo) -> Case | InputError:

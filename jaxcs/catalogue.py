@@ -223,7 +223,7 @@ METHOD_GROUP, ATTACK_GROUP = "jaxcs.methods", "jaxcs.attacks"
 
 @cache
 def installed(group: str) -> dict[str, str]:
-    """What installed packages add by entry points, which are read once: MODULE:OBJECT by name.
+    """Return MODULE:OBJECT by name of the entry points of installed packages, which are read once.
 
     Args:
         group: "jaxcs.methods" for objects of `jaxcs.recon.Method`, "jaxcs.attacks" for `jaxcs.attacks.AttackEntry`.

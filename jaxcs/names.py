@@ -1,4 +1,4 @@
-"""Names that somebody gave: unknown ones, and ones that are not printable."""
+"""Words for messages: names that are unknown or not printable, and the first line of an error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from collections.abc import Iterable
 def printable(text: str) -> str:
     """The text with a question mark in the place of each line break, control character and broken code point."""
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, which is empty if there is no message."""
+    return (str(error).splitlines() or [""])[0]
 
 
 def did_you_mean(text: str, choices: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from jaxcs.catalogue import installed
+from jaxcs.names import first_line
 
 T = TypeVar("T")
 
@@ -42,7 +43,9 @@ class Registry(Mapping[str, T], Generic[T]):
         try:
             found = _object(place)
         except Exception as error:
-            raise ValueError(f"{place}, of an installed package: {type(error).__name__}: {_line_of(error)}") from error
+            raise ValueError(
+                f"{place}, of an installed package: {type(error).__name__}: {first_line(error)}"
+            ) from error
         if not isinstance(found, self._kind):
             raise ValueError(f"{place}, of an installed package, is no {self._kind.__name__}")
         return found
@@ -64,7 +67,3 @@ class Registry(Mapping[str, T], Generic[T]):
 def _object(place: str) -> Any:
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
-
-
-def _line_of(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]

@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +16,8 @@ from jaxcs.masks import MASKS
 from jaxcs.recon import METHODS
 from jaxcs.threats import CHANGES, NORMS
 from jaxcs.weights.files import shipped
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("jaxcs", "data_prep", "bench")
 
 

@@ -11,12 +11,12 @@ import pytest
 from bench import hardest, report
 from bench.figures import overview
 from bench.plan.names import in_list, key_of, member_of
-from bench.record import arrays
 from bench.record.pictures import Pictures
 from bench.record.records import RunFolder
+from bench.record.store import Image, Store
 from data_prep.names import ANY_NAME, checksum
-from tests.cheap_run import cheapen, contents, go_on, start, write_volume
-from tests.run_folder import write_run
+from tests.helpers.cheap_run import cheapen, contents, go_on, start, write_volume
+from tests.helpers.run_folder import write_run
 
 NAMES = (b"bad\xff\xfe.h5", b"new\nline.h5", b"bar|a|b.h5", b" blank .h5", b"$a$\\frac$.h5", "\u00fc\u2603.h5".encode())
 
@@ -71,14 +71,14 @@ def test_the_seed_of_a_name_that_was_possible_is_what_it_was():
 
 
 def test_pictures_stand_in_the_order_of_the_images_whatever_their_names(tmp_path):
-    folder = RunFolder(tmp_path)
-    order = {f"{os.fsdecode(name)}:0": index for index, name in enumerate(NAMES)}
-    for case, position in order.items():
-        arrays.write(folder, arrays.PICTURES, len(NAMES) - position, {f"{case}|truth": np.zeros((2, 2), np.float16)})
-    arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
+    store = Store(RunFolder(tmp_path), begun=0.0)
+    cases = [f"{os.fsdecode(name)}:0" for name in NAMES]
+    for position, case in reversed([*enumerate(cases)]):
+        store.write(Image(position, case), [], pictures={f"{case}|truth": np.zeros((2, 2), np.float16)})
+    store.collect(store.read({}))
     with Pictures(tmp_path / "pictures.npz") as kept:
-        assert kept.keys == [f"{case}|truth" for case in order]
-        assert all(f"{case}|truth" in kept for case in order)
+        assert kept.keys == [f"{case}|truth" for case in cases]
+        assert all(f"{case}|truth" in kept for case in cases)
 
 
 def test_a_path_of_any_bytes_is_printed_as_it_is(tmp_path, monkeypatch):

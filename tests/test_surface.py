@@ -13,9 +13,8 @@ import jaxcs
 from bench.__main__ import COMMANDS, listing, main
 from bench.record.record import read
 from jaxcs.names import did_you_mean
-from tests.run_folder import write_run
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.helpers.places import ROOT
+from tests.helpers.run_folder import write_run
 
 
 def test_importing_the_library_alone_imports_no_jax():

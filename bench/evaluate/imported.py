@@ -1,4 +1,4 @@
-"""A function of one's own, MODULE:FUNCTION: imported, and guarded where it is called.
+"""A user's function, MODULE:FUNCTION: imported, and guarded when it is called.
 
 All that is wrong with it is one line for the user, and nothing that it raises or prints decides how a run ends.
 """
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 
 from bench.plan.errors import RunError, UsageError
-from jaxcs.names import printable
+from jaxcs.names import first_line, printable
 
 # Several threads trace, and there is one `sys.stdout`.
 _PRINTING = threading.RLock()
@@ -45,15 +45,15 @@ class Named(NamedTuple):
             with _prints_to_stderr():
                 found = getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
-            raise self.problem(f"{_line_of(error)}; name MODULE:FUNCTION, importable from this folder") from error
+            raise self.problem(f"{first_line(error)}; name MODULE:FUNCTION, importable from this folder") from error
         except SystemExit as error:
             raise self.problem(f"{module} ends the program when it is imported (sys.exit({error.code!r}))") from error
         except (RunError, MemoryError):
             raise
         except Exception as error:
-            raise self.problem(f"{module} cannot be imported: {type(error).__name__}: {_line_of(error)}") from error
+            raise self.problem(f"{module} cannot be imported: {type(error).__name__}: {first_line(error)}") from error
         if not callable(found):
-            raise self.problem(f"is no function, but {type(found).__name__}; name one that takes {self.takes}")
+            raise self.problem(f"is not a function but {type(found).__name__}; name a function of {self.takes}")
         return found
 
     def called(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -75,7 +75,7 @@ class Named(NamedTuple):
         except (RunError, MemoryError, jax.errors.JaxRuntimeError):
             raise
         except Exception as error:
-            raise self.problem(f"{what}: {type(error).__name__}: {_line_of(error)}; --debug shows where") from error
+            raise self.problem(f"{what}: {type(error).__name__}: {first_line(error)}; --debug shows where") from error
 
     def problem(self, what: str) -> UsageError:
         """Make the error that names the flag and the function."""
@@ -87,7 +87,3 @@ def _prints_to_stderr() -> Iterator[None]:
     """Standard output is for results, which may be one JSON object."""
     with _PRINTING, redirect_stdout(sys.stderr):
         yield
-
-
-def _line_of(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0]

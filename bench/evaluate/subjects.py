@@ -12,7 +12,6 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
 from bench.plan.several import BASES, FAMILIES
-from bench.plan.shards import WHOLE, Shard
 from bench.slices.one_coil import combined
 from bench.slices.prepare import SliceData
 from bench.slices.sources import Source, open_source
@@ -87,19 +86,18 @@ def zero_filled(config: RunConfig) -> Subject:
     return Subject(name, own, method, method.config(), None, default_attack(method), {})
 
 
-def source_for(config: RunConfig, scored: list[Subject], shard: Shard = WHOLE) -> Source:
-    """Open the source that the configuration names, or a part of it.
+def source_for(config: RunConfig, scored: list[Subject]) -> Source:
+    """Open the source that the configuration names.
 
     Args:
         config: settings of the run.
         scored: the methods that will reconstruct its slices.
-        shard: the part.
 
     Raises:
         InputFileError: no case can be read.
-        UsageError: there are fewer cases than parts, or more coils than a network has channels for.
+        UsageError: there are more coils than a network has channels for.
     """
-    source = open_source(config, shard, few=len(scored) == 1 and _takes_long(scored[0]))
+    source = open_source(config, few=len(scored) == 1 and _takes_long(scored[0]))
     if any(one.method.one_coil for one in scored):
         sides = [one.method_config.side for one in scored if one.method.check_scan is not None]
         source = combined(source, sides[0] if sides else None)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxcs.names import first_line
+
 if TYPE_CHECKING:  # it imports NumPy, and --help must not wait for that
     from bench.record.records import RunFolder
 
@@ -44,7 +46,7 @@ def draw_into(folder: RunFolder, name: str, figure: str, *arguments: Any, again:
 
 
 def _say(path: Path, error: Exception, again: str) -> None:
-    reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+    reason = first_line(error) or type(error).__name__
     print(f"note: {path} is not drawn: {reason}; {again} draws it", file=sys.stderr, flush=True)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 from bench.plan.config import OF_THE_FILE, RunConfig
 from bench.plan.like import LIKE
 
+# The flags that make a process do a part of a run, and how many words follow each.
+_PARTS = {"--shard": 1, "--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 1}
 _SAMPLING = ("mask", "acceleration", "center_fraction")
 
 
@@ -24,6 +27,20 @@ def command_line(config: RunConfig) -> list[str]:
         if name != "method" and not of_the_file and (value != default or name in said):
             words += _words("--set" if name == "settings" else f"--{name.replace('_', '-')}", value)
     return words
+
+
+def in_one_part(argv: Sequence[str]) -> list[str]:
+    """The command line of a run in one process."""
+    kept: list[str] = []
+    words = iter(argv)
+    for word in words:
+        flag, equals, _ = word.partition("=")
+        if flag not in _PARTS:
+            kept.append(word)
+        elif not equals:
+            for _ in range(_PARTS[flag]):
+                next(words, None)
+    return kept
 
 
 def _words(flag: str, value: object) -> list[str]:

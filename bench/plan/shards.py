@@ -1,4 +1,4 @@
-"""Parts of a run, which bench.merge puts together."""
+"""Parts of a run."""
 
 from __future__ import annotations
 

@@ -19,8 +19,6 @@ from bench.plan.errors import RunError, UsageError
 from bench.processes.meeting import Connections, Place, meet
 from data_prep.process import at_stop, end, hear_signals
 
-# The flags for several processes, and how many words follow each.
-FLAGS = {"--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 1}
 # Time for all processes to begin, and time without a sign of life after which a process counts as lost [s].
 BEGIN, HEARTBEAT = 300, 100
 # Time that the first process, when told to stop, gives the others to leave; it waits twice [s].
@@ -66,26 +64,16 @@ class Team(NamedTuple):
         if self.processes > 1:
             _client().key_value_set(f"jaxcs/{name}", text)
 
-    def told(self, name: str, wait: bool = False) -> str | None:
-        """Read the text that a process has left under this name.
-
-        Args:
-            name: the name.
-            wait: whether to wait for the text.
-
-        Returns:
-            The text, or None if there is none yet.
+    def told(self, name: str) -> str:
+        """Wait for the text that a process leaves under this name.
 
         Raises:
             RunError: the wait takes too long.
         """
-        if wait:
-            try:
-                return str(_client().blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
-            except RuntimeError as error:
-                raise RunError(f"process 0 said nothing for {BEGIN} s; its own messages say why") from error
-        found = dict(_client().key_value_dir_get("jaxcs/"))
-        return found.get(f"jaxcs/{name}")
+        try:
+            return str(_client().blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
+        except RuntimeError as error:
+            raise RunError(f"process 0 said nothing for {BEGIN} s; its own messages say why") from error
 
     def begun(self, needs_all: bool) -> None:
         """Wait until all processes have begun.

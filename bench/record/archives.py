@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.plan.errors import InputFileError
 from bench.record.reading import reason_of, size_of
 
-# What zipfile and NumPy raise for damaged files; what the system says of a disk is another matter.
+# Errors that zipfile and NumPy raise for damaged files.  OSError is left out: it is an error of the disk.
 _DAMAGE = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, EOFError, RuntimeError, SyntaxError,
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError,
@@ -23,7 +23,7 @@ _DAMAGE = (
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """An archive of a run.  Raises InputFileError where it is none, or declares more than it holds.
+    """Open an archive of a run.  Raises InputFileError if it is no archive, or declares more than it holds.
 
     Nothing in it is compressed, so that nothing can be larger than the file.
     """
@@ -45,7 +45,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def damaged(path: Path) -> Iterator[None]:
-    """While an archive is read, turn what damage raises into one line."""
+    """Turn the errors that a damaged archive raises in the block into one line."""
     try:
         yield
     except _DAMAGE as error:

@@ -11,9 +11,9 @@ from typing import Any
 
 Form = Callable[[Any], None]
 
-# The largest float32, which every score is: what is within it can be squared and summed.
+# The largest float32.  Every score is one, so that squares and sums of scores are finite numbers of Python.
 _LARGEST = 3.5e38
-# What is written nests six deep; what recursion meets later must not be deeper than this.
+# Our files nest six deep; code that walks a value by recursion can go this deep.
 _DEEPEST = 30
 _SHOWN = 40  # characters of a value in a message
 
@@ -47,7 +47,7 @@ def whole(least: int = 0, most: int = 10**9) -> Form:
 
 
 def optional(form: Form) -> Form:
-    """Null, or what `form` takes."""
+    """Null, or a value that `form` takes."""
 
     def check(value: Any) -> None:
         if value is not None:
@@ -84,7 +84,7 @@ def mapping(form: Form) -> Form:
 
 
 def table(needed: Mapping[str, Form], more: Mapping[str, Form] | None = None) -> Form:
-    """An object with all names of `needed`; more: what may stand beside them.  Other names hold `plain` values."""
+    """An object with all names of `needed`, and any names of `more`.  Other names hold `plain` values."""
     check_names, least = _named({**needed, **(more or {})}, plain), needed.keys()
 
     def check(value: Any) -> None:

@@ -15,9 +15,9 @@ from data_prep import locks
 
 @contextmanager
 def held(path: Path, kind: str, of: Path) -> Iterator[BinaryIO]:
-    """Hold the file `path`, which is made if it is not there and never replaced, while the block lasts; yields it.
+    """Hold the file `path` while the block lasts.  It is made if it is not there, and never replaced; yields it.
 
-    kind, of: what it stands for, in words and by name.  Raises OutputError if another process holds it.
+    kind, of: the thing that the file stands for, in words and by name.  Raises OutputError if another process holds it.
     """
     with writing(path):
         file = path.open("ab")
@@ -57,7 +57,7 @@ def _opened(beside: Path, kind: str, of: Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        # Who held it removed it between the two.
+        # Its holder removed it between the two.
         os.close(descriptor)
 
 

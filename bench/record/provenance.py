@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 _PACKAGES = ("jaxcs", "jax", "jaxlib", "numpy", "h5py", "pywavelets")
-# Options of JAX that move numbers, and what they are if nobody sets them.  Not all versions of JAX have all of them.
+# Options of JAX that change numbers, with their defaults.  Not all versions of JAX have all of them.
 _OPTIONS: dict[str, Any] = {
     "jax_accurate_erf_inv": False,
     "jax_allow_f16_reductions": True,
@@ -32,7 +32,7 @@ _OPTIONS: dict[str, Any] = {
     "jax_use_direct_linearize": True,
     "jax_use_hlo_logistic_lowering": None,
 }
-# Options for those who look for mistakes in programs: with these values JAX refuses what the methods do.
+# Options for finding mistakes in programs: with these values JAX refuses operations of the methods.
 _TRANSFERS = (("host", "device"), ("device", "host"), ("device", "device"))
 _FORBIDDING: dict[str, tuple[Any, ...]] = {
     "jax_debug_key_reuse": (True,),
@@ -45,9 +45,9 @@ _FORBIDDING: dict[str, tuple[Any, ...]] = {
         ("disallow", "disallow_explicit"),
     ),
 }
-# What compilers and libraries below JAX read themselves.
+# Variables that compilers and libraries below JAX read themselves.
 _VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
-# Flags of these that move no number.
+# Flags in these variables that change no number.
 _HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump_", "--xla_gpu_cuda_data_dir")
 
 
@@ -78,7 +78,7 @@ def settings() -> dict[str, str]:
 
 
 def forbidding() -> str | None:
-    """Why JAX, as it is set, refuses what the methods do, and what to do, in one line; None where it does not."""
+    """Why JAX, as it is set, refuses operations of the methods, and the remedy, in one line; None if it does not."""
     for name, values in _FORBIDDING.items():
         found = getattr(jax.config, name, None)
         found = getattr(found, "value", found)
@@ -94,7 +94,7 @@ def about_settings() -> list[str]:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit and dirty flag of the checkout this code runs from; None where it is none, or git is absent."""
+    """Commit and dirty flag of the checkout of this code; both None if there is no checkout or no git."""
     folder = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str | None:

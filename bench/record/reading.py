@@ -1,7 +1,7 @@
 """Read the files of a run folder with the caution that files from a stranger deserve.
 
-Nothing is opened before it is known to be a regular file of a size that a run can have: a pipe would block for ever,
-and a device never end.
+A file is opened only if it is a regular file of a size that a run can have.  A pipe would block for ever, and a device
+would never end.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from bench.plan.errors import InputFileError
 from bench.record.forms import Form, shown
-from jaxcs.names import printable
+from jaxcs.names import first_line, printable
 
-# Far above any run's; a larger file is none of ours, and would only fill the memory.
+# Far above the size of any run's file; a larger file is not a run's, and would only fill the memory.
 MOST_BYTES = 256_000_000
 MOST_BYTES_OF_LINES = 1_000_000_000
 _SHOWN = 160  # characters of a reason in a message
@@ -41,7 +41,7 @@ def size_of(path: Path, most: int | None) -> int:
 
 
 def read_json(path: Path, form: Form, made_by: str = "bench.attack") -> Any:
-    """The content of a JSON file, of this form.  Raises InputFileError, one line, where it is not."""
+    """The content of a JSON file of this form.  Raises InputFileError, with one line, if it has not the form."""
     with understanding(path, made_by):
         found = parsed(content_of(path).decode("utf-8"))
         form(found)
@@ -55,7 +55,7 @@ def parsed(text: str) -> Any:
 
 @contextmanager
 def understanding(path: Path, made_by: str = "bench.attack") -> Iterator[None]:
-    """Turn what a missing or damaged record raises into one line; made_by: the command that writes such a file."""
+    """Turn the errors of a missing or damaged record into one line; made_by: the command that writes such a file."""
     try:
         yield
     except FileNotFoundError as error:
@@ -68,8 +68,8 @@ def understanding(path: Path, made_by: str = "bench.attack") -> Iterator[None]:
 
 def reason_of(error: BaseException) -> str:
     """Message of an error, in a part of a line."""
-    lines = str(error).splitlines() or [""]
-    words = lines[0] if type(error) is ValueError else f"{type(error).__name__}: {lines[0]}"
+    line = first_line(error)
+    words = line if type(error) is ValueError else f"{type(error).__name__}: {line}"
     return printable(words)[:_SHOWN]
 
 

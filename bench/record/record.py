@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import Interval, of_mean
 from bench.record.forms import shown
-from bench.record.journal import NAME as JOURNAL
-from bench.record.journal import read as read_journal
 from bench.record.lines import check_whole, read_lines
 from bench.record.record_forms import LINES
-from bench.record.records import RunFolder, shown_epsilon
+from bench.record.records import shown_epsilon
 from bench.record.rows import Row, SearchRow, read_rows, search_of
 from bench.record.run_record import RunRecord, read_run
 from jaxcs.names import printable
@@ -65,7 +63,7 @@ class Record(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean over images, and how sure it is; None where that cannot be told."""
+    """A mean over images and its interval, None if there is none."""
 
     mean: float
     interval: Interval | None
@@ -89,7 +87,7 @@ def mean_if_known(values: list[float | None]) -> float | None:
 
 
 def read(folder: Path) -> Record:
-    """The record of a finished run.  Raises InputFileError, one line, where there is none or it is not whole."""
+    """The record of a finished run.  Raises InputFileError if there is none, or it is not whole."""
     run = read_run(folder)
     if not run.done:
         raise InputFileError(
@@ -99,8 +97,7 @@ def read(folder: Path) -> Record:
     images, searches = lines.values()
     if not (folder / "images.jsonl").exists():
         raise InputFileError(f"{folder / 'images.jsonl'}: is missing; name what bench.attack made")
-    journal = read_journal(RunFolder(folder), 0.0) if (folder / JOURNAL).exists() else None
-    check_whole(folder, lines, None if journal is None else journal.in_order())
+    check_whole(folder, lines)
     rows = read_rows(line for some in images.rows.values() for line in some)
     if not rows:
         raise InputFileError(f"{folder}: every image of the run failed, so that there is nothing to report")

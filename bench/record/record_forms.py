@@ -13,7 +13,6 @@ from bench.record.forms import (
     list_of,
     mapping,
     number,
-    one_of,
     optional,
     plain,
     shown,
@@ -58,7 +57,7 @@ _SAMPLING = table(
     {"centre": plain, "scale": number, "maps_leave_out": optional(number), "ceiling": optional(_CEILING)}
     | {"outside_centre": number},
 )
-_RUNTIME = table({"batch": whole(), "save_perturbations": truth, "shard": optional(list_of(whole(1), 2))})
+_RUNTIME = table({"batch": whole(), "save_perturbations": truth})
 _MORE: dict[str, Form] = {
     "schema_version": whole(),
     "fingerprint": text,
@@ -88,7 +87,7 @@ _LEAST: dict[str, Form] = {"status": text, "argv": list_of(text), "data": text}
 _DECIDING = (
     "schema_version", "fingerprint", "methods", "versions", "git", "device", "data_sha256", "images", "notes", "started"
 )  # fmt: skip
-# What decides whether a run goes on, or is a part of another.
+# Fields that decide whether a run goes on, and whether two folders are of one run.
 GOING_ON: dict[str, Form] = _LEAST | {name: _MORE[name] for name in _DECIDING}
 
 
@@ -132,19 +131,17 @@ def _image(value: Any) -> None:
 # By the file's name, a line of each.
 LINES: dict[str, Form] = {"images.jsonl": _image, "searches.jsonl": _SEARCH}
 
-_ENTRY = table(
+# The content of image.json in the file of an image, beside its lines and arrays.
+IMAGE = table(
     {
         "position": whole(0, _MOST_IMAGES),
         "case": text,
         "failed": optional(text),
-        "lines": list_of(_COUNT, 2),
-        "arrays": list_of(one_of(("pictures", "perturbations"))),
-    },
-    {"sampling": optional(_SAMPLING), "thermal": optional(number)},
+        "sampling": optional(_SAMPLING),
+        "thermal": optional(number),
+        "gradients": _COUNT,
+        "pixels": _COUNT,
+        "notes": list_of(text),
+        "seconds": number,
+    }
 )
-_DONE, _NOTE = table({"done": list_of(_ENTRY), "seconds": number}), table({"note": text})
-
-
-def journal_line(value: Any) -> None:
-    """A line of journal.jsonl: images that are done, or a note."""
-    (_NOTE if type(value) is dict and "note" in value else _DONE)(value)

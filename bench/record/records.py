@@ -1,8 +1,4 @@
-"""The run folder: run.json, images.jsonl and summary.csv.
-
-images.jsonl is appended and flushed image by image.  All else is replaced as a whole, so that a reader never sees half
-of one, whenever the run was stopped.
-"""
+"""The folder of a run.  Its files are replaced as a whole, so that a reader never sees half of a file."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +33,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, parent: Path, name: str, fingerprint: str) -> RunFolder:
-        """Make a new one, named by date, method and configuration, and by a number if others of its name are there."""
+        """Make a new folder, named by date, method and configuration, and by a number if that name is taken."""
         first = parent / f"{datetime.now():%Y-%m-%dT%H-%M-%S}-{name}-{fingerprint}"
         with writing(first):
             parent.mkdir(parents=True, exist_ok=True)
@@ -47,18 +44,25 @@ class RunFolder:
                 break
         return cls(path)
 
-    def append(self, rows: Iterable[dict[str, Any]], name: str = "images.jsonl") -> None:
+    @classmethod
+    def shared(cls, parent: Path, name: str, fingerprint: str) -> RunFolder:
+        """Make the folder that all processes of a job share, or find it; it is named without a date."""
+        path = parent / f"{name}-{fingerprint}"
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    def append(self, rows: Iterable[dict[str, Any]], name: str) -> None:
         """Add lines to a file of JSON lines, on disk before this returns."""
-        text = "".join(json.dumps(_finite(row)) + "\n" for row in rows)
         path = self.path / name
-        with writing(path), path.open("a", encoding="utf-8") as file:
-            file.write(text)
+        with writing(path), path.open("ab") as file:
+            file.write(as_lines(rows))
             file.flush()
             os.fsync(file.fileno())
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write or replace a JSON file."""
-        self.write(name, (json.dumps(_finite(value), indent=2) + "\n").encode())
+        self.write(name, (json.dumps(finite(value), indent=2) + "\n").encode())
 
     def write(self, name: str, content: bytes) -> None:
         """Write or replace a file as a whole."""
@@ -67,26 +71,25 @@ class RunFolder:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[BinaryIO]:
-        """A new file that takes the place of the one of this name, at once, when the block has ended well."""
+        """A new file that replaces the file of this name as a whole, if the block ends without an error."""
         path = self.path / name
-        temporary = path.with_name(path.name + PART)
+        # Another process may be replacing the same file.
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
         with writing(path), _REPLACING, at_stop(lambda: temporary.unlink(missing_ok=True)):
             try:
-                # In a stranger's folder it may be a link to a file of ours, or a pipe.
-                temporary.unlink(missing_ok=True)
                 with temporary.open("xb") as file:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(path)
             except BaseException:
-                # What is left of it would fill a disk that is full already.
+                # The rest of it would fill a disk that is full already.
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
                 raise
 
     def make(self, name: str) -> None:
-        """Make a folder in it, unless it is there."""
+        """Make a folder in this folder, unless it is there."""
         with writing(self.path / name):
             (self.path / name).mkdir(exist_ok=True)
 
@@ -106,10 +109,15 @@ def shown_epsilon(eps: Iterable[float]) -> float:
     return min(eps, key=lambda value: abs(value - _SHOWN_EPSILON))
 
 
-def _finite(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity: they become null."""
+def as_lines(rows: Iterable[dict[str, Any]]) -> bytes:
+    """Lines of JSON."""
+    return "".join(json.dumps(finite(row)) + "\n" for row in rows).encode()
+
+
+def finite(value: Any) -> Any:
+    """A value with null in place of NaN and infinity, which JSON does not know."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,20 +1,21 @@
-"""Work that goes on after it was stopped, by a command that is the last line of what it prints."""
+"""Work that can go on after a stop; the last line that it prints is the command for that."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-from bench.plan.errors import OutputError, UsageError
-from bench.record.records import RunFolder
+from bench.plan.errors import InputFileError, OutputError, UsageError
+from bench.record.forms import plain
+from bench.record.reading import read_json
+from bench.record.store import Store
 from data_prep.ending import Advice
 from data_prep.process import at_stop, hold
 
 
 @contextmanager
 def resumable(command: str) -> Iterator[None]:
-    """Within the block, whatever ends the work is followed by `command`, in place of those of blocks inside."""
+    """Print `command` after any error or signal in the block, in place of the commands of blocks inside."""
     with at_stop(lambda: command):
         try:
             yield
@@ -26,15 +27,19 @@ def resumable(command: str) -> Iterator[None]:
 
 
 @contextmanager
-def recorded(folder: RunFolder, record: dict[str, Any], command: str) -> Iterator[None]:
-    """As `resumable`; and run.json has what became of the run: interrupted or failed.
+def recorded(store: Store, command: str) -> Iterator[None]:
+    """As `resumable`, and record in run.json whether the run was interrupted or failed.
 
-    A mistake on the command line is repeated by `command`, which is then not said.
+    After a mistake on the command line `command` is not printed: it would repeat the mistake.
     """
 
     def write(status: str) -> None:
-        with suppress(OutputError):  # if it cannot be written, the last status is as good
-            folder.write_json("run.json", record | {"status": status})
+        # If it cannot be written, the last status is as good.  A process that holds the run is finishing it.
+        with suppress(OutputError, InputFileError, BlockingIOError), store.whole_run(wait=False):
+            path = store.folder.path / "run.json"
+            record = read_json(path, plain)
+            if record["status"] == "running":  # no other process has finished it
+                store.folder.write_json(path.name, record | {"status": status})
 
     def stopped() -> str:
         write("interrupted")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-
-from bench.record.lines import rows_of
 
 State = Literal["clean", "noise", "attacked"]
 STATES: tuple[State, ...] = ("clean", "noise", "attacked")
@@ -91,12 +90,12 @@ class SearchRow:
 
 
 def row_of(line: Mapping[str, Any]) -> Row:
-    """A line of images.jsonl whose form has been checked; what newer versions add is left out."""
+    """A line of images.jsonl whose form has been checked; fields of newer versions are left out."""
     return _row(Row, line)
 
 
 def search_of(line: Mapping[str, Any]) -> SearchRow:
-    """A line of searches.jsonl whose form has been checked; what newer versions add is left out."""
+    """A line of searches.jsonl whose form has been checked; fields of newer versions are left out."""
     return _row(SearchRow, line)
 
 
@@ -107,7 +106,7 @@ def read_rows(lines: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 def results(folder: Path) -> list[Row]:
     """The rows of a run that has just been written or checked."""
-    return read_rows(rows_of(folder / "images.jsonl"))
+    return read_rows(map(json.loads, (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()))
 
 
 _Row = TypeVar("_Row", Row, SearchRow)
@@ -120,5 +119,5 @@ def _row(kind: type[_Row], line: Mapping[str, Any]) -> _Row:
 
 
 def _line(row: Row | SearchRow, optional: tuple[str, ...]) -> dict[str, Any]:
-    """The fields in order, but for those of `optional` that there are not."""
+    """The fields in order, without fields of `optional` that are None."""
     return {name: value for name, value in asdict(row).items() if value is not None or name not in optional}

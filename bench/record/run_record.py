@@ -11,7 +11,7 @@ from bench.record.reading import read_json
 from bench.record.record_forms import RUN
 
 SCHEMA_VERSION = 1
-# What is known only when a run has ended.
+# Fields that are known only when a run has ended.
 _AT_THE_END = (
     "gradient_evaluations", "seconds", "folder", "sampling", "thermal", "failed", "flags", "below_card", "summary",
     "findings",
@@ -20,12 +20,13 @@ _AT_THE_END = (
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A run of bench.attack, begun or ended.  What has a default is not known yet, or missing in older records.
+    """A run of bench.attack, begun or ended.  A field with its default is not known yet, or missing in an older record.
 
     config: as `RunConfig.to_dict` makes it; of older versions some fields are missing.  runtime: `Plan.runtime`.
-    methods: what each method was, by label; method_config: in its place in older records.  threat_model: in words.
-    versions, git, device: what computed it.  data_sha256: of each file.  images: how many there are, failed ones too.
-    not_checked: evidence that was not gathered, a sentence each.  seconds: of all processes.  resumed: how often.
+    methods: each method's name and settings, by label; method_config: in its place in older records.
+    threat_model: in words.  versions, git, device: of the computation.  data_sha256: of each file.  images: how many
+    there are, failed ones too.  not_checked: evidence that was not gathered, a sentence each.  seconds: of all
+    processes.  resumed: how often a process went on with it or joined it.
     sampling, thermal, failed: by image, its sampling, the epsilon of its noise, why it failed.  flags: how many results
     carry each.  below_card: by method.  summary: lines of `bench.record.summary.Summary`.  parts: folders of a merge.
     """
@@ -78,5 +79,5 @@ class RunRecord:
 
 
 def read_run(folder: Path) -> RunRecord:
-    """The run.json of a run, finished or not.  Raises InputFileError where there is none."""
+    """The run.json of a run, finished or not.  Raises InputFileError if there is none."""
     return RunRecord.of(read_json(folder / "run.json", RUN))

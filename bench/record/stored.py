@@ -1,4 +1,4 @@
-"""A run as its run.json has it, for what goes on with it or puts its parts together."""
+"""A run as its run.json has it, for a process that goes on with it, joins it or merges it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Config = TypeVar("_Config", bound=_Configuration)
 class Plan(NamedTuple):
     """Plan of a run: its configuration, and choices that decide no number.
 
-    batch: slices at once, 0 for as many as fit, None where not given.  shard: the part of the cases.
+    batch: slices at once, 0 for as many as fit, None if not given.  shard: the cases that this process does.
     """
 
     config: RunConfig
@@ -38,12 +38,11 @@ class Plan(NamedTuple):
 
     def runtime(self) -> dict[str, Any]:
         """All but the configuration, as run.json has it."""
-        shard = None if self.shard == WHOLE else list(self.shard)
-        return {"batch": self.batch or 1, "save_perturbations": self.save_perturbations, "shard": shard}
+        return {"batch": self.batch or 1, "save_perturbations": self.save_perturbations}
 
 
 class Stored(NamedTuple):
-    """A run's folder, the content of its run.json, and what it was to do."""
+    """A run's folder, the content of its run.json, and its plan."""
 
     path: Path
     record: RunRecord
@@ -51,16 +50,10 @@ class Stored(NamedTuple):
 
 
 def stored(path: Path) -> Stored:
-    """The run in this folder.  Raises InputFileError where there is none, or its configuration is not what it was."""
-    file = path / "run.json"
-    content, config = begun_before(file, BEGUN, RunConfig.from_dict)
+    """The run in this folder.  Raises InputFileError if there is none, or its configuration is not what it was."""
+    content, config = begun_before(path / "run.json", BEGUN, RunConfig.from_dict)
     record = RunRecord.of(content)
-    with understanding(file):
-        runtime = record.runtime
-        shard = WHOLE if runtime["shard"] is None else Shard(*runtime["shard"])
-        if not shard.part <= shard.of <= record.images:
-            raise ValueError(f"runtime: it cannot be part {shard} of {record.images} images")
-    return Stored(path, record, Plan(config, runtime["batch"], runtime["save_perturbations"], shard))
+    return Stored(path, record, Plan(config, record.runtime["batch"], record.runtime["save_perturbations"], WHOLE))
 
 
 def begun_before(
@@ -68,7 +61,7 @@ def begun_before(
 ) -> tuple[dict[str, Any], _Config]:
     """The content of a run.json and its configuration.
 
-    Raises InputFileError where there is none, or its configuration is not what it was.
+    Raises InputFileError if there is none, or its configuration is not what it was.
     """
     record = read_json(file, form, made_by)
     with understanding(file, made_by):
@@ -83,9 +76,9 @@ def begun_before(
 
 
 def continued(path: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """run.json of a run that goes on in the folder `path`.
+    """run.json of a run that goes on, or that another process joins.
 
-    before: what it was; now: what it would be if it began.  Raises InputFileError where what decides its numbers has
+    before: what it was.  now: what it would be if it began.  Raises InputFileError if what decides its numbers has
     changed.
     """
     now = json.loads(json.dumps(now))  # as it would be read again
@@ -97,29 +90,24 @@ def continued(path: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[s
     return before | changed | ({"runtime": now["runtime"]} if "runtime" in now else {})
 
 
-def difference(one: dict[str, Any], other: dict[str, Any], whole: bool = True) -> str | None:
-    """Difference between two records that changes numbers, in words, None if there is none.
-
-    whole: whether both are of the same files, else those count that both have.
-    """
+def difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """Difference between two records that changes numbers or files, in words, or None if there is none."""
     reason = difference_of_versions(one[_VERSIONS], other[_VERSIONS])
     if reason is not None:
         return reason
     for kind, words in ((_METHODS, "the method {}"), (_FILES, "the content of {}")):
-        names = set(one[kind]) | set(other[kind])
-        if kind == _FILES and not whole:
-            names = set(one[kind]) & set(other[kind])
-        for name in sorted(names):
+        for name in sorted(set(one[kind]) | set(other[kind])):
             if one[kind].get(name) != other[kind].get(name):
                 return f"{words.format(name)} is not the same"
     for name, words in (("schema_version", "the form of the record"), ("images", "the number of images")):
         if one[name] != other[name]:
             return f"{words} is not the same ({one[name]} and {other[name]})"
-    return None
+    saved = [record.get("runtime", {}).get("save_perturbations") for record in (one, other)]
+    return "--save-perturbations is not the same" if saved[0] != saved[1] else None
 
 
 def difference_of_versions(was: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """Why the numbers of two `provenance.versions` may differ, in words, None where they are equal."""
+    """Why the numbers of two `provenance.versions` may differ, in words, or None if they are equal."""
     for name in sorted(set(was) | set(now)):
         if was.get(name) != now.get(name):
             # Settings have the names of their environment variables.

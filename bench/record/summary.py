@@ -75,7 +75,7 @@ def as_csv(summary: Sequence[Summary]) -> bytes:
 
 
 def interval_columns(values: list[float], volumes: list[str]) -> dict[str, Any]:
-    """The columns of a table that say how sure a mean is, None where that cannot be told."""
+    """The columns of a table about the interval of a mean; all None if there is no interval."""
     found = of_mean(values, volumes)
     if found is None:
         return dict.fromkeys(("ci95", "low", "high", "interval"))

@@ -1,4 +1,4 @@
-"""How many slices at once: as many as the memory of an accelerator holds, by what the compiler says that it needs."""
+"""The batch: as many slices as the memory of an accelerator holds, by the compiler's account of their need."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bench.slices.prepare import Prepared
 from jaxcs.keys import new_key
 from jaxcs.operators.row_inverse import inverse_bytes
 
-# What --batch auto is until it is known.
+# The value of --batch auto, until the batch is known.
 AUTO = 0
-# Of the memory that is free; the rest is for what is computed beside the attack, and for pieces too small to be used.
+# Share of the free memory; the rest is for work beside the attack, and for pieces too small to be used.
 _SHARE = 0.8
-# And of all memory, for the inverses of solvers that keep them.
+# Share of all memory for the inverses that solvers keep.
 _OF_INVERSES = 0.4
 # An interrupted run loses the batches that it was at, and larger ones are hardly faster.
 _MOST = 32
@@ -46,7 +46,7 @@ def chosen(work: Work, shapes: list[tuple[int, int, int]], largest: Prepared) ->
     try:
         need = bytes_of_one(work, largest)
     except jax.errors.JaxRuntimeError:
-        return 1  # what cannot even be compiled fails in the run, which has the words for it
+        return 1  # the run fails at the same place, and has the words for it
     batch = fitting(need, room, shapes, work.devices)
     print(f"batch {batch}: a slice needs {need / 1e9:.2f} GB, and {room / 1e9:.1f} GB are free", file=sys.stderr)
     return batch
@@ -111,7 +111,7 @@ def _bytes(work: Work, index: int, prepared: Prepared) -> float:
 
 
 def _room(device: jax.Device) -> float | None:
-    """Bytes of a device that are free, None where it does not say."""
+    """Free bytes of a device, or None if it does not tell."""
     stats = device.memory_stats() or {}
     if "bytes_limit" not in stats:
         return None

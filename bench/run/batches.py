@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import tee
 from typing import Any
 
 import jax
@@ -21,20 +22,30 @@ from data_prep.prefetch import prefetch
 
 
 def batches(
-    source: Source, config: RunConfig, size: int, fail: Callable[[str, str], None], ready: Ready
+    source: Source,
+    config: RunConfig,
+    size: int,
+    fail: Callable[[str, str], None],
+    ready: Ready,
+    claim: Callable[[int], bool] = lambda position: True,
 ) -> Iterator[list[Prepared]]:
-    """Prepared slices in groups of equal shape and calibration; `fail` hears of those that cannot be used.
+    """Prepared slices in groups of equal shape and calibration.
 
-    ready: those that need not be prepared any more; they are taken out of it.
+    At most one unfinished group of each calibration is held, all of one shape.
 
-    At most one unfinished group of each calibration is held, all of one shape.  Without the slices of groups that are
-    done, the others come together as they would have.
+    Args:
+        source: the slices.
+        config: settings of the run.
+        size: of a full group.
+        fail: hears the name of each slice that cannot be used, and why.
+        ready: slices that need not be prepared any more, by position; they are taken out of it, and come first.
+        claim: whether a slice is to be prepared; it is asked when the slice's turn comes.
     """
     waiting: dict[Any, list[Prepared]] = {}
+    known = dict(zip(source.positions, zip(source.names, source.shapes, strict=True), strict=True))
     shape = None
-    for name, this_shape, found in zip(
-        source.names, source.shapes, prefetch(_prepared(source, config, ready)), strict=True
-    ):
+    for position, found in prefetch(_prepared(source, config, ready, claim)):
+        name, this_shape = known[position]
         if this_shape != shape:
             yield from waiting.values()
             waiting, shape = {}, this_shape
@@ -48,21 +59,23 @@ def batches(
     yield from waiting.values()
 
 
-def _prepared(source: Source, config: RunConfig, ready: Ready) -> Iterator[Prepared | str]:
-    """Each slice, or why it cannot be used."""
-    unread = source.read([position for position in source.positions if position not in ready])
+def _prepared(
+    source: Source, config: RunConfig, ready: Ready, claim: Callable[[int], bool]
+) -> Iterator[tuple[int, Prepared | str]]:
+    """The position of each claimed slice, and the slice or why it cannot be used."""
+    to_prepare = [position for position in source.positions if position not in ready]
     for position in source.positions:
-        if position in ready:
-            yield ready.pop(position)
-            continue
-        case = next(unread)
+        if position in ready and claim(position):
+            yield position, ready.pop(position)
+    positions, to_read = tee(filter(claim, to_prepare))
+    for position, case in zip(positions, source.read(to_read), strict=True):
         if isinstance(case, InputError):
-            yield str(case)
+            yield position, str(case)
             continue
         try:
-            yield prepare(case, config)
+            yield position, prepare(case, config)
         except InputFileError as error:
-            yield str(error)
+            yield position, str(error)
 
 
 def _kind(prepared: Prepared) -> Any:
@@ -72,7 +85,7 @@ def _kind(prepared: Prepared) -> Any:
 class Halving:
     """Computes groups, which may come from several threads.
 
-    attack: (batch, at most so many slices) -> their results.  note: hears of it when the batch is halved.
+    attack: (batch, at most so many slices) -> their results.  note: is called when the batch is halved.
     """
 
     def __init__(
@@ -83,7 +96,7 @@ class Halving:
         self._lock = threading.Lock()
 
     def __call__(self, group: list[Prepared]) -> tuple[list[Prepared], list[Result]]:
-        """The group and its results.  Raises OutOfMemoryError where half the batch is still too large."""
+        """The group and its results.  Raises OutOfMemoryError if half the batch is still too large."""
         try:
             return group, self._pieces(group, self._batch)
         except Exception as error:
@@ -91,7 +104,7 @@ class Halving:
                 raise
             if self._whole == 1:
                 raise OutOfMemoryError("out of memory") from error
-        # Outside of the handler, whose exception holds on to what was allocated.
+        # Outside of the handler, whose exception keeps the allocated memory.
         self._halve()
         try:
             return group, self._pieces(group, self._batch)

@@ -21,7 +21,7 @@ from jaxcs.attacks.losses import LOSSES
 from jaxcs.recon import l1
 from jaxcs.threats import CHANGES, NORMS
 
-# What the attack knows of what a fit draws at random: an un-trained network, or which samples are withheld.
+# The attack's knowledge of random draws of a fit: an un-trained network, or the samples that are withheld.
 _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}
 
 
@@ -109,7 +109,7 @@ def threat_model(work: Work) -> dict[str, str]:
 
 
 def _shift(config: RunConfig) -> dict[str, str]:
-    """No threat, but what the scans are that are attacked."""
+    """The shifts of the scans that are attacked; they are no part of the threat."""
     return {"shift": f"every scan is shifted before all else: {in_words(config.shift)}"} if config.shift else {}
 
 

@@ -37,7 +37,7 @@ _UNTIL_CONVERGED, _FOLLOWED = 250, 40
 # By rows: matrices are read once an iteration, and transforms and thresholds take so many seconds a pixel.
 _BYTES_PER_SECOND, _PER_PIXEL = 1.6e10, 5e-8
 _POINTS = 2**17
-# Of all cores together, where channels are few; compiling a network takes longer than running it.
+# Operations per second of all cores together, if channels are few; compiling a network takes longer than running it.
 _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS = 1.0e10, 30.0
 # Of fits, in additions and multiplications; and a step that is differentiated, in steps that are not.
 _OPERATIONS_PER_SECOND, _THROUGH_STEP = 1.5e11, 5

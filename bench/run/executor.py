@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,10 +17,7 @@ from bench.evaluate.experiment import Evaluated, Found, Functions, build
 from bench.evaluate.outcome import Outcome, Result, result
 from bench.evaluate.subjects import Subject, zero_filled
 from bench.plan.config import RunConfig
-from bench.record import arrays
-from bench.record.journal import Journal
-from bench.record.lines import Entry
-from bench.record.records import RunFolder
+from bench.record.store import Image, Store
 from bench.run.batches import Halving, batches
 from bench.run.first import Ready
 from bench.run.parallel import side_by_side
@@ -31,9 +27,6 @@ from data_prep.names import checksum
 from data_prep.progress import Progress
 from jaxcs.keys import new_key
 from jaxcs.recon import fitted
-
-# Pixels of all pictures together that a record keeps: as many as make a page of some 10 MB.
-PICTURE_PIXELS = 5_000_000
 
 
 class Work(NamedTuple):
@@ -56,7 +49,7 @@ class Work(NamedTuple):
         return 1 if self.mesh is None else self.mesh.size
 
     def scored_under(self, source: Subject) -> list[Subject]:
-        """The victims of a source's perturbations: itself, or all where several are set beside each other."""
+        """The victims of a source's perturbations: all victims of a matrix of methods, otherwise the source itself."""
         return self.victims if self.config.victims else [source]
 
     def gradient_evaluations(self) -> int:
@@ -64,66 +57,66 @@ class Work(NamedTuple):
         return sum(one.gradients_per_epsilon() for one in self.sources) * sum(eps > 0 for eps in self.config.eps)
 
 
-def attack_all(
-    work: Work, source: Source, folder: RunFolder, journal: Journal, said: Collection[str], ready: Ready
-) -> None:
-    """Attack every case and record each as soon as it and those before it are done.
+def attack_all(work: Work, source: Source, store: Store, said: set[str], ready: Ready) -> dict[str, str]:
+    """Attack each case that no other process is at, and record each as soon as it and those before it are done.
 
-    said: kinds of doubts about the data that the user has read; of each other kind the first is said.
-    ready: slices that have been prepared already, by position; they are taken out of it.
+    Args:
+        work: what is done with a case.
+        source: the cases.
+        store: of the run.
+        said: kinds of doubts about the data that the user has read; of each other kind the first is said, and added.
+        ready: slices that have been prepared already, by position; they are taken out of it.
+
+    Returns:
+        The cases that failed, and why.
     """
     compiled: dict[Any, Functions] = {}
     positions = dict(zip(source.names, source.positions, strict=True))
     progress = Progress(len(source.names), "images")
-    pixels = arrays.pixels(folder)
     worst = 0.0
-    heard = set(said)
+    failed: dict[str, str] = {}
 
     def attack(batch: int, group: list[Prepared]) -> list[Result]:
         return _attack_batch(work, batch, partial(functions_for, compiled, work.mesh), group)
 
     def note(text: str) -> None:
         print(f"note: {text}", file=sys.stderr)
-        journal.note(text)
+        store.note(text)
 
-    def fail(name: str, reason: str) -> Entry:
-        folder.append([{"case": name, "failed": reason}])
+    def fail(name: str, reason: str, **known: Any) -> None:
+        failed[name] = reason
+        image = Image(positions[name], name, reason, **known)
+        store.write(image, [{"case": name, "failed": reason}])
         progress.advance(f"{name} failed")
-        return Entry(positions[name], name, reason, lines=(1, 0))
 
-    def keep(prepared: Prepared, found: Result) -> Entry:
-        nonlocal pixels, worst
-        name, position = prepared.name, positions[prepared.name]
+    def keep(prepared: Prepared, found: Result) -> None:
+        nonlocal worst
+        name = prepared.name
         known: dict[str, Any] = {"sampling": prepared.described(), "thermal": prepared.thermal}
+        known |= {"gradients": work.gradient_evaluations()}
         for doubt in prepared.doubts:
-            if doubt.kind not in heard:
-                heard.add(doubt.kind)
+            if doubt.kind not in said:
+                said.add(doubt.kind)
                 print(f"note: {name}: {doubt.text}", file=sys.stderr)
         if found.failure:
-            return replace(fail(name, f"{name}: {found.failure}"), **known)
-        kinds = []
-        size = sum(picture.size for picture in found.pictures.values())
-        if not pixels or pixels + size <= PICTURE_PIXELS:
-            arrays.write(folder, arrays.PICTURES, position, found.pictures)
-            kinds.append(arrays.PICTURES)
-            pixels += size
-        if work.save_perturbations:
-            arrays.write(folder, arrays.PERTURBATIONS, position, found.perturbations)
-            kinds.append(arrays.PERTURBATIONS)
-        folder.append((row.line() for row in found.searches), "searches.jsonl")
-        folder.append(row.line() for row in found.rows)
+            fail(name, f"{name}: {found.failure}", **known)
+            return
+        store.write(
+            Image(positions[name], name, **known),
+            [row.line() for row in found.rows],
+            [row.line() for row in found.searches],
+            found.pictures,
+            found.perturbations if work.save_perturbations else None,
+        )
         worst = max([worst, *(row.clean - row.attacked for row in found.rows if row.metric == "psnr")])
         progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
-        return Entry(position, name, None, (len(found.rows), len(found.searches)), tuple(kinds), **known)
-
-    def unusable(name: str, reason: str) -> None:
-        journal.add([fail(name, reason)])
 
     batch = work.batch * work.devices
-    groups = batches(source, work.config, batch, unusable, ready)
+    groups = batches(source, work.config, batch, fail, ready, store.claim)
     for group, results in side_by_side(Halving(attack, batch, note), groups):
-        done = [keep(prepared, found) for prepared, found in zip(group, results, strict=True)]
-        journal.add(done)
+        for prepared, found in zip(group, results, strict=True):
+            keep(prepared, found)
+    return failed
 
 
 def _attack_batch(
@@ -132,7 +125,7 @@ def _attack_batch(
     """All methods and epsilons of at most `batch` slices."""
     config = work.config
     # The last batch may be short; its first slice fills it up, so that nothing compiles again and each device has as
-    # many.  What is computed of those is never looked at.
+    # many.  The results of these copies are dropped.
     size = -(-batch // work.devices) * work.devices
     members = group + [group[0]] * (size - len(group))
     data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
@@ -164,7 +157,7 @@ def _attack_batch(
 
     for source in work.sources:
         own = functions[source.label]
-        # What the attack takes for the seed of a method that draws its network.
+        # The seed by which the attack draws the network of a method that draws one.
         known = config.method_seed == "known"
         search_keys = keys if known else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
         start = own.prepare(data, search_keys)

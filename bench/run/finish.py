@@ -1,4 +1,4 @@
-"""From the records of all images of a run to what is made of them together: summary, figures, report, table."""
+"""Make the summary, figures, report and table of a run from the records of all its images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from bench.figures.drawing import draw_into
 from bench.findings import ceiling, solver_error
@@ -14,42 +15,47 @@ from bench.findings.card_check import below_card
 from bench.findings.matrix import findings
 from bench.page.page import page_of
 from bench.plan.errors import DONE, SOME_FAILED
-from bench.record import arrays
-from bench.record.journal import Journal, rewrite
-from bench.record.lines import Entry, rows_of
 from bench.record.record import Record
-from bench.record.records import RunFolder
-from bench.record.rows import Row, results, search_of
+from bench.record.record_forms import LINES
+from bench.record.rows import Row, read_rows, search_of
 from bench.record.run_record import RunRecord, read_run
+from bench.record.store import Image, Store
 from bench.record.summary import Summary, as_csv, summarise
 from bench.run.table import render
 from jaxcs.evidence import BELOW_ITS_CARD, FLAGS
 
 
-def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:
+def finish(store: Store, record: RunRecord, names: Mapping[int, str] | None = None) -> Record:
     """Write all that is made of the images together; returns the run with `record` completed.
 
-    It begins with the images in the order of the data, whatever the order they were done in: sums of the same numbers
+    Sums are taken in the order of the data, whatever the order in which the images were done: sums of the same numbers
     in another order are other numbers.
+
+    Args:
+        store: of the run, which holds all images.
+        record: run.json as far as it is known.
+        names: of the images, by position, if they are known.
+
+    Raises:
+        InputFileError: the store is damaged.
     """
-    entries = journal.in_order()
-    order = {entry.case: entry.position for entry in entries}
-    for name in ("images.jsonl", "searches.jsonl"):
-        rewrite(folder, name, lambda cases: sorted(cases, key=order.__getitem__))
-    for kind in arrays.KINDS:
-        arrays.pack(folder, kind, arrays.files_of(folder, kind).values(), order)
-        arrays.remove(folder, kind)
-    rows = results(folder.path)
+    folder = store.folder
+    content = store.read(LINES, names)
+    store.collect(content)
+    images, rows = content.images, read_rows(content.lines["images.jsonl"])
     summary = summarise(rows)
     below = below_card(rows, record)
+    noted = [note for image in images for note in image.notes]
     record = replace(
         record,
         status="done",
         folder=str(folder.path),
-        notes=list(dict.fromkeys([*record.notes, *journal.notes, *doubtful(entries)])),
-        sampling={entry.case: entry.sampling for entry in entries if entry.sampling is not None},
-        thermal={entry.case: entry.thermal for entry in entries if entry.sampling is not None},
-        failed={entry.case: entry.failed for entry in entries if entry.failed is not None},
+        notes=list(dict.fromkeys([*record.notes, *noted, *doubtful(images)])),
+        gradient_evaluations=sum(image.gradients for image in images),
+        seconds=round(sum(image.seconds for image in images) + store.elapsed(), 2),
+        sampling={image.case: image.sampling for image in images if image.sampling is not None},
+        thermal={image.case: image.thermal for image in images if image.sampling is not None},
+        failed={image.case: image.failed for image in images if image.failed is not None},
         flags=_count_flags(rows, below),
         below_card=below,
         summary=[row.line() for row in summary],
@@ -63,24 +69,22 @@ def finish(folder: RunFolder, record: RunRecord, journal: Journal) -> Record:
         if record.config["victims"]:
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", page_of(folder.path))
-    # As whoever reads it has it.
-    return Record(
-        folder.path, read_run(folder.path), rows, [search_of(line) for line in rows_of(folder.path / "searches.jsonl")]
-    )
+    # As a reader has it.
+    return Record(folder.path, read_run(folder.path), rows, list(map(search_of, content.lines["searches.jsonl"])))
 
 
-def doubtful(entries: list[Entry]) -> list[str]:
+def doubtful(images: list[Image]) -> list[str]:
     """Doubts about the data, a sentence for each kind with its first image and the number of images."""
     found: dict[str, list[str]] = {}
-    for entry in entries:
-        for kind, text in (entry.sampling or {}).get("doubts", []):
-            found.setdefault(kind, []).append(f"{entry.case}: {text}")
-    total = sum(entry.sampling is not None for entry in entries)
+    for image in images:
+        for kind, text in (image.sampling or {}).get("doubts", []):
+            found.setdefault(kind, []).append(f"{image.case}: {text}")
+    total = sum(image.sampling is not None for image in images)
     return [f"{said[0]} ({kind}, in {len(said)} of {count(total)})" for kind, said in found.items()]
 
 
 def tell(done: Record, as_json: bool) -> int:
-    """Print the table or the JSON object, and what else is to be said of a run; returns the exit code."""
+    """Print the table or the JSON object of a run, and remarks on it; returns the exit code."""
     record = done.run
     if as_json:
         print(json.dumps(record.content()))
@@ -102,6 +106,16 @@ def tell(done: Record, as_json: bool) -> int:
     for reason in record.failed.values():
         print(f"failed: {reason}", file=sys.stderr)
     return exit_code(record.failed)
+
+
+def tell_part(folder: Path, part: str, failed: Mapping[str, str], as_json: bool) -> int:
+    """Say that a part of a run is done, while others are not; returns the exit code."""
+    if as_json:
+        print(json.dumps(read_run(folder).content()))
+    print(f"part {part} is done in {folder}; the last part to end makes the report of all", file=sys.stderr)
+    for reason in failed.values():
+        print(f"failed: {reason}", file=sys.stderr)
+    return exit_code(failed)
 
 
 def exit_code(failed: Mapping[str, str]) -> int:

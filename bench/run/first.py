@@ -1,4 +1,4 @@
-"""Slices that are looked at before a run begins, and which the run then need not prepare again."""
+"""Slices that are prepared before a run begins, and that the run need not prepare again."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Ready: TypeAlias = dict[int, Prepared | str]
 
 
 def first_usable(source: Source, config: RunConfig) -> tuple[Prepared, Ready]:
-    """The first slice of the whole run that can be used, and all that were looked at.
+    """The first usable slice of the whole run, and all slices that were prepared on the way.
 
-    Raises UsageError where there is none because of the flags, InputFileError where it is because of the data.
+    Raises UsageError or InputFileError if there is none, because of the flags or because of the data.
     """
     ready: Ready = {}
     return _first(source, config, range(source.total), ready), ready
 
 
 def largest(source: Source, config: RunConfig, ready: Ready) -> Prepared:
-    """A slice of the shape that needs the most memory, or the first usable one where that cannot be used.
+    """A slice of the shape that needs the most memory, or the first usable slice if that one cannot be used.
 
-    ready: what `first_usable` looked at; the slice is added to it.
+    ready: the slices that `first_usable` prepared; the slice is added to it.
     """
     position = source.positions[max(range(len(source.shapes)), key=lambda index: math.prod(source.shapes[index]))]
     found = ready.get(position)

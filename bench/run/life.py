@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from bench.record import provenance
 from bench.record.forms import Form
-from bench.record.journal import Journal, held
-from bench.record.record_forms import LINES
+from bench.record.reading import read_json
 from bench.record.records import RunFolder
 from bench.record.resumable import recorded
 from bench.record.run_record import SCHEMA_VERSION
+from bench.record.store import Store
+from bench.record.stored import continued
 from bench.slices.sources import Source
 
 
@@ -64,24 +64,41 @@ def say_notes(notes: Iterable[str]) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
+class Going(NamedTuple):
+    """A run that is going on.
+
+    store: its images.  record: the content of run.json.  done: how many images were done before, None of a new run.
+    """
+
+    store: Store
+    record: dict[str, Any]
+    done: int | None
+
+
 @contextmanager
-def recording(
-    folder: RunFolder, record: dict[str, Any], command: str, begun: float, forms: Mapping[str, Form] = LINES
-) -> Iterator[Journal]:
-    """Hold the folder, and keep run.json true, while the block computes; yields the journal of what is done.
+def recording(folder: RunFolder, record: dict[str, Any], form: Form, how: str, begun: float) -> Iterator[Going]:
+    """Begin a run, or go on with the run that is in the folder, and keep run.json true while the block computes.
 
     Args:
-        folder: of the run, new or begun before.
-        record: the content of run.json.
-        command: that goes on with such a run by --resume, such as bench.attack.
+        folder: of the run.
+        record: the content of run.json, if the run begins now.
+        form: of run.json.
+        how: the command that goes on with this work.
         begun: when this process began, on the monotonic clock [s].
-        forms: of the lines of each file of the records.
 
     Raises:
-        OutputError: another process holds the folder.
-        InputFileError: its records are damaged.
+        OutputError: the folder cannot be written.
+        InputFileError: the run in the folder is another one, or damaged.
     """
-    how = f"python -m {command} --resume {shlex.quote(str(folder.path))}"
-    with held(folder, begun, forms) as journal, recorded(folder, record, how):
-        folder.write_json("run.json", record)
-        yield journal
+    store = Store(folder, begun)
+    try:
+        done = None
+        with store.whole_run():
+            if (folder.path / "run.json").exists():
+                record = continued(folder.path, read_json(folder.path / "run.json", form), record)
+                done = len(store.done())
+            folder.write_json("run.json", record)
+        with recorded(store, how):
+            yield Going(store, record, done)
+    finally:
+        store.close()

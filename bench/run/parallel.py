@@ -15,14 +15,14 @@ _Out = TypeVar("_Out")
 
 
 def workers() -> int:
-    """Groups computed at once: XLA spreads one slice badly over CPU cores, so that two at once take half the time."""
+    """Number of groups at once.  XLA spreads one slice badly over CPU cores: two at once take half the time."""
     return os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1
 
 
 def side_by_side(run: Callable[[_In], _Out], inputs: Iterator[_In]) -> Iterator[_Out]:
     """run(x) for each x, in order, at most `workers()` at a time and no more than that held in memory.
 
-    All in other threads: the caller waits where a signal reaches it.
+    All run in other threads: the caller waits at a place where a signal reaches it.
     """
     executor = ThreadPoolExecutor(workers())
     try:
@@ -35,5 +35,5 @@ def side_by_side(run: Callable[[_In], _Out], inputs: Iterator[_In]) -> Iterator[
         while waiting:
             yield waiting.popleft().result()
     finally:
-        # Who is told to stop does not wait for what is being computed; after the last one there is nothing to wait for.
+        # A process that is told to stop does not wait for running computations; after the last item there are none.
         executor.shutdown(wait=False, cancel_futures=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,14 +14,17 @@ import jax.numpy as jnp
 
 from bench.evaluate import scan, subjects
 from bench.evaluate.evidence import not_checked
-from bench.plan.command_line import command_line
+from bench.plan.command_line import command_line, in_one_part
 from bench.plan.config import RunConfig
 from bench.plan.errors import OutOfMemoryError
-from bench.plan.shards import WHOLE, Shard
-from bench.record.record import Record
+from bench.plan.shards import WHOLE, Shard, positions_of
+from bench.record.reading import read_json
+from bench.record.record import Record, read
+from bench.record.record_forms import BEGUN
 from bench.record.records import RunFolder
 from bench.record.run_record import RunRecord
-from bench.record.stored import Plan, Stored, continued
+from bench.record.store import Store, refuse_older
+from bench.record.stored import Plan, Stored
 from bench.run import batch_size
 from bench.run.describe import described, headline, notes_of, sampling, threat_model
 from bench.run.estimate import estimate
@@ -35,21 +39,45 @@ from data_prep.machine import is_of_memory
 
 
 class Opened(NamedTuple):
-    """A run whose data and methods are there, before a folder is made.
+    """A run whose data and methods are open, before a folder is made.
 
-    record: run.json.  ready: slices that have been prepared already.  said: kinds of doubts about the
-    data that the user has read.  memory: the estimate [bytes].  begun: when, on the monotonic clock [s].
+    Attributes:
+        plan: what is to be done.
+        work: the methods and their attacks.
+        whole: source of all images.
+        source: source of the images of this process's part.
+        ready: slices that have been prepared already.
+        said: kinds of doubts about the data that the user has read.
+        record: content of run.json if the run begins.
+        before: the run that goes on, or None.
+        memory: estimate of the memory [bytes].
+        begun: time when the work began, on the monotonic clock [s].
     """
 
     plan: Plan
     work: Work
+    whole: sources.Source
     source: sources.Source
     ready: Ready
-    said: frozenset[str]
+    said: set[str]
     record: RunRecord
     before: Stored | None
     memory: float
     begun: float
+
+
+class Done(NamedTuple):
+    """The part of a run that a process has done.
+
+    Attributes:
+        folder: folder of the run.
+        failed: reasons of the images that failed in this process, by name.
+        record: record of the whole run; None while images of other parts are not done.
+    """
+
+    folder: Path
+    failed: dict[str, str]
+    record: Record | None
 
 
 def run(
@@ -60,7 +88,6 @@ def run(
     devices: int | None = None,
     batch: int | None = None,
     save_perturbations: bool = False,
-    shard: Shard = WHOLE,
     resume: Stored | None = None,
     argv: Sequence[str] | None = None,
 ) -> Record:
@@ -73,8 +100,7 @@ def run(
         devices: how many of this machine's devices share the slices, 0 for all, None for one.
         batch: slices at once on each device, 0 for as many as its memory holds, None for what suits the device.
         save_perturbations: whether they are kept.
-        shard: the part of the images.
-        resume: the run of this configuration that goes on; it keeps its folder, its part and what it saves.
+        resume: the run of this configuration that goes on; it keeps its folder and what it saves.
         argv: the command line, if there is one.
 
     Returns:
@@ -84,10 +110,12 @@ def run(
         UsageError, InputFileError, OutputError, OutOfMemoryError: each with one line for the user.
     """
     opened = open_run(
-        config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations, shard=shard,
-        resume=resume, argv=argv,
+        config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations, resume=resume,
+        argv=argv,
     )  # fmt: skip
-    return carry_out(opened, output)
+    record = carry_out(opened, lambda: folder_of(opened, output)).record
+    assert record is not None  # only parts may lack images of others
+    return record
 
 
 def open_run(
@@ -101,13 +129,19 @@ def open_run(
     resume: Stored | None = None,
     argv: Sequence[str] | None = None,
 ) -> Opened:
-    """Say what a run is and takes, and make nothing; for the arguments and errors see `run`."""
+    """Open data and methods of a run, print what it takes, and make nothing; for arguments and errors see `run`.
+
+    Args:
+        shard: the part of the images that this process does.
+    """
     begun = time.monotonic()
     sources.check_device(device)
     if resume is not None:
-        plan, argv = resume.plan if batch is None else resume.plan._replace(batch=batch), resume.record.argv
+        refuse_older(resume.path)
+        plan, argv = resume.plan._replace(shard=shard), resume.record.argv
+        plan = plan if batch is None else plan._replace(batch=batch)
     else:
-        argv = command_line(config) if argv is None else argv
+        argv = command_line(config) if argv is None else in_one_part(argv)
         plan = Plan(settled(config, argv), batch, save_perturbations, shard)
     config = plan.config
     if not plan.batch:
@@ -115,7 +149,8 @@ def open_run(
     attacked = subjects.sources(config)
     mesh = sources.mesh_of(devices)
     work = Work(config, attacked, subjects.victims(config, attacked), plan.batch or 1, plan.save_perturbations, mesh)
-    source = subjects.source_for(config, work.victims, plan.shard)
+    whole = subjects.source_for(config, work.victims)
+    source = whole.only(positions_of(plan.shard, whole.total))
     work, solved_otherwise = _within_memory(work, source.shapes)
     notes = [*notes_of(config, work, source), *solved_otherwise]
     memory, seconds = estimate(source.shapes, work)
@@ -130,14 +165,12 @@ def open_run(
     restarts = min(getattr(one.attack.config, "restarts", 1) for one in work.sources)
     unknown = not_checked(bool(config.victims), config.check, restarts)
     record = RunRecord(**content, runtime=plan.runtime(), threat_model=threat_model(work), not_checked=unknown)
-    if resume is not None:
-        record = RunRecord.of(continued(resume.path, resume.record.content(), record.content()))
-    said = frozenset(doubt.kind for doubt in first.doubts)
-    return Opened(plan, work, source, ready, said, record, resume, memory, begun)
+    said = {doubt.kind for doubt in first.doubts}
+    return Opened(plan, work, whole, source, ready, said, record, resume, memory, begun)
 
 
 def _tried(work: Work, data: SliceData) -> Work:
-    """The work with what was learnt of functions of one's own.  Raises UsageError if they cannot be used."""
+    """The work with what was learnt of a user's functions.  Raises UsageError if they cannot be used."""
     subjects.check_brought(work.sources, work.victims, data)
     subjects.check_scan(work.victims, data)
     threat = scan.build(work.config, None).allowed(data, jnp.float32(max(work.config.eps)))
@@ -146,45 +179,74 @@ def _tried(work: Work, data: SliceData) -> Work:
     return work._replace(sources=sources, victims=victims)
 
 
-def carry_out(opened: Opened, output: Path, begun_in: Callable[[Path], None] = lambda path: None) -> Record:
-    """Do what has been opened; for the errors see `run`.
+def carry_out(opened: Opened, place: Callable[[], RunFolder], helps: bool = False) -> Done:
+    """Do what has been opened, beside any other processes that work at the same folder; for the errors see `run`.
 
     Args:
         opened: the run.
-        output: a new run makes a folder in here.
-        begun_in: is told the run's folder as soon as it is made.
+        place: makes or names the folder, once it is known that the work can begin.
+        helps: whether this process, when it has done its part, also does images of other parts.
     """
-    plan, work, source, record = opened.plan, opened.work, opened.source, opened.record
+    plan, work, record = opened.plan, opened.work, opened.record
     if plan.batch == batch_size.AUTO:
-        batch = batch_size.chosen(work, source.shapes, largest(source, work.config, opened.ready))
+        batch = batch_size.chosen(work, opened.source.shapes, largest(opened.source, work.config, opened.ready))
         plan, work = plan._replace(batch=batch), work._replace(batch=batch)
         record = replace(record, runtime=plan.runtime())
-    folder = _new_folder(plan, output) if opened.before is None else RunFolder(opened.before.path)
-    begun_in(folder.path)
-    with recording(folder, record.content(), "bench.attack", opened.begun) as journal:
-        if opened.before is not None:
-            print(f"{len(journal.entries)} of {count(len(source.names))} were done", file=sys.stderr)
+    folder = place()
+    how = shlex.join(["python", "-m", "bench.attack", "--resume", str(folder.path)])
+    if plan.shard != WHOLE and not helps:
+        how += f" --shard {plan.shard}"
+    failed: dict[str, str] = {}
+    with recording(folder, record.content(), BEGUN, how, opened.begun) as (store, _, done):
+        part = set(opened.source.positions)
+        if done is not None:
+            print(f"{len(store.done() & part)} of {count(len(part))} were done", file=sys.stderr)
         try:
-            journal.check(dict(zip(source.positions, source.names, strict=True)))
-            attack_all(work, source.without(journal.entries), folder, journal, opened.said, opened.ready)
-            attacked = sum(one.sampling is not None for one in journal.in_order())
-            evaluations = attacked * work.gradient_evaluations()
-            record = replace(record, gradient_evaluations=evaluations, seconds=round(journal.elapsed(), 2))
-            return finish(folder, record, journal)
+            for source in [opened.source, *[opened.whole] * helps]:
+                failed |= _attacked(opened._replace(work=work), source, store)
+            return Done(folder.path, failed, _finished(opened, store))
         except Exception as error:
             if isinstance(error, OutOfMemoryError) or is_of_memory(error):
                 raise _with_need(error, opened.memory) from error
             raise
 
 
-def _new_folder(plan: Plan, parent: Path) -> RunFolder:
-    return RunFolder.create(parent, folder_name(plan), plan.config.fingerprint())
+def _attacked(opened: Opened, source: sources.Source, store: Store) -> dict[str, str]:
+    """Do all images of a source that no other process does; returns those that failed, and why."""
+    failed: dict[str, str] = {}
+    while True:
+        done = store.done()
+        left = [position for position in source.positions if position not in done]
+        if not left:
+            return failed
+        failed |= attack_all(opened.work, source.only(left), store, opened.said, opened.ready)
+        # Another process is at what is left.  If it ends before that is done, this process does it.
+        others = [position for position in left if not store.path(position).exists()]
+        if others:
+            store.wait_for(others[0])
 
 
-def folder_name(plan: Plan) -> str:
-    """Part of a folder's name between date and fingerprint."""
-    name = plan.config.method.replace(":", "-")
-    return name if plan.shard == WHOLE else f"{name}-{plan.shard.part}of{plan.shard.of}"
+def _finished(opened: Opened, store: Store) -> Record | None:
+    """The record of the whole run, None while images of other parts are not done."""
+    if len(store.done()) < opened.whole.total:
+        return None
+    path = store.folder.path
+    with store.whole_run():
+        record = RunRecord.of(read_json(path / "run.json", BEGUN))
+        if record.done:  # by another process meanwhile
+            return read(path)
+        return finish(store, record, dict(enumerate(opened.whole.names)))
+
+
+def folder_of(opened: Opened, output: Path) -> RunFolder:
+    """The folder of a run in `output`: that of a run that goes on, that which all parts share, or a new one."""
+    config = opened.plan.config
+    name, fingerprint = config.method.replace(":", "-"), config.fingerprint()
+    if opened.before is not None:
+        return RunFolder(opened.before.path)
+    if opened.plan.shard == WHOLE:
+        return RunFolder.create(output, name, fingerprint)
+    return RunFolder.shared(output, f"{name}-in-{opened.plan.shard.of}", fingerprint)
 
 
 def _with_need(error: BaseException, memory: float) -> OutOfMemoryError:

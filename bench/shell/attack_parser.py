@@ -25,7 +25,7 @@ from jaxcs.catalogue import (
 )
 
 # Flags that decide no number, and may stand beside --resume.
-BESIDE_RESUME = ("--resume", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
+BESIDE_RESUME = ("--resume", "--shard", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
 # The weights decide the configuration of other methods.
 _FREE = {name: line for name, line in METHODS.items() if name not in NETWORKS}
 _PRESETS = tuple(dict.fromkeys(preset for line in _FREE.values() for preset in line.presets))
@@ -279,7 +279,8 @@ def parser() -> Parser:
         type=shard,
         default=WHOLE,
         metavar="I/N",
-        help="only the I-th of N parts of the images, such as 2/8; bench.merge makes one run of them",
+        help="only the I-th of N parts of the images, such as 2/8; all parts share a folder in --output, and the last "
+        "one to end makes the report",
     )
     add_processes(run, "each a part of the images")
     run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import tee
 
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
@@ -38,9 +39,9 @@ def check_shift(shift: Shifts, data: str | None) -> None:
 
 def shifting(
     config: RunConfig,
-    read: Callable[[Sequence[int]], Iterator[Case | InputError]],
+    read: Callable[[Iterable[int]], Iterator[Case | InputError]],
     neighbours: Neighbours = lambda position: [],
-) -> Callable[[Sequence[int]], Iterator[Case | InputError]]:
+) -> Callable[[Iterable[int]], Iterator[Case | InputError]]:
     """Wrap the `read` of a source so that its cases are shifted.
 
     Args:
@@ -51,8 +52,9 @@ def shifting(
     if not config.shift:
         return read
 
-    def all_of(wanted: Sequence[int]) -> Iterator[Case | InputError]:
-        for position, case in zip(wanted, read(wanted), strict=True):
+    def all_of(wanted: Iterable[int]) -> Iterator[Case | InputError]:
+        positions, to_read = tee(wanted)
+        for position, case in zip(positions, read(to_read), strict=True):
             if isinstance(case, InputError):
                 yield case
                 continue

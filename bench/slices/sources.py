@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,6 @@ from jax.sharding import Mesh
 
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
-from bench.plan.shards import WHOLE, Shard, positions_of
 from bench.record.provenance import forbidding
 from bench.slices.case_list import listed, phantom_numbers
 from bench.slices.shifting import check_shift, in_words, neighbours_among, shifting
@@ -33,7 +32,7 @@ class Source(NamedTuple):
     Attributes:
         description: the cases of the whole run in words.
         total: number of cases of the whole run.
-        positions: positions of these cases in the whole run; fewer in a part of a run, or if some are done.
+        positions: positions of these cases in the whole run; all in order, until `only` chooses some.
         names: names of these cases.  Slices of one shape are together, so that they fill batches and few compiled
             functions are in memory.
         shapes: (coil, ny, nx) of each case.
@@ -50,29 +49,27 @@ class Source(NamedTuple):
     shapes: list[tuple[int, int, int]]
     notes: tuple[str, ...]
     sha256: dict[str, str]
-    read: Callable[[Sequence[int]], Iterator[Case | InputError]]
+    read: Callable[[Iterable[int]], Iterator[Case | InputError]]
 
-    def without(self, done: Collection[int]) -> Source:
-        """Return the cases whose positions are not in `done`."""
-        left = [index for index, position in enumerate(self.positions) if position not in done]
+    def only(self, positions: list[int]) -> Source:
+        """Return the cases at these positions, in this order."""
+        index = {position: index for index, position in enumerate(self.positions)}
         return self._replace(
-            positions=[self.positions[index] for index in left],
-            names=[self.names[index] for index in left],
-            shapes=[self.shapes[index] for index in left],
+            positions=positions,
+            names=[self.names[index[position]] for position in positions],
+            shapes=[self.shapes[index[position]] for position in positions],
         )
 
 
-def open_source(config: RunConfig, shard: Shard = WHOLE, few: bool = False) -> Source:
-    """Open the source that the configuration names, or a part of it.
+def open_source(config: RunConfig, few: bool = False) -> Source:
+    """Open the source that the configuration names.
 
     Args:
         config: settings of the run.
-        shard: the part.
         few: whether the phantom has few images if no number is given, because each takes long.
 
     Raises:
         InputFileError: no case can be read.
-        UsageError: there are fewer cases than parts.
     """
     check_shift(config.shift, config.data)
     if config.data is None:
@@ -82,13 +79,12 @@ def open_source(config: RunConfig, shard: Shard = WHOLE, few: bool = False) -> S
             numbers = phantom_numbers(config.phantom)
             chosen = listed(config.only, numbers, f"the phantom of a {config.phantom}")
             indices = sorted(numbers[name] for name in chosen)[: config.limit]
-        positions = positions_of(shard, len(indices))
         return Source(
             description=f"built-in phantom ({config.phantom}, test){_only(config)}{_shift(config)}",
             total=len(indices),
-            positions=positions,
-            names=[phantom.case_name(config.phantom, "test", indices[position]) for position in positions],
-            shapes=[shape_after(config.shift, (phantom.COILS, *phantom.SHAPE))] * len(positions),
+            positions=list(range(len(indices))),
+            names=[phantom.case_name(config.phantom, "test", index) for index in indices],
+            shapes=[shape_after(config.shift, (phantom.COILS, *phantom.SHAPE))] * len(indices),
             notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
             sha256=_list_sha256(config),
             read=shifting(
@@ -105,21 +101,19 @@ def open_source(config: RunConfig, shard: Shard = WHOLE, few: bool = False) -> S
         slices = [info for info in slices if info.name in chosen]
     slices = sorted(slices[: config.limit], key=lambda info: info.shape)
     paths = {info.path for info in slices}
-    positions = positions_of(shard, len(slices))
-    own = [slices[position] for position in positions]
     return Source(
         description=(f"{len(paths)} files of {config.data}" if len(paths) > 1 else config.data)
         + _only(config)
         + _shift(config),
         total=len(slices),
-        positions=positions,
-        names=[info.name for info in own],
-        shapes=[shape_after(config.shift, info.shape) for info in own],
+        positions=list(range(len(slices))),
+        names=[info.name for info in slices],
+        shapes=[shape_after(config.shift, info.shape) for info in slices],
         notes=("these are images: their coils and the added noise are simulated",) if found.simulated else (),
-        sha256={path.name: _sha256(path) for path in sorted({info.path for info in own})} | _list_sha256(config),
+        sha256={path.name: _sha256(path) for path in sorted(paths)} | _list_sha256(config),
         read=shifting(
             config,
-            lambda wanted: found.read_all([slices[position] for position in wanted]),
+            lambda wanted: found.read_all(slices[position] for position in wanted),
             neighbours_among(config, found, slices),
         ),
     )

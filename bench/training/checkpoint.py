@@ -26,6 +26,7 @@ from bench.plan.errors import InputFileError, OutputError, RunError
 from bench.record.reading import content_of, parsed
 from bench.record.records import RunFolder
 from bench.training.step import State
+from jaxcs.names import first_line
 
 _SUMS = "sums.json"
 # Space that a checkpoint needs beside its arrays, about [bytes].
@@ -113,7 +114,7 @@ class Checkpoints:
             except (RunError, MemoryError, jax.errors.JaxRuntimeError):
                 raise
             except Exception as error:  # each layer below raises its own types
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                reason = first_line(error) or type(error).__name__
                 broken.append(step)
                 continue
             for one in broken:

@@ -24,6 +24,7 @@ from bench.training.config import FORM, TrainConfig
 from bench.training.loop import Training
 from data_prep.ending import Advice
 from data_prep.process import at_stop, leaving
+from jaxcs.names import first_line
 from jaxcs.recon import METHODS
 
 _RECORD = "train.json"
@@ -104,7 +105,7 @@ def _begun(opened: Training, folder: RunFolder, device: dict[str, Any], team: Te
 def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict[str, Any], team: Team) -> RunFolder:
     if team.process > 0:
         # The folder of the first process, as this machine sees it.
-        return RunFolder(parent / str(team.told("folder", wait=True)))
+        return RunFolder(parent / team.told("folder"))
     folder = RunFolder.create(parent, f"train-{config.method}", config.fingerprint())
     content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
     folder.write_json(_RECORD, content | {"git": provenance.git_state(), "device": device})
@@ -135,7 +136,7 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
         if team.processes == 1 or isinstance(error, RunError):
             raise
         # If another process is gone, the communication between devices fails with errors of many types.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error) or type(error).__name__
         failure = RunError(f"process {team.process} cannot go on ({reason}); start all again with --resume")
         failure.add_note(Advice(how))
         raise failure from error

@@ -22,7 +22,7 @@ from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.fourier import image_crop
 from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS, Region, crop
-from jaxcs.names import check_name
+from jaxcs.names import check_name, first_line
 from jaxcs.recon import zero_filled
 from jaxcs.threats import CHANGES, NORMS, Threat
 from jaxcs.threats.scan import Scan
@@ -124,7 +124,7 @@ def _check_own(search: Search, threat: Threat) -> None:
     try:
         own.tried(search.kind.build(search.config), threat, new_key(0))
     except Exception as error:
-        said = (str(error).splitlines() or [""])[0]
+        said = first_line(error)
         kind = ValueError if type(error) is ValueError else TypeError
         raise kind(f"method {search.name}, tried with {own.SIGNATURE}: {said}") from error
 

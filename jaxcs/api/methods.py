@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcs.names import check_name
+from jaxcs.names import check_name, first_line
 from jaxcs.recon import METHODS, Method, fitted
 from jaxcs.recon.checks import check_one_coil
 from jaxcs.types import Key, Measurement, Params, Reconstructor
@@ -150,7 +150,7 @@ def check_function(function: Function, measurement: Measurement) -> tuple[int, i
         if isinstance(found, jax.ShapeDtypeStruct) and jnp.issubdtype(found.dtype, jnp.floating):
             jax.eval_shape(jax.grad(lambda kspace: jnp.sum(image(kspace))), measurement.kspace)
     except Exception as error:
-        said = (str(error).splitlines() or [""])[0]
+        said = first_line(error)
         raise TypeError(
             f"reconstruct fails while JAX traces it or its gradient: {type(error).__name__}: {said}; "
             "what is written in PyTorch goes through jaxcs.interop.from_torch"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxcs.names import printable
+from jaxcs.names import first_line, printable
 
 # Largest size of a file [bytes], far above that of any run; a larger file would only fill the memory.
 _MOST_BYTES = 1_000_000_000
@@ -157,5 +157,5 @@ def _parsed(path: Path, text: str, line: int | None = None) -> dict[str, Any]:
 
 def _damaged(path: Path, error: BaseException, line: int | None = None) -> ValueError:
     at = "" if line is None else f"line {line}: "
-    said = (str(error).splitlines() or [""])[0][:160]
+    said = first_line(error)[:160]
     return ValueError(printable(f"{path}: is damaged or no file of bench.attack ({at}{type(error).__name__}: {said})"))

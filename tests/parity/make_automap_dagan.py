@@ -1,6 +1,6 @@
 """Store what PyTorch's own layers make of AUTOMAP and DAGAN with random weights, in automap_dagan.npz.
 
-They are the reference of tests/test_automap.py and tests/test_dagan.py.  The networks are written from the descriptions
+They are the reference of test_automap.py and test_dagan.py.  The networks are written from the descriptions
 of their layers.  To make the file anew:
 
     pip install torch==2.13.0 numpy

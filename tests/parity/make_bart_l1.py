@@ -1,6 +1,6 @@
 """Let BART's `pics` solve l1-wavelet and TV problems, and store its images in bart_l1.npz next to this file.
 
-The stored images are the reference of tests/test_recon.py.  To make the file anew, with BART 0.8 on the path:
+The stored images are the reference of test_recon.py.  To make the file anew, with BART 0.8 on the path:
 
     python -m tests.parity.make_bart_l1
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.test_recon import measurement
+from tests.jaxcs.test_recon import measurement
 
 SHAPE, N_COILS, LAM = (64, 64), 4, 0.01
 OPTIONS = {

@@ -1,6 +1,6 @@
 """Let CVXPY minimise shearlets and total generalised variation with exact data, and store the minima beside this file.
 
-The stored minima are the reference of tests/test_shearlets.py.  The problem is written as matrices; only the shearlets'
+The stored minima are the reference of test_shearlets.py.  The problem is written as matrices; only the shearlets'
 windows, which have a reference of their own, come from `jaxcs`.  To make the file anew:
 
     pip install cvxpy==1.9.3
@@ -17,8 +17,8 @@ import cvxpy
 import numpy as np
 from scipy.sparse import csr_array, eye_array, kron
 
+from tests.jaxcs.test_recon import measurement
 from tests.parity.make_cvxpy_shifts import matrix, sample
-from tests.test_recon import measurement
 
 SHAPE, LEVELS, LAM, ALPHA = (16, 16), (1,), 0.3, (1.0, 1.5)
 

@@ -1,6 +1,6 @@
 """Let CVXPY minimise l1 problems with wavelets on several shifts, and store its minimisers next to this file.
 
-The stored minimisers are the reference of tests/test_cycle_spun.py.  The problem is written without `jaxcs`: the data
+The stored minimisers are the reference of test_cycle_spun.py.  The problem is written without `jaxcs`: the data
 term by NumPy's transform, the wavelets by PyWavelets, both as matrices.  To make the file anew:
 
     pip install cvxpy==1.9.3
@@ -17,7 +17,7 @@ import cvxpy
 import numpy as np
 import pywt
 
-from tests.test_recon import measurement
+from tests.jaxcs.test_recon import measurement
 
 SHAPE, N_COILS, LAM, WAVELET, LEVELS = (16, 16), 2, 0.01, "db2", 2
 # The same shifts as jaxcs.operators.cycle_spun.spread_shifts gives for two levels.

@@ -1,6 +1,6 @@
 """Calibrate coil maps by BART and by SigPy into espirit.npz next to this file.
 
-The stored maps are the reference of tests/test_espirit.py.  To calibrate anew, with BART 0.8 on the path:
+The stored maps are the reference of test_espirit.py.  To calibrate anew, with BART 0.8 on the path:
 
     apt-get install bart && pip install sigpy==0.1.27
     python tests/parity/make_espirit.py

@@ -1,6 +1,6 @@
 """Draw the column masks of the `fastmri` package, version 0.3.0, into fastmri_masks.npz next to this file.
 
-The stored masks are the reference of tests/test_masks.py.  To draw them anew, in an environment with PyTorch:
+The stored masks are the reference of test_masks.py.  To draw them anew, in an environment with PyTorch:
 
     pip install torch && pip install --no-deps fastmri==0.3.0
     python tests/parity/make_fastmri_masks.py

@@ -1,6 +1,6 @@
 """Store the outputs of fastMRI's U-Net and variational network for inputs of many sizes in fastmri_networks.npz.
 
-They are the reference of tests/test_nets.py.  The weights are in torch_files/.  To make them anew:
+They are the reference of test_nets.py.  The weights are in torch_files/.  To make them anew:
 
     pip install torch==2.13.0 fastmri==0.3.0
     python tests/parity/make_fastmri_networks.py

@@ -1,6 +1,6 @@
 """Store what PyTorch makes of a small FBPConvNet with random weights beside this file.
 
-It is the reference of tests/test_fbpconvnet.py.  The module is written from the description of the layers, with
+It is the reference of test_fbpconvnet.py.  The module is written from the description of the layers, with
 PyTorch's own layers; outputs and gradients are computed in float64.  To make it anew:
 
     pip install torch==2.13.0 numpy

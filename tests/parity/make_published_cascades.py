@@ -1,6 +1,6 @@
 """Store what two published PyTorch codes make of small problems, in published_cascades.npz.
 
-They are the reference of tests/test_mri_vn.py and tests/test_deepmri.py.  The codes are
+They are the reference of test_mri_vn.py and test_deepmri.py.  The codes are
 rixez/pytorch_mri_variationalnetwork at 5074904 (its cell) and js3611/Deep-MRI-Reconstruction at d8a40ef (its
 `cascadenet_pytorch`).  Both call transforms that PyTorch no longer has; the transforms are put in from outside.  To
 make the file anew:

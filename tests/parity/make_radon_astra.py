@@ -1,6 +1,6 @@
 """Let the ASTRA toolbox project an image and back-project a sinogram, and store both beside this file.
 
-They are the reference of tests/test_radon.py.  ASTRA's projector `linear` is Joseph's.  Its matrix is taken, so that
+They are the reference of test_radon.py.  ASTRA's projector `linear` is Joseph's.  Its matrix is taken, so that
 the back-projection is the exact transpose.  ASTRA puts the centre at (size - 1) / 2 and jaxcs at size // 2: the sizes
 are odd, so that these agree.  To make the file anew:
 

@@ -1,4 +1,4 @@
-"""Store windows of pyshearlab beside this file, the reference of tests/test_shearlets.py.
+"""Store windows of pyshearlab beside this file, the reference of test_shearlets.py.
 
 pyshearlab is GPL-3 and is only run, as a program that gives numbers.  To make the file anew, with pyshearlab on the
 path and a NumPy of its time (numpy==1.23.5, scipy<1.12):

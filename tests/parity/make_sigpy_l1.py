@@ -1,6 +1,6 @@
 """Let SigPy minimise the l1 and TV problems of `jaxcs.recon`, and store its minimisers next to this file.
 
-The stored minimisers are the reference of tests/test_recon.py.  SigPy's solvers run on this project's operators,
+The stored minimisers are the reference of test_recon.py.  SigPy's solvers run on this project's operators,
 wrapped as `sigpy.linop.Linop`, with SigPy's proximal operators, in double precision.  To make the file anew:
 
     pip install sigpy==0.1.27
@@ -21,7 +21,7 @@ from jaxcs.fourier import centre_crop, centre_pad
 from jaxcs.operators import FiniteDifference, Sense
 from jaxcs.recon.l1 import Config, sparsifying_transform
 from jaxcs.types import Measurement
-from tests.test_recon import measurement
+from tests.jaxcs.test_recon import measurement
 
 LAM = 0.01
 SHAPE, PADDED = (24, 32), (22, 29)

@@ -1,6 +1,6 @@
 """Let spgl1 solve basis pursuit denoising, and store its solution beside this file.
 
-The stored solution is the reference of tests/test_bpdn.py.  The measurement is written without `jaxcs`: NumPy's
+The stored solution is the reference of test_bpdn.py.  The measurement is written without `jaxcs`: NumPy's
 transform and PyWavelets' wavelets.  To make the file anew:
 
     pip install spgl1==0.0.3
@@ -17,8 +17,8 @@ import numpy as np
 import pywt
 import spgl1
 
+from tests.jaxcs.test_recon import measurement
 from tests.parity.make_cvxpy_shifts import matrix, sample
-from tests.test_recon import measurement
 
 SHAPE, N_COILS, DELTA, WAVELET, LEVELS = (32, 24), 3, 0.3, "db2", 3
 

@@ -1,6 +1,6 @@
 """Save fastMRI's networks by real PyTorch into torch_files/ next to this file.
 
-They are the reference of tests/test_weights_import.py.  To make them anew:
+They are the reference of test_weights_import.py.  To make them anew:
 
     pip install torch==2.13.0 fastmri==0.3.0
     python tests/parity/make_torch_files.py

@@ -1,6 +1,6 @@
 """Store PyTorch's outputs of un-trained networks with random weights, and its resampling, in untrained_networks.npz.
 
-They are the reference of tests/test_untrained_nets.py.  The modules are written from the papers' descriptions, with
+They are the reference of test_untrained_nets.py.  The modules are written from the papers' descriptions, with
 PyTorch's own layers in training mode.  Outputs and gradients are computed in float64.  To make them anew:
 
     pip install torch==2.13.0 numpy

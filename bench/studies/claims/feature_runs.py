@@ -10,12 +10,8 @@ from typing import Any, NamedTuple
 
 from bench.findings.judged import Judged
 from bench.plan.errors import InputFileError, UsageError
-from bench.record.forms import shown
-from bench.record.journal import NAME as JOURNAL
-from bench.record.journal import read as read_journal
-from bench.record.lines import lacking, read_lines
+from bench.record.lines import read_lines
 from bench.record.reading import read_json, understanding
-from bench.record.records import RunFolder
 from bench.studies.features import claims
 from bench.studies.features.row_forms import LINES, RUN
 from jaxcs.names import printable
@@ -57,12 +53,10 @@ def read(path: Path) -> FeatureRun:
             f"{path}: the study has not finished ({printable(run['status'])}); {again} goes on with it"
         )
     lines = {name: read_lines(path / name, form) for name, form in LINES.items()}
-    entries = read_journal(RunFolder(path), 0.0).in_order() if (path / JOURNAL).exists() else []
     damaged = [f"{name}, {found.damaged}" for name, found in lines.items() if found.damaged is not None]
-    reasons = damaged + [f"{shown(case)}: {reason}" for case, reason in lacking(entries, lines, None).items()]
     rows = [row for some in lines["images.jsonl"].rows.values() for row in some if "failed" not in row]
-    if reasons or not rows:
-        reason = (reasons or ["there are no results"])[0]
+    if damaged or not rows:
+        reason = (damaged or ["there are no results"])[0]
         raise InputFileError(f"{path}: its records are not whole ({reason}); {again} computes what is missing")
     with understanding(file, COMMAND):
         config = run["config"]

@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.figures.drawing import draw_into
-from bench.record import arrays
-from bench.record.journal import Journal, rewrite
-from bench.record.lines import rows_of
 from bench.record.reading import understanding
-from bench.record.records import RunFolder
+from bench.record.store import Store
 from bench.record.summary import interval_columns
 from bench.run.finish import exit_code
 from bench.studies.features.findings import findings
+from bench.studies.features.row_forms import LINES
 
 # Scores of features, of boxes and of whole images, in the order of the table.
 SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_ssim", "ssim", "psnr")
@@ -34,29 +32,28 @@ class Done(NamedTuple):
     run: dict[str, Any]
 
 
-def finish(folder: RunFolder, record: dict[str, Any], journal: Journal, unusable: dict[str, str]) -> dict[str, Any]:
+def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> dict[str, Any]:
     """Write the results that need all rows.
 
     Args:
-        folder: the folder of the study.
+        store: of the study, which holds all units.
         record: content of run.json so far.
-        journal: the recorded units.
         unusable: by name, why slices cannot be used at all.
 
     Returns:
         The completed content of run.json.
     """
-    entries = journal.in_order()
-    order = {entry.case: entry.position for entry in entries}
-    rewrite(folder, "images.jsonl", lambda cases: sorted(cases, key=order.__getitem__))
-    arrays.pack(folder, arrays.PICTURES, arrays.files_of(folder, arrays.PICTURES).values(), order)
-    arrays.remove(folder, arrays.PICTURES)
-    rows = rows_of(folder.path / "images.jsonl")
+    folder = store.folder
+    content = store.read(LINES)
+    store.collect(content, all_pictures=True)
+    units = content.images
+    rows = [row for row in content.lines["images.jsonl"] if "failed" not in row]
     with understanding(folder.path / "images.jsonl", "bench.features"):
         record = record | {
             "status": "done",
             "folder": str(folder.path),
-            "failed": unusable | {entry.case: entry.failed for entry in entries if entry.failed is not None},
+            "seconds": round(sum(unit.seconds for unit in units) + store.elapsed(), 2),
+            "failed": unusable | {unit.case: unit.failed for unit in units if unit.failed is not None},
             "summary": summarise(rows),
             "findings": findings(record["config"]["study"], rows, record["config"]["insertion"]["how"]),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -13,8 +14,10 @@ from bench.evaluate import subjects
 from bench.evaluate.subjects import Subject
 from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.record import provenance
+from bench.record.holding import held
 from bench.record.records import RunFolder
-from bench.record.stored import begun_before, continued
+from bench.record.store import FOLDER, refuse_older
+from bench.record.stored import begun_before
 from bench.run.life import beginning, recording, say_notes
 from bench.slices import sources
 from bench.slices.own_mask import settled
@@ -23,7 +26,7 @@ from bench.slices.sources import Source
 from bench.studies.features.claims import AGAIN
 from bench.studies.features.config import FeatureConfig
 from bench.studies.features.finish import Done, finish
-from bench.studies.features.row_forms import LINES, RUN
+from bench.studies.features.row_forms import RUN
 from bench.studies.features.units import Slice, count, record_all
 from data_prep.cases import Case, InputError
 
@@ -76,6 +79,7 @@ def run(
     if resume is None:
         config = replace(config, base=settled(config.base, argv))
     else:
+        refuse_older(resume.path)
         argv = resume.record["argv"]
     methods = subjects_of(config)
     source = subjects.source_for(config.base, methods)
@@ -93,14 +97,17 @@ def run(
     )
     say_notes(notes)
     if resume is not None:
-        record, folder = continued(resume.path, resume.record, record), RunFolder(resume.path)
+        folder = RunFolder(resume.path)
     else:
         folder = RunFolder.create(output, f"features-{config.study}", config.fingerprint())
-    with recording(folder, record, COMMAND, begun, LINES) as journal:
-        if resume is not None:
-            print(f"{len(journal.entries)} groups of places were done", file=sys.stderr)
-        record_all(config, methods, slices, folder, journal)
-        record = finish(folder, record | {"seconds": round(journal.elapsed(), 2)}, journal, failed)
+    how = shlex.join(["python", "-m", COMMAND, "--resume", str(folder.path)])
+    folder.make(FOLDER)
+    # A search needs the whole map, which one process makes.
+    with held(folder.path / FOLDER / "held", "study", folder.path), recording(folder, record, RUN, how, begun) as going:
+        if going.done is not None:
+            print(f"{going.done} groups of places were done", file=sys.stderr)
+        record_all(config, methods, slices, going.store)
+        record = finish(going.store, going.record, failed)
     return Done(folder.path, record)
 
 

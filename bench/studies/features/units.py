@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from functools import partial
@@ -11,10 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.evaluate.subjects import Subject
-from bench.record import arrays
-from bench.record.journal import Journal
-from bench.record.lines import Entry
-from bench.record.records import RunFolder
+from bench.record.store import Image, Store
 from bench.run.parallel import side_by_side
 from bench.slices.prepare import Prepared
 from bench.studies.features.boxes import box_scores
@@ -22,6 +18,7 @@ from bench.studies.features.config import FeatureConfig
 from bench.studies.features.functions import Functions
 from bench.studies.features.one_slice import OneSlice, groups, prepare_slice
 from bench.studies.features.places import places
+from bench.studies.features.row_forms import LINES
 from bench.studies.features.search import search
 from data_prep.cases import Box
 from data_prep.progress import Progress
@@ -59,21 +56,19 @@ def count(config: FeatureConfig, slices: list[Slice], subjects: list[Subject]) -
     return len(subjects) * (features + len(slices) * (1 + config.draws * (config.study != "boxes")))
 
 
-def record_all(
-    config: FeatureConfig, subjects: list[Subject], slices: list[Slice], folder: RunFolder, journal: Journal
-) -> None:
-    """Do every unit that the journal does not have."""
+def record_all(config: FeatureConfig, subjects: list[Subject], slices: list[Slice], store: Store) -> None:
+    """Do every unit that the store does not have."""
     compiled: dict[Any, Functions] = {}
     planned = [
-        (one, subject, _units(config, folder, one, subject, first=index == 0))
+        (one, subject, _units(config, store, one, subject, first=index == 0))
         for one in slices
         for index, subject in enumerate(subjects)
     ]
     positions = {unit.name: i for i, unit in enumerate(unit for *_, units in planned for unit in units)}
-    done = {entry.case for entry in journal.in_order()}
+    done = store.done()
     progress = Progress(len(positions) - len(done), "groups")
     for one, subject, units in planned:
-        left = [unit for unit in units if unit.name not in done]
+        left = [unit for unit in units if positions[unit.name] not in done]
         if not left:
             continue
         context = prepare_slice(config, compiled, subject, one.prepared)
@@ -82,8 +77,7 @@ def record_all(
         for part in ([unit for unit in left if unit not in searches], searches):
             run = partial(_worked, context)
             for unit, (rows, pictures) in zip(part, side_by_side(run, iter(part)), strict=True):
-                position = positions[unit.name]
-                journal.add([_recorded(folder, position, unit.name, one.prepared, subject.label, rows, pictures)])
+                _record(store, positions[unit.name], unit.name, one.prepared, subject.label, rows, pictures)
                 progress.advance(f"{subject.label} on {one.prepared.name}")
 
 
@@ -91,29 +85,26 @@ def _worked(context: OneSlice, unit: Unit) -> tuple[Rows, dict[str, np.ndarray]]
     return unit.work(context)
 
 
-def _recorded(
-    folder: RunFolder,
+def _record(
+    store: Store,
     position: int,
     name: str,
     prepared: Prepared,
     label: str,
     rows: Rows,
     pictures: dict[str, np.ndarray],
-) -> Entry:
+) -> None:
     """Write a unit's results to disk."""
     if not all(row.pop("finite", True) for row in rows):
         reason = f"{prepared.name}: {label} gave an image that is not finite"
-        folder.append([{"case": name, "failed": reason}])
-        return Entry(position, name, reason, lines=(1, 0))
+        store.write(Image(position, name, reason), [{"case": name, "failed": reason}])
+        return
     common = {"case": name, "image": prepared.name, "volume": prepared.volume, "method": label}
-    if pictures:
-        kept = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}
-        arrays.write(folder, arrays.PICTURES, position, kept)
-    folder.append([common | row for row in rows])
-    return Entry(position, name, None, (len(rows), 0), (arrays.PICTURES,) if pictures else ())
+    kept = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}
+    store.write(Image(position, name), [common | row for row in rows], pictures=kept, all_pictures=True)
 
 
-def _units(config: FeatureConfig, folder: RunFolder, one: Slice, subject: Subject, first: bool) -> list[Unit]:
+def _units(config: FeatureConfig, store: Store, one: Slice, subject: Subject, first: bool) -> list[Unit]:
     """The units of one slice and method, in order; the `first` method also keeps the truth."""
     prepared, label = one.prepared, subject.label
     begin = f"{prepared.name}|{label}"
@@ -137,19 +128,14 @@ def _units(config: FeatureConfig, folder: RunFolder, one: Slice, subject: Subjec
     if config.study == "worst":
 
         def look(context: OneSlice) -> tuple[Rows, dict[str, np.ndarray]]:
-            own = [row for row in read_rows(folder, "feature") if (row["image"], row["method"]) == begin_of]
+            features = (row for row in store.read(LINES).lines["images.jsonl"] if row.get("kind") == "feature")
+            own = [row for row in features if (row["image"], row["method"]) == begin_of]
             row, pictures = search(config, context, own)
             return [{"kind": "search", **row}], {f"{begin}|search {key}": value for key, value in pictures.items()}
 
         begin_of = (prepared.name, label)
         units.append(Unit(f"{begin}|search", look))
     return units
-
-
-def read_rows(folder: RunFolder, kind: str) -> Rows:
-    """Return the recorded rows of a kind: "image", "feature", "box" or "search"."""
-    lines = (folder.path / "images.jsonl").read_text(encoding="utf-8").splitlines()
-    return [row for row in map(json.loads, lines) if row.get("kind") == kind]
 
 
 def _box_rows(context: OneSlice, boxes: tuple[Box, ...]) -> Rows:

@@ -1,0 +1,125 @@
+"""The weights that come with the project, and untrusted weights, on the command line."""
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bench import attack, cards
+from data_prep.weights import read_weights, shipped
+from jaxcs import catalogue
+from jaxcs.weights import files
+from tests.helpers.places import PARITY
+
+STORED = PARITY / "torch_files"
+NETWORKS = ("unet", "unet_complex", "varnet")
+EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee", "phantom-brain", "brain-t2")}
+# This network chooses hard images, and is compared with nothing.
+EXPECTED |= {"irim-phantom-knee"}
+# Weights for the phantom show test-time training; users train weights for measured images.
+EXPECTED -= {"unet_complex-brain-t2"}
+# bench.ttt compares these with the jointly trained weights.
+EXPECTED |= {f"unet_complex-sup-phantom-{family}" for family in ("knee", "brain")}
+
+
+def test_networks_have_weights_for_every_kind_of_data():
+    assert set(shipped()) == EXPECTED
+    assert sum(path.stat().st_size for path in shipped().values()) < 8e6
+
+
+def test_the_model_cards_are_those_in_the_files():
+    folder = Path(files.__file__).parent / "shipped"
+    assert (folder / "README.md").read_text(encoding="utf-8") == cards.cards()
+    assert {path.stem for path in folder.glob("*.png")} == EXPECTED
+    for name in EXPECTED:
+        card = read_weights(name).card
+        assert {"method", "config", "training", "command", "data", "validation", "licence", "sha256"} <= card.keys()
+
+
+SHIPPED = [name for name in catalogue.NETWORKS if catalogue.METHODS[name].shipped]
+
+
+@pytest.mark.parametrize("method", SHIPPED)
+def test_a_network_is_attacked_with_no_more_than_its_name(method, capsys):
+    assert attack.main(["--method", method, "--dry-run"]) == 0
+    assert f"weights of {method} trained on: built-in phantom (knee)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", [name for name in catalogue.NETWORKS if name not in SHIPPED])
+def test_a_network_without_weights_says_how_to_train_it(method, capsys):
+    assert attack.main(["--method", method, "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"--weights: no {method}-phantom-knee come with the project; name a file of python -m bench.train" in line
+
+
+def test_a_size_that_was_not_trained_on_is_noted(capsys, tmp_path):
+    import h5py
+    import numpy as np
+
+    path = tmp_path / "image.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = np.ones((1, 64, 96), np.complex64)
+    assert attack.main(["--method", "unet", "--data", str(path), "--dry-run"]) == 0
+    assert "the weights were not trained on images of 64 x 96" in capsys.readouterr().err
+
+
+class Malicious:
+    def __reduce__(self):
+        import os
+
+        return os.system, ("touch /tmp/jaxcs_was_here",)
+
+
+def torch_file(content):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(content, protocol=2))
+        archive.writestr("archive/version", "3")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("bad.pt", torch_file({"a": Malicious()}), "posix"),
+        ("short.pt", (STORED / "unet.pt").read_bytes()[:500], "short.pt"),
+        ("other.pt", torch_file({"a": 1}), "other.pt"),
+        ("bad.safetensors", b"{}", "is no safetensors file of this project"),
+        ("bad.txt", b"", "is no file of weights"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_one_line(name, content, problem, tmp_path, capsys):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert attack.main(["--method", "unet", "--weights", str(path), "--output", str(tmp_path / "runs")]) == 3
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("bench.attack: error: --weights")
+    assert problem in lines[0]
+    assert not Path("/tmp/jaxcs_was_here").exists()
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--method", "l1", "--weights", "x.pt"], "--weights: l1 is not trained"),
+        (["--method", "unet", "--set", "channels=16"], "--set: tensor bottom/first/kernel has shape"),
+        (["--method", "unet", "--maps", "reestimated"], "--maps reestimated: unet takes no coil maps"),
+        (["--method", "unet", "--preset", "rc2021"], "--preset: the weights of unet decide its configuration"),
+        (["--method", "varnet", "--weights", str(STORED / "unet.pt")], "they are weights of unet; use --method unet"),
+    ],
+)
+def test_flags_that_do_not_suit_a_network_are_one_line(flags, problem, tmp_path, capsys):
+    assert attack.main([*flags, "--output", str(tmp_path / "runs")]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert problem in lines[0]
+
+
+def test_a_checkpoint_of_fastmri_loads_in_one_line():
+    found = read_weights(STORED / "varnet_lightning.ckpt")
+    assert (found.method, found.config.cascades, found.config.channels) == ("varnet", 2, 2)
+    assert read_weights(STORED / "unet_model.pt").config.pools == 2
