@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from bench.slices.sources import Source
 from data_prep.cases import Case, InputError
@@ -21,7 +21,7 @@ def mask_seed(names: Iterable[str], otherwise: tuple[int, ...]) -> tuple[int, ..
 def combined(source: Source, side: int | None) -> Source:
     """Wrap a source so that its cases are of one coil, and of `side` x `side` pixels unless that is None."""
 
-    def read(wanted: Sequence[int]) -> Iterator[Case | InputError]:
+    def read(wanted: Iterable[int]) -> Iterator[Case | InputError]:
         for case in source.read(wanted):
             try:
                 yield case if isinstance(case, InputError) else one_coil(case, side)
