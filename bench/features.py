@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Names only: the registries of these names import JAX, and --help must not wait for that.  A test holds them equal.
 STUDIES = ("map", "sizes", "boxes", "worst", "optimisers")
-SHAPES = ("square", "disc", "blob", "line", "lesion")
+SHAPES = ("square", "disc", "blob", "line", "lesion", "spade", "heart", "diamond", "club")
 PRESETS = ("rc2021", "rc2021_code")
 REFERENCES = ("maximum", "local")
 # Default methods of studies, if they are not l1.

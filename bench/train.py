@@ -45,8 +45,8 @@ def parser() -> Parser:
         default="small",
         metavar="NAME",
         help="small, half (of Morshuis et al., unet and varnet), u1 to u5 (unet) or v1 to v5 (varnet) of the ICML 2021 "
-        "paper, paper (unet_complex, of the width that test-time training was published with; irim, the submission to "
-        "fastMRI 2019)",
+        "paper, tiny and p64 (automap), rixez (mri_vn, as a port of it is), paper (the published network of others; "
+        "unet_complex, of the width that test-time training was published with)",
     )
     what.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
     data = top.add_argument_group("data")
@@ -156,10 +156,13 @@ def configuration(arguments: Namespace) -> TrainConfig:
         raise UsageError(
             "--rows: a poisson mask under-samples rows too, so that a band of them is no scan; use another --mask"
         )
-    if arguments.self_supervised and arguments.method == "unet":
+    if arguments.self_supervised and arguments.method in ("unet", "dagan", "automap"):
         raise UsageError(
-            "--self-supervised: unet gives a magnitude, which has no k-space; use --method unet_complex, varnet or irim"
+            f"--self-supervised: {arguments.method} gives a magnitude, which has no k-space; use --method "
+            "unet_complex, varnet or irim"
         )
+    if arguments.rows and METHODS[arguments.method].one_mask:
+        raise UsageError(f"--rows: {arguments.method} is for one size; leave the flag out")
     return TrainConfig(**config)
 
 

@@ -31,6 +31,8 @@ class MethodLine(NamedTuple):
         weights_of: the method with whose weights it begins, if that is another method.
         shipped: data of the weights that come with the project; these are named METHOD-DATA.
         published_loss: name of the loss that its publication trains with, if it is trained.
+        one_coil: whether it is for scans of a single coil.
+        one_mask: whether it is for one mask, which belongs to its weights.
         papers: publications, keys of `bench.plan.references`.
     """
 
@@ -45,6 +47,8 @@ class MethodLine(NamedTuple):
     weights_of: str | None = None
     shipped: tuple[str, ...] = ()
     published_loss: str = "l1"
+    one_coil: bool = False
+    one_mask: bool = False
     papers: tuple[str, ...] = ()
 
 
@@ -95,6 +99,14 @@ METHODS: dict[str, MethodLine] = {
     "sense": MethodLine("jaxcs.recon.sense:METHOD", "linear", papers=("pruessmann1999",)),
     "l1": MethodLine("jaxcs.recon.l1:METHOD", "sparsity", ("rc2021", "early_stopped"), papers=("lustig2007",)),
     "tv": MethodLine("jaxcs.recon.tv:METHOD", "sparsity", papers=("rudin1992",)),
+    "bpdn": MethodLine(
+        "jaxcs.recon.bpdn:METHOD", "sparsity", slow=True, eps=_FEWER, papers=("chen1998", "vandenberg2008"),
+    ),
+    "shearlets": MethodLine(
+        "jaxcs.recon.shearlets:METHOD", "sparsity",
+        ("fourier", "fourier500", "paper_levels", "radon", "tgv", "plain"), slow=True, eps=_ONE,
+        papers=("ma2016", "kutyniok2016"),
+    ),
     "unet": MethodLine(
         "jaxcs.recon.unet:METHOD", "unet", ("small", "half", "u1", "u2", "u3", "u4", "u5"), trained=True, maps=False,
         shipped=(_KNEE, _BRAIN, _T2), papers=("zbontar2018",),
@@ -111,6 +123,22 @@ METHODS: dict[str, MethodLine] = {
     "irim": MethodLine(
         "jaxcs.recon.irim:METHOD", "irim", ("small", "paper"), trained=True, maps=False, slow=True, eps=_FEWER,
         shipped=(_KNEE,), published_loss="ssim", papers=("putzky2019",),
+    ),
+    "mri_vn": MethodLine(
+        "jaxcs.recon.mri_vn:METHOD", "variational network", ("small", "paper", "rixez"), trained=True, slow=True,
+        eps=_FEWER, published_loss="l2", papers=("hammernik2018",),
+    ),
+    "deepmri": MethodLine(
+        "jaxcs.recon.deepmri:METHOD", "cascade", ("small", "paper"), trained=True, maps=False, published_loss="l2",
+        one_coil=True, papers=("schlemper2017",),
+    ),
+    "dagan": MethodLine(
+        "jaxcs.recon.dagan:METHOD", "generator", ("small", "paper"), trained=True, maps=False, published_loss="l2",
+        one_coil=True, papers=("yang2018",),
+    ),
+    "automap": MethodLine(
+        "jaxcs.recon.automap:METHOD", "automap", ("tiny", "small", "p64", "paper"), trained=True, maps=False,
+        published_loss="l2", one_coil=True, one_mask=True, papers=("zhu2018",),
     ),
     "ttt_unet": MethodLine(
         "jaxcs.recon.ttt:UNET", "test-time training", ("published",), trained=True, fitted=True, eps=_ONE,

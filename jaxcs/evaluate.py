@@ -250,6 +250,8 @@ def build(
             scores[name] = score(image, truth, goal.region)
         if entry.clamped is not None:
             scores["clamped"] = entry.clamped(method_config, scan.measure(data, delta))
+        if entry.widened is not None:
+            scores["widened"] = entry.widened(method_config, scan.measure(data, delta))
         return Evaluated(image, truth, scores, solution.error)
 
     # A batch of networks with different parameters is a grouped convolution, which is slow on the CPU.

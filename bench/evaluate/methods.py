@@ -130,13 +130,21 @@ def _changed(config: RunConfig, base: Any) -> Any:
             raise UsageError(f"--set {name}: {config.method} has no such setting{hint}")
         kind = type(getattr(base, name))
         try:
-            changes[name] = _TRUTH[text] if kind is bool else kind(text)
+            changes[name] = _value(getattr(base, name), text)
         except (KeyError, TypeError, ValueError):
-            raise UsageError(f"--set {name}={text}: needs {kind.__name__}") from None
+            needs = "numbers, such as 1,2" if kind is tuple else kind.__name__
+            raise UsageError(f"--set {name}={text}: needs {needs}") from None
     try:
         return replace(base, **changes)
     except ValueError as error:
         raise UsageError(f"--set: {error}") from error
+
+
+def _value(before: Any, text: str) -> Any:
+    """The value that a text means for a setting with this value."""
+    if isinstance(before, tuple):
+        return tuple(type(before[0])(part) for part in text.split(","))
+    return _TRUTH[text] if isinstance(before, bool) else type(before)(text)
 
 
 def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int, int]]) -> None:

@@ -20,7 +20,7 @@ from bench.slices.prepare import Prepared
 from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.evidence import CONVERGED, clean_flags, raised, search_flags, victim_flags
 
-_NOT_A_METRIC = ("clamped",)
+_NOT_A_METRIC = ("clamped", "widened")
 _LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LOSSES.items()}
 
 
@@ -130,6 +130,8 @@ def result(
             measured |= {f"solver_error_{state}": error for state, error in errors.items()}
             if "clamped" in attacked.scores:
                 measured |= {"clamped_clean": float(clean[victim].scores["clamped"]), "clamped": clamped}
+            if "widened" in attacked.scores:
+                measured |= {"widened": float(attacked.scores["widened"])}
             rows += [
                 Row(**common | {"metric": metric, "zero_filled": baseline[metric]} | values | measured)
                 for metric, values in _scores(clean[victim], noise, attacked).items()

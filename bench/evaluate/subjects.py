@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from bench.evaluate import brought, methods
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
 from bench.plan.several import BASES, FAMILIES
+from bench.slices.one_coil import combined
 from bench.slices.prepare import SliceData
 from bench.slices.sources import Source, open_source
 from data_prep.weights import Weights
@@ -95,6 +98,9 @@ def source_for(config: RunConfig, scored: list[Subject]) -> Source:
         UsageError: there are more coils than a network has channels for.
     """
     source = open_source(config, few=len(scored) == 1 and _takes_long(scored[0]))
+    if any(one.method.one_coil for one in scored):
+        sides = [one.method_config.side for one in scored if one.method.check_scan is not None]
+        source = combined(source, sides[0] if sides else None)
     for one in scored:
         methods.check_coils(one.config.method, one.method_config, source.shapes)
     return source
@@ -123,6 +129,23 @@ def check_brought(attacked: list[Subject], scored: list[Subject], data: SliceDat
             # An attack of one's own may take no gradient.
             searched = one.label in labels and any(one.config.eps) and one.attack.entry is None
             brought.check_method(one.config.method, data, one.attack.name if searched else "noise")
+
+
+def check_scan(scored: list[Subject], data: SliceData) -> None:
+    """Check that networks are for the size and the mask of a slice.
+
+    Raises:
+        UsageError: a network is for others.
+    """
+    for one in scored:
+        if one.method.check_scan is not None:
+            training = {} if one.trained is None else one.trained.card.get("training", {})
+            try:
+                one.method.check_scan(one.method_config, data.kspace.shape, np.asarray(data.mask), training)
+            except ValueError as error:
+                raise UsageError(
+                    f"--method {one.label}: {error}; change --mask, --acceleration or --center-fraction"
+                ) from error
 
 
 def tried(subject: Subject, threat: Threat) -> Subject:

@@ -95,6 +95,46 @@ REFERENCES = {
         "article", "Rudin, Leonid I. and Osher, Stanley and Fatemi, Emad",
         "Nonlinear total variation based noise removal algorithms", 1992, "Physica D", volume="60", pages="259--268",
     ),
+    "hammernik2018": _reference(
+        "article", "Hammernik, Kerstin and Klatzer, Teresa and Kobler, Erich and others",
+        "Learning a variational network for reconstruction of accelerated {MRI} data", 2018,
+        "Magnetic Resonance in Medicine", volume="79", pages="3055--3071",
+    ),
+    "schlemper2017": _reference(
+        "inproceedings", "Schlemper, Jo and Caballero, Jose and Hajnal, Joseph V. and others",
+        "A Deep Cascade of Convolutional Neural Networks for {MR} Image Reconstruction", 2017,
+        "Information Processing in Medical Imaging", eprint="1703.00555",
+    ),
+    "yang2018": _reference(
+        "article", "Yang, Guang and Yu, Simiao and Dong, Hao and others",
+        "{DAGAN}: Deep De-Aliasing Generative Adversarial Networks for Fast Compressed Sensing {MRI} Reconstruction",
+        2018, "IEEE Transactions on Medical Imaging", volume="37", pages="1310--1321",
+    ),
+    "zhu2018": _reference(
+        "article", "Zhu, Bo and Liu, Jeremiah Z. and Cauley, Stephen F. and Rosen, Bruce R. and Rosen, Matthew S.",
+        "Image reconstruction by domain-transform manifold learning", 2018, "Nature",
+        volume="555", pages="487--492",
+    ),
+    "chen1998": _reference(
+        "article", "Chen, Scott Shaobing and Donoho, David L. and Saunders, Michael A.",
+        "Atomic decomposition by basis pursuit", 1998, "SIAM Journal on Scientific Computing",
+        volume="20", pages="33--61",
+    ),
+    "vandenberg2008": _reference(
+        "article", "van den Berg, Ewout and Friedlander, Michael P.",
+        "Probing the {Pareto} frontier for basis pursuit solutions", 2008, "SIAM Journal on Scientific Computing",
+        volume="31", pages="890--912",
+    ),
+    "ma2016": _reference(
+        "article", "Ma, Jackie and M{\\\"a}rz, Maximilian",
+        "A multilevel based reweighting algorithm with joint regularizers for sparse recovery", 2016, "arXiv",
+        eprint="1604.06941",
+    ),
+    "kutyniok2016": _reference(
+        "article", "Kutyniok, Gitta and Lim, Wang-Q and Reisenhofer, Rafael",
+        "{ShearLab 3D}: Faithful Digital Shearlet Transforms Based on Compactly Supported Shearlets", 2016,
+        "ACM Transactions on Mathematical Software", volume="42",
+    ),
     "uecker2014": _reference(
         "article", "Uecker, Martin and Lai, Peng and Murphy, Mark J. and others",
         "{ESPIRiT}: an eigenvalue approach to autocalibrating parallel {MRI}: where {SENSE} meets {GRAPPA}", 2014,

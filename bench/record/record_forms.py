@@ -107,7 +107,7 @@ _RUN_CONFIG = _sampled(table({"method": _method}, CONFIG))
 RUN = table(_LEAST | {"config": _RUN_CONFIG, "threat_model": mapping(text)}, _MORE)
 BEGUN = table(GOING_ON | {"runtime": _RUNTIME, "config": _sampled(table(CONFIG)), "threat_model": mapping(text)}, _MORE)
 
-_MEASURED: tuple[str, ...] = ("norm", "norm_kspace", "clamped", "clamped_clean", "zero_filled")
+_MEASURED: tuple[str, ...] = ("norm", "norm_kspace", "clamped", "clamped_clean", "widened", "zero_filled")
 _MEASURED += tuple(f"solver_error_{state}" for state in ("clean", "noise", "attacked"))
 FAILED = table({"case": text, "failed": text})
 _ROW = table(

@@ -19,7 +19,8 @@ class Row:
     zero_filled, clean, noise, attacked: the metric's values of the zero-filled image, and of the method's on clean
     data, with noise of the perturbation's size, and under attack.  norm, norm_kspace: of the perturbation, relative.
     flags: names of `jaxcs.evidence.FLAGS`.  solver_error: distance from the minimiser, relative.  clamped: share
-    of the network's input that is cut off, under attack and of clean data.
+    of the network's input that is cut off, under attack and of clean data.  widened: how many times the distance from
+    the data is allowed that was asked for, under attack; above 1 no image comes as near.
     None if the method has no such number, or the record is of a version that did not keep it.
     """
 
@@ -42,6 +43,7 @@ class Row:
     solver_error_attacked: float | None = None
     clamped_clean: float | None = None
     clamped: float | None = None
+    widened: float | None = None
 
     def score(self, state: State) -> float:
         """The metric's value in one of the states."""
@@ -55,7 +57,7 @@ class Row:
 
     def line(self) -> dict[str, Any]:
         """The row as its file has it."""
-        return _line(self, ("clamped_clean", "clamped"))
+        return _line(self, ("clamped_clean", "clamped", "widened"))
 
 
 @dataclass(frozen=True, kw_only=True)

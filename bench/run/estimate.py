@@ -28,25 +28,27 @@ _COMPLEX_BYTES = 8
 _BASE_MEMORY = 800e6
 # k-space-sized arrays that live at once in an attack step: data, maps, perturbations, gradient, transforms.
 _LIVE_ARRAYS = 20
-# Matrices of ESPIRiT that live at once: XLA has three, and LAPACK needs room of its own.
+# Matrices of ESPIRiT that live at once: XLA holds three, and LAPACK needs room beside them.
 _LIVE_MATRICES = 5
-# One iteration of a solver, in units of the two Fourier transforms of all coils that it needs at least.
+# The cost of a solver's iteration, in units of the two Fourier transforms of all coils that it needs at least.
 _ITERATION_COST = 2.0
-# Iterations that a converged solver takes under attack, and those of a gradient in a search that goes on from the last.
+# Iterations that a converged solver takes under attack, and iterations of a gradient in a search that goes on from the
+# gradient before it.
 _UNTIL_CONVERGED, _FOLLOWED = 250, 40
-# By rows: matrices are read once an iteration, and transforms and thresholds take so many seconds a pixel.
+# A solver by rows reads its matrices once an iteration; transforms and thresholds take so many seconds a pixel.
 _BYTES_PER_SECOND, _PER_PIXEL = 1.6e10, 5e-8
 _POINTS = 2**17
-# Operations per second of all cores together, if channels are few; compiling a network takes longer than running it.
+# Multiplications per second of all cores together, if channels are few.  Compilation of a network takes longer than a
+# pass of it.
 _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS = 1.0e10, 30.0
-# Of fits, in additions and multiplications; and a step that is differentiated, in steps that are not.
+# Additions and multiplications per second of a fit; and the cost of a step that is differentiated, in plain steps.
 _OPERATIONS_PER_SECOND, _THROUGH_STEP = 1.5e11, 5
 # Import, compilation for one shape, figure and report.
 _FIXED_SECONDS, _COMPILE_SECONDS, _SECONDS_PER_IMAGE = 5.0, 12.0, 0.5
 
 
 def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, float]:
-    """Peak memory [bytes] and time [s], each within a factor of about two."""
+    """Estimate peak memory [bytes] and time [s] of a run, each within a factor of about two."""
     live, computed, compiled = 0.0, 0.0, 0.0
     for victim in work.victims:
         cost = _cost_of(victim.method)
@@ -69,9 +71,10 @@ _Shapes = list[tuple[int, int, int]]
 
 
 def _maps(shape: tuple[int, int, int], center_fraction: float | None) -> float:
-    """Bytes while ESPIRiT estimates the maps of one slice, of many coils nearly all for one matrix and its vectors.
+    """Estimate the memory [bytes] while ESPIRiT makes the maps of a slice: with many coils, a matrix and its vectors.
 
-    center_fraction: of the masks; None for those of the files, whose centre may be as large as the image.
+    center_fraction: the masks' share of fully sampled columns; None for masks of the files, whose centre may be as
+        large as the image.
     """
     coils, ny, nx = shape
     columns = nx if center_fraction is None else round(nx * center_fraction)
@@ -88,7 +91,7 @@ def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int]
 def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     config = subject.method_config
     by_rows = stages_of(subject.method.build(config)).follow(jnp.zeros(1, bool)) is not None
-    iterations = getattr(config, "n_iters", 1)
+    iterations = _iterations(config, shapes)
     if getattr(config, "tolerance", 0) > 0:
         iterations = min(iterations, _UNTIL_CONVERGED)
     # A gradient costs the reconstruction and a third as much for its implicit adjoint, or twice as much unrolled.
@@ -109,6 +112,15 @@ def _solver(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, sc
     return live, each * taken / workers(), _COMPILE_SECONDS * max(len(attacks), 1)
 
 
+def _iterations(config: Any, shapes: _Shapes) -> float:
+    """Iterations in units of two Fourier transforms of all coils."""
+    if hasattr(config, "outer"):
+        # Conjugate gradients, and two transforms of each band.
+        bands = 1 + sum(4 * 2**level for level in config.levels)
+        return float(config.outer * config.inner * (config.cg + bands / max(shape[0] for shape in shapes)))
+    return float(getattr(config, "n_iters", 1))
+
+
 def _network(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     # A gradient costs a forward and a backward pass of about the same work.
     passes = scored + 2 * sum(gradients(search.config) * sizes for search, sizes in attacks)
@@ -119,7 +131,7 @@ def _network(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, s
 
 
 def _fit(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
-    """In steps of the fit: a forward and a backward pass."""
+    """Estimate the cost of an un-trained network from the steps of its fit, each a forward and a backward pass."""
     config = subject.method_config
     pixels = [ny * nx for _, ny, nx in shapes]
     # Tracing a network takes seconds, and nearly all of its work is in proportion to the pixels.
@@ -130,7 +142,7 @@ def _fit(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, score
 
 
 def _fit_of_trained(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
-    """As of a network, with three passes a step: forward, and backward to the weights and through the layers."""
+    """Estimate the cost of a trained network that is fitted: a step is a forward pass and two passes back."""
     config = subject.method_config
     live, _, compiled = _network(shapes, work, subject, attacks, scored)
     passes = scored + 3 * _steps(config, attacks, scored)
@@ -139,7 +151,7 @@ def _fit_of_trained(shapes: _Shapes, work: Work, subject: Subject, attacks: _Att
 
 
 def _steps(config: Any, attacks: _Attacks, scored: int) -> float:
-    """Steps of all fits together; one through which a gradient is taken counts as several."""
+    """Count the steps of all fits; a step through which a gradient is taken counts as several."""
     through = {
         "warm": _THROUGH_STEP * config.gradient_steps,
         "truncated": config.n_steps + _THROUGH_STEP * config.gradient_steps,
@@ -156,7 +168,7 @@ def _steps(config: Any, attacks: _Attacks, scored: int) -> float:
 
 
 def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:
-    """As the compiler counts them, before it compiles anything."""
+    """Count the operations of a step of the fit, as the compiler counts them before it compiles anything."""
     variational = subject.method.variational
     assert variational is not None
 
@@ -172,13 +184,28 @@ def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:
 
 
 def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
-    """Multiplications of a forward pass.  U-Net: 40.5 channels^2 a pixel and level (twice the channels, a quarter)."""
+    """Count the multiplications of a forward pass.
+
+    A U-Net has 40.5 channels^2 a pixel at each level: a level has twice the channels and a quarter of the pixels.
+    """
     coils, ny, nx = shape
     if hasattr(config, "strides"):
-        # The mixing, the two strided convolutions with half of the channels each and a gate, and the 3 x 3 convolution.
+        # A layer mixes channels, has two strided convolutions of half the channels with a gate, and one of 3 x 3.
         layers = zip(config.hidden, config.strides, strict=True)
         each = [config.width * (config.width + 1.5 * hidden) + 9 * hidden**2 / stride**2 for hidden, stride in layers]
         return config.steps * sum(each) * ny * nx
+
+    pixels = ny * nx
+    if hasattr(config, "stages"):
+        return config.stages * config.filters * (4 * config.size**2 + config.gaussians) * pixels
+    if hasattr(config, "layers"):
+        return config.cascades * 9 * (4 + (config.layers - 2) * config.channels) * config.channels * pixels
+    if hasattr(config, "hidden"):
+        dense = config.hidden * (2 * config.samples + config.side**2)
+        return dense + (25 + 25 * config.channels + 49) * config.channels * (config.side + 8) ** 2
+    if hasattr(config, "levels"):
+        # Levels have twice the channels and a quarter of the pixels; on the way up twice and more again.
+        return 10 * config.channels**2 * config.levels * pixels
 
     def unet(channels: int, pools: int) -> float:
         return 40.5 * channels**2 * (pools + 1 / 3) * ny * nx
@@ -190,18 +217,22 @@ def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
 
 
 def _activations(config: Any, shape: tuple[int, int, int]) -> float:
-    """Bytes kept for a gradient.  U-Nets: some ten float32 images a channel, all levels together."""
+    """Estimate the memory [bytes] kept for a gradient: in U-Nets some ten float32 images a channel, over all levels."""
     coils, ny, nx = shape
     if hasattr(config, "strides"):
-        # Of a network whose layers are undone: a few latent images, and what one branch keeps.
+        # A network whose layers are undone keeps a few latent images, and the arrays of one branch.
         kept = max(4 * hidden / stride**2 for hidden, stride in zip(config.hidden, config.strides, strict=True))
         return 4 * ny * nx * (8 * config.width + kept) + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
-    images = config.channels * getattr(config, "cascades", 1) + coils * getattr(config, "sens_channels", 0)
+    if hasattr(config, "stages"):
+        return 4 * ny * nx * config.stages * 4 * config.filters + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
+    images = config.channels * getattr(config, "cascades", 1) * getattr(config, "layers", 1) + coils * getattr(
+        config, "sens_channels", 0
+    )
     return 10 * 4 * ny * nx * images + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
 
 
 def _seconds_per_point() -> float:
-    """Two Fourier transforms of rows of 128, per point, measured."""
+    """Measure the time [s] of two Fourier transforms of rows of 128, per point."""
     rows = jnp.ones((_POINTS // 128, 128), jnp.complex64)
     there_and_back = jax.jit(lambda x: jnp.fft.ifft(jnp.fft.fft(x)))
     there_and_back(rows).block_until_ready()

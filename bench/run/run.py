@@ -172,6 +172,7 @@ def open_run(
 def _tried(work: Work, data: SliceData) -> Work:
     """The work with what was learnt of a user's functions.  Raises UsageError if they cannot be used."""
     subjects.check_brought(work.sources, work.victims, data)
+    subjects.check_scan(work.victims, data)
     threat = scan.build(work.config, None).allowed(data, jnp.float32(max(work.config.eps)))
     tried = {one.label: subjects.tried(one, threat) for one in work.victims}
     sources, victims = ([tried[one.label] for one in group] for group in (work.sources, work.victims))

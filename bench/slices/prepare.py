@@ -11,6 +11,7 @@ from jaxtyping import Array
 from bench.plan.config import OF_THE_FILE, RunConfig, Sampling
 from bench.plan.errors import InputFileError, UnsuitedError
 from bench.slices import coverage
+from bench.slices.one_coil import mask_seed
 from bench.slices.own_mask import FLAGS
 from data_prep.cases import Case, Doubt
 from data_prep.maps import coil_maps
@@ -190,7 +191,8 @@ def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
     if case.mask is not None:
         return case.mask
-    return draw_mask(config.sampling, shape, case.padding, masks.seed_from_name(case.volume))
+    seed = mask_seed((config.method, *config.victims), masks.seed_from_name(case.volume))
+    return draw_mask(config.sampling, shape, case.padding, seed)
 
 
 def draw_mask(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.plan.errors import InputFileError
+from bench.slices.one_coil import mask_seed, reader, shape_of
 from bench.slices.prepare import draw_mask
 from bench.training.config import TrainConfig
 from data_prep.cases import Case, InputError
@@ -129,6 +130,12 @@ class Examples:
             return None
 
 
+def of_one_coil(examples: Examples, side: int | None) -> Examples:
+    """Return the examples as scans of one coil, of `side` x `side` pixels unless that is None."""
+    readers = {name: reader(read, side) for name, read in zip(examples.names, examples.readers, strict=True)}
+    return Examples(readers, [shape_of(shape, side) for shape in examples.shapes])
+
+
 def needs_maps(config: TrainConfig) -> bool:
     """Return whether the network takes coil sensitivity maps as an input."""
     entry = METHODS[config.method]
@@ -193,9 +200,8 @@ def _example(case: Case, maps: np.ndarray, config: TrainConfig, draw: tuple[int,
     if rng.rand() < 0.5:
         # Mirror about the central row, which is the centre of symmetry of both the target and the k-space.
         kspace, target, maps = (_mirrored(x) if x.ndim else x for x in (kspace, target, maps))
-    return Batch(
-        kspace, draw_mask(config.sampling, kspace.shape[-2:], case.padding, (config.seed, 2, *draw)), target, maps
-    )
+    seed = mask_seed((config.method,), (config.seed, 2, *draw))
+    return Batch(kspace, draw_mask(config.sampling, kspace.shape[-2:], case.padding, seed), target, maps)
 
 
 def _some_rows(
@@ -235,6 +241,7 @@ def fixed_example(examples: Examples, index: int, config: TrainConfig) -> Batch 
     if found is None:
         return None
     case, maps = found
-    mask = draw_mask(config.sampling, case.kspace.shape[-2:], case.padding, masks.seed_from_name(case.volume))
+    seed = mask_seed((config.method,), masks.seed_from_name(case.volume))
+    mask = draw_mask(config.sampling, case.kspace.shape[-2:], case.padding, seed)
     kspace, target = case.kspace / case.data_range, case.target / case.data_range
     return _stack([Batch(kspace, mask, target, maps)])

@@ -25,7 +25,7 @@ from bench.slices.prepare import draw_mask
 from bench.training import data, step
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.config import TrainConfig
-from bench.training.examples import batches, fixed_example
+from bench.training.examples import batches, fixed_example, of_one_coil
 from bench.training.placement import Placement
 from data_prep.cases import InputError
 from data_prep.weights import read_weights
@@ -53,15 +53,21 @@ class Training:
         self.training, self.validation, self.description = data.open_examples(
             config.data, config.validation, config.phantom, config.images, config.validation_images, config.shift
         )
+        preset = entry.presets[config.variant]
+        if entry.one_coil:
+            side = preset.side if entry.check_scan is not None else None
+            self.training, self.validation = (of_one_coil(one, side) for one in (self.training, self.validation))
+            self.description += ", of one coil: k-space of the magnitude image"
         shapes = [*self.training.shapes, *self.validation.shapes]
-        methods.check_coils(config.method, entry.presets[config.variant], shapes)
+        methods.check_coils(config.method, preset, shapes)
         self._check_masks(shapes)
         case, _ = self.training.usable(0, config)
-        self.method_config = fitted(entry.presets[config.variant], case.kspace.shape[1:], case.target.shape)
+        self.method_config = fitted(preset, case.kspace.shape[1:], case.target.shape)
         self.method = entry.build(self.method_config)
         self.first_params = self._first_params()
         predict = None if entry.predict is None else entry.predict(self.method_config)
-        self.functions = step.build(config, self.method, predict)
+        by_batch = None if entry.train is None else entry.train(self.method_config)
+        self.functions = step.build(config, self.method, predict, by_batch)
         self.placement = Placement.of(config.batch)
 
     @property
@@ -141,7 +147,17 @@ class Training:
 
     def _first_params(self) -> Params:
         if self.config.initial is None:
-            return self.method.init(new_key(self.config.seed))
+            entry = METHODS[self.config.method]
+            if entry.first is None or entry.check_scan is None:
+                return self.method.init(new_key(self.config.seed))
+            example = fixed_example(self.training, 0, self.config)
+            assert example is not None  # it has been read
+            mask = np.broadcast_to(example.mask[0], example.kspace.shape[-2:])
+            try:
+                entry.check_scan(self.method_config, example.kspace.shape[1:], mask, {})
+            except ValueError as error:
+                raise UsageError(f"{error}; change --mask, --acceleration or --center-fraction") from error
+            return entry.first(self.method_config, mask)(new_key(self.config.seed))
         try:
             weights = read_weights(self.config.initial)
         except InputError as error:

@@ -16,6 +16,7 @@ from jaxcs.attacks import pgd
 from jaxcs.fourier import image_crop
 from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS, ssim
+from jaxcs.recon.method import TrainBatch
 from jaxcs.recon.self_supervision import misfit
 from jaxcs.threats import balls
 from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
@@ -64,13 +65,16 @@ def optimiser(config: TrainConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(_LARGEST_GRADIENT), optax.adam(rate))
 
 
-def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = None) -> Functions:
+def build(
+    config: TrainConfig, method: Reconstructor, predict: Predict | None = None, by_batch: TrainBatch | None = None
+) -> Functions:
     """Build the functions of a training; batches may be spread over devices along the axis of examples.
 
     Args:
         config: settings of the training, which are static.
         method: the network as a reconstruction.
         predict: the network as image and coil images, needed only for the self-supervised loss.
+        by_batch: the network by the statistics of a batch, if it is trained so.
     """
     transform = optimiser(config)
     dtype = jnp.dtype(config.precision)
@@ -92,7 +96,7 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
         # The attack keeps its best evaluated point; the training loss needs no gradient through the search.
         return jax.lax.stop_gradient(found.delta)
 
-    def loss_of_one(params: Params, one: Batch, key: Key) -> Array:
+    def disturbed(params: Params, one: Batch, key: Key) -> Batch:
         jitter_key, size_key, attack_key = jax.random.split(key, 3)
         if config.jitter > 0:
             size = config.jitter * jax.random.uniform(size_key, dtype=jnp.float32)
@@ -100,6 +104,10 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
             one = one._replace(kspace=one.kspace + noise)
         if config.adversarial_eps > 0:
             one = one._replace(kspace=one.kspace + worst(params, one, attack_key))
+        return one
+
+    def loss_of_one(params: Params, one: Batch, key: Key) -> Array:
+        one = disturbed(params, one, key)
         if config.self_supervised == 0:
             return LOSSES[config.loss](reconstruct(params, one), one.target)
         return joint_loss(params, one)
@@ -114,6 +122,31 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
     def loss(params: Params, batch: Batch, key: Key) -> Array:
         keys = jax.random.split(key, len(batch.kspace))
         return jnp.mean(jax.vmap(loss_of_one, in_axes=(None, 0, 0))(params, batch, keys))
+
+    def loss_by_batch(params: Params, batch: Batch, key: Key) -> tuple[Array, Params]:
+        """The loss, and the change of the running statistics."""
+        assert by_batch is not None
+        keys = jax.random.split(key, len(batch.kspace))
+        changed = jax.vmap(disturbed, in_axes=(None, 0, 0))(params, batch, keys)
+        cast = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+        images, after = by_batch(cast, jax.vmap(measurement_of)(changed))
+        images = image_crop(images, (batch.target.shape[-2], batch.target.shape[-1]))
+        value = jnp.mean(jax.vmap(LOSSES[config.loss])(images, batch.target))
+        return value, jax.tree.map(lambda new, old: (new - old).astype(jnp.float32), after, cast)
+
+    def step_by_batch(state: State, batch: Batch, key: Key) -> tuple[State, Array]:
+        def accumulate(total: Any, part_and_key: tuple[Batch, Key]) -> tuple[Any, None]:
+            found = jax.value_and_grad(loss_by_batch, has_aux=True)(state.params, *part_and_key)
+            return jax.tree.map(jnp.add, total, found), None
+
+        zeros = jax.tree.map(jnp.zeros_like, state.params)
+        nothing = ((jnp.zeros((), jnp.float32), zeros), zeros)
+        total, _ = jax.lax.scan(accumulate, nothing, (batch, jax.random.split(key, config.accumulate)))
+        (value, moved), gradient = jax.tree.map(lambda leaf: leaf / config.accumulate, total)
+        updates, optimiser_state = transform.update(gradient, state.optimiser, state.params)
+        # The statistics have no gradient, so the optimiser leaves them where they are.
+        params = jax.tree.map(jnp.add, optax.apply_updates(state.params, updates), moved)
+        return State(params, optimiser_state), value
 
     def step(state: State, batch: Batch, key: Key) -> tuple[State, Array]:
         def accumulate(total: Any, part_and_key: tuple[Batch, Key]) -> tuple[Any, None]:
@@ -136,4 +169,8 @@ def build(config: TrainConfig, method: Reconstructor, predict: Predict | None = 
 
         return jax.tree.map(jnp.mean, jax.vmap(scores)(batch))
 
-    return Functions(lambda params: State(params, transform.init(params)), jax.jit(step), jax.jit(evaluate))
+    return Functions(
+        lambda params: State(params, transform.init(params)),
+        jax.jit(step if by_batch is None else step_by_batch),
+        jax.jit(evaluate),
+    )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcs.api.methods import Chosen, brought, check_function, chosen
+from jaxcs.api.methods import Chosen, brought, check_function, check_suits, chosen
 from jaxcs.api.slices import acquired, estimate_maps, sampling
 from jaxcs.coils.background import noise_factor
 from jaxcs.complex import root_sum_of_squares
@@ -51,6 +51,8 @@ class Given(NamedTuple):
             raise ValueError(f"threat {threat!r} needs fully sampled kspace; use 'measured'")
         own = callable(reconstruct)
         victim = brought(reconstruct, 1.0) if own else chosen(reconstruct, weights)
+        if not own:
+            check_suits(victim, weights, kspace, mask)
         if own and weights is not None:
             raise ValueError("weights: a function of your own has them already; leave them out")
         if maps is None and (victim.needs_maps or threat in CHANGES or NORMS[threat].by_maps):

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxcs.names import check_name, first_line
 from jaxcs.recon import METHODS, Method, fitted
+from jaxcs.recon.checks import check_one_coil
 from jaxcs.types import Key, Measurement, Params, Reconstructor
 from jaxcs.weights.files import Weights, shipped
 
@@ -70,7 +71,9 @@ def chosen(method: Any, weights: Weights | None) -> Chosen:
         return Chosen(name, entry, config, {})
     wanted = entry.weights_of or name
     if weights is None:
-        some = ", ".join(one for one in shipped() if one.rpartition("-")[0].startswith(wanted + "-")) or "none"
+        some = (
+            ", ".join(one for one in shipped() if one.rpartition("-")[0].startswith(wanted + "-")) or "none: train it"
+        )
         raise ValueError(
             f"{name} is a network and needs weights: give weights=jaxcs.load_weights(NAME OR FILE); "
             f"those of {wanted} that come with jaxcs are {some}"
@@ -79,6 +82,25 @@ def chosen(method: Any, weights: Weights | None) -> Chosen:
         raise ValueError(f"weights are of {weights.method}; {name} needs those of {wanted}")
     same = {field.name: getattr(weights.config, field.name) for field in fields(weights.config)}
     return Chosen(name, entry, replace(config, **same), weights.params)
+
+
+def check_suits(ready: Chosen, weights: Weights | None, kspace: Any, mask: Any) -> None:
+    """Check that a network is for the coils, the size and the mask of a slice.
+
+    Args:
+        ready: the method.
+        weights: its weights.
+        kspace: (coil, ny, nx).
+        mask: (nx,) or (ny, nx); what JAX traces is not compared.
+
+    Raises:
+        ValueError: it is for others; the message is one line.
+    """
+    if ready.method.one_coil:
+        check_one_coil(kspace)
+    if ready.method.check_scan is not None and not isinstance(mask, jax.core.Tracer):
+        training = {} if weights is None else weights.card.get("training", {})
+        ready.method.check_scan(ready.config, tuple(kspace.shape), np.asarray(mask, bool), training)
 
 
 @dataclass(frozen=True)

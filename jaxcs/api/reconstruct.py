@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcs.api.methods import chosen
+from jaxcs.api.methods import check_suits, chosen
 from jaxcs.api.slices import check_slice, estimate_maps
 from jaxcs.keys import new_key
 from jaxcs.recon import normalise
@@ -43,6 +43,7 @@ def reconstruct(
     """
     ready = chosen(method, weights)
     check_slice(kspace, mask, maps)
+    check_suits(ready, weights, kspace, mask)
     if maps is None:
         maps = estimate_maps(kspace, mask)
     mask = jnp.asarray(mask, bool)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcs.complex import safe_sqrt
+from jaxcs.features.glyphs import SYMBOLS
 
 Profile = Float[Array, "ny nx"]
 Shape = Callable[[tuple[int, int], Float[Array, "2"], Float[Array, ""]], Profile]
@@ -59,7 +60,9 @@ def lesion(grid: tuple[int, int], centre: Float[Array, "2"], size: Float[Array, 
     return jax.nn.sigmoid((outline - safe_sqrt(squared)) / (_EDGE * size))
 
 
-SHAPES: dict[str, Shape] = {"square": square, "disc": disc, "blob": blob, "line": line, "lesion": lesion}
+SHAPES: dict[str, Shape] = {
+    "square": square, "disc": disc, "blob": blob, "line": line, "lesion": lesion, **SYMBOLS,
+}  # fmt: skip
 
 
 def _offsets(grid: tuple[int, int], centre: Float[Array, "2"]) -> tuple[Array, Array]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxcs import masks
 from jaxcs.fourier import ifft2c
 from jaxcs.nets.automap import Mean, Samples, automap
 from jaxcs.nets.automap_inverse import inverse_init
 from jaxcs.nets.net import Net
 from jaxcs.recon.checks import check_at_least, check_choice, check_one_coil, checked
+from jaxcs.recon.method import Method
 from jaxcs.recon.scale import peak
 from jaxcs.types import Image, Key, Kspace, Mask, Measurement, Params, Reconstructor
 
@@ -54,7 +56,7 @@ PRESETS = {
     "paper": Config(128, 9855, 25000, 64, mean="free"),
     "p64": Config(64, 2458, 6250, 64),
     "small": Config(32, 614, 1558, 32),
-    # The shipped network, which trains in minutes on two CPU cores.
+    # A network that trains in minutes on two CPU cores.
     "tiny": Config(32, 614, 512, 16),
 }
 
@@ -134,3 +136,49 @@ def _real_image(config: Config) -> Callable[[Params, Measurement], Float[Array, 
 
 def _net(config: Config) -> Net:
     return automap(config.side, config.samples, config.hidden, config.channels, config.mean)
+
+
+# A network is trained and attacked with the mask of this seed.
+MASK_SEED = masks.seed_from_name("one mask")
+
+
+def check_scan(config: Config, shape: tuple[int, ...], mask: np.ndarray, training: Mapping[str, Any]) -> None:
+    """Raise ValueError if the network is not for scans of this size and mask.
+
+    Args:
+        config: the network.
+        shape: (coil, ny, nx) of the k-space.
+        mask: (nx,) or (ny, nx) bool.
+        training: settings of the training, with mask, acceleration and center_fraction; without them the samples are
+            counted alone.
+    """
+    if shape[0] != 1 or shape[1:] != (config.side, config.side):
+        raise ValueError(f"the network is for one coil and {config.side} x {config.side} pixels; the scan is {shape}")
+    whole = np.broadcast_to(np.asarray(mask, bool), shape[1:])
+    if whole.sum() != config.samples:
+        ratio = f"an acceleration of {config.side**2 / config.samples:.3f}"
+        raise ValueError(f"the network is for {config.samples} samples, {ratio}; the mask has {whole.sum()}")
+    if {"mask", "acceleration", "center_fraction"} <= set(training):
+        kind, acceleration, centre = training["mask"], training["acceleration"], training["center_fraction"]
+        own = masks.make(kind, (config.side, config.side), acceleration, centre, MASK_SEED)
+        if not np.array_equal(whole, np.broadcast_to(own, whole.shape)):
+            raise ValueError(
+                f"the network is for the mask of its training: {kind}, acceleration {acceleration:g}, centre {centre:g}"
+            )
+
+
+def first(config: Config, mask: np.ndarray) -> Callable[[Key], Params]:
+    """Build the initialisation of a training: by the inverse, or for the published network at random."""
+    return _net(config).init if config.mean == "free" else init_by_inverse(config, mask)
+
+
+METHOD = Method(
+    Config,
+    build,
+    PRESETS,
+    trained=True,
+    uses_maps=lambda config: False,
+    one_coil=True,
+    check_scan=check_scan,
+    first=first,
+)

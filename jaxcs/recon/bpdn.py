@@ -20,6 +20,7 @@ from jaxcs.operators import Sense
 from jaxcs.prox import soft_threshold
 from jaxcs.recon import l1
 from jaxcs.recon.checks import check_at_least
+from jaxcs.recon.method import Method
 from jaxcs.recon.staged import staged
 from jaxcs.solvers import cg, chambolle_pock
 from jaxcs.types import Image, Kspace, Maps, Mask, Measurement, Reconstructor, Solution
@@ -163,3 +164,12 @@ def _prepare(maps: Maps, mask: Mask) -> None:
 def build(config: Config) -> Reconstructor:
     """Build the method |x|, with x from `solve`."""
     return staged(_prepare, partial(solve, config))
+
+
+def widened(config: Config, measurement: Measurement) -> Array:
+    """Compute how many times `delta` the radius is that `solve` uses: 1 if an image comes as near to the data."""
+    found = reach(config, measurement)
+    return jnp.where(found.reachable, 1.0, found.used / jnp.where(found.wanted > 0, found.wanted, 1.0))
+
+
+METHOD = Method(Config, build, PRESETS, widened=widened)

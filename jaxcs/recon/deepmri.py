@@ -13,7 +13,7 @@ from jaxcs.fourier import ifft2c
 from jaxcs.nets.cascade import deep_cascade
 from jaxcs.nets.net import Net
 from jaxcs.recon.checks import check_at_least, check_choice, check_one_coil
-from jaxcs.recon.predicted import reconstructor
+from jaxcs.recon.predicted import method, reconstructor
 from jaxcs.recon.scale import peak
 from jaxcs.types import Image, Measurement, Params, Predict, Prediction, Reconstructor
 
@@ -47,7 +47,7 @@ class Config:
 PRESETS = {
     # The published D5-C5, whose weights `jaxcs.weights.deepmri` imports.
     "paper": Config(),
-    # The shipped network, which trains in minutes on two CPU cores.
+    # A network that trains in minutes on two CPU cores.
     "small": Config(5, 3, 16),
 }
 
@@ -87,3 +87,6 @@ def build_complex(config: Config) -> Callable[[Params, Measurement], Image]:
 
 def _net(config: Config) -> Net:
     return deep_cascade(config.cascades, config.layers, config.channels)
+
+
+METHOD = method(Config, build, PRESETS, predict, needs_maps=NEEDS_MAPS)._replace(one_coil=True)

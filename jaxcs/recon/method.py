@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 from jaxtyping import Array
 
-from jaxcs.types import Key, MakeVariational, Measurement, Params, Predict, Reconstructor
+from jaxcs.types import Key, Magnitude, MakeVariational, Measurement, Params, Predict, Reconstructor
+
+# (configuration, (coil, ny, nx) of k-space, mask (ny, nx), settings of the weights' training): raises ValueError.
+CheckScan = Callable[[Any, tuple[int, ...], np.ndarray, Mapping[str, Any]], None]
+# (parameters, measurements with a leading axis) -> (images, parameters with the next running statistics).
+TrainBatch = Callable[[Params, Measurement], tuple[Magnitude, Params]]
 
 
 class Surrogate(NamedTuple):
@@ -34,6 +40,8 @@ class Method(NamedTuple):
         trained: whether the method needs weights, which then decide its configuration.
         clamped: (configuration, measurement) -> fraction of input pixels that the method clamps [-], or None if it does
             not clamp.
+        widened: (configuration, measurement) -> allowed distance from the data over the wanted one [-], above 1 if no
+            image comes as near, or None if the method asks for no distance.
         surrogate: configuration -> a cheaper method for an attack to search on, or None if the method has none.
         searched: configuration -> the method's configuration for searches, whose solver stops earlier, for the same
             prepared stage.
@@ -45,6 +53,11 @@ class Method(NamedTuple):
             configuration fields of this method then stay free.
         uses_maps: configuration -> whether the method needs coil sensitivity maps from outside.
         predict: configuration -> image and coil images, for networks that give both.
+        one_coil: whether the network is for scans of a single coil.
+        check_scan: raises ValueError if the network is not for a scan, or None if it is for scans of any size and mask.
+        first: (configuration, mask (ny, nx)) -> key -> parameters with which a training begins, for a network of one
+            mask; None for those of the reconstructor.
+        train: configuration -> the network by the statistics of a batch, if it is trained so.
     """
 
     config: type[Any]
@@ -52,6 +65,7 @@ class Method(NamedTuple):
     presets: dict[str, Any]
     trained: bool = False
     clamped: Callable[[Any, Measurement], Array] | None = None
+    widened: Callable[[Any, Measurement], Array] | None = None
     surrogate: Callable[[Any], Surrogate | None] = lambda config: None
     searched: Callable[[Any], Any] = lambda config: config
     without_inverse: Callable[[Any], Any] = lambda config: config
@@ -60,6 +74,10 @@ class Method(NamedTuple):
     weights_of: str | None = None
     uses_maps: Callable[[Any], bool] = lambda config: True
     predict: Callable[[Any], Predict] | None = None
+    one_coil: bool = False
+    check_scan: CheckScan | None = None
+    first: Callable[[Any, np.ndarray], Callable[[Key], Params]] | None = None
+    train: Callable[[Any], TrainBatch] | None = None
 
 
 # An attack that searches at this many times the tolerance takes half the time and is as strong, within the scatter of

@@ -11,7 +11,7 @@ from jaxcs.nets.mri_vn import Padding, mri_vn
 from jaxcs.nets.net import Net
 from jaxcs.operators import Sense
 from jaxcs.recon.checks import check_at_least, check_choice
-from jaxcs.recon.predicted import reconstructor
+from jaxcs.recon.predicted import method, reconstructor
 from jaxcs.recon.scale import peak
 from jaxcs.types import Image, Measurement, Params, Predict, Prediction, Reconstructor
 
@@ -57,7 +57,7 @@ PRESETS = {
     "paper": Config(),
     # The third-party weights that `jaxcs.weights.mri_vn` imports.
     "rixez": Config(filters=48, padding="reflect", constrained=False),
-    # The shipped network, which trains in minutes on two CPU cores.
+    # A network that trains in minutes on two CPU cores.
     "small": Config(stages=5, filters=12, size=7),
 }
 
@@ -92,3 +92,6 @@ def build_complex(config: Config) -> Callable[[Params, Measurement], Image]:
 
 def _net(config: Config) -> Net:
     return mri_vn(config.stages, config.filters, config.size, config.gaussians, config.padding, config.constrained)
+
+
+METHOD = method(Config, build, PRESETS, predict, needs_maps=NEEDS_MAPS)

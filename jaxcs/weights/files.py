@@ -17,15 +17,18 @@ from jaxcs.keys import new_key
 from jaxcs.names import printable
 from jaxcs.recon import METHODS, Method
 from jaxcs.types import Params
-from jaxcs.weights import archive, fastmri
+from jaxcs.weights import archive, deepmri, fastmri, mri_vn
 from jaxcs.weights.card import check_card
 from jaxcs.weights.errors import WeightsError
+from jaxcs.weights.npz_file import read_npz
 from jaxcs.weights.torch_file import read_torch_file
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _LARGEST = 4_000_000_000
 # Limits of a configuration: its network is built to compare shapes, and each pool doubles the channels.
-_MOST, _MOST_POOLS, _MOST_LAYERS = 4096, 10, 64
+_MOST, _MOST_POOLS, _MOST_LAYERS, _MOST_LETTERS = 4096, 10, 64, 20
+# Layers of AUTOMAP that are dense in all samples; the shapes alone are compared.
+_MOST_DENSE = {"hidden": 2**15, "samples": 2**15}
 
 
 class WeightsFileError(ValueError):
@@ -60,7 +63,8 @@ def load_weights(source: str | Path) -> Weights:
 
     Args:
         source: the name of shipped weights, such as "unet-phantom-knee"; or a file: .safetensors of `bench.train`, or
-            .pt, .pth or .ckpt of fastMRI's U-Net or VarNet, which is read without PyTorch and executes nothing.
+            .pt, .pth or .ckpt of fastMRI's U-Net or VarNet, which is read without PyTorch and executes nothing; .npz of
+            D5-C5 (DeepMRI); or .h5 of MRI-VN as rixez/pytorch_mri_variationalnetwork stores it.
 
     Returns:
         The network's name, configuration and parameters.
@@ -119,6 +123,9 @@ def _is_network(method: Method) -> bool:
 
 def _torch(content: bytes) -> _Read:
     state = read_torch_file(content)
+    if mri_vn.is_mri_vn(state):
+        settings, params = mri_vn.import_mri_vn(state)
+        return _checked("mri_vn", settings, params, {})
     if fastmri.is_varnet(state):
         settings, params = fastmri.import_varnet(state)
         return _checked("varnet", settings, params, {})
@@ -127,6 +134,10 @@ def _torch(content: bytes) -> _Read:
     if ends != (1, 1):
         raise WeightsError(f"its U-Net has {ends[0]} inputs and {ends[1]} outputs; only magnitude to magnitude is used")
     return _checked("unet", settings, params, {})
+
+
+def _npz(content: bytes) -> _Read:
+    return _checked("deepmri", {}, deepmri.import_d5_c5(read_npz(content)), {})
 
 
 def _checked(method: str, settings: dict[str, Any], params: Params, card: dict[str, Any]) -> _Read:
@@ -144,7 +155,11 @@ def _checked(method: str, settings: dict[str, Any], params: Params, card: dict[s
 def _check_settings(settings: dict[str, Any]) -> None:
     """Raise WeightsError if a card describes a network that is too large to build."""
     for name, value in settings.items():
-        most = _MOST_POOLS if name.endswith("pools") else _MOST
+        most = _MOST_POOLS if name.endswith("pools") or name == "levels" else _MOST_DENSE.get(name, _MOST)
+        if isinstance(value, str):
+            if len(value) > _MOST_LETTERS:
+                raise WeightsError(f"its configuration's '{name}' has over {_MOST_LETTERS} letters")
+            continue
         if isinstance(value, list) and len(value) > _MOST_LAYERS:
             raise WeightsError(f"its configuration's '{name}' has over {_MOST_LAYERS} numbers")
         for number in value if isinstance(value, list) else [value]:
@@ -157,4 +172,7 @@ _READERS: dict[str, Callable[[bytes], _Read]] = {
     ".pt": _torch,
     ".pth": _torch,
     ".ckpt": _torch,
+    # A PyTorch file in spite of its name, of the variational network with given maps.
+    ".h5": _torch,
+    ".npz": _npz,
 }

@@ -38,10 +38,20 @@ def test_the_model_cards_are_those_in_the_files():
         assert {"method", "config", "training", "command", "data", "validation", "licence", "sha256"} <= card.keys()
 
 
-@pytest.mark.parametrize("method", catalogue.NETWORKS)
+SHIPPED = [name for name in catalogue.NETWORKS if catalogue.METHODS[name].shipped]
+
+
+@pytest.mark.parametrize("method", SHIPPED)
 def test_a_network_is_attacked_with_no_more_than_its_name(method, capsys):
     assert attack.main(["--method", method, "--dry-run"]) == 0
     assert f"weights of {method} trained on: built-in phantom (knee)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", [name for name in catalogue.NETWORKS if name not in SHIPPED])
+def test_a_network_without_weights_says_how_to_train_it(method, capsys):
+    assert attack.main(["--method", method, "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"--weights: no {method}-phantom-knee come with the project; name a file of python -m bench.train" in line
 
 
 def test_a_size_that_was_not_trained_on_is_noted(capsys, tmp_path):

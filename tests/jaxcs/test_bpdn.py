@@ -45,6 +45,8 @@ def test_a_distance_that_cannot_be_reached_is_said_and_bounded_by_least_squares(
     assert least < found.least < 1.15 * least
     np.testing.assert_allclose(found.used, 1.05 * found.least, rtol=1e-6)
     assert not found.reachable
+    np.testing.assert_allclose(bpdn.METHOD.widened(bpdn.Config(delta=0.01), m), found.used / 0.01, rtol=1e-6)
+    assert bpdn.METHOD.widened(bpdn.Config(delta=0.5, relative=True), m) == 1
     relative = bpdn.reach(bpdn.Config(delta=0.5, relative=True), m)
     np.testing.assert_allclose(relative.used, 0.5 * np.linalg.norm(y), rtol=1e-5)
     image = bpdn.solve(bpdn.Config(delta=0.01, n_iters=600), m).image

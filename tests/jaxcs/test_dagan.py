@@ -5,6 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bench import train
+from bench.training import step
+from bench.training.examples import Batch
 from jaxcs.fourier import fft2c, ifft2c
 from jaxcs.nets import count_parameters, dagan_losses
 from jaxcs.nets.by_two import double, halve
@@ -161,3 +164,21 @@ def test_clipped_pixels_are_counted():
 def test_a_configuration_checks_itself(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         method.Config(**wrong)
+
+
+def test_a_training_step_moves_the_running_statistics_to_those_of_the_batch():
+    config = train.configuration(train.parser().parse_args(["--method", "dagan"]))
+    entry = method.METHOD
+    tiny = method.Config(2, 2)
+    built = entry.build(tiny)
+    params = built.init(KEY)
+    rng = np.random.default_rng(0)
+    kspace = (rng.normal(size=(1, 2, 1, 8, 8)) + 1j * rng.normal(size=(1, 2, 1, 8, 8))).astype(np.complex64)
+    batch = Batch(kspace, np.ones((1, 2, 8), bool), np.ones((1, 2, 8, 8), np.float32), np.zeros((1, 2), np.complex64))
+    functions = step.build(config, built, by_batch=entry.train(tiny))
+    with jax.disable_jit():
+        after, _ = functions.step(functions.init(params), batch, KEY)
+    expected = entry.train(tiny)(params, Measurement(kspace[0], batch.mask[0], batch.maps[0]))[1]
+    for leaf in ("mean", "variance"):
+        assert not np.array_equal(after.params["up0"][leaf], params["up0"][leaf])
+        np.testing.assert_allclose(after.params["up0"][leaf], expected["up0"][leaf], rtol=1e-5, atol=1e-7)

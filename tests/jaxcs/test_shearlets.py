@@ -133,6 +133,13 @@ def test_several_coils_give_the_image_of_one():
     assert relative_error(method.solve(config, twice).image, method.solve(config, m).image) < 1e-3
 
 
+@pytest.mark.parametrize("reweight", ["new_irl1", "none"])
+def test_an_error_is_told_only_if_there_is_a_minimiser(reweight):
+    config = method.Config(levels=(0,), mu=(5000.0, 0.0, 0.0), outer=2, inner=1, reweight=reweight)
+    found = method.build(config).stages.solve({}, None, measurement((12, 10), 1), None)
+    assert np.isnan(found.error) == (reweight == "new_irl1")
+
+
 def test_gradients_are_those_of_the_iteration():
     m = measurement((8, 8), 1)
     config = replace(method.FOURIER, levels=(0,), outer=3, inner=2, differentiate_weights=True)

@@ -20,6 +20,7 @@ from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
 from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fields
 from bench.studies.shift.runs import method_of, one_run
 from bench.studies.tuning.tuned_file import read_tuned
+from data_prep.weights import shipped
 from jaxcs.catalogue import NETWORKS, PHANTOMS, TEST_TIME
 
 # Default number of phantom images, and how many times as many are searched for hard images.
@@ -142,7 +143,13 @@ def _shipped(home: Base, is_base: bool, networks: list[str]) -> dict[str, tuple[
     data = f"phantom-{home.name}" if home.config.data is None else _SHIPPED_FOR_DATA
     if home.config.data is not None and not is_base:
         return {}
-    return {name: (name, f"{METHODS[name].weights_of or name}-{data}") for name in networks}
+    found = {name: (name, f"{METHODS[name].weights_of or name}-{data}") for name in networks}
+    for name, weights in found.values():
+        if weights not in shipped():
+            raise UsageError(
+                f"--methods {name}: no {weights} come with the project; give --weights NAME=FILE of bench.train"
+            )
+    return found
 
 
 def _choice(path: str) -> dict[str, Any]:
