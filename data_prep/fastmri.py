@@ -16,6 +16,7 @@ from data_prep.acquisition import acquisition_of
 from data_prep.cases import Case, InputError
 from data_prep.fastmri_layout import OpenVolume, open_volume, require_truth, volume_files
 from data_prep.fourier import root_sum_of_squares
+from data_prep.geometry import geometry_of
 from data_prep.layout import Volume
 from data_prep.plausible import doubts_of
 from data_prep.safe_hdf5 import open_file, read, refusal
@@ -162,6 +163,7 @@ def volumes(path: Path) -> Iterator[Volume]:
             )
 
 
+                geometry=geometry_of(file_path, volume.shape[1:], volume.shape[1:]),
 def image_shapes(path: Path) -> dict[str, tuple[int, int]]:
     """Read the size of the targets of each volume.
 
