@@ -105,5 +105,6 @@ def _is_usable(affine: np.ndarray, voxel: tuple[float, float, float]) -> bool:
     if not np.isfinite(affine).all() or np.any(affine[3] != (0, 0, 0, 1)):
         return False
     row, column, thickness = voxel
-    edges = np.linalg.norm(affine[:3, :3], axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers too large for a square are no edges of a voxel
+        edges = np.linalg.norm(affine[:3, :3], axis=0)
     return bool(np.allclose(edges, (column, row, thickness), rtol=1e-3) and abs(np.linalg.det(affine[:3, :3])) > 0)
