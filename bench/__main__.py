@@ -29,6 +29,7 @@ COMMANDS = {
     "attack": Command(
         "bench.attack", "find the worst small perturbation for a reconstruction, beside noise of equal norm"
     ),
+    "reconstruct": Command("bench.reconstruct", "reconstruct data to files: HDF5, NIfTI, BART or DICOM"),
     "report": Command("bench.report", "make the report page of runs again"),
     "compare": Command("bench.compare", "compare runs in Markdown tables"),
     "convert": Command(

@@ -19,7 +19,7 @@ from data_prep.fourier import inverse
 from data_prep.layout import Volume
 from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, check_regular, refusal
 
-_DIMENSIONS, _COILS, _SLICES = 16, 3, 13
+DIMENSIONS, _COILS, SLICES = 16, 3, 13
 _LARGEST_HEADER = 65536  # bytes
 _PAIR = "give the pair of .hdr and .cfl"
 
@@ -63,10 +63,10 @@ def _volume(header: Path) -> Volume:
     if declared > LARGEST_DATASET:
         problem = f"declares {declared / 2**30:.1f} GiB, and at most {LARGEST_DATASET / 2**30:g} GiB are read"
         raise refusal(header, problem, "extract a part of it by BART's slice or extract")
-    others = [axis for axis, size in enumerate(sizes) if size > 1 and axis not in (0, 1, 2, _COILS, _SLICES)]
+    others = [axis for axis, size in enumerate(sizes) if size > 1 and axis not in (0, 1, 2, _COILS, SLICES)]
     if others:
         raise refusal(header, f"dimensions {others} have more than one entry", "extract one by BART's slice")
-    readout, first, second, coils, slices = (sizes[axis] for axis in (0, 1, 2, _COILS, _SLICES))
+    readout, first, second, coils, slices = (sizes[axis] for axis in (0, 1, 2, _COILS, SLICES))
     if second > 1 and slices > 1:
         raise refusal(header, "has both partitions and slices", "extract a slice")
     values = np.fromfile(data, "<c8").reshape((slices, coils, second, first, readout))
@@ -100,7 +100,7 @@ def _sizes(header: Path) -> list[int]:
         sizes = [int(word) for word in lines[lines.index(b"# Dimensions") + 1].split()]
     except (ValueError, IndexError):
         sizes = []
-    if not 0 < len(sizes) <= _DIMENSIONS or not all(0 < size <= LARGEST_AXIS for size in sizes):
+    if not 0 < len(sizes) <= DIMENSIONS or not all(0 < size <= LARGEST_AXIS for size in sizes):
         problem = f"'# Dimensions' is not followed by up to 16 sizes from 1 to {LARGEST_AXIS}"
         raise refusal(header, problem, "write it with BART")
-    return sizes + [1] * (_DIMENSIONS - len(sizes))
+    return sizes + [1] * (DIMENSIONS - len(sizes))

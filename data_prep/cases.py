@@ -55,8 +55,9 @@ class Case(NamedTuple):
             it.
         kspace: (coil, ny, nx) complex64, centred orthonormal.  It is fully sampled, or zero outside `mask` if that is
             given.
-        target: (ty, tx) float32 magnitude to compare with.  A reconstruction is centre-cropped to its size.
-        data_range: maximum of the targets of the whole volume, the peak of PSNR and SSIM.
+        target: (ty, tx) float32 magnitude to compare with.  A reconstruction is centre-cropped to its size.  NaN if
+            there is no ground truth.
+        data_range: maximum of the targets of the whole volume, the peak of PSNR and SSIM; NaN if there is none.
         padding: (left, right).  Columns [0, left) and [right, nx) were never measured (fastMRI's zero padding).
             (0, nx) if all columns were measured.
         mask: (nx,) bool if the file is already under-sampled, else None.

@@ -14,8 +14,9 @@ import numpy as np
 
 from data_prep.acquisition import acquisition_of
 from data_prep.cases import Case, InputError
-from data_prep.fastmri_layout import OpenVolume, open_volume, require_truth, volume_files
+from data_prep.fastmri_layout import OpenVolume, has_truth, open_volume, require_truth, volume_files
 from data_prep.fourier import root_sum_of_squares
+from data_prep.geometry import geometry_of
 from data_prep.layout import Volume
 from data_prep.plausible import doubts_of
 from data_prep.safe_hdf5 import open_file, read, refusal
@@ -40,13 +41,14 @@ class SliceInfo(NamedTuple):
     shape: tuple[int, int, int]
 
 
-def list_slices(path: str | Path) -> list[SliceInfo]:
+def list_slices(path: str | Path, truth: bool = True) -> list[SliceInfo]:
     """List every slice of a file, or of all `*.h5` files of a folder in the order of their names.
 
     Each file is opened once and its layout is checked.  Values are not read.
 
     Args:
         path: a file, or a folder of files.
+        truth: whether every file must have a ground truth to compare with.
 
     Returns:
         All slices, in order.
@@ -59,7 +61,8 @@ def list_slices(path: str | Path) -> list[SliceInfo]:
     for file_path in volume_files(Path(path)):
         with open_file(file_path) as file:
             volume = open_volume(file_path, file)
-            require_truth(volume)
+            if truth:
+                require_truth(volume)
             slices, shape = volume.kspace.shape[0], volume.shape
         name = file_path.name
         found += [SliceInfo(f"{name}:{index}", name, file_path, index, shape) for index in range(slices)]
@@ -71,7 +74,8 @@ def read_slice(info: SliceInfo) -> Case:
 
     The target is the file's own.  If the file has none, the target is the root sum of squares of the inverse Fourier
     transform, cropped to the header's image size if that is known.  A target larger than the k-space matrix is cropped
-    to it.  If the file lacks the attribute `max`, all its slices are read once to find the maximum.
+    to it.  If the file lacks the attribute `max`, all its slices are read once to find the maximum.  Target and maximum
+    are NaN if the file is under-sampled and has no target.
 
     Args:
         info: the slice.
@@ -102,7 +106,6 @@ def read_slices(slices: Iterable[SliceInfo]) -> Iterator[Case | InputError]:
         try:
             with open_file(path) as file:
                 volume = open_volume(path, file)
-                require_truth(volume)
                 for info in infos:
                     yield _case(volume, info)
         except InputError as error:
@@ -111,14 +114,15 @@ def read_slices(slices: Iterable[SliceInfo]) -> Iterator[Case | InputError]:
 
 
 def _case(volume: OpenVolume, info: SliceInfo) -> Case | InputError:
+    known = has_truth(volume)
     try:
         kspace = _kspace(volume, info.slice_index)
         return Case(
             name=info.name,
             volume=info.volume,
             kspace=kspace,
-            target=_target(volume, info.slice_index, kspace),
-            data_range=volume.maximum or _largest_target(info.path, info.path.stat().st_mtime_ns),
+            target=_target(volume, info.slice_index, kspace) if known else np.full(volume.crop, np.nan, np.float32),
+            data_range=_largest(volume) if known else np.nan,
             padding=volume.padding,
             mask=volume.mask,
             maps=None if volume.maps is None else _complex(volume, volume.maps, info.slice_index),
@@ -159,6 +163,7 @@ def volumes(path: Path) -> Iterator[Volume]:
                 else np.stack([_complex(volume, volume.maps, index) for index in slices]),
                 boxes=tuple(volume.boxes),
                 acquisition=acquisition_of(file_path),
+                geometry=geometry_of(file_path, volume.shape[1:], volume.shape[1:]),
             )
 
 
@@ -179,6 +184,11 @@ def image_shapes(path: Path) -> dict[str, tuple[int, int]]:
         with open_file(file_path) as file:
             found[file_path.stem] = open_volume(file_path, file).crop
     return found
+
+
+def _largest(volume: OpenVolume) -> float:
+    """The maximum of the targets of a volume."""
+    return volume.maximum or _largest_target(volume.path, volume.path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=1)

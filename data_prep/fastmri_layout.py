@@ -163,9 +163,14 @@ def open_volume(path: Path, file: h5py.File) -> OpenVolume:
     )
 
 
+def has_truth(volume: OpenVolume) -> bool:
+    """Tell whether there is a ground truth to compare a reconstruction with."""
+    return volume.mask is None or volume.target is not None
+
+
 def require_truth(volume: OpenVolume) -> None:
     """Raise InputError if there is no ground truth to compare a reconstruction with."""
-    if volume.mask is not None and volume.target is None:
+    if not has_truth(volume):
         problem = "already under-sampled (it has a 'mask') and without the ground truth 'reconstruction_rss'"
         raise refusal(volume.path, problem, "give a fully sampled file, fastMRI's train or val and not its test")
 

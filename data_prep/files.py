@@ -32,12 +32,13 @@ class Found(NamedTuple):
     simulated: bool
 
 
-def list_cases(path: str | Path, validation: bool | None) -> Found:
+def list_cases(path: str | Path, validation: bool | None, truth: bool = True) -> Found:
     """List the slices of a file or folder.
 
     Args:
         path: a file or a folder.
         validation: for files of images, True lists the validation images, False the training images, None all images.
+        truth: whether every file must have a ground truth to compare with.
 
     Returns:
         The slices, and the functions that read them.
@@ -52,7 +53,7 @@ def list_cases(path: str | Path, validation: bool | None) -> Found:
         return Found(slices, images.read_image, images.read_images, simulated=True)
     if True in kinds:
         raise refusal(path, "holds files of k-space and of images", "give a folder of either")
-    slices = fastmri.list_slices(path)
+    slices = fastmri.list_slices(path, truth)
     for info in slices:
         if info.shape[0] > _MOST_COILS:
             remedy = f"compress them to fewer, at most {_MOST_COILS}: python -m data_prep fastmri RAW OUT --coils 16"

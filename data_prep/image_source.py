@@ -127,7 +127,8 @@ def _of_nifti(path: Path, coils: _Coils | None, snr: float | None) -> Iterator[V
         notes = [f"{left_out} empty slices left out"] if left_out else []
         if undefined.any():
             notes.append(f"{undefined.sum()} voxels of {undefined.size} are NaN, and count as zero")
-        yield volume._replace(notes=(*volume.notes, *notes))
+        geometry = found.geometry.moved(0, 0, kept[0]) if kept[-1] - kept[0] < len(kept) else None
+        yield volume._replace(notes=(*volume.notes, *notes), geometry=geometry)
 
 
 def _check_size(path: Path, count: int, shape: tuple[int, ...], coils: _Coils | None) -> None:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_prep.fourier import forward, inverse
+from data_prep.geometry import VoxelGeometry
 from data_prep.ismrmrd_geometry import Geometry, Places, places, read_geometry
 from data_prep.ismrmrd_lines import GROUP, Lines, open_lines, read_lines
 from data_prep.ismrmrd_sorting import SERIES, reversed_lines, sort
@@ -118,6 +119,7 @@ def _volume(
         acquisition=lines.header.words("measurementInformation/protocolName") or "unknown",
         patient=lines.header.words("subjectInformation/patientID") or "unknown",
         notes=notes,
+        geometry=None if geometry.voxel is None else VoxelGeometry(geometry.voxel),
     )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_prep.geometry import voxel_of
 from data_prep.header import Header
 from data_prep.ismrmrd_lines import Lines
 from data_prep.ismrmrd_sorting import reversed_lines
@@ -20,11 +21,13 @@ class Geometry(NamedTuple):
         matrix: samples along readout, phase encoding and partitions.
         centre: counters of the phase-encoding line and of the partition that hold the centre of k-space.
         image: (x, y, z), the size of the scanner's own image [pixels].
+        voxel: (x, y, z) edges of a voxel of the encoded matrix [mm], or None if the header has no field of view.
     """
 
     matrix: tuple[int, int, int]
     centre: tuple[int, int]
     image: tuple[int, int, int]
+    voxel: tuple[float, float, float] | None
 
 
 class Places(NamedTuple):
@@ -79,7 +82,7 @@ def read_geometry(path: Path, header: Header, notes: list[str]) -> Geometry:
     middles = [size // 2 if centre is None else centre for size, centre in zip(encoded[1:], centres, strict=True)]
     if not all(0 <= middle <= LARGEST_AXIS for middle in middles):
         raise refusal(path, f"the header has the k-space centre at line {middles}", "correct its encoding limits")
-    return Geometry(encoded, (middles[0], middles[1]), image)
+    return Geometry(encoded, (middles[0], middles[1]), image, voxel_of(encoding, encoded))
 
 
 def places(lines: Lines, geometry: Geometry, chosen: np.ndarray, notes: list[str]) -> Places:

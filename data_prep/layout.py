@@ -2,7 +2,9 @@
 
 * `kspace` (slice, coil, ny, nx) complex64, centred and orthonormal.
 * `reconstruction_rss` (slice, ty, tx) float32.
-* `ismrmrd_header` with the matrix, the image size and the measured columns, at the places that fastMRI's reader uses.
+* `ismrmrd_header` with the matrix, the image size, the measured columns, and the field of view if it is known, at the
+  places that fastMRI's reader uses.
+* Optional: `affine` (4, 4) of `data_prep.geometry`, for the whole image of `kspace`.
 * Optional: `mask` (nx,), `maps` with the shape of `kspace`, and `boxes` (box, 5) with slice, first row, first column,
   rows and columns.  `box_labels` has a line for each box.
 * Attributes: `max` and `norm` of the target, `acquisition`, `patient_id`, `padding_left`, `padding_right`, and `notes`.
@@ -18,6 +20,7 @@ import numpy as np
 
 from data_prep.cases import Box, InputError
 from data_prep.fourier import root_sum_of_squares
+from data_prep.geometry import VoxelGeometry
 from data_prep.hdf5_writing import new_file
 from data_prep.whole import remove_left, whole_file
 from jaxcs.fourier import image_slice
@@ -38,6 +41,7 @@ class Volume(NamedTuple):
         acquisition: contrast, as fastMRI names it or in the source's words.
         patient: the scanner's name for the subject.
         notes: processing steps applied to the raw data, a sentence each.
+        geometry: of the whole images of `kspace`, or None if it is not known.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Volume(NamedTuple):
     acquisition: str = "unknown"
     patient: str = "unknown"
     notes: tuple[str, ...] = ()
+    geometry: VoxelGeometry | None = None
 
 
 def write_volume(folder: Path, volume: Volume) -> Path:
@@ -115,6 +120,8 @@ def _fill(file: h5py.File, volume: Volume) -> None:
         file["box_labels"] = np.bytes_("\n".join(box.label for box in volume.boxes).encode())
     if volume.padding is not None:
         attributes["padding_left"], attributes["padding_right"] = volume.padding
+    if volume.geometry is not None and volume.geometry.affine is not None:
+        file["affine"] = volume.geometry.affine
     file["ismrmrd_header"] = np.bytes_(_header(volume).encode())
 
 
@@ -123,7 +130,7 @@ def _header(volume: Volume) -> str:
     ny, nx = volume.kspace.shape[-2:]
     left, right = volume.padding or (0, nx)
     encoded, image = (
-        f"<matrixSize><x>{rows}</x><y>{columns}</y><z>1</z></matrixSize>"
+        f"<matrixSize><x>{rows}</x><y>{columns}</y><z>1</z></matrixSize>{_extent(volume.geometry, rows, columns)}"
         for rows, columns in ((ny, nx), (min(volume.crop[0], ny), min(volume.crop[1], nx)))
     )
     limits = f"<minimum>0</minimum><maximum>{right - left - 1}</maximum><center>{nx // 2 - left}</center>"
@@ -133,6 +140,13 @@ def _header(volume: Volume) -> str:
         f"<encodingLimits><kspace_encoding_step_1>{limits}</kspace_encoding_step_1></encodingLimits>"
         "<trajectory>cartesian</trajectory></encoding></ismrmrdHeader>"
     )
+
+
+def _extent(geometry: VoxelGeometry | None, rows: int, columns: int) -> str:
+    if geometry is None:
+        return ""
+    x, y, z = (count * edge for count, edge in zip((rows, columns, 1), geometry.voxel, strict=True))
+    return f"<fieldOfView_mm><x>{x:.9g}</x><y>{y:.9g}</y><z>{z:.9g}</z></fieldOfView_mm>"
 
 
 def _target(kspace: np.ndarray, crop: tuple[int, int]) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_prep.file_kinds import kind_of
+from data_prep.geometry import VoxelGeometry
 from data_prep.safe_hdf5 import LARGEST_AXIS, LARGEST_DATASET, LARGEST_EXPANSION, check_regular, damaged, refusal
 
 _LENGTHS = {348: b"n+1\0", 540: b"n+2\0"}  # bytes of a header of version 1 and 2, and the mark of a single file
@@ -31,10 +32,12 @@ class Nifti(NamedTuple):
     Attributes:
         images: (volume, slice, ny, nx), axial.
         extent: (rows, columns) of the field of view [mm].
+        geometry: of the images.
     """
 
     images: np.ndarray
     extent: tuple[float, float]
+    geometry: VoxelGeometry
 
 
 def read_nifti(path: Path) -> Nifti:
@@ -120,5 +123,10 @@ def _oriented(path: Path, voxels: np.ndarray, header: Any, nibabel: Any) -> Nift
     canonical = nibabel.orientations.apply_orientation(voxels, orientation)  # to right, anterior, superior
     lengths = np.empty(3)
     lengths[orientation[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
-    across, along = (float(lengths[axis]) * canonical.shape[axis] for axis in (0, 1))
-    return Nifti(np.ascontiguousarray(canonical[::-1].transpose(3, 2, 1, 0)), (along, across))
+    across, along, upwards = (float(length) for length in lengths)
+    nx, ny = canonical.shape[:2]
+    flipped = np.diag([-1.0, 1, 1, 1])  # from columns, which run to the left
+    flipped[0, 3] = nx - 1
+    turned = affine @ nibabel.orientations.inv_ornt_aff(orientation, voxels.shape[:3]) @ flipped
+    images = np.ascontiguousarray(canonical[::-1].transpose(3, 2, 1, 0))
+    return Nifti(images, (along * ny, across * nx), VoxelGeometry((along, across, upwards), turned))

@@ -62,6 +62,7 @@ def repeat_samples(volume: Volume) -> Volume:
         kspace=np.ascontiguousarray(np.rot90(repeated, axes=(-2, -1))),
         crop=(volume.crop[1], volume.crop[0]),
         padding=None,
+        geometry=None if volume.geometry is None else volume.geometry.turned(),
         notes=(*volume.notes, "published resolution fix: samples repeated 2 x 2, k-space rotated by 90 degrees"),
     )
 

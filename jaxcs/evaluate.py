@@ -165,7 +165,7 @@ def build(
         searched = searching if kind.searches else method
 
         def run(data: SliceData, staged: Any, clean: Array, start: Any, epsilon: Array, key: Key) -> Found:
-            attack_key, noise_key = jax.random.split(key)
+            attack_key, _ = jax.random.split(key)
             allowed = scan.allowed(data, epsilon)
 
             def reference(delta: Array) -> Array:
@@ -203,7 +203,7 @@ def build(
                     seen = _sum(losses)
                 found = attack(attack_key, seen, allowed)
             size = crop(data.target if goal.target == "truth" else clean, aimed)
-            return _found(scan, data, epsilon, found, noise_key, lambda total: loss.value(total, size))
+            return _found(scan, data, epsilon, found, key, lambda total: loss.value(total, size))
 
         return many_of(run, 4)
 
@@ -310,12 +310,28 @@ def _shape(data: SliceData) -> tuple[int, int]:
     return data.target.shape[0], data.target.shape[1]
 
 
+def control(scan: Scan, data: SliceData, epsilon: Array, key: Key) -> Array:
+    """Draw the noise that stands beside an attack which uses up its epsilon.
+
+    Args:
+        scan: the threat.
+        data: the slice.
+        epsilon: size of the noise.
+        key: the key of the search.
+
+    Returns:
+        A random perturbation of this size, shaped like those of the threat.
+    """
+    _, noise_key = jax.random.split(key)
+    return scan.allowed(data, epsilon).random(noise_key)
+
+
 def _found(
     scan: Scan,
     data: SliceData,
     epsilon: Array,
     found: AttackResult,
-    noise_key: Key,
+    key: Key,
     told: Callable[[Array], Array],
 ) -> Found:
     """Project and measure the result of an attack, which may have left the threat set."""
@@ -331,7 +347,7 @@ def _found(
     change = scan.measure(data, delta).kspace - clean
     return Found(
         delta=delta,
-        noise=share * allowed.random(noise_key),
+        noise=share * control(scan, data, epsilon, key),
         norm=largest(allowed.norm(delta), scan.allowed(data, jnp.ones((), jnp.float32)).radius),
         norm_kspace=l2_norm(change) / l2_norm(clean),
         share=share,

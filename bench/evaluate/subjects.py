@@ -86,18 +86,19 @@ def zero_filled(config: RunConfig) -> Subject:
     return Subject(name, own, method, method.config(), None, default_attack(method), {})
 
 
-def source_for(config: RunConfig, scored: list[Subject]) -> Source:
+def source_for(config: RunConfig, scored: list[Subject], truth: bool = True) -> Source:
     """Open the source that the configuration names.
 
     Args:
         config: settings of the run.
         scored: the methods that will reconstruct its slices.
+        truth: whether every slice must have a ground truth.
 
     Raises:
         InputFileError: no case can be read.
         UsageError: there are more coils than a network has channels for.
     """
-    source = open_source(config, few=len(scored) == 1 and _takes_long(scored[0]))
+    source = open_source(config, few=len(scored) == 1 and _takes_long(scored[0]), truth=truth)
     if any(one.method.one_coil for one in scored):
         sides = [one.method_config.side for one in scored if one.method.check_scan is not None]
         source = combined(source, sides[0] if sides else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import math
 import struct
 import tokenize
 import zipfile
@@ -11,9 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from bench.plan.errors import InputFileError
+from bench.plan.names import member_of
 from bench.record.reading import reason_of, size_of
 
+_MOST_SIDE = 4096
+_LONGEST_HEAD = 4096  # bytes of the description of an array
 # Errors that zipfile and NumPy raise for damaged files.  OSError is left out: it is an error of the disk.
 _DAMAGE = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, EOFError, RuntimeError, SyntaxError,
@@ -41,6 +47,45 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
             if sum(member.file_size for member in members) > size:
                 raise ValueError("it declares more than it holds")
         yield archive
+
+
+def read_array(
+    archive: zipfile.ZipFile,
+    key: str,
+    types: tuple[str, ...],
+    axes: tuple[int, ...],
+    like: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """Read an array of an archive.  Sizes are checked before anything is allocated for them.
+
+    Args:
+        archive: the archive, of `opened`.
+        key: name of the array.
+        types: the types that it may have.
+        axes: the numbers of axes that it may have.
+        like: the shape that it must have, or None for any.
+
+    Raises:
+        ValueError, KeyError and others: it is damaged or missing, see `damaged`.
+    """
+    with archive.open(member_of(key)) as file:
+        size = archive.getinfo(member_of(key)).file_size
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"array format {version}")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        sound = dtype.name in types and not fortran and len(shape) in axes
+        if not sound or not all(0 < side <= _MOST_SIDE for side in shape):
+            raise ValueError(f"{key!r} is {dtype} of shape {shape}, as no run writes it")
+        if like is not None and shape != like:
+            raise ValueError(f"{key!r} is of shape {shape}, and not of {like}")
+        length = math.prod(shape) * dtype.itemsize
+        if size > length + _LONGEST_HEAD:
+            raise ValueError(f"{key!r} is longer than its shape says")
+        content = file.read(length)
+        if len(content) != length:
+            raise ValueError(f"{key!r} is cut short")
+        return np.frombuffer(content, dtype).reshape(shape)
 
 
 @contextmanager

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.plan.names import key_of, member_of
-from bench.record.archives import damaged, opened
+from bench.plan.names import key_of
+from bench.record.archives import damaged, opened, read_array
 
-_MOST_SIDE = 4096
 _MOST_MEMBERS = 100_000
 
 
@@ -38,20 +37,5 @@ class Pictures:
 
     def read(self, key: str, like: tuple[int, ...] | None = None) -> np.ndarray:
         """One picture, float16, of shape `like` if given.  Sizes are checked before anything is allocated for them."""
-        with damaged(self._path), self._archive.open(member_of(key)) as file:
-            size = self._archive.getinfo(member_of(key)).file_size
-            version = np.lib.format.read_magic(file)
-            if version != (1, 0):
-                raise ValueError(f"array format {version}")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-            if dtype != np.float16 or fortran or len(shape) != 2 or not all(0 < side <= _MOST_SIDE for side in shape):
-                raise ValueError(f"{key!r} is {dtype} of shape {shape}, and no picture")
-            if like is not None and shape != like:
-                raise ValueError(f"{key!r} is of shape {shape}, but its truth of {like}")
-            count = shape[0] * shape[1]
-            if size > 2 * count + 4096:
-                raise ValueError(f"{key!r} is longer than its shape says")
-            content = file.read(2 * count)
-            if len(content) != 2 * count:
-                raise ValueError(f"{key!r} is cut short")
-            return np.frombuffer(content, np.float16).reshape(shape)
+        with damaged(self._path):
+            return read_array(self._archive, key, ("float16",), (2,), like)

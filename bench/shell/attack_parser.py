@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from bench.plan.like import LIKE
 from bench.plan.several import SEVERAL
 from bench.plan.shards import WHOLE
 from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of, shard
-from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_settings, add_shift
+from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift
+from bench.shell.method_flags import add_configuration, add_method, add_preset, one_of_or_own, presets_of
 from bench.shell.repeating import add_config
 from jaxcs.catalogue import (
     ATTACK_GROUP,
@@ -17,45 +16,13 @@ from jaxcs.catalogue import (
     LOSSES,
     METHOD_GROUP,
     METHODS,
-    NETWORKS,
     NORMS,
-    AttackLine,
     MethodLine,
-    installed,
 )
 
 # Flags that decide no number, and may stand beside --resume.
 BESIDE_RESUME = ("--resume", "--shard", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
-# The weights decide the configuration of other methods.
-_FREE = {name: line for name, line in METHODS.items() if name not in NETWORKS}
-_PRESETS = tuple(dict.fromkeys(preset for line in _FREE.values() for preset in line.presets))
 _SLOW = tuple(name for name, line in METHODS.items() if line.slow)
-
-
-def _one_of_or_of_package(choices: tuple[str, ...], group: str) -> Callable[[str], str]:
-    """A type for one of `choices`, or if installed packages add something, any name."""
-    known = one_of(choices)
-    return lambda text: text if text not in choices and installed(group) else known(text)
-
-
-def _one_of_or_own(choices: tuple[str, ...], group: str) -> Callable[[str], str]:
-    """A type for one of `choices`, a name that an installed package adds, or MODULE:FUNCTION."""
-
-    def parse(text: str) -> str:
-        if text in choices or ":" in text:
-            return text
-        return one_of((*choices, *installed(group)))(text)
-
-    return parse
-
-
-def _presets(lines: Mapping[str, MethodLine | AttackLine]) -> str:
-    """The presets of all lines that have some, each beside the names that have the same."""
-    names: dict[tuple[str, ...], list[str]] = {}
-    for name, line in lines.items():
-        if line.presets:
-            names.setdefault(line.presets, []).append(name)
-    return "; ".join(f"{', '.join(presets)} ({', '.join(of)})" for presets, of in names.items())
 
 
 def _sizes() -> str:
@@ -100,41 +67,17 @@ def parser() -> Parser:
     )
     what = top.add_argument_group("what")
     add_config(what)
-    what.add_argument(
-        "--method",
-        type=_one_of_or_own((*METHODS, *SEVERAL), METHOD_GROUP),
-        default="l1",
-        metavar="NAME",
-        help=f"one of {', '.join(METHODS)}; {'; '.join(f'{name} = {words}' for name, words in SEVERAL.items())}; a "
-        "method that an installed package adds; or MODULE:FUNCTION, a function of yours, see "
-        "docs/how-to/own-reconstruction.md",
-    )
+    add_method(what, SEVERAL)
     what.add_argument(
         "--victims",
-        type=_one_of_or_own((*METHODS, "all"), METHOD_GROUP),
+        type=one_of_or_own((*METHODS, "all"), METHOD_GROUP),
         nargs="+",
         default=[],
         metavar="NAME",
         help="further methods that are scored under each perturbation; all = the methods of --method all",
     )
-    what.add_argument(
-        "--preset",
-        type=_one_of_or_of_package(_PRESETS, METHOD_GROUP),
-        metavar="NAME",
-        help=f"named configuration of the method: {_presets(_FREE)}",
-    )
-    add_settings(
-        what,
-        "change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct; "
-        "with several methods l1.lam=0.005",
-    )
-    what.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the "
-        "name of shipped weights; if not given, the shipped weights for the phantom, or for --data those trained on T2 "
-        "brains",
-    )
+    add_preset(what)
+    add_configuration(what, "; with several methods l1.lam=0.005")
     attack = top.add_argument_group("attack")
     attack.add_argument(
         "--like",
@@ -144,7 +87,7 @@ def parser() -> Parser:
     )
     attack.add_argument(
         "--attack",
-        type=_one_of_or_own((*ATTACKS, "rotation"), ATTACK_GROUP),
+        type=one_of_or_own((*ATTACKS, "rotation"), ATTACK_GROUP),
         metavar="NAME",
         help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; an attack that an installed package "
         "adds; or MODULE:FUNCTION, a function of yours, see docs/how-to/own-attack.md; if not given, the attack that "
@@ -153,7 +96,7 @@ def parser() -> Parser:
     attack.add_argument(
         "--attack-preset",
         metavar="NAME",
-        help=f"named configuration of the attack: {_presets(ATTACKS)}",
+        help=f"named configuration of the attack: {presets_of(ATTACKS)}",
     )
     attack.add_argument(
         "--threat",

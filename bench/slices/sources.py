@@ -35,6 +35,7 @@ class Source(NamedTuple):
         positions: positions of these cases in the whole run; all in order, until `only` chooses some.
         names: names of these cases.  Slices of one shape are together, so that they fill batches and few compiled
             functions are in memory.
+        volumes: name of the volume of each case.
         shapes: (coil, ny, nx) of each case.
         notes: remarks to print.
         sha256: hash of each file and of the list of --only, by name; empty for the phantom, which the version
@@ -46,6 +47,7 @@ class Source(NamedTuple):
     total: int
     positions: list[int]
     names: list[str]
+    volumes: list[str]
     shapes: list[tuple[int, int, int]]
     notes: tuple[str, ...]
     sha256: dict[str, str]
@@ -57,16 +59,18 @@ class Source(NamedTuple):
         return self._replace(
             positions=positions,
             names=[self.names[index[position]] for position in positions],
+            volumes=[self.volumes[index[position]] for position in positions],
             shapes=[self.shapes[index[position]] for position in positions],
         )
 
 
-def open_source(config: RunConfig, few: bool = False) -> Source:
+def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Source:
     """Open the source that the configuration names.
 
     Args:
         config: settings of the run.
         few: whether the phantom has few images if no number is given, because each takes long.
+        truth: whether every slice must have a ground truth.
 
     Raises:
         InputFileError: no case can be read.
@@ -79,11 +83,13 @@ def open_source(config: RunConfig, few: bool = False) -> Source:
             numbers = phantom_numbers(config.phantom)
             chosen = listed(config.only, numbers, f"the phantom of a {config.phantom}")
             indices = sorted(numbers[name] for name in chosen)[: config.limit]
+        names = [phantom.case_name(config.phantom, "test", index) for index in indices]
         return Source(
             description=f"built-in phantom ({config.phantom}, test){_only(config)}{_shift(config)}",
             total=len(indices),
             positions=list(range(len(indices))),
-            names=[phantom.case_name(config.phantom, "test", index) for index in indices],
+            names=names,
+            volumes=[name.removesuffix(":0") for name in names],
             shapes=[shape_after(config.shift, (phantom.COILS, *phantom.SHAPE))] * len(indices),
             notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
             sha256=_list_sha256(config),
@@ -92,7 +98,7 @@ def open_source(config: RunConfig, few: bool = False) -> Source:
             ),
         )
     try:
-        found = list_cases(config.data, validation=True)
+        found = list_cases(config.data, validation=True, truth=truth)
     except InputError as error:
         raise InputFileError(f"--data {error}") from error
     slices = found.slices
@@ -108,6 +114,7 @@ def open_source(config: RunConfig, few: bool = False) -> Source:
         total=len(slices),
         positions=list(range(len(slices))),
         names=[info.name for info in slices],
+        volumes=[info.volume for info in slices],
         shapes=[shape_after(config.shift, info.shape) for info in slices],
         notes=("these are images: their coils and the added noise are simulated",) if found.simulated else (),
         sha256={path.name: _sha256(path) for path in sorted(paths)} | _list_sha256(config),

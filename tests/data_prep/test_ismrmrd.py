@@ -8,6 +8,7 @@ import pytest
 
 from data_prep import stanford
 from data_prep.cases import InputError
+from data_prep.geometry import VoxelGeometry, geometry_of
 from data_prep.ismrmrd import volumes
 from data_prep.layout import write_volume
 from tests.helpers.asserts import complex_normal, refused, relative_error
@@ -212,6 +213,19 @@ def test_the_image_is_not_mirrored_whichever_sign_the_vendor_has(path):
         volume = only(write(path, slices(transform(function, image, -2, -1)), vendor=vendor))
         assert relative_error(np.abs(transform(np.fft.ifftn, volume.kspace, -2, -1)), image) < 1e-6
         assert ("complex conjugate of Siemens k-space" in volume.notes) == (vendor == "SIEMENS")
+
+
+def test_the_field_of_view_gives_the_size_of_a_voxel(path):
+    extent = "<encodedSpace><fieldOfView_mm><x>32</x><y>36</y><z>{z}6</z></fieldOfView_mm>"
+    write(path, slices(), HEADER.replace("<encodedSpace>", extent), x=8)
+    # Of 16 x 12 samples; oversampling of the readout is removed, and the voxels stay.
+    (volume,) = volumes(path)
+    assert volume.geometry == VoxelGeometry((2.0, 3.0, 16.0))
+    assert geometry_of(write_volume(path.parent / "data", volume), (8, 12), (8, 10)) == volume.geometry
+    (published,) = stanford.volumes(path, "published")
+    assert published.geometry == VoxelGeometry((3.0, 2.0, 16.0))
+    write(path, slices(), x=8)
+    assert next(volumes(path)).geometry is None
 
 
 def test_the_stanford_fixes(path):

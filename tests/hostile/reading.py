@@ -13,6 +13,7 @@ from data_prep import bart, image_source, ismrmrd, stanford
 from data_prep.boxes import read_boxes
 from data_prep.cases import Case
 from data_prep.files import list_cases
+from data_prep.geometry import geometry_of
 from data_prep.layout import Volume
 from data_prep.weights import read_weights
 from tests.hostile.seeds import seeds
@@ -28,6 +29,9 @@ def _data(path: Path) -> Iterator[np.ndarray]:
     for info in found.slices[:_MOST]:
         case = found.read(info)
         assert case.kspace.shape == info.shape
+        geometry = geometry_of(path, info.shape[1:], case.target.shape)
+        assert geometry is None or all(0 < edge < np.inf for edge in geometry.voxel)
+        assert geometry is None or geometry.affine is None or np.isfinite(geometry.affine).all()
         yield from _case(case)
 
 
