@@ -17,7 +17,7 @@ from data_prep.process import as_process
 if TYPE_CHECKING:
     from bench.studies.stability.config import StabilityConfig
 
-# Default number of images of the phantom: each takes minutes.
+# Default number of images: each takes minutes.
 _IMAGES = 2
 _BESIDE_RESUME = ("--resume", "--device", "--json", "--debug")
 
@@ -83,9 +83,7 @@ def parser() -> Parser:
     )
     data = top.add_argument_group("data")
     add_data(data)
-    data.add_argument(
-        "--limit", type=integer(1), metavar="N", help=f"number of images; {_IMAGES} of the phantom if not given"
-    )
+    data.add_argument("--limit", type=integer(1), default=_IMAGES, metavar="N", help="number of images")
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of starting points and noise")
     add_device(run)
@@ -116,8 +114,8 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         if not is_network(name):
             raise UsageError(f"--weights {name}: is not trained; leave it out")
     studies = tuple(study for study in STUDIES if study in arguments.study)
-    if studies == ("samples",):
-        methods = _with_samples(methods)
+    if studies == ("samples",) and not any(WORLDS[name].accelerations for name in methods):
+        raise UsageError(f"--study samples: {methods[0]} is for one mask; choose another study or method")
     return StabilityConfig(
         studies=studies,
         methods=methods,
@@ -126,17 +124,9 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         steps=arguments.steps,
         data=arguments.data,
         phantom=arguments.phantom,
-        limit=arguments.limit or (_IMAGES if arguments.data is None else None),
+        limit=arguments.limit,
         seed=arguments.seed,
     )
-
-
-def _with_samples(methods: tuple[str, ...]) -> tuple[str, ...]:
-    """The methods that take more than one number of samples."""
-    found = tuple(name for name in methods if WORLDS[name].accelerations)
-    if not found:
-        raise UsageError(f"--study samples: {methods[0]} is for one mask; choose another study or method")
-    return found
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -126,13 +126,13 @@ SAMPLES_STAGNATE = Claim(
 SAMPLES_WORSEN = Claim(
     "samples worsen", "more samples make the image of DAGAN worse", _PNAS_2020, "Fig. 4", BELOW, _MORE, "{:+.1f}"
 )
-# Claims that bench.stability prints beside its findings.
+# Claims that records of bench.stability decide.
 ON_STABILITY = (UNSTABLE, NOT_AFFECTED, SYMBOLS_LOST, SAMPLES_IMPROVE, SAMPLES_STAGNATE, SAMPLES_WORSEN)
 
-# All claims of bench.claims, in the order of the table.
+# All claims, in the order of the table.
 CLAIMS = (
     ANATOMY, DATASET, SAMPLING, ORDER_KEPT, HARD_FOR_ALL, LOW_FREQUENCY, DARK, BY_FEATURES, BY_FINDINGS,
-    CONVDECODER_BEST, OPTIMISER, CLOSED_JOINTLY, CLOSED_SUPERVISED, SENSITIVE, OWN_ATTACK,
+    CONVDECODER_BEST, OPTIMISER, CLOSED_JOINTLY, CLOSED_SUPERVISED, SENSITIVE, OWN_ATTACK, *ON_STABILITY,
 )  # fmt: skip
 
 # SSIM of one image before and after test-time training, as the notebooks of the published code print it, for the claims

@@ -128,10 +128,10 @@ def _missing(name: str, weights: Mapping[str, str], config: StabilityConfig) -> 
     suits = f"{name}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
     if suits in shipped():
         return None
-    made = "" if config.data is not None else " makes some"
+    data = "" if config.data is None else " --data TRAINING --validation VALIDATION"
     return (
-        f"--weights: no weights of {name} come with the project for these data; {worlds.training(name)}{made}"
-        f"{' --data TRAINING makes some' if not made else ''}, and --weights {name}=FILE takes them"
+        f"--weights: no weights of {name} come with the project for these data; {worlds.training(name)}{data} makes "
+        f"some, and --weights {name}=FILE takes them"
     )
 
 

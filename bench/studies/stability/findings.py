@@ -86,13 +86,19 @@ def _samples(world: str, rows: Rows) -> str:
         word, middle, interval = numbers.trend(rows, name)
         return word if middle is None else f"{word} ({told(middle, interval, '{:+.1f}')} dB)"
 
-    low, high = min(row["share"] for row in own), max(row["share"] for row in own)
-    ends = [mean([row for row in of(own, method=tested) if row["share"] == end], "psnr") or 0.0 for end in (low, high)]
+    def behind(name: str) -> str:
+        share = numbers.behind_from(rows, tested, name)
+        return "" if share is None else f", behind {name} from {100 * share:.0f} % on"
+
+    points = numbers.curve(rows, tested)
+    (low, first), (high, last), (most, best) = points[0], points[-1], max(points, key=lambda point: point[1])
     up, steps = numbers.rising(rows, tested)
+    rivals = [name for name in (other, "zero_filled") if name != tested]
     control = NOISE_FREE if of(own, method=NOISE_FREE) else "zero_filled"
     return (
-        f"{world}: with more samples than trained it {words(tested)}; {ends[0]:.1f} dB at {100 * low:.0f} % of the "
-        f"samples, {ends[1]:.1f} at {100 * high:.0f} %, rising in {up} of {steps} steps; {other} {words(other)}; "
+        f"{world}: with more samples than trained it {words(tested)}; {first:.1f} dB at {100 * low:.0f} % of the "
+        f"samples, {last:.1f} at {100 * high:.0f} %, rising in {up} of {steps} steps, best at {100 * most:.0f} % with "
+        f"{best:.1f} dB{''.join(map(behind, rivals))}; {other} {words(other)}; "
         f"controls: {control} {words(control)}, {CONTROLS[-1]} {words(CONTROLS[-1])}"
     )
 

@@ -14,8 +14,7 @@ from bench.findings.published import (
     Claim,
 )
 from bench.plan.intervals import SURE, Interval, of_mean
-from bench.studies.stability.perturbation import ALGORITHM_1, PROJECTED
-from bench.studies.stability.worlds import WORLDS, is_network
+from bench.studies.stability.worlds import ALGORITHM_1, PROJECTED, WORLDS, is_network
 
 Rows = list[dict[str, Any]]
 # A perfect reconstruction has gain 1; float32 adds this much at most.
@@ -108,12 +107,29 @@ def trend(rows: Rows, method: str) -> tuple[str, float | None, Interval | None]:
     return IMPROVES if middle > 0 else DETERIORATES, middle, interval
 
 
+def curve(rows: Rows, method: str) -> list[tuple[float, float]]:
+    """Return the share of samples [-] and the mean PSNR there [dB], from few to many samples."""
+    own = of(rows, kind="samples", method=method)
+    rates = sorted({row["acceleration"] for row in own}, reverse=True)
+    return [(mean(at, "share") or 0.0, mean(at, "psnr") or 0.0) for at in (of(own, acceleration=one) for one in rates)]
+
+
 def rising(rows: Rows, method: str) -> tuple[int, int]:
     """Return the steps to more samples that raise the mean PSNR, and all steps."""
-    own = of(rows, kind="samples", method=method)
-    shares = sorted({row["acceleration"] for row in own}, reverse=True)
-    values = [mean(of(own, acceleration=one), "psnr") or 0.0 for one in shares]
+    values = [psnr for _, psnr in curve(rows, method)]
     return sum(b > a for a, b in itertools.pairwise(values)), max(len(values) - 1, 0)
+
+
+def behind_from(rows: Rows, method: str, other: str) -> float | None:
+    """Return the share of samples from which on a method is worse than another; None if it is not at the end [-]."""
+    pairs = zip(curve(rows, method), curve(rows, other), strict=False)  # of which one may not be compared here
+    worse = [(share, own < its) for (share, own), (_, its) in pairs]
+    found = None
+    for share, behind in reversed(worse):
+        if not behind:
+            break
+        found = share
+    return found
 
 
 def judged(world: str, rows: Rows) -> dict[str, list[Judged]]:

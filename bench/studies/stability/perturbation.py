@@ -19,14 +19,12 @@ from bench.studies.stability.cast import TESTED, Cast
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.functions import noise_like, scores, size_in_data
 from bench.studies.stability.one_image import OneImage, Rows, Work
-from bench.studies.stability.worlds import AUTO
+from bench.studies.stability.worlds import ALGORITHM_1, AUTO, PROJECTED
 from jaxcs.attacks import momentum
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.features import insert
 from jaxcs.fourier import image_crop
 
-# Names of the two attacks in records.
-ALGORITHM_1, PROJECTED = "Algorithm 1", "projected gradients"
 # Shares of the steps after which the perturbation is scored, if the paper has none for these constants.
 _SHARES = (0.6, 0.8, 1.0)
 # Gradient evaluations of projected gradients.

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.plan.errors import UnsuitedError
+from bench.plan.errors import InputFileError
 from bench.slices.one_coil import mask_seed
 from bench.slices.prepare import SliceData
 from bench.studies.stability.functions import scores
@@ -33,7 +33,7 @@ def sampled(one: OneImage, acceleration: float) -> Work:
     Coil maps stay those of the trained sampling, which come from the same fully sampled centre.
 
     Raises:
-        UnsuitedError: the slice has too few columns for the mask.
+        InputFileError: the slice has too few columns for the mask.
     """
     mask = _masks(one)[acceleration]
     trained = acceleration == one.cast.world.sampling.acceleration
@@ -70,7 +70,7 @@ def _masks(one: OneImage) -> nested.Masks:
             sampling.mask, (shape[0], shape[1]), cast.world.accelerations, sampling.center_fraction, seed
         )
     except ValueError as error:
-        raise UnsuitedError(f"{one.prepared.name}: {error}") from error
+        raise InputFileError(f"{one.prepared.name}: {error}; give larger images") from error
 
 
 def _masked(data: SliceData, mask: np.ndarray) -> SliceData:

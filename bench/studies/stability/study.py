@@ -10,8 +10,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from bench.evaluate import subjects
-from bench.plan.errors import InputFileError, of_none
+from bench.plan.errors import InputFileError, UnsuitedError, UsageError, of_none
 from bench.record import provenance
 from bench.record.holding import held
 from bench.record.records import RunFolder
@@ -19,9 +21,9 @@ from bench.record.store import FOLDER, refuse_older
 from bench.record.stored import begun_before
 from bench.run.life import beginning, recording, say_notes
 from bench.slices import sources
-from bench.slices.prepare import prepare
+from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
-from bench.studies.stability import perturbation
+from bench.studies.stability import perturbation, worlds
 from bench.studies.stability.cast import Cast, casts
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.finish import Done, finish
@@ -78,14 +80,15 @@ def run(
     failed: dict[str, str] = {}
     slices: list[Slice] = []
     reasons: list[InputFileError] = []
-    source: Source | None = None
-    for cast in found:
-        source = subjects.source_for(cast.config, cast.scored)
+    opened = [subjects.source_for(cast.config, cast.scored) for cast in found]
+    for cast, source in zip(found, opened, strict=True):
         slices += _slices(cast, source, failed, reasons)
     if not slices:
         raise of_none(reasons)
-    assert source is not None
-    notes = [*source.notes, *missing, *provenance.about_settings()]
+    # The worlds differ in coils and masks, not in files.
+    source = opened[0]
+    told = [note for one in opened for note in one.notes]
+    notes = list(dict.fromkeys([*told, *missing, *_without_samples(found, config), *provenance.about_settings()]))
     described = {cast.name: _described(cast, config) for cast in found}
     images = len({one.usual.name for one in slices})
     record = beginning(config, described, argv, source, images, notes) | {"command": COMMAND, "missing": missing}
@@ -139,11 +142,39 @@ def _slice(cast: Cast, case: Case | InputError, *, pictured: bool) -> Slice:
         raise InputFileError(str(case)) from case
     if case.mask is not None:
         raise InputFileError(f"{case.name}: is already under-sampled; give whole k-space, of which masks are drawn")
-    usual = prepare(case, cast.config)
-    subjects.check_scan(cast.scored[:1], usual.data)
     other = cast.world.symbols != cast.world.sampling.acceleration
-    symbols = prepare(case, replace(cast.config, acceleration=cast.world.symbols)) if other else usual
+    try:
+        usual = prepare(case, cast.config)
+        symbols = prepare(case, replace(cast.config, acceleration=cast.world.symbols)) if other else usual
+    except UnsuitedError as error:
+        # Its advice is about flags that this command does not have.
+        raise InputFileError(
+            f"{str(error).partition(';')[0]}; give images that fit the sampling of {cast.name}"
+        ) from error
+    _check_scan(cast, usual)
     return Slice(cast, usual, symbols, pictured)
+
+
+def _check_scan(cast: Cast, prepared: Prepared) -> None:
+    """Raise UsageError if the weights are for another size or mask than those of the world."""
+    one = cast.tested.subject
+    if one.method.check_scan is None:
+        return
+    training = {} if one.trained is None else one.trained.card.get("training", {})
+    data = prepared.data
+    try:
+        one.method.check_scan(one.method_config, data.kspace.shape, np.asarray(data.mask), training)
+    except ValueError as error:
+        raise UsageError(f"--weights {cast.name}: {error}; {worlds.training(cast.name)} makes others") from error
+
+
+def _without_samples(found: list[Cast], config: StabilityConfig) -> list[str]:
+    """A note for each world whose method takes one mask."""
+    if "samples" not in config.studies:
+        return []
+    return [
+        f"{cast.name} is for one mask, and has no study of samples" for cast in found if not cast.world.accelerations
+    ]
 
 
 def _described(cast: Cast, config: StabilityConfig) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from bench.studies.stability.cast import COMPARATOR, Cast
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.one_image import Compiled, OneImage, Rows, Work, on
 from bench.studies.stability.row_forms import LINES
+from bench.studies.stability.worlds import ALGORITHM_1, PROJECTED
 from data_prep.cases import InputError
 from data_prep.progress import Progress
 
@@ -85,12 +86,12 @@ def units(config: StabilityConfig, one: Slice, store: Store) -> Iterator[Unit]:
     if "perturbation" in config.studies:
         constants, steps = perturbation.constants_of(one.cast, config), perturbation.pushes_of(config)
         yield Unit(
-            f"{begin}|{perturbation.ALGORITHM_1}", "perturbation", False,
+            f"{begin}|{ALGORITHM_1}", "perturbation", False,
             lambda context: perturbation.climbed(context, constants),
         )  # fmt: skip
         rivals = [tested, *(label for label, role in labels.items() if role == COMPARATOR)]
         for label in rivals:
-            name = f"{begin}|{perturbation.PROJECTED} on {label}"
+            name = f"{begin}|{PROJECTED} on {label}"
             yield Unit(name, "perturbation", False, _pushed(label, begin, steps, store))
     if "structure" in config.studies:
         yield Unit(f"{begin}|structure", "structure", True, structure.shown)
@@ -110,7 +111,7 @@ def _sampled(acceleration: float) -> Callable[[OneImage], Work]:
 def _pushed(label: str, begin: str, steps: int, store: Store) -> Callable[[OneImage], Work]:
     def work(context: OneImage) -> Work:
         lines = store.read(LINES).lines["images.jsonl"]
-        first: Rows = [row for row in lines if row["case"] == f"{begin}|{perturbation.ALGORITHM_1}"]
+        first: Rows = [row for row in lines if row["case"] == f"{begin}|{ALGORITHM_1}"]
         if any("failed" in row for row in first):
             raise InputFileError(f"{begin}: the perturbation that this follows has failed")
         return perturbation.pushed(context, label, perturbation.tested_norm(first), steps)

@@ -18,6 +18,8 @@ STUDIES = ("perturbation", "structure", "samples")
 # Methods that every world is compared with; the last ignores its data.
 CONTROLS = ("zero_filled", "sense", "l1", "ignores data")
 AUTO = "auto"
+# Names of the two attacks in records.
+ALGORITHM_1, PROJECTED = "Algorithm 1", "projected gradients"
 
 
 class Published(NamedTuple):
