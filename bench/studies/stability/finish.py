@@ -99,8 +99,7 @@ def tell(done: Done, as_json: bool) -> int:
         print(json.dumps(record))
     else:
         print((done.folder / TABLES).read_text(encoding="utf-8"))
-        print(*record["findings"], sep="\n")
-        print(*(f"left out: {reason}" for reason in record["missing"]), sep="\n")
+        print(*record["findings"], *(f"left out: {reason}" for reason in record["missing"]), sep="\n")
     print(f"{record['seconds']:.0f} s; record and figures in {done.folder}", file=sys.stderr)
     for reason in dict.fromkeys(record["failed"].values()):
         print(f"failed: {reason}", file=sys.stderr)
