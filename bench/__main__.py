@@ -38,6 +38,9 @@ COMMANDS = {
     "train": Command("bench.train", "train a network and export its weights"),
     "tune": Command("bench.tune", "choose settings of a method on training data"),
     "features": Command("bench.features", "measure how much of small features a reconstruction keeps"),
+    "stability": Command(
+        "bench.stability", "test reconstructions by tiny perturbations, symbols in the image, and more samples"
+    ),
     "shift": Command("bench.shift", "measure methods on data unlike the data that they were made for"),
     "ttt": Command("bench.ttt", "measure test-time training across a shift of the data"),
     "hardest": Command("bench.hardest", "list the images that a method reconstructs worst"),

@@ -40,9 +40,9 @@ def parser() -> Parser:
         "records",
         nargs="+",
         metavar="RUN_OR_STUDY",
-        help="finished folders of bench.attack (--method all --victims all), bench.shift, bench.ttt and "
-        "bench.features, and the .json that bench.hardest leaves beside its list; runs of bench.features that differ "
-        "in --image alone are taken together",
+        help="finished folders of bench.attack (--method all --victims all), bench.shift, bench.ttt, bench.features "
+        "and bench.stability, and the .json that bench.hardest leaves beside its list; runs of bench.features that "
+        "differ in --image alone are taken together",
     )
     made.add_argument("--json", action="store_true", help="print the rows as a JSON list instead of the table")
     made.add_argument("--debug", action="store_true", help="show tracebacks")

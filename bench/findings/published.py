@@ -13,6 +13,7 @@ from typing import NamedTuple
 ABOVE, BELOW = "above zero", "below zero"
 PARALLEL = 1.0  # the slope of a line parallel to y = x
 _ICML_2021, _ICML_2022 = "ICML 2021", "ICML 2022"  # Darestani, Chaudhari & Heckel; Darestani, Liu & Heckel
+_PNAS_2020 = "PNAS 2020"  # Antun et al.
 
 
 class Claim(NamedTuple):
@@ -102,10 +103,36 @@ OWN_ATTACK = Claim(
     "PSNR lost to its own attack less that lost to the strongest of the others [dB]", "{:+.1f}",
 )  # fmt: skip
 
+# Of each network of the paper that the claim is about; `bench.studies.stability.worlds` has which.
+UNSTABLE = Claim(
+    "unstable", "small perturbations make severe artefacts in the image of a network", _PNAS_2020, "Figs. 1 to 3",
+    ABOVE, "change of the image over the perturbation, less 1, which a perfect reconstruction has", "{:+.2f}",
+)  # fmt: skip
+NOT_AFFECTED = Claim(
+    "not affected", "sparse regularisation is not affected by the perturbation of a network", _PNAS_2020,
+    "Figs. 1 to 4", BELOW, "its change under that perturbation over the network's, less 1", "{:+.2f}",
+)  # fmt: skip
+SYMBOLS_LOST = Claim(
+    "symbols lost", "a network loses symbols that sparse regularisation shows", _PNAS_2020, "Fig. 4", BELOW,
+    "share of the symbols that are read less that of the comparator", "{:+.2f}",
+)  # fmt: skip
+_MORE = "PSNR at the most samples less that at the samples of the training [dB]"
+SAMPLES_IMPROVE = Claim(
+    "samples improve", "more samples improve the image of DeepMRI", _PNAS_2020, "Fig. 4", ABOVE, _MORE, "{:+.1f}"
+)
+SAMPLES_STAGNATE = Claim(
+    "samples stagnate", "more samples do not change the image of MRI-VN", _PNAS_2020, "Fig. 4", 0.0, _MORE, "{:+.1f}"
+)
+SAMPLES_WORSEN = Claim(
+    "samples worsen", "more samples make the image of DAGAN worse", _PNAS_2020, "Fig. 4", BELOW, _MORE, "{:+.1f}"
+)
+# Claims that records of bench.stability decide.
+ON_STABILITY = (UNSTABLE, NOT_AFFECTED, SYMBOLS_LOST, SAMPLES_IMPROVE, SAMPLES_STAGNATE, SAMPLES_WORSEN)
+
 # All claims, in the order of the table.
 CLAIMS = (
     ANATOMY, DATASET, SAMPLING, ORDER_KEPT, HARD_FOR_ALL, LOW_FREQUENCY, DARK, BY_FEATURES, BY_FINDINGS,
-    CONVDECODER_BEST, OPTIMISER, CLOSED_JOINTLY, CLOSED_SUPERVISED, SENSITIVE, OWN_ATTACK,
+    CONVDECODER_BEST, OPTIMISER, CLOSED_JOINTLY, CLOSED_SUPERVISED, SENSITIVE, OWN_ATTACK, *ON_STABILITY,
 )  # fmt: skip
 
 # SSIM of one image before and after test-time training, as the notebooks of the published code print it, for the claims

@@ -9,7 +9,18 @@ import pytest
 
 from bench import claims
 from bench.findings.published import CLAIMS
-from tests.helpers.claim_records import attack_run, feature_run, hard_list, points, shift_study, trained_study
+from tests.helpers.claim_records import (
+    attack_run,
+    feature_run,
+    hard_list,
+    perturbed,
+    points,
+    read,
+    sampled,
+    shift_study,
+    stability_run,
+    trained_study,
+)
 from tests.helpers.places import ROOT
 
 X = np.linspace(0.5, 0.9, 7)
@@ -75,6 +86,15 @@ def optimisers(smooth, descent):
     return lambda path: [feature_run(path / f"optimisers-{i}", "optimisers", mse, [i]) for i in range(6)]
 
 
+def stability(world, rows):
+    return lambda path: [stability_run(path / "stability", world, rows)]
+
+
+def around(middle, spread=0.1):
+    """Six numbers, one for each image."""
+    return [middle + spread * step for step in (-1, 1, -0.5, 0.5, -0.8, 0.8)]
+
+
 def nearly(x):
     """Put values slightly out of order."""
     return x[[1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10]]
@@ -137,6 +157,23 @@ CASES = [
     ("own attack", attacks((1, 2)), "no"),
     ("own attack", attacks((3, 3)), "not excluded"),
     ("own attack", attacks((3, 9)), "in part"),
+    ("unstable", stability("mri_vn", perturbed("mri_vn", [(gain, 1.0) for gain in around(3)])), "yes"),
+    ("unstable", stability("mri_vn", perturbed("mri_vn", [(gain, 1.0) for gain in around(0.5)])), "no"),
+    ("unstable", stability("mri_vn", perturbed("mri_vn", [(gain, 1.0) for gain in around(1)])), "not excluded"),
+    ("not affected", stability("mri_vn", perturbed("mri_vn", [(3.0, gain) for gain in around(1)])), "yes"),
+    ("not affected", stability("mri_vn", perturbed("mri_vn", [(3.0, gain) for gain in around(4)])), "no"),
+    ("not affected", stability("mri_vn", perturbed("mri_vn", [(3.0, gain) for gain in around(3)])), "not excluded"),
+    ("symbols lost", stability("dagan", read("dagan", [(4, 12), (5, 13)] * 3)), "yes"),
+    ("symbols lost", stability("dagan", read("dagan", [(13, 12), (13, 11)] * 3)), "no"),
+    ("symbols lost", stability("dagan", read("dagan", [(13, 12), (11, 12)] * 3)), "not excluded"),
+    ("samples improve", stability("deepmri", sampled("deepmri", around(3))), "yes"),
+    ("samples improve", stability("deepmri", sampled("deepmri", around(-3))), "no"),
+    ("samples improve", stability("deepmri", sampled("deepmri", around(0))), "not excluded"),
+    ("samples stagnate", stability("mri_vn", sampled("mri_vn", around(0))), "not excluded"),
+    ("samples stagnate", stability("mri_vn", sampled("mri_vn", around(3))), "no"),
+    ("samples worsen", stability("dagan", sampled("dagan", around(-3))), "yes"),
+    ("samples worsen", stability("dagan", sampled("dagan", around(3))), "no"),
+    ("samples worsen", stability("dagan", sampled("dagan", around(0))), "not excluded"),
     # Fewer than 5 volumes, and one image.
     ("own attack", attacks((9, 9), images=4), "cannot tell"),
     ("sensitive", attacks((9, 9), images=1), "cannot tell"),

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from bench import attack, claims, compare, features, hardest, merge, report, train, tune
+from bench import attack, claims, compare, features, hardest, merge, report, stability, train, tune
 from bench.page.comparison import comparison
 from bench.page.page import page_of
 from bench.plan.errors import InputFileError
@@ -170,6 +170,7 @@ def commands(folder, output):
         "merge": lambda: merge.main([str(folder), "--output", str(output / "merged")]),
         "resume": lambda: attack.main(["--resume", str(folder)]),
         "features": lambda: features.main(["--resume", str(folder)]),
+        "stability": lambda: stability.main(["--resume", str(folder)]),
     }
 
 
@@ -177,7 +178,7 @@ def commands(folder, output):
 @pytest.mark.parametrize(
     ("name", "readers"),
     [
-        ("run.json", ("report", "compare", "claims", "hardest", "merge", "resume", "features")),
+        ("run.json", ("report", "compare", "claims", "hardest", "merge", "resume", "features", "stability")),
         ("images.jsonl", ("report", "compare", "claims", "hardest")),
         ("searches.jsonl", ("report", "compare")),
         ("pictures.npz", ("report",)),

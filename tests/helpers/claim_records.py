@@ -12,6 +12,7 @@ import numpy as np
 from bench.plan.config import RunConfig
 from bench.studies.features.config import FeatureConfig
 from bench.studies.shift.analysis import Point, Scores, analyse
+from bench.studies.stability.config import StabilityConfig
 from bench.studies.test_time.gap import published
 from jaxcs.features.insert import PRESETS, Insertion
 from tests.helpers.run_folder import write_run
@@ -155,3 +156,64 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 
 def _write_lines(file: Path, rows: list[dict[str, Any]]) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def stability_run(folder: Path, world: str, rows: Sequence[dict[str, Any]]) -> Path:
+    """Write a run of bench.stability with these rows of one world."""
+    config = StabilityConfig(("perturbation", "structure", "samples"), (world,))
+    run: dict[str, Any] = {
+        "schema_version": 1, "command": "bench.stability", "config": config.to_dict(), "fingerprint": "0",
+        "methods": {world: {}}, "argv": ["--method", world], "versions": {}, "git": {"commit": None, "dirty": None},
+        "device": {"platform": "cpu", "kind": "cpu"}, "data": "phantom", "data_sha256": {}, "images": 6,
+        "started": "2026-01-01T00:00:00+00:00", "status": "done", "notes": [],
+    }  # fmt: skip
+    _write_json(folder / "run.json", run)
+    _write_lines(
+        folder / "images.jsonl", [{"case": f"{row['image']}|{row['kind']}", "world": world} | row for row in rows]
+    )
+    return folder
+
+
+def perturbed(world: str, gains: Sequence[tuple[float, float]], clean: float = 30.0) -> list[dict[str, Any]]:
+    """Rows of images with these gains of a network and of its comparator, under the network's perturbation.
+
+    Args:
+        world: the network.
+        gains: of each image.
+        clean: PSNR of the network's clean image; that of zero-filling is 20 dB [dB].
+    """
+    rows = []
+    for image, (own, other) in enumerate(gains):
+        for method, role, gain, psnr in (
+            (world, "tested", own, clean), ("bpdn", "comparator", other, 25.0), ("zero_filled", "control", 0.9, 20.0),
+        ):  # fmt: skip
+            common = {"world": world, "image": str(image), "volume": str(image), "method": method, "role": role}
+            common |= {"psnr": psnr, "ssim": 0.5}
+            rows.append(common | {"kind": "clean", "singular_value": 5.0})
+            kind = {"kind": "perturbation", "attack": "Algorithm 1", "source": world, "steps": 25}
+            changes = {"norm": 0.01, "norm_data": 0.01, "change": 0.01 * gain, "gain": gain, "gain_noise": 0.3}
+            rows.append(common | kind | changes | {"gain_both": gain, "psnr_noise": psnr, "ssim_perturbed": 0.9})
+    return rows
+
+
+def read(world: str, counts: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Rows of images with these numbers of symbols that are read in a network's image and in its comparator's."""
+    roles = ((world, "tested"), ("shearlets", "comparator"), ("fully sampled", "fully sampled"))
+    return [
+        {"world": world, "image": str(image), "volume": str(image), "method": method, "role": role, "kind": "structure"}
+        | {"height": 9.0, "glyphs": 13, "read": count, "read_alone": 0, "kept": 0.5, "error": 0.5}
+        for image, pair in enumerate(counts)
+        for (method, role), count in zip(roles, (*pair, 13), strict=True)
+    ]
+
+
+def sampled(world: str, changes: Sequence[float]) -> list[dict[str, Any]]:
+    """Rows of images whose PSNR changes by so much from the trained number of samples to the most [dB]."""
+    return [
+        {"world": world, "image": str(image), "volume": str(image), "method": method, "role": role, "kind": "samples"}
+        | {"acceleration": rate, "share": 1 / rate, "trained": rate == 5.0, "ssim": 0.5}
+        | {"psnr": 30 + 0.1 * image + (change if rate == 2.0 and role == "tested" else 0.0)}
+        for image, change in enumerate(changes)
+        for method, role in ((world, "tested"), ("shearlets", "comparator"), ("ignores data", "control"))
+        for rate in (10.0, 5.0, 2.0)
+    ]

@@ -13,7 +13,7 @@ from bench.plan.errors import InputFileError, UsageError
 from bench.record.forms import Form, plain
 from bench.record.reading import read_json, reason_of, understanding
 from bench.record.record import read
-from bench.studies.claims import feature_runs
+from bench.studies.claims import feature_runs, stability_runs
 from bench.studies.claims.record_forms import HARDEST, SHIFT, TEST_TIME
 from bench.studies.shift import claims as shift_claims
 from bench.studies.shift.study import NAME as SHIFT_RECORD
@@ -21,7 +21,7 @@ from bench.studies.test_time import gap
 from bench.studies.test_time.names import RECORD as TEST_TIME_RECORD
 
 _RUN = "run.json"
-_COMMANDS = "bench.attack, bench.shift, bench.ttt or bench.features, or the .json of bench.hardest"
+_COMMANDS = "bench.attack, bench.shift, bench.ttt, bench.features or bench.stability, or the .json of bench.hardest"
 
 
 class Evidence(NamedTuple):
@@ -51,7 +51,7 @@ def evidence(paths: Sequence[Path]) -> list[Evidence]:
     for path in paths:
         if sum(_same(path, other) for other in paths) > 1:
             raise UsageError(f"{path}: is named twice; name each record once")
-    of_features = [path for path in paths if _is_of_features(path)]
+    of_features = [path for path in paths if _is_of(feature_runs.COMMAND, path)]
     found = [_of(path) for path in paths if path not in of_features]
     for runs in feature_runs.together([feature_runs.read(path) for path in of_features]):
         commands = [_command("bench.features", run.argv) for run in runs]
@@ -63,12 +63,13 @@ def _same(path: Path, other: Path) -> bool:
     return path.absolute() == other.absolute()
 
 
-def _is_of_features(path: Path) -> bool:
+def _is_of(command: str, path: Path) -> bool:
+    """Whether a folder is a run of this command, of those whose run.json names it."""
     file = path / _RUN
     if not path.is_dir() or any((path / name).exists() for name in _STUDIES) or not file.exists():
         return False
     content = read_json(file, plain)
-    return isinstance(content, dict) and content.get("command") == feature_runs.COMMAND
+    return isinstance(content, dict) and content.get("command") == command
 
 
 def _of(path: Path) -> Evidence:
@@ -76,6 +77,9 @@ def _of(path: Path) -> Evidence:
         for name, study in _STUDIES.items():
             if (path / name).exists():
                 return study(path / name)
+        if _is_of(stability_runs.COMMAND, path):
+            run = stability_runs.read(path)
+            return Evidence([path], [_command(stability_runs.COMMAND, run.argv)], run.judged)
         if (path / _RUN).exists():
             return _of_attacks(path)
     elif path.suffix.lower() == ".json":

@@ -1,0 +1,155 @@
+"""Test the stability of reconstructions as Antun et al. (PNAS 2020): python -m bench.stability --method unet."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.plan.errors import UsageError
+from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, one_of, setting
+from bench.shell.command import execute
+from bench.shell.flags import add_data, add_device
+from bench.studies.stability.worlds import AUTO, SEVERAL, STUDIES, WORLDS, is_network, names_of
+from data_prep.process import as_process
+
+if TYPE_CHECKING:
+    from bench.studies.stability.config import StabilityConfig
+
+# Default number of images: each takes minutes.
+_IMAGES = 2
+_BESIDE_RESUME = ("--resume", "--device", "--json", "--debug")
+
+
+def parser() -> Parser:
+    """Build the parser of the command line."""
+    top = Parser(
+        prog="python -m bench.stability",
+        examples=(
+            "--method unet --study perturbation --limit 1",
+            "--method antun --weights deepmri=runs/RUN/weights.safetensors --constants auto",
+            "--resume runs/RUN",
+        ),
+        description="Test the stability of reconstructions in three ways: small perturbations of the image, text and "
+        "symbols in the image, and more samples. Each method is tested with its own sampling, beside a method of "
+        "sparsity and beside controls.",
+        epilog="Without --data it runs on the built-in phantom. A stopped study goes on with --resume.",
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    what = top.add_argument_group("what")
+    what.add_argument(
+        "--method",
+        type=one_of((*WORLDS, *SEVERAL)),
+        nargs="+",
+        default=["unet"],
+        metavar="NAME",
+        help=f"one or several of {', '.join(WORLDS)}; antun = {', '.join(SEVERAL['antun'])}, the paper's networks of "
+        "k-space; all",
+    )
+    what.add_argument(
+        "--study",
+        type=one_of(STUDIES),
+        nargs="+",
+        default=list(STUDIES),
+        metavar="NAME",
+        help="perturbation = each method under its worst small perturbation, under that of another and under noise; "
+        "structure = text and the suits of cards in the image; samples = from few to many samples; all if not given",
+    )
+    what.add_argument(
+        "--weights",
+        type=setting,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FILE",
+        help="weights of a network; the shipped weights if not given",
+    )
+    attack = top.add_argument_group("attack")
+    attack.add_argument(
+        "--constants",
+        type=one_of(("published", AUTO)),
+        default="published",
+        metavar="KIND",
+        help="constants of the attack of the paper: published, for the networks that have them, or auto, which follow "
+        "from the largest singular value of the method",
+    )
+    attack.add_argument(
+        "--steps",
+        type=integer(1),
+        metavar="N",
+        help="number of steps of the attack; that of the constants if not given",
+    )
+    data = top.add_argument_group("data")
+    add_data(data)
+    data.add_argument("--limit", type=integer(1), default=_IMAGES, metavar="N", help="number of images")
+    run = top.add_argument_group("run")
+    run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of starting points and noise")
+    add_device(run)
+    run.add_argument(
+        "--resume",
+        metavar="RUN",
+        help=f"go on with the study in this folder; other flags allowed: {', '.join(_BESIDE_RESUME[1:])}",
+    )
+    output = top.add_argument_group("output")
+    output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a new folder in here")
+    output.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
+    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    return top
+
+
+def configuration(arguments: Namespace) -> StabilityConfig:
+    """Return the configuration that the arguments give.
+
+    Raises:
+        UsageError: arguments contradict each other.
+    """
+    from bench.studies.stability.config import StabilityConfig
+
+    methods = names_of(tuple(arguments.method))
+    for name, _ in arguments.weights:
+        if name not in methods:
+            raise UsageError(f"--weights {name}: is not tested; add it to --method, or leave it out")
+        if not is_network(name):
+            raise UsageError(f"--weights {name}: is not trained; leave it out")
+    studies = tuple(study for study in STUDIES if study in arguments.study)
+    if studies == ("samples",) and not any(WORLDS[name].accelerations for name in methods):
+        raise UsageError(f"--study samples: {methods[0]} is for one mask; choose another study or method")
+    return StabilityConfig(
+        studies=studies,
+        methods=methods,
+        weights=tuple(sorted(dict(arguments.weights).items())),
+        constants=arguments.constants,
+        steps=arguments.steps,
+        data=arguments.data,
+        phantom=arguments.phantom,
+        limit=arguments.limit,
+        seed=arguments.seed,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+
+    def work(arguments: Namespace, argv: list[str]) -> int:
+        if arguments.resume is not None:
+            others = flags_besides(argv, _BESIDE_RESUME)
+            if others:
+                raise UsageError(
+                    f"{others[0]}: the study in {arguments.resume} goes on as it was begun; leave the flag out"
+                )
+        from bench.studies.stability.finish import tell
+        from bench.studies.stability.study import run, stored  # these import JAX
+
+        before = None if arguments.resume is None else stored(Path(arguments.resume))
+        config = configuration(arguments) if before is None else before.config
+        done = run(config, output=Path(arguments.output), device=arguments.device, resume=before, argv=argv)
+        return tell(done, arguments.json)
+
+    advice = "use fewer coils or a smaller matrix"
+    return execute(parser(), "bench.stability", advice, work, sys.argv[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    as_process(main)

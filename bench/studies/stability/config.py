@@ -1,0 +1,55 @@
+"""All settings of a study of stability as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.plan.config import fingerprint_of
+
+
+@dataclass(frozen=True)
+class StabilityConfig:
+    """All settings that decide the numbers of a study.
+
+    Attributes:
+        studies: names of `worlds.STUDIES`.
+        methods: names of `worlds.WORLDS`.
+        weights: (method, file or name) of the weights that are not the shipped ones.
+        constants: "published" for the paper's constants of the attack if there are any; "auto" for constants that
+            follow from the method's largest singular value.
+        steps: number of steps of the attack, None for that of the constants.
+        data: path of fastMRI files, or None for the phantom.
+        phantom: family of the phantom.
+        limit: number of images.
+        seed: seed of starting points and noise.
+    """
+
+    studies: tuple[str, ...]
+    methods: tuple[str, ...]
+    weights: tuple[tuple[str, str], ...] = ()
+    constants: str = "published"
+    steps: int | None = None
+    data: str | None = None
+    phantom: str = "knee"
+    limit: int | None = None
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as values that JSON can hold."""
+        return asdict(self) | {"weights": dict(self.weights)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> StabilityConfig:
+        """Read a configuration that `to_dict` wrote.
+
+        Raises:
+            TypeError: the fields are not those of a configuration.
+            KeyError: fields are missing.
+        """
+        lists = {name: tuple(content[name]) for name in ("studies", "methods")}
+        return cls(**content | lists | {"weights": tuple(content["weights"].items())})
+
+    def fingerprint(self) -> str:
+        """Return eight hexadecimal digits that change with any field."""
+        return fingerprint_of(self.to_dict())

@@ -1,0 +1,106 @@
+"""From the rows of a study to its summary, tables, sentences and figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.figures.drawing import draw_into
+from bench.record.reading import understanding
+from bench.record.store import Store
+from bench.record.summary import interval_columns
+from bench.run.finish import exit_code
+from bench.studies.stability.findings import findings
+from bench.studies.stability.row_forms import LINES
+from bench.studies.stability.tables import tables
+
+_KEYS = ("kind", "world", "attack", "source", "steps", "acceleration", "method")
+_SCORES = (
+    "singular_value", "norm", "norm_data", "change", "gain", "gain_noise", "gain_both", "psnr", "psnr_noise", "ssim",
+    "ssim_perturbed", "share", "glyphs", "read", "read_alone", "kept", "error",
+)  # fmt: skip
+COLUMNS = (*_KEYS, "score", "mean", "ci95", "low", "high", "interval", "n")
+TABLES = "tables.md"
+
+
+class Done(NamedTuple):
+    """A study that has ended: its folder and its run.json."""
+
+    folder: Path
+    run: dict[str, Any]
+
+
+def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> dict[str, Any]:
+    """Write the results that need all rows.
+
+    Args:
+        store: of the study, which holds all units.
+        record: content of run.json so far.
+        unusable: by name, why slices cannot be used at all.
+
+    Returns:
+        The completed content of run.json.
+    """
+    folder = store.folder
+    content = store.read(LINES)
+    store.collect(content, all_pictures=True)
+    units = content.images
+    rows = [row for row in content.lines["images.jsonl"] if "failed" not in row]
+    with understanding(folder.path / "images.jsonl", "bench.stability"):
+        record = record | {
+            "status": "done",
+            "folder": str(folder.path),
+            "seconds": round(sum(unit.seconds for unit in units) + store.elapsed(), 2),
+            "failed": unusable | {unit.case: unit.failed for unit in units if unit.failed is not None},
+            "summary": summarise(rows),
+            "findings": findings(rows),
+        }
+        written = tables(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(record["summary"])
+    folder.write("summary.csv", text.getvalue().encode())
+    folder.write(TABLES, f"{written}\n".encode())
+    folder.write_json("run.json", record)
+    again = f"python -m bench.stability --resume {shlex.quote(str(folder.path))}"
+    with understanding(folder.path / "images.jsonl", "bench.stability"):
+        for study in ("perturbation", "structure", "samples"):
+            if any(row["kind"] == study for row in rows):
+                draw_into(folder, f"{study}.png", "stability", folder.path, study, again=again)
+    return record
+
+
+def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Compute the mean over images of each score, with its interval over volumes."""
+    groups: dict[tuple[Any, ...], list[tuple[float, str]]] = {}
+    for row in rows:
+        for score in _SCORES:
+            if row.get(score) is not None:
+                key = (*(row.get(name) for name in _KEYS), score)
+                groups.setdefault(key, []).append((row[score], row["volume"]))
+    summary = []
+    for key, found in groups.items():
+        values = [value for value, _ in found]
+        named = dict(zip((*_KEYS, "score"), key, strict=True)) | {"mean": sum(values) / len(values)}
+        summary.append(named | interval_columns(values, [volume for _, volume in found]) | {"n": len(values)})
+    return summary
+
+
+def tell(done: Done, as_json: bool) -> int:
+    """Print the tables and the sentences, or the JSON object; returns the exit code."""
+    record = done.run
+    if as_json:
+        print(json.dumps(record))
+    else:
+        print((done.folder / TABLES).read_text(encoding="utf-8"))
+        print(*record["findings"], *(f"left out: {reason}" for reason in record["missing"]), sep="\n")
+    print(f"{record['seconds']:.0f} s; record and figures in {done.folder}", file=sys.stderr)
+    for reason in dict.fromkeys(record["failed"].values()):
+        print(f"failed: {reason}", file=sys.stderr)
+    return exit_code(record["failed"])

@@ -1,0 +1,124 @@
+"""The compiled functions of one method: its image, its worst perturbations and its largest singular value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from bench.evaluate.subjects import Subject
+from bench.slices.prepare import SliceData
+from jaxcs.attacks import apgd, momentum
+from jaxcs.attacks.spectral import singular_pair
+from jaxcs.complex import l2_norm
+from jaxcs.fourier import image_crop
+from jaxcs.metrics import psnr, ssim
+from jaxcs.recon.staged import stages_of
+from jaxcs.threats import scan
+from jaxcs.types import Key, Measurement
+
+# The published ascent has no bound.  This one, of ||r|| / ||x||, is where an ascent that diverges is stopped.
+LARGEST = 0.5
+# ||r|| / ||x|| about which a method is linearised [-], and iterations for its singular value.
+_NEAR, _ITERATIONS = 0.01, 10
+_SCAN = scan.build(norm="image")
+
+
+class Staged(NamedTuple):
+    """A slice, with the part of the method that depends only on its coil maps and mask.
+
+    Attributes:
+        data: the slice.
+        prepared: the method's result for maps and mask.
+    """
+
+    data: SliceData
+    prepared: Any
+
+
+class Functions(NamedTuple):
+    """The compiled functions of one method; perturbations r are complex images (ny, nx), added to the data as A r.
+
+    Attributes:
+        stage: slice -> staged.
+        image: staged, (coil, ny, nx) k-space of which the mask is applied, key -> (ty, tx) image.
+        climb: staged, reference image, random key, key -> the perturbations of Algorithm 1 after its snapshots.
+        push: staged, reference image, norm relative to the truth, random key, key -> the perturbation of projected
+            gradients in the ball of this norm.
+        singular: staged, clean image, random key, key -> largest singular value of the linearised map from r to the
+            image [-].
+    """
+
+    stage: Callable[[SliceData], Staged]
+    image: Callable[[Staged, Array, Key], Array]
+    climb: Callable[[Staged, Array, Key, Key], Array]
+    push: Callable[[Staged, Array, Array, Key, Key], Array]
+    singular: Callable[[Staged, Array, Key, Key], Array]
+
+
+def build(subject: Subject, method_config: Any, constants: momentum.Config, steps: int) -> Functions:
+    """Build the functions.
+
+    Args:
+        subject: the method.
+        method_config: its configuration, fitted to the size of the slice.
+        constants: constants and snapshots of Algorithm 1.
+        steps: gradient evaluations of projected gradients.
+    """
+    method, params = stages_of(subject.method.build(method_config)), subject.params
+
+    def stage(data: SliceData) -> Staged:
+        return Staged(data, method.prepare(params, data.maps, data.mask))
+
+    def image(staged: Staged, kspace: Array, key: Key) -> Array:
+        data = staged.data
+        measurement = Measurement(jnp.where(data.mask, kspace, 0), data.mask, data.maps)
+        shape = (data.target.shape[0], data.target.shape[1])
+        return image_crop(method.solve(params, staged.prepared, measurement, key).image, shape)
+
+    def residual(staged: Staged, reference: Array, key: Key) -> Callable[[Array], Array]:
+        return lambda r: image(staged, _SCAN.measure(staged.data, r).kspace, key) - reference
+
+    def climb(staged: Staged, reference: Array, random: Key, key: Key) -> Array:
+        allowed = _SCAN.allowed(staged.data, jnp.float32(LARGEST))
+        return momentum.snapshots(constants)(random, residual(staged, reference, key), allowed).deltas
+
+    def push(staged: Staged, reference: Array, norm: Array, random: Key, key: Key) -> Array:
+        far = residual(staged, reference, key)
+        attack = apgd.build(apgd.Config(n_steps=steps))
+        return attack(random, lambda r: jnp.sum(far(r) ** 2), _SCAN.allowed(staged.data, norm)).delta
+
+    def singular(staged: Staged, clean: Array, random: Key, key: Key) -> Array:
+        near = _SCAN.allowed(staged.data, jnp.float32(_NEAR))
+        return singular_pair(residual(staged, clean, key), near, near.random(random), _ITERATIONS)[0]
+
+    return Functions(*(jax.jit(function) for function in (stage, image, climb, push, singular)))
+
+
+@jax.jit
+def scores(image: Array, truth: Array, data_range: Array) -> dict[str, Array]:
+    """Score an image: PSNR [dB] and SSIM [-]."""
+    return {"psnr": psnr(image, truth, data_range), "ssim": ssim(image, truth, data_range)}
+
+
+@jax.jit
+def noise_like(r: Array, norm: Array, key: Key) -> Array:
+    """Draw white complex noise of this norm, shaped like the perturbation `r`."""
+    drawn = jax.random.normal(key, r.shape, jnp.complex64)
+    return drawn * (norm / l2_norm(drawn))
+
+
+@jax.jit
+def perturbed(data: SliceData, r: Array) -> Array:
+    """Compute the measured k-space y + A r, (coil, ny, nx)."""
+    return _SCAN.measure(data, r).kspace
+
+
+@jax.jit
+def size_in_data(data: SliceData, r: Array) -> Array:
+    """Compute ||A r|| / ||A x||, the norm of the perturbation in the measured data over that of the data [-]."""
+    clean = jnp.where(data.mask, data.kspace, 0)
+    return l2_norm(_SCAN.measure(data, r).kspace - clean) / l2_norm(clean)

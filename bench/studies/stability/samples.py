@@ -1,0 +1,94 @@
+"""Study 3: more and more samples of the same scan, of which a good method makes better and better images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench.plan.errors import InputFileError
+from bench.slices.one_coil import mask_seed
+from bench.slices.prepare import SliceData
+from bench.studies.stability.functions import scores
+from bench.studies.stability.one_image import OneImage, Rows, Work
+from bench.studies.stability.worlds import CONTROLS
+from jaxcs import masks
+from jaxcs.complex import magnitude
+from jaxcs.features import insert
+from jaxcs.fourier import image_crop
+from jaxcs.masks import nested
+from jaxcs.operators import Sense
+from jaxcs.recon import normalise
+from jaxcs.types import Measurement
+
+# SENSE of data without noise must improve with samples: the positive control.
+NOISE_FREE = "sense, noise-free"
+
+
+def sampled(one: OneImage, acceleration: float) -> Work:
+    """Score all methods with the mask of one acceleration; each mask holds those of higher accelerations if it can.
+
+    Coil maps stay those of the trained sampling, which come from the same fully sampled centre.
+
+    Raises:
+        InputFileError: the slice has too few columns for the mask.
+    """
+    mask = _masks(one)[acceleration]
+    trained = acceleration == one.cast.world.sampling.acceleration
+    common: dict[str, Any] = {
+        "acceleration": acceleration,
+        "share": float(np.mean(np.broadcast_to(mask, one.prepared.data.kspace.shape[1:]))),
+        "trained": trained,
+    }
+    data, plain = one.prepared.data, _noise_free(one.prepared.data)
+    members = [(member.label, member.role, member.label, data) for member in one.cast.members]
+    members += [(NOISE_FREE, "control", label, plain) for label in one.functions if label == "sense"]
+    rows: Rows = []
+    pictures = {}
+    for name, role, label, of in members:
+        given = _masked(of, mask)
+        # A method that ignores its data would take a change of scale for one of the scan.
+        given = given if label == CONTROLS[-1] else _scaled(given)
+        staged = one.functions[label].stage(given)
+        image = one.functions[label].image(staged, given.kspace, one.key)
+        found = {key: float(value) for key, value in scores(image, given.target, given.data_range).items()}
+        rows.append(common | {"method": name, "role": role} | found)
+        if role == "tested":
+            pictures[f"{name}|{acceleration:g}"] = image
+    return rows, pictures
+
+
+def _masks(one: OneImage) -> nested.Masks:
+    cast, shape = one.cast, one.prepared.data.kspace.shape[1:]
+    sampling = cast.world.sampling
+    assert sampling.center_fraction is not None
+    seed = mask_seed((cast.name,), masks.seed_from_name(one.prepared.volume))
+    try:
+        return nested.family(
+            sampling.mask, (shape[0], shape[1]), cast.world.accelerations, sampling.center_fraction, seed
+        )
+    except ValueError as error:
+        raise InputFileError(f"{one.prepared.name}: {error}; give larger images") from error
+
+
+def _masked(data: SliceData, mask: np.ndarray) -> SliceData:
+    """The slice with another mask; columns that the scanner never acquired are not measured."""
+    return data._replace(mask=jnp.asarray(mask) & jnp.any(data.kspace != 0, axis=(0, 1)))
+
+
+@jax.jit
+def _scaled(data: SliceData) -> SliceData:
+    """The slice in the units that the methods expect for its mask."""
+    _, scale = normalise(Measurement(jnp.where(data.mask, data.kspace, 0), data.mask, data.maps))
+    return data._replace(kspace=data.kspace / scale, target=data.target / scale, data_range=data.data_range / scale)
+
+
+@jax.jit
+def _noise_free(data: SliceData) -> SliceData:
+    """The slice as its coil maps explain it, and no more."""
+    shape = (data.target.shape[0], data.target.shape[1])
+    image = insert.background(data.kspace, data.maps, shape).combined
+    everything = Sense(data.maps, jnp.ones(data.kspace.shape[-1], bool))
+    return data._replace(kspace=everything.forward(image), target=image_crop(magnitude(image), shape))

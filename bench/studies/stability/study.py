@@ -1,0 +1,198 @@
+"""One study of stability, from configuration to record."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.evaluate import subjects
+from bench.plan.errors import InputFileError, UnsuitedError, UsageError, of_none
+from bench.record import provenance
+from bench.record.holding import held
+from bench.record.records import RunFolder
+from bench.record.store import FOLDER, refuse_older
+from bench.record.stored import begun_before
+from bench.run.life import beginning, recording, say_notes
+from bench.slices import sources
+from bench.slices.prepare import Prepared, prepare
+from bench.slices.sources import Source
+from bench.studies.stability import perturbation, worlds
+from bench.studies.stability.cast import Cast, casts
+from bench.studies.stability.config import StabilityConfig
+from bench.studies.stability.finish import Done, finish
+from bench.studies.stability.row_forms import RUN
+from bench.studies.stability.units import Slice, record_all
+from data_prep.cases import Case, InputError
+
+COMMAND = "bench.stability"
+
+
+class Before(NamedTuple):
+    """A study that was begun.
+
+    Attributes:
+        path: its folder.
+        record: content of its run.json.
+        config: its configuration.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    config: StabilityConfig
+
+
+def run(
+    config: StabilityConfig,
+    *,
+    output: Path = Path("runs"),
+    device: str = "auto",
+    resume: Before | None = None,
+    argv: Sequence[str] = (),
+) -> Done:
+    """Carry out a study, as bench.stability does; messages go to stderr.
+
+    Args:
+        config: settings of the study.
+        output: parent of the study's folder.
+        device: "auto", or the kind of device that must be there.
+        resume: a study of this configuration to resume in its folder, or None for a new study.
+        argv: the command line, for the record.
+
+    Returns:
+        The finished study.
+
+    Raises:
+        RunError: the study cannot be carried out, in one line for the user.
+    """
+    begun = time.monotonic()
+    sources.check_device(device)
+    if resume is not None:
+        refuse_older(resume.path)
+        argv = resume.record["argv"]
+    found, missing = casts(config)
+    failed: dict[str, str] = {}
+    slices: list[Slice] = []
+    reasons: list[InputFileError] = []
+    opened = [subjects.source_for(cast.config, cast.scored) for cast in found]
+    for cast, source in zip(found, opened, strict=True):
+        slices += _slices(cast, source, failed, reasons)
+    if not slices:
+        raise of_none(reasons)
+    # The worlds differ in coils and masks, not in files.
+    source = opened[0]
+    told = [note for one in opened for note in one.notes]
+    notes = list(dict.fromkeys([*told, *missing, *_without_samples(found, config), *provenance.about_settings()]))
+    described = {cast.name: _described(cast, config) for cast in found}
+    images = len({one.usual.name for one in slices})
+    record = beginning(config, described, argv, source, images, notes) | {"command": COMMAND, "missing": missing}
+    device_found, names = record["device"], ", ".join(cast.name for cast in found)
+    print(
+        f"{device_found['platform']} ({device_found['kind']}, {device_found['cores']} cores) | {source.description}, "
+        f"{images} image{'s' * (images != 1)} | {', '.join(config.studies)}: {names}",
+        file=sys.stderr,
+    )
+    say_notes(notes)
+    if resume is not None:
+        folder = RunFolder(resume.path)
+    else:
+        folder = RunFolder.create(output, "stability", config.fingerprint())
+    how = shlex.join(["python", "-m", COMMAND, "--resume", str(folder.path)])
+    folder.make(FOLDER)
+    # The comparator's perturbation needs that of the tested method, which the same process makes.
+    with held(folder.path / FOLDER / "held", "study", folder.path), recording(folder, record, RUN, how, begun) as going:
+        if going.done is not None:
+            print(f"{going.done} parts were done", file=sys.stderr)
+        record_all(config, slices, going.store)
+        record = finish(going.store, going.record, failed)
+    return Done(folder.path, record)
+
+
+def stored(path: Path) -> Before:
+    """Read the study in a folder.
+
+    Raises:
+        InputFileError: the folder has no study, or its record is damaged.
+    """
+    record, config = begun_before(path / "run.json", RUN, StabilityConfig.from_dict, COMMAND)
+    return Before(path, record, config)
+
+
+def _slices(cast: Cast, source: Source, failed: dict[str, str], reasons: list[InputFileError]) -> list[Slice]:
+    """The slices of a world, prepared; for the others, `failed` gets the reason, by name."""
+    found: list[Slice] = []
+    for name, case in zip(source.names, source.read(source.positions), strict=True):
+        try:
+            found.append(_slice(cast, case, pictured=not found))
+        except InputFileError as error:
+            failed[f"{name}|{cast.name}"] = str(error)
+            reasons.append(error)
+    return found
+
+
+def _slice(cast: Cast, case: Case | InputError, *, pictured: bool) -> Slice:
+    """A slice of a world with both of its samplings; raises InputFileError."""
+    if isinstance(case, InputError):
+        raise InputFileError(str(case)) from case
+    if case.mask is not None:
+        raise InputFileError(f"{case.name}: is already under-sampled; give whole k-space, of which masks are drawn")
+    other = cast.world.symbols != cast.world.sampling.acceleration
+    try:
+        usual = prepare(case, cast.config)
+        symbols = prepare(case, replace(cast.config, acceleration=cast.world.symbols)) if other else usual
+    except UnsuitedError as error:
+        # Its advice is about flags that this command does not have.
+        raise InputFileError(
+            f"{str(error).partition(';')[0]}; give images that fit the sampling of {cast.name}"
+        ) from error
+    _check_scan(cast, usual)
+    return Slice(cast, usual, symbols, pictured)
+
+
+def _check_scan(cast: Cast, prepared: Prepared) -> None:
+    """Raise UsageError if the weights are for another size or mask than those of the world."""
+    one = cast.tested.subject
+    if one.method.check_scan is None:
+        return
+    training = {} if one.trained is None else one.trained.card.get("training", {})
+    data = prepared.data
+    try:
+        one.method.check_scan(one.method_config, data.kspace.shape, np.asarray(data.mask), training)
+    except ValueError as error:
+        raise UsageError(f"--weights {cast.name}: {error}; {worlds.training(cast.name)} makes others") from error
+
+
+def _without_samples(found: list[Cast], config: StabilityConfig) -> list[str]:
+    """A note for each world whose method takes one mask."""
+    if "samples" not in config.studies:
+        return []
+    return [
+        f"{cast.name} is for one mask, and has no study of samples" for cast in found if not cast.world.accelerations
+    ]
+
+
+def _described(cast: Cast, config: StabilityConfig) -> dict[str, Any]:
+    """The entry of a world in run.json."""
+    weights = cast.tested.subject.trained
+    return {
+        "sampling": cast.world.sampling._asdict(),
+        "symbols": cast.world.symbols,
+        "accelerations": list(cast.world.accelerations),
+        "target": cast.world.target,
+        "compared": "magnitudes",
+        "constants": asdict(perturbation.constants_of(cast, config)) | {"preset": _preset(cast, config)},
+        "pushes": perturbation.pushes_of(config),
+        "members": {one.label: {"role": one.role, "config": asdict(one.subject.method_config)} for one in cast.members},
+        "weights": None if weights is None else {"sha256": weights.sha256, "card": weights.card},
+    }
+
+
+def _preset(cast: Cast, config: StabilityConfig) -> str:
+    published = cast.world.constants
+    return published if published is not None and config.constants == "published" else "auto"

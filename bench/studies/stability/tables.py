@@ -1,0 +1,81 @@
+"""Tables of a study in Markdown, a row for each method of each world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.findings import markdown
+from bench.plan.intervals import meaning, of_mean, told
+from bench.studies.stability import numbers
+from bench.studies.stability.numbers import Rows, first_seen, mean, of
+
+
+def tables(rows: Rows) -> str:
+    """Make the tables of all studies that the rows are of."""
+    made: list[Callable[[Rows], str]] = [_perturbation, _structure, _samples]
+    kinds = ("perturbation", "structure", "samples")
+    return "\n\n".join(make(rows) for kind, make in zip(kinds, made, strict=True) if of(rows, kind=kind))
+
+
+def _perturbation(rows: Rows) -> str:
+    head = [
+        "world", "method", "PSNR [dB]", "largest singular value", "norm [%]", "gain", "gain of noise",
+        "gain with noise added", "PSNR [dB]", "gain, worst for the method", "gain, worst for the comparator",
+    ]  # fmt: skip
+    body = []
+    for world in first_seen(of(rows, kind="perturbation"), "world"):
+        here = of(rows, world=world)
+        tested, other = numbers.tested_of(here), numbers.comparator_of(here)
+        for name in first_seen(of(here, kind="clean"), "method"):
+            own, clean = of(here, method=name), of(here, kind="clean", method=name)
+            last = numbers.last_climbed(own)
+            cells = [_told(clean, "psnr", "{:.2f}"), _told(clean, "singular_value", "{:.2f}")]
+            cells += [_told(last, "norm", "{:.2f}", 100), _told(last, "gain", "{:.2f}")]
+            cells += [_told(last, "gain_noise", "{:.2f}"), _told(last, "gain_both", "{:.2f}")]
+            cells += [_told(last, "psnr", "{:.2f}")]
+            cells += [_told(numbers.pushed(own, source), "gain", "{:.2f}") for source in (tested, other)]
+            body.append([world, name, *cells])
+    return f"{markdown.table(head, body)}\n\n{_meaning(rows, 'perturbation')}"
+
+
+def _structure(rows: Rows) -> str:
+    head = ["world", "method", "glyphs", "read in the change", "read in the image", "contrast kept", "error"]
+    body = []
+    for world in first_seen(of(rows, kind="structure"), "world"):
+        here = of(rows, world=world, kind="structure")
+        for name in first_seen(here, "method"):
+            own = of(here, method=name)
+            cells = [_told(own, score, "{:.1f}") for score in ("glyphs", "read", "read_alone")]
+            body.append([world, name, *cells, _told(own, "kept", "{:.2f}"), _told(own, "error", "{:.3f}")])
+    return f"{markdown.table(head, body)}\n\n{_meaning(rows, 'structure')}"
+
+
+def _samples(rows: Rows) -> str:
+    parts = []
+    for world in first_seen(of(rows, kind="samples"), "world"):
+        here = of(rows, world=world, kind="samples")
+        rates = sorted(first_seen(here, "acceleration"), reverse=True)
+        head = [f"PSNR [dB], {world}"]
+        for rate in rates:
+            at = of(here, acceleration=rate)
+            head.append(f"{100 * (mean(at, 'share') or 0):.0f} %{' (trained)' if at[0]['trained'] else ''}")
+        body = [
+            [name, *(_told(of(here, method=name, acceleration=rate), "psnr", "{:.2f}") for rate in rates)]
+            for name in first_seen(here, "method")
+        ]
+        parts.append(markdown.table(head, body))
+    return "\n\n".join([*parts, _meaning(rows, "samples")])
+
+
+def _told(rows: Rows, score: str, style: str, times: float = 1) -> str:
+    """The mean of a score over images, with its interval."""
+    found = [(row[score] * times, row["volume"]) for row in rows if row.get(score) is not None]
+    if not found:
+        return ""
+    values, volumes = [value for value, _ in found], [volume for _, volume in found]
+    return told(sum(values) / len(values), of_mean(values, volumes), style, brief=True)
+
+
+def _meaning(rows: Rows, kind: str) -> str:
+    """The meaning of the intervals."""
+    return meaning({len({row["volume"] for row in of(rows, kind=kind)})})

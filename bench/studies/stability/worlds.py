@@ -1,0 +1,148 @@
+"""The worlds of bench.stability: each is a method, its comparator, the sampling, and what the paper used and found.
+
+The paper is Antun et al., "On instabilities of deep learning in image reconstruction and the potential costs of AI",
+PNAS 2020.  This module does not import JAX, because --help shows its names and must not wait.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from bench.plan.config import Sampling
+from jaxcs.catalogue import METHODS
+
+STUDIES = ("perturbation", "structure", "samples")
+# Methods that every world is compared with; the last ignores its data.
+CONTROLS = ("zero_filled", "sense", "l1", "ignores data")
+AUTO = "auto"
+# Names of the two attacks in records.
+ALGORITHM_1, PROJECTED = "Algorithm 1", "projected gradients"
+
+
+class Published(NamedTuple):
+    """A finding of the paper about a network.
+
+    Attributes:
+        words: the finding, a sentence without its end.
+        where: figure of the paper.
+        claim: name of the claim in `bench.findings.published` that records can decide, or None.
+    """
+
+    words: str
+    where: str
+    claim: str | None = None
+
+
+class World(NamedTuple):
+    """A method in the surroundings in which it is tested.
+
+    Attributes:
+        comparator: the method of sparsity that the network is compared with.
+        settings: changed settings of the comparator.
+        sampling: the sampling of the scans, which is that of the network's training.
+        accelerations: accelerations of the study of samples, the highest first; that of `sampling` is among them.
+        symbols: acceleration of the study of structure.
+        constants: preset of the attack momentum with the published constants, or None.
+        target: "clean" or "truth": what the perturbation drives the image away from.
+        made_by: arguments of bench.train that make the weights, if none are shipped.
+        published: the paper's findings by study.
+    """
+
+    comparator: str = "bpdn"
+    settings: tuple[tuple[str, str], ...] = ()
+    sampling: Sampling = Sampling("random", 4.0, 0.08)
+    accelerations: tuple[float, ...] = (8.0, 6.0, 4.0, 3.0, 2.0, 1.5)
+    symbols: float = 4.0
+    constants: str | None = None
+    target: str = "clean"
+    made_by: str = ""
+    published: Mapping[str, Published] = MappingProxyType({})
+
+
+_ON_PHANTOM = World()
+# Methods without weights, and networks whose weights come with the project.
+_PLAIN = ("unet", "varnet", "irim", "l1", "tv", "sense", "zero_filled", "bpdn")
+WORLDS: dict[str, World] = {
+    **dict.fromkeys(_PLAIN, _ON_PHANTOM),
+    "bpdn": _ON_PHANTOM._replace(comparator="l1"),
+    "deepmri": World(
+        comparator="shearlets",
+        sampling=Sampling("gaussian", 3.0, 0.03125),
+        accelerations=(14.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.0),
+        constants="deepmri",
+        made_by="--variant small",
+        published=MappingProxyType(
+            {
+                "perturbation": Published("small perturbations make severe artefacts", "Fig. 1", "unstable"),
+                "structure": Published("the symbols are seen at 25 % of the samples", "Fig. 4"),
+                "samples": Published("more samples improve the image", "Fig. 4", "samples improve"),
+            }
+        ),
+    ),
+    "automap": World(
+        comparator="shearlets",
+        settings=(("real", "true"),),
+        sampling=Sampling("poisson", 1.667, 0.08),
+        accelerations=(),
+        symbols=1.667,
+        constants="automap_fig2",
+        target="truth",
+        made_by="--variant tiny",
+        published=MappingProxyType(
+            {"perturbation": Published("small perturbations destroy the image", "Fig. 2", "unstable")}
+        ),
+    ),
+    "dagan": World(
+        comparator="shearlets",
+        sampling=Sampling("gaussian", 5.0, 0.04),
+        accelerations=(20.0, 10.0, 5.0, 10 / 3, 2.5, 2.0),
+        symbols=5.0,
+        made_by="--variant small",
+        published=MappingProxyType(
+            {
+                "structure": Published("the symbols are blurred", "Fig. 4", "symbols lost"),
+                "samples": Published("more samples make the image worse", "Fig. 4", "samples worsen"),
+            }
+        ),
+    ),
+    "mri_vn": World(
+        # 28 of 368 columns are the centre; all in all 15 % are measured.
+        sampling=Sampling("equispaced", 12.0, 28 / 368),
+        accelerations=(24.0, 12.0, 8.0, 6.0, 4.0, 3.0, 2.0),
+        symbols=12.0,
+        constants="mri_vn",
+        made_by="--variant small",
+        published=MappingProxyType(
+            {
+                "perturbation": Published("a small perturbation makes artefacts", "Fig. 3", "unstable"),
+                "structure": Published("the symbols are moderately distorted", "Fig. 4", "symbols lost"),
+                "samples": Published("more samples change nothing", "Fig. 4", "samples stagnate"),
+            }
+        ),
+    ),
+}
+# The paper's networks of k-space; its two networks of CT are no methods of bench.attack.
+ANTUN = ("deepmri", "automap", "dagan", "mri_vn")
+SEVERAL: Mapping[str, tuple[str, ...]] = MappingProxyType({"antun": ANTUN, "all": tuple(WORLDS)})
+
+
+def names_of(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the worlds that --method names, each once."""
+    return tuple(dict.fromkeys(name for one in given for name in SEVERAL.get(one, (one,))))
+
+
+def training(name: str) -> str:
+    """Return the command that makes the weights of a world."""
+    world = WORLDS[name]
+    flags = ["--method", name, *shlex.split(world.made_by), "--mask", world.sampling.mask]
+    flags += ["--acceleration", f"{world.sampling.acceleration:g}"]
+    flags += ["--center-fraction", f"{world.sampling.center_fraction:.6g}"]
+    return shlex.join(["python", "-m", "bench.train", *flags])
+
+
+def is_network(name: str) -> bool:
+    """Return whether a method is trained."""
+    return name in METHODS and METHODS[name].trained
