@@ -30,7 +30,7 @@ def comparison(folders: list[Path]) -> bytes:
         InputFileError: a folder is not that of a finished run.
     """
     records = [read(folder) for folder in folders]
-    runs = _named([(run, record) for record in records for run in paired.runs_of(record)])
+    runs = paired.told_apart(records)
     shared = sorted(set.intersection(*(run.cases for run in runs)))
     common = sorted(set.intersection(*({eps for _, eps, _ in run.rows} for run in runs)))
     eps = [value for value in common if value > 0]
@@ -46,15 +46,6 @@ def comparison(folders: list[Path]) -> bytes:
         "flags": [_flags(record) for record in records],
     }
     return document("comparison.html", "Runs compared", values)
-
-
-def _named(runs: list[tuple[Run, Record]]) -> list[Run]:
-    """The runs with different labels; if two labels are the same, they get the names of their folders."""
-    labels = [run.label for run, _ in runs]
-    return [
-        run._replace(label=f"{run.label} ({record.folder.resolve().name})") if labels.count(run.label) > 1 else run
-        for run, record in runs
-    ]
 
 
 def _headline(runs: list[Run], eps: list[float]) -> str:

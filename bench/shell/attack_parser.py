@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 from bench.plan.like import LIKE
 from bench.plan.several import SEVERAL
 from bench.plan.shards import WHOLE
-from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of, shard
+from bench.shell.arguments import HelpFormatter, Parser, integer, label, number, one_of, setting, shard
 from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_settings, add_shift
 from bench.shell.repeating import add_config
 from jaxcs.catalogue import (
@@ -29,6 +30,7 @@ BESIDE_RESUME = ("--resume", "--shard", "--batch", "--device", "--devices", "--d
 # The weights decide the configuration of other methods.
 _FREE = {name: line for name, line in METHODS.items() if name not in NETWORKS}
 _PRESETS = tuple(dict.fromkeys(preset for line in _FREE.values() for preset in line.presets))
+_SEVERAL = SEVERAL.items()
 _SLOW = tuple(name for name, line in METHODS.items() if line.slow)
 
 
@@ -47,6 +49,15 @@ def _one_of_or_own(choices: tuple[str, ...], group: str) -> Callable[[str], str]
         return one_of((*choices, *installed(group)))(text)
 
     return parse
+
+
+def _weights(text: str) -> tuple[str, str]:
+    """Parse FILE, whose name is empty, or NAME=FILE; a path may have an equals sign."""
+    name, equals, _ = text.partition("=")
+    if not equals or "/" in name or os.path.exists(text):
+        return "", text
+    name, file = setting(text)
+    return label(name), file
 
 
 def _presets(lines: Mapping[str, MethodLine | AttackLine]) -> str:
@@ -86,15 +97,15 @@ def parser() -> Parser:
     top = Parser(
         prog="python -m bench.attack",
         examples=(
-            "--method l1 --limit 2 --eps 0.02 0.05",
-            "--method unet --victims l1 --data brain/ --output runs/brain",
+            "--method l1 unet varnet --limit 2 --eps 0.02 0.05",
+            "--method unet --weights u3=first.pt u4=second.pt --data brain/ --name width",
             "--config runs/RUN/run.json --method tv",
         ),
         description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
         "gradients through the whole method, and set it beside noise of equal norm.",
         epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
         "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; a stopped run "
-        "goes on with --resume.",
+        "goes on with --resume. bench.compare sets finished runs beside each other in tables, bench.report in a page.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
@@ -103,11 +114,13 @@ def parser() -> Parser:
     what.add_argument(
         "--method",
         type=_one_of_or_own((*METHODS, *SEVERAL), METHOD_GROUP),
-        default="l1",
+        nargs="+",
+        default=[],
         metavar="NAME",
-        help=f"one of {', '.join(METHODS)}; {'; '.join(f'{name} = {words}' for name, words in SEVERAL.items())}; a "
+        help=f"one or several of {', '.join(METHODS)}; {'; '.join(f'{name} = {words}' for name, words in _SEVERAL)}; a "
         "method that an installed package adds; or MODULE:FUNCTION, a function of yours, see "
-        "docs/how-to/own-reconstruction.md",
+        "docs/how-to/own-reconstruction.md; each is scored under its own perturbations, with --victims also under the "
+        "others'; l1 if not given",
     )
     what.add_argument(
         "--victims",
@@ -115,7 +128,7 @@ def parser() -> Parser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="further methods that are scored under each perturbation; all = the methods of --method all",
+        help="methods that are scored under each perturbation, with those of --method; all = those of --method all",
     )
     what.add_argument(
         "--preset",
@@ -130,10 +143,14 @@ def parser() -> Parser:
     )
     what.add_argument(
         "--weights",
-        metavar="FILE",
-        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the "
-        "name of shipped weights; if not given, the shipped weights for the phantom, or for --data those trained on T2 "
-        "brains",
+        type=_weights,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FILE",
+        help="weights of trained methods: files of bench.train, fastMRI checkpoints (.pt, .pth, .ckpt), or names of "
+        "shipped weights; several of one method are each attacked, and NAME tells them apart; FILE alone for one; if "
+        "not given, the shipped weights for the phantom, or for --data those trained on T2 brains",
     )
     attack = top.add_argument_group("attack")
     attack.add_argument(
@@ -286,6 +303,12 @@ def parser() -> Parser:
     run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a new folder in here")
+    output.add_argument(
+        "--name",
+        type=label,
+        metavar="NAME",
+        help="label of the run in its folder's name, record, table, page and in bench.compare; it changes no number",
+    )
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     output.add_argument("--save-perturbations", action="store_true", help="write perturbations.npz")
     output.add_argument("--debug", action="store_true", help="show tracebacks")
