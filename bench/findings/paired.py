@@ -29,14 +29,18 @@ class Run(NamedTuple):
         rows: (case, eps, metric) -> scores: clean, noise, attacked, and zero_filled unless the record is older.
         volumes: volume of each case.
         results: lines of images.jsonl.
-        origins: what may tell runs of one label apart: the file of the weights, and the folder.
+        victim: name of the method in its record.
+        weights: file of its weights, in words.
+        folder: folder of the record.
     """
 
     label: str
     rows: dict[tuple[str, float, str], dict[str, float]]
     volumes: dict[str, str]
     results: list[Row]
-    origins: tuple[str, ...]
+    victim: str
+    weights: str
+    folder: Path
 
     @property
     def cases(self) -> set[str]:
@@ -61,11 +65,16 @@ def runs_of(record: Record) -> list[Run]:
         told = f"({record.run.name})"
     return [
         Run(
-            printable(f"{victim} {told}".strip()), found, volumes, [row for row in rows if row.victim == victim],
-            (_weights(record, victim), record.folder.resolve().name),
+            label=printable(f"{victim} {told}".strip()),
+            rows=found,
+            volumes=volumes,
+            results=[row for row in rows if row.victim == victim],
+            victim=victim,
+            weights=_weights(record, victim),
+            folder=record.folder,
         )
         for victim, found in keyed.items()
-    ]  # fmt: skip
+    ]
 
 
 def told_apart(records: list[Record]) -> list[Run]:
@@ -76,8 +85,9 @@ def told_apart(records: list[Record]) -> list[Run]:
     runs = [run for record in records for run in runs_of(record)]
     for label, count in Counter(run.label for run in runs).items():
         same = [index for index, run in enumerate(runs) if run.label == label]
-        tags = list(zip(*(runs[index].origins for index in same), strict=True))
-        told = next((tag for tag in tags if len(set(tag)) == count), tags[-1])
+        told = [runs[index].weights for index in same]
+        if len(set(told)) < count:
+            told = [runs[index].folder.resolve().name for index in same]
         if count > 1:
             for index, tag in zip(same, told, strict=True):
                 runs[index] = runs[index]._replace(label=printable(f"{label} ({tag})"))
