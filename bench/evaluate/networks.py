@@ -33,12 +33,16 @@ def networks(config: RunConfig, names: Iterable[str]) -> dict[str, list[tuple[st
         return {name: [(name, config.weights)] for name in names}
     kinds = {name: _kind(name) for name in names}
     named = methods.named_weights(config.networks, "--weights")
-    for label, (kind, _) in named.items():
-        _check(label, kind, kinds)
     plain: str | None = None
     if config.weights is not None:
         plain = methods.trained_method(config.weights, "--weights")
         _check_taken(config.weights, plain, kinds)
+    for label, (kind, _) in named.items():
+        _check_taken(label, kind, kinds)
+        if label in _OTHER_NAMES or (label in METHODS and (label != kind or plain == kind)):
+            raise UsageError(
+                f"--weights {label}: is another name already; give these weights of {kind} a name of their own"
+            )
     found: dict[str, list[tuple[str, str | None]]] = {}
     for name, kind in kinds.items():
         several = list(kinds.values()).count(kind) > 1
@@ -53,14 +57,6 @@ def _kind(name: str) -> str | None:
     """The method whose weights a method takes, None if it takes none."""
     method = methods.entry(name)
     return (method.weights_of or name) if method.trained else None
-
-
-def _check(label: str, kind: str, kinds: dict[str, str | None]) -> None:
-    _check_taken(label, kind, kinds)
-    if label in _OTHER_NAMES or (label in METHODS and label != kind):
-        raise UsageError(
-            f"--weights {label}: is another name already; give these weights of {kind} a name of their own"
-        )
 
 
 def _check_taken(given: str, kind: str, kinds: dict[str, str | None]) -> None:
