@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, UsageError
 from bench.plan.like import LIKE
+from bench.plan.several import SEVERAL
 from bench.plan.shards import WHOLE
 from bench.processes.distributed import ALONE, Team, connected, wanted
 from bench.shell.arguments import flags_besides
@@ -44,13 +45,16 @@ def configuration(arguments: Namespace) -> RunConfig:
     _check(arguments, threat)
     if threat in CHANGES:
         protocol.pop("eps", None)
+    method, *beside = arguments.method or [RunConfig.method]
     region = None if arguments.region is None else tuple(arguments.region)
     return RunConfig(
-        method=arguments.method,
+        method=method,
+        beside=tuple(beside),
         preset=arguments.preset,
         settings=tuple(dict(arguments.set).items()),
         victims=tuple(arguments.victims),
-        weights=arguments.weights,
+        weights=next((file for name, file in arguments.weights if not name), None),
+        networks=tuple((name, file) for name, file in arguments.weights if name),
         attack="grid" if rotation else arguments.attack or "default",
         attack_preset=arguments.attack_preset,
         steps=arguments.steps,
@@ -81,6 +85,11 @@ def configuration(arguments: Namespace) -> RunConfig:
 
 def _check(arguments: Namespace, threat: str) -> None:
     """Raise UsageError if flags contradict each other."""
+    several = [name for name in arguments.method if name in SEVERAL]
+    if several and arguments.method[1:]:
+        raise UsageError(f"--method {several[0]}: stands for several methods; name it alone, or the methods themselves")
+    if sum(not name for name, _ in arguments.weights) > 1:
+        raise UsageError("--weights: several files cannot be told apart; give each a name, NAME=FILE")
     if arguments.attack == "two_step" and arguments.target is not None:
         raise UsageError("--target: two_step has constants of its own; leave it out, or use --attack pgd")
     if arguments.attack == "two_step" and threat != "noise":
@@ -131,6 +140,7 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
             devices=arguments.devices,
             batch=arguments.batch,
             save_perturbations=arguments.save_perturbations,
+            name=arguments.name,
             dry_run=arguments.dry_run,
             argv=argv,
             team=team,
@@ -142,6 +152,7 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
             devices=arguments.devices,
             batch=arguments.batch,
             save_perturbations=arguments.save_perturbations,
+            name=arguments.name,
             shard=arguments.shard,
             resume=before,
             argv=argv,

@@ -2,6 +2,10 @@
 
 The first table has each run's means.  The second has the differences between each run and the next, image by image,
 over the images that all runs share.  Their intervals tell whether a difference could be chance.
+
+Runs of one method are told apart by the names that bench.attack --name and --weights NAME=FILE gave, or by the files
+of their weights.  bench.attack --method A B attacks several methods in one run; bench.report RUN RUN makes a page of
+the same comparison, with images.
 """
 
 from __future__ import annotations
@@ -10,10 +14,11 @@ import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from bench.plan.errors import DONE
+from bench.plan.errors import DONE, OutputError, UsageError
 from bench.shell.arguments import Parser, number
 from bench.shell.command import execute
 from data_prep.process import as_process
+from data_prep.whole import whole_file
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,7 +32,7 @@ def parser() -> Parser:
         prog="python -m bench.compare",
         examples=(
             "runs/UNET runs/L1",
-            "runs/UNET runs/L1 --eps 0.05",
+            "runs/UNET runs/L1 --eps 0.05 --csv means.csv --latex table.tex",
         ),
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
@@ -41,16 +46,41 @@ def parser() -> Parser:
         metavar="E",
         help="epsilons of the columns; 0.02 0.05 if not given",
     )
+    made.add_argument(
+        "--csv", metavar="FILE", help="write the means with their intervals too, in the columns of summary.csv"
+    )
+    made.add_argument("--latex", metavar="FILE", help="write the tables in LaTeX too, for the package booktabs")
     made.add_argument("--debug", action="store_true", help="show tracebacks")
     return made
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.findings.paired import markdown, runs_of  # these import NumPy
+    from bench.findings import paired  # these import NumPy
     from bench.record.record import read
 
-    print(markdown([run for path in arguments.runs for run in runs_of(read(Path(path)))], arguments.eps))
+    if arguments.csv is not None and arguments.csv == arguments.latex:
+        raise UsageError(f"--latex {arguments.latex}: is the file of --csv; name two files")
+    runs = paired.told_apart([read(Path(path)) for path in arguments.runs])
+    told = paired.markdown(runs, arguments.eps)
+    if arguments.csv is not None:
+        _write("--csv", arguments.csv, paired.csv(runs, arguments.eps))
+    if arguments.latex is not None:
+        _write("--latex", arguments.latex, paired.latex(runs, arguments.eps).encode("utf-8", "replace"))
+    print(told)
     return DONE
+
+
+def _write(flag: str, file: str, content: bytes) -> None:
+    path = Path(file)
+    try:
+        # It would be replaced: a device, or a pipe, by a file.
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no regular file")
+        with whole_file(path) as part:
+            part.write_bytes(content)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{flag} {file}: cannot be written: {reason}; name another file") from error
 
 
 if __name__ == "__main__":

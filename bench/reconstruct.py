@@ -16,11 +16,10 @@ from typing import Any
 
 from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
-from bench.plan.several import SEVERAL
 from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_sampling, add_shift, in_order, unattacked
-from bench.shell.method_flags import add_configuration, add_method, add_preset
+from bench.shell.method_flags import add_method, add_method_settings, add_preset, add_weights
 from data_prep.image_formats import FORMATS
 from data_prep.process import as_process
 
@@ -45,9 +44,10 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     what = top.add_argument_group("what")
-    add_method(what, {}, "; l1 if not given, or the method of --perturbations with its settings")
+    add_method(what, "l1 if not given, or the method of --perturbations with its settings")
     add_preset(what)
-    add_configuration(what)
+    add_method_settings(what)
+    add_weights(what)
     what.add_argument(
         "--noise",
         type=number(0, open_low=True),
@@ -154,10 +154,10 @@ def _of_run(arguments: Namespace, argv: list[str]) -> RunConfig:
     configured = _configured(arguments)
     if arguments.method is None and any(configured.values()):
         raise UsageError("--preset, --set and --weights: name the method too, by --method")
-    if arguments.method is None and run.method in SEVERAL:
+    if arguments.method is None and (run.several or run.networks):
         raise UsageError(f"--method: the run {arguments.perturbations} is of several methods; name one")
     if arguments.method is not None:
-        run = replace(run, method=arguments.method, **configured)
+        run = replace(run, method=arguments.method, beside=(), networks=(), **configured)
     # Nothing is searched.  The number of images is that of the run, whatever the method.
     return replace(
         run, victims=(), attack="noise", attack_preset=None, steps=None, step_size=None, restarts=None, check=False,

@@ -80,6 +80,25 @@ def trained_method(name: str, flag: str) -> str:
         raise InputFileError(f"{flag} {error}") from error
 
 
+def named_weights(weights: Iterable[tuple[str, str]], flag: str) -> dict[str, tuple[str, str]]:
+    """Return NAME -> (method, file) of weights.
+
+    Args:
+        weights: (NAME, file or name of shipped weights).
+        flag: the user's flag for them, for messages.
+
+    Raises:
+        InputFileError: the weights cannot be read.
+        UsageError: a name occurs twice.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for name, file in weights:
+        if name in found:
+            raise UsageError(f"{flag} {name}: is named twice; give each weights a name of their own")
+        found[name] = (trained_method(file, flag), file)
+    return found
+
+
 def configuration(config: RunConfig, trained: Weights | None) -> Any:
     """Return the method's configuration after --preset, --weights and --set.
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.evaluate import brought, methods
+from bench.evaluate.networks import networks as networks_of
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
@@ -60,28 +61,49 @@ class Subject(NamedTuple):
 
 
 def sources(config: RunConfig) -> list[Subject]:
-    """Return the methods that are attacked.
+    """Return the methods that are attacked, and each network that --weights names.
 
     Raises:
         UsageError: flags do not fit a method.
         InputFileError: the weights of a method cannot be read.
     """
+    networks = networks_of(config, [*_attacked(config), *_scored(config)])
     if config.method == "basis":
-        return [_subject(config, f"l1 {basis}", "l1", (("basis", basis),)) for basis in BASES]
-    names = FAMILIES if config.method == "all" else (config.method,)
-    return [_subject(config, name, name, _SMALLER.get(name, ()) if config.method == "all" else ()) for name in names]
+        return [_subject(config, f"l1 {basis}", "l1", None, (("basis", basis),)) for basis in BASES]
+    found = [
+        _subject(config, label, name, weights, _SMALLER.get(name, ()) if config.method == "all" else ())
+        for name in _attacked(config)
+        for label, weights in networks[name]
+    ]
+    labels = [one.label for one in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UsageError(f"--method {label}: is named twice; name it once")
+    return found
 
 
 def victims(config: RunConfig, attacked: list[Subject]) -> list[Subject]:
     """Return the methods that are scored: the attacked methods, and those that --victims names."""
-    names = dict.fromkeys(name for given in config.victims for name in (FAMILIES if given == "all" else (given,)))
-    return attacked + [_subject(config, name, name) for name in names if name not in {one.label for one in attacked}]
+    networks = networks_of(config, [*_attacked(config), *_scored(config)])
+    known = {one.label for one in attacked}
+    named = [(name, *one) for name in _scored(config) for one in networks[name] if one[0] not in known]
+    return attacked + [_subject(config, label, name, weights) for name, label, weights in named]
+
+
+def _attacked(config: RunConfig) -> tuple[str, ...]:
+    """The names of the attacked methods in the registry."""
+    return {"all": FAMILIES, "basis": ("l1",)}.get(config.method, config.attacked)
+
+
+def _scored(config: RunConfig) -> list[str]:
+    """The names that --victims gives, each once."""
+    return list(dict.fromkeys(name for given in config.victims for name in (FAMILIES if given == "all" else (given,))))
 
 
 def zero_filled(config: RunConfig) -> Subject:
     """Return the zero-filled reconstruction, with which every method is compared on clean data."""
     name = "zero_filled"
-    own = replace(config, method=name, settings=(), preset=None, weights=None, maps="fixed")
+    own = replace(config, method=name, beside=(), networks=(), settings=(), preset=None, weights=None, maps="fixed")
     method = METHODS[name]
     return Subject(name, own, method, method.config(), None, default_attack(method), {})
 
@@ -98,7 +120,9 @@ def source_for(config: RunConfig, scored: list[Subject], truth: bool = True) -> 
         InputFileError: no case can be read.
         UsageError: there are more coils than a network has channels for.
     """
-    source = open_source(config, few=len(scored) == 1 and _takes_long(scored[0]), truth=truth)
+    # Older records of --method all and of --victims have no other number of images.
+    few = any(map(_takes_long, scored)) and (len(scored) == 1 or bool(config.beside or config.networks))
+    source = open_source(config, few=few, truth=truth)
     if any(one.method.one_coil for one in scored):
         sides = [one.method_config.side for one in scored if one.method.check_scan is not None]
         source = combined(source, sides[0] if sides else None)
@@ -158,22 +182,21 @@ def tried(subject: Subject, threat: Threat) -> Subject:
     return subject if subject.attack.entry is None else subject._replace(attack=brought.tried(subject.attack, threat))
 
 
-def _subject(config: RunConfig, label: str, name: str, given: tuple[tuple[str, str], ...] = ()) -> Subject:
-    several = config.method in ("all", "basis") or bool(config.victims)
+def _subject(
+    config: RunConfig, label: str, name: str, weights: str | None, given: tuple[tuple[str, str], ...] = ()
+) -> Subject:
     protocol = LIKE[config.like] if config.like is not None else None
     method = methods.entry(name)
-    settings = given + tuple(_own(config, name, several))
+    settings = given + tuple(_own(config, name))
     preset = config.preset or (protocol.presets.get(name) if protocol else None)
-    own = replace(config, method=name, settings=settings, preset=preset)
-    if several and config.weights is not None:
-        raise UsageError("--weights: several methods are run; leave the flag out")
-    if several and config.preset is not None:
+    own = replace(config, method=name, beside=(), networks=(), settings=settings, preset=preset, weights=weights)
+    if config.several and config.preset is not None:
         raise UsageError("--preset: several methods are run; use --set METHOD.NAME=VALUE")
     trained = methods.weights(own)
     method_config = methods.configuration(own, trained)
     if methods.without_maps(own, method_config) is not None:
         own = replace(own, maps="fixed")
-    if config.method_seed == "fresh" and not method.fitted and not several:
+    if config.method_seed == "fresh" and not method.fitted and not config.several:
         raise UsageError(f"--method-seed fresh: {name} draws nothing at random; leave the flag out")
     attack = _attack(own, method, protocol.attacks.get(name) if protocol else None)
     checks = _checks(attack) if config.check else {}
@@ -186,12 +209,12 @@ def _labelled(label: str, method_config: Any) -> str:
     return f"{label} at {method_config.n_iters} iterations" if stops_early else label
 
 
-def _own(config: RunConfig, name: str, several: bool) -> list[tuple[str, str]]:
+def _own(config: RunConfig, name: str) -> list[tuple[str, str]]:
     """The settings of this method; if there are several methods, those that name it."""
     found = []
     for key, value in config.settings:
         method, dot, setting = key.rpartition(".")
-        if several and (not dot or method not in METHODS):
+        if config.several and (not dot or method not in METHODS):
             raise UsageError(f"--set {key}: several methods are run; write METHOD.{key}, such as l1.lam=0.005")
         if not dot or method == name:
             found.append((setting, value))

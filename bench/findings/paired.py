@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
-from bench.findings.markdown import table
+from bench.findings.latex import table as latex_table
+from bench.findings.markdown import table as markdown_table
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import meaning, of_mean, told
 from bench.record.record import Record, mean_if_known
-from bench.record.rows import STATES
+from bench.record.rows import STATES, Row
+from bench.record.summary import as_csv, summarise
 from jaxcs.names import printable
 
 _FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
@@ -20,14 +25,22 @@ class Run(NamedTuple):
     """A method under its own attack, from a run's records.
 
     Attributes:
-        label: name of the method, with its settings.
+        label: name of the method, with the name of the run or its settings.
         rows: (case, eps, metric) -> scores: clean, noise, attacked, and zero_filled unless the record is older.
         volumes: volume of each case.
+        results: lines of images.jsonl.
+        victim: name of the method in its record.
+        weights: file of its weights, in words.
+        folder: folder of the record.
     """
 
     label: str
     rows: dict[tuple[str, float, str], dict[str, float]]
     volumes: dict[str, str]
+    results: list[Row]
+    victim: str
+    weights: str
+    folder: Path
 
     @property
     def cases(self) -> set[str]:
@@ -46,9 +59,46 @@ def runs_of(record: Record) -> list[Run]:
             scores = {"zero_filled": row.zero_filled} | scores
         keyed.setdefault(row.victim, {})[at] = scores
     volumes = {row.case: row.volume for row in rows}
-    chosen = record.run.config.get("settings", {}) if len(keyed) == 1 else {}
-    settings = " ".join(f"{name}={value}" for name, value in chosen.items())
-    return [Run(printable(f"{label} {settings}".strip()), found, volumes) for label, found in keyed.items()]
+    settings = record.run.config.get("settings", {}) if len(keyed) == 1 else {}
+    told = " ".join(f"{name}={value}" for name, value in settings.items())
+    if record.run.name is not None:
+        told = f"({record.run.name})"
+    return [
+        Run(
+            label=printable(f"{victim} {told}".strip()),
+            rows=found,
+            volumes=volumes,
+            results=[row for row in rows if row.victim == victim],
+            victim=victim,
+            weights=_weights(record, victim),
+            folder=record.folder,
+        )
+        for victim, found in keyed.items()
+    ]
+
+
+def told_apart(records: list[Record]) -> list[Run]:
+    """Return the runs of all records with different labels.
+
+    Labels that are the same are followed by the files of their weights, or, if these do not differ, by the folders.
+    """
+    runs = [run for record in records for run in runs_of(record)]
+    for label, count in Counter(run.label for run in runs).items():
+        same = [index for index, run in enumerate(runs) if run.label == label]
+        told = [runs[index].weights for index in same]
+        if len(set(told)) < count:
+            told = [runs[index].folder.resolve().name for index in same]
+        if count > 1:
+            for index, tag in zip(same, told, strict=True):
+                runs[index] = runs[index]._replace(label=printable(f"{label} ({tag})"))
+    return runs
+
+
+def _weights(record: Record, victim: str) -> str:
+    """The end of the path of a method's weights: many files are called weights.safetensors."""
+    config = record.run.config
+    file = dict(config.get("networks", ())).get(victim) or config.get("weights")
+    return "shipped weights" if file is None else "/".join(Path(file).parts[-2:])
 
 
 def values(run: Run, cases: list[str], eps: float, metric: str, state: str) -> list[float]:
@@ -72,19 +122,57 @@ def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | 
     return mean_if_known([run.rows[case, eps, metric].get("zero_filled") for case in cases])
 
 
+class Part(NamedTuple):
+    """A table of a comparison.
+
+    Attributes:
+        about: sentences about the table.
+        head: headings of the columns.
+        rows: cells of each row.
+    """
+
+    about: str
+    head: list[str]
+    rows: list[list[str]]
+
+
 def markdown(runs: list[Run], eps: list[float]) -> str:
-    """Format tables of each run's means, and of the differences between each run and the next.
+    """Format the tables of `parts` in Markdown; for the arguments and errors see there."""
+    return "\n\n".join(f"{about}\n\n{markdown_table(head, rows)}" for about, head, rows in parts(runs, eps))
+
+
+def latex(runs: list[Run], eps: list[float]) -> str:
+    """Format the tables of `parts` in LaTeX; for the arguments and errors see there."""
+    tables = [latex_table(about, head, rows) for about, head, rows in parts(runs, eps)]
+    return "\n\n".join(["% Needs \\usepackage{booktabs}.", *tables]) + "\n"
+
+
+def csv(runs: list[Run], eps: list[float]) -> bytes:
+    """Write the means of each run over the shared images, in the columns of summary.csv; for the errors see `parts`.
+
+    The names of the runs stand for their methods.
+    """
+    cases = set(_shared(runs, eps))
+    rows = [
+        replace(row, source=run.label, victim=run.label)
+        for run in runs
+        for row in run.results
+        if row.case in cases and row.eps in eps
+    ]
+    return as_csv(summarise(rows))
+
+
+def parts(runs: list[Run], eps: list[float]) -> list[Part]:
+    """Make the tables of each run's means, and of the differences between each run and the next.
+
+    Args:
+        runs: the runs.
+        eps: the epsilons of the columns.
 
     Raises:
         InputFileError: the runs share no image, or lack an epsilon.
     """
-    cases = sorted(set.intersection(*(run.cases for run in runs)))
-    if not cases:
-        raise InputFileError("the runs share no image; compare runs on the same data")
-    for run in runs:
-        missing = [value for value in eps if (cases[0], value, "psnr") not in run.rows]
-        if missing:
-            raise InputFileError(f"{run.label}: has no epsilon {missing[0]:g}; choose others by --eps")
+    cases = _shared(runs, eps)
     heads = ["clean", *(f"{state} {value:g}" for value in eps for state in ("noise", "attacked"))]
     columns = [("clean", eps[0]), *((state, value) for value in eps for state in ("noise", "attacked"))]
     rows = []
@@ -99,9 +187,9 @@ def markdown(runs: list[Run], eps: list[float]) -> str:
         least = [(zero_filled(run, cases, eps[0], metric), style) for metric, style in _FORMATS.items()]
         least_told = " / ".join("-" if value is None else style.format(value) for value, style in least)
         rows.append([run.label, least_told, *cells])
-    means = f"Means over {len(cases)} images, PSNR [dB] / SSIM.\n\n{table(['method', 'zero-filled', *heads], rows)}"
+    means = Part(f"Means over {len(cases)} images, PSNR [dB] / SSIM.", ["method", "zero-filled", *heads], rows)
     if len(runs) == 1:
-        return means
+        return [means]
     rows = []
     for better, worse in itertools.pairwise(runs):
         volumes = [better.volumes[case] for case in cases]
@@ -109,9 +197,20 @@ def markdown(runs: list[Run], eps: list[float]) -> str:
             _interval(differences(better, worse, cases, value, "ssim", state), volumes) for state, value in columns
         ]
         rows.append([f"{better.label} - {worse.label}", *cells])
-    sure = meaning(volumes_of(runs, cases))
-    about = f"SSIM of each method minus that of the next, image by image. {sure}"
-    return "\n\n".join([means, about, table(["", *heads], rows)])
+    about = "SSIM of each method minus that of the next, image by image. "
+    return [means, Part(about + meaning(volumes_of(runs, cases)), ["", *heads], rows)]
+
+
+def _shared(runs: list[Run], eps: list[float]) -> list[str]:
+    """The images that all runs share.  Raises InputFileError if there are none, or a run lacks an epsilon."""
+    cases = sorted(set.intersection(*(run.cases for run in runs)))
+    if not cases:
+        raise InputFileError("the runs share no image; compare runs on the same data")
+    for run in runs:
+        missing = [value for value in eps if (cases[0], value, "psnr") not in run.rows]
+        if missing:
+            raise InputFileError(f"{run.label}: has no epsilon {missing[0]:g}; choose others by --eps")
+    return cases
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from bench.findings import paired
 from bench.findings.paired import Run
-from bench.page import plots, words
+from bench.page import beside, plots, words
 from bench.page.curves import Line, Point, chart
-from bench.page.document import document
+from bench.page.document import document, resource
 from bench.page.tables import Cell, Table, cells, interval
 from bench.plan.intervals import meaning, of_mean
 from bench.record.record import Estimate, Record, read
@@ -30,11 +30,20 @@ def comparison(folders: list[Path]) -> bytes:
         InputFileError: a folder is not that of a finished run.
     """
     records = [read(folder) for folder in folders]
-    runs = _named([(run, record) for record in records for run in paired.runs_of(record)])
+    runs = paired.told_apart(records)
     shared = sorted(set.intersection(*(run.cases for run in runs)))
     common = sorted(set.intersection(*({eps for _, eps, _ in run.rows} for run in runs)))
     eps = [value for value in common if value > 0]
+    shown = beside.collect(runs, shared, common) if shared and common else None
+    if shown is not None:
+        regions = [record.run.config.get("region") for record in records]
+        shown |= {
+            "control": words.control_name(records[0]),
+            "region": regions[0] if len(regions) == regions.count(regions[0]) else None,
+        }
     values = {
+        "explorer": resource("explorer.html"),
+        "picture_notes": words.picture_notes(shown),
         "headline": _headline(runs, eps),
         "differing": _differing(records),
         "about_means": _about_means(runs, shared, common),
@@ -45,16 +54,7 @@ def comparison(folders: list[Path]) -> bytes:
         "about_differences": meaning(paired.volumes_of(runs, shared)),
         "flags": [_flags(record) for record in records],
     }
-    return document("comparison.html", "Runs compared", values)
-
-
-def _named(runs: list[tuple[Run, Record]]) -> list[Run]:
-    """The runs with different labels; if two labels are the same, they get the names of their folders."""
-    labels = [run.label for run, _ in runs]
-    return [
-        run._replace(label=f"{run.label} ({record.folder.resolve().name})") if labels.count(run.label) > 1 else run
-        for run, record in runs
-    ]
+    return document("comparison.html", "Runs compared", values, shown)
 
 
 def _headline(runs: list[Run], eps: list[float]) -> str:
@@ -82,7 +82,7 @@ def _differing(records: list[Record]) -> Table | None:
             rows.append(cells(key, *values))
     if not rows:
         return None
-    head = ["setting", *(record.folder.resolve().name for record in records)]
+    head = ["setting", *(record.run.name or record.folder.resolve().name for record in records)]
     return Table(head, rows, "What differs between the runs; all other settings are the same", "text")
 
 
@@ -91,7 +91,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}={item}" for key, item in value.items()) or "none"
     if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
+        return " ".join("=".join(map(str, item)) if isinstance(item, list) else str(item) for item in value) or "none"
     return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))
 
 

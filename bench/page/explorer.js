@@ -86,6 +86,55 @@ function explore() {
     if (values !== null) paint(canvas, values, top, map);
   }
 
+  /** A picture and its error below it, for each method. */
+  function methods() {
+    for (const victim of data.victims) {
+      const figure = document.createElement("figure");
+      for (const kind of ["image", "error"]) {
+        const canvas = document.createElement("canvas");
+        canvas.setAttribute("role", "img");
+        canvas.className = kind;
+        const layer = document.createElement("div");
+        layer.className = "layer";
+        layer.append(canvas);
+        const frame = document.createElement("div");
+        frame.className = "frame";
+        frame.append(layer);
+        figure.append(frame);
+      }
+      figure.append(document.createElement("figcaption"));
+      $("methods").append(figure);
+    }
+    $("beside").hidden = data.victims.length < 2;
+  }
+
+  /** Draws every method in the chosen state, under its own attack if there is one, otherwise under the chosen one. */
+  async function drawMethods(one, turn, eps, source, gain) {
+    const state = $("state").value;
+    const truth = await picture(one, "truth");
+    const found = await Promise.all(data.victims.map(async (victim) => {
+      const made = data.sources.includes(victim) ? victim : source;
+      const last = { clean: "clean", noise: `noise|${eps}`, attacked: `${made}|${eps}` }[state];
+      const scores = (one.scores[`${victim}|${made}|${eps}`] ?? {});
+      return { victim, made, scores, values: await picture(one, `${victim}|${last}`) };
+    }));
+    if (turn !== drawing) return;
+    found.forEach(({ victim, made, scores, values }, index) => {
+      const figure = $("methods").children[index];
+      const errors = values?.map((value, at) => Math.abs(value - truth[at])) ?? null;
+      const of = state === "attacked" && made !== victim ? `${victim}, made for ${made}` : victim;
+      show(figure.querySelector(".image"), one, values, one.peak, null, `${of}, ${words[state]}: ${one.name}`);
+      show(figure.querySelector(".error"), one, errors, one.peak / gain, colours, `Error of ${of}, ${words[state]}`);
+      caption(figure.querySelector("figcaption"), of, scored(scores, state), state);
+    });
+  }
+
+  function scored(scores, state) {
+    const at = ["clean", "noise", "attacked"].indexOf(state);
+    const psnr = scores.psnr ? `PSNR ${scores.psnr[at].toFixed(1)} dB` : "";
+    return scores.ssim ? `${psnr}, SSIM ${scores.ssim[at].toFixed(3)}` : psnr;
+  }
+
   /** A caption: a title and a line of numbers. */
   function caption(element, title, line, kind) {
     const strong = document.createElement("strong");
@@ -113,17 +162,10 @@ function explore() {
       return draw();
     }
     const scores = one.scores[keys.attacked] ?? {};
-    const order = ["clean", "noise", "attacked"];
-
-    function score(state) {
-      const at = order.indexOf(state);
-      if (at < 0) return "what the method should return";
-      const psnr = scores.psnr ? `PSNR ${scores.psnr[at].toFixed(1)} dB` : "";
-      return scores.ssim ? `${psnr}, SSIM ${scores.ssim[at].toFixed(3)}` : psnr;
-    }
+    const score = (state) => state === "truth" ? "what the method should return" : scored(scores, state);
 
     panels.style.setProperty("--ratio", one.columns / one.rows);
-    for (const figure of panels.querySelectorAll("figure:not(.wipe)")) {
+    for (const figure of panels.querySelectorAll("figure[data-panel]:not(.wipe)")) {
       const name = figure.dataset.panel;
       const canvas = figure.querySelector("canvas");
       const text = figure.querySelector("figcaption");
@@ -151,6 +193,8 @@ function explore() {
     $("full").textContent = number(one.peak / gain, 2);
     $("white").textContent = number(one.peak, 2);
     $("bar").setAttribute("aria-label", `Colours of the errors, black 0 to light yellow ${number(one.peak / gain, 2)}`);
+    if (data.victims.length > 1) await drawMethods(one, turn, eps, source, gain);
+    if (turn !== drawing) return;
     if (data.region) outline(one);
     $("missing").textContent = names.some((name) => pictures[name] === null)
       ? "Some pictures of this choice are not on this page, which keeps to about 10 MB." : "";
@@ -181,11 +225,15 @@ function explore() {
   choices("gain", [...GAINS, "auto"], "auto", { ...Object.fromEntries(GAINS.map((gain) => [gain, `×${gain}`])), auto: "to fit" });
   choices("left", Object.keys(STATES), "clean", words);
   choices("right", Object.keys(STATES), "attacked", words);
+  choices("state", ["attacked", "noise", "clean"], "attacked", words);
+  // Without perturbations for other methods each method has its own alone.
+  if (!data.crossed) $("source").closest("label").hidden = true;
   // A newly chosen method is shown under its own attack.
   $("victim").addEventListener("change", () => {
     if (data.sources.includes($("victim").value)) $("source").value = $("victim").value;
   }, { capture: true });
   $("bar").style.background = `linear-gradient(to right, ${INFERNO.map((colour) => `rgb(${colour})`).join(", ")})`;
+  methods();
   shareView(panels, { in: $("in"), out: $("out"), reset: $("reset"), zoom: $("zoom") });
   wipe($("divider"));
   return draw().then(() => panels.classList.add("drawn"));

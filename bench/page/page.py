@@ -42,6 +42,7 @@ def page_of(folder: Path) -> bytes:
             "provenance": words.provenance(record),
         }
         title = f"{', '.join(record.names('victim'))} under {', '.join(record.names('attack'))}"
+        title = title if record.run.name is None else f"{record.run.name}: {title}"
         if shown is not None:
             shown["control"] = words.control_name(record)
         return document("run.html", title, values, shown)
@@ -77,10 +78,7 @@ def _zero_filled(record: Record) -> str:
 
 def _images(record: Record, shown: dict[str, Any] | None) -> dict[str, Any]:
     """The explorer, and the static figure for browsers in which it cannot run."""
-    notes = []
-    if shown is not None and shown["total"] > len(shown["cases"]):
-        of = words.count(shown["total"], "image")
-        notes.append(f"{len(shown['cases'])} of {of} can be looked at here; all are in the numbers below.")
+    notes = words.picture_notes(shown)
     if words.threat(record) != "noise":
         notes.append("Error maps are against the truth before the change; the scores are the run's own.")
     return {"explorer": resource("explorer.html"), "figure": _static(record), "picture_notes": notes}

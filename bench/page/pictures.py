@@ -57,6 +57,7 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
         "total": len(record.names("case")),
         "sources": record.names("source"),
         "victims": record.names("victim"),
+        "crossed": record.several,
         "eps": [f"{value:g}" for value in record.eps],
         "shown": f"{record.shown:g}",
         "region": record.run.config.get("region"),
@@ -68,6 +69,12 @@ def encode(picture: np.ndarray) -> str:
     bits = np.ascontiguousarray(picture).view(np.uint16)
     planes = (bits & 255).astype(np.uint8).tobytes() + (bits >> 8).astype(np.uint8).tobytes()
     return base64.b64encode(zlib.compress(planes, 9)).decode()
+
+
+def peak_of(truth: np.ndarray) -> float:
+    """Return the value that is white in the pictures of an image."""
+    peak = float(np.quantile(truth.astype(np.float32), 0.999))
+    return peak if np.isfinite(peak) and peak > 0 else 1.0
 
 
 def _selections(record: Record, case: str) -> list[list[str]]:
@@ -93,12 +100,11 @@ def _case(record: Record, case: str, truth: np.ndarray, encoded: dict[str, str])
     for row in record.select(case=case):
         at = f"{row.victim}|{row.source}|{row.eps:g}"
         scores.setdefault(at, {})[row.metric] = [round(row.score(state), 4) for state in STATES]
-    peak = float(np.quantile(truth.astype(np.float32), 0.999))
     return {
         "name": case,
         "rows": truth.shape[0],
         "columns": truth.shape[1],
-        "peak": peak if np.isfinite(peak) and peak > 0 else 1.0,
+        "peak": peak_of(truth),
         "pictures": encoded,
         "scores": scores,
     }

@@ -89,11 +89,24 @@ def setting(record: Record) -> str:
     drawn = list(dict.fromkeys(sampling.get("mask", config["mask"]) for sampling in run.sampling.values()))
     labels = list(record.methods)
     attacks = listed(record.names("attack"))
+    name = "" if run.name is None else f"Run: {run.name}. "
     return (
-        f"Data: {run.data}. Mask: {listed(drawn)}, {span} times accelerated, {lines} "
+        f"{name}Data: {run.data}. Mask: {listed(drawn)}, {span} times accelerated, {lines} "
         f"{'samples' if 'poisson' in drawn else 'lines'}. "
         f"Method{'s' * (len(labels) > 1)}: {listed(labels)}. Attack{'s' * (', ' in attacks)}: {attacks}."
     )
+
+
+def picture_notes(shown: dict[str, Any] | None) -> list[str]:
+    """Say how many images the explorer lacks.
+
+    Args:
+        shown: content of the explorer, or None if there is none.
+    """
+    if shown is None or shown["total"] == len(shown["cases"]):
+        return []
+    of = count(shown["total"], "image")
+    return [f"{len(shown['cases'])} of {of} can be looked at here; all are in the numbers below."]
 
 
 def settings(record: Record) -> dict[str, str]:

@@ -10,22 +10,26 @@ from bench.plan.like import LIKE
 
 # The flags that make a process do a part of a run, and how many words follow each.
 _PARTS = {"--shard": 1, "--distributed": 0, "--coordinator": 1, "--processes": 1, "--process": 1}
+# The flags of fields that have another name.
+_FLAGS = {"settings": "--set", "networks": "--weights"}
 _SAMPLING = ("mask", "acceleration", "center_fraction")
 
 
 def command_line(config: RunConfig) -> list[str]:
     """Return the flags that give the configuration: the method, and each setting that differs from its default."""
-    usual = RunConfig(config.method, attack=config.attack, threat=config.threat, region=config.region)
+    usual = RunConfig(
+        config.method, beside=config.beside, attack=config.attack, threat=config.threat, region=config.region
+    )
     # A protocol decides these if no flag does.
     said = set(LIKE[config.like].fields) if config.like is not None else set()
-    words = ["--method", config.method]
+    words = ["--method", *config.attacked]
     for field in fields(config):
         name, value = field.name, getattr(config, field.name)
         default = getattr(usual, name) if name in ("eps", "norm", "aim") else field.default
         # No flag about sampling applies to files with masks.
         of_the_file = name in _SAMPLING and config.mask == OF_THE_FILE
-        if name != "method" and not of_the_file and (value != default or name in said):
-            words += _words("--set" if name == "settings" else f"--{name.replace('_', '-')}", value)
+        if name not in ("method", "beside") and not of_the_file and (value != default or name in said):
+            words += _words(_FLAGS.get(name, f"--{name.replace('_', '-')}"), value)
     return words
 
 

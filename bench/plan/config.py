@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from bench.plan.several import SEVERAL
 from jaxcs.catalogue import CHANGES, METHODS, MethodLine
 
 # Stands for the name of a mask if the file's mask is used.
@@ -29,18 +30,20 @@ class Sampling(NamedTuple):
 
 # Sizes if several methods are run.
 _OF_SEVERAL = (0.02, 0.05)
+# Fields that a record has only if they are given, so that a run without them has the fingerprint of older versions.
+IF_GIVEN = ("beside", "networks")
 
 
-def default_eps(method: str, threat: str) -> tuple[float, ...]:
+def default_eps(methods: tuple[str, ...], threat: str) -> tuple[float, ...]:
     """Return the sizes of the perturbation if none are given, ascending.
 
     Args:
-        method: a method's name, "all", "basis" or MODULE:FUNCTION.
+        methods: the methods that are attacked: names, "all", "basis" or MODULE:FUNCTION.
         threat: "noise", or a change of the scan.
     """
     if threat in CHANGES:
         return CHANGES[threat].eps
-    return _OF_SEVERAL if method == "all" else METHODS.get(method, MethodLine("")).eps
+    return _OF_SEVERAL if methods[1:] or methods == ("all",) else METHODS.get(methods[0], MethodLine("")).eps
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,12 @@ class RunConfig:
 
     Attributes:
         method: the reconstruction; or "all" or "basis" for several methods.
+        beside: further methods that are attacked.
         preset: named configuration of the method.
         settings: changed settings of the method; named METHOD.NAME if there are several methods.
         victims: methods that are scored under every perturbation as well; if empty, each method only under its own.
         weights: file or name of a trained method's parameters, None for the shipped ones that suit the data.
+        networks: (name, file or name of the parameters) of trained methods that are told apart by their names.
         attack: the attack, or "default" for the one that suits the method.
         attack_preset: named configuration of the attack.
         steps: number of attack steps, None for the attack's default.
@@ -85,10 +90,12 @@ class RunConfig:
     """
 
     method: str = "l1"
+    beside: tuple[str, ...] = ()
     preset: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
     victims: tuple[str, ...] = ()
     weights: str | None = None
+    networks: tuple[tuple[str, str], ...] = ()
     attack: str = "default"
     attack_preset: str | None = None
     steps: int | None = None
@@ -117,7 +124,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         dependent = {
-            "eps": default_eps(self.method, self.threat),
+            "eps": default_eps(self.attacked, self.threat),
             "norm": "image" if self.attack == "momentum" else "measured",
             "aim": "image" if self.region is None else "region",
         }
@@ -126,13 +133,24 @@ class RunConfig:
                 object.__setattr__(self, name, value)
 
     @property
+    def attacked(self) -> tuple[str, ...]:
+        """The names of the methods that are attacked."""
+        return (self.method, *self.beside)
+
+    @property
+    def several(self) -> bool:
+        """Whether several methods are attacked or scored; two networks of one method are one method."""
+        return bool(self.beside or self.victims) or self.method in SEVERAL
+
+    @property
     def sampling(self) -> Sampling:
         """The under-sampling of the data."""
         return Sampling(self.mask, self.acceleration, self.center_fraction)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
-        return asdict(self) | {"settings": dict(self.settings), "shift": dict(self.shift)}
+        content = asdict(self) | {"settings": dict(self.settings), "shift": dict(self.shift)}
+        return {name: value for name, value in content.items() if value or name not in IF_GIVEN}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunConfig:
@@ -145,7 +163,9 @@ class RunConfig:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
         }
-        return cls(**values | {name: tuple(content[name].items()) for name in ("settings", "shift")})
+        pairs: dict[str, Any] = {name: tuple(content[name].items()) for name in ("settings", "shift")}
+        pairs["networks"] = tuple(tuple(pair) for pair in content.get("networks", ()))
+        return cls(**values | pairs)
 
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any field."""

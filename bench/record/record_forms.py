@@ -36,10 +36,16 @@ def _label(value: Any) -> None:
 
 
 def _method(value: Any) -> None:
-    """A method's name, which a run's folder is named by."""
+    """A name of a method or a run, which a run's folder is named by."""
     _label(value)
     if "/" in value:
-        raise ValueError(f"{shown(value)} is no method")
+        raise ValueError(f"{shown(value)} has a slash")
+
+
+def _network(value: Any) -> None:
+    """A name and the weights of a network."""
+    list_of(text, 2)(value)
+    _label(value[0])
 
 
 CONFIG: dict[str, Form] = {
@@ -51,6 +57,8 @@ CONFIG: dict[str, Form] = {
     "shift": mapping(number), "mask": text, "acceleration": optional(number), "center_fraction": optional(number),
     "limit": optional(whole(1)), "seed": whole(0, 2**64),
 }  # fmt: skip
+# Fields that a run has only if they were given.
+CONFIG_IF_GIVEN: dict[str, Form] = {"beside": list_of(_method), "networks": list_of(_network)}
 _CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
 _SAMPLING = table(
     {"samples": whole(), "acceleration": number},
@@ -61,6 +69,7 @@ _RUNTIME = table({"batch": whole(), "save_perturbations": truth})
 _MORE: dict[str, Form] = {
     "schema_version": whole(),
     "fingerprint": text,
+    "name": _method,
     "runtime": _RUNTIME,
     "methods": mapping(table({"method": text, "config": _SETTINGS}, {"weights": optional(table({"sha256": text}))})),
     "method_config": _SETTINGS,
@@ -103,9 +112,12 @@ def _sampled(form: Form) -> Form:
     return check
 
 
-_RUN_CONFIG = _sampled(table({"method": _method}, CONFIG))
+_RUN_CONFIG = _sampled(table({"method": _method}, CONFIG | CONFIG_IF_GIVEN))
 RUN = table(_LEAST | {"config": _RUN_CONFIG, "threat_model": mapping(text)}, _MORE)
-BEGUN = table(GOING_ON | {"runtime": _RUNTIME, "config": _sampled(table(CONFIG)), "threat_model": mapping(text)}, _MORE)
+BEGUN = table(
+    GOING_ON | {"runtime": _RUNTIME, "config": _sampled(table(CONFIG, CONFIG_IF_GIVEN)), "threat_model": mapping(text)},
+    _MORE,
+)
 
 _MEASURED: tuple[str, ...] = ("norm", "norm_kspace", "clamped", "clamped_clean", "widened", "zero_filled")
 _MEASURED += tuple(f"solver_error_{state}" for state in ("clean", "noise", "attacked"))

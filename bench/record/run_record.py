@@ -22,7 +22,8 @@ _AT_THE_END = (
 class RunRecord:
     """A run of bench.attack, begun or ended.  A field with its default is not known yet, or missing in an older record.
 
-    config: as `RunConfig.to_dict` makes it; of older versions some fields are missing.  runtime: `Plan.runtime`.
+    config: as `RunConfig.to_dict` makes it; of older versions some fields are missing.  name: the user's
+    label of the run.  runtime: `Plan.runtime`.
     methods: each method's name and settings, by label; method_config: in its place in older records.
     threat_model: in words.  versions, git, device: of the computation.  data_sha256: of each file.  images: how many
     there are, failed ones too.  not_checked: evidence that was not gathered, a sentence each.  seconds: of all
@@ -34,6 +35,7 @@ class RunRecord:
     schema_version: int = 0
     config: dict[str, Any]
     fingerprint: str = ""
+    name: str | None = None
     runtime: dict[str, Any] = field(default_factory=dict)
     methods: dict[str, dict[str, Any]] = field(default_factory=dict)
     method_config: dict[str, Any] | None = None

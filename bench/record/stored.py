@@ -15,6 +15,8 @@ from bench.record.reading import read_json, understanding
 from bench.record.record_forms import BEGUN
 from bench.record.run_record import RunRecord
 
+# The most methods that a folder is named by.
+_MOST_NAMED = 4
 _VERSIONS, _METHODS, _FILES = "versions", "methods", "data_sha256"
 
 
@@ -29,16 +31,25 @@ class Plan(NamedTuple):
     """Plan of a run: its configuration, and choices that decide no number.
 
     batch: slices at once, 0 for as many as fit, None if not given.  shard: the cases that this process does.
+    name: the user's label of the run, or None.
     """
 
     config: RunConfig
     batch: int | None
     save_perturbations: bool
     shard: Shard
+    name: str | None = None
 
     def runtime(self) -> dict[str, Any]:
-        """All but the configuration, as run.json has it."""
+        """All but the configuration and the name, as run.json has it."""
         return {"batch": self.batch or 1, "save_perturbations": self.save_perturbations}
+
+    def folder_name(self) -> str:
+        """The part of a run folder's name that is for people: the label of the run, or its methods."""
+        if self.name is not None:
+            return self.name
+        first, *others = (method.replace(":", "-") for method in self.config.attacked)
+        return "-".join([first, *others]) if len(others) < _MOST_NAMED else f"{first}-and-{len(others)}-more"
 
 
 class Stored(NamedTuple):
@@ -53,7 +64,8 @@ def stored(path: Path) -> Stored:
     """The run in this folder.  Raises InputFileError if there is none, or its configuration is not what it was."""
     content, config = begun_before(path / "run.json", BEGUN, RunConfig.from_dict)
     record = RunRecord.of(content)
-    return Stored(path, record, Plan(config, record.runtime["batch"], record.runtime["save_perturbations"], WHOLE))
+    plan = Plan(config, record.runtime["batch"], record.runtime["save_perturbations"], WHOLE, record.name)
+    return Stored(path, record, plan)
 
 
 def begun_before(

@@ -56,7 +56,8 @@ def notes_of(config: RunConfig, work: Work, source: Source) -> list[str]:
     found = [*source.notes, *provenance.about_settings()]
     for one in work.victims:
         found += _wavelet_notes(one.config, one.method_config, source.shapes)
-        found += methods.notes(one.config, one.trained, source.shapes)
+        named = "" if one.label == one.config.method else f"{one.label}: "
+        found += [named + note for note in methods.notes(one.config, one.trained, source.shapes)]
     if config.like is not None:
         found += [f"like {config.like}: {sentence}" for sentence in LIKE[config.like].differs]
     return list(dict.fromkeys(found))

@@ -89,6 +89,8 @@ def tell(done: Record, as_json: bool) -> int:
     if as_json:
         print(json.dumps(record.content()))
     elif record.summary:
+        if record.name is not None:
+            print(f"{record.name}:")
         print(
             render(
                 [Summary(**one) for one in record.summary],

@@ -49,8 +49,8 @@ def merge(paths: list[Path], output: Path) -> Record:
             f"{len(missing)} of {runs[0].record.images} images are in none of these folders, the first of them image "
             f"{missing[0]}; name the folders of all parts, or let {how} compute them"
         )
-    config = runs[0].plan.config
-    folder = RunFolder.create(output, config.method.replace(":", "-"), config.fingerprint())
+    plan = runs[0].plan
+    folder = RunFolder.create(output, plan.folder_name(), plan.config.fingerprint())
     try:
         return _merged(folder, found, _joined([run.record for run in runs], paths), begun)
     except BaseException:
@@ -61,7 +61,7 @@ def merge(paths: list[Path], output: Path) -> Record:
 def _of_another_run(first: Stored, run: Stored) -> str | None:
     """Why two folders are not of one run, or None if they are."""
     one, other = first.plan.config.to_dict(), run.plan.config.to_dict()
-    names = ", ".join(name for name in one if one[name] != other[name])
+    names = ", ".join(name for name in one | other if one.get(name) != other.get(name))
     if names:
         return f"the configuration is not the same ({names})"
     return difference(first.record.content(), run.record.content())

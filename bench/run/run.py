@@ -125,6 +125,7 @@ def open_run(
     devices: int | None = None,
     batch: int | None = None,
     save_perturbations: bool = False,
+    name: str | None = None,
     shard: Shard = WHOLE,
     resume: Stored | None = None,
     argv: Sequence[str] | None = None,
@@ -132,6 +133,7 @@ def open_run(
     """Open data and methods of a run, print what it takes, and make nothing; for arguments and errors see `run`.
 
     Args:
+        name: the user's label of the run, or None.
         shard: the part of the images that this process does.
     """
     begun = time.monotonic()
@@ -142,7 +144,7 @@ def open_run(
         plan = plan if batch is None else plan._replace(batch=batch)
     else:
         argv = command_line(config) if argv is None else in_one_part(argv)
-        plan = Plan(settled(config, argv), batch, save_perturbations, shard)
+        plan = Plan(settled(config, argv), batch, save_perturbations, shard, name)
     config = plan.config
     if not plan.batch:
         plan = plan._replace(batch=batch_size.automatic())
@@ -164,7 +166,9 @@ def open_run(
     content["device"] |= {"used": work.devices}
     restarts = min(getattr(one.attack.config, "restarts", 1) for one in work.sources)
     unknown = not_checked(bool(config.victims), config.check, restarts)
-    record = RunRecord(**content, runtime=plan.runtime(), threat_model=threat_model(work), not_checked=unknown)
+    record = RunRecord(
+        **content, name=plan.name, runtime=plan.runtime(), threat_model=threat_model(work), not_checked=unknown
+    )
     said = {doubt.kind for doubt in first.doubts}
     return Opened(plan, work, whole, source, ready, said, record, resume, memory, begun)
 
@@ -241,7 +245,7 @@ def _finished(opened: Opened, store: Store) -> Record | None:
 def folder_of(opened: Opened, output: Path) -> RunFolder:
     """The folder of a run in `output`: that of a run that goes on, that which all parts share, or a new one."""
     config = opened.plan.config
-    name, fingerprint = config.method.replace(":", "-"), config.fingerprint()
+    name, fingerprint = opened.plan.folder_name(), config.fingerprint()
     if opened.before is not None:
         return RunFolder(opened.before.path)
     if opened.plan.shard == WHOLE:

@@ -21,6 +21,7 @@ def run_together(
     devices: int | None,
     batch: int | None,
     save_perturbations: bool,
+    name: str | None,
     dry_run: bool,
     argv: Sequence[str],
     team: Team,
@@ -35,7 +36,7 @@ def run_together(
     try:
         opened = open_run(
             config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations,
-            shard=Shard(team.process + 1, team.processes), argv=argv,
+            name=name, shard=Shard(team.process + 1, team.processes), argv=argv,
         )  # fmt: skip
         done = None if dry_run else carry_out(opened, lambda: _shared(opened, output, team), helps=True)
     except Exception:

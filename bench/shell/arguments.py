@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -95,6 +96,13 @@ def setting(text: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as lam=0.005")
     return name, value
+
+
+def label(text: str) -> str:
+    """Parse a name for files, tables and figures."""
+    if not re.fullmatch(r"\w[\w.+-]{0,39}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: at most 40 letters, digits and _ . + -")
+    return text
 
 
 def address(text: str) -> str:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from bench.plan.like import LIKE
-from bench.plan.several import SEVERAL
 from bench.plan.shards import WHOLE
-from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of, shard
+from bench.shell.arguments import HelpFormatter, Parser, integer, label, number, one_of, shard
 from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift
-from bench.shell.method_flags import add_configuration, add_method, add_preset, one_of_or_own, presets_of
+from bench.shell.method_flags import (
+    add_method_settings,
+    add_methods,
+    add_networks,
+    add_preset,
+    one_of_or_own,
+    presets_of,
+)
 from bench.shell.repeating import add_config
 from jaxcs.catalogue import (
     ATTACK_GROUP,
@@ -53,31 +59,32 @@ def parser() -> Parser:
     top = Parser(
         prog="python -m bench.attack",
         examples=(
-            "--method l1 --limit 2 --eps 0.02 0.05",
-            "--method unet --victims l1 --data brain/ --output runs/brain",
+            "--method l1 unet varnet --limit 2 --eps 0.02 0.05",
+            "--method unet --weights u3=first.pt u4=second.pt --data brain/ --name width",
             "--config runs/RUN/run.json --method tv",
         ),
         description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
         "gradients through the whole method, and set it beside noise of equal norm.",
         epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
         "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; a stopped run "
-        "goes on with --resume.",
+        "goes on with --resume. bench.compare sets finished runs beside each other in tables, bench.report in a page.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     what = top.add_argument_group("what")
     add_config(what)
-    add_method(what, SEVERAL)
+    add_methods(what)
     what.add_argument(
         "--victims",
         type=one_of_or_own((*METHODS, "all"), METHOD_GROUP),
         nargs="+",
         default=[],
         metavar="NAME",
-        help="further methods that are scored under each perturbation; all = the methods of --method all",
+        help="methods that are scored under each perturbation, with those of --method; all = those of --method all",
     )
     add_preset(what)
-    add_configuration(what, "; with several methods l1.lam=0.005")
+    add_method_settings(what, "; with several methods l1.lam=0.005")
+    add_networks(what)
     attack = top.add_argument_group("attack")
     attack.add_argument(
         "--like",
@@ -229,6 +236,12 @@ def parser() -> Parser:
     run.add_argument("--dry-run", action="store_true", help="say what would be done, with memory and time, and stop")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a new folder in here")
+    output.add_argument(
+        "--name",
+        type=label,
+        metavar="NAME",
+        help="label of the run in its folder's name, record, table, page and in bench.compare; it changes no number",
+    )
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     output.add_argument("--save-perturbations", action="store_true", help="write perturbations.npz")
     output.add_argument("--debug", action="store_true", help="show tracebacks")

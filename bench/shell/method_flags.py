@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from argparse import _ArgumentGroup
 from collections.abc import Callable, Mapping
 
-from bench.shell.arguments import one_of
+from bench.plan.several import SEVERAL
+from bench.shell.arguments import label, one_of, setting
 from bench.shell.flags import add_settings
 from jaxcs.catalogue import METHOD_GROUP, METHODS, NETWORKS, AttackLine, MethodLine, installed
 
 # The weights decide the configuration of other methods.
 _FREE = {name: line for name, line in METHODS.items() if name not in NETWORKS}
 _PRESETS = tuple(dict.fromkeys(preset for line in _FREE.values() for preset in line.presets))
+_METHOD_NAMES = ", ".join(METHODS)
+_OTHER_METHODS = (
+    "a method that an installed package adds; or MODULE:FUNCTION, a function of yours, see "
+    "docs/how-to/own-reconstruction.md"
+)
+_IF_NO_WEIGHTS = "if not given, the shipped weights for the phantom, or for --data those trained on T2 brains"
 
 
-def add_method(group: _ArgumentGroup, several: Mapping[str, str], words: str = "") -> None:
-    """Add --method.
+def add_methods(group: _ArgumentGroup) -> None:
+    """Add --method for one or several methods; the default is none."""
+    several = "; ".join(f"{name} = {meaning}" for name, meaning in SEVERAL.items())
+    group.add_argument(
+        "--method",
+        type=one_of_or_own((*METHODS, *SEVERAL), METHOD_GROUP),
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help=f"one or several of {_METHOD_NAMES}; {several}; {_OTHER_METHODS}; each is scored under its own "
+        "perturbations, with --victims also under the others'; l1 if not given",
+    )
+
+
+def add_method(group: _ArgumentGroup, words: str) -> None:
+    """Add --method for one method.
 
     Args:
         group: the group of arguments.
-        several: names for several methods, each with what it means in words.
-        words: what happens if the flag is not given; the default is then None, otherwise l1.
+        words: what happens if the flag is not given.
     """
-    more = "".join(f"; {name} = {meaning}" for name, meaning in several.items())
     group.add_argument(
         "--method",
-        type=one_of_or_own((*METHODS, *several), METHOD_GROUP),
-        default=None if words else "l1",
+        type=one_of_or_own(tuple(METHODS), METHOD_GROUP),
         metavar="NAME",
-        help=f"one of {', '.join(METHODS)}{more}; a method that an installed package adds; or MODULE:FUNCTION, a "
-        f"function of yours, see docs/how-to/own-reconstruction.md{words}",
+        help=f"one of {_METHOD_NAMES}; {_OTHER_METHODS}; {words}",
     )
 
 
@@ -43,23 +61,36 @@ def add_preset(group: _ArgumentGroup) -> None:
     )
 
 
-def add_configuration(group: _ArgumentGroup, words: str = "") -> None:
-    """Add --set and --weights.
-
-    Args:
-        group: the group of arguments.
-        words: more about --set.
-    """
+def add_method_settings(group: _ArgumentGroup, words: str = "") -> None:
+    """Add --set; words: more about it."""
     add_settings(
         group,
         "change the method's configuration, such as lam=0.005 (relative to max|A^H y|), n_iters=100, basis=dct" + words,
     )
+
+
+def add_weights(group: _ArgumentGroup) -> None:
+    """Add --weights for the network of one method."""
     group.add_argument(
         "--weights",
         metavar="FILE",
         help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the "
-        "name of shipped weights; if not given, the shipped weights for the phantom, or for --data those trained on T2 "
-        "brains",
+        f"name of shipped weights; {_IF_NO_WEIGHTS}",
+    )
+
+
+def add_networks(group: _ArgumentGroup) -> None:
+    """Add --weights for several networks, each with a name; the name of a file alone is empty."""
+    group.add_argument(
+        "--weights",
+        type=_named_weights,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=FILE",
+        help="weights of trained methods: files of bench.train, fastMRI checkpoints (.pt, .pth, .ckpt), or names of "
+        "shipped weights; several of one method are each attacked, and NAME tells them apart; FILE alone for one; "
+        f"{_IF_NO_WEIGHTS}",
     )
 
 
@@ -81,6 +112,15 @@ def presets_of(lines: Mapping[str, MethodLine | AttackLine]) -> str:
         if line.presets:
             names.setdefault(line.presets, []).append(name)
     return "; ".join(f"{', '.join(presets)} ({', '.join(of)})" for presets, of in names.items())
+
+
+def _named_weights(text: str) -> tuple[str, str]:
+    """Parse FILE, whose name is empty, or NAME=FILE; a path may have an equals sign."""
+    name, equals, _ = text.partition("=")
+    if not equals or "/" in name or os.path.exists(text):
+        return "", text
+    name, file = setting(text)
+    return label(name), file
 
 
 def _one_of_or_of_package(choices: tuple[str, ...], group: str) -> Callable[[str], str]:

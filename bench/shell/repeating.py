@@ -42,7 +42,9 @@ def words_of(arguments: Namespace) -> list[str]:
     # Flags that take several names add to each other.
     settings = tuple(one for one in config.settings if one[0] not in dict(arguments.set))
     shift = tuple(one for one in config.shift if one[0] not in dict(arguments.shift))
-    return command_line(replace(config, settings=settings, shift=shift))
+    networks = tuple(one for one in config.networks if one[0] not in dict(arguments.weights))
+    weights = None if "" in dict(arguments.weights) else config.weights
+    return command_line(replace(config, settings=settings, shift=shift, networks=networks, weights=weights))
 
 
 def without_config(argv: list[str]) -> list[str]:

@@ -191,7 +191,7 @@ def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:
     if case.mask is not None:
         return case.mask
-    seed = mask_seed((config.method, *config.victims), masks.seed_from_name(case.volume))
+    seed = mask_seed((*config.attacked, *config.victims), masks.seed_from_name(case.volume))
     return draw_mask(config.sampling, shape, case.padding, seed)
 
 

@@ -132,7 +132,7 @@ def test_an_installed_package_adds_methods_and_attacks_by_entry_points(package):
     assert METHODS["l1"] is not METHODS["added"]
     assert ATTACKS["added"].config().n_steps == 1
     given = parser().parse_args(["--method", "added", "--victims", "added", "l1", "--preset", "x", "--attack", "added"])
-    assert (given.method, given.attack) == ("added", "added")
+    assert (given.method, given.attack) == (["added"], "added")
     assert RunConfig("added").eps == catalogue.MethodLine("").eps
 
 

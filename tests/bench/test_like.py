@@ -121,7 +121,7 @@ def test_flags_that_contradict_each_other(arguments, words):
     [
         (["--method", "all", "--set", "lam=1"], "write METHOD.lam"),
         (["--method", "all", "--preset", "rc2021"], "several methods are run"),
-        (["--victims", "sense", "--weights", "x"], "several methods are run"),
+        (["--victims", "sense", "--weights", "unet-phantom-knee"], "they are weights of unet; name unet in --method"),
         (["--attack", "padam", "--attack-preset", "bounded"], "padam has no such preset; its presets are: genzel2020"),
         (["--attack", "noise", "--steps", "4"], "--steps: noise has no such setting"),
         (["--attack", "two_step", "--steps", "4"], "--steps: two_step has constants of its own"),

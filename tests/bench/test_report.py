@@ -269,7 +269,11 @@ def test_the_command_renews_pages_and_compares(capsys, tmp_path, ordinary, matri
     assert "Means over the 2 images that all runs share" in page.text
     assert re.search(r"victims\s*none\s*l1 unet", page.text)
     assert page.count("svg") == 2
-    assert page.count("script") == 0
+    # The images that the runs share are on the page.
+    (shown,) = (json.loads(script) for script in page.scripts if script.startswith("{"))
+    assert shown["victims"] == ["l1 (ordinary)", "l1 (matrix)", "unet"]
+    assert [one["name"] for one in shown["cases"]] == ["a.h5:0", "b.h5:0"]
+    assert len(shown["cases"][0]["pictures"]) == 1 + 3 * (1 + 2 * 3)
 
 
 def test_runs_on_different_images_are_not_paired(capsys, tmp_path, ordinary):

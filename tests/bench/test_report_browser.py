@@ -36,7 +36,8 @@ def page(browser, folder):
     browser.resize(1280, 900)
     browser.open(folder / "report.html")
     browser.until("document.getElementById('panels').classList.contains('drawn')")
-    browser.run("document.getElementById('panels').scrollIntoView({block: 'center'})")
+    # The two rows above the methods side by side.
+    browser.run("document.querySelector('[data-panel=clean]').scrollIntoView({block: 'end'})")
     yield browser
     assert browser.complaints() == []
 
@@ -90,8 +91,9 @@ def test_zoom_and_pan_move_all_pictures_together(page, how):
         page.key("+")
 
     views = np.array(page.run(VIEWS))
-    assert len(views) == 7
-    np.testing.assert_allclose(views, views[:1].repeat(7, 0), atol=1e-3)
+    # Truth, wipe, perturbation and three errors; and side by side an image and its error of each method.
+    assert len(views) == 7 + 2 * 2
+    np.testing.assert_allclose(views, views[:1].repeat(len(views), 0), atol=1e-3)
     left, top, scale = views[0]
     assert scale > 1.4
     fixed = 0.25 if how == "wheel" else 0.5
@@ -99,7 +101,7 @@ def test_zoom_and_pan_move_all_pictures_together(page, how):
 
     page.drag((x, y), (x + 20, y + 10))
     views = np.array(page.run(VIEWS))
-    np.testing.assert_allclose(views, views[:1].repeat(7, 0), atol=1e-3)
+    np.testing.assert_allclose(views, views[:1].repeat(len(views), 0), atol=1e-3)
     assert views[0][:2] == pytest.approx([left + 20 / width, top + 10 / height], abs=0.01)
 
     for clicks in (1, 2):
@@ -127,7 +129,7 @@ def test_two_fingers_zoom_and_one_still_scrolls_the_page(browser, folder):
             touch("touchMove", apart)
         touch("touchEnd", 0)
         views = np.array(browser.run(VIEWS))
-        np.testing.assert_allclose(views, views[:1].repeat(7, 0), atol=0.02)
+        np.testing.assert_allclose(views, views[:1].repeat(len(views), 0), atol=0.02)
         assert views[0][2] == pytest.approx(2, rel=0.1)
         assert views[0][0] == pytest.approx(-0.5, abs=0.1)
     finally:
@@ -170,7 +172,7 @@ def test_nothing_is_wider_than_the_window(browser, folder, tmp_path, width, kind
         path.write_bytes(comparison([folder, other]))
     browser.resize(width, 844, mobile=width < 500)
     browser.open(path)
-    if kind == "report":
+    if kind == "report":  # the runs of the comparison share no image
         browser.until("document.getElementById('panels').classList.contains('drawn')")
         # No part of the explorer is clipped either.
         assert browser.run(
@@ -178,6 +180,32 @@ def test_nothing_is_wider_than_the_window(browser, folder, tmp_path, width, kind
             f".every(e => e.getBoundingClientRect().right <= {width})"
         )
     assert browser.run("document.documentElement.scrollWidth") == width
+    assert browser.complaints() == []
+
+
+def test_the_methods_of_several_runs_are_side_by_side(browser, folder, tmp_path):
+    """Each under its own attack, on one scale; runs of another mask have another scale."""
+    other = write_run(tmp_path / "other", ("varnet",), cases=(HOSTILE, "b.h5:0"), shape=SHAPE)
+    with np.load(other / "pictures.npz") as file:
+        halved: dict = {key: (file[key] / 2).astype(np.float16) for key in file.files}
+    np.savez(other / "pictures.npz", **halved)
+    (tmp_path / "comparison.html").write_bytes(comparison([folder, other]))
+    browser.resize(1280, 900)
+    browser.open(tmp_path / "comparison.html")
+    browser.until("document.getElementById('panels').classList.contains('drawn')")
+    captions = "[...document.querySelectorAll('#methods figcaption')].map(one => one.textContent)"
+    attacked = "PSNR 25.0 dB, SSIM 0.650"
+    assert browser.run(captions) == [f"l1{attacked}", f"unet{attacked}", f"varnet{attacked}"]
+    with np.load(folder / "pictures.npz") as file:
+        truth, clean = (file[f"{HOSTILE}|{name}"].astype(np.float32) for name in ("truth", "l1|clean"))
+    white = np.quantile(truth, 0.999)
+    picture = "#methods figure:nth-child({}) .image"
+    # Under attack 0.1 is added to the truth.
+    expected = [255 * min(float(image[5, 7] / white), 1) for image in (truth + 0.1, clean)]
+    assert [pixel(browser, picture.format(index))[0] for index in (1, 3)] == pytest.approx([expected[0]] * 2, abs=1)
+    choose(browser, "state", "clean")
+    browser.until(f"{captions}[1].includes('PSNR 30.0 dB')")
+    assert pixel(browser, picture.format(2))[0] == pytest.approx(expected[1], abs=1)
     assert browser.complaints() == []
 
 

@@ -32,24 +32,27 @@ def write_volume(path, images=IMAGES):
 
 
 def results(work, batch, functions_of, group):
-    """Replace `executor._attack_batch`: numbers that depend on the image's name alone."""
-    del work, functions_of
+    """Replace `executor._attack_batch`: numbers that depend on the image's name and the method's place alone."""
+    del functions_of
     assert len(group) <= batch
-    return [_result(prepared) for prepared in group]
+    return [_result(prepared, [one.label for one in work.sources]) for prepared in group]
 
 
-def _result(prepared):
+def _result(prepared, labels):
     random = np.random.RandomState(checksum(prepared.name))
-    common = {"case": prepared.name, "source": "zero_filled", "attack": "pgd", "eps": 0.05}
-    scores = dict(zip(("clean", "noise", "attacked"), random.uniform(10, 20, 3).tolist(), strict=True))
-    rows = [
-        Row(**common | {"volume": prepared.name, "victim": "zero_filled", "metric": metric, "flags": ()} | scores)
-        for metric in ("psnr", "ssim")
-    ]
+    rows, searches = [], []
+    for label in labels:
+        common = {"case": prepared.name, "source": label, "attack": "pgd", "eps": 0.05}
+        scores = dict(zip(("clean", "noise", "attacked"), random.uniform(10, 20, 3).tolist(), strict=True))
+        rows += [
+            Row(**common | {"volume": prepared.name, "victim": label, "metric": metric, "flags": ()} | scores)
+            for metric in ("psnr", "ssim")
+        ]
+        searches.append(SearchRow(**common | {"trace": (0.1,), "restarts": (0.1,)}))
     picture = np.full((2, 2), random.uniform(), np.float16)
     return Result(
         rows,
-        [SearchRow(**common | {"trace": (0.1,), "restarts": (0.1,)})],
+        searches,
         None,
         {f"{prepared.name}|truth": picture},
         {f"{prepared.name}|0.05": picture},

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.evaluate.methods import named_weights
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.forms import table, text
@@ -18,7 +19,7 @@ from bench.slices.shifting import check_shift
 from bench.studies.hardest.subset import hardest, scored
 from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
 from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fields
-from bench.studies.shift.runs import method_of, one_run
+from bench.studies.shift.runs import one_run
 from bench.studies.tuning.tuned_file import read_tuned
 from data_prep.weights import shipped
 from jaxcs.catalogue import NETWORKS, PHANTOMS, TEST_TIME
@@ -110,8 +111,8 @@ def _models(asked: ShiftConfig, base: Base, others: list[Base]) -> list[Model]:
     networks = [name for name in methods if name in NETWORKS + TEST_TIME]
     rest = [name for name in methods if name not in networks]
     given = {
-        base.name: method_of(asked.weights, "--weights"),
-        **{one.name: method_of(asked.other_weights, "--other-weights") for one in others[:1]},
+        base.name: named_weights(asked.weights, "--weights"),
+        **{one.name: named_weights(asked.other_weights, "--other-weights") for one in others[:1]},
     }
     models = []
     for home in (base, *others):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
-from bench.evaluate import methods, subjects
+from bench.evaluate import subjects
 from bench.plan.config import RunConfig
-from bench.plan.errors import InputFileError, UsageError
+from bench.plan.errors import InputFileError
 from bench.record.provenance import versions
 from bench.record.record import Record
 from bench.record.stored import Stored, difference_of_versions
@@ -66,18 +65,3 @@ def _check_same(before: Stored, config: RunConfig) -> None:
         reason = "its methods are not those of today"
     if reason is not None:
         raise InputFileError(f"{before.path}: {reason}; choose another --output")
-
-
-def method_of(weights: Iterable[tuple[str, str]], flag: str) -> dict[str, tuple[str, str]]:
-    """Return NAME -> (method, file) of weights.
-
-    Raises:
-        InputFileError: the weights cannot be read.
-        UsageError: a name occurs twice, or the weights do not suit.
-    """
-    found: dict[str, tuple[str, str]] = {}
-    for name, file in weights:
-        if name in found:
-            raise UsageError(f"{flag} {name}: is named twice; give each weights a name of their own")
-        found[name] = (methods.trained_method(file, flag), file)
-    return found

@@ -1,0 +1,64 @@
+"""The networks that --weights gives, and the methods of a run that take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.evaluate import methods
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from jaxcs.recon import METHODS
+
+# A run names its pictures by methods and these words.
+_OTHER_NAMES = ("noise", "perturbation")
+
+
+def networks(config: RunConfig, names: Iterable[str]) -> dict[str, list[tuple[str, str | None]]]:
+    """Find the networks of each method.
+
+    A method that takes none of the named weights is there once, with the weights that have no name or the shipped ones.
+
+    Args:
+        config: settings of the run.
+        names: the methods of the run, attacked or scored.
+
+    Returns:
+        By method, the label and the weights of each of its networks; None for the shipped weights.
+
+    Raises:
+        InputFileError: weights cannot be read.
+        UsageError: weights are of none of the methods, or their names are taken.
+    """
+    if not config.networks and not (config.several and config.weights):
+        return {name: [(name, config.weights)] for name in names}
+    kinds = {name: _kind(name) for name in names}
+    named = methods.named_weights(config.networks, "--weights")
+    plain: str | None = None
+    if config.weights is not None:
+        plain = methods.trained_method(config.weights, "--weights")
+        _check_taken(config.weights, plain, kinds)
+    for label, (kind, _) in named.items():
+        _check_taken(label, kind, kinds)
+        if label in _OTHER_NAMES or (label in METHODS and (label != kind or plain == kind)):
+            raise UsageError(
+                f"--weights {label}: is another name already; give these weights of {kind} a name of their own"
+            )
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    for name, kind in kinds.items():
+        several = list(kinds.values()).count(kind) > 1
+        own = [(f"{name} {label}" if several else label, file) for label, (of, file) in named.items() if of == kind]
+        found[name] = [*own]
+        if not own or plain == kind:
+            found[name].insert(0, (name, config.weights if plain == kind else None))
+    return found
+
+
+def _kind(name: str) -> str | None:
+    """The method whose weights a method takes, None if it takes none."""
+    method = methods.entry(name)
+    return (method.weights_of or name) if method.trained else None
+
+
+def _check_taken(given: str, kind: str, kinds: dict[str, str | None]) -> None:
+    if kind not in kinds.values():
+        raise UsageError(f"--weights {given}: they are weights of {kind}; name {kind} in --method or --victims too")
