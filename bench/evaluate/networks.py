@@ -46,7 +46,9 @@ def networks(config: RunConfig, names: Iterable[str]) -> dict[str, list[tuple[st
     found: dict[str, list[tuple[str, str | None]]] = {}
     for name, kind in kinds.items():
         several = list(kinds.values()).count(kind) > 1
-        named_so = [(f"{name} {label}" if several else label, file) for label, (of, file) in named.items() if of == kind]
+        named_so = [
+            (f"{name} {label}" if several else label, file) for label, (of, file) in named.items() if of == kind
+        ]
         found[name] = [*named_so]
         if not named_so or plain == kind:
             found[name].insert(0, (name, config.weights if plain == kind else None))
