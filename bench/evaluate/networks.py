@@ -37,11 +37,11 @@ def networks(config: RunConfig, names: Iterable[str]) -> dict[str, list[tuple[st
     if config.weights is not None:
         plain = methods.trained_method(config.weights, "--weights")
         _check_taken(config.weights, plain, kinds)
-    for label, (kind, _) in named.items():
-        _check_taken(label, kind, kinds)
-        if label in _OTHER_NAMES or (label in METHODS and (label != kind or plain == kind)):
+    for label, (of, _) in named.items():
+        _check_taken(label, of, kinds)
+        if label in _OTHER_NAMES or (label in METHODS and (label != of or plain == of)):
             raise UsageError(
-                f"--weights {label}: is another name already; give these weights of {kind} a name of their own"
+                f"--weights {label}: is another name already; give these weights of {of} a name of their own"
             )
     found: dict[str, list[tuple[str, str | None]]] = {}
     for name, kind in kinds.items():
