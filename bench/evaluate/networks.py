@@ -37,20 +37,18 @@ def networks(config: RunConfig, names: Iterable[str]) -> dict[str, list[tuple[st
     if config.weights is not None:
         plain = methods.trained_method(config.weights, "--weights")
         _check_taken(config.weights, plain, kinds)
-    for label, (method, _) in named.items():
-        _check_taken(label, method, kinds)
-        if label in _OTHER_NAMES or (label in METHODS and (label != method or plain == method)):
+    for label, (of, _) in named.items():
+        _check_taken(label, of, kinds)
+        if label in _OTHER_NAMES or (label in METHODS and (label != of or plain == of)):
             raise UsageError(
-                f"--weights {label}: is another name already; give these weights of {method} a name of their own"
+                f"--weights {label}: is another name already; give these weights of {of} a name of their own"
             )
     found: dict[str, list[tuple[str, str | None]]] = {}
     for name, kind in kinds.items():
         several = list(kinds.values()).count(kind) > 1
-        named_so = [
-            (f"{name} {label}" if several else label, file) for label, (of, file) in named.items() if of == kind
-        ]
-        found[name] = [*named_so]
-        if not named_so or plain == kind:
+        own = [(f"{name} {label}" if several else label, file) for label, (of, file) in named.items() if of == kind]
+        found[name] = [*own]
+        if not own or plain == kind:
             found[name].insert(0, (name, config.weights if plain == kind else None))
     return found
 

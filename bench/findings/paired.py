@@ -95,9 +95,12 @@ def told_apart(records: list[Record]) -> list[Run]:
 
 
 def _weights(record: Record, victim: str) -> str:
-    """The end of the path of a method's weights: many files are called weights.safetensors."""
+    """The end of the path of a method's weights, as many files are called weights.safetensors; "" if it has none."""
     config = record.run.config
-    file = dict(config.get("networks", ())).get(victim) or config.get("weights")
+    if record.methods.get(victim, {}).get("weights", config) is None:  # older records do not tell
+        return ""
+    # If several methods take a network, its name stands after theirs.
+    file = dict(config.get("networks", ())).get(victim.rpartition(" ")[2]) or config.get("weights")
     return "shipped weights" if file is None else "/".join(Path(file).parts[-2:])
 
 

@@ -208,6 +208,14 @@ def record(folder, label, weights=None, **changes):
         ([{"weights": "u3/weights.safetensors"}, {}], ["unet (u3/weights.safetensors)", "unet (shipped weights)"]),
         ([{"weights": "a/x.pt"}, {"weights": "b/x.pt"}], ["unet (a/x.pt)", "unet (b/x.pt)"]),
         ([{"weights": "x.pt"}, {"weights": "x.pt"}], ["unet (run0)", "unet (run1)"]),
+        # Weights in these runs are those of other methods.
+        (
+            [
+                {"weights": f"{name}.pt", "methods": {"unet": {"method": "l1", "config": {}, "weights": None}}}
+                for name in "ab"
+            ],
+            ["unet (run0)", "unet (run1)"],
+        ),
     ],
 )
 def test_runs_of_one_method_are_told_apart(runs, told, tmp_path, capsys):
