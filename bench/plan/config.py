@@ -35,7 +35,7 @@ def default_eps(method: str, threat: str) -> tuple[float, ...]:
     """Return the sizes of the perturbation if none are given, ascending.
 
     Args:
-        method: a method's name, "all", "basis" or MODULE:FUNCTION.
+        method: a method's name, "all", "basis", MODULE:NAME or FILE.py:NAME.
         threat: "noise", or a change of the scan.
     """
     if threat in CHANGES:
@@ -129,6 +129,11 @@ class RunConfig:
     def sampling(self) -> Sampling:
         """The under-sampling of the data."""
         return Sampling(self.mask, self.acceleration, self.center_fraction)
+
+    @property
+    def folder_name(self) -> str:
+        """The method in the name of a folder, without the folder of a user's file."""
+        return self.method.rpartition("/")[2].replace(":", "-")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""

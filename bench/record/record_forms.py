@@ -35,15 +35,8 @@ def _label(value: Any) -> None:
         raise ValueError(f"{shown(value)} is no name")
 
 
-def _method(value: Any) -> None:
-    """A method's name, which a run's folder is named by."""
-    _label(value)
-    if "/" in value:
-        raise ValueError(f"{shown(value)} is no method")
-
-
 CONFIG: dict[str, Form] = {
-    "method": _method, "preset": optional(text), "settings": mapping(text), "victims": list_of(text),
+    "method": _label, "preset": optional(text), "settings": mapping(text), "victims": list_of(text),
     "weights": optional(text), "attack": text, "attack_preset": optional(text), "steps": optional(whole(1)),
     "step_size": optional(number), "restarts": optional(whole(1)), "like": optional(text), "method_seed": text,
     "threat": text, "eps": list_of(number), "norm": text, "target": text, "region": optional(list_of(whole(), 4)),
@@ -103,7 +96,7 @@ def _sampled(form: Form) -> Form:
     return check
 
 
-_RUN_CONFIG = _sampled(table({"method": _method}, CONFIG))
+_RUN_CONFIG = _sampled(table({"method": _label}, CONFIG))
 RUN = table(_LEAST | {"config": _RUN_CONFIG, "threat_model": mapping(text)}, _MORE)
 BEGUN = table(GOING_ON | {"runtime": _RUNTIME, "config": _sampled(table(CONFIG)), "threat_model": mapping(text)}, _MORE)
 

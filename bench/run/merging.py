@@ -50,7 +50,7 @@ def merge(paths: list[Path], output: Path) -> Record:
             f"{missing[0]}; name the folders of all parts, or let {how} compute them"
         )
     config = runs[0].plan.config
-    folder = RunFolder.create(output, config.method.replace(":", "-"), config.fingerprint())
+    folder = RunFolder.create(output, config.folder_name, config.fingerprint())
     try:
         return _merged(folder, found, _joined([run.record for run in runs], paths), begun)
     except BaseException:

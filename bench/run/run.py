@@ -240,7 +240,7 @@ def _finished(opened: Opened, store: Store) -> Record | None:
 def folder_of(opened: Opened, output: Path) -> RunFolder:
     """The folder of a run in `output`: that of a run that goes on, that which all parts share, or a new one."""
     config = opened.plan.config
-    name, fingerprint = config.method.replace(":", "-"), config.fingerprint()
+    name, fingerprint = config.folder_name, config.fingerprint()
     if opened.before is not None:
         return RunFolder(opened.before.path)
     if opened.plan.shard == WHOLE:

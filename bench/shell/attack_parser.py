@@ -39,7 +39,7 @@ def _one_of_or_of_package(choices: tuple[str, ...], group: str) -> Callable[[str
 
 
 def _one_of_or_own(choices: tuple[str, ...], group: str) -> Callable[[str], str]:
-    """A type for one of `choices`, a name that an installed package adds, or MODULE:FUNCTION."""
+    """A type for one of `choices`, a name that an installed package adds, or MODULE:NAME."""
 
     def parse(text: str) -> str:
         if text in choices or ":" in text:
@@ -106,8 +106,8 @@ def parser() -> Parser:
         default="l1",
         metavar="NAME",
         help=f"one of {', '.join(METHODS)}; {'; '.join(f'{name} = {words}' for name, words in SEVERAL.items())}; a "
-        "method that an installed package adds; or MODULE:FUNCTION, a function of yours, see "
-        "docs/how-to/own-reconstruction.md",
+        "method that an installed package adds; or MODULE:NAME or FILE.py:NAME, a function or PyTorch module of yours, "
+        "see docs/how-to/own-reconstruction.md",
     )
     what.add_argument(
         "--victims",
@@ -147,8 +147,8 @@ def parser() -> Parser:
         type=_one_of_or_own((*ATTACKS, "rotation"), ATTACK_GROUP),
         metavar="NAME",
         help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; an attack that an installed package "
-        "adds; or MODULE:FUNCTION, a function of yours, see docs/how-to/own-attack.md; if not given, the attack that "
-        "suits the method and --threat: scout, or apgd for networks",
+        "adds; or MODULE:NAME or FILE.py:NAME, a function of yours, see docs/how-to/own-attack.md; if not given, the "
+        "attack that suits the method and --threat: scout, or apgd for networks",
     )
     attack.add_argument(
         "--attack-preset",
