@@ -131,9 +131,9 @@ def parser() -> Parser:
     what.add_argument(
         "--weights",
         metavar="FILE",
-        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the "
-        "name of shipped weights; if not given, the shipped weights for the phantom, or for --data those trained on T2 "
-        "brains",
+        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), the name of "
+        "shipped weights, or hf:OWNER/REPO[/FILE][@REVISION] of the Hugging Face hub; if not given, the shipped "
+        "weights for the phantom, or for --data those trained on T2 brains",
     )
     attack = top.add_argument_group("attack")
     attack.add_argument(
