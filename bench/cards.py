@@ -13,12 +13,26 @@ from bench.shell.command import execute
 from data_prep.process import as_process
 from data_prep.whole import whole_file
 
-_SHIPPED = Path(__file__).resolve().parents[1] / "jaxcs" / "weights" / "shipped"
+_ROOT = Path(__file__).resolve().parents[1]
+_SHIPPED = _ROOT / "jaxcs" / "weights" / "shipped"
+_RECORDS = _ROOT / "docs" / "records"
 _HEAD = """# Shipped weights
 
-Written by `python -m bench.cards` from the cards inside the files. SSIM and PSNR are those of the validation images,
-each with the mask that its name gives. Parameters are stored in float16 and computed with in float32.
+Written by `python -m bench.cards` from the cards inside the files and the records in `docs/records/`. SSIM and PSNR of
+the step that was chosen are those of the validation images, each with the mask that its name gives. Parameters are
+stored in float16 and computed with in float32.
+
+**Intended use.** Research into how reconstructions fail: targets of attacks, baselines of comparisons, starts of
+trainings. Not for diagnosis, nor for any other clinical use; no part of them was made or checked for it.
+
+**Limits.** The networks are small, take 2-D Cartesian slices, and have seen one kind of image and one kind of mask
+each, as their tables say. On other images, contrasts, scanners, masks and coils they can be worse than zero-filling,
+and can show what is not there. A small change of the data that is chosen to harm costs them the decibels that the
+second table of a card has. An attack proves no worst case: worse may exist. A network without a second table has not
+been measured under attack.
 """
+# The terms of data that are no file.
+_DRAWN = "none: the phantoms are drawn by this project"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,16 +78,28 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 def cards() -> str:
     """Return the text of all model cards."""
+    from data_prep.weights import shipped  # imports JAX
+
+    return _HEAD + "".join(_card(name, path) for name, path in shipped().items())
+
+
+def _card(name: str, path: Path) -> str:
+    """Return the section of one network.
+
+    Raises:
+        InputFileError: a record cannot be read.
+    """
     import jax
 
-    from data_prep.weights import read_weights, shipped
+    from bench.findings.worst_case import worst_case
+    from data_prep.weights import read_weights
 
-    text = _HEAD
-    for name, path in shipped().items():
-        weights = read_weights(path)
-        card, count = weights.card, sum(leaf.size for leaf in jax.tree.leaves(weights.params))
-        scores = card["validation"]
-        text += f"""
+    weights = read_weights(path)
+    card, count = weights.card, sum(leaf.size for leaf in jax.tree.leaves(weights.params))
+    scores, training = card["validation"], card["training"]
+    licence, _, terms = card["licence"].partition("; ")
+    sizes = ", ".join(f"{coils} coils of {ny} x {nx}" for coils, ny, nx in card["shapes"])
+    text = f"""
 ## {name}
 
 | | |
@@ -81,14 +107,18 @@ def cards() -> str:
 | network | {weights.method}, {", ".join(f"{key} {value}" for key, value in card["config"].items() if value)} |
 | parameters | {count:,} |
 | data | {card["data"]} |
+| terms of the data | {terms or (_DRAWN if training["data"] is None else "not stated")} |
+| has seen | {sizes}; {training["mask"]} masks of acceleration {training["acceleration"]:g} |
 | command | `{card["command"]}` |
 | chosen | step {card["step"]}: validation SSIM {scores["ssim"]:.4f}, PSNR {scores["psnr"]:.2f} dB |
-| licence | {card["licence"]} |
+| licence of the weights | {licence} |
 | sha256 of the tensors | `{card["sha256"]}` |
+| sha256 of the file | `{weights.sha256}` |
 
 ![training loss and validation SSIM against the step]({name}.png)
 """
-    return text
+    attacked = worst_case(_RECORDS, weights.sha256)
+    return text if attacked is None else f"{text}\n{attacked}\n"
 
 
 def _write(path: Path, content: bytes) -> None:

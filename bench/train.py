@@ -12,6 +12,7 @@ from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer,
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_common, in_order, meeting
 from bench.training.config import TrainConfig
+from bench.training.trackers import TRACKERS
 from data_prep.process import as_process
 from jaxcs.catalogue import METHODS, NETWORKS
 
@@ -136,6 +137,13 @@ def parser() -> Parser:
     output.add_argument(
         "--licence", default="Apache-2.0", metavar="TEXT", help="licence of the weights, for their card"
     )
+    output.add_argument(
+        "--log",
+        type=one_of(tuple(TRACKERS)),
+        metavar="NAME",
+        help=f"follow the training in {' or '.join(TRACKERS)} too, an extra of the same name to install; --resume goes "
+        "on with it",
+    )
     output.add_argument("--debug", action="store_true", help="show tracebacks")
     return top
 
@@ -182,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
             if arguments.resume is not None:
                 return go_on(Path(arguments.resume), device=arguments.device, team=team)
             config, output = configuration(arguments), Path(arguments.output)
-            return run(config, output=output, device=arguments.device, argv=argv, team=team)
+            return run(config, tracker=arguments.log, output=output, device=arguments.device, argv=argv, team=team)
 
     return execute(parser(), "bench.train", "use a smaller --batch", work, sys.argv[1:] if argv is None else argv)
 

@@ -5,20 +5,24 @@ Every fault of the function is one line for the user.  Nothing that the function
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from bench.evaluate.imported import Named
+from bench.evaluate.imported import Named, prints_to_stderr
 from bench.slices.prepare import SliceData
 from jaxcs.api.methods import image_problem
 from jaxcs.attacks import AttackResult, own
 from jaxcs.attacks.base import Loss
 from jaxcs.attacks.defaults import Search
+from jaxcs.interop import reconstruction_of
+from jaxcs.interop.signature import takes_maps
+from jaxcs.interop.torch_bridge import Bridged
 from jaxcs.keys import new_key
 from jaxcs.recon import Method
 from jaxcs.threats import Threat
@@ -37,13 +41,14 @@ def method(name: str) -> Method:
     """Return the method of a user's function.
 
     Args:
-        name: MODULE:FUNCTION; the function is (kspace, mask, maps) -> magnitude image.
+        name: MODULE:NAME or FILE.py:NAME of a function (kspace, mask) or (kspace, mask, maps) -> magnitude image; of a
+            PyTorch module; or of a class or function that gives one of the two when it is called without arguments.
 
     Raises:
-        UsageError: the function cannot be imported.  The functions of the method raise it if it cannot be used.
+        UsageError: the object cannot be imported or made.  The functions of the method raise it if it cannot be used.
     """
     named = _method(name)
-    reconstruct = _guarded(named, named.function())
+    reconstruct = _guarded(named, _reconstruction(named))
 
     def build(config: _NoSettings) -> Reconstructor:
         del config
@@ -56,7 +61,7 @@ def attack(name: str) -> Search:
     """Return the attack of a user's function.
 
     Args:
-        name: MODULE:FUNCTION; the function is (key, loss, threat) -> AttackResult.
+        name: MODULE:NAME or FILE.py:NAME; the function is (key, loss, threat) -> AttackResult.
 
     Raises:
         UsageError: the function cannot be imported.  The attack raises it if the function cannot be used.
@@ -76,10 +81,10 @@ def attack(name: str) -> Search:
 
 
 def check_method(name: str, data: SliceData, attack: str) -> None:
-    """Trace a user's function on a slice as a run will; this computes nothing.
+    """Trace a user's function on a slice as a run will, which computes nothing; a PyTorch module also runs once.
 
     Args:
-        name: MODULE:FUNCTION.
+        name: as for `method`.
         data: the slice.
         attack: name of the attack of the run.
 
@@ -98,7 +103,11 @@ def check_method(name: str, data: SliceData, attack: str) -> None:
     found = jax.eval_shape(jax.vmap(image), data.kspace[None]).shape[1:]
     if any(mine < wanted for mine, wanted in zip(found, target, strict=True)):
         raise named.problem(f"returns an image of {found}, smaller than the target of {target}; return (ny, nx)")
-    if attack not in _WITHOUT_GRADIENT:
+    bridged = _reconstruction(named)
+    if isinstance(bridged, Bridged):
+        with named.understanding(f"fails in PyTorch with {_taken(bridged)}"), prints_to_stderr():
+            bridged.try_gradient(data.kspace, data.mask, data.maps)
+    elif attack not in _WITHOUT_GRADIENT:
         with named.understanding("has no gradient that JAX could take"):
             jax.eval_shape(jax.vmap(gradient), data.kspace[None])
 
@@ -120,18 +129,36 @@ def tried(search: Search, threat: Threat) -> Search:
 
 
 def _method(name: str) -> Named:
-    return Named("--method", name, "(kspace, mask, maps)")
+    return Named("--method", name, "(kspace, mask) or (kspace, mask, maps)")
 
 
 def _attack(name: str) -> Named:
     return Named("--attack", name, own.SIGNATURE)
 
 
+def _reconstruction(named: Named) -> Callable[..., Any]:
+    """The user's object as a JAX function; it is made once, because a network may be drawn at random."""
+    found = named.function()
+    with named.understanding("fails when it is called without arguments"), prints_to_stderr():
+        made = _made(found) if isinstance(found, Hashable) else found
+    if not callable(made):
+        raise named.problem(f"gives {type(made).__name__}; let it return a function of {named.takes}")
+    return made
+
+
+_made = lru_cache(maxsize=8)(reconstruction_of)
+
+
+def _taken(reconstruct: Callable[..., Any]) -> str:
+    return "(kspace, mask, maps)" if takes_maps(reconstruct) else "(kspace, mask)"
+
+
 def _guarded(named: Named, reconstruct: Callable[..., Any]) -> Callable[[Array, Array, Array], Array]:
     """The function, which raises UsageError for what it raises and for what it returns that is no image."""
+    named, with_maps = named._replace(takes=_taken(reconstruct)), takes_maps(reconstruct)
 
     def guarded(kspace: Array, mask: Array, maps: Array) -> Array:
-        image = named.called(reconstruct, kspace, mask, maps)
+        image = named.called(reconstruct, kspace, mask, *([maps] if with_maps else []))
         problem = image_problem(image)
         if problem is not None:
             raise named.problem(problem)

@@ -1,4 +1,4 @@
-"""A user's function, MODULE:FUNCTION: imported, and guarded when it is called.
+"""A user's function, MODULE:NAME or FILE.py:NAME: imported, and guarded when it is called.
 
 All that is wrong with it is one line for the user, and nothing that it raises or prints decides how a run ends.
 """
@@ -6,10 +6,13 @@ All that is wrong with it is one line for the user, and nothing that it raises o
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +29,7 @@ class Named(NamedTuple):
 
     Attributes:
         flag: the flag.
-        name: MODULE:FUNCTION.
+        name: MODULE:NAME or FILE.py:NAME.
         takes: the arguments that the function must take, in words.
     """
 
@@ -40,12 +43,13 @@ class Named(NamedTuple):
         Raises:
             UsageError: it cannot be imported.
         """
-        module, _, function = self.name.partition(":")
+        module, _, function = self.name.rpartition(":")
         try:
-            with _prints_to_stderr():
-                found = getattr(importlib.import_module(module), function)
+            with prints_to_stderr():
+                found = getattr(_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
-            raise self.problem(f"{first_line(error)}; name MODULE:FUNCTION, importable from this folder") from error
+            how = "name MODULE:NAME, importable from this folder, or FILE.py:NAME"
+            raise self.problem(f"{first_line(error)}; {how}") from error
         except SystemExit as error:
             raise self.problem(f"{module} ends the program when it is imported (sys.exit({error.code!r}))") from error
         except (RunError, MemoryError):
@@ -62,7 +66,7 @@ class Named(NamedTuple):
         Raises:
             UsageError: the function raises something, or ends the program.
         """
-        with self.understanding(f"fails when JAX traces it with {self.takes}"), _prints_to_stderr():
+        with self.understanding(f"fails when JAX traces it with {self.takes}"), prints_to_stderr():
             return function(*arguments)
 
     @contextmanager
@@ -82,8 +86,35 @@ class Named(NamedTuple):
         return UsageError(printable(f"{self.flag} {self.name}: {what}"))
 
 
+def _module(name: str) -> ModuleType:
+    """Import a module, or a file by its path; such a file can import what lies beside it."""
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    path = Path(name).resolve()
+    known = sys.modules.get(path.stem)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
+    if known is not None:
+        raise ImportError(f"a module {path.stem} is imported already, from another place: rename the file")
+    if not path.is_file():
+        raise ImportError(f"there is no file {name}")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module
+
+
 @contextmanager
-def _prints_to_stderr() -> Iterator[None]:
+def prints_to_stderr() -> Iterator[None]:
     """Standard output is for results, which may be one JSON object."""
     with _PRINTING, redirect_stdout(sys.stderr):
         yield

@@ -21,7 +21,7 @@ from jaxcs.weights.errors import WeightsError
 
 
 def entry(name: str) -> Method:
-    """Return the method of a name: a name of the registry, or MODULE:FUNCTION for a user's function.
+    """Return the method of a name: a name of the registry, or MODULE:NAME or FILE.py:NAME for what is the user's.
 
     Raises:
         UsageError: the method's module cannot be imported.

@@ -248,7 +248,7 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
 
 
 def _named(name: str, method: Method, threat: str) -> Search:
-    """The attack of a name in `ATTACKS` or of MODULE:FUNCTION, as it suits the method.  Raises UsageError."""
+    """The attack of a name in `ATTACKS` or of a function of the user, as it suits the method.  Raises UsageError."""
     if name not in ATTACKS:
         return brought.attack(name)
     try:

@@ -38,7 +38,7 @@ def default_eps(methods: tuple[str, ...], threat: str) -> tuple[float, ...]:
     """Return the sizes of the perturbation if none are given, ascending.
 
     Args:
-        methods: the methods that are attacked: names, "all", "basis" or MODULE:FUNCTION.
+        methods: the methods that are attacked: names, "all", "basis", MODULE:NAME or FILE.py:NAME.
         threat: "noise", or a change of the scan.
     """
     if threat in CHANGES:

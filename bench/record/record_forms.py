@@ -35,8 +35,8 @@ def _label(value: Any) -> None:
         raise ValueError(f"{shown(value)} is no name")
 
 
-def _method(value: Any) -> None:
-    """A name of a method or a run, which a run's folder is named by."""
+def _run_name(value: Any) -> None:
+    """A name of a run, which its folder is named by."""
     _label(value)
     if "/" in value:
         raise ValueError(f"{shown(value)} has a slash")
@@ -49,7 +49,7 @@ def _network(value: Any) -> None:
 
 
 CONFIG: dict[str, Form] = {
-    "method": _method, "preset": optional(text), "settings": mapping(text), "victims": list_of(text),
+    "method": _label, "preset": optional(text), "settings": mapping(text), "victims": list_of(text),
     "weights": optional(text), "attack": text, "attack_preset": optional(text), "steps": optional(whole(1)),
     "step_size": optional(number), "restarts": optional(whole(1)), "like": optional(text), "method_seed": text,
     "threat": text, "eps": list_of(number), "norm": text, "target": text, "region": optional(list_of(whole(), 4)),
@@ -58,7 +58,7 @@ CONFIG: dict[str, Form] = {
     "limit": optional(whole(1)), "seed": whole(0, 2**64),
 }  # fmt: skip
 # Fields that a run has only if they were given.
-CONFIG_IF_GIVEN: dict[str, Form] = {"beside": list_of(_method), "networks": list_of(_network)}
+CONFIG_IF_GIVEN: dict[str, Form] = {"beside": list_of(_label), "networks": list_of(_network)}
 _CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
 _SAMPLING = table(
     {"samples": whole(), "acceleration": number},
@@ -69,7 +69,7 @@ _RUNTIME = table({"batch": whole(), "save_perturbations": truth})
 _MORE: dict[str, Form] = {
     "schema_version": whole(),
     "fingerprint": text,
-    "name": _method,
+    "name": _run_name,
     "runtime": _RUNTIME,
     "methods": mapping(table({"method": text, "config": _SETTINGS}, {"weights": optional(table({"sha256": text}))})),
     "method_config": _SETTINGS,
@@ -112,7 +112,7 @@ def _sampled(form: Form) -> Form:
     return check
 
 
-_RUN_CONFIG = _sampled(table({"method": _method}, CONFIG | CONFIG_IF_GIVEN))
+_RUN_CONFIG = _sampled(table({"method": _label}, CONFIG | CONFIG_IF_GIVEN))
 RUN = table(_LEAST | {"config": _RUN_CONFIG, "threat_model": mapping(text)}, _MORE)
 BEGUN = table(
     GOING_ON | {"runtime": _RUNTIME, "config": _sampled(table(CONFIG, CONFIG_IF_GIVEN)), "threat_model": mapping(text)},

@@ -48,7 +48,8 @@ class Plan(NamedTuple):
         """The part of a run folder's name that is for people: the label of the run, or its methods."""
         if self.name is not None:
             return self.name
-        first, *others = (method.replace(":", "-") for method in self.config.attacked)
+        # A user's file without its folder.
+        first, *others = (method.rpartition("/")[2].replace(":", "-") for method in self.config.attacked)
         return "-".join([first, *others]) if len(others) < _MOST_NAMED else f"{first}-and-{len(others)}-more"
 
 

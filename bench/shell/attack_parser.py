@@ -97,8 +97,8 @@ def parser() -> Parser:
         type=one_of_or_own((*ATTACKS, "rotation"), ATTACK_GROUP),
         metavar="NAME",
         help=f"one of {', '.join(ATTACKS)}; rotation = the worst angle of a grid; an attack that an installed package "
-        "adds; or MODULE:FUNCTION, a function of yours, see docs/how-to/own-attack.md; if not given, the attack that "
-        "suits the method and --threat: scout, or apgd for networks",
+        "adds; or MODULE:NAME or FILE.py:NAME, a function of yours, see docs/how-to/own-attack.md; if not given, the "
+        "attack that suits the method and --threat: scout, or apgd for networks",
     )
     attack.add_argument(
         "--attack-preset",

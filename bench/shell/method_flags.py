@@ -16,9 +16,10 @@ _FREE = {name: line for name, line in METHODS.items() if name not in NETWORKS}
 _PRESETS = tuple(dict.fromkeys(preset for line in _FREE.values() for preset in line.presets))
 _METHOD_NAMES = ", ".join(METHODS)
 _OTHER_METHODS = (
-    "a method that an installed package adds; or MODULE:FUNCTION, a function of yours, see "
-    "docs/how-to/own-reconstruction.md"
+    "a method that an installed package adds; or MODULE:NAME or FILE.py:NAME, a function or PyTorch module of yours, "
+    "see docs/how-to/own-reconstruction.md"
 )
+_OF_HUB = "hf:OWNER/REPO[/FILE][@REVISION] of the Hugging Face hub"
 _IF_NO_WEIGHTS = "if not given, the shipped weights for the phantom, or for --data those trained on T2 brains"
 
 
@@ -74,8 +75,8 @@ def add_weights(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--weights",
         metavar="FILE",
-        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), or the "
-        f"name of shipped weights; {_IF_NO_WEIGHTS}",
+        help="weights of a trained method: a file of bench.train, a fastMRI checkpoint (.pt, .pth, .ckpt), the "
+        f"name of shipped weights, or {_OF_HUB}; {_IF_NO_WEIGHTS}",
     )
 
 
@@ -88,14 +89,15 @@ def add_networks(group: _ArgumentGroup) -> None:
         action="extend",
         default=[],
         metavar="NAME=FILE",
-        help="weights of trained methods: files of bench.train, fastMRI checkpoints (.pt, .pth, .ckpt), or names of "
-        "shipped weights; several of one method are each attacked, and NAME tells them apart; FILE alone for one; "
+        help="weights of trained methods: files of bench.train, fastMRI checkpoints (.pt, .pth, .ckpt), names of "
+        f"shipped weights, or {_OF_HUB}; several of one method are each attacked, and NAME tells them apart; FILE "
+        "alone for one; "
         f"{_IF_NO_WEIGHTS}",
     )
 
 
 def one_of_or_own(choices: tuple[str, ...], group: str) -> Callable[[str], str]:
-    """Make a type for one of `choices`, a name that an installed package adds, or MODULE:FUNCTION."""
+    """Make a type for one of `choices`, a name that an installed package adds, or MODULE:NAME."""
 
     def parse(text: str) -> str:
         if text in choices or ":" in text:

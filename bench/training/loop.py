@@ -27,6 +27,7 @@ from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.config import TrainConfig
 from bench.training.examples import batches, fixed_example, of_one_coil
 from bench.training.placement import Placement
+from bench.training.trackers import Following
 from data_prep.cases import InputError
 from data_prep.weights import read_weights
 from jaxcs.keys import new_key
@@ -75,11 +76,12 @@ class Training:
         """Number of devices that share a batch."""
         return self.placement.mesh.size
 
-    def run(self, folder: RunFolder, told_to_leave: Callable[[], bool] = lambda: False) -> int:
+    def run(self, folder: RunFolder, tracker: str | None, told_to_leave: Callable[[], bool] = lambda: False) -> int:
         """Train until all steps are done or validation stops improving.
 
         Args:
             folder: the folder of the run.
+            tracker: name of a tracker that follows the training, or None.
             told_to_leave: whether the process has been told to stop; asked before each step.
 
         Returns:
@@ -98,6 +100,8 @@ class Training:
             self._say(f"resuming after step {progress.step}")
         self._cut_log(-1 if restored is None else progress.step)
         begun, begun_step = time.monotonic(), progress.step
+        rate = step.learning_rate(config)
+        self.tracker = Following(tracker if self.placement.process == 0 else None, folder.path, config.to_dict())
         try:
             if progress.best == -math.inf:  # not yet validated
                 progress = self._validate(state.params, progress, begun, begun_step)
@@ -113,6 +117,7 @@ class Training:
                     raise OutputError(f"the loss is not finite after step {progress.step + 1}; lower --learning-rate")
                 done = progress._replace(step=progress.step + 1)
                 self._log({"step": done.step, "loss": value})
+                self.tracker.log(done.step, {"loss": value, "learning_rate": float(rate(progress.step))})
                 due = done.step % config.every == 0 or done.step == config.steps
                 if due:
                     done = self._validate(after.params, done, begun, begun_step)
@@ -126,6 +131,7 @@ class Training:
             raise
         finally:
             checkpoints.close()
+            self.tracker.close()
         if self.placement.process == 0:
             again = f"python -m bench.train --resume {shlex.quote(str(self.folder.path))}"
             draw_into(self.folder, "curve.png", "training_curve", self.folder.path, again=again)
@@ -185,6 +191,7 @@ class Training:
             raise InputFileError("none of the validation images can be used, as the notes say; name others")
         means = {name: float(np.mean(scores[:, column])) for column, name in enumerate(_METRICS)}
         self._log({"step": progress.step, "validation": means})
+        self.tracker.log(progress.step, {f"validation/{name}": mean for name, mean in means.items()})
         elapsed, done = time.monotonic() - begun, progress.step - begun_step
         left = elapsed / done * (self.config.steps - progress.step) if done else math.nan
         self._say(

@@ -13,7 +13,7 @@ import jax
 from bench.plan.errors import InputFileError, RunError, UsageError
 from bench.processes.distributed import Team
 from bench.record import provenance
-from bench.record.forms import list_of, mapping, table, text
+from bench.record.forms import list_of, mapping, one_of, optional, table, text
 from bench.record.holding import held
 from bench.record.reading import read_json, understanding
 from bench.record.records import RunFolder
@@ -22,20 +22,24 @@ from bench.slices.shifting import check_shift
 from bench.slices.sources import check_device
 from bench.training.config import FORM, TrainConfig
 from bench.training.loop import Training
+from bench.training.trackers import TRACKERS, check_tracker
 from data_prep.ending import Advice
 from data_prep.process import at_stop, leaving
 from jaxcs.names import first_line
 from jaxcs.recon import METHODS
 
 _RECORD = "train.json"
-_FORM = table({"config": FORM, "argv": list_of(text), "versions": mapping(text)})
+_FORM = table(
+    {"config": FORM, "argv": list_of(text), "versions": mapping(text)}, {"tracker": optional(one_of(TRACKERS))}
+)
 
 
-def run(config: TrainConfig, *, output: Path, device: str, argv: list[str], team: Team) -> int:
+def run(config: TrainConfig, *, tracker: str | None, output: Path, device: str, argv: list[str], team: Team) -> int:
     """Train in a new folder in `output`; if there are several processes, only the first writes and prints.
 
     Args:
         config: settings of the training.
+        tracker: name of a tracker that follows the training, or None.
         output: parent of the new folder.
         device: "auto", or the kind of device that must be there.
         argv: the command line, for the record.
@@ -48,8 +52,9 @@ def run(config: TrainConfig, *, output: Path, device: str, argv: list[str], team
         RunError: the training cannot begin or go on, in one line for the user.
     """
     check_device(device)
+    check_tracker(tracker)
     opened, used = _opened(config, argv, team)
-    return _begun(opened, _new_folder(config, output, argv, used, team), used, team)
+    return _begun(opened, _new_folder(config, tracker, output, argv, used, team), tracker, used, team)
 
 
 def go_on(path: Path, *, device: str, team: Team) -> int:
@@ -68,8 +73,10 @@ def go_on(path: Path, *, device: str, team: Team) -> int:
     """
     check_device(device)
     folder = RunFolder(path)
-    opened, used = _opened(*_stored(folder), team)
-    return _begun(opened, folder, used, team)
+    config, tracker, argv = _stored(folder)
+    check_tracker(tracker)
+    opened, used = _opened(config, argv, team)
+    return _begun(opened, folder, tracker, used, team)
 
 
 def _opened(config: TrainConfig, argv: list[str], team: Team) -> tuple[Training, dict[str, Any]]:
@@ -84,10 +91,10 @@ def _opened(config: TrainConfig, argv: list[str], team: Team) -> tuple[Training,
     return opened, provenance.device() | {"used": opened.devices, "processes": team.processes}
 
 
-def _begun(opened: Training, folder: RunFolder, device: dict[str, Any], team: Team) -> int:
+def _begun(opened: Training, folder: RunFolder, tracker: str | None, device: dict[str, Any], team: Team) -> int:
     config = opened.config
     if team.process > 0:
-        return _train(opened, folder, team)
+        return _train(opened, folder, tracker, team)
     for note in provenance.about_settings():
         print(f"note: {note}", file=sys.stderr)
     joint = f" + {config.self_supervised:g} self-supervised" if config.self_supervised else ""
@@ -99,15 +106,17 @@ def _begun(opened: Training, folder: RunFolder, device: dict[str, Any], team: Te
         file=sys.stderr,
         flush=True,
     )
-    return _train(opened, folder, team)
+    return _train(opened, folder, tracker, team)
 
 
-def _new_folder(config: TrainConfig, parent: Path, argv: list[str], device: dict[str, Any], team: Team) -> RunFolder:
+def _new_folder(
+    config: TrainConfig, tracker: str | None, parent: Path, argv: list[str], device: dict[str, Any], team: Team
+) -> RunFolder:
     if team.process > 0:
         # The folder of the first process, as this machine sees it.
         return RunFolder(parent / team.told("folder"))
     folder = RunFolder.create(parent, f"train-{config.method}", config.fingerprint())
-    content = {"config": config.to_dict(), "argv": argv, "versions": provenance.versions()}
+    content = {"config": config.to_dict(), "tracker": tracker, "argv": argv, "versions": provenance.versions()}
     folder.write_json(_RECORD, content | {"git": provenance.git_state(), "device": device})
     team.tell("folder", folder.path.name)
     return folder
@@ -117,7 +126,7 @@ def _of(team: Team) -> str:
     return f" of {team.processes} processes" if team.processes > 1 else ""
 
 
-def _train(opened: Training, folder: RunFolder, team: Team) -> int:
+def _train(opened: Training, folder: RunFolder, tracker: str | None, team: Team) -> int:
     how = f"python -m bench.train --resume {shlex.quote(str(folder.path))}"
     # The first process alone writes, and therefore holds the folder; its record is never replaced.
     hold = held(folder.path / _RECORD, "training", folder.path) if team.process == 0 else nullcontext()
@@ -125,10 +134,10 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
         with hold, at_stop(lambda: how):
             if team.processes == 1:
                 with leaving() as told_to_leave:
-                    code = opened.run(folder, told_to_leave)
+                    code = opened.run(folder, tracker, told_to_leave)
             else:  # others may not be told to stop, or not after the same step
                 with team.outlived():
-                    code = opened.run(folder)
+                    code = opened.run(folder, tracker)
     except KeyboardInterrupt as error:
         error.add_note(Advice(how))
         raise
@@ -144,7 +153,7 @@ def _train(opened: Training, folder: RunFolder, team: Team) -> int:
     return code
 
 
-def _stored(folder: RunFolder) -> tuple[TrainConfig, list[str]]:
+def _stored(folder: RunFolder) -> tuple[TrainConfig, str | None, list[str]]:
     path = folder.path / _RECORD
     content = read_json(path, _FORM, "bench.train")
     with understanding(path, "bench.train"):
@@ -153,4 +162,4 @@ def _stored(folder: RunFolder) -> tuple[TrainConfig, list[str]]:
     reason = difference_of_versions(was, provenance.settings())
     if reason is not None:
         raise InputFileError(f"--resume {folder.path}: cannot go on: {reason}; put that back, or begin anew")
-    return config, content["argv"]
+    return config, content.get("tracker"), content["argv"]

@@ -58,11 +58,17 @@ class Functions(NamedTuple):
     evaluate: Callable[[Params, Batch], dict[str, Array]]
 
 
-def optimiser(config: TrainConfig) -> optax.GradientTransformation:
-    """Return Adam with a learning rate that rises linearly and then falls to 0 along a cosine."""
+def learning_rate(config: TrainConfig) -> optax.Schedule:
+    """Return the learning rate, a function of the number of finished steps: it rises linearly and then falls to 0
+    along a cosine.
+    """
     warm_up = max(1, round(_WARM_UP * config.steps))
-    rate = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warm_up, max(config.steps, warm_up + 1))
-    return optax.chain(optax.clip_by_global_norm(_LARGEST_GRADIENT), optax.adam(rate))
+    return optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warm_up, max(config.steps, warm_up + 1))
+
+
+def optimiser(config: TrainConfig) -> optax.GradientTransformation:
+    """Return Adam."""
+    return optax.chain(optax.clip_by_global_norm(_LARGEST_GRADIENT), optax.adam(learning_rate(config)))
 
 
 def build(

@@ -23,9 +23,8 @@ class Network(torch.nn.Module):  # stands for yours
 
 
 torch.manual_seed(0)
-reconstruct = jaxcs.interop.from_torch(Network().eval())
 
 # %%
 kspace = phantom.case("knee", "test", 0).kspace
 mask = jaxcs.masks.random(128, acceleration=4, center_fraction=0.08, seed=0)
-print(jaxcs.attack(reconstruct, kspace, mask, eps=[0.05], steps=10))
+print(jaxcs.attack(Network(), kspace, mask, eps=[0.05], steps=10))

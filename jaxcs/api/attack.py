@@ -62,8 +62,8 @@ def attack(
     Args:
         reconstruct: a name in `jaxcs.METHODS`; a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`; or a
             function of yours, (kspace, mask) or (kspace, mask, maps) -> magnitude image, that JAX can differentiate.
-            It gets k-space in the units of `kspace`.  `jaxcs.interop.from_torch` makes such a function from a PyTorch
-            module.
+            It gets k-space in the units of `kspace`.  A `torch.nn.Module` of the same arguments is put into `eval()`
+            and bridged; `jaxcs.interop.from_torch` bridges other functions of PyTorch.
         kspace: (coil, ny, nx) complex, centred orthonormal k-space in any units: either measured, 0 where the mask is
             False; or fully sampled, and the method then gets the samples of the mask.
         mask: (nx,) for whole columns or (ny, nx) for single samples, True where measured, zero frequency at n // 2.

@@ -12,6 +12,7 @@ from jaxcs.api.slices import acquired, estimate_maps, sampling
 from jaxcs.coils.background import noise_factor
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c, image_crop
+from jaxcs.interop import reconstruction_of
 from jaxcs.recon.scale import unit_scale
 from jaxcs.threats import CHANGES, NORMS
 from jaxcs.types import Measurement, SliceData
@@ -50,6 +51,7 @@ class Given(NamedTuple):
         if not whole and _of_whole(threat):
             raise ValueError(f"threat {threat!r} needs fully sampled kspace; use 'measured'")
         own = callable(reconstruct)
+        reconstruct = reconstruction_of(reconstruct) if own else reconstruct
         victim = brought(reconstruct, 1.0) if own else chosen(reconstruct, weights)
         if not own:
             check_suits(victim, weights, kspace, mask)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcs.interop.signature import takes_maps
 from jaxcs.names import check_name, first_line
 from jaxcs.recon import METHODS, Method, fitted
 from jaxcs.recon.checks import check_one_coil
@@ -115,16 +115,16 @@ def brought(function: Function, scale: float) -> Chosen:
         function: (kspace, mask) or (kspace, mask, maps) -> magnitude image.
         scale: units of the function per unit of the slice.
     """
-    takes_maps = _takes_maps(function)
+    with_maps = takes_maps(function)
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Any:
         del params, key
         kspace, mask, maps = measurement
-        image = function(kspace * scale, mask, maps) if takes_maps else function(kspace * scale, mask)
+        image = function(kspace * scale, mask, maps) if with_maps else function(kspace * scale, mask)
         return image / scale
 
     method = Method(_NoSettings, lambda config: Reconstructor(lambda key: {}, apply), {})
-    return Chosen(getattr(function, "__name__", type(function).__name__), method, _NoSettings(), {}, takes_maps)
+    return Chosen(getattr(function, "__name__", type(function).__name__), method, _NoSettings(), {}, with_maps)
 
 
 def check_function(function: Function, measurement: Measurement) -> tuple[int, int]:
@@ -140,7 +140,7 @@ def check_function(function: Function, measurement: Measurement) -> tuple[int, i
     Raises:
         TypeError: JAX cannot trace the function, or it returns no magnitude image; the message is one line.
     """
-    maps = (measurement.maps,) if _takes_maps(function) else ()
+    maps = (measurement.maps,) if takes_maps(function) else ()
 
     def image(kspace: Any) -> Any:
         return function(kspace, measurement.mask, *maps)
@@ -153,7 +153,7 @@ def check_function(function: Function, measurement: Measurement) -> tuple[int, i
         said = first_line(error)
         raise TypeError(
             f"reconstruct fails while JAX traces it or its gradient: {type(error).__name__}: {said}; "
-            "what is written in PyTorch goes through jaxcs.interop.from_torch"
+            "what is written in PyTorch is given as a torch.nn.Module, or goes through jaxcs.interop.from_torch"
         ) from error
     problem = image_problem(found)
     if problem is not None:
@@ -170,12 +170,3 @@ def image_problem(found: Any) -> str | None:
     if found.ndim != 2:
         return f"returns an array of {found.shape}; return the magnitude image (ny, nx)"
     return None
-
-
-def _takes_maps(function: Function) -> bool:
-    """True if a function accepts a third argument."""
-    try:
-        inspect.signature(function).bind(None, None, None)
-    except TypeError:
-        return False
-    return True

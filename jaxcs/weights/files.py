@@ -72,6 +72,8 @@ def load_weights(source: str | Path) -> Weights:
     Raises:
         ValueError: in one line, for a file that is missing or cannot be used.
     """
+    if str(source).startswith("hf:"):
+        raise _refusal(source, "the library opens no connections", "data_prep.weights.read_weights takes this name")
     path = shipped().get(str(source), Path(source))
     reader = _READERS.get(path.suffix)
     if reader is None:
@@ -101,7 +103,7 @@ def _content(path: Path) -> bytes:
         raise _refusal(path, problem, "check the path and its permissions") from error
 
 
-def _refusal(path: Path, problem: str, remedy: str) -> WeightsFileError:
+def _refusal(path: str | Path, problem: str, remedy: str) -> WeightsFileError:
     return WeightsFileError(printable(f"{path}: {problem}: {remedy}"))
 
 

@@ -34,7 +34,15 @@ def of_coils(kspace, mask, maps): return jnp.abs(kspace)
 def small(kspace, mask, maps): return magnitude(kspace)[4:-4]
 def number(kspace, mask, maps): return 1.0
 def nothing(kspace, mask, maps): pass
-def two(kspace, mask): return kspace
+def two(kspace, mask): return magnitude(kspace)
+def raises_of_two(kspace, mask): raise RuntimeError("boom")
+def make(): return two
+def none(channels=3): pass
+def fails(): raise RuntimeError("no file")
+class Mine:
+    drawn = 0
+    def __init__(self): Mine.drawn += 1
+    def __call__(self, kspace, mask, maps=None): return magnitude(kspace * (maps is not None))
 def raises(kspace, mask, maps): raise RuntimeError("boom\\nsecond line")
 def exits(kspace, mask, maps): sys.exit(9)
 def of_numpy(kspace, mask, maps): return np.abs(np.fft.ifft2(kspace)).sum(0)
@@ -47,7 +55,7 @@ three = 3
 def modules(tmp_path, monkeypatch):
     for name, text in {
         "mine": MINE, "syntax": "def f(:\n", "boom": "raise RuntimeError('boom')", "lacks": "import not_there_at_all",
-        "quits": "import sys; sys.exit(9)", "prints": "print('imported')\ndef f(): pass",
+        "quits": "import sys; sys.exit(9)", "prints": "print('imported')\ndef f(kspace, mask): pass",
     }.items():  # fmt: skip
         (tmp_path / f"{name}.py").write_text(text)
         # Tests of other files also use modules of these names.
@@ -63,10 +71,19 @@ def data():
     return SliceData(kspace, jnp.ones(12, bool), kspace, jnp.ones((14, 8)), jnp.float32(1), jnp.eye(2, dtype=complex))
 
 
-@pytest.mark.parametrize("name", ["good", "constant", "cut"])
-def test_what_can_be_used_passes(name, capsys):
+@pytest.mark.parametrize("name", ["good", "constant", "cut", "two", "make", "Mine"])
+def test_what_can_be_used_passes(name, capsys, tmp_path, monkeypatch):
     brought.check_method(f"mine:{name}", data(), "apgd")
+    monkeypatch.chdir(tmp_path)
+    brought.check_method(f"./mine.py:{name}", data(), "apgd")
     assert capsys.readouterr().out == ""  # stdout is for results
+
+
+def test_what_is_made_is_made_once_and_gets_the_maps_that_it_takes():
+    brought.check_method("mine:Mine", data(), "apgd")
+    apply = brought.method("mine:Mine").build(None).apply
+    assert sys.modules["mine"].Mine.drawn == 1
+    assert float(jnp.sum(apply({}, data(), None))) > 1
 
 
 def test_an_attack_without_gradients_asks_for_none():
@@ -85,24 +102,31 @@ def test_an_attack_without_gradients_asks_for_none():
         ("mine:small", "returns an image of (8, 12), smaller than the target of (14, 8); return (ny, nx)"),
         ("mine:number", "returns float; return an array"),
         ("mine:nothing", "returns NoneType; return an array"),
-        ("mine:two", "fails when JAX traces it with (kspace, mask, maps): TypeError: two() takes 2 positional"),
+        ("mine:none", "gives NoneType; let it return a function of (kspace, mask) or (kspace, mask, maps)"),
+        ("mine:fails", "fails when it is called without arguments: RuntimeError: no file"),
+        ("mine:raises_of_two", "fails when JAX traces it with (kspace, mask): RuntimeError: boom; --debug shows where"),
         ("mine:raises", "fails when JAX traces it with (kspace, mask, maps): RuntimeError: boom; --debug shows where"),
         ("mine:exits", "ends the program when it is called (sys.exit(9))"),
         ("mine:of_numpy", "fails when JAX traces it with (kspace, mask, maps): TracerArrayConversionError: "),
         ("mine:branches", "fails when JAX traces it with (kspace, mask, maps): TracerBoolConversionError: "),
-        ("mine:three", "is not a function but int; name a function of (kspace, mask, maps)"),
-        ("mine:absent", "module 'mine' has no attribute 'absent'; name MODULE:FUNCTION, importable from this folder"),
-        ("not_there:f", "No module named 'not_there'; name MODULE:FUNCTION"),
-        ("lacks:f", "No module named 'not_there_at_all'; name MODULE:FUNCTION"),
+        ("mine:three", "is not a function but int; name a function of (kspace, mask) or (kspace, mask, maps)"),
+        ("mine:absent", "module 'mine' has no attribute 'absent'; name MODULE:NAME, importable from this folder"),
+        ("./mine.py:absent", "module 'mine' has no attribute 'absent'; name MODULE:NAME, importable from this folder"),
+        ("not/there.py:f", "there is no file not/there.py; name MODULE:NAME, importable from this folder, or FILE.py"),
+        ("./boom.py:f", "./boom.py cannot be imported: RuntimeError: boom"),
+        ("json.py:f", "a module json is imported already, from another place: rename the file"),
+        ("not_there:f", "No module named 'not_there'; name MODULE:NAME"),
+        ("lacks:f", "No module named 'not_there_at_all'; name MODULE:NAME"),
         ("syntax:f", "syntax cannot be imported: SyntaxError: "),
         ("boom:f", "boom cannot be imported: RuntimeError: boom"),
         ("quits:f", "quits ends the program when it is imported (sys.exit(9))"),
-        (":f", "Empty module name; name MODULE:FUNCTION"),
+        (":f", "Empty module name; name MODULE:NAME"),
         ("..:f", ".. cannot be imported: TypeError: "),
         ("a\u202eb\n:f", "No module named "),
     ],
 )
-def test_what_cannot_is_one_line(name, problem):
+def test_what_cannot_is_one_line(name, problem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as raised:
         brought.check_method(name, data(), "apgd")
     (line,) = str(raised.value).splitlines()

@@ -70,8 +70,8 @@ def test_a_trial_counts_the_evaluations_and_prints_nothing(capsys):
         ("mine:raises", "fails when JAX traces it with (key, loss, threat): RuntimeError: boom; --debug shows where"),
         ("mine:branches", "fails when JAX traces it with (key, loss, threat): TracerBoolConversionError: "),
         ("mine:three", "is not a function but int; name a function of (key, loss, threat)"),
-        ("mine:absent", "module 'mine' has no attribute 'absent'; name MODULE:FUNCTION, importable from this folder"),
-        ("not_there:f", "No module named 'not_there'; name MODULE:FUNCTION"),
+        ("mine:absent", "module 'mine' has no attribute 'absent'; name MODULE:NAME, importable from this folder"),
+        ("not_there:f", "No module named 'not_there'; name MODULE:NAME"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(name, problem):

@@ -9,7 +9,8 @@ import pytest
 from jaxcs.attacks import pgd
 from jaxcs.complex import magnitude, root_sum_of_squares, value_and_ascent
 from jaxcs.fourier import ifft2c
-from jaxcs.interop.torch_bridge import from_torch
+from jaxcs.interop import from_torch, reconstruction_of
+from jaxcs.interop.signature import takes_maps
 from jaxcs.nets.varnet import varnet
 from jaxcs.threats import balls
 from jaxcs.weights.fastmri import import_varnet
@@ -155,6 +156,60 @@ def test_the_module_is_left_as_it_was(torch):
     assert network.training
     for parameter, kernel in zip(parameters, KERNELS, strict=True):
         np.testing.assert_array_equal(parameter.detach().numpy(), kernel)
+
+
+def torch_with_maps(torch):
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.9)
+            self.calls = 0
+
+        def forward(self, kspace, mask, maps):
+            self.calls += torch.is_grad_enabled()
+            kspace *= mask
+            maps *= 2
+            return self.drop((torch.fft.ifft2(kspace) * maps.conj()).sum(0).abs())
+
+    return Network()
+
+
+def jax_with_maps(kspace, mask, maps):
+    return magnitude(jnp.sum(jnp.fft.ifft2(kspace * mask) * 2 * jnp.conj(maps), axis=0))
+
+
+def test_a_module_of_three_arguments_has_gradients_of_the_maps_too(torch):
+    before, network = np.array(KSPACES), torch_with_maps(torch)
+    bridged = reconstruction_of(network)
+    assert takes_maps(bridged)
+    assert not network.training
+
+    def loss(reconstruct, kspace, maps):
+        return jnp.sum((reconstruct(kspace, MASK, maps) - TARGET) ** 2)
+
+    gradients = [
+        jax.jit(jax.grad(partial(loss, one), (0, 1)))(KSPACES[0], KSPACES[1]) for one in (bridged, jax_with_maps)
+    ]
+    for found, expected in zip(*gradients, strict=True):
+        assert relative_error(found, expected) < 1e-5
+    # Maps that a network ignores have a gradient of 0.
+    ignores = from_torch(lambda kspace, mask, maps: torch_rss(torch)(kspace, mask))
+    assert not np.any(jax.grad(partial(loss, ignores, KSPACES[0]))(KSPACES[1]))
+    # PyTorch changes its inputs in place, which are in JAX's memory.
+    np.testing.assert_array_equal(KSPACES, before)
+
+
+def test_a_gradient_runs_each_pass_once_unless_many_wait(torch):
+    network = torch_with_maps(torch)
+    bridged = reconstruction_of(network)
+    evaluate = jax.jit(jax.value_and_grad(lambda kspace: jnp.sum(bridged(kspace, MASK, KSPACES[1]) ** 2)))
+    for _ in range(3):
+        jax.block_until_ready(evaluate(KSPACES[0]))
+    assert network.calls == 3
+    many = jnp.concatenate([KSPACES, 2 * KSPACES])
+    jax.block_until_ready(jax.jit(jax.vmap(evaluate))(many))
+    assert network.calls == 3 + 8 + 4  # 4 wait, and the other 4 are run again
+    assert not bridged._side._waiting
 
 
 def test_the_shape_of_the_image_is_found_once_or_given(torch):

@@ -1,0 +1,43 @@
+"""The arguments of a user's function, as its signature tells them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+
+def takes_maps(function: Any) -> bool:
+    """Return whether a function of (k-space, mask) accepts coil maps as a third argument."""
+    told = getattr(function, "takes_maps", None)  # of a function that is bridged
+    if isinstance(told, bool):
+        return told
+    # The call of a module takes anything, and hands it on to `forward`.
+    return _accepts(function.forward if is_module(function) else function, 3)
+
+
+def makes_reconstruction(given: Any) -> bool:
+    """Return whether this is to be called without arguments, and then gives the reconstruction."""
+    if isinstance(given, type):
+        return _accepts(given, 0)
+    if is_module(given) or not callable(given):
+        return False
+    try:
+        kinds = {one.kind for one in inspect.signature(given).parameters.values()}
+    except (TypeError, ValueError):  # a function that is not written in Python may have no signature
+        return False
+    return inspect.Parameter.VAR_POSITIONAL not in kinds and _accepts(given, 0)
+
+
+def is_module(given: Any) -> bool:
+    """Return whether this is a `torch.nn.Module`; PyTorch is not imported for the question."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(given, torch.nn.Module)
+
+
+def _accepts(function: Any, arguments: int) -> bool:
+    try:
+        inspect.signature(function).bind(*[None] * arguments)
+    except (TypeError, ValueError):
+        return False
+    return True
