@@ -159,6 +159,17 @@ def _transfer(name: str) -> str:
     return markdown.table(["made for", *victims], rows)
 
 
+def _attacks(folder: str, *names: str) -> str:
+    """PSNR under attacks of several kinds; names: of records, as ATTACK/METHOD."""
+    rows = []
+    for name in names:
+        record = _record(f"{folder}/{name}")
+        attack, method = name.split("/")
+        scores = (f"{_mean(record, 'psnr', state):.2f}" for state in _STATES)
+        rows.append([method, attack, *scores, str(len(record.names("case")))])
+    return markdown.table(["method", "attack", "zero-filled", "clean", "noise", "attacked", "images"], rows)
+
+
 def _shifts(name: str) -> str:
     """One row for each comparison of a study of shifts."""
     study = json.loads((RECORDS / name / "study.json").read_text(encoding="utf-8"))
@@ -192,6 +203,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "means": _means,
     "losses": _losses,
     "transfer": _transfer,
+    "attacks": _attacks,
     "shifts": _shifts,
     "file": _file,
 }
