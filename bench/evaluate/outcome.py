@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from bench.evaluate.evidence import flag_across
 from bench.evaluate.experiment import Evaluated, Found
+from bench.evaluate.scan import stored_unit
 from bench.evaluate.subjects import Subject
 from bench.plan.config import RunConfig
 from bench.plan.conventions import crop
@@ -143,9 +144,9 @@ def result(
     # A norm of NaN counts as 0, so that a perturbation with NaN would pass for a small perturbation.
     broken += [eps for (_, eps), one in outcomes.items() if not np.isfinite(one.found.delta).all()]
     failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
-    single = len(sources) == 1
+    single, unit = len(sources) == 1, stored_unit(config, prepared.scale)
     perturbations = {
-        f"{name}|{eps:g}" if single else f"{name}|{source}|{eps:g}": np.asarray(one.found.delta) * prepared.scale
+        f"{name}|{eps:g}" if single else f"{name}|{source}|{eps:g}": np.asarray(one.found.delta) * unit
         for (source, eps), one in outcomes.items()
     }
     pictures = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}

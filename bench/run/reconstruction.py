@@ -215,7 +215,7 @@ def _versions(run: RunConfig, noise: Sequence[float], stored: Perturbations | No
         assert stored is not None
         none = nothing(single, prepared)
         raw = stored.read(prepared.name, source, eps, none.shape[2:])
-        return None if raw is None else jnp.asarray(raw / prepared.scale, none.dtype)[None, None]
+        return None if raw is None else jnp.asarray(raw / scan.stored_unit(run, prepared.scale), none.dtype)[None, None]
 
     found = {CLEAN: Version("clean", nothing)}
     for eps in noise:

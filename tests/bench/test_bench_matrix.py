@@ -123,10 +123,14 @@ def test_every_change_of_the_scan_can_be_searched(capsys, tmp_path, volume, chan
 def test_the_worst_angle_of_a_grid(capsys, tmp_path, volume):
     _, folder = run(
         capsys, tmp_path, "--data", volume, "--method", "zero_filled", "--attack", "rotation", "--limit", "1",
-        "--eps", "4", *SAMPLING,
+        "--eps", "4", "--save-perturbations", *SAMPLING,
     )  # fmt: skip
     (search,) = lines(folder / "searches.jsonl")
     assert len(search["trace"]) == 100
+    with np.load(folder / "perturbations.npz") as file:
+        (angle,) = (file[name] for name in file.files)
+    # An angle has no scale.
+    assert np.abs(angle).max() == pytest.approx(lines(folder / "images.jsonl")[0]["norm"], rel=1e-5)
     assert search["restarts"] == pytest.approx([max(search["trace"])], rel=1e-5)
 
 
