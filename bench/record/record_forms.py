@@ -60,6 +60,7 @@ _SAMPLING = table(
 _RUNTIME = table({"batch": whole(), "save_perturbations": truth})
 _MORE: dict[str, Form] = {
     "schema_version": whole(),
+    "protocol_version": whole(1),
     "fingerprint": text,
     "runtime": _RUNTIME,
     "methods": mapping(table({"method": text, "config": _SETTINGS}, {"weights": optional(table({"sha256": text}))})),

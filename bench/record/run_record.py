@@ -22,6 +22,7 @@ _AT_THE_END = (
 class RunRecord:
     """A run of bench.attack, begun or ended.  A field with its default is not known yet, or missing in an older record.
 
+    protocol_version: of `bench.plan.protocol`; records of before it was kept are of the first.
     config: as `RunConfig.to_dict` makes it; of older versions some fields are missing.  runtime: `Plan.runtime`.
     methods: each method's name and settings, by label; method_config: in its place in older records.
     threat_model: in words.  versions, git, device: of the computation.  data_sha256: of each file.  images: how many
@@ -32,6 +33,7 @@ class RunRecord:
     """
 
     schema_version: int = 0
+    protocol_version: int = 1
     config: dict[str, Any]
     fingerprint: str = ""
     runtime: dict[str, Any] = field(default_factory=dict)
