@@ -1,0 +1,1 @@
+"""Parts of bench.dossier and bench.verify: results that others can check."""
