@@ -1,1 +1,1 @@
-"""Parts of bench.dossier and bench.verify: results that others can check."""
+"""Parts of bench.dossier, bench.verify and bench.leaderboard: results that others can check."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import attack, dossier, verify
+from bench import attack, dossier, leaderboard, verify
 from bench.figures import overview
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError
@@ -336,3 +336,17 @@ def test_the_bill_of_materials_suits_the_schema_of_cyclonedx(made):
     bill = members(made[1])["software.cdx.json"].decode()
     assert validator.validate_str(bill) is None
     assert validator.validate_str(bill.replace('"library"', '"book"')) is not None
+
+
+def test_an_entry_of_a_leaderboard_is_verified_with_its_run(made, tmp_path, capsys):
+    board = tmp_path / "board"
+    add = ["add", str(made[1]), "--board", str(board), "--despite"]
+    assert leaderboard.main([*add, *json.loads((made[0] / "run.json").read_text())["flags"]]) == 0
+    (path,) = board.glob("*.json")
+    assert leaderboard.main(["score", str(path)]) == 0
+    entry = json.loads(path.read_text())
+    entry["scores"][0]["attacked"] += 0.1
+    path.write_text(json.dumps(entry))
+    capsys.readouterr()
+    assert leaderboard.main(["score", str(path), str(made[0])]) == 1
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"{path}: 'scores' differs from that of the run", "differs"]
