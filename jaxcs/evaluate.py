@@ -337,21 +337,17 @@ def _found(
     """Project and measure the result of an attack, which may have left the threat set."""
     allowed = scan.allowed(data, epsilon)
     delta = allowed.project(found.delta)
-
-    def largest(parts: Array, limits: Array) -> Array:
-        return jnp.max(jnp.where(limits > 0, parts / jnp.where(limits > 0, limits, 1.0), 0.0))
-
-    share = largest(allowed.norm(delta), allowed.radius)
+    share = allowed.share(delta)
     share = jnp.where(share > _WHOLE, 1.0, share)
     clean = scan.measure(data, scan.nothing(data)).kspace
     change = scan.measure(data, delta).kspace - clean
     return Found(
         delta=delta,
         noise=share * control(scan, data, epsilon, key),
-        norm=largest(allowed.norm(delta), scan.allowed(data, jnp.ones((), jnp.float32)).radius),
+        norm=scan.allowed(data, jnp.ones((), jnp.float32)).share(delta),
         norm_kspace=l2_norm(change) / l2_norm(clean),
         share=share,
-        overshoot=largest(allowed.norm(found.delta), allowed.radius),
+        overshoot=allowed.share(found.delta),
         picture=image_crop(magnitude(Sense(data.maps, data.mask).adjoint(change)), _shape(data)),
         gradient_norm=found.gradient_norm,
         loss=told(found.loss),

@@ -27,20 +27,27 @@ _DAMAGE = (
 )  # fmt: skip
 
 
+_COMPUTE_AGAIN = "delete it, and --resume computes again what was in it"
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def opened(path: Path, remedy: str = _COMPUTE_AGAIN) -> Iterator[zipfile.ZipFile]:
     """Open an archive of a run.  Raises InputFileError if it is no archive, or declares more than it holds.
 
     Nothing in it is compressed, so that nothing can be larger than the file.
+
+    Args:
+        path: the archive.
+        remedy: what the user can do if it is damaged.
     """
-    with damaged(path):
+    with damaged(path, remedy):
         try:
             size = size_of(path, None)
             archive = zipfile.ZipFile(path)
         except OSError as error:
             raise InputFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     with archive:
-        with damaged(path):
+        with damaged(path, remedy):
             members = archive.infolist()
             if any(member.compress_type != zipfile.ZIP_STORED for member in members):
                 raise ValueError("it is compressed, as no run writes it")
@@ -89,11 +96,9 @@ def read_array(
 
 
 @contextmanager
-def damaged(path: Path) -> Iterator[None]:
+def damaged(path: Path, remedy: str = _COMPUTE_AGAIN) -> Iterator[None]:
     """Turn the errors that a damaged archive raises in the block into one line."""
     try:
         yield
     except _DAMAGE as error:
-        raise InputFileError(
-            f"{path}: is damaged ({reason_of(error)}); delete it, and --resume computes again what was in it"
-        ) from error
+        raise InputFileError(f"{path}: is damaged ({reason_of(error)}); {remedy}") from error

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-_PACKAGES = ("jaxcs", "jax", "jaxlib", "numpy", "h5py", "pywavelets")
+PACKAGES = ("jaxcs", "jax", "jaxlib", "numpy", "h5py", "pywavelets")
 # Options of JAX that change numbers, with their defaults.  Not all versions of JAX have all of them.
 _OPTIONS: dict[str, Any] = {
     "jax_accurate_erf_inv": False,
@@ -54,7 +54,7 @@ _HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump_", "--xla_gpu
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on, and the `settings` under which it was made."""
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

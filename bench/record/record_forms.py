@@ -68,6 +68,7 @@ _SAMPLING = table(
 _RUNTIME = table({"batch": whole(), "save_perturbations": truth})
 _MORE: dict[str, Form] = {
     "schema_version": whole(),
+    "protocol_version": whole(1),
     "fingerprint": text,
     "name": _run_name,
     "runtime": _RUNTIME,

@@ -22,8 +22,9 @@ _AT_THE_END = (
 class RunRecord:
     """A run of bench.attack, begun or ended.  A field with its default is not known yet, or missing in an older record.
 
-    config: as `RunConfig.to_dict` makes it; of older versions some fields are missing.  name: the user's
-    label of the run.  runtime: `Plan.runtime`.
+    protocol_version: of `bench.plan.protocol`; records of before it was kept are of the first.
+    config: as `RunConfig.to_dict` makes it; of older versions some fields are missing.  name: the user's label of the
+    run.  runtime: `Plan.runtime`.
     methods: each method's name and settings, by label; method_config: in its place in older records.
     threat_model: in words.  versions, git, device: of the computation.  data_sha256: of each file.  images: how many
     there are, failed ones too.  not_checked: evidence that was not gathered, a sentence each.  seconds: of all
@@ -33,6 +34,7 @@ class RunRecord:
     """
 
     schema_version: int = 0
+    protocol_version: int = 1
     config: dict[str, Any]
     fingerprint: str = ""
     name: str | None = None

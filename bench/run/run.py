@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from bench.evaluate import scan, subjects
 from bench.evaluate.evidence import not_checked
+from bench.plan import protocol
 from bench.plan.command_line import command_line, in_one_part
 from bench.plan.config import RunConfig
 from bench.plan.errors import OutOfMemoryError
@@ -166,9 +167,8 @@ def open_run(
     content["device"] |= {"used": work.devices}
     restarts = min(getattr(one.attack.config, "restarts", 1) for one in work.sources)
     unknown = not_checked(bool(config.victims), config.check, restarts)
-    record = RunRecord(
-        **content, name=plan.name, runtime=plan.runtime(), threat_model=threat_model(work), not_checked=unknown
-    )
+    content |= {"protocol_version": protocol.VERSION, "runtime": plan.runtime(), "threat_model": threat_model(work)}
+    record = RunRecord(**content, name=plan.name, not_checked=unknown)
     said = {doubt.kind for doubt in first.doubts}
     return Opened(plan, work, whole, source, ready, said, record, resume, memory, begun)
 

@@ -28,6 +28,14 @@ def add_data(group: _ArgumentGroup) -> None:
     )
 
 
+def add_found(group: _ActionsContainer) -> None:
+    """Add --data and --weights of a run that was computed elsewhere."""
+    group.add_argument("--data", metavar="PATH", help="where the data of the run are now; its own path if not given")
+    group.add_argument(
+        "--weights", metavar="FILE", help="where the weights of the run are now; its own path if not given"
+    )
+
+
 def add_settings(group: _ActionsContainer, words: str) -> None:
     """Add --set.
 
@@ -97,7 +105,7 @@ def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_F
     )
 
 
-def add_device(group: _ArgumentGroup) -> None:
+def add_device(group: _ActionsContainer) -> None:
     """Add --device."""
     group.add_argument(
         "--device",

@@ -41,6 +41,11 @@ class Threat:
         axes = None if self.radius.ndim == 0 else (-2, -1)
         return safe_sqrt(jnp.sum(abs2(delta), axis=axes, keepdims=self.radius.ndim > 0))
 
+    def share(self, delta: Inexact[Array, "*axes"]) -> Float[Array, ""]:
+        """Return the norm over the radius [-], of several balls the largest; a ball of radius 0 does not count."""
+        some = self.radius > 0
+        return jnp.max(jnp.where(some, self.norm(delta) / jnp.where(some, self.radius, 1.0), 0.0))
+
     def project(self, delta: Inexact[Array, "*axes"]) -> Inexact[Array, "*axes"]:
         """Return the nearest perturbation in the set."""
         delta = jnp.where(self.support, delta, 0)

@@ -1,0 +1,96 @@
+"""The page of a leaderboard: a ranking for each pair of data and protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.page import words
+from bench.page.document import document
+from bench.page.tables import Cell, Table, cells
+from bench.plan.config import fingerprint_of
+from bench.plan.intervals import Interval, beside, meaning
+from bench.record.entries import Entry, harm, ranking_metric
+from bench.record.summary import Summary
+
+_NAMES = {"psnr": "PSNR [dB]", "ssim": "SSIM", "row_error": "error by rows", "max_error": "largest error"}
+_DIGITS = {"psnr": 2, "ssim": 3}
+
+
+def leaderboard(entries: list[Entry]) -> bytes:
+    """Make the page of a board."""
+    rankings: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        rankings.setdefault((fingerprint_of(entry.data), fingerprint_of(entry.protocol)), []).append(entry)
+    shown = [_ranking(sorted(group, key=harm)) for group in rankings.values()]
+    values = {"rankings": shown, "entries": words.count(len(entries), "method")}
+    return document("leaderboard.html", "Leaderboard", values)
+
+
+def _ranking(entries: list[Entry]) -> dict[str, Any]:
+    """One ranking, the least harmed method first."""
+    first = entries[0]
+    protocol, metric = first.protocol, ranking_metric(first.protocol)
+    attacked = [f"attacked {value:g}" for value in first.eps]
+    head = ["method", "attack", "zero-filled", "clean", f"noise {first.eps[-1]:g}", *attacked, "images", "volumes"]
+    rows = [
+        [
+            Cell(_numbered(index, entry)),
+            Cell(entry.attack["name"], kind="name"),
+            *_scores(entry, metric),
+            Cell(", ".join(entry.flags) or "none", kind="name"),
+        ]
+        for index, entry in enumerate(entries)
+    ]
+    volumes = {entry.score(entry.eps[-1], metric).volumes for entry in entries}
+    return {
+        "data": first.described,
+        "table": Table([*head, "flags"], rows, _NAMES.get(metric, metric)),
+        "about": meaning(volumes),
+        "protocol": {name: _plain(value) for name, value in protocol.items()},
+        "entries": {_numbered(index, entry): _about(entry) for index, entry in enumerate(entries)},
+    }
+
+
+def _numbered(index: int, entry: Entry) -> str:
+    return f"{index + 1}. {entry.label}"
+
+
+def _scores(entry: Entry, metric: str) -> list[Cell]:
+    """Cells of the scores, of the number of images and of the number of volumes."""
+    style = f"{{:.{_DIGITS.get(metric, 4)}f}}"
+    last = entry.score(entry.eps[-1], metric)
+    texts = ["–" if value is None else style.format(value) for value in (last.zero_filled, last.clean, last.noise)]
+    attacked = [_attacked(entry.score(value, metric), style) for value in entry.eps]
+    return [*cells(*texts), *attacked, *cells(str(last.n), str(last.volumes))]
+
+
+def _attacked(row: Summary, style: str) -> Cell:
+    text = style.format(row.attacked)
+    if row.interval is None or row.low is None or row.high is None:
+        return Cell(text, kind="attacked")
+    sure = Interval(row.low, row.high, row.interval, row.volumes)
+    return Cell(text, beside(row.attacked, sure, style, brief=True), "attacked")
+
+
+def _about(entry: Entry) -> str:
+    """The settings of an entry and its origin."""
+    weights = entry.method["weights"]
+    parts = [
+        f"settings: {_plain(entry.method['config'])}",
+        f"weights: {'none' if weights is None else f'SHA-256 {weights}'}",
+        f"attack: {entry.attack['name']} ({_plain(entry.attack['config'])})",
+        f"{words.count(entry.failed, 'image')} failed",
+        f"not checked: {'; '.join(entry.not_checked) or 'nothing'}",
+        f"jaxcs {entry.versions.get('jaxcs', '?')}, started {entry.started}",
+        entry.name,
+    ]
+    return ". ".join(parts)
+
+
+def _plain(value: Any) -> str:
+    """A setting in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items()) or "none"
+    if isinstance(value, list):
+        return " ".join(map(_plain, value)) or "none"
+    return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))

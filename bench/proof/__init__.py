@@ -1,0 +1,1 @@
+"""Parts of bench.dossier, bench.verify and bench.leaderboard: results that others can check."""
