@@ -25,6 +25,10 @@ _COLOURS = {
     "varnet": "#c8382b",
     "irim": "#7b5aa6",
     "test-time training": "#c2539b",
+    "variational network": "#7a2e1d",
+    "cascade": "#2aa198",
+    "generator": "#8c8c2b",
+    "automap": "#1f3a5f",
 }
 _MARKERS = "osD^vP*X<>"
 _GREY = "#4c566a"

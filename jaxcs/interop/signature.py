@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from typing import Any
+
+# The class that all networks of PyTorch are of.
+_MODULE = ("torch.nn.modules.module", "Module")
 
 
 def takes_maps(function: Any) -> bool:
@@ -31,8 +33,7 @@ def makes_reconstruction(given: Any) -> bool:
 
 def is_module(given: Any) -> bool:
     """Return whether this is a `torch.nn.Module`; PyTorch is not imported for the question."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(given, torch.nn.Module)
+    return any((base.__module__, base.__qualname__) == _MODULE for base in type(given).__mro__)
 
 
 def _accepts(function: Any, arguments: int) -> bool:

@@ -1,6 +1,5 @@
 """What a user may name as a reconstruction; a stand-in for PyTorch's modules shows what is bridged without PyTorch."""
 
-import sys
 from functools import partial
 from types import SimpleNamespace
 
@@ -17,6 +16,7 @@ from jaxcs.interop.signature import is_module, makes_reconstruction, takes_maps
 class Module:
     """A stand-in for `torch.nn.Module`: its call takes anything, and hands it on."""
 
+    __module__ = "torch.nn.modules.module"
     training = True
 
     def __call__(self, *arguments, **named):
@@ -50,8 +50,7 @@ def of_any(*arguments):
 
 
 @pytest.fixture(autouse=True)
-def torch(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(nn=SimpleNamespace(Module=Module)))
+def no_bridge(monkeypatch):
     monkeypatch.setattr(interop, "from_torch", lambda module: module)
 
 
@@ -72,7 +71,7 @@ def test_what_is_called_without_arguments_gives_the_reconstruction():
         assert makes_reconstruction(given) is expected, given
 
 
-def test_modules_are_put_into_eval_and_bridged(monkeypatch):
+def test_modules_are_put_into_eval_and_bridged():
     module = OfTwo()
     for given in (module, OfTwo, lambda: OfTwo(3)):
         made = reconstruction_of(given)
@@ -80,8 +79,7 @@ def test_modules_are_put_into_eval_and_bridged(monkeypatch):
         assert not made.training
     assert reconstruction_of(module) is module
     assert reconstruction_of(of_any) is of_any
-    monkeypatch.delitem(sys.modules, "torch")
-    assert not is_module(module)
+    assert not is_module(Callable())
 
 
 def test_the_library_attacks_a_module():
