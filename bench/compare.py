@@ -71,12 +71,8 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 
 def _write(flag: str, file: str, content: bytes) -> None:
-    path = Path(file)
     try:
-        # It would be replaced: a device, or a pipe, by a file.
-        if path.exists() and not path.is_file():
-            raise ValueError("it is no regular file")
-        with whole_file(path) as part:
+        with whole_file(Path(file)) as part:
             part.write_bytes(content)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

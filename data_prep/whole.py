@@ -6,6 +6,7 @@ on them.  A later run can thereby distinguish the remains of a killed process fr
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -33,12 +34,25 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: If the system refuses; the error names `path`.
     """
+    check_replaceable(path)
     with _naming(path), _partial(path, folder=False) as (part, descriptor):
         yield part
         if descriptor is not None:
             # A quota, or the disk of another machine, may refuse the written data only now.
             os.fsync(descriptor)
         part.replace(path)
+
+
+def check_replaceable(path: Path) -> None:
+    """Check that a new file may take this place: that it is free, or of a regular file.
+
+    A rename would put a file in the place of a device, /dev/null for example, or of a pipe.
+
+    Raises:
+        OSError: If something else has this place; the error names `path`.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from bench.plan.errors import OutputError
 from data_prep.process import at_stop
+from data_prep.whole import check_replaceable
 
 # The end of the name of a file that is not whole yet.
 PART = ".part"
@@ -76,6 +77,7 @@ class RunFolder:
         # Another process may be replacing the same file.
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
         with writing(path), _REPLACING, at_stop(lambda: temporary.unlink(missing_ok=True)):
+            check_replaceable(path)
             try:
                 with temporary.open("xb") as file:
                     yield file

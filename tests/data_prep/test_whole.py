@@ -6,6 +6,8 @@ import os
 import numpy as np
 import pytest
 
+from bench.plan.errors import OutputError
+from bench.record.records import RunFolder
 from data_prep import locks
 from data_prep.layout import Volume, write_volume
 from data_prep.whole import remove_left, whole_file, whole_folder
@@ -98,3 +100,14 @@ def test_a_whole_folder_replaces_none(tmp_path):
         (part / "file").write_text("newer")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
     assert (tmp_path / "folder" / "file").read_text() == "older"
+
+
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no regular file"), whole_file(pipe):
+        pytest.fail("it began")
+    with pytest.raises(OutputError, match="no regular file"):
+        RunFolder(tmp_path).write("pipe", b"")
+    assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
+    assert pipe.is_fifo()
