@@ -71,7 +71,7 @@ def test_a_file_system_without_locks_is_no_reason_not_to_run(tmp_path, monkeypat
 
 
 def test_of_two_trainings_of_one_folder_the_second_is_refused(tmp_path):
-    never = SimpleNamespace(run=lambda folder: pytest.fail("it began"))
+    never = SimpleNamespace(run=lambda *_: pytest.fail("it began"))
     with held(tmp_path / "train.json", "training", tmp_path), refused(tmp_path, "training"):
         session._train(never, RunFolder(tmp_path), None, SimpleNamespace(process=0, processes=1))
 

@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+import time
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_package_that_is_missing_is_one_line_before_anything_is_read(tmp_path,
         train.parser().parse_args(["--log", "tensorbord"])
 
 
-def two_starts(name, folder):
+def two_starts(name, folder, pause=0.0):
     """A training that is killed after step 2 and goes on from step 1."""
     folder.mkdir(exist_ok=True)
     for steps in ((0, 1, 2), (2, 3)):
@@ -118,6 +119,7 @@ def two_starts(name, folder):
             if step == 2:
                 following.log(step, {"validation/ssim": 0.25, "validation/psnr": float("inf")})
         following.close()
+        time.sleep(pause)
 
 
 @pytest.mark.filterwarnings("default")
@@ -190,7 +192,8 @@ def test_wandb_reads_what_it_wrote_offline(tmp_path, monkeypatch):
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    two_starts("wandb", tmp_path / "2026-11-26T14-05-31-train-unet-5f17c538")
+    # A file of wandb is named by the second.
+    two_starts("wandb", tmp_path / "2026-11-26T14-05-31-train-unet-5f17c538", pause=1.1)
     losses, settings = {}, {}
     for path in (tmp_path / "2026-11-26T14-05-31-train-unet-5f17c538").rglob("*.wandb"):
         for data in records(path.read_bytes()):
