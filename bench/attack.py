@@ -13,7 +13,7 @@ from bench.plan.like import LIKE
 from bench.plan.several import SEVERAL
 from bench.plan.shards import WHOLE
 from bench.processes.distributed import ALONE, Team, connected, wanted
-from bench.shell.arguments import flags_besides
+from bench.shell.arguments import check_resumed
 from bench.shell.attack_parser import BESIDE_RESUME, parser
 from bench.shell.command import execute
 from bench.shell.flags import CENTER_FRACTION, in_common, in_order, meeting
@@ -110,13 +110,6 @@ def _check(arguments: Namespace, threat: str) -> None:
         raise UsageError("--aim: names what --region is for; give --region Y X ROWS COLUMNS")
 
 
-def _check_resume(arguments: Namespace, argv: list[str]) -> None:
-    """Raise UsageError if --resume stands beside a flag that decides numbers or files."""
-    others = flags_besides(argv, BESIDE_RESUME)
-    if arguments.resume is not None and others:
-        raise UsageError(f"{others[0]}: the run in {arguments.resume} goes on as it was begun; leave the flag out")
-
-
 def _before(arguments: Namespace) -> Stored | None:
     """The run that --resume names, or None."""
     if arguments.resume is None:
@@ -170,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        _check_resume(arguments, argv)
+        check_resumed(arguments.resume, argv, BESIDE_RESUME, "run")
         before, file, words = _before(arguments), arguments.config, []
         if file is not None:
             words = words_of(arguments)

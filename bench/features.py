@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.errors import UsageError
-from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
+from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
@@ -202,12 +202,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        if arguments.resume is not None:
-            others = flags_besides(argv, _BESIDE_RESUME)
-            if others:
-                raise UsageError(
-                    f"{others[0]}: the study in {arguments.resume} goes on as it was begun; leave the flag out"
-                )
+        check_resumed(arguments.resume, argv, _BESIDE_RESUME, "study")
         from bench.studies.features.finish import tell
         from bench.studies.features.study import run, stored  # these import JAX
 

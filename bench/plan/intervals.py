@@ -3,7 +3,7 @@
 Slices of one volume are not independent draws.  The standard error is therefore the cluster-robust one of Liang and
 Zeger (Biometrika 73:13, 1986), with the volumes as clusters.  The quantile is Student's, with one degree of freedom
 less than the number of volumes (Cameron and Miller, Journal of Human Resources 50:317, 2015).  With one slice per
-volume, this is the textbook's t interval.  By the normal quantile, an interval of 1.96 standard errors of five volumes
+volume, this is the textbook's t interval.  With the normal quantile, 1.96 standard errors, the interval of five volumes
 would hold the true mean in 88 % of cases.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -67,10 +67,15 @@ def summarise(rows: Iterable[Row]) -> list[Summary]:
 
 def as_csv(summary: Sequence[Summary]) -> bytes:
     """The content of summary.csv."""
+    return csv_of(COLUMNS, (row.line() for row in summary))
+
+
+def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """The content of a table of comma-separated values."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row.line() for row in summary)
+    writer.writerows(rows)
     return text.getvalue().encode()
 
 

@@ -121,6 +121,23 @@ def shard(text: str) -> Shard:
     return Shard(int(part), int(of))
 
 
+def check_resumed(resume: str | None, argv: list[str], allowed: tuple[str, ...], what: str) -> None:
+    """Check that no flag beside --resume decides numbers or files.
+
+    Args:
+        resume: the folder of --resume, None if it is not given.
+        argv: the command line.
+        allowed: flags that may stand beside it.
+        what: what goes on, for the message.
+
+    Raises:
+        UsageError: another flag is there.
+    """
+    others = [] if resume is None else flags_besides(argv, allowed)
+    if others:
+        raise UsageError(f"{others[0]}: the {what} in {resume} goes on as it was begun; leave the flag out")
+
+
 def flags_besides(argv: list[str], allowed: tuple[str, ...]) -> list[str]:
     """Return the flags of a command line that are not in `allowed`."""
     given = [word.partition("=")[0] for word in argv if word.startswith("--")]

@@ -24,7 +24,7 @@ _GROUP = "jaxcs"
 
 
 class Tracker(Protocol):
-    """What a package offers; its methods may raise anything."""
+    """The log of a package; its methods may raise anything."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Add values of one step."""

@@ -37,9 +37,9 @@ def test_few_volumes_have_a_range_and_one_has_nothing(count):
 
 @pytest.mark.parametrize(("count", "each"), [(5, 1), (10, 1), (10, 3)])
 def test_an_interval_holds_the_true_mean_as_often_as_it_says(count, each):
-    """An interval of 1.96 standard errors of ten volumes holds the mean in 91.8 % of the draws.
+    """Student's interval holds the mean in 95 % of the draws; 1.96 standard errors of ten volumes hold it in 91.8 %.
 
-    4000 draws distinguish that from 95 % by nine standard errors.
+    4000 draws distinguish the two by nine standard errors.
     """
     rng = np.random.default_rng(7)
     draws = rng.normal(size=(4000, count, 1)) + 0.5 * rng.normal(size=(4000, count, each))

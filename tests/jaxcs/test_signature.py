@@ -1,4 +1,4 @@
-"""What a user may name as a reconstruction; a stand-in for PyTorch's modules shows what is bridged without PyTorch."""
+"""Reconstructions that a user may name; a stand-in for PyTorch's modules shows what is bridged without PyTorch."""
 
 from functools import partial
 from types import SimpleNamespace

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shlex
-import sys
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from bench.figures.drawing import draw_into
 from bench.record.reading import understanding
 from bench.record.store import Store
-from bench.record.summary import interval_columns
-from bench.run.finish import exit_code
+from bench.record.summary import csv_of, interval_columns
+from bench.studies.ended import Done, end
 from bench.studies.features.findings import findings
 from bench.studies.features.row_forms import LINES
 
 # Scores of features, of boxes and of whole images, in the order of the table.
 SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_ssim", "ssim", "psnr")
 COLUMNS = ("method", "size", "score", "mean", "ci95", "low", "high", "interval", "least", "largest", "n")
-
-
-class Done(NamedTuple):
-    """A study that has ended: its folder and its run.json."""
-
-    folder: Path
-    run: dict[str, Any]
 
 
 def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> dict[str, Any]:
@@ -57,11 +46,7 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
             "summary": summarise(rows),
             "findings": findings(record["config"]["study"], rows, record["config"]["insertion"]["how"]),
         }
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(record["summary"])
-    folder.write("summary.csv", text.getvalue().encode())
+    folder.write("summary.csv", csv_of(COLUMNS, record["summary"]))
     folder.write_json("run.json", record)
     if rows:
         figures = {"sizes": "feature_methods", "boxes": "feature_methods", "worst": "feature_search"}
@@ -102,7 +87,4 @@ def tell(done: Done, as_json: bool) -> int:
             numbers = " ".join(f"{row[name]:9.4g}" for name in ("mean", "least", "largest"))
             print(f"{row['method']:15} {size:>5} {row['score']:20} {numbers} {row['n']:6}")
         print(*record["findings"], sep="\n")
-    print(f"{record['seconds']:.0f} s; record and figure in {done.folder}", file=sys.stderr)
-    for reason in dict.fromkeys(record["failed"].values()):
-        print(f"failed: {reason}", file=sys.stderr)
-    return exit_code(record["failed"])
+    return end(done, "figure")

@@ -11,13 +11,13 @@ from jaxtyping import Array
 
 from bench.evaluate.subjects import Subject
 from bench.slices.prepare import SliceData
+from bench.studies.staged import Staged, reconstruction
 from jaxcs.complex import l2_norm
 from jaxcs.features import insert, scores
 from jaxcs.features.insert import Background, Insertion
 from jaxcs.fourier import image_crop
 from jaxcs.metrics import METRICS
-from jaxcs.recon.staged import stages_of
-from jaxcs.types import Key, Measurement
+from jaxcs.types import Key
 
 
 class Without(NamedTuple):
@@ -32,18 +32,6 @@ class Without(NamedTuple):
     image: Array
     noisy: Array
     noisy_truth: Array
-
-
-class Staged(NamedTuple):
-    """A slice, with the part of the method that depends only on its coil maps and mask.
-
-    Attributes:
-        data: the slice.
-        prepared: the method's result for maps and mask.
-    """
-
-    data: SliceData
-    prepared: Any
 
 
 class Functions(NamedTuple):
@@ -73,18 +61,10 @@ class Functions(NamedTuple):
 
 def build(subject: Subject, method_config: Any, insertion: Insertion) -> Functions:
     """Build the functions for one method and one kind of feature; coil maps are those without the feature."""
-    method, params = stages_of(subject.method.build(method_config)), subject.params
+    stage, reconstruct = reconstruction(subject, method_config)
 
     def shape_of(data: SliceData) -> tuple[int, int]:
         return data.target.shape[0], data.target.shape[1]
-
-    def stage(data: SliceData) -> Staged:
-        return Staged(data, method.prepare(params, data.maps, data.mask))
-
-    def reconstruct(staged: Staged, kspace: Array, key: Key) -> Array:
-        data = staged.data
-        measurement = Measurement(jnp.where(data.mask, kspace, 0), data.mask, data.maps)
-        return image_crop(method.solve(params, staged.prepared, measurement, key).image, shape_of(data))
 
     def background(data: SliceData) -> Background:
         return insert.background(data.kspace, data.maps, shape_of(data))

@@ -13,8 +13,9 @@ from bench.evaluate.subjects import Subject
 from bench.run.parallel import side_by_side
 from bench.slices.prepare import Prepared
 from bench.studies.features.config import FeatureConfig
-from bench.studies.features.functions import Functions, Staged, Without, build
+from bench.studies.features.functions import Functions, Without, build
 from bench.studies.features.places import Place
+from bench.studies.staged import Staged
 from data_prep.names import checksum
 from jaxcs.features.insert import Background
 from jaxcs.keys import new_key

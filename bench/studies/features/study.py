@@ -23,9 +23,10 @@ from bench.slices import sources
 from bench.slices.own_mask import settled
 from bench.slices.prepare import prepare
 from bench.slices.sources import Source
+from bench.studies.ended import Done
 from bench.studies.features.claims import AGAIN
 from bench.studies.features.config import FeatureConfig
-from bench.studies.features.finish import Done, finish
+from bench.studies.features.finish import finish
 from bench.studies.features.row_forms import RUN
 from bench.studies.features.units import Slice, count, record_all
 from data_prep.cases import Case, InputError

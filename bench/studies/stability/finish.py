@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shlex
-import sys
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench.figures.drawing import draw_into
 from bench.record.reading import understanding
 from bench.record.store import Store
-from bench.record.summary import interval_columns
-from bench.run.finish import exit_code
+from bench.record.summary import csv_of, interval_columns
+from bench.studies.ended import Done, end
 from bench.studies.stability.findings import findings
 from bench.studies.stability.row_forms import LINES
 from bench.studies.stability.tables import tables
@@ -26,13 +22,6 @@ _SCORES = (
 )  # fmt: skip
 COLUMNS = (*_KEYS, "score", "mean", "ci95", "low", "high", "interval", "n")
 TABLES = "tables.md"
-
-
-class Done(NamedTuple):
-    """A study that has ended: its folder and its run.json."""
-
-    folder: Path
-    run: dict[str, Any]
 
 
 def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> dict[str, Any]:
@@ -61,11 +50,7 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
             "findings": findings(rows),
         }
         written = tables(rows)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(record["summary"])
-    folder.write("summary.csv", text.getvalue().encode())
+    folder.write("summary.csv", csv_of(COLUMNS, record["summary"]))
     folder.write(TABLES, f"{written}\n".encode())
     folder.write_json("run.json", record)
     again = f"python -m bench.stability --resume {shlex.quote(str(folder.path))}"
@@ -100,7 +85,4 @@ def tell(done: Done, as_json: bool) -> int:
     else:
         print((done.folder / TABLES).read_text(encoding="utf-8"))
         print(*record["findings"], *(f"left out: {reason}" for reason in record["missing"]), sep="\n")
-    print(f"{record['seconds']:.0f} s; record and figures in {done.folder}", file=sys.stderr)
-    for reason in dict.fromkeys(record["failed"].values()):
-        print(f"failed: {reason}", file=sys.stderr)
-    return exit_code(record["failed"])
+    return end(done, "figures")

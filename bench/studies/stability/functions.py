@@ -11,32 +11,19 @@ from jaxtyping import Array
 
 from bench.evaluate.subjects import Subject
 from bench.slices.prepare import SliceData
+from bench.studies.staged import Staged, reconstruction
 from jaxcs.attacks import apgd, momentum
 from jaxcs.attacks.spectral import singular_pair
 from jaxcs.complex import l2_norm
-from jaxcs.fourier import image_crop
 from jaxcs.metrics import psnr, ssim
-from jaxcs.recon.staged import stages_of
 from jaxcs.threats import scan
-from jaxcs.types import Key, Measurement
+from jaxcs.types import Key
 
 # The published ascent has no bound.  This one, of ||r|| / ||x||, is where an ascent that diverges is stopped.
 LARGEST = 0.5
 # ||r|| / ||x|| about which a method is linearised [-], and iterations for its singular value.
 _NEAR, _ITERATIONS = 0.01, 10
 _SCAN = scan.build(norm="image")
-
-
-class Staged(NamedTuple):
-    """A slice, with the part of the method that depends only on its coil maps and mask.
-
-    Attributes:
-        data: the slice.
-        prepared: the method's result for maps and mask.
-    """
-
-    data: SliceData
-    prepared: Any
 
 
 class Functions(NamedTuple):
@@ -68,16 +55,7 @@ def build(subject: Subject, method_config: Any, constants: momentum.Config, step
         constants: constants and snapshots of Algorithm 1.
         steps: gradient evaluations of projected gradients.
     """
-    method, params = stages_of(subject.method.build(method_config)), subject.params
-
-    def stage(data: SliceData) -> Staged:
-        return Staged(data, method.prepare(params, data.maps, data.mask))
-
-    def image(staged: Staged, kspace: Array, key: Key) -> Array:
-        data = staged.data
-        measurement = Measurement(jnp.where(data.mask, kspace, 0), data.mask, data.maps)
-        shape = (data.target.shape[0], data.target.shape[1])
-        return image_crop(method.solve(params, staged.prepared, measurement, key).image, shape)
+    stage, image = reconstruction(subject, method_config)
 
     def residual(staged: Staged, reference: Array, key: Key) -> Callable[[Array], Array]:
         return lambda r: image(staged, _SCAN.measure(staged.data, r).kspace, key) - reference

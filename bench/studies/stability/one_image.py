@@ -9,7 +9,8 @@ from jaxtyping import Array
 
 from bench.slices.prepare import Prepared
 from bench.studies.stability.cast import Cast, Member
-from bench.studies.stability.functions import Functions, Staged, build, perturbed
+from bench.studies.stability.functions import Functions, build, perturbed
+from bench.studies.staged import Staged
 from data_prep.names import checksum
 from jaxcs.attacks import momentum
 from jaxcs.keys import new_key

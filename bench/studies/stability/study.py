@@ -23,10 +23,11 @@ from bench.run.life import beginning, recording, say_notes
 from bench.slices import sources
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
+from bench.studies.ended import Done
 from bench.studies.stability import perturbation, worlds
 from bench.studies.stability.cast import Cast, casts
 from bench.studies.stability.config import StabilityConfig
-from bench.studies.stability.finish import Done, finish
+from bench.studies.stability.finish import finish
 from bench.studies.stability.row_forms import RUN
 from bench.studies.stability.units import Slice, record_all
 from data_prep.cases import Case, InputError
