@@ -29,7 +29,8 @@ class Opened(NamedTuple):
         folder: folder of the run's files.
         sha256: hash of the dossier, None for a run folder.
         changes: a sentence for each change of the dossier.
-        trusted: whether the user has named the folder, so that code which its run names may be imported.
+        trusted: whether the user has named the folder, so that code which its run names may be imported, and weights
+            which it names be downloaded.
     """
 
     folder: Path
@@ -90,7 +91,7 @@ def verify(found: Opened, data: str | None = None, weights: str | None = None) -
     sentences = ["a run folder has no manifest, so that its pictures and its page are not verified"]
     if found.sha256 is not None:
         sentences = [f"SHA-256 of the dossier: {found.sha256}", "every byte is as the manifest says"]
-    unscored = _unscored(found, begun.plan.config)
+    unscored = _unscored(found, begun.plan.config, weights)
     if unscored is None:
         # Names and numbers of a stranger's configuration may be any.
         with understanding(found.folder / "run.json"):
@@ -102,7 +103,7 @@ def verify(found: Opened, data: str | None = None, weights: str | None = None) -
     return Verified([*sentences, f"verified by hashes alone: {unscored}"], contradictions(record))
 
 
-def _unscored(found: Opened, config: RunConfig) -> str | None:
+def _unscored(found: Opened, config: RunConfig, weights: str | None) -> str | None:
     """Why the perturbations are not scored again, or None if they are."""
     if not (found.folder / PERTURBATIONS).exists():
         return f"the run stored no perturbations; {_SAVE}"
@@ -110,6 +111,11 @@ def _unscored(found: Opened, config: RunConfig) -> str | None:
     if own and not found.trusted:
         # Whoever made a dossier or an entry must not choose what is imported here.
         return f"{own[0]} is code that the run names; if you trust it, name the run's folder, or unpack the dossier"
+    files = (config.weights, *(file for _, file in config.networks))
+    named = [file for file in files if file is not None and file.startswith("hf:")]
+    if named and weights is None and not found.trusted:
+        # Nor must they choose what is downloaded.
+        return f"{named[0]} would be downloaded; if you trust it, name the run's folder, or unpack the dossier"
     return None
 
 

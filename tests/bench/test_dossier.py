@@ -219,6 +219,16 @@ def test_code_that_a_dossier_names_is_not_imported(made, tmp_path, capsys, name)
 
 
 @pytest.mark.parametrize(
+    "changes", [{"weights": "hf:stranger/net"}, {"networks": [["mine", "hf:stranger/net"]]}], ids=["one", "several"]
+)
+def test_weights_that_a_dossier_names_are_not_downloaded(made, tmp_path, capsys, changes):
+    path = configured(tmp_path / "hub.zip", members(made[1]), **changes)
+    code, lines, _ = verified(capsys, path)
+    assert (code, lines[-1]) == (0, "verified")
+    assert "hf:stranger/net would be downloaded" in lines[-2]
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"norm": "of a stranger"}, "run.json: is damaged or no file of bench.attack (KeyError: 'of a stranger')"),
