@@ -128,6 +128,10 @@ METHODS: dict[str, MethodLine] = {
         "jaxcs.recon.mri_vn:METHOD", "variational network", ("small", "paper", "rixez"), trained=True, slow=True,
         eps=_FEWER, published_loss="l2", papers=("hammernik2018",),
     ),
+    "modl": MethodLine(
+        "jaxcs.recon.modl:METHOD", "unrolled denoiser", ("small", "paper"), trained=True, slow=True, eps=_FEWER,
+        published_loss="l2", papers=("aggarwal2019",),
+    ),
     "deepmri": MethodLine(
         "jaxcs.recon.deepmri:METHOD", "cascade", ("small", "paper"), trained=True, maps=False, published_loss="l2",
         one_coil=True, papers=("schlemper2017",),

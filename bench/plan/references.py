@@ -100,6 +100,11 @@ REFERENCES = {
         "Learning a variational network for reconstruction of accelerated {MRI} data", 2018,
         "Magnetic Resonance in Medicine", volume="79", pages="3055--3071",
     ),
+    "aggarwal2019": _reference(
+        "article", "Aggarwal, Hemant K. and Mani, Merry P. and Jacob, Mathews",
+        "{MoDL}: Model-Based Deep Learning Architecture for Inverse Problems", 2019,
+        "IEEE Transactions on Medical Imaging", volume="38", pages="394--405",
+    ),
     "schlemper2017": _reference(
         "inproceedings", "Schlemper, Jo and Caballero, Jose and Hajnal, Joseph V. and others",
         "A Deep Cascade of Convolutional Neural Networks for {MR} Image Reconstruction", 2017,
