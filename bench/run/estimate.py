@@ -124,8 +124,11 @@ def _iterations(config: Any, shapes: _Shapes) -> float:
 def _network(shapes: _Shapes, work: Work, subject: Subject, attacks: _Attacks, scored: int) -> _Cost:
     # A gradient costs a forward and a backward pass of about the same work.
     passes = scored + 2 * sum(gradients(search.config) * sizes for search, sizes in attacks)
-    multiplications = sum(_multiplications(subject.method_config, shape) for shape in shapes)
-    live = max(_activations(subject.method_config, shape) for shape in shapes) * workers() * work.batch
+    config = subject.method_config
+    multiplications = sum(_multiplications(subject, shape) for shape in shapes)
+    live = max(_activations(config, shape) for shape in shapes) * workers() * work.batch
+    if subject.method.without_inverse(config) != config:
+        live += max(inverse_bytes(shape) for shape in shapes) * workers() * work.batch
     live += sum(leaf.nbytes for leaf in jax.tree.leaves(subject.params))
     return live, multiplications * passes / _MULTIPLICATIONS_PER_SECOND, _NETWORK_COMPILE_SECONDS * max(len(attacks), 1)
 
@@ -146,7 +149,7 @@ def _fit_of_trained(shapes: _Shapes, work: Work, subject: Subject, attacks: _Att
     config = subject.method_config
     live, _, compiled = _network(shapes, work, subject, attacks, scored)
     passes = scored + 3 * _steps(config, attacks, scored)
-    multiplications = sum(_multiplications(config, shape) for shape in shapes)
+    multiplications = sum(_multiplications(subject, shape) for shape in shapes)
     return 2 * live, multiplications * passes / _MULTIPLICATIONS_PER_SECOND, 2 * compiled
 
 
@@ -183,12 +186,13 @@ def _operations_of_step(subject: Subject, shape: tuple[int, int, int]) -> float:
     return float(costs["flops"])
 
 
-def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
+def _multiplications(subject: Subject, shape: tuple[int, int, int]) -> float:
     """Count the multiplications of a forward pass.
 
     A U-Net has 40.5 channels^2 a pixel at each level: a level has twice the channels and a quarter of the pixels.
     """
     coils, ny, nx = shape
+    config = subject.method_config
     if hasattr(config, "strides"):
         # A layer mixes channels, has two strided convolutions of half the channels with a gate, and one of 3 x 3.
         layers = zip(config.hidden, config.strides, strict=True)
@@ -199,13 +203,16 @@ def _multiplications(config: Any, shape: tuple[int, int, int]) -> float:
     if hasattr(config, "stages"):
         return config.stages * config.filters * (4 * config.size**2 + config.gaussians) * pixels
     if hasattr(config, "layers"):
-        return config.cascades * 9 * (4 + (config.layers - 2) * config.channels) * config.channels * pixels
+        return _repeats(config) * 9 * (4 + (config.layers - 2) * config.channels) * config.channels * pixels
     if hasattr(config, "hidden"):
         dense = config.hidden * (2 * config.samples + config.side**2)
         return dense + (25 + 25 * config.channels + 49) * config.channels * (config.side + 8) ** 2
     if hasattr(config, "levels"):
         # Levels have twice the channels and a quarter of the pixels; on the way up twice and more again.
         return 10 * config.channels**2 * config.levels * pixels
+    if not hasattr(config, "pools"):
+        # A network of another package: convolutions use each weight at each pixel.
+        return float(sum(leaf.size for leaf in jax.tree.leaves(subject.params)) * pixels)
 
     def unet(channels: int, pools: int) -> float:
         return 40.5 * channels**2 * (pools + 1 / 3) * ny * nx
@@ -225,10 +232,15 @@ def _activations(config: Any, shape: tuple[int, int, int]) -> float:
         return 4 * ny * nx * (8 * config.width + kept) + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
     if hasattr(config, "stages"):
         return 4 * ny * nx * config.stages * 4 * config.filters + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
-    images = config.channels * getattr(config, "cascades", 1) * getattr(config, "layers", 1) + coils * getattr(
-        config, "sens_channels", 0
-    )
+    images = getattr(config, "channels", 0) * _repeats(config) * getattr(config, "layers", 1)
+    images += coils * getattr(config, "sens_channels", 0)
     return 10 * 4 * ny * nx * images + _COMPLEX_BYTES * _LIVE_ARRAYS * coils * ny * nx
+
+
+def _repeats(config: Any) -> int:
+    """Count how often a network is applied to the image, with the same parameters or with others."""
+    repeats: int = getattr(config, "cascades", getattr(config, "iterations", 1))
+    return repeats
 
 
 def _seconds_per_point() -> float:

@@ -1,6 +1,7 @@
 """Limits of a machine, and settings that decide numbers: memory, devices, and JAX's settings in the environment."""
 
 import errno
+from types import SimpleNamespace
 
 import h5py
 import jax
@@ -12,7 +13,7 @@ from bench.deploy.artefacts import artefacts
 from bench.plan.errors import UsageError
 from bench.record import provenance
 from bench.record.stored import difference_of_versions
-from bench.run.estimate import _maps
+from bench.run.estimate import _activations, _maps, _multiplications
 from bench.shell.arguments import Parser
 from bench.shell.command import execute
 from bench.slices.sources import check_device
@@ -20,6 +21,7 @@ from data_prep.ending import in_one_line
 from data_prep.files import list_cases
 from data_prep.machine import is_of_memory, missing_device
 from jaxcs.keys import new_key
+from jaxcs.recon import METHODS
 from jaxcs.types import Reconstructor
 from tests.helpers.asserts import refused
 from tests.jaxcs.test_float64 import float64
@@ -157,3 +159,17 @@ def test_only_what_larger_images_lack_is_a_matter_of_the_size():
         artefacts(method(16), {}, (2, 8, 8))
     with pytest.raises(TypeError, match="shapes do not fit"):
         artefacts(method(10**6), {}, (2, 8, 8))
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.trained])
+def test_the_cost_of_every_network_is_estimated(name):
+    method = METHODS[name]
+    for config in (method.config(), *method.presets.values()):
+        cost = _multiplications(SimpleNamespace(method_config=config, params={}), (8, 320, 320))
+        assert 1e6 < cost < 1e13
+        assert 1e6 < _activations(config, (8, 320, 320)) < 1e12
+
+
+def test_the_cost_of_a_network_of_another_package_follows_from_its_weights():
+    subject = SimpleNamespace(method_config=object(), params={"kernel": np.ones((3, 3, 2, 8))})
+    assert _multiplications(subject, (1, 10, 10)) == 144 * 100
