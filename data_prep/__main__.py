@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from data_prep.layout import Volume
 
 _PHANTOMS = 10
+_CONTRASTS = ("t1", "t2", "pd", "flair")
 _EXIT_DONE, _EXIT_PROBLEMS, _EXIT_USAGE, _EXIT_INPUT = 0, 1, 2, 3
 _ROOM = "give a folder that can be written to"
 _Arguments = argparse.Namespace
@@ -61,6 +62,12 @@ def _images(arguments: _Arguments) -> Iterator[Volume]:
     return image_source.volumes(Path(arguments.raw), maps, arguments.snr)
 
 
+def _brainweb(arguments: _Arguments) -> Iterator[Volume]:
+    from data_prep import brainweb
+
+    return brainweb.volumes(Path(arguments.raw), arguments.split, tuple(arguments.contrast), arguments.slices)
+
+
 def _stanford(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import stanford
 
@@ -85,6 +92,7 @@ def _phantom(arguments: _Arguments) -> Iterator[Volume]:
 # The reader of each source, and a description of RAW.
 SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
     "bart": (reader("data_prep.bart"), "a .cfl and .hdr pair, or a folder of them"),
+    "brainweb": (_brainweb, "BrainWeb's tissue maps, subjectNN_crisp_v.rawb.gz or HDF5, a file or a folder"),
     "fastmri": (_fastmri, "a file of fastMRI's layout, or a folder of them: knee or brain, with or without truth"),
     "images": (_images, "complex or magnitude images, HDF5 (.h5) or NIfTI (.nii, .nii.gz), or a folder of such files"),
     "ismrmrd": (reader("data_prep.ismrmrd"), "an ISMRMRD raw file (.h5) of a Cartesian scan"),
@@ -123,6 +131,15 @@ def parser() -> argparse.ArgumentParser:
                 "how slices get fastMRI's sampling density: zeros around the image, or the ICML 2021 paper's repetition"
             )
             command.add_argument("--fix", choices=("none", "published", "principled"), default="none", help=words)
+        if name == "brainweb":
+            words = "subjects: 1 to 13 train, 14 and 15 validation, 16 to 20 test (default: test)"
+            command.add_argument("--split", choices=("train", "validation", "test"), default="test", help=words)
+            words = "contrasts, a volume each, of t1, t2, pd and flair (default: all)"
+            command.add_argument(
+                "--contrast", nargs="+", choices=_CONTRASTS, default=_CONTRASTS, metavar="NAME", help=words
+            )
+            words = "axial slices of a volume (default: 10)"
+            command.add_argument("--slices", type=_positive, default=10, metavar="N", help=words)
         if name == "images":
             words = "coil maps to use, an HDF5 file with maps (coil, ny, nx) and perhaps noise_covariance (coil, coil)"
             command.add_argument("--maps", metavar="FILE", help=f"{words}; if not given, eight coils are simulated")

@@ -103,7 +103,7 @@ def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
     # Field inhomogeneity and the coils' own excitation: a few radians across the object.
     phase = 1.2 * smooth_noise(rng, grid, 60.0) + 0.3 * smooth_noise(rng, grid, 25.0)
     image = np.fft.ifftshift(signal * np.exp(1j * phase))
-    clean = np.stack([_truncated_transform(coil * image, shape) for coil in maps])
+    clean = np.stack([truncated_transform(coil * image, shape) for coil in maps])
     every = (slice(None, None, _FINER),) * 2
     # A separate stream, so that the noise does not depend on how many numbers the anatomy took.
     rng = np.random.RandomState([*seed, 1])
@@ -133,7 +133,7 @@ def _geometry(family: str, shape: tuple[int, int]) -> tuple[Grid, np.ndarray]:
     return make_grid(fine, step), np.fft.ifftshift(sensitivities(fine, extent), axes=(-2, -1))
 
 
-def _truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[np.ndarray, "ny nx"]:
+def truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[np.ndarray, "ny nx"]:
     """The central `shape` of an image's k-space, centred, scaled so that the smaller image has the same amplitude.
 
     The centre of `image` is at its first pixel.  Columns are cropped before the rows' transform, which saves most of

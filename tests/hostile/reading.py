@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from data_prep import bart, image_source, ismrmrd, stanford
+from data_prep import bart, brainweb, image_source, ismrmrd, stanford
 from data_prep.boxes import read_boxes
 from data_prep.cases import Case
 from data_prep.files import list_cases
@@ -104,6 +104,13 @@ def _weights(path: Path) -> Iterator[np.ndarray]:
         yield leaf
 
 
+def _heads(path: Path) -> Iterator[np.ndarray]:
+    for head in brainweb.heads(path, brainweb.SPLITS["test"]):
+        assert head.labels.dtype == np.uint8
+        assert head.labels.shape[1:] == (480, 480, 3)
+        yield head.labels
+
+
 # Each reader yields the arrays that it has read.  It raises InputError; any other error is a finding.
 READERS: dict[str, Callable[[Path], Iterator[np.ndarray]]] = {
     "data": _data,
@@ -111,6 +118,7 @@ READERS: dict[str, Callable[[Path], Iterator[np.ndarray]]] = {
     "stanford": _volumes(lambda path: stanford.volumes(path, "principled")),
     "bart": _volumes(bart.volumes),
     "images": _volumes(lambda path: image_source.volumes(path, maps=None, snr=None)),
+    "brainweb": _heads,
     "coils": _coils,
     "boxes": _boxes,
     "weights": _weights,

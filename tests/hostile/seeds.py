@@ -130,6 +130,14 @@ def _nifti() -> bytes:
     return bytes(image.to_bytes())
 
 
+def _tissues(file: h5py.File) -> None:
+    """Tissue maps of two subjects, one of another split."""
+    for name in ("subject03", "subject16"):
+        maps = np.zeros((1, 480, 480, 3), np.uint8)
+        maps[0, 100:300, 150:330, 1], maps[0, 150:250, 200:280, 2] = 1, 1
+        file.create_dataset(name, data=maps, compression="gzip")
+
+
 _TABLE = """file,slice,study_level,x,y,width,height,label
 file1000001,14,No,5,3,7,4,Meniscus Tear
 file1000001.h5,0,Yes,,,,,artifact
@@ -166,6 +174,7 @@ def seeds() -> dict[str, Seed]:
         "datasets": Seed("images", ".h5", hdf5(lambda file: file.update(heart=numbers(16, 12), head=numbers(2, 9, 8)))),
         "nifti": Seed("images", ".nii", _nifti()),
         "nifti packed": Seed("images", ".nii.gz", gzip.compress(_nifti(), mtime=0)),
+        "tissues": Seed("brainweb", ".h5", hdf5(_tissues)),
         "coils": Seed("coils", ".h5", hdf5(_coils)),
         "ismrmrd": Seed("ismrmrd", ".h5", hdf5(lines)),
         "ismrmrd noise": Seed("ismrmrd", ".h5", hdf5(lambda file: lines(file, noise=True))),

@@ -1,0 +1,197 @@
+"""Heads of BrainWeb's twenty subjects: tissue maps become scans of a simulated receiver, in usual contrasts.
+
+The maps (Aubert-Broche et al., IEEE Trans. Med. Imaging 25:1410, 2006) are downloaded by the user.  Two forms are read:
+
+* BrainWeb's discrete models, `subjectNN_crisp_v.rawb` or `.rawb.gz`: 362 x 434 x 362 labels of 0.5 mm;
+* an HDF5 file with `subjectNN` (slice, ny, nx, 3) of 0 or 1: vessels, grey and white matter at 0.5 mm, axial, the front
+  of the head at the first row.  Fluid, skull and scalp are drawn around them.
+
+A pixel of several tissues has their mean signal.  Anatomy and coil maps are on the grid of the labels, and the k-space
+of 1 mm pixels is the centre of their transform.  Subjects are split once and for all, so that no subject is in two
+splits.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from data_prep.coil_array import add_noise, sensitivities, shared_noise
+from data_prep.contrast import SEQUENCES, TISSUES, Tissue, signal
+from data_prep.layout import Volume
+from data_prep.phantom.pieces import make_grid, smooth_noise
+from data_prep.phantom.scan import truncated_transform
+from data_prep.safe_hdf5 import dataset_names, find_dataset, open_file, read, refusal
+from data_prep.scalp import surround
+
+SPLITS: Mapping[str, range] = {"train": range(1, 14), "validation": range(14, 16), "test": range(16, 21)}
+_NAME = re.compile(r"subject(\d\d)")
+# The labels' pixels and the side of the field of view, in pixels of the labels and of the image.
+_STEP, _FINE, _SIDE = 0.5, 480, 240
+_CRISP = (362, 434, 362)
+# Labels 0 to 11 of the discrete models.
+_OF_LABEL = (
+    None, "fluid", "grey", "white", "fat", "muscle", "muscle", "bone", "muscle", "fat", "fluid", "fat",
+)  # fmt: skip
+# Slices are taken if their brain covers this share of the largest slice's.
+_COVERED = 0.4
+_SPREAD = 0.05
+
+Shares = dict[str, Float[np.ndarray, "ny nx"]]
+
+
+class Head(NamedTuple):
+    """The tissues of a subject.
+
+    Attributes:
+        number: the subject.
+        path: the file.
+        labels: (slice, ny, nx) discrete labels, or (slice, ny, nx, 3) maps of vessels, grey and white matter.
+    """
+
+    number: int
+    path: Path
+    labels: np.ndarray
+
+
+def volumes(path: Path, split: str, contrasts: tuple[str, ...], slices: int) -> Iterator[Volume]:
+    """Scan each subject of a split in each contrast.
+
+    Args:
+        path: a file, or a folder of BrainWeb's files.
+        split: "train", "validation" or "test".
+        contrasts: names out of `SEQUENCES`.
+        slices: number of axial slices of a volume, evenly spaced over the brain.
+
+    Yields:
+        The volumes, one at a time, of 8 coils and 240 x 240 pixels of 1 mm.
+
+    Raises:
+        InputError: If a file cannot be used, or holds no subject of the split.
+    """
+    found = False
+    for head in heads(path, SPLITS[split]):
+        found = True
+        for contrast in contrasts:
+            yield _scan(head, contrast, slices)
+    if not found:
+        numbers = SPLITS[split]
+        raise refusal(path, f"no subject of the {split} split", f"give subjects {numbers[0]} to {numbers[-1]}")
+
+
+def heads(path: Path, wanted: range) -> Iterator[Head]:
+    """Read the tissues of the subjects whose numbers are wanted.  The errors are those of `volumes`."""
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.name.endswith((".rawb", ".rawb.gz")))
+        if not files:
+            raise refusal(path, "no .rawb or .rawb.gz file in this folder", "give BrainWeb's discrete models, or HDF5")
+        for file in files:
+            number = _number(file, file.name)
+            if number in wanted:
+                yield Head(number, file, _crisp(file))
+        return
+    if path.name.endswith((".rawb", ".rawb.gz")):
+        number = _number(path, path.name)
+        if number in wanted:
+            yield Head(number, path, _crisp(path))
+        return
+    with open_file(path) as file:
+        for name in dataset_names(file, "u"):
+            number = _number(path, name)
+            labels = find_dataset(file, name, "u", (4,)) if number in wanted else None
+            if labels is None:
+                continue
+            if labels.shape[1:] != (_FINE, _FINE, 3):
+                raise refusal(path, f"'{name}' has shape {labels.shape}", f"it must be (slice, {_FINE}, {_FINE}, 3)")
+            yield Head(number, path, read(labels))
+
+
+def _number(path: Path, name: str) -> int:
+    match = _NAME.match(name)
+    if match is None:
+        raise refusal(path, f"{name!r} names no subject", "names begin with subject and two digits, as BrainWeb's do")
+    return int(match[1])
+
+
+def _crisp(path: Path) -> np.ndarray:
+    """Read the labels, axial slices from below, with the front of the head at the first row."""
+    size = int(np.prod(_CRISP))
+    try:
+        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+            content = file.read(size + 1)
+    except (OSError, EOFError) as error:
+        raise refusal(path, f"cannot be read ({error})", "download it again") from error
+    if len(content) != size:
+        raise refusal(path, f"has not {size} bytes", f"it must hold {' x '.join(map(str, _CRISP))} labels of one byte")
+    labels = np.frombuffer(content, np.uint8).reshape(_CRISP)
+    if labels.max() >= len(_OF_LABEL):
+        raise refusal(path, f"holds the label {labels.max()}", "give a discrete model, whose labels are 0 to 11")
+    margins = [(0, 0), *(((_FINE - n) // 2, (_FINE - n + 1) // 2) for n in _CRISP[1:])]
+    return np.pad(labels[:, ::-1], margins)
+
+
+def _scan(head: Head, contrast: str, slices: int) -> Volume:
+    order = list(SEQUENCES).index(contrast)
+    rng = np.random.RandomState([head.number, order])
+    tissues = {
+        name: Tissue(*(value * rng.uniform(1 - _SPREAD, 1 + _SPREAD) for value in tissue))
+        for name, tissue in TISSUES.items()
+    }
+    values = {name: signal(tissue, SEQUENCES[contrast]) for name, tissue in tissues.items()}
+    kspace = [_slice(head, index, values, order) for index in _chosen(head, slices)]
+    return Volume(
+        name=f"brainweb{head.number:02d}-{contrast}",
+        kspace=np.stack(kspace),
+        crop=(_SIDE, _SIDE),
+        acquisition=f"simulated {contrast}",
+        patient=f"BrainWeb subject {head.number}",
+        notes=("anatomy of BrainWeb; contrast, phase, coils and noise are simulated",),
+    )
+
+
+def _chosen(head: Head, slices: int) -> list[int]:
+    covered = np.array([np.count_nonzero(_brain(labels)) for labels in head.labels])
+    usable = np.flatnonzero(covered >= _COVERED * covered.max())
+    if not covered.any():
+        raise refusal(head.path, f"subject {head.number} has no grey or white matter", "use another file")
+    return [int(usable[at]) for at in np.unique(np.linspace(0, len(usable) - 1, slices).round().astype(int))]
+
+
+def _slice(head: Head, index: int, values: dict[str, float], order: int) -> np.ndarray:
+    rng = np.random.RandomState([head.number, order, index, 1])
+    grid = make_grid((_FINE, _FINE), _STEP)
+    shares = _shares(head.labels[index], np.random.RandomState([head.number, index, 2]))
+    image = np.asarray(sum(values[name] * share for name, share in shares.items()))
+    image = image * (1 + 0.03 * smooth_noise(rng, grid, 1.5) + 0.04 * smooth_noise(rng, grid, 12.0))
+    phase = 1.2 * smooth_noise(rng, grid, 60.0) + 0.3 * smooth_noise(rng, grid, 25.0)
+    centred = np.fft.ifftshift(image * np.exp(1j * phase))
+    maps = np.fft.ifftshift(sensitivities((_FINE, _FINE), (_FINE * _STEP, _FINE * _STEP)), axes=(-2, -1))
+    clean = np.stack([truncated_transform(coil * centred, (_SIDE, _SIDE)) for coil in maps])
+    covariance = shared_noise(maps[:, ::2, ::2], np.abs(centred[::2, ::2]) > 0)
+    return add_noise(clean, covariance, rng)[0].astype(np.complex64)
+
+
+def _shares(labels: np.ndarray, rng: np.random.RandomState) -> Shares:
+    """The share of each tissue in each pixel."""
+    if labels.ndim == 2:
+        names = sorted({name for name in _OF_LABEL if name is not None})
+        return {name: np.isin(labels, [i for i, one in enumerate(_OF_LABEL) if one == name]) * 1.0 for name in names}
+    shares = surround(rng, make_grid((_FINE, _FINE), _STEP), _brain(labels))
+    grey, white = (labels[..., i] > 0 for i in (1, 2))
+    count = np.maximum(1.0 * grey + white, 1)
+    shares |= {"grey": grey / count, "white": white / count}
+    vessels = (labels[..., 0] > 0) & (np.asarray(sum(shares.values())) > 0)
+    # Blood moves, and gives little signal in a spin echo.  The maps mark whatever a vessel touches.
+    return {name: np.where(vessels, 0.5 * share, share) for name, share in shares.items()}
+
+
+def _brain(labels: np.ndarray) -> np.ndarray:
+    if labels.ndim == 2:
+        return (labels == _OF_LABEL.index("grey")) | (labels == _OF_LABEL.index("white"))
+    return (labels[..., 1] > 0) | (labels[..., 2] > 0)
