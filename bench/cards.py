@@ -30,6 +30,9 @@ each, as their tables say. On other images, contrasts, scanners, masks and coils
 and can show what is not there. A small change of the data that is chosen to harm costs them the decibels that the
 second table of a card has. An attack proves no worst case: worse may exist. A network without a second table has not
 been measured under attack.
+
+**Packages.** The networks whose training images state no licence are in the repository and in no package: an installed
+`jaxcs` has their cards alone, and says so if it is asked for them. Train a network on images whose terms you know.
 """
 # The terms of data that are no file.
 _DRAWN = "none: the phantoms are drawn by this project"

@@ -18,7 +18,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
 from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling, add_shift, in_order, unattacked
+from bench.shell.flags import add_batch, add_data, add_device, add_sampling, add_shift, in_order, unattacked
 from bench.shell.method_flags import add_method, add_method_settings, add_preset, add_weights
 from data_prep.image_formats import FORMATS
 from data_prep.process import as_process
@@ -26,7 +26,7 @@ from data_prep.process import as_process
 # Flags that may stand beside --perturbations, whose run decides the rest.
 _BESIDE_PERTURBATIONS = (
     "--perturbations", "--method", "--preset", "--set", "--weights", "--noise", "--format", "--output", "--device",
-    "--json", "--debug",
+    "--batch", "--json", "--debug",
 )  # fmt: skip
 
 
@@ -80,6 +80,7 @@ def parser() -> Parser:
         "--seed", type=integer(0), default=0, metavar="N", help="seed of noise and of networks that are drawn"
     )
     add_device(run)
+    add_batch(run)
     output = top.add_argument_group("output")
     formats = "; ".join(f"{name} = {one.words}" for name, one in FORMATS.items())
     output.add_argument(
@@ -98,7 +99,7 @@ def parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    advice = "use fewer coils or a smaller matrix"
+    advice = "use a smaller --batch or fewer coils"
     return execute(parser(), "bench.reconstruct", advice, _work, sys.argv[1:] if argv is None else argv)
 
 
@@ -116,7 +117,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         arguments.perturbations,
         tuple(dict.fromkeys(arguments.format)),
     )
-    record = reconstruct(config, Path(arguments.output), arguments.device, argv)
+    record = reconstruct(config, Path(arguments.output), arguments.device, argv, arguments.batch)
     text = json.dumps(record) if arguments.json else table(record)
     if text:
         print(text)

@@ -1,8 +1,10 @@
 """Write images as DICOM secondary captures, one file a slice, which say that they are not for diagnosis.
 
 Nothing about a patient is invented: the elements that a secondary capture must have are there and empty.  The images
-carry no text.  A stored number times `RescaleSlope` is the brightness in thousandths of the largest value of the
-volume's clean images, so that viewers show all versions of a volume alike.
+carry no text.  If their place in the patient is known they have it, in elements that the standard does not list for
+secondary captures but allows (PS3.2, Standard Extended SOP Class).  All versions of a volume share a frame of
+reference, which is no scanner's.  A stored number times `RescaleSlope` is the brightness in thousandths of the largest
+value of the volume's clean images, so that viewers show all versions of a volume alike.
 https://dicom.nema.org, PS3.3, A.8.1.
 """
 
@@ -64,7 +66,7 @@ def _capture(volume: ImageVolume, index: int, series: str) -> Dataset:
     found.file_meta.MediaStorageSOPClassUID = found.SOPClassUID
     found.file_meta.MediaStorageSOPInstanceUID = found.SOPInstanceUID
     # All versions of a volume are series of one study.
-    found.StudyInstanceUID = f"2.25.{uuid5(volume.run, printable(volume.name)).int}"
+    found.StudyInstanceUID = _shared(volume, "")
     found.SeriesInstanceUID = series
     for name in (
         "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
@@ -82,6 +84,26 @@ def _capture(volume: ImageVolume, index: int, series: str) -> Dataset:
     found.InstanceNumber = str(index + 1)
     if volume.geometry is not None:
         found.PixelSpacing = [format_number_as_ds(edge) for edge in volume.geometry.voxel[:2]]
+        _place(found, volume, index)
     found.SamplesPerPixel, found.PhotometricInterpretation = 1, "MONOCHROME2"
     found.BitsAllocated, found.BitsStored, found.HighBit, found.PixelRepresentation = 16, 16, 15, 0
     return found
+
+
+def _shared(volume: ImageVolume, what: str) -> str:
+    """A unique identifier that all versions of a volume share."""
+    return f"2.25.{uuid5(volume.run, printable(volume.name) + what).int}"
+
+
+def _place(found: Dataset, volume: ImageVolume, index: int) -> None:
+    """Add the place of a slice in the patient (PS3.3, C.7.6.2), if it is known."""
+    if volume.geometry is None or volume.geometry.affine is None:
+        return
+    row, column, thickness = volume.geometry.voxel
+    # DICOM's axes run to the left and to posterior, the other way from NIfTI's.
+    affine = np.diag([-1.0, -1, 1, 1]) @ volume.geometry.moved(0, 0, index).affine
+    along_row, along_column = affine[:3, 0] / column, affine[:3, 1] / row
+    found.ImagePositionPatient = [format_number_as_ds(float(edge)) for edge in affine[:3, 3]]
+    found.ImageOrientationPatient = [format_number_as_ds(float(one)) for one in (*along_row, *along_column)]
+    found.SpacingBetweenSlices = format_number_as_ds(thickness)
+    found.FrameOfReferenceUID, found.PositionReferenceIndicator = _shared(volume, "/place"), ""

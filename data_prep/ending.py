@@ -73,6 +73,13 @@ def _explained(error: BaseException, advice: str) -> Failure:
     """The failures that mean the same in every command."""
     if isinstance(error, KeyboardInterrupt):
         return Failure("stopped by Ctrl-C", 128 + signal.SIGINT)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        # Most often the command was started with a Python outside the environment.
+        package = error.name.partition(".")[0]
+        problem = (
+            f"{package} is not installed for {sys.executable}; start the command with the Python of the environment"
+        )
+        return Failure(f"{problem} that jaxcs is installed in, such as .venv/bin/python", _EXIT_USAGE)
     if isinstance(error, process.StreamError):
         return Failure(str(error), process.EXIT_OUTPUT)
     if is_of_memory(error):

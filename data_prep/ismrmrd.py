@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_prep.fourier import forward, inverse
-from data_prep.geometry import VoxelGeometry
 from data_prep.ismrmrd_geometry import Geometry, Places, places, read_geometry
 from data_prep.ismrmrd_lines import GROUP, Lines, open_lines, read_lines
+from data_prep.ismrmrd_position import stack_of
 from data_prep.ismrmrd_sorting import SERIES, reversed_lines, sort
 from data_prep.layout import Volume
 from data_prep.safe_hdf5 import LARGEST_DATASET, refusal
@@ -89,6 +89,7 @@ def _volume(
     notes: tuple[str, ...],
 ) -> Volume:
     """One volume from its lines; `series` are its counters in the order of SERIES."""
+    stack = None if geometry.voxel is None else stack_of(lines.heads[chosen], geometry.matrix, geometry.voxel)
     kspace, counts = _fill(lines, geometry, chosen, there)
     mask, padding = _sampling(lines.path, counts.max(axis=2) > 0)
     if counts.max() > 1:
@@ -98,15 +99,19 @@ def _volume(
     if (~counts.any(axis=(0, 1, 3))).any():
         notes += ("asymmetric echo, zero where it was not measured",)
     if geometry.matrix[2] > 1:
-        kspace = _cut_partitions(kspace, geometry.image[2])
+        kspace = _cut_partitions(kspace, _kept(geometry, 2))
         notes += (f"3-D scan, {kspace.shape[1]} slices by Fourier transform along the partitions",)
+    if stack is not None and np.any(np.diff(stack.order) < 0):
+        kspace = kspace[stack.order]
+        notes += ("slices in the order of their places, which is not that of their counters",)
     kspace = kspace.reshape(-1, *kspace.shape[2:])
     if whitening is not None:
         for index, coils in enumerate(kspace):
             kspace[index] = np.tensordot(whitening, coils, 1)
+    first, top = _kept(geometry, 2).start, _kept(geometry, 0).start
     if geometry.image[0] < kspace.shape[2]:
         notes += (f"readout oversampling removed, {kspace.shape[2]} rows to {geometry.image[0]}",)
-        kspace = _cut_readout(kspace, geometry.image[0])
+        kspace = _cut_readout(kspace, _kept(geometry, 0))
     if not np.isfinite(kspace).all():
         raise refusal(lines.path, "lines hold NaN, infinity or too large numbers", "repair the file or leave it out")
     suffix = "".join(f"-{name}{counter}" for name, counter in zip(SERIES, series, strict=True) if counter)
@@ -119,7 +124,7 @@ def _volume(
         acquisition=lines.header.words("measurementInformation/protocolName") or "unknown",
         patient=lines.header.words("subjectInformation/patientID") or "unknown",
         notes=notes,
-        geometry=None if geometry.voxel is None else VoxelGeometry(geometry.voxel),
+        geometry=None if stack is None else stack.geometry.moved(0, top, first),
     )
 
 
@@ -199,14 +204,17 @@ def _sampling(path: Path, measured: np.ndarray) -> tuple[np.ndarray | None, tupl
     return None if len(found) == right - left else columns, (left, right)
 
 
-def _cut_partitions(kspace: np.ndarray, slices: int) -> np.ndarray:
+def _kept(geometry: Geometry, axis: int) -> slice:
+    """The part of an axis of the encoded matrix that the image has, readout or partitions."""
+    return image_slice(geometry.matrix[axis], min(geometry.image[axis], geometry.matrix[axis]))
+
+
+def _cut_partitions(kspace: np.ndarray, kept: slice) -> np.ndarray:
     """(slab, partition, ...) -> (slab, slice, ...): the transform along the partitions, without slice oversampling."""
-    kept = image_slice(kspace.shape[1], min(slices, kspace.shape[1]))
     return np.stack([inverse(slab, axes=(0,))[kept].astype(np.complex64) for slab in kspace])
 
 
-def _cut_readout(kspace: np.ndarray, rows: int) -> np.ndarray:
+def _cut_readout(kspace: np.ndarray, kept: slice) -> np.ndarray:
     """(slice, coil, ny, nx) -> (slice, coil, rows, nx): the image cut about its centre, and back to k-space."""
-    kept = image_slice(kspace.shape[2], rows)
     images = (inverse(coils, axes=(1,))[:, kept].astype(np.complex64) for coils in kspace)
     return np.stack([forward(image, axes=(1,)).astype(np.complex64) for image in images])

@@ -72,9 +72,11 @@ def extend_field_of_view(volume: Volume) -> Volume:
 
     K-space between the measured samples is interpolated exactly.  The padding around the object holds no noise.
     """
+    top, left = (centre_slice(2 * size, size).start for size in volume.kspace.shape[-2:])
     return volume._replace(
         kspace=np.stack([_pad_image(coils) for coils in volume.kspace]),
         padding=None,
+        geometry=None if volume.geometry is None else volume.geometry.moved(-left, -top, 0),
         notes=(*volume.notes, "principled resolution fix: image padded with zeros to twice its rows and columns"),
     )
 

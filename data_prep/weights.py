@@ -6,9 +6,9 @@ from pathlib import Path
 
 from data_prep.cases import InputError
 from data_prep.hub import file_of, is_of_hub
-from jaxcs.weights.files import Weights, WeightsFileError, load_weights, shipped
+from jaxcs.weights.files import Weights, WeightsFileError, lacking, load_weights, shipped
 
-__all__ = ["Weights", "read_weights", "shipped"]
+__all__ = ["Weights", "lacking", "read_weights", "shipped"]
 
 
 def read_weights(source: str | Path) -> Weights:

@@ -30,6 +30,17 @@ def test_below_the_error_stands_our_advice_and_no_library_s(error, code, line, c
     assert second == "python -m bench.attack --resume runs/one"
 
 
+def test_a_python_without_the_packages_is_named(capsys):
+    def work(arguments, argv):
+        import_module("no_such_package.part")
+
+    parser = Parser(prog="bench.test")
+    parser.set_defaults(device="auto")
+    assert execute(parser, "bench.test", "", work, []) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"no_such_package is not installed for {sys.executable}; start the command with the Python" in line
+
+
 @pytest.mark.parametrize("length", [1, 1_000_000])
 def test_a_reader_that_has_seen_enough_is_no_error(length, capsys, monkeypatch):
     reads, writes = os.pipe()

@@ -12,7 +12,7 @@ from bench.evaluate import brought
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from data_prep.cases import InputError
-from data_prep.weights import Weights, read_weights, shipped
+from data_prep.weights import Weights, lacking, read_weights, shipped
 from jaxcs.keys import new_key
 from jaxcs.names import did_you_mean, printable
 from jaxcs.recon import METHODS, Method
@@ -52,9 +52,10 @@ def weights(config: RunConfig) -> Weights | None:
     wanted = method.weights_of or config.method
     suits = f"{wanted}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
     if config.weights is None and suits not in shipped():
-        raise UsageError(
-            f"--weights: no {suits} come with the project; name a file of python -m bench.train --method {wanted}"
+        how = f"python -m bench.train --method {wanted}" + (
+            " --data TRAINING --validation VALIDATION" if config.data is not None else ""
         )
+        raise UsageError(f"--weights: {lacking(suits)}; name a file of {how}, or hf:OWNER/REPO")
     try:
         found = read_weights(config.weights or suits)
     except InputError as error:

@@ -190,7 +190,11 @@ def parts(runs: list[Run], eps: list[float]) -> list[Part]:
         least = [(zero_filled(run, cases, eps[0], metric), style) for metric, style in _FORMATS.items()]
         least_told = " / ".join("-" if value is None else style.format(value) for value, style in least)
         rows.append([run.label, least_told, *cells])
-    means = Part(f"Means over {len(cases)} images, PSNR [dB] / SSIM.", ["method", "zero-filled", *heads], rows)
+    means = Part(
+        f"Means over {len(cases)} image{'s' * (len(cases) != 1)}, PSNR [dB] / SSIM.",
+        ["method", "zero-filled", *heads],
+        rows,
+    )
     if len(runs) == 1:
         return [means]
     rows = []

@@ -83,7 +83,8 @@ def within_memory(subject: Subject, shapes: list[tuple[int, int, int]], batch: i
 
 
 def bytes_of_one(work: Work, prepared: Prepared) -> float:
-    """Memory for an attack on one slice on each device, for the method that needs the most.
+    """Memory for one slice on each device, for the method that needs the most: to attack it, or to reconstruct it if
+    nothing is attacked.
 
     Compiles it, for which JAX's cache spares a second run.
     """
@@ -103,8 +104,15 @@ def _bytes(work: Work, index: int, prepared: Prepared) -> float:
     image = jax.eval_shape(lambda *given: functions.evaluate(*given).image[:, 0], data, staged, deltas, keys)
     start = jax.eval_shape(functions.prepare, data, keys)
     search: Any = functions.searches["attack"]
-    sizes = many(jnp.zeros(max(1, sum(eps > 0 for eps in work.config.eps)), jnp.float32))
-    used = search.lower(data, staged, image, start, sizes, keys).compile().memory_analysis()
+    evaluate: Any = functions.evaluate
+    attacked = sum(eps > 0 for eps in work.config.eps)
+    sizes = many(jnp.zeros(attacked, jnp.float32))
+    lowered = (
+        search.lower(data, staged, image, start, sizes, keys)
+        if attacked
+        else evaluate.lower(data, staged, deltas, keys)
+    )
+    used = lowered.compile().memory_analysis()
     # What was found for each method stays there until the batch is done.
     kept = used.output_size_in_bytes * len(work.sources)
     return float(used.temp_size_in_bytes + used.argument_size_in_bytes + kept)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from itertools import tee
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-from bench.evaluate.outcome import Result
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, OutOfMemoryError
 from bench.run.first import Ready
@@ -19,6 +18,8 @@ from bench.slices.sources import Source
 from data_prep.cases import InputError
 from data_prep.machine import is_of_memory
 from data_prep.prefetch import prefetch
+
+_Result = TypeVar("_Result")
 
 
 def batches(
@@ -82,20 +83,20 @@ def _kind(prepared: Prepared) -> Any:
     return prepared.calibration, jax.tree.map(jnp.shape, prepared.data)
 
 
-class Halving:
+class Halving(Generic[_Result]):
     """Computes groups, which may come from several threads.
 
     attack: (batch, at most so many slices) -> their results.  note: is called when the batch is halved.
     """
 
     def __init__(
-        self, attack: Callable[[int, list[Prepared]], list[Result]], batch: int, note: Callable[[str], None]
+        self, attack: Callable[[int, list[Prepared]], list[_Result]], batch: int, note: Callable[[str], None]
     ) -> None:
         self._attack, self._note, self._whole = attack, note, batch
         self._batch = batch
         self._lock = threading.Lock()
 
-    def __call__(self, group: list[Prepared]) -> tuple[list[Prepared], list[Result]]:
+    def __call__(self, group: list[Prepared]) -> tuple[list[Prepared], list[_Result]]:
         """The group and its results.  Raises OutOfMemoryError if half the batch is still too large."""
         try:
             return group, self._pieces(group, self._batch)
@@ -113,7 +114,7 @@ class Halving:
                 raise
             raise OutOfMemoryError(f"out of memory, also with a batch of {self._batch}") from error
 
-    def _pieces(self, group: list[Prepared], batch: int) -> list[Result]:
+    def _pieces(self, group: list[Prepared], batch: int) -> list[_Result]:
         return [
             result
             for first in range(0, len(group), batch)

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from bench.evaluate import scan
 from bench.evaluate.experiment import Evaluated, Found, Functions, build
 from bench.evaluate.outcome import Outcome, Result, result
+from bench.evaluate.stacked import stacked
 from bench.evaluate.subjects import Subject, zero_filled
 from bench.plan.config import RunConfig
 from bench.record.store import Image, Store
@@ -23,9 +24,7 @@ from bench.run.first import Ready
 from bench.run.parallel import side_by_side
 from bench.slices.prepare import Prepared
 from bench.slices.sources import Source
-from data_prep.names import checksum
 from data_prep.progress import Progress
-from jaxcs.keys import new_key
 from jaxcs.recon import fitted
 
 
@@ -128,10 +127,7 @@ def _attack_batch(
     # many.  The results of these copies are dropped.
     size = -(-batch // work.devices) * work.devices
     members = group + [group[0]] * (size - len(group))
-    data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(member.data for member in members))
-    # From the name, so that a slice's numbers depend neither on the order nor on the batch.
-    seed = new_key(config.seed)
-    keys = jnp.stack([jax.random.fold_in(seed, checksum(member.name)) for member in members])
+    data, keys = stacked(members, config.seed)
     # Only its shape is asked for: computing the threat set would be a dozen small functions to load.
     shape = jax.eval_shape(jax.vmap(scan.build(config, None).nothing), data)
     nothing = jnp.zeros((shape.shape[0], 1, *shape.shape[1:]), shape.dtype)

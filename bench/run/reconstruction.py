@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from jaxtyping import Array
 
 from bench.evaluate import scan, subjects
 from bench.evaluate.experiment import Functions
-from bench.evaluate.single_slice import SingleSlice
+from bench.evaluate.stacked import stacked
 from bench.evaluate.subjects import Subject
 from bench.findings import markdown
 from bench.plan.config import RunConfig, fingerprint_of
@@ -31,18 +31,18 @@ from bench.record import provenance
 from bench.record.perturbations import Perturbations
 from bench.record.records import RunFolder, writing
 from bench.run import batch_size
-from bench.run.batches import batches
+from bench.run.batches import Halving, batches
 from bench.run.describe import described, notes_of, sampling
 from bench.run.estimate import estimate
 from bench.run.executor import Work, functions_for
 from bench.run.finish import count
-from bench.run.first import Ready, first_usable
+from bench.run.first import Ready, first_usable, largest
 from bench.run.life import beginning, say_notes
 from bench.run.parallel import side_by_side
 from bench.run.volumes import Volumes
 from bench.slices import sources
 from bench.slices.own_mask import settled
-from bench.slices.prepare import Prepared
+from bench.slices.prepare import Prepared, SliceData
 from data_prep.progress import Progress
 from jaxcs.evaluate import control
 
@@ -51,8 +51,8 @@ CLEAN = "clean"
 # The entries of a method in the record, and the metrics that are printed.
 _ENTRIES, _METRICS = ("method", "config", "maps", "weights"), {"psnr": "{:.2f}", "ssim": "{:.4f}", "nmse": "{:.4g}"}
 
-# (slice as a batch of one, the slice) -> the perturbation (1, 1, ...), or None if there is none of this slice.
-_Delta: TypeAlias = Callable[[SingleSlice, Prepared], Array | None]
+# slices -> the perturbation (...) of each, or None if there is none of a slice.
+_Delta: TypeAlias = Callable[["_Batch"], Sequence[Array | None]]
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,20 @@ class ReconstructionConfig:
         return fingerprint_of(self.to_dict())
 
 
+class _Batch(NamedTuple):
+    """Slices of equal shape; data, results and keys have a first axis that counts them."""
+
+    slices: list[Prepared]
+    data: SliceData
+    keys: Array
+
+
 class Version(NamedTuple):
     """A way in which every slice is reconstructed.
 
     Attributes:
         words: the way in words.
-        delta: the perturbation of a slice.
+        delta: the perturbations of slices.
     """
 
     words: str
@@ -101,7 +109,12 @@ class Image(NamedTuple):
     failed: str | None = None
 
 
-def reconstruct(config: ReconstructionConfig, output: Path, device: str, argv: Sequence[str]) -> dict[str, Any]:
+_UNPERTURBED = Image(np.empty(0), {}, "the run has no perturbation of this image")
+
+
+def reconstruct(
+    config: ReconstructionConfig, output: Path, device: str, argv: Sequence[str], batch: int | None = None
+) -> dict[str, Any]:
     """Reconstruct all slices and write files and record; what it says on the way goes to standard error.
 
     Args:
@@ -109,12 +122,13 @@ def reconstruct(config: ReconstructionConfig, output: Path, device: str, argv: S
         output: the folder, which must not exist.
         device: "auto", or the kind of device that must be there.
         argv: the command line.
+        batch: slices at once, 0 for as many as the device's memory holds, None for what suits the device.
 
     Returns:
         The record.
 
     Raises:
-        UsageError, InputFileError, OutputError: each with one line for the user.
+        UsageError, InputFileError, OutputError, OutOfMemoryError: each with one line for the user.
     """
     begun = time.monotonic()
     with writing(output):  # before minutes of work
@@ -124,8 +138,9 @@ def reconstruct(config: ReconstructionConfig, output: Path, device: str, argv: S
     run = settled(config.run, argv)
     (subject,) = subjects.sources(run)
     source = subjects.source_for(run, [subject], truth=False)
-    subject, notes = batch_size.within_memory(subject, source.shapes, 1)
-    work = Work(run, [subject], [subject], 1, False)
+    batch = batch or batch_size.automatic()
+    subject, notes = batch_size.within_memory(subject, source.shapes, batch or 1)
+    work = Work(run, [subject], [subject], batch or 1, False)
     with nullcontext() if config.perturbations is None else Perturbations(Path(config.perturbations)) as stored:
         if stored is not None:
             notes += _check(stored, source, subject)
@@ -137,6 +152,8 @@ def reconstruct(config: ReconstructionConfig, output: Path, device: str, argv: S
         notes = [*notes_of(run, work, source), *notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)]
         print(f"mask {first.mask}: {sampling(first)}", file=sys.stderr)
         say_notes(notes)
+        if batch == batch_size.AUTO:
+            work = work._replace(batch=batch_size.chosen(work, source.shapes, largest(source, run, ready)))
         with writing(output):
             output.mkdir(parents=True)
         record = beginning(config, {subject.label: _entry(subject)}, argv, source, source.total, notes)
@@ -145,9 +162,9 @@ def reconstruct(config: ReconstructionConfig, output: Path, device: str, argv: S
         folder.write_json(RECORD, record)
         words = {name: f"{subject.label}, {one.words}" for name, one in versions.items()}
         volumes = Volumes(output, config.formats, words, source, run.data)
-        record |= _all(work, source, ready, versions, volumes)
+        record |= _all(work, source, ready, versions, volumes, notes)
     record |= {"status": "done", "seconds": round(time.monotonic() - begun, 2), "volumes": volumes.written}
-    record["notes"] += volumes.notes
+    record["notes"] = [*record["notes"], *volumes.notes]
     folder.write_json(RECORD, record)
     return record
 
@@ -199,23 +216,24 @@ def _versions(run: RunConfig, noise: Sequence[float], stored: Perturbations | No
     threat = scan.build(run, None)
     draw = jax.jit(jax.vmap(partial(control, threat), in_axes=(0, None, 0)))
 
-    def nothing(single: SingleSlice, prepared: Prepared) -> Array:
-        del single
-        shape = jax.eval_shape(threat.nothing, prepared.data)
-        return jnp.zeros((1, 1, *shape.shape), shape.dtype)
-
-    def random(eps: float, single: SingleSlice, prepared: Prepared) -> Array:
-        del prepared
-        keys = single.keys
+    def random(eps: float, batch: _Batch) -> list[Array]:
+        keys = batch.keys
         if run.method_seed != "known":  # as the search draws
             keys = jax.vmap(partial(jax.random.fold_in, data=1))(keys)
-        return draw(single.data, jnp.float32(eps), keys)[:, None]
+        return list(draw(batch.data, jnp.float32(eps), keys))
 
-    def attacked(source: str, eps: float, single: SingleSlice, prepared: Prepared) -> Array | None:
+    def attacked(source: str, eps: float, batch: _Batch) -> list[Array | None]:
         assert stored is not None
-        none = nothing(single, prepared)
-        raw = stored.read(prepared.name, source, eps, none.shape[2:])
-        return None if raw is None else jnp.asarray(raw / scan.stored_unit(run, prepared.scale), none.dtype)[None, None]
+        found: list[Array | None] = []
+        for one in batch.slices:
+            kind = jax.eval_shape(threat.nothing, one.data)
+            raw = stored.read(one.name, source, eps, kind.shape)
+            found.append(None if raw is None else jnp.asarray(raw / scan.stored_unit(run, one.scale), kind.dtype))
+        return found
+
+    def nothing(batch: _Batch) -> list[Array]:
+        kind = jax.eval_shape(threat.nothing, batch.slices[0].data)
+        return [jnp.zeros(kind.shape, kind.dtype)] * len(batch.slices)
 
     found = {CLEAN: Version("clean", nothing)}
     for eps in noise:
@@ -230,9 +248,9 @@ def _versions(run: RunConfig, noise: Sequence[float], stored: Perturbations | No
 
 
 def _all(
-    work: Work, source: sources.Source, ready: Ready, versions: dict[str, Version], volumes: Volumes
+    work: Work, source: sources.Source, ready: Ready, versions: dict[str, Version], volumes: Volumes, notes: list[str]
 ) -> dict[str, Any]:
-    """Reconstruct every slice; returns the entries `failed`, `scores` and `sampling` of the record."""
+    """Reconstruct every slice; returns the entries of the record that tell of it, with all notes."""
     failed: dict[str, str] = {}
     scores: list[dict[str, Any]] = []
     samplings: dict[str, Any] = {}
@@ -245,12 +263,27 @@ def _all(
         volumes.add(name, None, {})
         progress.advance(f"{name} failed")
 
-    def compute(group: list[Prepared]) -> tuple[Prepared, dict[str, Image]]:
-        (prepared,) = group
-        single = SingleSlice.of(functions_for(compiled, None, subject, group), prepared, subject.config.seed)
-        return prepared, {name: _image(single, prepared, one) for name, one in versions.items()}
+    def compute(size: int, group: list[Prepared]) -> list[dict[str, Image]]:
+        # The first slice fills up the last batch, so that nothing compiles again.
+        slices = group + [group[0]] * (size - len(group))
+        batch, functions = (
+            _Batch(slices, *stacked(slices, subject.config.seed)),
+            functions_for(compiled, None, subject, group),
+        )
+        staged = functions.stage(batch.data)
+        by_version = {name: _images(functions, staged, batch, one) for name, one in versions.items()}
+        return [{name: images[index] for name, images in by_version.items()} for index in range(len(group))]
 
-    for prepared, images in side_by_side(compute, batches(source, work.config, 1, fail, ready)):
+    def note(text: str) -> None:
+        say_notes([text])
+        notes.append(text)
+
+    def each() -> Iterator[tuple[Prepared, dict[str, Image]]]:
+        groups = batches(source, work.config, work.batch, fail, ready)
+        for group, found in side_by_side(Halving(compute, work.batch, note), groups):
+            yield from zip(group, found, strict=True)
+
+    for prepared, images in each():
         name, shape = prepared.name, prepared.data.maps.shape
         samplings[name] = prepared.described()
         usable = {}
@@ -263,16 +296,25 @@ def _all(
                 scores.append({"case": name, "version": version} | image.scores)
         volumes.add(name, (shape[1], shape[2]), usable)
         progress.advance(f"{name} done")
-    return {"failed": failed, "scores": scores, "sampling": samplings}
+    return {"failed": failed, "scores": scores, "sampling": samplings, "runtime": {"batch": work.batch}, "notes": notes}
 
 
-def _image(single: SingleSlice, prepared: Prepared, version: Version) -> Image:
-    delta = version.delta(single, prepared)
-    if delta is None:
-        return Image(np.empty(0), {}, "the run has no perturbation of this image")
-    found = single.functions.evaluate(single.data, single.staged, delta, single.keys)
-    pixels = np.asarray(found.image[0, 0], np.float32) * np.float32(prepared.scale)
-    if not np.isfinite(pixels).all():
-        return Image(pixels, {}, "the image is not finite")
-    known = bool(np.isfinite(prepared.data.target).all())
-    return Image(pixels, {name: float(score[0, 0]) for name, score in found.scores.items()} if known else {})
+def _images(functions: Functions, staged: Any, batch: _Batch, version: Version) -> list[Image]:
+    """The images of all slices of a batch."""
+    deltas = version.delta(batch)
+    known = next((delta for delta in deltas if delta is not None), None)
+    if known is None:
+        return [_UNPERTURBED] * len(deltas)
+    filled = jnp.stack([jnp.zeros_like(known) if delta is None else delta for delta in deltas])[:, None]
+    found = jax.tree.map(np.asarray, functions.evaluate(batch.data, staged, filled, batch.keys))
+    images = []
+    for index, (prepared, delta) in enumerate(zip(batch.slices, deltas, strict=True)):
+        pixels = found.image[index, 0].astype(np.float32) * np.float32(prepared.scale)
+        scores = {name: float(score[index, 0]) for name, score in found.scores.items()}
+        if delta is None:
+            images.append(_UNPERTURBED)
+        elif not np.isfinite(pixels).all():
+            images.append(Image(pixels, {}, "the image is not finite"))
+        else:
+            images.append(Image(pixels, scores if np.isfinite(prepared.data.target).all() else {}))
+    return images

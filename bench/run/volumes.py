@@ -18,7 +18,7 @@ from data_prep.geometry import VoxelGeometry, geometry_of
 from data_prep.image_formats import FORMATS, ImageVolume
 from jaxcs.names import printable
 
-# The formats that hold the size of a voxel.
+# The formats that hold the size of a voxel and its place.
 _PLACED = ("nifti", "dicom")
 
 
@@ -101,8 +101,8 @@ class Volumes:
         placed = " and ".join(name for name in _PLACED if name in self._formats)
         if placed and found is None:
             self._note(volume, f"the size of its voxels is not known; units in {placed} are pixels")
-        elif "nifti" in self._formats and found is not None and found.affine is None:
-            self._note(volume, "its place in the patient is not known; nifti has the size of its voxels alone")
+        elif placed and found is not None and found.affine is None:
+            self._note(volume, f"its place in the patient is not known; of its geometry {placed} has the voxels alone")
         return found
 
     def _note(self, volume: str, text: str) -> None:

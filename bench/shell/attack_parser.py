@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.plan.like import LIKE
 from bench.plan.shards import WHOLE
 from bench.shell.arguments import HelpFormatter, Parser, integer, label, number, one_of, shard
-from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift
+from bench.shell.flags import add_batch, add_data, add_device, add_processes, add_sampling, add_shift
 from bench.shell.method_flags import (
     add_method_settings,
     add_methods,
@@ -212,13 +212,7 @@ def parser() -> Parser:
         metavar="N",
         help="devices of this machine that share the slices, or all; 1 if not given",
     )
-    run.add_argument(
-        "--batch",
-        type=lambda text: 0 if text == "auto" else integer(1)(text),
-        metavar="N",
-        help="slices of one shape at once on each device, or auto: as many as its memory holds, by the compiler's "
-        "estimate, but 1 on the CPU, where more gain nothing; auto if not given",
-    )
+    add_batch(run)
     run.add_argument(
         "--resume",
         metavar="RUN",

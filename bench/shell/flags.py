@@ -116,6 +116,17 @@ def add_device(group: _ActionsContainer) -> None:
     )
 
 
+def add_batch(group: _ActionsContainer) -> None:
+    """Add --batch, which is 0 for as many slices as fit, and None if it is not given."""
+    group.add_argument(
+        "--batch",
+        type=lambda text: 0 if text == "auto" else integer(1)(text),
+        metavar="N",
+        help="slices of one shape at once on each device, or auto: as many as its memory holds, by the compiler's "
+        "estimate, but 1 on the CPU, where more gain nothing; auto if not given",
+    )
+
+
 def add_processes(group: _ArgumentGroup, words: str) -> None:
     """Add --distributed and the flags that describe the processes.
 

@@ -20,7 +20,10 @@ _OTHER_METHODS = (
     "see docs/how-to/own-reconstruction.md"
 )
 _OF_HUB = "hf:OWNER/REPO[/FILE][@REVISION] of the Hugging Face hub"
-_IF_NO_WEIGHTS = "if not given, the shipped weights for the phantom, or for --data those trained on T2 brains"
+_IF_NO_WEIGHTS = (
+    "if not given, the shipped weights for the phantom, or for --data those trained on T2 brains, which the repository "
+    "has and no package"
+)
 
 
 def add_methods(group: _ArgumentGroup) -> None:

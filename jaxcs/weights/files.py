@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxcs import catalogue
 from jaxcs.keys import new_key
 from jaxcs.names import printable
 from jaxcs.recon import METHODS, Method
@@ -58,6 +59,26 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
 
 
+def left_out() -> frozenset[str]:
+    """Return the names of the shipped weights that are in the project's repository and not in this installation."""
+    named = {f"{method}-{data}" for method, line in catalogue.METHODS.items() for data in line.shipped}
+    return frozenset(named - shipped().keys())
+
+
+def lacking(name: str) -> str:
+    """Say why there are no shipped weights of a name.
+
+    Args:
+        name: the name, of which `shipped` has no path.
+
+    Returns:
+        The words, to be followed by what to do.
+    """
+    if name in left_out():
+        return f"{name} is in the project's repository but in no package, because its training images state no licence"
+    return f"no {name} come with the project"
+
+
 def load_weights(source: str | Path) -> Weights:
     """Read the weights of a trained network.
 
@@ -76,6 +97,8 @@ def load_weights(source: str | Path) -> Weights:
         raise _refusal(source, "the library opens no connections", "data_prep.weights.read_weights takes this name")
     path = shipped().get(str(source), Path(source))
     reader = _READERS.get(path.suffix)
+    if reader is None and str(source) in left_out():
+        raise WeightsFileError(f"{lacking(str(source))}; name a file of python -m bench.train")
     if reader is None:
         known = ", ".join(shipped()) or "none"
         raise _refusal(path, "is no file of weights", f"use {', '.join(_READERS)} or shipped ones ({known})")

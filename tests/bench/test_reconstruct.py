@@ -9,7 +9,7 @@ import pytest
 import jaxcs
 from bench import attack, reconstruct
 from bench.figures import overview
-from bench.run import finish
+from bench.run import batch_size, finish
 from data_prep.image_formats import FORMATS
 from jaxcs.fourier import image_crop
 from tests.helpers import cheap_run, fastmri_like
@@ -106,6 +106,23 @@ def test_images_are_those_of_an_attack(attacked, tmp_path, capsys):
     assert not np.allclose(
         images(output / "clean" / "knee.h5"), images(output / "attacked-0.05" / "knee.h5"), rtol=1e-3
     )
+
+
+def test_a_batch_gives_the_images_of_its_slices(attacked, tmp_path, capsys, monkeypatch):
+    flags = ["--perturbations", attacked, "--noise", "0.05"]
+    assert run(capsys, *flags, "--output", tmp_path / "one")[0] == 0
+    # The volume has two slices; the first fills up a batch of three.
+    assert run(capsys, *flags, "--batch", "3", "--output", tmp_path / "many")[0] == 0
+    monkeypatch.setattr(batch_size, "automatic", lambda: batch_size.AUTO)
+    monkeypatch.setattr(batch_size, "_room", lambda device: 1e9)
+    code, _, err = run(capsys, *flags, "--output", tmp_path / "auto")
+    assert code == 0
+    assert any(line.startswith("batch 2: a slice needs ") for line in err)
+    assert [record(tmp_path / name)["runtime"] for name in ("one", "many", "auto")] == [{"batch": n} for n in (1, 3, 2)]
+    for other in ("many", "auto"):
+        for version in ("clean", "noise-0.05", "attacked-0.05"):
+            mine, theirs = (images(tmp_path / name / version / "knee.h5") for name in ("one", other))
+            np.testing.assert_allclose(theirs, mine, rtol=1e-5, atol=1e-6 * mine.max())
 
 
 def test_another_method_takes_the_perturbations_with_a_note(attacked, tmp_path, capsys):

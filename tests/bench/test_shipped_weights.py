@@ -2,16 +2,21 @@
 
 import io
 import pickle
+import shutil
+import tomllib
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+import jaxcs
 from bench import attack, cards
 from data_prep.weights import read_weights, shipped
 from jaxcs import catalogue
 from jaxcs.weights import files
-from tests.helpers.places import PARITY
+from tests.helpers import fastmri_like
+from tests.helpers.places import PARITY, ROOT
 
 STORED = PARITY / "torch_files"
 NETWORKS = ("unet", "unet_complex", "varnet")
@@ -23,12 +28,18 @@ EXPECTED -= {"unet_complex-brain-t2"}
 # bench.ttt compares these with the jointly trained weights.
 EXPECTED |= {f"unet_complex-sup-phantom-{family}" for family in ("knee", "brain")}
 
+from_a_clone = pytest.mark.skipif(
+    bool(files.left_out()), reason="weights that packages leave out are not here: this is no clone of the repository"
+)
 
+
+@from_a_clone
 def test_networks_have_weights_for_every_kind_of_data():
     assert set(shipped()) == EXPECTED
     assert sum(path.stat().st_size for path in shipped().values()) < 8e6
 
 
+@from_a_clone
 def test_the_model_cards_are_those_in_the_files():
     folder = Path(files.__file__).parent / "shipped"
     assert (folder / "README.md").read_text(encoding="utf-8") == cards.cards()
@@ -36,6 +47,31 @@ def test_the_model_cards_are_those_in_the_files():
     for name in EXPECTED:
         card = read_weights(name).card
         assert {"method", "config", "training", "command", "data", "validation", "licence", "sha256"} <= card.keys()
+
+
+@from_a_clone
+def test_packages_leave_out_what_was_trained_on_images_without_a_licence():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        patterns = tomllib.load(file)["tool"]["hatch"]["build"]["exclude"]
+    names = {name: f"/{path.relative_to(ROOT).as_posix()}" for name, path in shipped().items()}
+    left_out = {name for name, path in names.items() if any(fnmatch(path, pattern) for pattern in patterns)}
+    assert left_out == {name for name in names if "state no licence" in read_weights(name).card["licence"]}
+
+
+@pytest.mark.parametrize("flags", [[], ["--weights", "unet-brain-t2"]])
+def test_an_installation_without_them_says_why_and_what_to_do(flags, tmp_path, monkeypatch, capsys):
+    kept = tmp_path / "shipped"
+    kept.mkdir()
+    shutil.copy(shipped()["unet-phantom-knee"], kept)
+    monkeypatch.setattr(files, "_SHIPPED", kept)
+    fastmri_like.write(tmp_path, "knee")
+    assert attack.main(["--method", "unet", "--data", str(tmp_path / "knee.h5"), *flags, "--dry-run"]) in (2, 3)
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "unet-brain-t2 is in the project's repository but in no package, because its training images" in line
+    assert "name a file of python -m bench.train" in line
+    with pytest.raises(ValueError, match="in no package"):
+        jaxcs.load_weights("unet-brain-t2")
+    assert attack.main(["--method", "unet", "--dry-run"]) == 0
 
 
 SHIPPED = [name for name in catalogue.NETWORKS if catalogue.METHODS[name].shipped]

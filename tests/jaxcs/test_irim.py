@@ -237,8 +237,10 @@ def test_it_is_a_method_that_needs_no_maps_and_trains_on_ssim():
 
 @pytest.mark.parametrize(("flags", "name"), [(["--phantom", "brain"], "phantom-brain"), (["--data", "x"], "brain-t2")])
 def test_weights_that_are_not_shipped_are_asked_for(flags, name, capsys):
+    data = " --data TRAINING --validation VALIDATION" if "--data" in flags else ""
     assert attack.main(["--method", "irim", *flags]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(
-        f"--weights: no irim-{name} come with the project; name a file of python -m bench.train --method irim"
+        f"--weights: no irim-{name} come with the project; name a file of python -m bench.train --method irim{data}, "
+        "or hf:OWNER/REPO"
     )

@@ -21,7 +21,7 @@ from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
 from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fields
 from bench.studies.shift.runs import one_run
 from bench.studies.tuning.tuned_file import read_tuned
-from data_prep.weights import shipped
+from data_prep.weights import lacking, shipped
 from jaxcs.catalogue import NETWORKS, PHANTOMS, TEST_TIME
 
 # Default number of phantom images, and how many times as many are searched for hard images.
@@ -147,9 +147,7 @@ def _shipped(home: Base, is_base: bool, networks: list[str]) -> dict[str, tuple[
     found = {name: (name, f"{METHODS[name].weights_of or name}-{data}") for name in networks}
     for name, weights in found.values():
         if weights not in shipped():
-            raise UsageError(
-                f"--methods {name}: no {weights} come with the project; give --weights NAME=FILE of bench.train"
-            )
+            raise UsageError(f"--methods {name}: {lacking(weights)}; give --weights NAME=FILE of bench.train")
     return found
 
 

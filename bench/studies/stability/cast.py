@@ -15,7 +15,7 @@ from bench.plan.errors import UsageError
 from bench.studies.stability import worlds
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.worlds import CONTROLS, WORLDS, World
-from data_prep.weights import shipped
+from data_prep.weights import lacking, shipped
 from jaxcs.attacks.defaults import Search
 from jaxcs.recon.method import Method
 from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
@@ -130,8 +130,7 @@ def _missing(name: str, weights: Mapping[str, str], config: StabilityConfig) -> 
         return None
     data = "" if config.data is None else " --data TRAINING --validation VALIDATION"
     return (
-        f"--weights: no weights of {name} come with the project for these data; {worlds.training(name)}{data} makes "
-        f"some, and --weights {name}=FILE takes them"
+        f"--weights: {lacking(suits)}; {worlds.training(name)}{data} makes some, and --weights {name}=FILE takes them"
     )
 
 
