@@ -13,7 +13,9 @@ crops move no two images further apart, so that it holds for the magnitude image
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -28,6 +30,8 @@ from jaxcs.types import Image, Maps, Mask
 _MARGIN = 1e-4
 # The search for the best multiplier halves its logarithmic interval so often; one more gains nothing.
 _HALVINGS = 60
+# Largest ny nx^3 whose rows are decomposed: some 2 s on two cores.
+_MOST_WORK = 2e9
 
 
 def largest_gain(maps: Maps, lam: float | None = None) -> float:
@@ -50,32 +54,42 @@ def largest_gain(maps: Maps, lam: float | None = None) -> float:
     return math.sqrt(at) / (at + lam)
 
 
-def error_bound(
-    error: Complex[Array, "ny nx"], radius: float, maps: Maps, mask: Mask, lam: float | None = None
-) -> float:
-    """Bound the norm of the error over all perturbations of the measured data of at most `radius`.
+def error_bounds(
+    error: Complex[Array, "ny nx"], radii: Sequence[float], maps: Maps, mask: Mask, lam: float | None = None
+) -> list[float]:
+    """Bound the norm of the error over all perturbations of the measured data of each size.
 
     Args:
         error: (ny, nx) clean complex image less the truth, see `error_of`.
-        radius: largest l2 norm of a perturbation, in the units of the measurement.
+        radii: largest l2 norms of a perturbation, in the units of the measurement.
         maps: (coil, ny, nx) coil sensitivity maps.
         mask: (nx,) or (ny, nx), True where measured.
         lam: regularisation weight of SENSE above 0, or None for the zero-filled image.
 
     Returns:
-        The bound, in the units of the image.  With a mask of columns no bound of the complex image is smaller; a mask
-        of single samples has no separate rows, and its bound is ||error|| + largest_gain * radius.
+        The bound for each radius, in the units of the image.  With a mask of columns no bound of the complex image is
+        smaller.  A mask of single samples has no separate rows, and large slices take long to decompose: their bound is
+        ||error|| + largest_gain * radius.
     """
     gain = largest_gain(maps, lam)
-    error_norm = float(np.linalg.norm(np.asarray(error)))
-    bound = error_norm + gain * radius
-    if mask.ndim == 1 and radius > 0:
-        values, vectors = (np.asarray(part) for part in eigh(row_matrices(maps, mask)))
+    norm = float(np.linalg.norm(np.asarray(error)))
+    bounds = [norm + gain * radius for radius in radii]
+    if mask.ndim == 1 and error.shape[0] * error.shape[1] ** 3 <= _MOST_WORK:
+        values, vectors = (np.asarray(part) for part in _decomposed(maps, mask))
         parts = np.einsum("yij,yi->yj", vectors.conj(), np.asarray(error), dtype=np.complex128)
         values = np.maximum(values.astype(np.float64), 0)
         gains = np.sqrt(values) / (1 if lam is None else values + lam)
-        bound = min(bound, _dual(np.abs(parts) ** 2, np.minimum(gains, gain) ** 2, gain**2, radius))
-    return bound * (1 + _MARGIN)
+        squares = np.abs(parts) ** 2, np.minimum(gains, gain) ** 2
+        bounds = [
+            min(bound, _dual(*squares, gain**2, radius)) if radius > 0 else bound
+            for bound, radius in zip(bounds, radii, strict=True)
+        ]
+    return [bound * (1 + _MARGIN) for bound in bounds]
+
+
+@jax.jit
+def _decomposed(maps: Maps, mask: Mask) -> tuple[Array, Array]:
+    return eigh(row_matrices(maps, mask))
 
 
 def error_of(image: Image, target: Float[Array, "ty tx"]) -> Complex[Array, "ny nx"]:

@@ -8,7 +8,7 @@ import pytest
 from jaxcs.attacks import apgd, pgd
 from jaxcs.complex import abs2, l2_norm, magnitude
 from jaxcs.fourier import image_crop
-from jaxcs.measures.certificate import error_bound, error_of, largest_gain
+from jaxcs.measures.certificate import error_bounds, error_of, largest_gain
 from jaxcs.operators import Sense
 from jaxcs.recon import sense
 from jaxcs.threats import balls
@@ -40,7 +40,7 @@ def test_it_is_reached_by_the_complex_image_and_never_passed_by_the_magnitude(la
     clean = image(jnp.zeros_like(m.kspace))
     error = error_of(clean, target)
     allowed = balls.measured(jnp.float32(eps), m.kspace, m.mask)
-    bound = error_bound(error, float(allowed.radius), m.maps, m.mask, lam)
+    (bound,) = error_bounds(error, [float(allowed.radius)], m.maps, m.mask, lam)
     attack = pgd.build(pgd.Config(n_steps=60))
 
     def complex_loss(delta):
@@ -68,7 +68,7 @@ def test_the_gain_bounds_the_singular_values(lam):
     assert largest <= largest_gain(m.maps, lam) * (1 + 1e-4)
     assert largest > 0.95 * largest_gain(m.maps, lam)
     # Without an error of the clean image the bound is the gain times the radius.
-    bound = error_bound(jnp.zeros(SHAPE, jnp.complex64), 2.0, m.maps, m.mask, lam)
+    (bound,) = error_bounds(jnp.zeros(SHAPE, jnp.complex64), [2.0], m.maps, m.mask, lam)
     assert 2 * largest <= bound <= 2.001 * largest_gain(m.maps, lam)
 
 
@@ -76,10 +76,10 @@ def test_a_mask_of_samples_has_the_wider_bound():
     rng = np.random.default_rng(1)
     m, target = scan(rng.random(SHAPE) < 0.5)
     error = error_of(linear(m, 0.1)(jnp.zeros_like(m.kspace)), target)
-    bound = error_bound(error, 0.5, m.maps, m.mask, 0.1)
+    (bound,) = error_bounds(error, [0.5], m.maps, m.mask, 0.1)
     np.testing.assert_allclose(bound, l2_norm(error) + 0.5 * largest_gain(m.maps, 0.1), rtol=2e-4)
     columns = jnp.asarray(rng.random(SHAPE[1]) < 0.5)
-    assert error_bound(error, 0.5, m.maps, columns, 0.1) < bound
+    assert error_bounds(error, [0.5], m.maps, columns, 0.1)[0] < bound
 
 
 def test_the_error_has_the_norm_of_the_magnitudes_error():
@@ -87,4 +87,4 @@ def test_the_error_has_the_norm_of_the_magnitudes_error():
     image = linear(m, 0.1)(jnp.zeros_like(m.kspace))
     expected = l2_norm(image_crop(magnitude(image), TARGET) - target)
     np.testing.assert_allclose(l2_norm(error_of(image, target)), expected, rtol=1e-5)
-    assert error_bound(error_of(image, target), 0.0, m.maps, m.mask) == pytest.approx(float(expected), rel=2e-4)
+    assert error_bounds(error_of(image, target), [0.0], m.maps, m.mask) == pytest.approx([float(expected)], rel=2e-4)
