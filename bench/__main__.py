@@ -34,6 +34,7 @@ COMMANDS = {
     "compare": Command("bench.compare", "compare runs in Markdown tables"),
     "dossier": Command("bench.dossier", "gather a run, its software and its hashes in one file for a regulator"),
     "verify": Command("bench.verify", "find what was changed in a run or its dossier, and score it again"),
+    "inspect": Command("bench.inspect", "map what an image of a run hallucinates, and where it is sensitive"),
     "leaderboard": Command("bench.leaderboard", "rank methods whose runs share data and protocol, as files and a page"),
     "convert": Command(
         "data_prep.__main__", "convert scanners' files for attack --data, check files, and estimate coil maps"

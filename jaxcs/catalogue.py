@@ -209,6 +209,7 @@ NORMS: dict[str, NormLine] = {
 LOSSES = {
     "nmse": "squared error",
     "ssim": "1 - SSIM",
+    "haarpsi": "1 - HaarPSI",
     "row_error": "squared error of each row relative to its own energy",
     "max_error": "largest error of a pixel",
 }

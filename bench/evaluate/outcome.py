@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from bench.evaluate.certified import certified
 from bench.evaluate.evidence import flag_across
 from bench.evaluate.experiment import Evaluated, Found
 from bench.evaluate.scan import stored_unit
@@ -85,6 +86,7 @@ def result(
     searches: list[SearchRow] = []
     losses: dict[tuple[str, str, float], float] = {}
     name = prepared.name
+    bounds = {label: certified(config, prepared, one) for label, one in by_label.items()}
     pictures = {f"{name}|truth": np.asarray(prepared.data.target)}
     pictures |= {f"{name}|{label}|clean": np.asarray(one.image) for label, one in clean.items()}
     for source, eps in labels:
@@ -133,8 +135,12 @@ def result(
                 measured |= {"clamped_clean": float(clean[victim].scores["clamped"]), "clamped": clamped}
             if "widened" in attacked.scores:
                 measured |= {"widened": float(attacked.scores["widened"])}
+            bound = bounds[victim].get(eps, {})
             rows += [
-                Row(**common | {"metric": metric, "zero_filled": baseline[metric]} | values | measured)
+                Row(
+                    **common | {"metric": metric, "zero_filled": baseline[metric]} | values | measured,
+                    certified=bound.get(metric),
+                )
                 for metric, values in _scores(clean[victim], noise, attacked).items()
             ]
     rows = flag_across(rows, losses)

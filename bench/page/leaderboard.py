@@ -12,8 +12,14 @@ from bench.plan.intervals import Interval, beside, meaning
 from bench.record.entries import Entry, harm, ranking_metric
 from bench.record.summary import Summary
 
-_NAMES = {"psnr": "PSNR [dB]", "ssim": "SSIM", "row_error": "error by rows", "max_error": "largest error"}
-_DIGITS = {"psnr": 2, "ssim": 3}
+_NAMES = {
+    "psnr": "PSNR [dB]",
+    "ssim": "SSIM",
+    "haarpsi": "HaarPSI",
+    "row_error": "error by rows",
+    "max_error": "largest error",
+}
+_DIGITS = {"psnr": 2, "ssim": 3, "haarpsi": 3}
 
 
 def leaderboard(entries: list[Entry]) -> bytes:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from bench.findings import ceiling, solver_error
+from bench.findings import ceiling, certificate, solver_error
 from bench.findings.matrix import findings
 from bench.page import pictures, plots, tables, words
 from bench.page.document import document, resource
@@ -146,9 +146,11 @@ def _belief(record: Record) -> dict[str, Any]:
 
 def _about_numbers(record: Record) -> str:
     best, far = ceiling.sentence(record.run), solver_error.sentence(record.rows)
+    between = certificate.sentence(record.rows)
     clean = "" if best is None else f"Beside the clean scores: {best}. "
     solved = "" if far is None else f"{far[0].upper() + far[1:]}. "
+    certain = "" if between is None else f"{between[0].upper() + between[1:]}. "
     return (
-        f"{clean}{solved}The control is {words.control(record)}, in the same threat set. "
+        f"{clean}{solved}{certain}The control is {words.control(record)}, in the same threat set. "
         f"{words.about_interval(record)} Zero-filled: the weakest method, on clean data."
     )

@@ -9,10 +9,11 @@ from bench.plan.intervals import Interval, beside, name_of
 from bench.record.record import Estimate, Record, estimate
 from bench.record.summary import summarise
 
-_DIGITS = {"psnr": 2, "ssim": 3, "nmse": 4}
+_DIGITS = {"psnr": 2, "ssim": 3, "haarpsi": 3, "nmse": 4}
 _UNITS = {
     "psnr": "PSNR [dB]",
     "ssim": "SSIM",
+    "haarpsi": "HaarPSI",
     "nmse": "NMSE",
     "row_error": "error by rows",
     "max_error": "largest error",

@@ -44,11 +44,11 @@ def rescore(record: Record, stored: Stored, data: str | None = None, weights: st
         UsageError: a flag does not suit the run.
         InputFileError: data or weights are not those of the run, or a perturbation is missing or damaged.
     """
-    config = _here(stored.plan.config, data, weights)
+    config = here(stored.plan.config, data, weights)
     victims = subjects.victims(config, subjects.sources(config))
     source = subjects.source_for(config, victims)
     victims = [batch_size.within_memory(one, source.shapes, 1)[0] for one in victims]
-    _check(record, config, victims, source)
+    check(record, config, victims, source)
     rows: dict[str, list[Row]] = {}
     for row in record.rows:
         rows.setdefault(row.case, []).append(row)
@@ -65,7 +65,7 @@ def rescore(record: Record, stored: Stored, data: str | None = None, weights: st
     return scores
 
 
-def _here(config: RunConfig, data: str | None, weights: str | None) -> RunConfig:
+def here(config: RunConfig, data: str | None, weights: str | None) -> RunConfig:
     """The configuration with data and weights of this machine, and without what only the search has used."""
     if data is not None and config.data is None:
         raise UsageError("--data: the run is of the built-in phantom; leave the flag out")
@@ -93,7 +93,7 @@ def _here(config: RunConfig, data: str | None, weights: str | None) -> RunConfig
     )
 
 
-def _check(record: Record, config: RunConfig, victims: list[Subject], source: Source) -> None:
+def check(record: Record, config: RunConfig, victims: list[Subject], source: Source) -> None:
     """Raise InputFileError if methods, weights or data are not those of the run."""
     run, known = record.run, {one.label: one for one in victims}
     lost = sorted({row.case for row in record.rows} - set(source.names))

@@ -21,6 +21,7 @@ class Row:
     flags: names of `jaxcs.evidence.FLAGS`.  solver_error: distance from the minimiser, relative.  clamped: share
     of the network's input that is cut off, under attack and of clean data.  widened: how many times the distance from
     the data is allowed that was asked for, under attack; above 1 no image comes as near.
+    certified: the worst value that any perturbation of this size leaves, for linear methods.
     None if the method has no such number, or the record is of a version that did not keep it.
     """
 
@@ -44,6 +45,7 @@ class Row:
     clamped_clean: float | None = None
     clamped: float | None = None
     widened: float | None = None
+    certified: float | None = None
 
     def score(self, state: State) -> float:
         """The metric's value in one of the states."""
@@ -57,7 +59,7 @@ class Row:
 
     def line(self) -> dict[str, Any]:
         """The row as its file has it."""
-        return _line(self, ("clamped_clean", "clamped", "widened"))
+        return _line(self, ("clamped_clean", "clamped", "widened", "certified"))
 
 
 @dataclass(frozen=True, kw_only=True)

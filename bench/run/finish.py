@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.figures.drawing import draw_into
-from bench.findings import ceiling, solver_error
+from bench.findings import ceiling, certificate, solver_error
 from bench.findings.card_check import below_card
 from bench.findings.matrix import findings
 from bench.page.page import page_of
@@ -99,8 +99,8 @@ def tell(done: Record, as_json: bool) -> int:
                 record.config["loss"],
             )
         )
-        best, far = ceiling.sentence(record), solver_error.sentence(done.rows)
-        print(*(said for said in (best, far) if said is not None), *record.findings, sep="\n")
+        said = ceiling.sentence(record), solver_error.sentence(done.rows), certificate.sentence(done.rows)
+        print(*(one for one in said if one is not None), *record.findings, sep="\n")
     print(
         f"{count(len(record.sampling))} in {record.seconds:.0f} s; record and report in {done.folder}",
         file=sys.stderr,

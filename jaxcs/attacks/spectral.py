@@ -69,7 +69,7 @@ def _iterate(residual: Residual, threat: Threat, first: Array, n_steps: int) -> 
     """The last e, ||J e||^2 at every e before it, and the norm of the gradient at the first."""
     zero = jnp.zeros_like(first)
     transpose = jax.vjp(residual, zero)[1]
-    product = _product(residual, zero)
+    product = jacobian_product(residual, zero)
 
     def step(delta: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
         change = product(delta)
@@ -80,8 +80,8 @@ def _iterate(residual: Residual, threat: Threat, first: Array, n_steps: int) -> 
     return last, predicted, norms[0]
 
 
-def _product(residual: Residual, zero: Delta) -> Callable[[Delta], Array]:
-    """Return e -> J e."""
+def jacobian_product(residual: Residual, zero: Delta) -> Callable[[Delta], Array]:
+    """Return e -> J e, with the Jacobian J at the perturbation `zero`, for e of the size that a threat set allows."""
     # JAX refuses to push a vector through a custom gradient only when it lowers the program, too late to be caught.
     if "custom_vjp" in str(jax.make_jaxpr(residual)(zero)):
         return lambda delta: (residual(_DIFFERENCE * delta) - residual(-_DIFFERENCE * delta)) / (2 * _DIFFERENCE)

@@ -19,6 +19,7 @@ from bench.record.summary import COLUMNS
 from bench.run import batch_size
 from data_prep import phantom
 from jaxcs.attacks import ATTACKS
+from jaxcs.metrics import METRICS
 from tests.helpers.places import ROOT
 
 SHAPE = (40, 32)
@@ -74,7 +75,7 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
     assert len(record["data_sha256"]["volume.h5"]) == 64
 
     rows = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
-    assert len(rows) == 2 * 2 * 5
+    assert len(rows) == 2 * 2 * len(METRICS)
     assert {row["case"] for row in rows} == {"volume.h5:0", "volume.h5:1"}
     for row in rows:
         assert row["norm"] == pytest.approx(row["eps"], rel=1e-4)
@@ -86,7 +87,7 @@ def test_a_run_leaves_a_whole_record(capsys, tmp_path, volume):
         summary = list(csv.DictReader(file))
     assert tuple(summary[0]) == COLUMNS
     assert [(row["eps"], row["metric"], row["n"]) for row in summary] == [
-        (eps, metric, "2") for eps in ("0.02", "0.05") for metric in ("max_error", "nmse", "psnr", "row_error", "ssim")
+        (eps, metric, "2") for eps in ("0.02", "0.05") for metric in sorted(METRICS)
     ]
     psnr = [row["attacked"] for row in rows if (row["metric"], row["eps"]) == ("psnr", 0.05)]
     at_005 = next(row for row in summary if (row["metric"], row["eps"]) == ("psnr", "0.05"))

@@ -19,15 +19,15 @@ IMAGES = 3
 SAME = ("summary.csv", "images.jsonl", "searches.jsonl", "pictures.npz", "perturbations.npz")
 
 
-def write_volume(path, images=IMAGES):
-    """Write a small volume whose second slice cannot be used."""
+def write_volume(path, images=IMAGES, maps=True):
+    """Write a small volume whose second slice cannot be used; maps: whether it has made-up coil maps."""
     kspace = np.stack([phantom.case("knee", "train", index, SHAPE).kspace for index in range(images)])
     kspace[1, 0, 0, 0] = np.nan
     coils = kspace.shape[1]
     with h5py.File(path, "w") as file:
         file["kspace"] = kspace * np.complex64(1e-6)
-        # The file has maps, so that none are estimated.
-        file["maps"] = np.full(kspace.shape, coils**-0.5, np.complex64)
+        if maps:  # so that none are estimated
+            file["maps"] = np.full(kspace.shape, coils**-0.5, np.complex64)
     return path
 
 

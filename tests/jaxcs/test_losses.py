@@ -15,7 +15,7 @@ from data_prep import phantom
 from jaxcs import catalogue
 from jaxcs.attacks import scout
 from jaxcs.attacks.losses import LOSSES
-from jaxcs.metrics import METRICS, max_error, row_error
+from jaxcs.metrics import METRICS, haarpsi, max_error, row_error
 from jaxcs.recon import METHODS
 from tests.helpers.asserts import float64
 
@@ -36,10 +36,11 @@ def test_every_loss_is_a_metric_and_a_choice_of_the_command():
 def test_the_shares_of_rows_are_of_the_rows_that_are_wrong(name):
     _, target = pair()
     rows = LOSSES[name].rows(target.at[9].add(0.5), target, jnp.float32(1.0))
-    reach = 3 if name == "ssim" else 0
+    # SSIM has windows of 7 rows.  HaarPSI compares windows of 4 pairs of rows, of which row 9 is in that of 8 and 9.
+    first, last = {"ssim": (6, 12), "haarpsi": (4, 11)}.get(name, (9, 9))
     wrong = np.flatnonzero(np.asarray(rows) > 1e-6)
-    assert wrong.min() == 9 - reach
-    assert wrong.max() == 9 + reach
+    assert wrong.min() == first
+    assert wrong.max() == last
 
 
 def test_values_are_those_of_the_metrics():
@@ -50,6 +51,9 @@ def test_values_are_those_of_the_metrics():
         np.testing.assert_allclose(value[name], METRICS[name](image, target, data_range), rtol=1e-5)
     expected = structural_similarity(np.float64(target), np.float64(image), data_range=1.5)
     np.testing.assert_allclose(value["ssim"], 1 - expected, rtol=1e-4)
+    odd = image[1:], target[1:]
+    np.testing.assert_allclose(value["haarpsi"], 1 - haarpsi(image, target, data_range), rtol=1e-5)
+    np.testing.assert_allclose(LOSSES["haarpsi"](*odd, data_range), 1 - haarpsi(*odd, data_range), rtol=1e-5)
     eight = np.sum((np.abs(np.float64(image) - np.float64(target)) / 1.5) ** 8) ** (1 / 8)
     np.testing.assert_allclose(value["max_error"], eight, rtol=1e-5)
 
@@ -88,9 +92,9 @@ def test_gradients_are_finite_and_those_of_differences(name):
 
 def test_each_loss_does_the_most_harm_by_its_own_metric():
     """The method is SENSE with its default attack, whose bands need the loss of each row."""
-    attacked = {loss: _attacked(loss) for loss in ("nmse", "ssim", "max_error")}
+    attacked = {loss: _attacked(loss) for loss in ("nmse", "ssim", "haarpsi", "max_error")}
     for loss, found in attacked.items():
-        sign = -1 if loss == "ssim" else 1
+        sign = -1 if loss in ("ssim", "haarpsi") else 1
         assert all(sign * found[loss] > sign * other[loss] for name, other in attacked.items() if name != loss), loss
 
 
