@@ -1,7 +1,8 @@
 """Compare runs in Markdown tables: python -m bench.compare RUN [RUN ...].
 
 The first table has each run's means.  The second has the differences between each run and the next, image by image,
-over the images that all runs share.  Their intervals tell whether a difference could be chance.
+over the images that all runs share.  Their intervals tell whether a difference could be chance.  If two runs differ in
+--aim alone, a sentence tells by how much aiming at the region does more harm in it.
 
 Runs of one method are told apart by the names that bench.attack --name and --weights NAME=FILE gave, or by the files
 of their weights.  bench.attack --method A B attacks several methods in one run; bench.report RUN RUN makes a page of
@@ -55,18 +56,19 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.findings import paired  # these import NumPy
+    from bench.findings import paired, targeted  # these import NumPy
     from bench.record.record import read
 
     if arguments.csv is not None and arguments.csv == arguments.latex:
         raise UsageError(f"--latex {arguments.latex}: is the file of --csv; name two files")
-    runs = paired.told_apart([read(Path(path)) for path in arguments.runs])
+    records = [read(Path(path)) for path in arguments.runs]
+    runs = paired.told_apart(records)
     told = paired.markdown(runs, arguments.eps)
     if arguments.csv is not None:
         _write("--csv", arguments.csv, paired.csv(runs, arguments.eps))
     if arguments.latex is not None:
         _write("--latex", arguments.latex, paired.latex(runs, arguments.eps).encode("utf-8", "replace"))
-    print(told)
+    print("\n\n".join([told, *targeted.sentences(records)]))
     return DONE
 
 

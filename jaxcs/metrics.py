@@ -3,15 +3,19 @@
 All metrics compare real images (magnitudes) in the same units.  They are jitted, differentiable in `image` and work
 under `vmap`.  They compute in float32, or in float64 if given float64.  `data_range` is always explicit: fastMRI takes
 the maximum of the target VOLUME for all its slices, and the maximum of the slice gives other scores.
+
+`region` is True for the pixels that are scored, and None for all.  The score of a box equals the score of the image
+cropped to it; a mask keeps its shape from slice to slice, so that one compiled function serves different boxes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from jaxcs.complex import largest
 
@@ -20,17 +24,20 @@ _K1, _K2 = 0.01, 0.03
 
 # Mean and variance in each window of one size, (my, mx) each.
 Moments = tuple[Array, Array]
-# (first row, first column, rows, columns) of an image.
-Region = tuple[int, int, int, int]
+# True for the pixels of an image that count, or None for all.
+Region = Bool[Array, "ny nx"]
+# (first row, first column, rows, columns) of an image [pixels].
+Box = tuple[int, int, int, int]
 
 
 @jax.jit
-def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[Array, ""]:
+def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"], region: Region | None = None) -> Float[Array, ""]:
     """Compute the normalised mean squared error ||target - image||^2 / ||target||^2 over all axes.
 
     Args:
         image: magnitudes of any shape; the whole volume for fastMRI's score.
         target: magnitudes of the same shape.
+        region: True for the pixels that are scored, of the same shape, or None for all.
 
     Returns:
         The error, () [-].  If the target is 0 everywhere, the error is inf, or NaN if the image is 0 too.
@@ -38,7 +45,7 @@ def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[A
     Raises:
         ValueError: If the shapes differ or an input is complex.
     """
-    image, target = _real_pair("nmse", image, target)
+    image, target = (inside(one, region) for one in _real_pair("nmse", image, target))
     # Division by the peak keeps squares from overflowing or vanishing in any scanner's units.
     peak = jax.lax.stop_gradient(jnp.max(jnp.abs(target), initial=0.0))
     peak = jnp.where(peak > 0, peak, 1.0)
@@ -47,7 +54,10 @@ def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[A
 
 @jax.jit
 def psnr(
-    image: Float[Array, "*axes"], target: Float[Array, "*axes"], data_range: Float[Array, ""] | float
+    image: Float[Array, "*axes"],
+    target: Float[Array, "*axes"],
+    data_range: Float[Array, ""] | float,
+    region: Region | None = None,
 ) -> Float[Array, ""]:
     """Compute the peak signal-to-noise ratio 10 log10(data_range^2 / mean (target - image)^2) over all axes.
 
@@ -55,6 +65,7 @@ def psnr(
         image: magnitudes of any shape; the whole volume for fastMRI's score.
         target: magnitudes of the same shape.
         data_range: peak value, positive; the maximum of the volume for fastMRI's score.
+        region: True for the pixels that are scored, of the same shape, or None for all.
 
     Returns:
         The ratio, () [dB].  It is inf for identical images, with gradient NaN.
@@ -63,12 +74,15 @@ def psnr(
         ValueError: If the shapes differ or an input is complex.
     """
     image, target = _real_pair("psnr", image, target)
-    return -10 * jnp.log10(jnp.mean(((target - image) / data_range) ** 2))
+    return -10 * jnp.log10(_mean(((target - image) / data_range) ** 2, region))
 
 
 @jax.jit
 def ssim(
-    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], data_range: Float[Array, ""] | float
+    image: Float[Array, "ny nx"],
+    target: Float[Array, "ny nx"],
+    data_range: Float[Array, ""] | float,
+    region: Region | None = None,
 ) -> Float[Array, ""]:
     """Compute the structural similarity of one slice (Wang et al., IEEE TIP 13:600, 2004, eq. 13).
 
@@ -80,6 +94,8 @@ def ssim(
         image: (ny, nx) magnitudes.
         target: (ny, nx) magnitudes.
         data_range: peak value, positive; the maximum of the volume for fastMRI's score.
+        region: (ny, nx) True for the pixels that are scored, or None for all: the mean is over the windows that lie
+            inside, and NaN if there is none.
 
     Returns:
         The similarity, () [-].
@@ -87,7 +103,7 @@ def ssim(
     Raises:
         ValueError: If the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
     """
-    return jnp.mean(ssim_map(image, target, data_range))
+    return _mean(ssim_map(image, target, data_range), windows_inside(region))
 
 
 @jax.jit
@@ -121,7 +137,10 @@ def ssim_map(
 
 @jax.jit
 def max_error(
-    image: Float[Array, "*axes"], target: Float[Array, "*axes"], data_range: Float[Array, ""] | float
+    image: Float[Array, "*axes"],
+    target: Float[Array, "*axes"],
+    data_range: Float[Array, ""] | float,
+    region: Region | None = None,
 ) -> Float[Array, ""]:
     """Compute the largest error of a pixel, max |target - image| / data_range (the l-infinity norm).
 
@@ -129,6 +148,7 @@ def max_error(
         image: magnitudes of any shape.
         target: magnitudes of the same shape.
         data_range: peak value, positive.
+        region: True for the pixels that are scored, of the same shape, or None for all.
 
     Returns:
         The error, () [-].
@@ -137,11 +157,13 @@ def max_error(
         ValueError: If the shapes differ or an input is complex.
     """
     image, target = _real_pair("max_error", image, target)
-    return largest(jnp.abs(target - image)) / data_range
+    return largest(inside(jnp.abs(target - image), region)) / data_range
 
 
 @jax.jit
-def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, ""]:
+def row_error(
+    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], region: Region | None = None
+) -> Float[Array, ""]:
     """Compute the mean error of the rows, each relative to its target.
 
     The error is the mean over rows of ||target - image||^2 / (||target||^2 + m), with m the mean of ||target||^2 over
@@ -151,6 +173,7 @@ def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Fl
     Args:
         image: (ny, nx) magnitudes.
         target: (ny, nx) magnitudes.
+        region: (ny, nx) True for the pixels that are scored, or None for all; rows without one do not count.
 
     Returns:
         The error, () [-].
@@ -158,36 +181,63 @@ def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Fl
     Raises:
         ValueError: If the shapes differ, or an input is complex or not 2-D.
     """
-    return jnp.mean(row_errors(image, target))
+    return jnp.sum(row_errors(image, target, region))
 
 
-def row_errors(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, "ny"]:
-    """Compute the error of each row, (ny,) [-]; see `row_error`, which raises the same errors."""
+def row_errors(
+    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], region: Region | None = None
+) -> Float[Array, "ny"]:
+    """Compute the share of each row in `row_error`, (ny,) [-], which raises the same errors."""
     image, target = _real_pair("row_error", image, target)
     if image.ndim != 2:
         raise ValueError(f"row_error: needs one slice, got {image.shape}")
+    image, target = inside(image, region), inside(target, region)
     peak = jax.lax.stop_gradient(jnp.max(jnp.abs(target), initial=0.0))
     peak = jnp.where(peak > 0, peak, 1.0)
     energy = jnp.sum((target / peak) ** 2, axis=-1)
-    return jnp.sum(((target - image) / peak) ** 2, axis=-1) / (energy + jnp.mean(energy))
+    count = image.shape[0] if region is None else jnp.sum(jnp.any(region, axis=-1), dtype=jnp.int32)
+    errors = jnp.sum(((target - image) / peak) ** 2, axis=-1) / (energy + jnp.sum(energy) / count)
+    return errors / count
 
 
-def crop(image: Array, region: Region | None) -> Array:
-    """Crop an image to a region, or return all of it for None."""
+def region_of(boxes: Iterable[Box], shape: tuple[int, int]) -> Bool[np.ndarray, "ny nx"]:
+    """Make the region of boxes that lie inside an image, together.
+
+    Args:
+        boxes: (first row, first column, rows, columns) of each [pixels].
+        shape: (ny, nx) of the image.
+    """
+    found = np.zeros(shape, bool)
+    for row, column, rows, columns in boxes:
+        found[row : row + rows, column : column + columns] = True
+    return found
+
+
+def inside(values: Float[Array, "*axes"], region: Region | None) -> Float[Array, "*axes"]:
+    """Set the values outside a region to 0; None keeps all."""
+    return values if region is None else jnp.where(region, values, 0)
+
+
+def windows_inside(region: Region | None) -> Bool[Array, "my mx"] | None:
+    """Find the windows of `ssim_map` that lie inside a region, None for all."""
     if region is None:
-        return image
-    row, column, rows, columns = region
-    return image[row : row + rows, column : column + columns]
+        return None
+    return jax.lax.reduce_window(region, True, jax.lax.bitwise_and, (WINDOW, WINDOW), (1, 1), "VALID")
 
 
-# All metrics are called with (image, target, data_range).
+# All metrics are called with (image, target, data_range), or (image, target, data_range, region).
 METRICS: dict[str, Callable[..., Array]] = {
-    "nmse": lambda image, target, data_range: nmse(image, target),
+    "nmse": lambda image, target, data_range, region=None: nmse(image, target, region),
     "psnr": psnr,
     "ssim": ssim,
     "max_error": max_error,
-    "row_error": lambda image, target, data_range: row_error(image, target),
+    "row_error": lambda image, target, data_range, region=None: row_error(image, target, region),
 }
+
+
+def _mean(values: Array, region: Array | None) -> Array:
+    """The mean of the values inside a region, or of all."""
+    return jnp.mean(values) if region is None else jnp.sum(inside(values, region)) / jnp.sum(region, dtype=jnp.int32)
 
 
 def _window_moments(z: Float[Array, "ny nx"]) -> Moments:

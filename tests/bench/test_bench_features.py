@@ -12,11 +12,12 @@ import pytest
 from bench import features
 from bench.slices.prepare import prepare
 from bench.studies.features import findings, places, units
-from bench.studies.features.boxes import box_scores, clipped
+from bench.studies.features.boxes import box_scores
 from bench.studies.features.functions import build
 from bench.studies.features.one_slice import prepare_slice
 from bench.studies.features.study import subjects_of
 from data_prep import phantom
+from data_prep.boxes import clipped
 from data_prep.cases import Box
 from jaxcs.complex import magnitude
 from jaxcs.features import insert
