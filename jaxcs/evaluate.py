@@ -48,6 +48,8 @@ class Found(NamedTuple):
         loss: as in `AttackResult`, in the units of the loss.
         trace: as in `AttackResult`, in the units of the loss.
         restarts: as in `AttackResult`, in the units of the loss.
+        curve: SSIM at each value of the parameter, evenly spaced from -epsilon to epsilon, if the attack visits all
+            values; (0,) for other attacks.
     """
 
     delta: Array
@@ -62,6 +64,7 @@ class Found(NamedTuple):
     loss: Array
     trace: Array
     restarts: Array
+    curve: Array
 
 
 class Evaluated(NamedTuple):
@@ -183,7 +186,15 @@ def build(
             def residual(delta: Array) -> Array:
                 return inside(imaged(delta) - reference(delta), aimed)
 
-            if kind.sees == "objective":
+            def scored_at(delta: Array) -> tuple[Array, Array]:
+                image = imaged(delta)
+                ssim = METRICS["ssim"](image, scan.truth(data, delta), data.data_range, data.region)
+                return jnp.sum(rows(image, delta)), ssim
+
+            curve = jnp.zeros(0, jnp.float32)
+            if kind.scored is not None:
+                found, curve = kind.scored(search.config)(attack_key, scored_at, allowed)
+            elif kind.sees == "objective":
                 assert entry.variational is not None
                 problem = entry.variational(method_config)(scan.measure(data, scan.nothing(data)), key)
                 found = attack(
@@ -202,7 +213,7 @@ def build(
                     seen = _sum(losses)
                 found = attack(attack_key, seen, allowed)
             true = data.target if goal.target == "truth" else clean
-            return _found(scan, data, epsilon, found, key, lambda total: loss.value(total, true, aimed))
+            return _found(scan, data, epsilon, found, key, lambda total: loss.value(total, true, aimed), curve)
 
         return many_of(run, 4)
 
@@ -322,6 +333,7 @@ def _found(
     found: AttackResult,
     key: Key,
     told: Callable[[Array], Array],
+    curve: Array,
 ) -> Found:
     """Project and measure the result of an attack, which may have left the threat set."""
     allowed = scan.allowed(data, epsilon)
@@ -343,4 +355,5 @@ def _found(
         loss=told(found.loss),
         trace=told(found.trace),
         restarts=told(jnp.atleast_1d(found.restarts)),
+        curve=curve,
     )

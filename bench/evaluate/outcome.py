@@ -102,6 +102,7 @@ def result(
                 eps=eps,
                 trace=tuple(one.found.trace.tolist()),
                 restarts=tuple(one.found.restarts.tolist()),
+                ssim=tuple(one.found.curve.tolist()) or None,
                 **checks,
             )
         )

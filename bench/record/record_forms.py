@@ -141,7 +141,8 @@ _ROW = table(
 _LOSSES = list_of(optional(number))
 _SEARCH = table(
     {"case": text, "source": _label, "attack": _label, "eps": number, "trace": _LOSSES},
-    {"restarts": _LOSSES} | dict.fromkeys(("doubled", "restarted", "gradient_free", "noise"), optional(number)),
+    {"restarts": _LOSSES, "ssim": _LOSSES}
+    | dict.fromkeys(("doubled", "restarted", "gradient_free", "noise"), optional(number)),
 )
 
 
