@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.plan.config import RunConfig
+from bench.plan.config import BOXES, RunConfig
 from bench.plan.errors import DONE, UsageError
 from bench.plan.like import LIKE
 from bench.plan.several import SEVERAL
@@ -46,7 +46,6 @@ def configuration(arguments: Namespace) -> RunConfig:
     if threat in CHANGES:
         protocol.pop("eps", None)
     method, *beside = arguments.method or [RunConfig.method]
-    region = None if arguments.region is None else tuple(arguments.region)
     return RunConfig(
         method=method,
         beside=tuple(beside),
@@ -67,12 +66,13 @@ def configuration(arguments: Namespace) -> RunConfig:
         norm=chosen("norm", ""),
         target=chosen("target", "truth"),
         loss=arguments.loss,
-        region=region,
+        region=arguments.region,
         aim=arguments.aim or "",
         maps=arguments.maps,
         check=arguments.check,
         data=arguments.data,
         phantom=arguments.phantom,
+        acquisition=tuple(arguments.acquisition),
         only=arguments.only,
         shift=in_order(arguments.shift),
         mask=arguments.mask,
@@ -104,10 +104,12 @@ def _check(arguments: Namespace, threat: str) -> None:
         raise UsageError(f"--target clean: {threat} changes the object, and what is right with it; leave it out")
     if arguments.attack == "momentum" and arguments.norm not in (None, "image"):
         raise UsageError("--attack momentum: it perturbs the image; use --norm image")
-    if arguments.region is not None and min(arguments.region[2:]) < WINDOW:
+    if arguments.region == BOXES and arguments.data is None:
+        raise UsageError(f"--region {BOXES}: no boxes are drawn in the phantom; name files with --data")
+    if isinstance(arguments.region, tuple) and min(arguments.region[2:]) < WINDOW:
         raise UsageError(f"--region: SSIM needs a box of at least {WINDOW} x {WINDOW} pixels")
     if arguments.aim is not None and arguments.region is None:
-        raise UsageError("--aim: names what --region is for; give --region Y X ROWS COLUMNS")
+        raise UsageError("--aim: names what --region is for; give --region boxes, or --region Y X ROWS COLUMNS")
 
 
 def _before(arguments: Namespace) -> Stored | None:

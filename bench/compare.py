@@ -1,7 +1,9 @@
 """Compare runs in Markdown tables: python -m bench.compare RUN [RUN ...].
 
 The first table has each run's means.  The second has the differences between each run and the next, image by image,
-over the images that all runs share.  Their intervals tell whether a difference could be chance.
+over the images that all runs share.  Their intervals tell whether a difference could be chance.  If two runs differ in
+--aim alone, a sentence tells by how much aiming at the region does more harm in it.  Runs of several threats, such as
+noise and rotation, have a table each, with all sizes that the runs of a change share.
 
 Runs of one method are told apart by the names that bench.attack --name and --weights NAME=FILE gave, or by the files
 of their weights.  bench.attack --method A B attacks several methods in one run; bench.report RUN RUN makes a page of
@@ -13,12 +15,16 @@ from __future__ import annotations
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.plan.errors import DONE, OutputError, UsageError
 from bench.shell.arguments import Parser, number
 from bench.shell.command import execute
 from data_prep.process import as_process
 from data_prep.whole import whole_file
+
+if TYPE_CHECKING:  # it imports NumPy
+    from bench.record.record import Record
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,19 +61,36 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.findings import paired  # these import NumPy
+    from bench.findings import paired, rotations, targeted  # these import NumPy
     from bench.record.record import read
 
     if arguments.csv is not None and arguments.csv == arguments.latex:
         raise UsageError(f"--latex {arguments.latex}: is the file of --csv; name two files")
-    runs = paired.told_apart([read(Path(path)) for path in arguments.runs])
-    told = paired.markdown(runs, arguments.eps)
-    if arguments.csv is not None:
-        _write("--csv", arguments.csv, paired.csv(runs, arguments.eps))
-    if arguments.latex is not None:
-        _write("--latex", arguments.latex, paired.latex(runs, arguments.eps).encode("utf-8", "replace"))
-    print(told)
+    records = [read(Path(path)) for path in arguments.runs]
+    threats = list(dict.fromkeys(map(_threat, records)))
+    told: list[str] = []
+    if len(threats) == 1:
+        runs = paired.told_apart(records)
+        told = [paired.markdown(runs, arguments.eps)]
+        if arguments.csv is not None:
+            _write("--csv", arguments.csv, paired.csv(runs, arguments.eps))
+        if arguments.latex is not None:
+            _write("--latex", arguments.latex, paired.latex(runs, arguments.eps).encode("utf-8", "replace"))
+    elif arguments.csv is not None or arguments.latex is not None:
+        flag = "--latex" if arguments.csv is None else "--csv"
+        raise UsageError(f"{flag}: is for runs of one threat, not of {' and '.join(threats)}; name fewer runs")
+    else:
+        for threat in threats:
+            some = [record for record in records if _threat(record) == threat]
+            shared = sorted(set.intersection(*(set(record.eps) for record in some)))
+            eps = arguments.eps if threat == "noise" or not shared else shared
+            told.append(f"--threat {threat}. {paired.markdown(paired.told_apart(some), eps)}")
+    print("\n\n".join([*told, *targeted.sentences(records), *rotations.sentences(records)]))
     return DONE
+
+
+def _threat(record: Record) -> str:
+    return str(record.run.config.get("threat", "noise"))
 
 
 def _write(flag: str, file: str, content: bytes) -> None:

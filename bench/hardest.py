@@ -2,7 +2,8 @@
 
 The adversarially filtered data set of the ICML 2021 paper, fastMRI-A, is such a choice: the 100 images of lowest SSIM
 among the five middle slices of each volume.  The command writes the list, which bench.attack --only takes.  The .json
-and .png beside the list compare the low-frequency energy of these images and of the other images.  No data are copied.
+and .png beside the list compare the low-frequency energy of these images and of the other images.  FILE-images.png
+shows the hardest images as every method of the runs reconstructs them.  No data are copied.
 """
 
 from __future__ import annotations
@@ -111,6 +112,12 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     print(*record["findings"], sep="\n")
     table = output.with_suffix(".json")
     folder.write_json(table.name, record)
+    if all((one.folder / "pictures.npz").exists() for one in (*records, *others)):
+        name = f"{output.stem}-images.png"
+        cases = [one.case for one in chosen]
+        draw_into(
+            folder, name, "hard_images", cases, method, records, others, arguments.metric, again="the same command"
+        )
     if record["groups"]:
         drawn = json.loads(table.read_text(encoding="utf-8"))
         draw_into(folder, output.with_suffix(".png").name, "low_frequency", drawn, again="the same command")

@@ -126,6 +126,7 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         phantom=arguments.phantom,
         limit=arguments.limit,
         seed=arguments.seed,
+        acquisition=tuple(arguments.acquisition),
     )
 
 

@@ -157,6 +157,7 @@ def configuration(arguments: Namespace) -> TrainConfig:
     values = vars(arguments)
     names = TrainConfig.__dataclass_fields__
     config = {name: values[name] for name in names}
+    config |= {"acquisition": tuple(arguments.acquisition)}
     config |= {"loss": arguments.loss or METHODS[arguments.method].published_loss, "shift": in_order(arguments.shift)}
     if "thickness" in dict(arguments.shift):
         raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")

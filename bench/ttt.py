@@ -171,6 +171,7 @@ def _target(arguments: Namespace) -> RunConfig:
     """The target's data and their sampling."""
     # Files given by --data already come from another distribution.
     target = _TARGETS[arguments.shift] if arguments.data is None else {"data": arguments.data}
+    target = target | ({"acquisition": tuple(arguments.acquisition)} if arguments.acquisition else {})
     names = _SAMPLING if arguments.data is not None else ("phantom", *_SAMPLING)
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     return RunConfig(**target | given)
@@ -180,6 +181,7 @@ def _told(arguments: Namespace) -> list[str]:
     """The flags of bench.train that describe the target."""
     target = _target(arguments)
     found = ["--data", target.data] if target.data is not None else ["--phantom", target.phantom]
+    found += ["--acquisition", *target.acquisition] if target.acquisition else []
     found += ["--shift", *(f"{name}={size:g}" for name, size in target.shift)] if target.shift else []
     for name in _SAMPLING:
         # No flag about sampling applies to files with masks.

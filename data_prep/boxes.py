@@ -111,6 +111,31 @@ def flip_rows(first: float, size: float, image_rows: int) -> float:
     return image_rows - first - size
 
 
+def clipped(box: Box, shape: tuple[int, ...], least: int = 1) -> tuple[int, int, int, int] | None:
+    """Clip a box to an image, and widen it to at least `least` pixels a side.
+
+    Args:
+        box: the box.
+        shape: (rows, columns) of the image.
+        least: smallest side [pixels].
+
+    Returns:
+        (first row, first column, rows, columns); None if the box is outside the image, or the image is smaller than
+            `least`.
+    """
+    found = []
+    for first, size, whole in ((box.row, box.rows, shape[0]), (box.column, box.columns, shape[1])):
+        start, stop = max(first, 0), min(first + size, whole)
+        if start >= stop or whole < least:
+            return None
+        if stop - start < least:
+            start = min(max((start + stop - least) // 2, 0), whole - least)
+            stop = start + least
+        found.append((start, stop - start))
+    (row, rows), (column, columns) = found
+    return row, column, rows, columns
+
+
 def _place(
     row: dict[str, str], image_shape: Callable[[str], tuple[int, int] | None], minimum_side: int | None
 ) -> tuple[set[str], Box | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import groupby
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from data_prep.acquisition import acquisition_of
+from data_prep.acquisition import acquisition_of, of_acquisitions
 from data_prep.cases import Case, InputError
 from data_prep.fastmri_layout import OpenVolume, has_truth, open_volume, require_truth, volume_files
 from data_prep.fourier import root_sum_of_squares
@@ -32,6 +32,7 @@ class SliceInfo(NamedTuple):
         path: path of the file.
         slice_index: slice in the file, from 0.
         shape: (coil, ny, nx) of its k-space.
+        boxed: whether a box around pathology is drawn in it.
     """
 
     name: str
@@ -39,9 +40,10 @@ class SliceInfo(NamedTuple):
     path: Path
     slice_index: int
     shape: tuple[int, int, int]
+    boxed: bool = False
 
 
-def list_slices(path: str | Path, truth: bool = True) -> list[SliceInfo]:
+def list_slices(path: str | Path, truth: bool = True, acquisitions: Collection[str] = ()) -> list[SliceInfo]:
     """List every slice of a file, or of all `*.h5` files of a folder in the order of their names.
 
     Each file is opened once and its layout is checked.  Values are not read.
@@ -49,23 +51,27 @@ def list_slices(path: str | Path, truth: bool = True) -> list[SliceInfo]:
     Args:
         path: a file, or a folder of files.
         truth: whether every file must have a ground truth to compare with.
+        acquisitions: only files of these acquisitions, see `data_prep.acquisition.is_of`; all if empty.
 
     Returns:
         All slices, in order.
 
     Raises:
         InputError: If a file is missing, damaged, not of fastMRI's layout, or without a ground truth to compare with.
-            The message names the first such file.
+            The message names the first such file.  If no file is of these acquisitions.
     """
     found = []
-    for file_path in volume_files(Path(path)):
+    for file_path in of_acquisitions(Path(path), volume_files(Path(path)), acquisitions):
         with open_file(file_path) as file:
             volume = open_volume(file_path, file)
             if truth:
                 require_truth(volume)
             slices, shape = volume.kspace.shape[0], volume.shape
+            boxed = {box.slice_index for box in volume.boxes}
         name = file_path.name
-        found += [SliceInfo(f"{name}:{index}", name, file_path, index, shape) for index in range(slices)]
+        found += [
+            SliceInfo(f"{name}:{index}", name, file_path, index, shape, index in boxed) for index in range(slices)
+        ]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,28 +32,34 @@ class Found(NamedTuple):
     simulated: bool
 
 
-def list_cases(path: str | Path, validation: bool | None, truth: bool = True) -> Found:
+def list_cases(
+    path: str | Path, validation: bool | None, truth: bool = True, acquisitions: Collection[str] = ()
+) -> Found:
     """List the slices of a file or folder.
 
     Args:
         path: a file or a folder.
         validation: for files of images, True lists the validation images, False the training images, None all images.
         truth: whether every file must have a ground truth to compare with.
+        acquisitions: only files of these acquisitions, see `data_prep.acquisition.is_of`; all if empty.
 
     Returns:
         The slices, and the functions that read them.
 
     Raises:
-        InputError: If no slice can be read, if k-space and images lie together, or if there are too many coils.
+        InputError: If no slice can be read, if k-space and images lie together, if there are too many coils, or if no
+            file is of these acquisitions.
     """
     files = fastmri_layout.volume_files(Path(path))
     kinds = {images.is_image_file(file) for file in files}
     if kinds == {True}:
+        if acquisitions:
+            raise refusal(path, "files of images name no acquisition", "leave --acquisition out")
         slices = [info for file in files for info in images.list_images(file, validation)]
         return Found(slices, images.read_image, images.read_images, simulated=True)
     if True in kinds:
         raise refusal(path, "holds files of k-space and of images", "give a folder of either")
-    slices = fastmri.list_slices(path, truth)
+    slices = fastmri.list_slices(path, truth, acquisitions)
     for info in slices:
         if info.shape[0] > _MOST_COILS:
             remedy = f"compress them to fewer, at most {_MOST_COILS}: python -m data_prep fastmri RAW OUT --coils 16"

@@ -15,10 +15,10 @@ from jaxtyping import Array
 from jaxcs.attacks import Path
 from jaxcs.attacks.base import AttackResult, Loss
 from jaxcs.attacks.defaults import Search
-from jaxcs.attacks.losses import LOSSES, ImageLoss
+from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import ifft2c, image_crop
-from jaxcs.metrics import METRICS, Region, crop
+from jaxcs.metrics import METRICS, Region, inside
 from jaxcs.operators import Sense
 from jaxcs.recon import Method
 from jaxcs.recon.staged import stages_of
@@ -43,10 +43,13 @@ class Found(NamedTuple):
         share: size of `delta` over the largest allowed size [-].
         overshoot: size of the attack's result, before its projection, over the largest allowed size [-].
         picture: (ty, tx) magnitude of A^H of the change of M y, cropped like images.
+        perturbed: (ty, tx) image of the whole scan with `delta` in it, see `jaxcs.threats.scan.Scan`.
         gradient_norm: norm of the gradient at the attack's first point.
         loss: as in `AttackResult`, in the units of the loss.
         trace: as in `AttackResult`, in the units of the loss.
         restarts: as in `AttackResult`, in the units of the loss.
+        curve: SSIM at each value of the parameter, evenly spaced from -epsilon to epsilon, if the attack visits all
+            values; (0,) for other attacks.
     """
 
     delta: Array
@@ -56,10 +59,12 @@ class Found(NamedTuple):
     share: Array
     overshoot: Array
     picture: Array
+    perturbed: Array
     gradient_norm: Array
     loss: Array
     trace: Array
     restarts: Array
+    curve: Array
 
 
 class Evaluated(NamedTuple):
@@ -99,26 +104,23 @@ class Functions(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """The error that an attack maximises, and the part of an image that counts.
+    """The error that an attack maximises.
 
     Attributes:
         target: "truth" or "clean": the image that the attack drives away from.
         loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
-        region: (first row, first column, rows, columns) of the target that is scored, None for all.
-        aim: "image" or "region": the part in which the attack maximises the error.
-        conventions: further scores by name, each a function of (image, truth, region).
+        aim: "image" or "region", which is that of each slice: the part in which the attack maximises the error.
+        conventions: further scores by name, each a function of (image, truth, region of the slice).
     """
 
     target: str = "truth"
     loss: str = "nmse"
-    region: Region | None = None
     aim: str = "image"
     conventions: Mapping[str, Score] = MappingProxyType({})
 
-    @property
-    def aimed(self) -> Region | None:
-        """The region in which the attack maximises the error, None for the whole image."""
-        return self.region if self.aim == "region" else None
+    def aimed(self, data: SliceData) -> Region | None:
+        """Return the part of a slice in which the attack maximises the error, None for the whole image."""
+        return data.region if self.aim == "region" else None
 
 
 def build(
@@ -143,7 +145,7 @@ def build(
     """
     method, surrogate = entry.build(method_config), entry.surrogate(method_config)
     searching = entry.build(entry.searched(method_config)) if surrogate is None else surrogate.method
-    aimed, loss = goal.aimed, LOSSES[goal.loss]
+    loss = LOSSES[goal.loss]
 
     def stage(data: SliceData) -> Any:
         return stages_of(method).prepare(params, data.maps, data.mask) if scan.maps_stay else None
@@ -166,7 +168,7 @@ def build(
 
         def run(data: SliceData, staged: Any, clean: Array, start: Any, epsilon: Array, key: Key) -> Found:
             attack_key, _ = jax.random.split(key)
-            allowed = scan.allowed(data, epsilon)
+            allowed, aimed = scan.allowed(data, epsilon), goal.aimed(data)
 
             def reference(delta: Array) -> Array:
                 return scan.truth(data, delta) if goal.target == "truth" else clean
@@ -176,15 +178,23 @@ def build(
                 return reconstruct(searched, start if kind.searches else params, data, known, delta, key).image
 
             def rows(image: Array, delta: Array) -> Array:
-                return _rows(loss, image, reference(delta), data.data_range, aimed)
+                return loss.rows(image, reference(delta), data.data_range, aimed)
 
             def losses(delta: Array) -> Array:
                 return rows(imaged(delta), delta)
 
             def residual(delta: Array) -> Array:
-                return crop(imaged(delta) - reference(delta), aimed)
+                return inside(imaged(delta) - reference(delta), aimed)
 
-            if kind.sees == "objective":
+            def scored_at(delta: Array) -> tuple[Array, Array]:
+                image = imaged(delta)
+                ssim = METRICS["ssim"](image, scan.truth(data, delta), data.data_range, data.region)
+                return jnp.sum(rows(image, delta)), ssim
+
+            curve = jnp.zeros(0, jnp.float32)
+            if kind.scored is not None:
+                found, curve = kind.scored(search.config)(attack_key, scored_at, allowed)
+            elif kind.sees == "objective":
                 assert entry.variational is not None
                 problem = entry.variational(method_config)(scan.measure(data, scan.nothing(data)), key)
                 found = attack(
@@ -202,8 +212,8 @@ def build(
                 elif kind.sees == "loss":
                     seen = _sum(losses)
                 found = attack(attack_key, seen, allowed)
-            size = crop(data.target if goal.target == "truth" else clean, aimed)
-            return _found(scan, data, epsilon, found, key, lambda total: loss.value(total, size))
+            true = data.target if goal.target == "truth" else clean
+            return _found(scan, data, epsilon, found, key, lambda total: loss.value(total, true, aimed), curve)
 
         return many_of(run, 4)
 
@@ -244,10 +254,9 @@ def build(
     def evaluate(data: SliceData, staged: Any, delta: Array, key: Key) -> Evaluated:
         solution, truth = reconstruct(method, params, data, staged, delta, key), scan.truth(data, delta)
         image = solution.image
-        seen = crop(image, goal.region), crop(truth, goal.region)
-        scores = {name: metric(*seen, data.data_range) for name, metric in METRICS.items()}
+        scores = {name: metric(image, truth, data.data_range, data.region) for name, metric in METRICS.items()}
         for name, score in goal.conventions.items():
-            scores[name] = score(image, truth, goal.region)
+            scores[name] = score(image, truth, data.region)
         if entry.clamped is not None:
             scores["clamped"] = entry.clamped(method_config, scan.measure(data, delta))
         if entry.widened is not None:
@@ -279,15 +288,6 @@ def build(
         {name: batched(search_by(search)) for name, search in searches.items()},
         batched(many_of(evaluate, 2)),
     )
-
-
-def _rows(loss: ImageLoss, image: Array, reference: Array, data_range: Array, aimed: Region | None) -> Array:
-    """The loss of each row of the image; only the part inside the region counts."""
-    if aimed is None:
-        return loss.rows(image, reference, data_range)
-    first, _, count, _ = aimed
-    inside = loss.rows(crop(image, aimed), crop(reference, aimed), data_range)
-    return jnp.zeros(image.shape[0], inside.dtype).at[first : first + count].set(inside)
 
 
 def _sum(losses: Callable[[Array], Array]) -> Loss:
@@ -333,6 +333,7 @@ def _found(
     found: AttackResult,
     key: Key,
     told: Callable[[Array], Array],
+    curve: Array,
 ) -> Found:
     """Project and measure the result of an attack, which may have left the threat set."""
     allowed = scan.allowed(data, epsilon)
@@ -349,8 +350,10 @@ def _found(
         share=share,
         overshoot=allowed.share(found.delta),
         picture=image_crop(magnitude(Sense(data.maps, data.mask).adjoint(change)), _shape(data)),
+        perturbed=scan.perturbed(data, delta),
         gradient_norm=found.gradient_norm,
         loss=told(found.loss),
         trace=told(found.trace),
         restarts=told(jnp.atleast_1d(found.restarts)),
+        curve=curve,
     )

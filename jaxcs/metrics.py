@@ -3,15 +3,19 @@
 All metrics compare real images (magnitudes) in the same units.  They are jitted, differentiable in `image` and work
 under `vmap`.  They compute in float32, or in float64 if given float64.  `data_range` is always explicit: fastMRI takes
 the maximum of the target VOLUME for all its slices, and the maximum of the slice gives other scores.
+
+`region` is True for the pixels that are scored, and None for all.  The score of a box equals the score of the image
+cropped to it; a mask keeps its shape from slice to slice, so that one compiled function serves different boxes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from jaxcs.complex import largest
 
@@ -22,17 +26,20 @@ _GREY, _SIMILAR, _STEEP = 255.0, 30.0, 4.2
 
 # Mean and variance in each window of one size, (my, mx) each.
 Moments = tuple[Array, Array]
-# (first row, first column, rows, columns) of an image.
-Region = tuple[int, int, int, int]
+# True for the pixels of an image that count, or None for all.
+Region = Bool[Array, "ny nx"]
+# (first row, first column, rows, columns) of an image [pixels].
+Box = tuple[int, int, int, int]
 
 
 @jax.jit
-def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[Array, ""]:
+def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"], region: Region | None = None) -> Float[Array, ""]:
     """Compute the normalised mean squared error ||target - image||^2 / ||target||^2 over all axes.
 
     Args:
         image: magnitudes of any shape; the whole volume for fastMRI's score.
         target: magnitudes of the same shape.
+        region: True for the pixels that are scored, of the same shape, or None for all.
 
     Returns:
         The error, () [-].  If the target is 0 everywhere, the error is inf, or NaN if the image is 0 too.
@@ -40,7 +47,7 @@ def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[A
     Raises:
         ValueError: If the shapes differ or an input is complex.
     """
-    image, target = _real_pair("nmse", image, target)
+    image, target = (inside(one, region) for one in _real_pair("nmse", image, target))
     # Division by the peak keeps squares from overflowing or vanishing in any scanner's units.
     peak = jax.lax.stop_gradient(jnp.max(jnp.abs(target), initial=0.0))
     peak = jnp.where(peak > 0, peak, 1.0)
@@ -49,7 +56,10 @@ def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"]) -> Float[A
 
 @jax.jit
 def psnr(
-    image: Float[Array, "*axes"], target: Float[Array, "*axes"], data_range: Float[Array, ""] | float
+    image: Float[Array, "*axes"],
+    target: Float[Array, "*axes"],
+    data_range: Float[Array, ""] | float,
+    region: Region | None = None,
 ) -> Float[Array, ""]:
     """Compute the peak signal-to-noise ratio 10 log10(data_range^2 / mean (target - image)^2) over all axes.
 
@@ -57,6 +67,7 @@ def psnr(
         image: magnitudes of any shape; the whole volume for fastMRI's score.
         target: magnitudes of the same shape.
         data_range: peak value, positive; the maximum of the volume for fastMRI's score.
+        region: True for the pixels that are scored, of the same shape, or None for all.
 
     Returns:
         The ratio, () [dB].  It is inf for identical images, with gradient NaN.
@@ -65,12 +76,15 @@ def psnr(
         ValueError: If the shapes differ or an input is complex.
     """
     image, target = _real_pair("psnr", image, target)
-    return -10 * jnp.log10(jnp.mean(((target - image) / data_range) ** 2))
+    return -10 * jnp.log10(_mean(((target - image) / data_range) ** 2, region))
 
 
 @jax.jit
 def ssim(
-    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], data_range: Float[Array, ""] | float
+    image: Float[Array, "ny nx"],
+    target: Float[Array, "ny nx"],
+    data_range: Float[Array, ""] | float,
+    region: Region | None = None,
 ) -> Float[Array, ""]:
     """Compute the structural similarity of one slice (Wang et al., IEEE TIP 13:600, 2004, eq. 13).
 
@@ -82,6 +96,8 @@ def ssim(
         image: (ny, nx) magnitudes.
         target: (ny, nx) magnitudes.
         data_range: peak value, positive; the maximum of the volume for fastMRI's score.
+        region: (ny, nx) True for the pixels that are scored, or None for all: the mean is over the windows that lie
+            inside, and NaN if there is none.
 
     Returns:
         The similarity, () [-].
@@ -89,7 +105,7 @@ def ssim(
     Raises:
         ValueError: If the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
     """
-    return jnp.mean(ssim_map(image, target, data_range))
+    return _mean(ssim_map(image, target, data_range), windows_inside(region))
 
 
 @jax.jit
@@ -123,7 +139,10 @@ def ssim_map(
 
 @jax.jit
 def haarpsi(
-    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], data_range: Float[Array, ""] | float
+    image: Float[Array, "ny nx"],
+    target: Float[Array, "ny nx"],
+    data_range: Float[Array, ""] | float,
+    region: Region | None = None,
 ) -> Float[Array, ""]:
     """Compute the Haar wavelet-based perceptual similarity index (Reisenhofer et al., SPIC 61:33, 2018, eqs. 6 to 10).
 
@@ -134,6 +153,8 @@ def haarpsi(
         image: (ny, nx) magnitudes.
         target: (ny, nx) magnitudes.
         data_range: the value that is shown as the grey value 255, positive.
+        region: (ny, nx) bool, True where the similarity is averaged; None for the whole image.  A pair of rows and
+            columns counts if a pixel of it is in the region.
 
     Returns:
         The similarity, () [-].
@@ -141,12 +162,15 @@ def haarpsi(
     Raises:
         ValueError: If the shapes differ, an input is complex or not 2-D, or a side is under 2 pixels.
     """
-    return haarpsi_of_loss(jnp.sum(haarpsi_losses(image, target, data_range)))
+    return haarpsi_of_loss(jnp.sum(haarpsi_losses(image, target, data_range, region)))
 
 
 @jax.jit
 def haarpsi_losses(
-    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], data_range: Float[Array, ""] | float
+    image: Float[Array, "ny nx"],
+    target: Float[Array, "ny nx"],
+    data_range: Float[Array, ""] | float,
+    region: Region | None = None,
 ) -> Float[Array, "my"]:
     """Compute what each pair of rows takes off the mean of HaarPSI, before its last, decreasing function.
 
@@ -157,6 +181,7 @@ def haarpsi_losses(
         image: (ny, nx) magnitudes.
         target: (ny, nx) magnitudes.
         data_range: the value that is shown as the grey value 255, positive.
+        region: (ny, nx) bool, as for `haarpsi`.
 
     Returns:
         (ceil(ny / 2),) losses [-]; `haarpsi_of_loss` makes the index of their sum.
@@ -168,13 +193,14 @@ def haarpsi_losses(
     if image.ndim != 2 or min(image.shape) < 2:
         raise ValueError(f"haarpsi: needs one slice of at least 2 x 2 pixels, got {image.shape}")
     x, y = (_halved(one * (_GREY / data_range)) for one in (image, target))
+    counted = None if region is None else _halved(region.astype(x.dtype)) > 0
     lost: Array | float = 0.0
     total: Array | float = 0.0
     for axis in (0, 1):
         similarity = jnp.mean(
             jnp.stack([_similarity(_haar(x, scale, axis), _haar(y, scale, axis)) for scale in (1, 2)]), axis=0
         )
-        weight = jnp.maximum(jnp.abs(_haar(x, 3, axis)), jnp.abs(_haar(y, 3, axis)))
+        weight = inside(jnp.maximum(jnp.abs(_haar(x, 3, axis)), jnp.abs(_haar(y, 3, axis))), counted)
         lost += jnp.sum(weight * (jax.nn.sigmoid(_STEEP) - jax.nn.sigmoid(_STEEP * similarity)), axis=1)
         total += jnp.sum(weight)
     # Two images that are 0 have no weight, and are equal.
@@ -188,7 +214,10 @@ def haarpsi_of_loss(lost: Float[Array, ""]) -> Float[Array, ""]:
 
 @jax.jit
 def max_error(
-    image: Float[Array, "*axes"], target: Float[Array, "*axes"], data_range: Float[Array, ""] | float
+    image: Float[Array, "*axes"],
+    target: Float[Array, "*axes"],
+    data_range: Float[Array, ""] | float,
+    region: Region | None = None,
 ) -> Float[Array, ""]:
     """Compute the largest error of a pixel, max |target - image| / data_range (the l-infinity norm).
 
@@ -196,6 +225,7 @@ def max_error(
         image: magnitudes of any shape.
         target: magnitudes of the same shape.
         data_range: peak value, positive.
+        region: True for the pixels that are scored, of the same shape, or None for all.
 
     Returns:
         The error, () [-].
@@ -204,11 +234,13 @@ def max_error(
         ValueError: If the shapes differ or an input is complex.
     """
     image, target = _real_pair("max_error", image, target)
-    return largest(jnp.abs(target - image)) / data_range
+    return largest(inside(jnp.abs(target - image), region)) / data_range
 
 
 @jax.jit
-def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, ""]:
+def row_error(
+    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], region: Region | None = None
+) -> Float[Array, ""]:
     """Compute the mean error of the rows, each relative to its target.
 
     The error is the mean over rows of ||target - image||^2 / (||target||^2 + m), with m the mean of ||target||^2 over
@@ -218,6 +250,7 @@ def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Fl
     Args:
         image: (ny, nx) magnitudes.
         target: (ny, nx) magnitudes.
+        region: (ny, nx) True for the pixels that are scored, or None for all; rows without one do not count.
 
     Returns:
         The error, () [-].
@@ -225,36 +258,58 @@ def row_error(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Fl
     Raises:
         ValueError: If the shapes differ, or an input is complex or not 2-D.
     """
-    return jnp.mean(row_errors(image, target))
+    return jnp.sum(row_errors(image, target, region))
 
 
-def row_errors(image: Float[Array, "ny nx"], target: Float[Array, "ny nx"]) -> Float[Array, "ny"]:
-    """Compute the error of each row, (ny,) [-]; see `row_error`, which raises the same errors."""
+def row_errors(
+    image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], region: Region | None = None
+) -> Float[Array, "ny"]:
+    """Compute the share of each row in `row_error`, (ny,) [-], which raises the same errors."""
     image, target = _real_pair("row_error", image, target)
     if image.ndim != 2:
         raise ValueError(f"row_error: needs one slice, got {image.shape}")
+    image, target = inside(image, region), inside(target, region)
     peak = jax.lax.stop_gradient(jnp.max(jnp.abs(target), initial=0.0))
     peak = jnp.where(peak > 0, peak, 1.0)
     energy = jnp.sum((target / peak) ** 2, axis=-1)
-    return jnp.sum(((target - image) / peak) ** 2, axis=-1) / (energy + jnp.mean(energy))
+    count = image.shape[0] if region is None else jnp.sum(jnp.any(region, axis=-1), dtype=jnp.int32)
+    errors = jnp.sum(((target - image) / peak) ** 2, axis=-1) / (energy + jnp.sum(energy) / count)
+    return errors / count
 
 
-def crop(image: Array, region: Region | None) -> Array:
-    """Crop an image to a region, or return all of it for None."""
+def region_of(boxes: Iterable[Box], shape: tuple[int, int]) -> Bool[np.ndarray, "ny nx"]:
+    """Make the region of boxes that lie inside an image, together.
+
+    Args:
+        boxes: (first row, first column, rows, columns) of each [pixels].
+        shape: (ny, nx) of the image.
+    """
+    found = np.zeros(shape, bool)
+    for row, column, rows, columns in boxes:
+        found[row : row + rows, column : column + columns] = True
+    return found
+
+
+def inside(values: Float[Array, "*axes"], region: Region | None) -> Float[Array, "*axes"]:
+    """Set the values outside a region to 0; None keeps all."""
+    return values if region is None else jnp.where(region, values, 0)
+
+
+def windows_inside(region: Region | None) -> Bool[Array, "my mx"] | None:
+    """Find the windows of `ssim_map` that lie inside a region, None for all."""
     if region is None:
-        return image
-    row, column, rows, columns = region
-    return image[row : row + rows, column : column + columns]
+        return None
+    return jax.lax.reduce_window(region, True, jax.lax.bitwise_and, (WINDOW, WINDOW), (1, 1), "VALID")
 
 
-# All metrics are called with (image, target, data_range).
+# All metrics are called with (image, target, data_range), or (image, target, data_range, region).
 METRICS: dict[str, Callable[..., Array]] = {
-    "nmse": lambda image, target, data_range: nmse(image, target),
+    "nmse": lambda image, target, data_range, region=None: nmse(image, target, region),
     "psnr": psnr,
     "ssim": ssim,
     "haarpsi": haarpsi,
     "max_error": max_error,
-    "row_error": lambda image, target, data_range: row_error(image, target),
+    "row_error": lambda image, target, data_range, region=None: row_error(image, target, region),
 }
 
 
@@ -284,6 +339,11 @@ def _haar(z: Float[Array, "my mx"], scale: int, axis: int) -> Float[Array, "my m
 def _similarity(a: Array, b: Array) -> Array:
     """Similarity of the magnitudes of two coefficients, 1 if they are equal."""
     return (2 * jnp.abs(a * b) + _SIMILAR) / (a**2 + b**2 + _SIMILAR)
+
+
+def _mean(values: Array, region: Array | None) -> Array:
+    """The mean of the values inside a region, or of all."""
+    return jnp.mean(values) if region is None else jnp.sum(inside(values, region)) / jnp.sum(region, dtype=jnp.int32)
 
 
 def _window_moments(z: Float[Array, "ny nx"]) -> Moments:

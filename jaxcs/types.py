@@ -47,6 +47,7 @@ class SliceData(NamedTuple):
         target: (ty, tx) true image, the root sum of squares of the coils as in fastMRI.
         data_range: maximum of the volume.
         noise: (coil, coil) lower triangular L; the covariance of the coils' thermal noise is L L^H, up to a factor.
+        region: (ty, tx) True for the pixels that are scored and may be attacked alone, None for all.
     """
 
     kspace: Kspace
@@ -55,6 +56,7 @@ class SliceData(NamedTuple):
     target: Float[Array, "ty tx"]
     data_range: Float[Array, ""]
     noise: Complex[Array, "coil coil"]
+    region: Bool[Array, "ty tx"] | None = None
 
 
 class Solution(NamedTuple):

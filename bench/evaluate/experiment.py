@@ -27,5 +27,5 @@ def build(
 ) -> Functions:
     """Close over the static choices of a run; see `jaxcs.evaluate.build`."""
     conventions = CONVENTIONS.get(config.like or "", {})
-    goal = evaluate.Goal(config.target, config.loss, config.region, config.aim, conventions)
+    goal = evaluate.Goal(config.target, config.loss, config.aim, conventions)
     return evaluate.build(goal, params, entry, method_config, searches, scan, mesh)

@@ -7,20 +7,19 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array
 
 from bench.evaluate.certified import certified
 from bench.evaluate.evidence import flag_across
 from bench.evaluate.experiment import Evaluated, Found
 from bench.evaluate.scan import stored_unit
 from bench.evaluate.subjects import Subject
-from bench.plan.config import RunConfig
-from bench.plan.conventions import crop
+from bench.plan.config import OF_THE_FILE, RunConfig
 from bench.record.rows import Row, SearchRow
 from bench.slices.coverage import MOST_LEFT_OUT
 from bench.slices.prepare import Prepared
 from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.evidence import CONVERGED, clean_flags, raised, search_flags, victim_flags
+from jaxcs.types import SliceData
 
 _NOT_A_METRIC = ("clamped", "widened")
 _LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LOSSES.items()}
@@ -92,6 +91,8 @@ def result(
     for source, eps in labels:
         one = outcomes[source, eps]
         pictures[f"{name}|{source}|perturbation|{eps:g}"] = np.asarray(one.found.picture)
+        if prepared.mask != OF_THE_FILE:
+            pictures[f"{name}|{source}|perturbed truth|{eps:g}"] = np.asarray(one.found.perturbed)
         checks = {check: float(loss) for check, loss in one.checks.items()}
         searched = search_flags(eps, one.found, checks)
         attack = by_label[source].attack.name
@@ -103,6 +104,7 @@ def result(
                 eps=eps,
                 trace=tuple(one.found.trace.tolist()),
                 restarts=tuple(one.found.restarts.tolist()),
+                ssim=tuple(one.found.curve.tolist()) or None,
                 **checks,
             )
         )
@@ -110,8 +112,7 @@ def result(
             attacked, noise = one.scored[victim]
             pictures[f"{name}|{victim}|{source}|{eps:g}"] = np.asarray(attacked.image)
             pictures.setdefault(f"{name}|{victim}|noise|{eps:g}", np.asarray(noise.image))
-            data_range = prepared.data.data_range
-            far, near = (_loss(config, clean[victim], scored, data_range) for scored in (attacked, noise))
+            far, near = (_loss(config, clean[victim], scored, prepared.data) for scored in (attacked, noise))
             losses[source, victim, eps] = far
             clamped = float(attacked.scores.get("clamped", 0.0))
             randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
@@ -171,11 +172,11 @@ def _maps_leave_out(prepared: Prepared, victim: Subject) -> bool:
     return left_out is not None and left_out > MOST_LEFT_OUT and victim.method.uses_maps(victim.method_config)
 
 
-def _loss(config: RunConfig, clean: Evaluated, scored: Evaluated, data_range: Array) -> float:
+def _loss(config: RunConfig, clean: Evaluated, scored: Evaluated, data: SliceData) -> float:
     """The loss that the attack maximises, in the part of the image that it looks at."""
-    region = config.region if config.aim == "region" else None
-    reference = crop(scored.truth if config.target == "truth" else clean.image, region)
-    return float(_LOSSES[config.loss](crop(scored.image, region), reference, data_range))
+    region = data.region if config.aim == "region" else None
+    reference = scored.truth if config.target == "truth" else clean.image
+    return float(_LOSSES[config.loss](scored.image, reference, data.data_range, region))
 
 
 def _scores(clean: Evaluated, noise: Evaluated, attacked: Evaluated) -> dict[str, dict[str, float]]:

@@ -1,7 +1,8 @@
 """Comparison of methods on small features, as Figures 17 and 8 of the ICML 2021 paper.
 
-Left: scores of features against their size, or scores of boxes.  Right: their MSE against SSIM of the image.
-The figure is drawn from a study's records only (run.json, summary.csv), without JAX.
+Left: scores of features against their size, or scores of boxes.  Right: their MSE against SSIM of the image; for boxes,
+a small point for each image and the line through these points.  The figure is drawn from a study's records only
+(run.json, summary.csv, images.jsonl), without JAX.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.bars import kind_of, reach_of
+from bench.findings.boxes import Points, box_points, together
 from bench.plan.intervals import name_of
+from bench.plan.line import line
 
 _COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
 _SIZES = (("mse", "MSE of the feature, standardised"), ("kept", "contrast kept"))
@@ -57,6 +60,9 @@ def draw(folder: Path) -> bytes:
                 panel.set_xticks(range(len(names)), names)
         axes[0].legend(frameon=False)
         _against_ssim(axes[2], rows, names)
+        if study == "boxes":
+            lines = (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()
+            _each_image(axes[2], box_points(map(json.loads, lines)), names)
         for panel in axes:
             panel.grid(alpha=0.25)
             panel.spines[["top", "right"]].set_visible(False)
@@ -80,3 +86,15 @@ def _against_ssim(axes: Any, rows: list[dict[str, str]], names: list[str]) -> No
     axes.margins(0.25)
     axes.set_xlabel("SSIM of the image")
     axes.set_title("MSE against SSIM of the image", pad=4)
+
+
+def _each_image(axes: Any, points: Points, names: list[str]) -> None:
+    """Show the images of each method, and the line through all of them."""
+    for name, colour in zip(names, _COLOURS, strict=False):
+        axes.plot(*points.get(name, ([], [])), ".", color=colour, alpha=0.5, markersize=4)
+    x, y = together(points)
+    fitted = line(x, y)
+    if fitted is not None:
+        ends = np.array([min(x), max(x)])
+        axes.plot(ends, fitted["intercept"] + fitted["slope"] * ends, color="0.5", linewidth=1.2, zorder=0)
+        axes.set_title(f"MSE against SSIM of the image, R² {fitted['r2']:.2f}", pad=4)

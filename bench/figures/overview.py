@@ -1,7 +1,8 @@
 """Overview of a run: one image as truth, clean, with noise and attacked; and error against epsilon.
 
-If the run has several methods, the first is shown.  The figure is drawn from a run's records only (pictures.npz,
-images.jsonl), without JAX.
+Beside the truth stands the fully sampled scan with the perturbation in it, as in the papers: what can be seen of the
+perturbation before any method reconstructs.  If the run has several methods, the first is shown.  The figure is drawn
+from a run's records only (pictures.npz, images.jsonl, run.json), without JAX.
 """
 
 from __future__ import annotations
@@ -14,16 +15,20 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
+from bench.plan.config import BOXES
 from bench.plan.errors import InputFileError
 from bench.record.archives import damaged
 from bench.record.forms import shown
 from bench.record.pictures import Pictures
 from bench.record.records import shown_epsilon
 from bench.record.rows import STATES, Row, State, results
+from bench.record.run_record import read_run
 from jaxcs.names import printable
 
 _ERROR_GAIN = 5
+_BOX = "#e8c33a"
 _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
@@ -36,15 +41,19 @@ def draw(folder: Path) -> bytes:
     eps = shown_epsilon({row.eps for row in rows})
     example = {"truth": found["truth"], "clean": found[f"{label}|clean"], "noise": found[f"{label}|noise|{eps:g}"]}
     example |= {"attacked": found[f"{label}|{label}|{eps:g}"], "perturbation": found[f"{label}|perturbation|{eps:g}"]}
+    whole = f"{label}|perturbed truth|{eps:g}"
+    if whole in found:  # older records and under-sampled data have none
+        example["perturbed"] = found[whole]
     scores = next(row for row in rows if row.case == case and row.eps == eps)
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        truth = example["truth"]
-        width = 11.0
-        panel = (width * 0.66) / 4 * truth.shape[0] / truth.shape[1]
+        truth, columns = example["truth"], 5 if "perturbed" in example else 4
+        width = 3.74 + 1.815 * columns
+        panel = 1.815 * truth.shape[0] / truth.shape[1]
         figure = Figure(figsize=(width, 2 * panel + 0.95), dpi=110)
-        grid = figure.add_gridspec(2, 6, width_ratios=[1, 1, 1, 1, 0.32, 1.55], wspace=0.06, hspace=0.16)
-        _pictures(figure, grid, example, {state: scores.score(state) for state in STATES})
-        _curve(figure.add_subplot(grid[:, 5]), rows)
+        ratios = [1] * columns + [0.32, 1.55]
+        grid = figure.add_gridspec(2, columns + 2, width_ratios=ratios, wspace=0.06, hspace=0.16)
+        _pictures(figure, grid, example, {state: scores.score(state) for state in STATES}, boxes_of(folder, case))
+        _curve(figure.add_subplot(grid[:, columns + 1]), rows)
         title = f"{label} under {rows[0].attack}: {printable(case)}, epsilon {eps:g}"
         figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
         figure.subplots_adjust(left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.12)
@@ -88,15 +97,30 @@ def pictures(folder: Path) -> tuple[dict[str, np.ndarray], str]:
         return found, case
 
 
-def _pictures(figure: Figure, grid: Any, example: dict[str, np.ndarray], psnr: dict[str, float]) -> None:
-    """Top: the images on one scale.  Bottom: the perturbation, and the errors on one scale."""
+def boxes_of(folder: Path, case: str) -> list[list[int]]:
+    """Return (first row, first column, rows, columns) of the boxes that a run scores in an image."""
+    run = read_run(folder)
+    region = run.config.get("region")
+    if isinstance(region, list):
+        return [region]
+    return [one["box"] for one in run.sampling.get(case, {}).get("boxes", [])] if region == BOXES else []
+
+
+def _pictures(
+    figure: Figure, grid: Any, example: dict[str, np.ndarray], psnr: dict[str, float], boxes: list[list[int]]
+) -> None:
+    """Top: the images on one scale, with the boxes.  Bottom: the perturbation, and the errors on one scale."""
     truth = example["truth"]
     peak = float(np.quantile(truth, 0.999))
-    names = {"truth": "truth", "clean": "clean data", "noise": "with noise", "attacked": "attacked"}
-    for column, (name, title) in enumerate(names.items()):
+    names = {"truth": "truth", "perturbed": "truth + perturbation", "clean": "clean data"}
+    names |= {"noise": "with noise", "attacked": "attacked"}
+    shown_names = {name: title for name, title in names.items() if name in example}
+    for column, (name, title) in enumerate(shown_names.items()):
         axes = figure.add_subplot(grid[0, column])
         score = f", {psnr[name]:.1f} dB" if name in psnr else ""
         show(axes, example[name], peak, title + score, "gray", _COLOURS.get(name))
+        for row, first, rows, columns in boxes:
+            axes.add_patch(Rectangle((first - 0.5, row - 0.5), columns, rows, fill=False, edgecolor=_BOX))
         axes = figure.add_subplot(grid[1, column])
         if name == "truth":
             size = float(example["perturbation"].max()) or 1.0

@@ -14,6 +14,7 @@ from bench.findings.paired import Run
 from bench.page import beside, plots, words
 from bench.page.curves import Line, Point, chart
 from bench.page.document import document, resource
+from bench.page.pictures import region_of
 from bench.page.tables import Cell, Table, cells, interval
 from bench.plan.intervals import meaning, of_mean
 from bench.record.record import Estimate, Record, read
@@ -36,11 +37,7 @@ def comparison(folders: list[Path]) -> bytes:
     eps = [value for value in common if value > 0]
     shown = beside.collect(runs, shared, common) if shared and common else None
     if shown is not None:
-        regions = [record.run.config.get("region") for record in records]
-        shown |= {
-            "control": words.control_name(records[0]),
-            "region": regions[0] if len(regions) == regions.count(regions[0]) else None,
-        }
+        shown |= {"control": words.control_name(records[0]), "region": region_of(records)}
     values = {
         "explorer": resource("explorer.html"),
         "picture_notes": words.picture_notes(shown),

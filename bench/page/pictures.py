@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,14 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
         "crossed": record.several,
         "eps": [f"{value:g}" for value in record.eps],
         "shown": f"{record.shown:g}",
-        "region": record.run.config.get("region"),
+        "region": region_of([record]),
     }
+
+
+def region_of(records: Sequence[Record]) -> list[int] | None:
+    """Return the box that all runs score in every image, None if there is no such box."""
+    first, *others = (record.run.config.get("region") for record in records)
+    return first if isinstance(first, list) and all(other == first for other in others) else None
 
 
 def encode(picture: np.ndarray) -> str:

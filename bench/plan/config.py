@@ -12,6 +12,8 @@ from jaxcs.catalogue import CHANGES, METHODS, MethodLine
 
 # Stands for the name of a mask if the file's mask is used.
 OF_THE_FILE = "of the file"
+# Stands for a region if the boxes that were drawn in each slice are scored.
+BOXES = "boxes"
 
 
 class Sampling(NamedTuple):
@@ -31,7 +33,7 @@ class Sampling(NamedTuple):
 # Sizes if several methods are run.
 _OF_SEVERAL = (0.02, 0.05)
 # Fields that a record has only if they are given, so that a run without them has the fingerprint of older versions.
-IF_GIVEN = ("beside", "networks")
+IF_GIVEN = ("beside", "networks", "acquisition")
 
 
 def default_eps(methods: tuple[str, ...], threat: str) -> tuple[float, ...]:
@@ -72,13 +74,15 @@ class RunConfig:
             empty "measured", or "image" for the attack momentum.
         target: "truth" or "clean": what the attack drives the image away from.
         loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
-        region: (first row, first column, rows, columns) of the target that is scored, None for all.
+        region: (first row, first column, rows, columns) of the target that is scored, "boxes" for the boxes that were
+            drawn in each slice, None for all.
         aim: "image" or "region": the part of the image that the attack maximises the error of; if empty, the
             region if there is one.
         maps: "fixed" at the maps of the clean data, or "reestimated" from the perturbed data in the attack.
         check: whether the run gathers more evidence than the attack needs.
         data: path of fastMRI files, or None for the phantom.
         phantom: family of the phantom.
+        acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
         only: list of the cases that are used, or None for all.
         shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
             names.
@@ -108,12 +112,13 @@ class RunConfig:
     norm: str = ""
     target: str = "truth"
     loss: str = "nmse"
-    region: tuple[int, int, int, int] | None = None
+    region: tuple[int, int, int, int] | str | None = None
     aim: str = ""
     maps: str = "fixed"
     check: bool = False
     data: str | None = None
     phantom: str = "knee"
+    acquisition: tuple[str, ...] = ()
     only: str | None = None
     shift: tuple[tuple[str, float], ...] = ()
     mask: str = "random"

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.metrics import crop, nmse, psnr, ssim
+from jaxcs.metrics import Region, nmse, psnr, ssim
 
-# (image, truth, (first row, first column, rows, columns) scored or None) -> score
-Score = Callable[[Array, Array, tuple[int, int, int, int] | None], Array]
+# (image, truth, True for the pixels that are scored, or None for all) -> score
+Score = Callable[[Array, Array, Region | None], Array]
 
 
 def _matched(image: Array, truth: Array) -> Array:
@@ -19,25 +19,23 @@ def _matched(image: Array, truth: Array) -> Array:
 
 
 def _rc2021(metric: Callable[..., Array]) -> Score:
-    def score(image: Array, truth: Array, region: tuple[int, int, int, int] | None) -> Array:
+    def score(image: Array, truth: Array, region: Region | None) -> Array:
         matched = _matched(image, truth)
-        return metric(crop(image, region), crop(matched, region), jnp.max(matched))
+        return metric(image, matched, jnp.max(matched), region)
 
     return score
 
 
 def _morshuis2022(metric: Callable[..., Array]) -> Score:
-    return lambda image, truth, region: metric(
-        crop(image, region), crop(truth, region), jnp.max(truth) - jnp.min(truth)
-    )
+    return lambda image, truth, region: metric(image, truth, jnp.max(truth) - jnp.min(truth), region)
 
 
-def _antun2020(image: Array, truth: Array, region: tuple[int, int, int, int] | None) -> Array:
-    return psnr(crop(image, region), crop(truth, region), jnp.max(image))
+def _antun2020(image: Array, truth: Array, region: Region | None) -> Array:
+    return psnr(image, truth, jnp.max(image), region)
 
 
-def _genzel2020(image: Array, truth: Array, region: tuple[int, int, int, int] | None) -> Array:
-    return jnp.sqrt(nmse(crop(image, region), crop(truth, region)))
+def _genzel2020(image: Array, truth: Array, region: Region | None) -> Array:
+    return jnp.sqrt(nmse(image, truth, region))
 
 
 CONVENTIONS: dict[str, dict[str, Score]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.plan.config import OF_THE_FILE
+from bench.plan.config import BOXES, OF_THE_FILE
 from bench.record.forms import (
     Form,
     list_of,
@@ -48,22 +48,30 @@ def _network(value: Any) -> None:
     _label(value[0])
 
 
+def _region(value: Any) -> None:
+    """A box, or the word for the boxes of each slice."""
+    if value != BOXES:
+        list_of(whole(), 4)(value)
+
+
 CONFIG: dict[str, Form] = {
     "method": _label, "preset": optional(text), "settings": mapping(text), "victims": list_of(text),
     "weights": optional(text), "attack": text, "attack_preset": optional(text), "steps": optional(whole(1)),
     "step_size": optional(number), "restarts": optional(whole(1)), "like": optional(text), "method_seed": text,
-    "threat": text, "eps": list_of(number), "norm": text, "target": text, "region": optional(list_of(whole(), 4)),
+    "threat": text, "eps": list_of(number), "norm": text, "target": text, "region": optional(_region),
     "aim": text, "maps": text, "check": truth, "data": optional(text), "phantom": text, "only": optional(text),
     "shift": mapping(number), "mask": text, "acceleration": optional(number), "center_fraction": optional(number),
     "limit": optional(whole(1)), "seed": whole(0, 2**64),
 }  # fmt: skip
 # Fields that a run has only if they were given.
-CONFIG_IF_GIVEN: dict[str, Form] = {"beside": list_of(_label), "networks": list_of(_network)}
+CONFIG_IF_GIVEN: dict[str, Form] = {
+    "beside": list_of(_label), "networks": list_of(_network), "acquisition": list_of(_label)
+}  # fmt: skip
 _CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
 _SAMPLING = table(
     {"samples": whole(), "acceleration": number},
     {"centre": plain, "scale": number, "maps_leave_out": optional(number), "ceiling": optional(_CEILING)}
-    | {"outside_centre": number},
+    | {"outside_centre": number, "boxes": list_of(table({"box": list_of(whole(), 4), "label": text}))},
 )
 _RUNTIME = table({"batch": whole(), "save_perturbations": truth})
 _MORE: dict[str, Form] = {
@@ -133,7 +141,8 @@ _ROW = table(
 _LOSSES = list_of(optional(number))
 _SEARCH = table(
     {"case": text, "source": _label, "attack": _label, "eps": number, "trace": _LOSSES},
-    {"restarts": _LOSSES} | dict.fromkeys(("doubled", "restarted", "gradient_free", "noise"), optional(number)),
+    {"restarts": _LOSSES, "ssim": _LOSSES}
+    | dict.fromkeys(("doubled", "restarted", "gradient_free", "noise"), optional(number)),
 )
 
 

@@ -67,6 +67,7 @@ class SearchRow:
     """One search for a perturbation of one image, at one epsilon.
 
     trace: the loss at each gradient evaluation, None if it was not finite.  restarts: the best loss of each start.
+    ssim: SSIM at evenly spaced values of the parameter from -eps to eps, as the angle, if all were visited.
     doubled, gradient_free, restarted: losses of the searches that check it.  noise: of noise, in older records.
     """
 
@@ -76,6 +77,7 @@ class SearchRow:
     eps: float
     trace: tuple[float | None, ...]
     restarts: tuple[float | None, ...] = ()
+    ssim: tuple[float | None, ...] | None = None
     doubled: float | None = None
     gradient_free: float | None = None
     restarted: float | None = None
@@ -88,7 +90,7 @@ class SearchRow:
 
     def line(self) -> dict[str, Any]:
         """The row as its file has it."""
-        return _line(self, ("doubled", "gradient_free", "restarted", "noise"))
+        return _line(self, ("ssim", "doubled", "gradient_free", "restarted", "noise"))
 
 
 def row_of(line: Mapping[str, Any]) -> Row:

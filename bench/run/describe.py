@@ -116,11 +116,12 @@ def _shift(config: RunConfig) -> dict[str, str]:
 
 def _region(config: RunConfig) -> str:
     assert config.region is not None
-    row, column, rows, columns = config.region
-    return (
-        f"scores are of rows {row} to {row + rows - 1} and columns {column} to {column + columns - 1}; the attack "
-        + ("looks at them alone" if config.aim == "region" else "looks at the whole image")
-    )
+    where = "the boxes that were drawn in each image"
+    if isinstance(config.region, tuple):
+        row, column, rows, columns = config.region
+        where = f"rows {row} to {row + rows - 1} and columns {column} to {column + columns - 1}"
+    looks = "looks at them alone" if config.aim == "region" else "looks at the whole image"
+    return f"scores are of {where}; the attack {looks}"
 
 
 def _threat_model(subject: Subject) -> dict[str, str]:

@@ -98,6 +98,13 @@ def setting(text: str) -> tuple[str, str]:
     return name, value
 
 
+def printable_word(text: str) -> str:
+    """Parse a word that may stand in a message."""
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name")
+    return text
+
+
 def label(text: str) -> str:
     """Parse a name for files, tables and figures."""
     if not re.fullmatch(r"\w[\w.+-]{0,39}", text):

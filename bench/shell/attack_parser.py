@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from argparse import Action, ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
+from typing import Any
+
+from bench.plan.config import BOXES
 from bench.plan.like import LIKE
 from bench.plan.shards import WHOLE
 from bench.shell.arguments import HelpFormatter, Parser, integer, label, number, one_of, shard
@@ -52,6 +56,18 @@ def _units() -> str:
     for name, line in CHANGES.items():
         names.setdefault(line.unit, []).append(name)
     return "; ".join(f"{', '.join(of)} [{unit}]" for unit, of in names.items())
+
+
+class _Region(Action):
+    """Keeps the word boxes, or a tuple of the four numbers of a box."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None) -> None:
+        if values != [BOXES] and (len(values) != 4 or BOXES in values):
+            raise ArgumentError(self, f"give Y X ROWS COLUMNS, or {BOXES}")
+        try:
+            setattr(namespace, self.dest, BOXES if values == [BOXES] else tuple(map(integer(0), values)))
+        except ArgumentTypeError as error:
+            raise ArgumentError(self, str(error)) from error
 
 
 def parser() -> Parser:
@@ -144,10 +160,11 @@ def parser() -> Parser:
     )
     attack.add_argument(
         "--region",
-        type=integer(0),
-        nargs=4,
-        metavar=("Y", "X", "ROWS", "COLUMNS"),
-        help="box of the image [pixels] that is scored and attacked",
+        nargs="+",
+        action=_Region,
+        metavar=("boxes | Y", "X ROWS COLUMNS"),
+        help="part of the image that is scored and attacked: a box [pixels], or boxes = the boxes that radiologists "
+        "drew in each slice, all together; slices without a box are left out",
     )
     attack.add_argument(
         "--aim",

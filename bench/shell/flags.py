@@ -9,7 +9,7 @@ from typing import Any
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.processes.distributed import Meeting
-from bench.shell.arguments import address, integer, number, one_of, setting
+from bench.shell.arguments import address, integer, number, one_of, printable_word, setting
 from jaxcs.catalogue import MASKS, PHANTOMS, SHIFTS
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
@@ -19,9 +19,17 @@ _MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 
 
 def add_data(group: _ArgumentGroup) -> None:
-    """Add --data and --phantom."""
+    """Add --data, --acquisition and --phantom."""
     group.add_argument(
         "--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images"
+    )
+    group.add_argument(
+        "--acquisition",
+        type=printable_word,
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="only the files of --data whose attribute acquisition is among these: CORPDFS_FBK or PDFS, AXT2 or T2 ...",
     )
     group.add_argument(
         "--phantom", type=one_of(PHANTOMS), default="knee", metavar="FAMILY", help="built-in data: knee or brain"
@@ -165,6 +173,5 @@ def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
         fields: values of other fields that differ from the defaults.
     """
     shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
-    return RunConfig(
-        **({"attack": "noise", "eps": (0.0,)} | {name: getattr(arguments, name) for name in shared} | fields)
-    )
+    given = {name: getattr(arguments, name) for name in shared} | {"acquisition": tuple(arguments.acquisition)}
+    return RunConfig(**({"attack": "noise", "eps": (0.0,)} | given | fields))

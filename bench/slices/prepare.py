@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from bench.plan.config import OF_THE_FILE, RunConfig, Sampling
+from bench.plan.config import BOXES, OF_THE_FILE, RunConfig, Sampling
 from bench.plan.errors import InputFileError, UnsuitedError
 from bench.slices import coverage
 from bench.slices.one_coil import mask_seed
 from bench.slices.own_mask import FLAGS
+from bench.slices.region import scored_boxes, scored_region
 from data_prep.cases import Case, Doubt
 from data_prep.maps import coil_maps
 from jaxcs import masks
@@ -42,6 +43,7 @@ class Prepared(NamedTuple):
         outside: norm of the measured samples outside that centre, over the norm of all [-].
         ceiling: scores of the fully sampled data combined by the coil maps; None if the data are not fully sampled.
         doubts: reasons why the slice or its maps may be wrong.
+        boxes: the boxes that were drawn in the slice, if they are scored, each with its label.
     """
 
     name: str
@@ -56,11 +58,13 @@ class Prepared(NamedTuple):
     outside: float
     ceiling: dict[str, float | None] | None
     doubts: tuple[Doubt, ...]
+    boxes: list[dict[str, Any]]
 
     def described(self) -> dict[str, Any]:
         """Return the entry of run.json about the sampling."""
         found: dict[str, Any] = {"mask": self.mask} | self.sampling._asdict() | {"scale": self.scale}
         found |= {"maps_leave_out": self.left_out, "outside_centre": self.outside, "ceiling": self.ceiling}
+        found |= {"boxes": self.boxes} if self.boxes else {}
         return found | ({"doubts": [list(one) for one in self.doubts]} if self.doubts else {})
 
 
@@ -81,6 +85,8 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     shape = (case.kspace.shape[-2], case.kspace.shape[-1])
     own = case.mask is not None
     _check_flags(case, config)
+    boxes = scored_boxes(case, config)
+    region = scored_region(boxes, (case.target.shape[0], case.target.shape[1]))
     try:
         mask = _mask(case, config, shape)
         sampling = masks.describe(mask, case.padding)
@@ -121,6 +127,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         target=jnp.asarray(case.target / raw),
         data_range=jnp.asarray(case.data_range / raw, jnp.float32),
         noise=noise,
+        region=None if region is None else jnp.asarray(region),
     )
     return Prepared(
         name=case.name,
@@ -133,15 +140,14 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         thermal=thermal,
         left_out=share,
         outside=coverage.share_outside(kspace / largest, centre),
-        ceiling=(
-            None if own else coverage.ceiling(data.kspace, data.maps, data.target, data.data_range, config.region)
-        ),
+        ceiling=(None if own else coverage.ceiling(data.kspace, data.maps, data.target, data.data_range, data.region)),
         doubts=(
             *case.doubts,
             *coverage.doubts(case, share, centre),
             *_noise_doubts(own, thermal),
             *_mask_doubts(own, config),
         ),
+        boxes=boxes if config.region == BOXES else [],
     )
 
 
@@ -157,11 +163,6 @@ def _check_flags(case: Case, config: RunConfig) -> None:
                 f"--threat {config.threat}: {case.name} is already under-sampled, so that its object cannot be "
                 "changed; use noise, maps or phase"
             )
-    if config.region is not None:
-        row, column, rows, columns = config.region
-        ty, tx = case.target.shape
-        if row + rows > ty or column + columns > tx:
-            raise UnsuitedError(f"--region: {case.name} has {ty} x {tx} pixels; name a box inside them")
 
 
 def _noise_doubts(own: bool, thermal: float | None) -> list[Doubt]:

@@ -18,6 +18,12 @@ Shifts = Sequence[tuple[str, float]]
 Neighbours = Callable[[int], list[Case]]
 
 
+def check_acquisition(acquisitions: Sequence[str], data: str | None) -> None:
+    """Raise UsageError if acquisitions are chosen of the phantom."""
+    if acquisitions and data is None:
+        raise UsageError("--acquisition: the phantom has none; name files with --data")
+
+
 def check_shift(shift: Shifts, data: str | None) -> None:
     """Check that shifts can be applied.
 

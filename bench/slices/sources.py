@@ -11,14 +11,15 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from bench.plan.config import RunConfig
+from bench.plan.config import BOXES, RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.provenance import forbidding
 from bench.slices.case_list import listed, phantom_numbers
-from bench.slices.shifting import check_shift, in_words, neighbours_among, shifting
+from bench.slices.shifting import check_acquisition, check_shift, in_words, neighbours_among, shifting
 from data_prep import phantom
 from data_prep.cases import Case, InputError
-from data_prep.files import list_cases
+from data_prep.fastmri import SliceInfo
+from data_prep.files import Found, list_cases
 from data_prep.machine import missing_device
 from data_prep.shifts import shape_after
 
@@ -76,6 +77,7 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
         InputFileError: no case can be read.
     """
     check_shift(config.shift, config.data)
+    check_acquisition(config.acquisition, config.data)
     if config.data is None:
         count = config.limit or (_FEW_IMAGES if few else _PHANTOM_IMAGES)
         indices = list(range(count))
@@ -98,17 +100,15 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
             ),
         )
     try:
-        found = list_cases(config.data, validation=True, truth=truth)
+        found = list_cases(config.data, validation=True, truth=truth, acquisitions=config.acquisition)
     except InputError as error:
         raise InputFileError(f"--data {error}") from error
-    slices = found.slices
-    if config.only is not None:
-        chosen = listed(config.only, (info.name for info in slices), config.data)
-        slices = [info for info in slices if info.name in chosen]
+    slices, notes = _chosen(config, config.data, found)
     slices = sorted(slices[: config.limit], key=lambda info: info.shape)
     paths = {info.path for info in slices}
     return Source(
         description=(f"{len(paths)} files of {config.data}" if len(paths) > 1 else config.data)
+        + (f", {' and '.join(config.acquisition)}" if config.acquisition else "")
         + _only(config)
         + _shift(config),
         total=len(slices),
@@ -116,7 +116,7 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
         names=[info.name for info in slices],
         volumes=[info.volume for info in slices],
         shapes=[shape_after(config.shift, info.shape) for info in slices],
-        notes=("these are images: their coils and the added noise are simulated",) if found.simulated else (),
+        notes=tuple(notes),
         sha256={path.name: _sha256(path) for path in sorted(paths)} | _list_sha256(config),
         read=shifting(
             config,
@@ -124,6 +124,24 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
             neighbours_among(config, found, slices),
         ),
     )
+
+
+def _chosen(config: RunConfig, data: str, found: Found) -> tuple[list[SliceInfo], list[str]]:
+    """The listed slices that the run is about, and notes on them."""
+    slices = found.slices
+    notes = ["these are images: their coils and the added noise are simulated"] if found.simulated else []
+    if config.only is not None:
+        chosen = listed(config.only, (info.name for info in slices), data)
+        slices = [info for info in slices if info.name in chosen]
+    if config.region == BOXES:
+        boxed = [info for info in slices if info.boxed]
+        if not boxed:
+            remedy = "join those of a table by python -m data_prep fastmri IN OUT --boxes TABLE.csv"
+            raise InputFileError(f"--region {BOXES}: no slice of {data} has a box; {remedy}")
+        if len(boxed) < len(slices):
+            notes.append(f"{len(slices) - len(boxed)} of {len(slices)} slices have no box, and are left out")
+        slices = boxed
+    return slices, notes
 
 
 def check_device(device: str) -> None:

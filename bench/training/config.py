@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.plan.config import Sampling, fingerprint_of
-from bench.record.forms import Form, mapping, number, one_of, optional, table, text, whole
+from bench.record.forms import Form, list_of, mapping, number, one_of, optional, table, text, whole
 from jaxcs.catalogue import MASKS, NETWORKS, PHANTOMS, SHIFTS
 
 
@@ -27,7 +27,7 @@ FORM: Form = table(
         "adversarial_steps": whole(), "jitter": number, "every": whole(1), "patience": whole(1),
         "initial": optional(text), "seed": whole(0, 2**64), "licence": text,
     },
-    {"self_supervised": number, "shift": _shifts},
+    {"self_supervised": number, "shift": _shifts, "acquisition": list_of(text)},
 )  # fmt: skip
 
 
@@ -64,6 +64,7 @@ class TrainConfig:
         self_supervised: weight of ||M (F c - y)||_1 / ||M y||_1 beside the loss, for test-time training; 0 for none.
         shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
             names.
+        acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
     """
 
     method: str
@@ -93,6 +94,7 @@ class TrainConfig:
     licence: str
     self_supervised: float = 0.0
     shift: tuple[tuple[str, float], ...] = ()
+    acquisition: tuple[str, ...] = ()
 
     @property
     def sampling(self) -> Sampling:
@@ -101,7 +103,8 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
-        return asdict(self) | {"shift": dict(self.shift)}
+        content = asdict(self) | {"shift": dict(self.shift)}
+        return {name: value for name, value in content.items() if value or name != "acquisition"}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> TrainConfig:
@@ -110,7 +113,8 @@ class TrainConfig:
         Raises:
             TypeError: the fields are not those of a configuration.
         """
-        return cls(**content | {"shift": tuple(content.get("shift", {}).items())})
+        pairs = {"shift": tuple(content.get("shift", {}).items()), "acquisition": tuple(content.get("acquisition", ()))}
+        return cls(**content | pairs)
 
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any field."""

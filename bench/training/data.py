@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 from bench.plan.errors import InputFileError, UsageError
-from bench.slices.shifting import Shifts, in_words, shifted_reader
+from bench.slices.shifting import Shifts, check_acquisition, in_words, shifted_reader
 from bench.training.examples import Examples
 from data_prep import phantom
 from data_prep.cases import InputError
@@ -38,6 +39,7 @@ def open_examples(
     images: int | None,
     validation_images: int | None,
     shift: Shifts = (),
+    acquisitions: Sequence[str] = (),
 ) -> Opened:
     """Open the training and validation examples: phantoms if `data` is None, otherwise files.
 
@@ -48,6 +50,7 @@ def open_examples(
         images: number of training images, None for all.
         validation_images: number of validation images, None for all.
         shift: shifts of every scan.
+        acquisitions: only files of these acquisitions, see `data_prep.acquisition.is_of`; all if empty.
 
     Returns:
         Both sets of examples and their description.
@@ -56,24 +59,28 @@ def open_examples(
         InputFileError: there are no examples.
         UsageError: training and validation would share slices.
     """
-    training, description = training_examples(data, family, images, shift)
+    training, description = training_examples(data, family, images, shift, acquisitions)
     if data is None:
         held_out = _phantoms(family, "validation", validation_images or _VALIDATION_PHANTOMS, shift)
         return Opened(training, held_out, description)
-    held_out, _ = _files("--validation", validation or data, validation_images, shift, validation=True)
+    held_out, _ = _files("--validation", validation or data, validation_images, shift, acquisitions, validation=True)
     if validation is None and set(training.names) & set(held_out.names):
         raise UsageError(f"--data {data}: does not say which slices are for validation; name others by --validation")
     return Opened(training, held_out, description)
 
 
-def training_examples(data: str | None, family: str, images: int | None, shift: Shifts = ()) -> tuple[Examples, str]:
+def training_examples(
+    data: str | None, family: str, images: int | None, shift: Shifts = (), acquisitions: Sequence[str] = ()
+) -> tuple[Examples, str]:
     """Open the training examples; returns them and their description in words."""
+    check_acquisition(acquisitions, data)
     if data is None:
         training = _phantoms(family, "train", images or _PHANTOMS, shift)
         name, note = f"built-in phantom ({family})", ""
     else:
-        training, simulated = _files("--data", data, images, shift, validation=False)
+        training, simulated = _files("--data", data, images, shift, acquisitions, validation=False)
         name = data.rstrip("/").rsplit("/", 1)[-1]
+        name += f", {' and '.join(acquisitions)}" if acquisitions else ""
         note = ", coils and added noise simulated" if simulated else ""
     note += f", shifted: {in_words(shift)}" if shift else ""
     return training, f"{name}, {len(training)} training images{note}"
@@ -84,10 +91,12 @@ def _phantoms(family: str, split: str, count: int, shift: Shifts) -> Examples:
     return Examples(readers, [shape_after(shift, (phantom.COILS, *phantom.SHAPE))] * count)
 
 
-def _files(flag: str, path: str, count: int | None, shift: Shifts, validation: bool) -> tuple[Examples, bool]:
+def _files(
+    flag: str, path: str, count: int | None, shift: Shifts, acquisitions: Sequence[str], validation: bool
+) -> tuple[Examples, bool]:
     """Examples of files, and whether their coils are simulated."""
     try:
-        found = list_cases(path, validation)
+        found = list_cases(path, validation, acquisitions=acquisitions)
     except InputError as error:
         raise InputFileError(f"{flag} {error}") from error
     slices = found.slices[:count]

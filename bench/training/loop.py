@@ -52,7 +52,13 @@ class Training:
         self.config, self.command = config, command
         entry = METHODS[config.method]
         self.training, self.validation, self.description = data.open_examples(
-            config.data, config.validation, config.phantom, config.images, config.validation_images, config.shift
+            config.data,
+            config.validation,
+            config.phantom,
+            config.images,
+            config.validation_images,
+            config.shift,
+            config.acquisition,
         )
         preset = entry.presets[config.variant]
         if entry.one_coil:

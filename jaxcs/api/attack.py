@@ -15,13 +15,13 @@ from jaxcs import evaluate, evidence
 from jaxcs.api.given import Given
 from jaxcs.api.report import AttackReport, Scores
 from jaxcs.api.search import search_of
-from jaxcs.api.slices import check_slice, is_known
+from jaxcs.api.slices import check_region, check_slice, is_known
 from jaxcs.attacks import own
 from jaxcs.attacks.defaults import Search
 from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.fourier import image_crop
 from jaxcs.keys import new_key
-from jaxcs.metrics import METRICS, Region, crop
+from jaxcs.metrics import METRICS, Box, Region
 from jaxcs.names import check_name, first_line
 from jaxcs.recon import zero_filled
 from jaxcs.threats import CHANGES, NORMS, Threat
@@ -46,7 +46,7 @@ def attack(
     data_range: float | None = None,
     weights: Weights | None = None,
     loss: str = "nmse",
-    region: Region | None = None,
+    region: Box | Region | None = None,
     steps: int | None = None,
     restarts: int | None = None,
     key: int | Key = 0,
@@ -81,7 +81,8 @@ def attack(
         data_range: peak for PSNR and SSIM, in fastMRI the maximum of the volume; None is the maximum of the truth.
         weights: weights of a trained network, from `jaxcs.load_weights`; None for other methods.
         loss: the error that the attack maximises, a name in `jaxcs.attacks.losses.LOSSES`.
-        region: (first row, first column, rows, columns) that is scored and attacked, None for the whole image.
+        region: the part that is scored and attacked, None for the whole image: (first row, first column, rows,
+            columns), or (ty, tx) bool, True inside.
         steps: number of steps of the attack, None for its configuration's.
         restarts: number of starts of the attack, None for its configuration's.
         key: seed or random key of starting points, of noise, and of an un-trained network.
@@ -97,11 +98,13 @@ def attack(
     sizes = _sizes(eps)
     given = Given.of(reconstruct, kspace, mask, maps, threat, weights)
     data = given.slice_of(truth, data_range, threat)
+    if region is not None:
+        data = data._replace(region=check_region(region, (data.target.shape[0], data.target.shape[1])))
     scan = build_scan(threat, maps="fixed") if threat in CHANGES else build_scan(norm=threat)
     victim = given.victim.for_shape(data.maps.shape[1:], data.target.shape)
     search = search_of(method, victim, threat, loss, steps, restarts)
     goal = evaluate.Goal(
-        "truth" if given.whole or truth is not None else "clean", loss, region, "image" if region is None else "region"
+        "truth" if given.whole or truth is not None else "clean", loss, "image" if region is None else "region"
     )
     if search.entry is not None:
         _check_own(search, scan.allowed(data, jnp.float32(max(sizes))))
@@ -224,12 +227,11 @@ def _flags(
 
     def error_of(scored: evaluate.Evaluated, index: int) -> float:
         reference = clean.image if goal.target == "clean" else scored.truth[index]
-        seen = crop(scored.image[index], goal.aimed), crop(reference, goal.aimed)
-        return float(_LOSSES[goal.loss](*seen, data.data_range))
+        return float(_LOSSES[goal.loss](scored.image[index], reference, data.data_range, goal.aimed(data)))
 
     errors = [error_of(attacked, index) for index in range(len(sizes))]
     scored = {name: float(score) for name, score in clean.scores.items()}
-    always = {} if goal.target == "clean" else evidence.clean_flags(scored, _zero_filled(given, data, goal))
+    always = {} if goal.target == "clean" else evidence.clean_flags(scored, _zero_filled(given, data))
     flags = []
     for index, eps in enumerate(sizes):
         clamped = float(attacked.scores["clamped"][index]) if "clamped" in attacked.scores else 0.0
@@ -243,9 +245,8 @@ def _flags(
     return tuple(flags)
 
 
-def _zero_filled(given: Given, data: SliceData, goal: evaluate.Goal) -> dict[str, float]:
+def _zero_filled(given: Given, data: SliceData) -> dict[str, float]:
     """Scores of the zero-filled image, with which every method is compared."""
     image = zero_filled.build(zero_filled.Config()).apply({}, given.measurement, new_key(0))
     image = image_crop(image, (data.target.shape[0], data.target.shape[1]))
-    seen = crop(image, goal.region), crop(data.target, goal.region)
-    return {name: float(metric(*seen, data.data_range)) for name, metric in METRICS.items()}
+    return {name: float(metric(image, data.target, data.data_range, data.region)) for name, metric in METRICS.items()}

@@ -11,6 +11,7 @@ import numpy as np
 from jaxcs import masks
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
 from jaxcs.fourier import centre_slice
+from jaxcs.metrics import WINDOW, Region, region_of
 from jaxcs.recon.checks import check_measurement
 from jaxcs.types import Kspace, Maps, Mask
 
@@ -37,6 +38,30 @@ def check_slice(kspace: Any, mask: Any, maps: Any) -> None:
     check_measurement(kspace, mask, maps, needs_maps=maps is not None)
     if is_known(kspace, mask):
         sampling(np.asarray(kspace), np.asarray(mask, bool))
+
+
+def check_region(region: Any, shape: tuple[int, int]) -> Region:
+    """Return the pixels that are scored, (ty, tx) bool.
+
+    Args:
+        region: (first row, first column, rows, columns), or (ty, tx) bool, True inside.
+        shape: (ty, tx) of the image.
+
+    Raises:
+        ValueError: the region is outside the image, or no window of SSIM lies inside it; the message is one line.
+    """
+    given = np.asarray(region)
+    if given.shape == (4,) and given.dtype.kind in "iu":
+        row, column, rows, columns = map(int, given)
+        if min(row, column) < 0 or min(rows, columns) < 1 or row + rows > shape[0] or column + columns > shape[1]:
+            raise ValueError(f"region is {region}, but the image has {shape[0]} x {shape[1]} pixels; give a box inside")
+        given = region_of([(row, column, rows, columns)], shape)
+    if given.shape != shape or given.dtype != bool:
+        said = f"region is {given.dtype} of {given.shape}"
+        raise ValueError(f"{said}; give (first row, first column, rows, columns), or bool of {shape}")
+    if min(shape) < WINDOW or not np.lib.stride_tricks.sliding_window_view(given, (WINDOW, WINDOW)).all((2, 3)).any():
+        raise ValueError(f"region holds no {WINDOW} x {WINDOW} pixels, which SSIM needs; give a larger one")
+    return jnp.asarray(given)
 
 
 def sampling(kspace: np.ndarray, mask: np.ndarray) -> Literal["measured", "whole"]:

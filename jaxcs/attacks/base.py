@@ -129,6 +129,8 @@ class AttackEntry(NamedTuple):
             whose squared norm is the loss; or the method's "objective", which not every method has.
         searches: whether it evaluates the method to find its perturbation, and may therefore search on a cheaper
             method.
+        scored: builds, if the attack visits all values of a parameter, the same attack on a function of a perturbation
+            that returns its loss and a score; the attack then returns its result and the score at each value.
     """
 
     config: type[Any]
@@ -136,6 +138,7 @@ class AttackEntry(NamedTuple):
     presets: Mapping[str, Any] = MappingProxyType({})
     sees: Literal["loss", "path", "residual", "objective"] = "loss"
     searches: bool = True
+    scored: Callable[[Any], Callable[..., tuple[AttackResult, Array]]] | None = None
 
 
 class Best(NamedTuple):

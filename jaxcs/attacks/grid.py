@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -26,21 +27,32 @@ class Config:
 
 def build(config: Config) -> Attack:
     """Build the attack for one real parameter; its gradient_norm is the steepest slope between neighbours."""
+    attack_scored = build_scored(config)
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
-        del key, start
+        del start
+        return attack_scored(key, lambda delta: (loss(delta), jnp.zeros(())), threat)[0]
+
+    return attack
+
+
+def build_scored(config: Config) -> Callable[..., tuple[AttackResult, Array]]:
+    """Build the attack on (key, perturbation -> (loss, score), threat); it also returns the score at each value."""
+
+    def attack(key: Key, scored: Callable[[Array], tuple[Array, Array]], threat: Threat) -> tuple[AttackResult, Array]:
+        del key
         if not threat.real or threat.support.size != 1:
             kind = "real" if threat.real else "complex"
             raise ValueError(f"grid: searches one real parameter, not {threat.support.size} {kind} ones; use pgd")
         values = threat.radius * jnp.linspace(-1.0, 1.0, config.n_points, dtype=jnp.float32)
         deltas = jnp.where(threat.support, values.reshape(-1, *(1,) * threat.support.ndim), 0.0)
-        losses = jax.lax.map(loss, deltas)
+        losses, scores = jax.lax.map(scored, deltas)
         worst = jnp.argmax(losses)
         spacing = 2 * jnp.max(threat.radius) / (config.n_points - 1)
         slope = jnp.max(jnp.abs(jnp.diff(losses))) / jnp.where(spacing > 0, spacing, 1.0)
-        return AttackResult(deltas[worst], losses[worst], losses, slope, losses[worst][None])
+        return AttackResult(deltas[worst], losses[worst], losses, slope, losses[worst][None]), scores
 
     return attack
 
 
-ATTACK = AttackEntry(Config, build)
+ATTACK = AttackEntry(Config, build, scored=build_scored)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcs.metrics import WINDOW, haarpsi_losses, haarpsi_of_loss, row_errors, ssim_map
+from jaxcs.metrics import WINDOW, Region, haarpsi_losses, haarpsi_of_loss, inside, row_errors, ssim_map, windows_inside
 
 # Order of the norm in place of the largest error: with 8, some fifty equal pixels count 1.6 times as much as a single
 # pixel, and errors down to 1e-4 of the range do not vanish in float32.
@@ -24,61 +24,77 @@ class ImageLoss(NamedTuple):
     """An error of a real image against a reference of the same shape (ny, nx).
 
     Attributes:
-        rows: (image, reference, data_range) -> the share of each row (ny,); an attack maximises their sum.
-        value: (sum, reference) -> the error in its units, which grows with the sum.
+        rows: (image, reference, data_range, region) -> the share of each row (ny,); an attack maximises their sum.
+            Only pixels count for which `region` is True, or all if it is None.
+        value: (sum, reference, region) -> the error in its units, which grows with the sum.
         goal: what an attack drives up, in words.
     """
 
-    rows: Callable[[Array, Array, Array], Float[Array, "ny"]]
-    value: Callable[[Array, Array], Float[Array, ""]]
+    rows: Callable[[Array, Array, Array, Region | None], Float[Array, "ny"]]
+    value: Callable[[Array, Array, Region | None], Float[Array, ""]]
     goal: str
 
-    def __call__(self, image: Array, reference: Array, data_range: Array) -> Float[Array, ""]:
+    def __call__(
+        self, image: Array, reference: Array, data_range: Array, region: Region | None = None
+    ) -> Float[Array, ""]:
         """Return the error in its units."""
-        return self.value(jnp.sum(self.rows(image, reference, data_range)), reference)
+        return self.value(jnp.sum(self.rows(image, reference, data_range, region)), reference, region)
 
 
-def _squared(image: Array, reference: Array, data_range: Array) -> Array:
+def _squared(image: Array, reference: Array, data_range: Array, region: Region | None) -> Array:
     del data_range
-    return jnp.sum((image - reference) ** 2, axis=-1)
+    return jnp.sum(inside(image - reference, region) ** 2, axis=-1)
 
 
-def _dissimilar(image: Array, reference: Array, data_range: Array) -> Array:
-    local = ssim_map(image, reference, data_range)
-    return jnp.pad(jnp.sum(1 - local, axis=-1) / local.size, WINDOW // 2)
+def _dissimilar(image: Array, reference: Array, data_range: Array, region: Region | None) -> Array:
+    local, windows = ssim_map(image, reference, data_range), windows_inside(region)
+    count = local.size if windows is None else jnp.sum(windows, dtype=jnp.int32)
+    return jnp.pad(jnp.sum(inside(1 - local, windows), axis=-1) / count, WINDOW // 2)
 
 
-def _less_alike(image: Array, reference: Array, data_range: Array) -> Array:
-    pairs = haarpsi_losses(image, reference, data_range)
+def _less_alike(image: Array, reference: Array, data_range: Array, region: Region | None) -> Array:
+    pairs = haarpsi_losses(image, reference, data_range, region)
     ny = image.shape[0]
     # Both rows of a pair share its loss; the last row of an odd number stands for a pair.
     return (jnp.repeat(pairs, 2)[:ny] / 2).at[-1].multiply(1 + ny % 2)
 
 
-def _relative(image: Array, reference: Array, data_range: Array) -> Array:
+def _relative(image: Array, reference: Array, data_range: Array, region: Region | None) -> Array:
     del data_range
-    return row_errors(image, reference) / image.shape[0]
+    return row_errors(image, reference, region)
 
 
-def _power(image: Array, reference: Array, data_range: Array) -> Array:
-    return jnp.sum((jnp.abs(image - reference) / data_range) ** _ORDER, axis=-1)
+def _power(image: Array, reference: Array, data_range: Array, region: Region | None) -> Array:
+    return jnp.sum((jnp.abs(inside(image - reference, region)) / data_range) ** _ORDER, axis=-1)
 
 
-def _as_it_is(total: Array, reference: Array) -> Array:
-    del reference
+def _as_it_is(total: Array, reference: Array, region: Region | None) -> Array:
+    del reference, region
     return total
+
+
+def _normalised(total: Array, reference: Array, region: Region | None) -> Array:
+    return total / jnp.sum(inside(reference, region) ** 2)
+
+
+def _root(total: Array, reference: Array, region: Region | None) -> Array:
+    del reference, region
+    return total ** (1 / _ORDER)
+
+
+def _unlike(total: Array, reference: Array, region: Region | None) -> Array:
+    del reference, region
+    return 1 - haarpsi_of_loss(total)
 
 
 # Losses by the metric that each increases, in the units of that metric.  The exceptions are `ssim` and `haarpsi`, which
 # are 1 less the metric, and `max_error`, the 8-norm, which is smooth and at least as large as the largest error.
 LOSSES: Mapping[str, ImageLoss] = MappingProxyType(
     {
-        "nmse": ImageLoss(_squared, lambda total, reference: total / jnp.sum(reference**2), "squared error"),
+        "nmse": ImageLoss(_squared, _normalised, "squared error"),
         "ssim": ImageLoss(_dissimilar, _as_it_is, "loss of SSIM"),
-        "haarpsi": ImageLoss(_less_alike, lambda total, reference: 1 - haarpsi_of_loss(total), "loss of HaarPSI"),
+        "haarpsi": ImageLoss(_less_alike, _unlike, "loss of HaarPSI"),
         "row_error": ImageLoss(_relative, _as_it_is, "squared error, each row relative to its own energy,"),
-        "max_error": ImageLoss(
-            _power, lambda total, reference: total ** (1 / _ORDER), "error of a pixel (by the 8-norm)"
-        ),
+        "max_error": ImageLoss(_power, _root, "error of a pixel (by the 8-norm)"),
     }
 )

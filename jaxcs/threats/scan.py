@@ -26,6 +26,8 @@ class Scan(NamedTuple):
         nothing: data -> the perturbation that changes nothing.
         measure: data, perturbation -> the measurement that the method is given.
         truth: data, perturbation -> the image that the method should return.
+        perturbed: data, perturbation -> the root sum of squares of the whole scan with the perturbation in it: what can
+            be seen of the perturbation without any method.  It means nothing if the data are under-sampled.
         maps_stay: whether no perturbation changes the coil maps that the method is given.
         additive: whether perturbations are added to the data.
     """
@@ -34,6 +36,7 @@ class Scan(NamedTuple):
     nothing: Callable[[SliceData], Array]
     measure: Callable[[SliceData, Array], Measurement]
     truth: Callable[[SliceData, Array], Array]
+    perturbed: Callable[[SliceData, Array], Array]
     maps_stay: bool
     additive: bool
 
@@ -80,11 +83,12 @@ def build(
         return Measurement(kspace, data.mask, told)
 
     def truth(data: SliceData, delta: Array) -> Array:
-        if change is None or not change.moves_object:
-            return data.target
         # The image of the whole scan of the changed object, so that resampling is not an error of the method.
+        return data.target if change is None or not change.moves_object else perturbed(data, delta)
+
+    def perturbed(data: SliceData, delta: Array) -> Array:
         image = root_sum_of_squares(ifft2c(changed(data, delta)[0]))
         return image_crop(image, (data.target.shape[0], data.target.shape[1]))
 
     maps_stay = maps == "fixed" and (change is None or change.maps_stay)
-    return Scan(allowed, nothing, measure, truth, maps_stay, change is None)
+    return Scan(allowed, nothing, measure, truth, perturbed, maps_stay, change is None)

@@ -12,11 +12,12 @@ import pytest
 from bench import features
 from bench.slices.prepare import prepare
 from bench.studies.features import findings, places, units
-from bench.studies.features.boxes import box_scores, clipped
+from bench.studies.features.boxes import box_scores
 from bench.studies.features.functions import build
 from bench.studies.features.one_slice import prepare_slice
 from bench.studies.features.study import subjects_of
 from data_prep import phantom
+from data_prep.boxes import clipped
 from data_prep.cases import Box
 from jaxcs.complex import magnitude
 from jaxcs.features import insert
@@ -256,6 +257,25 @@ def test_the_boxes_of_a_file_are_scored(data, tmp_path):
         "(too few to tell) of 2 methods; published, that the ranking by real findings is that by SSIM (ICML 2021, "
         "Fig. 8; and the relation is linear): cannot tell"
     )
+
+
+def test_the_line_of_real_findings_is_through_every_image_and_method():
+    random = np.random.default_rng(1)
+    ssim, mse = random.uniform(0.5, 0.9, (2, 4)), random.uniform(0.01, 0.03, (2, 4, 2))
+    rows = []
+    for at, method in enumerate(("unet", "l1")):
+        for index in range(4):
+            common = {"image": f"{index}", "volume": f"{index}", "method": method}
+            rows.append({"kind": "image", "ssim": ssim[at, index], **common})
+            rows += [{"kind": "box", "mse": value, "ssim": 0.0, **common} for value in mse[at, index]]
+    rows.append({"kind": "box", "mse": 9.0, "image": "failed", "volume": "failed", "method": "l1"})
+    slope, intercept = np.polyfit(ssim.ravel(), mse.mean(axis=-1).ravel(), 1)
+    r2 = np.corrcoef(ssim.ravel(), mse.mean(axis=-1).ravel())[0, 1] ** 2
+    said = findings.findings("boxes", rows, "add")[-1]
+    assert said.startswith(
+        f"through the 8 points of an image and a method each, the MSE of real findings is {intercept:.3f} {slope:+.3f} "
+    )
+    assert f"R^2 {r2:.2f} (published: linear" in said
 
 
 def test_rank_correlation_shares_ranks():

@@ -132,6 +132,13 @@ def test_the_worst_angle_of_a_grid(capsys, tmp_path, volume):
     # An angle has no scale.
     assert np.abs(angle).max() == pytest.approx(lines(folder / "images.jsonl")[0]["norm"], rel=1e-5)
     assert search["restarts"] == pytest.approx([max(search["trace"])], rel=1e-5)
+    # The SSIM is kept at the same angles, and the one that was chosen is scored again by the run.
+    worst = int(np.argmax(search["trace"]))
+    assert np.linspace(-4, 4, 100)[worst] == pytest.approx(angle.item(), abs=1e-4)
+    (scored,) = (row["attacked"] for row in lines(folder / "images.jsonl") if row["metric"] == "ssim")
+    assert search["ssim"][worst] == pytest.approx(scored, abs=1e-4)
+    assert len(search["ssim"]) == 100
+    assert (folder / "angle.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_region_is_scored_and_attacked(capsys, tmp_path, volume):

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from bench import attack, hardest
+from bench.figures import hard_images
 from bench.figures import low_frequency as figure
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import of_difference
+from bench.record.record import read
 from bench.slices import sources
 from bench.slices.case_list import as_csv, listed
 from bench.studies.hardest import hard_for_others
@@ -94,6 +96,24 @@ def test_the_lowest_are_chosen_and_ties_broken_by_name(capsys, tmp_path, data):
     }
     assert (stored["method"], stored["metric"]) == ("unet", "ssim")
     assert (tmp_path / "hard.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "hard-images.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_hard_images_are_shown_with_every_method_of_the_runs(tmp_path, data, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(hard_images, "show", lambda axes, image, *_: drawn.append((axes, image)))
+    both = record(tmp_path / "both", data, {"a.h5:0": 0.9, "a.h5:1": 0.2}, labels=("l1", "unet"))
+    other = record(tmp_path / "other", data, {"a.h5:1": 0.7}, labels=("varnet",))
+    runs = [read(both)], [read(other)]
+    assert hard_images.draw(["a.h5:1", "a.h5:0"], "unet", *runs, "ssim").startswith(b"\x89PNG")
+    titles = [axes.get_title() for axes in drawn[0][0].figure.axes]
+    assert titles == [
+        "a.h5:1", "unet 0.200", "l1 0.200", "varnet 0.700",
+        "a.h5:0", "unet 0.900", "l1 0.900", "varnet not in this run",
+    ]  # fmt: skip
+    assert len(drawn) == 7
+    with np.load(both / "pictures.npz") as pictures:
+        np.testing.assert_array_equal(drawn[1][1], pictures["a.h5:1|unet|clean"].astype(np.float32))
 
 
 def test_the_metric_decides(capsys, tmp_path, data):

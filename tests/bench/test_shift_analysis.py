@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bench.figures import shift as figure
-from bench.studies.shift.analysis import Point, Scores, analyse, correlation, line
+from bench.plan.line import line
+from bench.studies.shift.analysis import Point, Scores, analyse, correlation
 from bench.studies.shift.findings import findings
 from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
 from bench.studies.shift.table import render

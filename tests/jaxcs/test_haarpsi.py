@@ -39,3 +39,15 @@ def test_gradients_are_finite_where_images_are_flat_or_equal():
 def test_it_needs_a_slice(shape):
     with pytest.raises(ValueError, match="haarpsi: needs one slice of at least 2 x 2 pixels"):
         haarpsi(jnp.ones(shape), jnp.ones(shape), 1.0)
+
+
+def test_a_region_counts_the_pairs_of_pixels_in_it():
+    rng = np.random.default_rng(0)
+    target = jnp.float32(rng.random((32, 40)))
+    image = target.at[:8, :8].set(0)
+    whole = np.ones(target.shape, bool)
+    np.testing.assert_allclose(haarpsi(image, target, 1.0, whole), haarpsi(image, target, 1.0), rtol=1e-6)
+    far, near = (np.zeros(target.shape, bool) for _ in range(2))
+    far[28:, 30:], near[:6, :6] = True, True
+    np.testing.assert_allclose(haarpsi(image, target, 1.0, far), 1, atol=1e-6)
+    assert haarpsi(image, target, 1.0, near) < 0.5 < haarpsi(image, target, 1.0)

@@ -35,7 +35,7 @@ def test_every_loss_is_a_metric_and_a_choice_of_the_command():
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_shares_of_rows_are_of_the_rows_that_are_wrong(name):
     _, target = pair()
-    rows = LOSSES[name].rows(target.at[9].add(0.5), target, jnp.float32(1.0))
+    rows = LOSSES[name].rows(target.at[9].add(0.5), target, jnp.float32(1.0), None)
     # SSIM has windows of 7 rows.  HaarPSI compares windows of 4 pairs of rows, of which row 9 is in that of 8 and 9.
     first, last = {"ssim": (6, 12), "haarpsi": (4, 11)}.get(name, (9, 9))
     wrong = np.flatnonzero(np.asarray(rows) > 1e-6)

@@ -13,11 +13,11 @@ from bench.evaluate.experiment import Search
 from bench.plan.config import RunConfig
 from bench.slices.prepare import prepare
 from data_prep import phantom
-from jaxcs import evaluate
 from jaxcs.attacks import Path, apgd, scout
 from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import from_rows, to_rows
+from jaxcs.metrics import region_of
 from jaxcs.recon import METHODS, l1, tv
 from jaxcs.threats import balls
 from tests.helpers.asserts import assert_adjoint, complex_normal, relative_error
@@ -163,9 +163,9 @@ def test_rows_outside_the_region_count_for_nothing():
     image, reference = jnp.asarray(RNG.normal(size=(2, 9, 8)).astype(np.float32))
 
     def rows(image, region):
-        return evaluate._rows(LOSSES["nmse"], image, reference, jnp.float32(1.0), region)
+        return LOSSES["nmse"].rows(image, reference, jnp.float32(1.0), region)
 
-    found, pull = jax.vjp(lambda image: rows(image, (2, 1, 3, 4)), image)
+    found, pull = jax.vjp(lambda image: rows(image, jnp.asarray(region_of([(2, 1, 3, 4)], (9, 8)))), image)
     gradient = pull(jnp.ones_like(found))[0]
     residual = image - reference
     np.testing.assert_allclose(found[2:5], np.sum(np.square(residual[2:5, 1:5]), axis=1), rtol=1e-6)

@@ -11,34 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from data_prep.boxes import clipped
 from data_prep.cases import Box
 from jaxcs.features import scores
 from jaxcs.metrics import WINDOW, nmse, ssim
-
-
-def clipped(box: Box, shape: tuple[int, ...], least: int = 1) -> tuple[int, int, int, int] | None:
-    """Clip a box to an image, and widen it to at least `least` pixels a side.
-
-    Args:
-        box: the box.
-        shape: (rows, columns) of the image.
-        least: smallest side [pixels].
-
-    Returns:
-        (first row, first column, rows, columns); None if the box is outside the image, or the image is smaller than
-            `least`.
-    """
-    found = []
-    for first, size, whole in ((box.row, box.rows, shape[0]), (box.column, box.columns, shape[1])):
-        start, stop = max(first, 0), min(first + size, whole)
-        if start >= stop or whole < least:
-            return None
-        if stop - start < least:
-            start = min(max((start + stop - least) // 2, 0), whole - least)
-            stop = start + least
-        found.append((start, stop - start))
-    (row, rows), (column, columns) = found
-    return row, column, rows, columns
 
 
 def box_scores(box: Box, image: jax.Array, target: jax.Array, data_range: jax.Array) -> dict[str, Any] | None:

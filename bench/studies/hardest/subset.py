@@ -111,6 +111,7 @@ def _readers(record: Record) -> dict[str, _Reader]:
     with understanding(record.folder / "run.json"):
         config = record.run.config
         data, family = config["data"], str(config["phantom"])
+        acquisitions = tuple(map(str, config.get("acquisition", ())))
         shift = tuple((str(name), float(size)) for name, size in (config.get("shift") or {}).items())
     if family not in PHANTOMS:
         raise InputFileError(f"{record.folder}: no phantom is called {shown(family)}; name runs of bench.attack")
@@ -129,7 +130,7 @@ def _readers(record: Record) -> dict[str, _Reader]:
             if case in numbers
         }
     try:
-        found = list_cases(str(data), validation=True)
+        found = list_cases(str(data), validation=True, acquisitions=acquisitions)
     except InputError as error:
         raise InputFileError(f"{record.folder}: the data of this run cannot be read: {error}") from error
     return {info.name: _Reader(info.volume, shifted_reader(partial(found.read, info), shift)) for info in found.slices}

@@ -9,9 +9,9 @@ import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from bench.plan.intervals import SURE, Interval, as_json, of_difference, of_mean
+from bench.plan.intervals import Interval, as_json, of_difference, of_mean
+from bench.plan.line import line
 from bench.plan.ranks import rank_correlation, rank_interval
 
 _CONFIDENCE = 0.95
@@ -73,6 +73,8 @@ def analyse(points: list[Point]) -> dict[str, Any]:
         "volumes": [len({one.volumes[case] for case in cases}) for one, cases in _sides(points[0], inside, outside)],
         "paired": inside == outside,
         "points": rows,
+        # Its interval answers what other methods would do: errors of the means over images are part of the scatter.
+        # Errors that all methods share, because they see the same images, move the line and hardly turn it.
         "line": line(*means),
         "ranks": ranks,
         "ranks_interval": as_json(rank_interval(ranks, len(points))),
@@ -82,36 +84,6 @@ def analyse(points: list[Point]) -> dict[str, Any]:
             "outside": _agreement([one.outside for one in points], outside),
         },
     }
-
-
-def line(x: list[float], y: list[float]) -> dict[str, float] | None:
-    """Fit the line y = intercept + slope x by least squares.
-
-    The interval is Student's with n - 2 degrees of freedom, from the points' scatter about the line.  It answers what
-    other methods would do; errors of the means over images are part of that scatter.  Errors that all methods share,
-    because they see the same images, move the line and hardly turn it.
-
-    Returns:
-        Slope, intercept, half of the 95 % interval of each, and R^2; None if there are fewer than three points or if
-            all x are equal.
-    """
-    if len(x) < 3 or np.ptp(x) < 1e-9:
-        return None
-    fitted = stats.linregress(x, y)
-    quantile = float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2))
-    return {
-        "slope": float(fitted.slope),
-        "slope_half": quantile * float(fitted.stderr),
-        "intercept": float(fitted.intercept),
-        "intercept_half": quantile * float(fitted.intercept_stderr),
-        "r2": float(fitted.rvalue**2),
-    }
-
-
-def interval_of_slope(line: dict[str, float], count: int) -> Interval:
-    """Return the interval of the slope of a `line` through `count` points."""
-    slope, half = line["slope"], line["slope_half"]
-    return Interval(slope - half, slope + half, SURE, count)
 
 
 def correlation(x: list[float], y: list[float]) -> float | None:

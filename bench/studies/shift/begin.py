@@ -183,7 +183,8 @@ def _same_data(tuned: dict[str, Any], config: RunConfig) -> bool:
         return False
     if config.data is None or tuned["data"] is None:
         return bool(tuned["data"] == config.data and tuned["phantom"] == config.phantom)
-    return Path(tuned["data"]).resolve() == Path(config.data).resolve()
+    same = Path(tuned["data"]).resolve() == Path(config.data).resolve()
+    return same and tuple(tuned.get("acquisition", ())) == config.acquisition
 
 
 def _hard(asked: ShiftConfig, base: Base, study: Path, argv: list[str]) -> Hard | None:

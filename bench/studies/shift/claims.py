@@ -8,7 +8,7 @@ from typing import Any
 from bench.findings.judged import YES, Judged, Part
 from bench.findings.published import ANATOMY, DATASET, HARD_FOR_ALL, ORDER_KEPT, SAMPLING, Claim
 from bench.plan.intervals import FEWEST, Interval, from_json
-from bench.studies.shift.analysis import interval_of_slope
+from bench.plan.line import interval_of_slope
 
 Comparison = dict[str, Any]
 # For each claim: the axes that bear on it, and the axes of which a study must have at least one.

@@ -105,6 +105,7 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
             method=method, settings=settings, weights=weights.get(method), attack="noise", eps=(0.0,), norm="image",
             data=config.data, phantom=config.phantom, mask=sampling.mask, acceleration=sampling.acceleration,
             center_fraction=sampling.center_fraction, limit=config.limit, seed=config.seed,
+            acquisition=config.acquisition,
         )  # fmt: skip
         (found,) = subjects.sources(own)
         return found

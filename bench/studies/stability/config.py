@@ -21,6 +21,7 @@ class StabilityConfig:
         steps: number of steps of the attack, None for that of the constants.
         data: path of fastMRI files, or None for the phantom.
         phantom: family of the phantom.
+        acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
         limit: number of images.
         seed: seed of starting points and noise.
     """
@@ -34,10 +35,12 @@ class StabilityConfig:
     phantom: str = "knee"
     limit: int | None = None
     seed: int = 0
+    acquisition: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
-        return asdict(self) | {"weights": dict(self.weights)}
+        content = asdict(self) | {"weights": dict(self.weights)}
+        return {name: value for name, value in content.items() if value or name != "acquisition"}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> StabilityConfig:
@@ -48,6 +51,7 @@ class StabilityConfig:
             KeyError: fields are missing.
         """
         lists = {name: tuple(content[name]) for name in ("studies", "methods")}
+        lists["acquisition"] = tuple(content.get("acquisition", ()))
         return cls(**content | lists | {"weights": tuple(content["weights"].items())})
 
     def fingerprint(self) -> str:

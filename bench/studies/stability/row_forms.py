@@ -13,7 +13,8 @@ _CONFIG = table(
         "studies": list_of(one_of(STUDIES)), "methods": list_of(one_of(tuple(WORLDS))), "weights": mapping(text),
         "constants": one_of(("published", AUTO)), "steps": optional(whole(1)), "data": optional(text),
         "phantom": text, "limit": optional(whole(1)), "seed": whole(0, 2**64),
-    }
+    },
+    {"acquisition": list_of(text)},
 )  # fmt: skip
 RUN = table(
     GOING_ON | {"config": _CONFIG, "command": one_of(("bench.stability",)), "methods": mapping(mapping(plain))},

@@ -28,7 +28,8 @@ _FILE = table(
         "data": optional(text), "phantom": text, "mask": text, "acceleration": number, "center_fraction": number,
         "images": whole(), "training": text, "versions": mapping(text),
         "candidates": list_of(_CANDIDATE),
-    }
+    },
+    {"acquisition": list_of(text)},
 )  # fmt: skip
 
 

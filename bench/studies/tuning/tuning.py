@@ -99,7 +99,7 @@ def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") 
     wanted = combinations(config.grid, config.count, config.seed)
     configs = [replace(base, settings=(*base.settings, *settings.items())) for settings in wanted]
     method_configs = [methods.configuration(one, None) for one in configs]
-    examples, description = training_examples(base.data, base.phantom, config.images)
+    examples, description = training_examples(base.data, base.phantom, config.images, acquisitions=base.acquisition)
     found: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "method": base.method,
@@ -116,6 +116,8 @@ def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") 
         "best": {},
         "failed": {},
     }
+    if base.acquisition:
+        found["acquisition"] = base.acquisition
     choices = list(map(_Choice, wanted, configs, method_configs))
     if output is None:
         return _completed(found, None, examples, choices, asked)
@@ -134,7 +136,7 @@ def _completed(
     if output is not None and output.exists():
         before = read_tuned(output)
         for name, value in found.items():
-            if name not in ("candidates", "best", "failed") and before[name] != json.loads(json.dumps(value)):
+            if name not in ("candidates", "best", "failed") and before.get(name) != json.loads(json.dumps(value)):
                 raise InputFileError(f"--output {output}: its {name} is not that of this command; choose another file")
         found = before | {"failed": before.get("failed", {})}
     for note in about_settings():

@@ -1,0 +1,46 @@
+"""The part of a slice that is scored: the box that a run names, or the boxes that were drawn in the slice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.plan.config import BOXES, RunConfig
+from bench.plan.errors import UnsuitedError
+from data_prep.boxes import clipped
+from data_prep.cases import Case
+from jaxcs.metrics import WINDOW, region_of
+
+
+def scored_boxes(case: Case, config: RunConfig) -> list[dict[str, Any]]:
+    """Return the boxes of a slice that a run scores, each with its label; [] if the whole image is scored.
+
+    The boxes of the slice are clipped to the image, and widened to the window of SSIM.
+
+    Raises:
+        UnsuitedError: the slice has no such box.
+    """
+    if config.region is None:
+        return []
+    ty, tx = case.target.shape
+    if isinstance(config.region, tuple):
+        row, column, rows, columns = config.region
+        if row + rows > ty or column + columns > tx:
+            raise UnsuitedError(f"--region: {case.name} has {ty} x {tx} pixels; name a box inside them")
+        return [{"box": [row, column, rows, columns], "label": ""}]
+    found = [(clipped(box, (ty, tx), WINDOW), box.label) for box in case.boxes]
+    known = [{"box": list(box), "label": label} for box, label in found if box is not None]
+    if not known:
+        raise UnsuitedError(f"--region {BOXES}: {case.name} has no box within its {ty} x {tx} pixels; leave it out")
+    return known
+
+
+def scored_region(boxes: list[dict[str, Any]], shape: tuple[int, int]) -> np.ndarray | None:
+    """Return (ty, tx) bool, True inside the boxes together, or None if there are none.
+
+    Args:
+        boxes: those of `scored_boxes`.
+        shape: (ty, tx) of the image.
+    """
+    return region_of([tuple(one["box"]) for one in boxes], shape) if boxes else None
