@@ -129,7 +129,8 @@ def _narrowed(count: int, losses: Array, cells: Int[Array, "ny"]) -> tuple[Array
     """
     place = jnp.arange(losses.size)
     member = jax.nn.one_hot(cells, losses.size, axis=0)
-    centres = member @ jnp.arange(cells.size) / jnp.maximum(jnp.sum(member, axis=1), 1)
+    total = jnp.matmul(member, jnp.arange(cells.size, dtype=member.dtype), precision=jax.lax.Precision.HIGHEST)
+    centres = total / jnp.maximum(jnp.sum(member, axis=1), 1)
     chosen, left = [], jnp.where(jnp.sum(member, axis=1) > 0, losses, -jnp.inf)
     for _ in range(count):
         worst = jnp.argmax(left)
@@ -143,7 +144,7 @@ def _narrowed(count: int, losses: Array, cells: Int[Array, "ny"]) -> tuple[Array
 
 def _by_cell(x: Float[Array, "*parts ny"], cells: Int[Array, "ny"]) -> Float[Array, "*parts cell"]:
     """Sums over the rows of each cell."""
-    return x @ jax.nn.one_hot(cells, _BANDS, dtype=x.dtype)
+    return jnp.matmul(x, jax.nn.one_hot(cells, _BANDS, dtype=x.dtype), precision=jax.lax.Precision.HIGHEST)
 
 
 def _centred(rows: Float[Array, "row"], ny: int) -> Float[Array, "ny"]:

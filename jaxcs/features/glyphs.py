@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -94,7 +95,8 @@ def glyph(
     rows, columns = (
         shares(n, count, centre[axis], cell) for axis, (n, count) in enumerate(zip(grid, (ROWS, COLUMNS), strict=True))
     )
-    covered = rows @ jnp.asarray(GLYPHS[name], jnp.float32) @ columns.T
+    product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    covered = product(product(rows, jnp.asarray(GLYPHS[name], jnp.float32)), columns.T)
     return jnp.clip(covered, 0, 1)
 
 

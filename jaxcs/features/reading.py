@@ -89,7 +89,7 @@ def _best(
         jnp.stack([shares(shape[axis], count, inside[axis] + shift, height / ROWS) for shift in _SHIFTS])
         for axis, count in enumerate((ROWS, COLUMNS))
     )
-    templates = jnp.einsum("ayr,grc,bxc->gabyx", rows, known, columns)
+    templates = jnp.einsum("ayr,grc,bxc->gabyx", rows, known, columns, precision=jax.lax.Precision.HIGHEST)
     scores = jnp.sum(_standard(templates) * _standard(patch), axis=(-2, -1))
     there = jnp.max(patch) - jnp.min(patch) > _NOTHING * jnp.max(jnp.abs(picture))
     return jnp.argmax(jnp.max(scores, axis=(1, 2))), there

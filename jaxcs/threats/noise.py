@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -57,7 +58,7 @@ PER_COIL = Noise(
 WHITENED = Noise(
     lambda data, epsilon: balls.whitened(epsilon, data.kspace, data.mask, data.noise),
     "the norm of the measured entries, both whitened by the coils' noise covariance",
-    enters=lambda data, delta: jnp.einsum("ij,jyx->iyx", data.noise, delta),
+    enters=lambda data, delta: jnp.einsum("ij,jyx->iyx", data.noise, delta, precision=jax.lax.Precision.HIGHEST),
     of_whole=True,
 )
 IMAGE = Noise(

@@ -77,7 +77,7 @@ def build(subject: Subject, method_config: Any, insertion: Insertion) -> Functio
     def noisy(staged: Staged, back: Background, thermal: Array, noise_key: Key, key: Key) -> tuple[Array, Array]:
         data = staged.data
         white = jax.random.normal(noise_key, data.kspace.shape, jnp.complex64)
-        noise = jnp.einsum("ij,jyx->iyx", data.noise, white)
+        noise = jnp.einsum("ij,jyx->iyx", data.noise, white, precision=jax.lax.Precision.HIGHEST)
         measured = lambda kspace: l2_norm(jnp.where(data.mask, kspace, 0))  # noqa: E731
         kspace = data.kspace + noise * (thermal * measured(data.kspace) / measured(noise))
         return reconstruct(staged, kspace, key), insert.truth_with(back, data.target, kspace)
