@@ -58,7 +58,11 @@ CONFIG: dict[str, Form] = {
     "limit": optional(whole(1)), "seed": whole(0, 2**64),
 }  # fmt: skip
 # Fields that a run has only if they were given.
-CONFIG_IF_GIVEN: dict[str, Form] = {"beside": list_of(_label), "networks": list_of(_network)}
+CONFIG_IF_GIVEN: dict[str, Form] = {
+    "beside": list_of(_label),
+    "networks": list_of(_network),
+    "views": optional(whole(1)),
+}
 _CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
 _SAMPLING = table(
     {"samples": whole(), "acceleration": number},

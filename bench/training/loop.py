@@ -52,8 +52,9 @@ class Training:
         self.config, self.command = config, command
         entry = METHODS[config.method]
         self.training, self.validation, self.description = data.open_examples(
-            config.data, config.validation, config.phantom, config.images, config.validation_images, config.shift
-        )
+            config.data, config.validation, config.phantom, config.images, config.validation_images, config.shift,
+            config.views, config.sinograms,
+        )  # fmt: skip
         preset = entry.presets[config.variant]
         if entry.one_coil:
             side = preset.side if entry.check_scan is not None else None
@@ -145,6 +146,8 @@ class Training:
 
     def _check_masks(self, shapes: list[tuple[int, int, int]]) -> None:
         """Raise UsageError if the flags describe a mask that cannot be drawn."""
+        if self.config.sinograms:
+            return
         for _, ny, nx in sorted(set(shapes)):
             try:
                 draw_mask(self.config.sampling, (self.config.rows or ny, nx), (0, nx), (0,))
