@@ -10,7 +10,18 @@ from bench.plan.errors import UsageError
 from bench.processes.distributed import connected
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, in_common, in_order, meeting
+from bench.shell.flags import (
+    add_data,
+    add_device,
+    add_processes,
+    add_sampling,
+    add_shift,
+    add_views,
+    check_kind,
+    in_common,
+    in_order,
+    meeting,
+)
 from bench.training.config import TrainConfig
 from bench.training.trackers import TRACKERS
 from data_prep.process import as_process
@@ -51,7 +62,7 @@ def parser() -> Parser:
     )
     what.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
     data = top.add_argument_group("data")
-    add_data(data)
+    add_data(data, ct=True)
     data.add_argument("--validation", metavar="PATH", help="validation data; needed for fastMRI files")
     data.add_argument(
         "--images",
@@ -74,6 +85,7 @@ def parser() -> Parser:
     )
     add_shift(data)
     add_sampling(data)
+    add_views(data)
     training = top.add_argument_group("training")
     training.add_argument(
         "--loss",
@@ -159,6 +171,7 @@ def configuration(arguments: Namespace) -> TrainConfig:
     config = {name: values[name] for name in names}
     config |= {"acquisition": tuple(arguments.acquisition)}
     config |= {"loss": arguments.loss or METHODS[arguments.method].published_loss, "shift": in_order(arguments.shift)}
+    check_kind(arguments.method, arguments.phantom, arguments.data, arguments.views)
     if "thickness" in dict(arguments.shift):
         raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")
     if arguments.rows and arguments.mask == "poisson":

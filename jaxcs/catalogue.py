@@ -13,6 +13,8 @@ from typing import NamedTuple
 # Sizes of the perturbation if none are given: what two cores do in a minute or a few, although an image takes long.
 _USUAL, _FEWER, _ONE = (0.01, 0.02, 0.03, 0.05, 0.08), (0.01, 0.02, 0.05), (0.05,)
 _KNEE, _BRAIN, _T2 = "phantom-knee", "phantom-brain", "brain-t2"
+# What a method reconstructs.
+KSPACE, SINOGRAM = "k-space", "sinograms"
 
 
 class MethodLine(NamedTuple):
@@ -34,6 +36,7 @@ class MethodLine(NamedTuple):
         one_coil: whether it is for scans of a single coil.
         one_mask: whether it is for one mask, which belongs to its weights.
         papers: publications, keys of `bench.plan.references`.
+        takes: the data that it reconstructs: `KSPACE`, `SINOGRAM` or both.
     """
 
     place: str
@@ -50,6 +53,7 @@ class MethodLine(NamedTuple):
     one_coil: bool = False
     one_mask: bool = False
     papers: tuple[str, ...] = ()
+    takes: tuple[str, ...] = (KSPACE,)
 
 
 class AttackLine(NamedTuple):
@@ -98,7 +102,7 @@ METHODS: dict[str, MethodLine] = {
     "zero_filled": MethodLine("jaxcs.recon.zero_filled:METHOD", "linear"),
     "sense": MethodLine("jaxcs.recon.sense:METHOD", "linear", papers=("pruessmann1999",)),
     "l1": MethodLine("jaxcs.recon.l1:METHOD", "sparsity", ("rc2021", "early_stopped"), papers=("lustig2007",)),
-    "tv": MethodLine("jaxcs.recon.tv:METHOD", "sparsity", papers=("rudin1992",)),
+    "tv": MethodLine("jaxcs.recon.tv:METHOD", "sparsity", papers=("rudin1992",), takes=(KSPACE, SINOGRAM)),
     "bpdn": MethodLine(
         "jaxcs.recon.bpdn:METHOD", "sparsity", slow=True, eps=_FEWER, papers=("chen1998", "vandenberg2008"),
     ),
@@ -143,6 +147,11 @@ METHODS: dict[str, MethodLine] = {
     "automap": MethodLine(
         "jaxcs.recon.automap:METHOD", "automap", ("tiny", "small", "p64", "paper"), trained=True, maps=False,
         published_loss="l2", one_coil=True, one_mask=True, papers=("zhu2018",),
+    ),
+    "fbp": MethodLine("jaxcs.recon.fbp:METHOD", "linear", maps=False, takes=(SINOGRAM,)),
+    "fbpconvnet": MethodLine(
+        "jaxcs.recon.fbpconvnet:METHOD", "unet", ("tiny", "small", "paper"), trained=True, maps=False,
+        published_loss="l2", papers=("jin2017",), takes=(SINOGRAM,),
     ),
     "ttt_unet": MethodLine(
         "jaxcs.recon.ttt:UNET", "test-time training", ("published",), trained=True, fitted=True, eps=_ONE,
@@ -217,8 +226,10 @@ MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction
 # Shifts of the scan, in the order in which they happen.
 SHIFTS = ("thickness", "contrast", "motion", "resolution", "noise")
 PHANTOMS = ("knee", "brain")
+CT_PHANTOMS = ("ellipses", "thorax")
 
 # Networks that are trained, those that are also fitted to each measurement, and those that are only fitted.
+OF_KSPACE = tuple(name for name, line in METHODS.items() if KSPACE in line.takes)
 NETWORKS = tuple(name for name, line in METHODS.items() if line.trained and not line.fitted)
 TEST_TIME = tuple(name for name, line in METHODS.items() if line.trained and line.fitted)
 UNTRAINED = tuple(name for name, line in METHODS.items() if line.fitted and not line.trained)

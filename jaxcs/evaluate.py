@@ -19,7 +19,7 @@ from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import ifft2c, image_crop
 from jaxcs.metrics import METRICS, Region, inside
-from jaxcs.operators import Sense
+from jaxcs.operators.parallel_beam import forward_model
 from jaxcs.recon import Method
 from jaxcs.recon.staged import stages_of
 from jaxcs.threats.scan import Scan
@@ -349,7 +349,7 @@ def _found(
         norm_kspace=l2_norm(change) / l2_norm(clean),
         share=share,
         overshoot=allowed.share(found.delta),
-        picture=image_crop(magnitude(Sense(data.maps, data.mask).adjoint(change)), _shape(data)),
+        picture=image_crop(magnitude(forward_model(data.maps, data.mask).adjoint(change)), _shape(data)),
         perturbed=scan.perturbed(data, delta),
         gradient_norm=found.gradient_norm,
         loss=told(found.loss),

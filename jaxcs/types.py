@@ -21,7 +21,10 @@ Mask = Bool[Array, "nx"] | Bool[Array, "ny nx"]
 
 
 class Measurement(NamedTuple):
-    """The data of one slice that a reconstruction may use.
+    """The data of one slice that a reconstruction may use: k-space, or the sinogram of a parallel beam.
+
+    A sinogram is told by its real numbers: `kspace` is then (1, detector, view) float32, `mask` (detector, view), and
+    `maps` (1, size, size) float32, 1 in the field of view.  The views are spread evenly over 180 degrees.
 
     Attributes:
         kspace: (coil, ny, nx) complex64 centred orthonormal k-space, zero where not sampled.  It is divided by

@@ -101,8 +101,8 @@ def _scored(config: RunConfig) -> list[str]:
 
 
 def zero_filled(config: RunConfig) -> Subject:
-    """Return the zero-filled reconstruction, with which every method is compared on clean data."""
-    name = "zero_filled"
+    """Return the reconstruction with which every method is compared on clean data: zero-filled, of sinograms FBP."""
+    name = "fbp" if config.sinograms else "zero_filled"
     own = replace(config, method=name, beside=(), networks=(), settings=(), preset=None, weights=None, maps="fixed")
     method = METHODS[name]
     return Subject(name, own, method, method.config(), None, default_attack(method), {})

@@ -69,11 +69,11 @@ def _pictures(folder: Path) -> Found:
 
 
 def _perturbation(world: str, rows: _Rows, found: Found) -> list[_Panel]:
-    """The truth, and under the strongest perturbation of Algorithm 1 the truth, the methods' images and the gains."""
-    climbed = [row for row in rows if row["kind"] == "perturbation" and row["attack"] == "Algorithm 1"]
+    """The truth, and under the strongest perturbation of the ascent the truth, the methods' images and the gains."""
+    climbed = [row for row in rows if row["kind"] == "perturbation" and row["attack"] != "projected gradients"]
     steps = max(row["steps"] for row in climbed)
     name, other = _by_role(rows, "tested"), _by_role(rows, "comparator")
-    key = f"Algorithm 1|{steps}"
+    key = f"{climbed[0]['attack']}|{steps}"
 
     def gains(axes: Axes) -> None:
         methods = list(dict.fromkeys(row["method"] for row in climbed))
@@ -101,7 +101,7 @@ def _perturbation(world: str, rows: _Rows, found: Found) -> list[_Panel]:
 def _structure(world: str, rows: _Rows, found: Found) -> list[_Panel]:
     """The fully sampled image with symbols, and the methods' images, each with the number of symbols read in it."""
     own = [row for row in rows if row["kind"] == "structure"]
-    names = ("fully sampled", _by_role(own, "tested"), _by_role(own, "comparator"), "zero_filled")
+    names = ("fully sampled", _by_role(own, "tested"), _by_role(own, "comparator"), _by_role(own, "control"))
     panels: list[_Panel] = []
     for name in dict.fromkeys(names):
         row = next(row for row in own if row["method"] == name)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from bench.plan.several import SEVERAL
-from jaxcs.catalogue import CHANGES, METHODS, MethodLine
+from jaxcs.catalogue import CHANGES, CT_PHANTOMS, KSPACE, METHODS, MethodLine
 
 # Stands for the name of a mask if the file's mask is used.
 OF_THE_FILE = "of the file"
@@ -33,7 +33,7 @@ class Sampling(NamedTuple):
 # Sizes if several methods are run.
 _OF_SEVERAL = (0.02, 0.05)
 # Fields that a record has only if they are given, so that a run without them has the fingerprint of older versions.
-IF_GIVEN = ("beside", "networks", "acquisition")
+IF_GIVEN = ("beside", "networks", "acquisition", "views")
 
 
 def default_eps(methods: tuple[str, ...], threat: str) -> tuple[float, ...]:
@@ -83,6 +83,7 @@ class RunConfig:
         data: path of fastMRI files, or None for the phantom.
         phantom: family of the phantom.
         acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
+        views: number of views of a sinogram, None for the usual number or for k-space.
         only: list of the cases that are used, or None for all.
         shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
             names.
@@ -119,6 +120,7 @@ class RunConfig:
     data: str | None = None
     phantom: str = "knee"
     acquisition: tuple[str, ...] = ()
+    views: int | None = None
     only: str | None = None
     shift: tuple[tuple[str, float], ...] = ()
     mask: str = "random"
@@ -146,6 +148,12 @@ class RunConfig:
     def several(self) -> bool:
         """Whether several methods are attacked or scored; two networks of one method are one method."""
         return bool(self.beside or self.victims) or self.method in SEVERAL
+
+    @property
+    def sinograms(self) -> bool:
+        """Whether the data are sinograms: by the method, the phantom, or the number of views."""
+        takes = METHODS.get(self.method, MethodLine("")).takes
+        return KSPACE not in takes or self.views is not None or (self.data is None and self.phantom in CT_PHANTOMS)
 
     @property
     def sampling(self) -> Sampling:

@@ -65,7 +65,8 @@ CONFIG: dict[str, Form] = {
 }  # fmt: skip
 # Fields that a run has only if they were given.
 CONFIG_IF_GIVEN: dict[str, Form] = {
-    "beside": list_of(_label), "networks": list_of(_network), "acquisition": list_of(_label)
+    "beside": list_of(_label), "networks": list_of(_network), "acquisition": list_of(_label),
+    "views": optional(whole(1)),
 }  # fmt: skip
 _CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
 _SAMPLING = table(

@@ -43,6 +43,8 @@ def headline(plan: Plan, source: Source, work: Work, memory: float, seconds: flo
 def sampling(prepared: Prepared) -> str:
     """The mask of a slice in words, and what its coil maps leave out."""
     samples, acceleration, centre = prepared.sampling
+    if prepared.is_sinogram:
+        return f"a sinogram of {samples} views by {len(prepared.data.mask)} detectors"
     total = prepared.data.mask.size
     unit = "lines" if prepared.data.mask.ndim == 1 else "samples"
     maps = "" if prepared.left_out is None else f"; the coil maps leave out {prepared.left_out:.1%} of its energy"
@@ -132,6 +134,8 @@ def _threat_model(subject: Subject) -> dict[str, str]:
     else:
         noise = NORMS[config.norm]
         domain, epsilon = noise.domain, f"relative to {noise.radius}"
+        if config.sinograms:
+            domain, epsilon = (words.replace("entries of k-space", "sinogram") for words in (domain, epsilon))
     return {
         "domain": domain,
         "norm": "l2",

@@ -9,7 +9,7 @@ from bench.plan.config import BOXES
 from bench.plan.like import LIKE
 from bench.plan.shards import WHOLE
 from bench.shell.arguments import HelpFormatter, Parser, integer, label, number, one_of, shard
-from bench.shell.flags import add_batch, add_data, add_device, add_processes, add_sampling, add_shift
+from bench.shell.flags import add_batch, add_data, add_device, add_processes, add_sampling, add_shift, add_views
 from bench.shell.method_flags import (
     add_method_settings,
     add_methods,
@@ -207,7 +207,8 @@ def parser() -> Parser:
         help="coil maps: fixed at those of the clean data, or reestimated from the perturbed data within the attack",
     )
     data = top.add_argument_group("data")
-    add_data(data)
+    add_data(data, ct=True)
+    add_views(data)
     add_sampling(data, center_fraction=None)
     add_shift(data)
     data.add_argument(

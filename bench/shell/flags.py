@@ -10,7 +10,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.processes.distributed import Meeting
 from bench.shell.arguments import address, integer, number, one_of, printable_word, setting
-from jaxcs.catalogue import MASKS, PHANTOMS, SHIFTS
+from jaxcs.catalogue import CT_PHANTOMS, KSPACE, MASKS, METHODS, PHANTOMS, SHIFTS, SINOGRAM, MethodLine
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 CENTER_FRACTION = 0.08
@@ -18,11 +18,12 @@ CENTER_FRACTION = 0.08
 _MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 
 
-def add_data(group: _ArgumentGroup) -> None:
-    """Add --data, --acquisition and --phantom."""
+def add_data(group: _ArgumentGroup, ct: bool = False) -> None:
+    """Add --data, --acquisition and --phantom, with the phantoms of CT if `ct`."""
     group.add_argument(
         "--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images"
     )
+    words = "; of CT: ellipses or thorax" if ct else ""
     group.add_argument(
         "--acquisition",
         type=printable_word,
@@ -32,8 +33,45 @@ def add_data(group: _ArgumentGroup) -> None:
         help="only the files of --data whose attribute acquisition is among these: CORPDFS_FBK or PDFS, AXT2 or T2 ...",
     )
     group.add_argument(
-        "--phantom", type=one_of(PHANTOMS), default="knee", metavar="FAMILY", help="built-in data: knee or brain"
+        "--phantom",
+        type=one_of((*PHANTOMS, *CT_PHANTOMS) if ct else PHANTOMS),
+        default="knee",
+        metavar="FAMILY",
+        help=f"built-in data: knee or brain{words}",
     )
+
+
+def add_views(group: _ArgumentGroup) -> None:
+    """Add --views."""
+    group.add_argument(
+        "--views",
+        type=integer(1),
+        metavar="N",
+        help="of CT: number of views of a sinogram, spread over 180 degrees; 50 for 512 pixels, in proportion, if not "
+        "given",
+    )
+
+
+def check_kind(method: str, phantom: str, data: str | None, views: int | None) -> None:
+    """Check that a method can reconstruct the data, k-space or sinograms.
+
+    Args:
+        method: name of the method.
+        phantom: family of the phantom.
+        data: path of the data, or None for the phantom.
+        views: number of views that is given, or None.
+
+    Raises:
+        UsageError: the flags contradict each other.
+    """
+    takes = METHODS.get(method, MethodLine("")).takes
+    if data is None and (phantom in CT_PHANTOMS) not in [one == SINOGRAM for one in takes]:
+        right = " or ".join(CT_PHANTOMS if KSPACE not in takes else PHANTOMS)
+        raise UsageError(f"--phantom {phantom}: {method} reconstructs {takes[0]}; use --phantom {right}")
+    if views is not None and SINOGRAM not in takes:
+        raise UsageError(f"--views: {method} reconstructs {takes[0]}; leave the flag out")
+    if views is not None and data is None and phantom in PHANTOMS:
+        raise UsageError(f"--views: the phantom of a {phantom} is k-space; use --phantom {' or '.join(CT_PHANTOMS)}")
 
 
 def add_found(group: _ActionsContainer) -> None:

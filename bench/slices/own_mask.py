@@ -16,7 +16,7 @@ FLAGS = ("--mask", "--acceleration", "--center-fraction")
 
 
 def settled(config: RunConfig, argv: Sequence[str]) -> RunConfig:
-    """Remove the sampling from a configuration if every file of its data has a mask.
+    """Remove the sampling from a configuration if every file of its data has a mask, or if the data are sinograms.
 
     Args:
         config: the configuration.
@@ -25,6 +25,12 @@ def settled(config: RunConfig, argv: Sequence[str]) -> RunConfig:
     Raises:
         UsageError: the command line has such a flag, or the configuration shifts these data.
     """
+    if config.sinograms:
+        given = [word.partition("=")[0] for word in argv]
+        for flag in FLAGS:
+            if flag in given:
+                raise UsageError(f"{flag}: sinograms are sampled by --views; leave the flag out")
+        return replace(config, mask=OF_THE_FILE, acceleration=None, center_fraction=None)
     if config.data is None or not _all_masked(config.data):
         return config
     given = [word.partition("=")[0] for word in argv]

@@ -60,6 +60,11 @@ class Prepared(NamedTuple):
     doubts: tuple[Doubt, ...]
     boxes: list[dict[str, Any]]
 
+    @property
+    def is_sinogram(self) -> bool:
+        """Whether the slice is measured by CT."""
+        return not jnp.iscomplexobj(self.data.kspace)
+
     def described(self) -> dict[str, Any]:
         """Return the entry of run.json about the sampling."""
         found: dict[str, Any] = {"mask": self.mask} | self.sampling._asdict() | {"scale": self.scale}
@@ -82,9 +87,11 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         UnsuitedError: the flags do not fit this case.
         InputFileError: the data of the case cannot be used.
     """
+    _check_flags(case, config)
+    if config.sinograms:
+        return prepare_sinogram(case)
     shape = (case.kspace.shape[-2], case.kspace.shape[-1])
     own = case.mask is not None
-    _check_flags(case, config)
     boxes = scored_boxes(case, config)
     region = scored_region(boxes, (case.target.shape[0], case.target.shape[1]))
     try:
@@ -151,12 +158,50 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     )
 
 
+def prepare_sinogram(case: Case) -> Prepared:
+    """Scale a sinogram so that the largest magnitude of its filtered back-projection is 1.
+
+    Raises:
+        InputFileError: the image of the sinogram is zero.
+    """
+    assert case.mask is not None
+    assert case.maps is not None
+    measurement, raw = unit_scale(case.kspace, case.mask, case.maps)
+    if not raw > 0:
+        raise InputFileError(f"{case.name}: its sinogram is zero; leave it out")
+    data = SliceData(
+        kspace=measurement.kspace,
+        mask=measurement.mask,
+        maps=measurement.maps,
+        target=jnp.asarray(case.target / raw),
+        data_range=jnp.asarray(case.data_range / raw, jnp.float32),
+        noise=jnp.eye(1, dtype=jnp.float32),
+    )
+    return Prepared(
+        name=case.name,
+        volume=case.volume,
+        data=data,
+        scale=raw,
+        mask=OF_THE_FILE,
+        sampling=masks.describe(case.mask.any(axis=0)),
+        calibration=None,
+        thermal=None,
+        left_out=None,
+        outside=0.0,
+        ceiling=None,
+        doubts=case.doubts,
+        boxes=[],
+    )
+
+
 def _check_flags(case: Case, config: RunConfig) -> None:
     """Raise UnsuitedError if flags do not fit this case."""
+    if config.sinograms and config.threat in CHANGES:
+        raise UnsuitedError(f"--threat {config.threat}: a change of an MRI scan; {case.name} is a sinogram, use noise")
     if case.mask is not None:
         if config.norm in ("kspace", "whitened"):
             raise UnsuitedError(
-                f"--norm {config.norm}: {case.name} is already under-sampled, its whole k-space unknown; use measured"
+                f"--norm {config.norm}: {case.name} is already under-sampled, its whole data unknown; use measured"
             )
         if config.threat in CHANGES and CHANGES[config.threat].moves_object:
             raise UnsuitedError(

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import NamedTuple
-
 import jax
 import numpy as np
 from jax.sharding import Mesh
@@ -15,9 +10,11 @@ from bench.plan.config import BOXES, RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.provenance import forbidding
 from bench.slices.case_list import listed, phantom_numbers
+from bench.slices.ct_source import open_sinograms
 from bench.slices.shifting import check_acquisition, check_shift, in_words, neighbours_among, shifting
+from bench.slices.source import Source, list_sha256, only_words, sha256_of
 from data_prep import phantom
-from data_prep.cases import Case, InputError
+from data_prep.cases import InputError
 from data_prep.fastmri import SliceInfo
 from data_prep.files import Found, list_cases
 from data_prep.machine import missing_device
@@ -25,44 +22,6 @@ from data_prep.shifts import shape_after
 
 # Default numbers of phantom images: two cores attack as many in about a minute.
 _PHANTOM_IMAGES, _FEW_IMAGES = 10, 2
-
-
-class Source(NamedTuple):
-    """Cases that are listed, but not yet read.
-
-    Attributes:
-        description: the cases of the whole run in words.
-        total: number of cases of the whole run.
-        positions: positions of these cases in the whole run; all in order, until `only` chooses some.
-        names: names of these cases.  Slices of one shape are together, so that they fill batches and few compiled
-            functions are in memory.
-        volumes: name of the volume of each case.
-        shapes: (coil, ny, nx) of each case.
-        notes: remarks to print.
-        sha256: hash of each file and of the list of --only, by name; empty for the phantom, which the version
-            determines.
-        read: yields for each position a case, or why it cannot be used.
-    """
-
-    description: str
-    total: int
-    positions: list[int]
-    names: list[str]
-    volumes: list[str]
-    shapes: list[tuple[int, int, int]]
-    notes: tuple[str, ...]
-    sha256: dict[str, str]
-    read: Callable[[Iterable[int]], Iterator[Case | InputError]]
-
-    def only(self, positions: list[int]) -> Source:
-        """Return the cases at these positions, in this order."""
-        index = {position: index for index, position in enumerate(self.positions)}
-        return self._replace(
-            positions=positions,
-            names=[self.names[index[position]] for position in positions],
-            volumes=[self.volumes[index[position]] for position in positions],
-            shapes=[self.shapes[index[position]] for position in positions],
-        )
 
 
 def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Source:
@@ -76,6 +35,8 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
     Raises:
         InputFileError: no case can be read.
     """
+    if config.sinograms:
+        return open_sinograms(config, _FEW_IMAGES if few else _PHANTOM_IMAGES)
     check_shift(config.shift, config.data)
     check_acquisition(config.acquisition, config.data)
     if config.data is None:
@@ -87,14 +48,14 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
             indices = sorted(numbers[name] for name in chosen)[: config.limit]
         names = [phantom.case_name(config.phantom, "test", index) for index in indices]
         return Source(
-            description=f"built-in phantom ({config.phantom}, test){_only(config)}{_shift(config)}",
+            description=f"built-in phantom ({config.phantom}, test){only_words(config)}{_shift(config)}",
             total=len(indices),
             positions=list(range(len(indices))),
             names=names,
             volumes=[name.removesuffix(":0") for name in names],
             shapes=[shape_after(config.shift, (phantom.COILS, *phantom.SHAPE))] * len(indices),
             notes=("this is the built-in phantom; --data PATH takes fastMRI files",),
-            sha256=_list_sha256(config),
+            sha256=list_sha256(config),
             read=shifting(
                 config, lambda wanted: (phantom.case(config.phantom, "test", indices[position]) for position in wanted)
             ),
@@ -109,7 +70,7 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
     return Source(
         description=(f"{len(paths)} files of {config.data}" if len(paths) > 1 else config.data)
         + (f", {' and '.join(config.acquisition)}" if config.acquisition else "")
-        + _only(config)
+        + only_words(config)
         + _shift(config),
         total=len(slices),
         positions=list(range(len(slices))),
@@ -117,7 +78,7 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
         volumes=[info.volume for info in slices],
         shapes=[shape_after(config.shift, info.shape) for info in slices],
         notes=tuple(notes),
-        sha256={path.name: _sha256(path) for path in sorted(paths)} | _list_sha256(config),
+        sha256={path.name: sha256_of(path) for path in sorted(paths)} | list_sha256(config),
         read=shifting(
             config,
             lambda wanted: found.read_all(slices[position] for position in wanted),
@@ -178,18 +139,5 @@ def mesh_of(devices: int | None) -> Mesh | None:
     return Mesh(np.array(used), ("slice",)) if devices is not None and len(used) > 1 else None
 
 
-def _only(config: RunConfig) -> str:
-    return "" if config.only is None else f", only those of {config.only}"
-
-
 def _shift(config: RunConfig) -> str:
     return f", shifted: {in_words(config.shift)}" if config.shift else ""
-
-
-def _list_sha256(config: RunConfig) -> dict[str, str]:
-    return {} if config.only is None else {Path(config.only).name: _sha256(Path(config.only))}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.plan.config import Sampling, fingerprint_of
 from bench.record.forms import Form, list_of, mapping, number, one_of, optional, table, text, whole
-from jaxcs.catalogue import MASKS, NETWORKS, PHANTOMS, SHIFTS
+from jaxcs.catalogue import CT_PHANTOMS, KSPACE, MASKS, METHODS, NETWORKS, PHANTOMS, SHIFTS
 
 
 def _shifts(value: Any) -> None:
@@ -20,14 +20,14 @@ def _shifts(value: Any) -> None:
 FORM: Form = table(
     {
         "method": one_of(NETWORKS), "variant": text, "data": optional(text), "validation": optional(text),
-        "phantom": one_of(PHANTOMS), "images": optional(whole(1)), "validation_images": optional(whole(1)),
+        "phantom": one_of((*PHANTOMS, *CT_PHANTOMS)), "images": optional(whole(1)), "validation_images": optional(whole(1)),
         "rows": whole(), "mask": one_of(MASKS), "acceleration": number, "center_fraction": number,
         "loss": one_of(("l1", "l2", "ssim")), "steps": whole(1), "batch": whole(1), "accumulate": whole(1),
         "learning_rate": number, "precision": one_of(("float32", "bfloat16")), "adversarial_eps": number,
         "adversarial_steps": whole(), "jitter": number, "every": whole(1), "patience": whole(1),
         "initial": optional(text), "seed": whole(0, 2**64), "licence": text,
     },
-    {"self_supervised": number, "shift": _shifts, "acquisition": list_of(text)},
+    {"self_supervised": number, "shift": _shifts, "acquisition": list_of(text), "views": optional(whole(1))},
 )  # fmt: skip
 
 
@@ -65,6 +65,7 @@ class TrainConfig:
         shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
             names.
         acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
+        views: number of views of a sinogram, None for the usual number.
     """
 
     method: str
@@ -95,6 +96,12 @@ class TrainConfig:
     self_supervised: float = 0.0
     shift: tuple[tuple[str, float], ...] = ()
     acquisition: tuple[str, ...] = ()
+    views: int | None = None
+
+    @property
+    def sinograms(self) -> bool:
+        """Whether the network reconstructs sinograms."""
+        return KSPACE not in METHODS[self.method].takes
 
     @property
     def sampling(self) -> Sampling:
@@ -104,7 +111,7 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
         content = asdict(self) | {"shift": dict(self.shift)}
-        return {name: value for name, value in content.items() if value or name != "acquisition"}
+        return {name: value for name, value in content.items() if value or name not in ("acquisition", "views")}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> TrainConfig:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bench.plan.errors import InputFileError, UsageError
 from bench.slices.shifting import Shifts, check_acquisition, in_words, shifted_reader
 from bench.training.examples import Examples
-from data_prep import phantom
+from data_prep import ct, phantom
 from data_prep.cases import InputError
 from data_prep.files import list_cases
 from data_prep.shifts import shape_after
@@ -40,6 +40,8 @@ def open_examples(
     validation_images: int | None,
     shift: Shifts = (),
     acquisitions: Sequence[str] = (),
+    views: int | None = None,
+    sinograms: bool = False,
 ) -> Opened:
     """Open the training and validation examples: phantoms if `data` is None, otherwise files.
 
@@ -51,6 +53,8 @@ def open_examples(
         validation_images: number of validation images, None for all.
         shift: shifts of every scan.
         acquisitions: only files of these acquisitions, see `data_prep.acquisition.is_of`; all if empty.
+        views: number of views of a sinogram, None for the usual number.
+        sinograms: whether the examples are sinograms.
 
     Returns:
         Both sets of examples and their description.
@@ -59,6 +63,8 @@ def open_examples(
         InputFileError: there are no examples.
         UsageError: training and validation would share slices.
     """
+    if sinograms:
+        return _sinograms(data, validation, family, images, validation_images, views)
     training, description = training_examples(data, family, images, shift, acquisitions)
     if data is None:
         held_out = _phantoms(family, "validation", validation_images or _VALIDATION_PHANTOMS, shift)
@@ -67,6 +73,38 @@ def open_examples(
     if validation is None and set(training.names) & set(held_out.names):
         raise UsageError(f"--data {data}: does not say which slices are for validation; name others by --validation")
     return Opened(training, held_out, description)
+
+
+def _sinograms(
+    data: str | None,
+    validation: str | None,
+    family: str,
+    images: int | None,
+    validation_images: int | None,
+    views: int | None,
+) -> Opened:
+    if data is None:
+        training = ct.phantoms(family, "train", images or _PHANTOMS, views)
+        held_out = ct.phantoms(family, "validation", validation_images or _VALIDATION_PHANTOMS, views)
+        name = f"built-in phantom ({family})"
+    else:
+        try:
+            training = ct.list_images(data, False, views)[:images]
+            held_out = ct.list_images(validation or data, True, views)[:validation_images]
+        except InputError as error:
+            raise InputFileError(f"--data {error}") from error
+        name = data.rstrip("/").rsplit("/", 1)[-1]
+        if validation is None and {one.name for one in training} & {one.name for one in held_out}:
+            raise UsageError(
+                f"--data {data}: does not say which images are for validation; name others by --validation"
+            )
+    seen = sorted({one.shape[2] for one in training})
+    description = f"{name}, {len(training)} training images, {', '.join(map(str, seen))} views, noise simulated"
+    examples, held = (
+        Examples({one.name: partial(one.read, views) for one in split}, [one.shape for one in split])
+        for split in (training, held_out)
+    )
+    return Opened(examples, held, description)
 
 
 def training_examples(

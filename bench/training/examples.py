@@ -71,7 +71,7 @@ class Examples:
             case = self.readers[index]()
         except InputError as error:
             raise InputFileError(str(error)) from error
-        if case.mask is not None:
+        if case.mask is not None and np.iscomplexobj(case.kspace):
             raise InputFileError(f"{case.name}: is already under-sampled; training needs fully sampled k-space")
         for doubt in case.doubts:
             if doubt.kind not in self._heard:
@@ -86,11 +86,15 @@ class Examples:
         """Estimate coil sensitivity maps of a case, once, from the centre, which every mask samples fully.
 
         Returns:
-            (coil, ny, nx) complex64, or () zero if the network takes no maps.
+            (coil, ny, nx) complex64, or () zero if the network takes no maps; those of a sinogram are given.
 
         Raises:
             InputFileError: the maps cannot be estimated.
         """
+        if config.sinograms:
+            maps = self.case(index).maps
+            assert maps is not None
+            return maps
         if not needs_maps(config):
             return np.zeros((), np.complex64)
         if index in self._maps:
@@ -195,6 +199,8 @@ def _epoch(examples: Examples, seed: int, epoch: int, size: int) -> list[np.ndar
 def _example(case: Case, maps: np.ndarray, config: TrainConfig, draw: tuple[int, int]) -> Batch:
     rng = np.random.RandomState([config.seed, 1, *draw])
     kspace, target = case.kspace / case.data_range, case.target / case.data_range
+    if case.mask is not None:  # a sinogram, whose views are fixed
+        return Batch(kspace, case.mask, target, maps)
     if 0 < config.rows < kspace.shape[-2] and kspace.shape[-2] == target.shape[0]:
         kspace, target, maps = _some_rows(kspace, target, maps, config.rows, rng)
     if rng.rand() < 0.5:
@@ -224,11 +230,16 @@ def _mirrored(x: np.ndarray) -> np.ndarray:
 def _stack(examples: list[Batch]) -> Batch:
     """Examples of one shape as one batch."""
     return Batch(
-        np.stack([one.kspace for one in examples]).astype(np.complex64),
+        _single(np.stack([one.kspace for one in examples])),
         np.stack([one.mask for one in examples]),
         np.stack([one.target for one in examples]).astype(np.float32),
-        np.stack([one.maps for one in examples]).astype(np.complex64),
+        _single(np.stack([one.maps for one in examples])),
     )
+
+
+def _single(x: np.ndarray) -> np.ndarray:
+    """In single precision; a sinogram and its maps stay real."""
+    return x.astype(np.complex64 if np.iscomplexobj(x) else np.float32)
 
 
 def fixed_example(examples: Examples, index: int, config: TrainConfig) -> Batch | None:
@@ -242,6 +253,8 @@ def fixed_example(examples: Examples, index: int, config: TrainConfig) -> Batch 
         return None
     case, maps = found
     seed = mask_seed((config.method,), masks.seed_from_name(case.volume))
-    mask = draw_mask(config.sampling, case.kspace.shape[-2:], case.padding, seed)
+    mask = case.mask
+    if mask is None:
+        mask = draw_mask(config.sampling, case.kspace.shape[-2:], case.padding, seed)
     kspace, target = case.kspace / case.data_range, case.target / case.data_range
     return _stack([Batch(kspace, mask, target, maps)])

@@ -59,6 +59,8 @@ class Training:
             config.validation_images,
             config.shift,
             config.acquisition,
+            config.views,
+            config.sinograms,
         )
         preset = entry.presets[config.variant]
         if entry.one_coil:
@@ -151,6 +153,8 @@ class Training:
 
     def _check_masks(self, shapes: list[tuple[int, int, int]]) -> None:
         """Raise UsageError if the flags describe a mask that cannot be drawn."""
+        if self.config.sinograms:
+            return
         for _, ny, nx in sorted(set(shapes)):
             try:
                 draw_mask(self.config.sampling, (self.config.rows or ny, nx), (0, nx), (0,))

@@ -78,7 +78,11 @@ def check_measurement(kspace: Any, mask: Any, maps: Any, *, needs_maps: bool) ->
 
 
 def checked(
-    apply: Callable[[Params, Measurement, Key], Magnitude], *, needs_maps: bool, trained: bool = False
+    apply: Callable[[Params, Measurement, Key], Magnitude],
+    *,
+    needs_maps: bool,
+    trained: bool = False,
+    sinograms: bool = False,
 ) -> Callable[[Params, Measurement, Key], Magnitude]:
     """Wrap a method's `apply` so that it checks its input first; see `check_measurement`.
 
@@ -86,16 +90,59 @@ def checked(
         apply: (parameters, measurement, key) -> image.
         needs_maps: whether it needs coil maps from outside.
         trained: whether it needs parameters.
+        sinograms: whether it takes sinograms too, which are told by their real maps; see `check_sinogram`.
     """
 
     @wraps(apply)
     def at_the_door(params: Params, measurement: Measurement, key: Key) -> Magnitude:
-        check_measurement(*measurement, needs_maps=needs_maps)
-        if trained and not jax.tree.leaves(params):
-            raise ValueError("the network has no weights; give the params of jaxcs.load_weights, or train it")
+        if sinograms and jnp.issubdtype(getattr(measurement.maps, "dtype", complex), jnp.floating):
+            check_sinogram(*measurement)
+        else:
+            check_measurement(*measurement, needs_maps=needs_maps)
+        _check_trained(trained, params)
         return apply(params, measurement, key)
 
     return at_the_door
+
+
+def check_sinogram(kspace: Any, mask: Any, maps: Any) -> None:
+    """Judge the shapes and types of one sinogram.
+
+    Args:
+        kspace: should be (1, detector, view), real.
+        mask: should be (detector, view), bool.
+        maps: should be (1, size, size), real, with a size of at most the number of detectors.
+
+    Raises:
+        ValueError: for a shape that does not fit.
+        TypeError: for numbers of the wrong kind.
+    """
+    shape, seen, field = _shape("sinogram", kspace), _shape("mask", mask), _shape("maps", maps)
+    if jnp.issubdtype(kspace.dtype, jnp.complexfloating):
+        raise TypeError(f"the method reconstructs sinograms, which are real; this is {kspace.dtype}, as k-space is")
+    if len(shape) != 3 or shape[0] != 1 or seen != shape[1:]:
+        raise ValueError(f"sinogram is {shape} and mask {seen}; they must be (1, detector, view) and (detector, view)")
+    if len(field) != 3 or field[0] != 1 or field[1] != field[2] or jnp.issubdtype(maps.dtype, jnp.complexfloating):
+        raise ValueError(f"maps are {maps.dtype} of shape {field}; a sinogram's are real, (1, size, size)")
+
+
+def sinogram_checked(
+    apply: Callable[[Params, Measurement, Key], Magnitude], *, trained: bool = False
+) -> Callable[[Params, Measurement, Key], Magnitude]:
+    """Wrap a method for sinograms so that it checks its input first; see `check_sinogram`."""
+
+    @wraps(apply)
+    def at_the_door(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        check_sinogram(*measurement)
+        _check_trained(trained, params)
+        return apply(params, measurement, key)
+
+    return at_the_door
+
+
+def _check_trained(trained: bool, params: Params) -> None:
+    if trained and not jax.tree.leaves(params):
+        raise ValueError("the network has no weights; give the params of jaxcs.load_weights, or train it")
 
 
 def _shape(name: str, value: Any) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Inexact
 
 from jaxcs.complex import largest, magnitude, root_sum_of_squares
 from jaxcs.fourier import ifft2c
-from jaxcs.operators import Sense
+from jaxcs.operators.parallel_beam import ParallelBeam, forward_model
 from jaxcs.types import Measurement
 
 
@@ -19,7 +19,7 @@ def peak(image: Inexact[Array, "ny nx"]) -> Float[Array, ""]:
 
 
 def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
-    """Divide the k-space by max|A^H y|.
+    """Divide the k-space by max|A^H y|, or a sinogram by the largest magnitude of its filtered back-projection.
 
     Every l1 solution is 0 for lambda of at least max|Psi A^H y|.  With the identity as Psi this is the scale, so lambda
     becomes a fraction.  A measurement of zeros has scale 0 and stays zero.
@@ -27,8 +27,9 @@ def normalise(measurement: Measurement) -> tuple[Measurement, Float[Array, ""]]:
     Returns:
         The scaled measurement, and the scale () in the units of the raw k-space.
     """
-    a = Sense(measurement.maps, measurement.mask)
-    scale = largest(magnitude(a.adjoint(measurement.kspace)))
+    a = forward_model(measurement.maps, measurement.mask)
+    image = (a.fbp if isinstance(a, ParallelBeam) else a.adjoint)(measurement.kspace)
+    scale = largest(magnitude(image))
     kspace = measurement.kspace / jnp.where(scale > 0, scale, 1.0)
     return measurement._replace(kspace=kspace), scale
 

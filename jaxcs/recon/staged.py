@@ -18,6 +18,7 @@ def staged(
     prepare: Callable[[Maps, Mask], Any],
     solve: Callable[[Measurement, Any], Solution],
     follow: Callable[[Mask], Follow | None] = lambda mask: None,
+    sinograms: bool = False,
 ) -> Reconstructor:
     """Build a method without parameters from its two stages, which give complex images.
 
@@ -25,6 +26,7 @@ def staged(
         prepare: (maps, mask) -> a pytree.
         solve: (measurement, result of `prepare`) -> solution with a complex image.
         follow: mask -> `Follow` with complex images, or None.
+        sinograms: whether sinograms are taken too.  Their images are real, and keep their sign.
     """
 
     def follow_it(mask: Mask) -> Follow | None:
@@ -38,12 +40,12 @@ def staged(
     def solve_it(params: Params, prepared: Any, measurement: Measurement, key: Key) -> Solution:
         del params, key
         found = solve(measurement, prepared)
-        return found._replace(image=magnitude(found.image))
+        return found._replace(image=magnitude(found.image)) if jnp.iscomplexobj(found.image) else found
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
         return solve_it(params, prepare(measurement.maps, measurement.mask), measurement, key).image
 
-    door = jax.jit(checked(apply, needs_maps=True))
+    door = jax.jit(checked(apply, needs_maps=True, sinograms=sinograms))
     return Reconstructor(init=lambda key: {}, apply=door, stages=Stages(prepare_it, solve_it, follow_it))
 
 

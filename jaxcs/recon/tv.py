@@ -14,6 +14,7 @@ from jaxtyping import Array
 from jaxcs.complex import magnitude
 from jaxcs.operators import FiniteDifference, Sense
 from jaxcs.operators.finite_difference import NORM_SQUARED
+from jaxcs.operators.parallel_beam import ParallelBeam, forward_model
 from jaxcs.operators.row_inverse import RowInverse, row_inverse
 from jaxcs.prox import project_ball
 from jaxcs.recon import row_split
@@ -28,6 +29,8 @@ from jaxcs.types import Follow, Image, Maps, Mask, Measurement, Reconstructor, S
 @dataclass(frozen=True)
 class Config:
     """min_x 1/2 ||A x - y||^2 + lam sum |D x|, isotropic, with complex magnitudes.
+
+    For a sinogram the first term is divided by ||A||^2, and x is real.
 
     Attributes:
         lam: regularisation weight, relative to max|A^H y|, which is 1 for a normalised measurement.
@@ -55,7 +58,7 @@ class Config:
 _WEIGHT, _LEAST_WEIGHT = 3.0, 5e-4
 # Steps on the dual problem inside each iteration, which continue from the end of the last iteration.
 _INNER = 6
-Prepared = RowInverse | Sense
+Prepared = RowInverse | Sense | ParallelBeam
 
 
 def weight_of(config: Config) -> float:
@@ -65,11 +68,12 @@ def weight_of(config: Config) -> float:
 
 def prepare(config: Config, maps: Maps, mask: Mask) -> Prepared:
     """Compute what depends on coil maps and mask alone: the inverse of each row, or A itself."""
-    return row_inverse(maps, mask, weight_of(config)) if row_split.by_rows(config.solver, mask) else Sense(maps, mask)
+    by_rows = row_split.by_rows(config.solver, mask)
+    return row_inverse(maps, mask, weight_of(config)) if by_rows else forward_model(maps, mask)
 
 
 def solve(config: Config, measurement: Measurement, prepared: Prepared | None = None) -> Solution:
-    """Compute the complex minimiser.
+    """Compute the minimiser, complex for k-space and real for a sinogram.
 
     Args:
         config: choices of the method.
@@ -82,8 +86,8 @@ def solve(config: Config, measurement: Measurement, prepared: Prepared | None = 
     """
     if prepared is None:
         prepared = prepare(config, measurement.maps, measurement.mask)
-    a = Sense(measurement.maps, measurement.mask)
-    if isinstance(prepared, RowInverse):
+    a = forward_model(measurement.maps, measurement.mask)
+    if isinstance(prepared, RowInverse) and isinstance(a, Sense):
         split = _split(config, (measurement.maps.shape[-2], measurement.maps.shape[-1]))
         found = split.minimise(a, measurement.kspace, prepared, config.tolerance, config.n_iters)
     else:
@@ -100,8 +104,8 @@ def _split(config: Config, shape: tuple[int, int]) -> row_split.RowSplit:
     return row_split.RowSplit(_regulariser(config.lam / weight_of(config)), shape, _seen)
 
 
-def _seen(sense: Sense, x: Image) -> Image:
-    """The part of an image that coils see."""
+def _seen(sense: Sense | ParallelBeam, x: Image) -> Image:
+    """The part of an image that coils see, or that is in the field of view."""
     return jnp.where(jnp.any(sense.maps != 0, axis=0), x, 0)
 
 
@@ -139,14 +143,16 @@ _SIGMA = 0.02
 _TAU = 1 / (0.5 + _SIGMA * NORM_SQUARED)
 
 
-def _primal_dual(config: Config, sense: Sense, kspace: Array) -> Solution:
-    """Solve for a mask of single samples, whose data term has no proximal operator in closed form."""
+def _primal_dual(config: Config, a: Sense | ParallelBeam, kspace: Array) -> Solution:
+    """Solve for single samples or a sinogram, whose data term has no proximal operator in closed form."""
+    # Coil maps make ||A|| at most 1.  The data term of a sinogram is divided by its squared norm.
+    scale = a.squared_norm() if isinstance(a, ParallelBeam) else jnp.ones((), kspace.real.dtype)
     return primal_dual(
-        gradient=lambda theta, x: theta[0].normal(x) - theta[1],
+        gradient=lambda theta, x: (theta[0].normal(x) - theta[1]) / theta[2],
         conjugate_prox=lambda theta, u, sigma: project_ball(u, config.lam),
         operator=FiniteDifference(),
-        theta=(sense, sense.adjoint(kspace)),
-        x0=jnp.zeros(sense.maps.shape[-2:], kspace.dtype),
+        theta=(a, a.adjoint(kspace), scale),
+        x0=jnp.zeros(a.maps.shape[-2:], kspace.dtype),
         steps=(_TAU, _SIGMA),
         tolerance=config.tolerance,
         n_iters=config.n_iters,
@@ -163,8 +169,8 @@ def objective(config: Config, measurement: Measurement, x: Image) -> Array:
 
 
 def build(config: Config) -> Reconstructor:
-    """Build the method |x|, with x from `solve`."""
-    return staged(partial(prepare, config), partial(solve, config), partial(follow, config))
+    """Build the method |x|, with x from `solve`; or x itself for a sinogram."""
+    return staged(partial(prepare, config), partial(solve, config), partial(follow, config), sinograms=True)
 
 
 METHOD = Method(Config, build, {}, searched=looser, without_inverse=by_solver("primal_dual"))

@@ -27,7 +27,7 @@ class Threat:
         radius: () for one ball, or (coil, 1, 1) for one ball per coil, in the units of the perturbed quantity.
         support: bool, True where a perturbation may be non-zero: (coil, ny, nx) in k-space, (ny, nx) in the image
             domain.
-        real: whether perturbations are real numbers, such as angles or pixels, rather than complex.
+        real: whether perturbations are real numbers, such as angles, pixels or parts of a sinogram.
         domain: "kspace" or "image" if this is perturbed, so that a perturbation has rows; otherwise None.
     """
 
@@ -68,7 +68,7 @@ class Threat:
 def measured(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
     """Perturbations of the measured samples with ||e|| <= epsilon ||M y||, over all coils together (the default)."""
     support = jnp.broadcast_to(mask, kspace.shape)
-    return Threat(epsilon * _size(jnp.where(support, kspace, 0)), support, domain="kspace")
+    return Threat(epsilon * _size(jnp.where(support, kspace, 0)), support, *_kind(kspace))
 
 
 def whole_kspace(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
@@ -77,7 +77,7 @@ def whole_kspace(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threa
     The part on samples that are never measured is wasted.  The ICML 2021 code measured epsilon in this way.
     """
     del mask
-    return Threat(epsilon * _size(kspace), jnp.ones(kspace.shape, bool), domain="kspace")
+    return Threat(epsilon * _size(kspace), jnp.ones(kspace.shape, bool), *_kind(kspace))
 
 
 def per_coil(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
@@ -87,7 +87,7 @@ def per_coil(epsilon: Float[Array, ""], kspace: Array, mask: Array) -> Threat:
     """
     support = jnp.broadcast_to(mask, kspace.shape)
     size = safe_sqrt(jnp.sum(abs2(jnp.where(support, kspace, 0)), axis=(-2, -1), keepdims=True))
-    return Threat(epsilon * size, support, domain="kspace")
+    return Threat(epsilon * size, support, *_kind(kspace))
 
 
 def whitened(epsilon: Float[Array, ""], kspace: Array, mask: Array, factor: Inexact[Array, "coil coil"]) -> Threat:
@@ -104,10 +104,12 @@ def whitened(epsilon: Float[Array, ""], kspace: Array, mask: Array, factor: Inex
     support = jnp.broadcast_to(mask, kspace.shape)
     flat = jnp.where(support, kspace, 0).reshape(kspace.shape[0], -1)
     size = _size(jax.scipy.linalg.solve_triangular(factor, flat, lower=True))
-    return Threat(epsilon * size, support, domain="kspace")
+    return Threat(epsilon * size, support, *_kind(kspace))
 
 
-def image(epsilon: Float[Array, ""], reference: Float[Array, ""], shape: tuple[int, ...]) -> Threat:
+def image(
+    epsilon: Float[Array, ""], reference: Float[Array, ""], shape: tuple[int, ...], *, real: bool = False
+) -> Threat:
     """Perturbations r of the image, added to the data as A r, with ||r|| <= epsilon * reference.
 
     The set is that of Antun et al., PNAS 2020.
@@ -116,8 +118,14 @@ def image(epsilon: Float[Array, ""], reference: Float[Array, ""], shape: tuple[i
         epsilon: relative size [-].
         reference: norm of the image to which epsilon is relative.
         shape: (ny, nx) of the image.
+        real: whether the image is real, as that of a sinogram is.
     """
-    return Threat(epsilon * reference, jnp.ones(shape, bool), domain="image")
+    return Threat(epsilon * reference, jnp.ones(shape, bool), real, None if real else "image")
+
+
+def _kind(kspace: Array) -> tuple[bool, Literal["kspace"] | None]:
+    """`real` and `domain`: perturbations of a sinogram are real, and no row of the image is reconstructed by itself."""
+    return (False, "kspace") if jnp.iscomplexobj(kspace) else (True, None)
 
 
 def _size(x: Array) -> Array:

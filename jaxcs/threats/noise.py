@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.complex import l2_norm
-from jaxcs.operators import Sense
+from jaxcs.operators.parallel_beam import forward_model
 from jaxcs.threats import balls
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Kspace, SliceData
@@ -63,9 +63,11 @@ WHITENED = Noise(
 )
 IMAGE = Noise(
     # The norm of the truth: no other image at hand is untouched by every method.
-    lambda data, epsilon: balls.image(epsilon, l2_norm(data.target), data.maps.shape[1:]),
+    lambda data, epsilon: balls.image(
+        epsilon, l2_norm(data.target), data.maps.shape[1:], real=not jnp.iscomplexobj(data.kspace)
+    ),
     "the norm of the true image",
-    "the image, as seen through coils and mask",
-    enters=lambda data, delta: Sense(data.maps, data.mask).forward(delta),
+    "the image, as the scan measures it",
+    enters=lambda data, delta: forward_model(data.maps, data.mask).forward(delta),
     by_maps=True,
 )

@@ -14,7 +14,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.studies.stability import worlds
 from bench.studies.stability.config import StabilityConfig
-from bench.studies.stability.worlds import CONTROLS, WORLDS, World
+from bench.studies.stability.worlds import CONTROLS, CT_CONTROLS, WORLDS, World
 from data_prep.weights import lacking, shipped
 from jaxcs.attacks.defaults import Search
 from jaxcs.recon.method import Method
@@ -100,23 +100,26 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
     world = WORLDS[name]
     sampling = world.sampling
 
-    def subject(method: str, settings: tuple[tuple[str, str], ...] = ()) -> Subject:
+    def subject(method: str, settings: tuple[tuple[str, str], ...] = (), file: str | None = None) -> Subject:
         own = RunConfig(
-            method=method, settings=settings, weights=weights.get(method), attack="noise", eps=(0.0,), norm="image",
-            data=config.data, phantom=config.phantom, mask=sampling.mask, acceleration=sampling.acceleration,
+            method=method, settings=settings, weights=file, attack="noise", eps=(0.0,), norm="image",
+            data=config.data, phantom=world.phantom or config.phantom, mask=sampling.mask, acceleration=sampling.acceleration,
             center_fraction=sampling.center_fraction, limit=config.limit, seed=config.seed,
             acquisition=config.acquisition,
         )  # fmt: skip
         (found,) = subjects.sources(own)
         return found
 
-    tested = subject(name)
+    file = weights.get(name)
+    if file is None and world.phantom and worlds.is_network(name):
+        file = _shipped_for(name, config)
+    tested = subject(worlds.method_of(name), file=file)
     members = [
         Member(tested.label, TESTED, tested),
         Member(world.comparator, COMPARATOR, subject(world.comparator, world.settings)),
     ]
-    for control in CONTROLS[:-1]:
-        if control not in (name, world.comparator):
+    for control in (CT_CONTROLS if world.phantom else CONTROLS)[:-1]:
+        if control not in (worlds.method_of(name), world.comparator):
             members.append(Member(control, CONTROL, subject(control)))
     members.append(Member(CONTROLS[-1], CONTROL, _ignoring(members[-1].subject)))
     return Cast(name, world, tested.config, tuple(members))
@@ -126,13 +129,21 @@ def _missing(name: str, weights: Mapping[str, str], config: StabilityConfig) -> 
     """The sentence about a network without weights, or None."""
     if not worlds.is_network(name) or name in weights:
         return None
-    suits = f"{name}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
+    suits = _shipped_for(name, config)
     if suits in shipped():
         return None
     data = "" if config.data is None else " --data TRAINING --validation VALIDATION"
     return (
         f"--weights: {lacking(suits)}; {worlds.training(name)}{data} makes some, and --weights {name}=FILE takes them"
     )
+
+
+def _shipped_for(name: str, config: StabilityConfig) -> str:
+    """The name of the shipped weights that suit a world, whether they exist or not."""
+    phantom = WORLDS[name].phantom
+    if phantom:
+        return f"{worlds.method_of(name)}-phantom-{phantom}"
+    return f"{name}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
 
 
 @dataclass(frozen=True)
@@ -145,7 +156,7 @@ def _ignoring(like: Subject) -> Subject:
 
     def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
         del params, key
-        return jnp.full(measurement.kspace.shape[1:], 0.5, jnp.float32)
+        return jnp.full(measurement.maps.shape[1:], 0.5, jnp.float32)
 
     def build(config: Any) -> Reconstructor:
         del config

@@ -10,7 +10,7 @@ from bench.studies.stability import numbers
 from bench.studies.stability.numbers import Rows, first_seen, mean, of
 from bench.studies.stability.samples import NOISE_FREE
 from bench.studies.stability.structure import FULLY_SAMPLED
-from bench.studies.stability.worlds import CONTROLS, WORLDS
+from bench.studies.stability.worlds import CONTROLS, WORLDS, weakest
 
 _Say = Callable[[str, Rows], str]
 
@@ -28,8 +28,8 @@ def findings(rows: Rows) -> list[str]:
         weak = numbers.under_trained(world, here)
         if weak is not None:
             said.append(
-                f"{world}: is under-trained, {weak[0]:.1f} dB where zero-filling has {weak[1]:.1f}: its stability says "
-                "nothing"
+                f"{world}: is under-trained, {weak[0]:.1f} dB where {weakest(world)[1]} has {weak[1]:.1f}: its stability "
+                "says nothing"
             )
             continue
         judged = numbers.judged(world, here)
@@ -48,7 +48,7 @@ def _perturbation(world: str, rows: Rows) -> str:
     own = of(last, method=tested)
     own_worst, its_worst = (numbers.pushed(rows, name) for name in (tested, other))
     amplified = "it amplifies perturbations" if numbers.amplifies(rows) else "it amplifies no perturbation"
-    controls = [name for name in CONTROLS if of(last, method=name) and name not in (tested, other)]
+    controls = first_seen(of(last, role="control"), "method")
     return (
         f"{world}: {amplified}; one of {_percent(own, 'norm')} of the image moves the reconstruction by "
         f"{_percent(own, 'change')} (gain {_two(own, 'gain')}, noise of equal norm {_two(own, 'gain_noise')}, with "
@@ -67,7 +67,7 @@ def _structure(world: str, rows: Rows) -> str:
     tested, other = numbers.tested_of(shown), numbers.comparator_of(shown)
     whole = of(shown, method=FULLY_SAMPLED)
     count, size = _mean(whole, "glyphs", "{:.0f}"), mean(whole, "height") or 0.0
-    names = (tested, other, "zero_filled", CONTROLS[-1], FULLY_SAMPLED)
+    names = (tested, other, weakest(world)[0], CONTROLS[-1], FULLY_SAMPLED)
     each = ", ".join(
         f"{name} {_one(of(shown, method=name), 'read')} ({_one(of(shown, method=name), 'read_alone')})"
         for name in dict.fromkeys(names)
@@ -93,8 +93,8 @@ def _samples(world: str, rows: Rows) -> str:
     points = numbers.curve(rows, tested)
     (low, first), (high, last), (most, best) = points[0], points[-1], max(points, key=lambda point: point[1])
     up, steps = numbers.rising(rows, tested)
-    rivals = [name for name in (other, "zero_filled") if name != tested]
-    control = NOISE_FREE if of(own, method=NOISE_FREE) else "zero_filled"
+    rivals = [name for name in (other, weakest(world)[0]) if name != tested]
+    control = NOISE_FREE if of(own, method=NOISE_FREE) else weakest(world)[0]
     return (
         f"{world}: with more samples than trained it {words(tested)}; {first:.1f} dB at {100 * low:.0f} % of the "
         f"samples, {last:.1f} at {100 * high:.0f} %, rising in {up} of {steps} steps, best at {100 * most:.0f} % with "

@@ -11,11 +11,13 @@ from jaxtyping import Array
 
 from bench.evaluate.subjects import Subject
 from bench.slices.prepare import SliceData
+from bench.studies.stability.worlds import ALGORITHM_1, ALGORITHM_2
 from bench.studies.staged import Staged, reconstruction
 from jaxcs.attacks import apgd, momentum
 from jaxcs.attacks.spectral import singular_pair
 from jaxcs.complex import l2_norm
 from jaxcs.metrics import psnr, ssim
+from jaxcs.operators.parallel_beam import ParallelBeam
 from jaxcs.threats import scan
 from jaxcs.types import Key
 
@@ -27,12 +29,12 @@ _SCAN = scan.build(norm="image")
 
 
 class Functions(NamedTuple):
-    """The compiled functions of one method; perturbations r are complex images (ny, nx), added to the data as A r.
+    """The compiled functions of one method; perturbations r are images (ny, nx), complex but for sinograms, added to the data as A r.
 
     Attributes:
         stage: slice -> staged.
         image: staged, (coil, ny, nx) k-space of which the mask is applied, key -> (ty, tx) image.
-        climb: staged, reference image, random key, key -> the perturbations of Algorithm 1 after its snapshots.
+        climb: staged, reference image, random key, key -> the perturbations of the ascent after its snapshots.
         push: staged, reference image, norm relative to the truth, random key, key -> the perturbation of projected
             gradients in the ball of this norm.
         singular: staged, clean image, random key, key -> largest singular value of the linearised map from r to the
@@ -46,7 +48,9 @@ class Functions(NamedTuple):
     singular: Callable[[Staged, Array, Key, Key], Array]
 
 
-def build(subject: Subject, method_config: Any, constants: momentum.Config, steps: int) -> Functions:
+def build(
+    subject: Subject, method_config: Any, constants: momentum.Config, steps: int, ascent: str = ALGORITHM_1
+) -> Functions:
     """Build the functions.
 
     Args:
@@ -54,6 +58,7 @@ def build(subject: Subject, method_config: Any, constants: momentum.Config, step
         method_config: its configuration, fitted to the size of the slice.
         constants: constants and snapshots of Algorithm 1.
         steps: gradient evaluations of projected gradients.
+        ascent: `ALGORITHM_1`, or `ALGORITHM_2` for sinograms.
     """
     stage, image = reconstruction(subject, method_config)
 
@@ -62,7 +67,12 @@ def build(subject: Subject, method_config: Any, constants: momentum.Config, step
 
     def climb(staged: Staged, reference: Array, random: Key, key: Key) -> Array:
         allowed = _SCAN.allowed(staged.data, jnp.float32(LARGEST))
-        return momentum.snapshots(constants)(random, residual(staged, reference, key), allowed).deltas
+        climbed = residual(staged, reference, key)
+        if ascent == ALGORITHM_2:
+            beam = ParallelBeam(staged.data.maps, staged.data.mask)
+            measure = momentum.pulled_back_by(beam.forward, beam.fbp)
+            climbed = lambda r: image(staged, staged.data.kspace + measure(r), key) - reference  # noqa: E731
+        return momentum.snapshots(constants)(random, climbed, allowed).deltas
 
     def push(staged: Staged, reference: Array, norm: Array, random: Key, key: Key) -> Array:
         far = residual(staged, reference, key)
@@ -84,8 +94,8 @@ def scores(image: Array, truth: Array, data_range: Array) -> dict[str, Array]:
 
 @jax.jit
 def noise_like(r: Array, norm: Array, key: Key) -> Array:
-    """Draw white complex noise of this norm, shaped like the perturbation `r`."""
-    drawn = jax.random.normal(key, r.shape, jnp.complex64)
+    """Draw white noise of this norm, shaped like the perturbation `r`, and complex if that is."""
+    drawn = jax.random.normal(key, r.shape, jnp.complex64 if jnp.iscomplexobj(r) else jnp.float32)
     return drawn * (norm / l2_norm(drawn))
 
 

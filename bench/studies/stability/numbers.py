@@ -14,7 +14,7 @@ from bench.findings.published import (
     Claim,
 )
 from bench.plan.intervals import SURE, Interval, of_mean
-from bench.studies.stability.worlds import ALGORITHM_1, PROJECTED, WORLDS, is_network
+from bench.studies.stability.worlds import PROJECTED, WORLDS, is_network, weakest
 
 Rows = list[dict[str, Any]]
 # A perfect reconstruction has gain 1; float32 adds this much at most.
@@ -51,8 +51,8 @@ def comparator_of(rows: Rows) -> str:
 
 
 def last_climbed(rows: Rows) -> Rows:
-    """Return the rows of the last perturbation of Algorithm 1."""
-    climbed = of(rows, kind="perturbation", attack=ALGORITHM_1)
+    """Return the rows of the last perturbation of the ascent."""
+    climbed = [row for row in of(rows, kind="perturbation") if row["attack"] != PROJECTED]
     return of(climbed, steps=max(row["steps"] for row in climbed)) if climbed else []
 
 
@@ -69,11 +69,14 @@ def amplifies(rows: Rows) -> bool:
 
 
 def under_trained(world: str, rows: Rows) -> tuple[float, float] | None:
-    """Return the PSNR of a network and of zero-filling [dB] if the network is hardly better, and None otherwise."""
+    """Return the PSNR of a network and of zero-filling, or filtered back-projection, if it is hardly better [dB].
+
+    The result is None otherwise.
+    """
     clean = of(rows, kind="clean")
     if not is_network(world) or not clean:
         return None
-    own, zero = mean(of(clean, role="tested"), "psnr"), mean(of(clean, method="zero_filled"), "psnr")
+    own, zero = mean(of(clean, role="tested"), "psnr"), mean(of(clean, method=weakest(world)[0]), "psnr")
     return None if own is None or zero is None or own >= zero + TRAINED else (own, zero)
 
 

@@ -59,14 +59,14 @@ class OneImage(NamedTuple):
 
 
 def functions_of(
-    compiled: Compiled, member: Member, prepared: Prepared, constants: momentum.Config, steps: int
+    compiled: Compiled, cast: Cast, member: Member, prepared: Prepared, constants: momentum.Config, steps: int
 ) -> Functions:
     """Build the functions of a method for slices of this shape, or find them."""
     data = prepared.data
     method_config = fitted(member.subject.method_config, data.maps.shape[1:], data.target.shape)
     kind = (member.label, method_config, constants)
     if kind not in compiled:
-        compiled[kind] = build(member.subject, method_config, constants, steps)
+        compiled[kind] = build(member.subject, method_config, constants, steps, cast.world.ascent)
     return compiled[kind]
 
 
@@ -83,7 +83,7 @@ def on(cast: Cast, prepared: Prepared, compiled: Compiled, constants: momentum.C
     # The seed comes from the name, so that a slice's numbers do not depend on the other slices of the study.
     seed = jax.random.fold_in(new_key(cast.config.seed), checksum(prepared.name))
     key, random = jax.random.split(seed)
-    functions = {one.label: functions_of(compiled, one, prepared, constants, steps) for one in cast.members}
+    functions = {one.label: functions_of(compiled, cast, one, prepared, constants, steps) for one in cast.members}
     staged = {label: one.stage(prepared.data) for label, one in functions.items()}
     clean = {label: one.image(staged[label], prepared.data.kspace, key) for label, one in functions.items()}
     return OneImage(cast, prepared, functions, staged, clean, key, random)

@@ -19,7 +19,7 @@ from bench.studies.stability.cast import TESTED, Cast
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.functions import noise_like, scores, size_in_data
 from bench.studies.stability.one_image import OneImage, Rows, Work
-from bench.studies.stability.worlds import ALGORITHM_1, AUTO, PROJECTED
+from bench.studies.stability.worlds import AUTO, PROJECTED
 from jaxcs.attacks import momentum
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.features import insert
@@ -34,7 +34,7 @@ _FRAGILE = 0.25
 
 
 def constants_of(cast: Cast, config: StabilityConfig) -> momentum.Config:
-    """Choose the constants of Algorithm 1 for a world, with its snapshots."""
+    """Choose the constants of the ascent for a world, with its snapshots."""
     published = cast.world.constants if config.constants != AUTO else None
     found = momentum.PRESETS[published or AUTO]
     steps = config.steps or found.n_steps
@@ -66,19 +66,19 @@ def clean(one: OneImage, label: str, *, linear: bool) -> Work:
 
 
 def climbed(one: OneImage, constants: momentum.Config) -> Work:
-    """Score all methods under the perturbations that Algorithm 1 finds for the tested method."""
-    tested = one.cast.tested.label
+    """Score all methods under the perturbations that the ascent finds for the tested method."""
+    tested, ascent = one.cast.tested.label, one.cast.world.ascent
     functions, staged = one.functions[tested], one.staged[tested]
     reference = one.clean[tested] if one.cast.world.target == "clean" else one.prepared.data.target
     deltas = functions.climb(staged, reference, jax.random.fold_in(one.random, 1), one.key)
     rows: Rows = []
     pictures: dict[str, Array] = {}
     for index, (steps, r) in enumerate(zip(constants.snapshots, deltas, strict=True)):
-        found, images = under(one, r, {"attack": ALGORITHM_1, "source": tested, "steps": steps}, index)
+        found, images = under(one, r, {"attack": ascent, "source": tested, "steps": steps}, index)
         rows += found
         last = steps == constants.snapshots[-1]
-        pictures |= {f"{name}|{ALGORITHM_1}|{steps}": image for name, image in images.items() if last or name == tested}
-        pictures[f"perturbed|{ALGORITHM_1}|{steps}"] = perturbed_truth(one, r)
+        pictures |= {f"{name}|{ascent}|{steps}": image for name, image in images.items() if last or name == tested}
+        pictures[f"perturbed|{ascent}|{steps}"] = perturbed_truth(one, r)
     return rows, pictures
 
 
@@ -139,19 +139,24 @@ def under(one: OneImage, r: Array, told: dict[str, Any], index: int) -> tuple[Ro
 
 
 def perturbed_truth(one: OneImage, r: Array) -> Array:
-    """Compute the (ty, tx) truth with the perturbation: |x + r|, for the truth's root sum of squares as |x|."""
+    """Compute the (ty, tx) truth with the perturbation: |x + r|, for the truth's root sum of squares as |x|.
+
+    The image of a sinogram is real and keeps its sign: x + r.
+    """
     return _perturbed_truth(one.prepared.data, r)
 
 
 @jax.jit
 def _perturbed_truth(data: SliceData, r: Array) -> Array:
+    if not jnp.iscomplexobj(data.kspace):
+        return data.target + r
     shape = (data.target.shape[0], data.target.shape[1])
     x = insert.background(data.kspace, data.maps, shape).combined
     return data.target + image_crop(magnitude(x + r) - magnitude(x), shape)
 
 
 def tested_norm(rows: Rows) -> float:
-    """Return the norm of the last perturbation that Algorithm 1 found, over that of the truth [-]."""
+    """Return the norm of the last perturbation that the ascent found, over that of the truth [-]."""
     return float(max((row for row in rows if row["role"] == TESTED), key=lambda row: row["steps"])["norm"])
 
 

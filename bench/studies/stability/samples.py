@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from bench.plan.errors import InputFileError
 from bench.slices.one_coil import mask_seed
@@ -46,18 +47,58 @@ def sampled(one: OneImage, acceleration: float) -> Work:
     members = [(member.label, member.role, member.label, data) for member in one.cast.members]
     members += [(NOISE_FREE, "control", label, plain) for label in one.functions if label == "sense"]
     rows: Rows = []
-    pictures = {}
+    pictures: dict[str, Array] = {}
     for name, role, label, of in members:
         given = _masked(of, mask)
         # A method that ignores its data would take a change of scale for one of the scan.
         given = given if label == CONTROLS[-1] else _scaled(given)
-        staged = one.functions[label].stage(given)
-        image = one.functions[label].image(staged, given.kspace, one.key)
-        found = {key: float(value) for key, value in scores(image, given.target, given.data_range).items()}
-        rows.append(common | {"method": name, "role": role} | found)
-        if role == "tested":
-            pictures[f"{name}|{acceleration:g}"] = image
+        rows.append(common | _scored(one, name, role, label, given, acceleration, pictures))
     return rows, pictures
+
+
+def of_views(one: OneImage, acceleration: float, data: SliceData) -> Work:
+    """Score all methods with another number of views.
+
+    Args:
+        one: the world on the slice.
+        acceleration: views of the target's sinogram over the measured views.
+        data: the slice with these views, divided by its own largest magnitude.
+    """
+    common: dict[str, Any] = {
+        "acceleration": acceleration,
+        "share": 1 / acceleration,
+        "trained": acceleration == one.cast.world.sampling.acceleration,
+    }
+    rows: Rows = []
+    pictures: dict[str, Array] = {}
+    usual = one.prepared.data
+    ratio = usual.data_range / data.data_range
+    for member in one.cast.members:
+        given = data
+        if member.label == CONTROLS[-1]:
+            # A method that ignores its data would take a change of scale for one of the scan.
+            given = data._replace(target=data.target * ratio, data_range=usual.data_range)
+        row = _scored(one, member.label, member.role, member.label, given, acceleration, pictures)
+        rows.append(common | row)
+    return rows, pictures
+
+
+def _scored(
+    one: OneImage,
+    name: str,
+    role: str,
+    label: str,
+    given: SliceData,
+    acceleration: float,
+    pictures: dict[str, Array],
+) -> dict[str, Any]:
+    """Reconstruct by the method `label` and score the image as `name`; `pictures` gets that of the tested method."""
+    staged = one.functions[label].stage(given)
+    image = one.functions[label].image(staged, given.kspace, one.key)
+    found = {key: float(value) for key, value in scores(image, given.target, given.data_range).items()}
+    if role == "tested":
+        pictures[f"{name}|{acceleration:g}"] = image
+    return {"method": name, "role": role} | found
 
 
 def _masks(one: OneImage) -> nested.Masks:

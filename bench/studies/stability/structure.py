@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -16,6 +17,8 @@ from jaxcs.features.glyphs import Placement
 from jaxcs.features.insert import Background, Insertion
 from jaxcs.features.scores import contrast_kept, feature_error
 from jaxcs.fourier import image_crop, image_slice
+from jaxcs.operators.parallel_beam import ParallelBeam
+from jaxcs.types import SliceData
 
 FULLY_SAMPLED = "fully sampled"
 # The published text and the suits of cards, in lines.
@@ -57,7 +60,8 @@ def shown(one: OneImage) -> Work:
     """
     data = one.prepared.data
     shape = (data.target.shape[0], data.target.shape[1])
-    text = _readable(one, _background(data.kspace, data.maps, shape))
+    sinogram = not jnp.iscomplexobj(data.kspace)
+    text = _readable(one, None if sinogram else _background(data.kspace, data.maps, shape))
     inside = [_moved(placed, data.maps.shape[1:], shape) for placed in text.placements]
     weight = image_crop(text.profile, shape)
     images = {FULLY_SAMPLED: (text.truth, text.change)}
@@ -85,7 +89,7 @@ def shown(one: OneImage) -> Work:
     return rows, {f"{label}|text": image for label, (image, _) in images.items()}
 
 
-def _readable(one: OneImage, back: Background) -> Text:
+def _readable(one: OneImage, back: Background | None) -> Text:
     """The smallest glyphs that are read in the fully sampled image, or the largest that fit."""
     ny, nx = one.prepared.data.target.shape
     most = math.floor(min(ny / (len(_LINES) * _APART), nx / _WIDE))
@@ -94,14 +98,14 @@ def _readable(one: OneImage, back: Background) -> Text:
     fitting = [height for height in _HEIGHTS if height <= most] or [float(most)]
     for height in fitting:
         found = _inserted(one, back, height)
-        inside = [_moved(placed, back.truth.shape, (ny, nx)) for placed in found.placements]
+        inside = [_moved(placed, found.profile.shape, (ny, nx)) for placed in found.placements]
         if reading.read_rate(found.change, inside) >= _READABLE:
             break
     return found
 
 
-def _inserted(one: OneImage, back: Background, height: float) -> Text:
-    """Put glyphs of this height [pixels] into the slice."""
+def _inserted(one: OneImage, back: Background | None, height: float) -> Text:
+    """Put glyphs of this height [pixels] into the slice, whose coil images are `back` unless it is a sinogram."""
     data = one.prepared.data
     row, column = _middle(one, height)
     placements = [
@@ -110,7 +114,7 @@ def _inserted(one: OneImage, back: Background, height: float) -> Text:
         for placed in glyphs.place(line, (row + (index - (len(_LINES) - 1) / 2) * _APART * height, column), height)
     ]
     profile = glyphs.draw((data.maps.shape[1], data.maps.shape[2]), placements)
-    kspace, truth = _with(back, data.target, profile)
+    kspace, truth = _projected(data, profile) if back is None else _with(back, data.target, profile)
     return Text(placements, profile, kspace, truth - data.target, truth)
 
 
@@ -119,6 +123,13 @@ def _with(back: Background, target: Array, profile: Array) -> tuple[Array, Array
     """The k-space and the truth with this profile."""
     kspace = insert.inserted(back, insert.coil_images(_INSERTION, back, profile))
     return kspace, insert.truth_with(back, target, kspace)
+
+
+@jax.jit
+def _projected(data: SliceData, profile: Array) -> tuple[Array, Array]:
+    """The sinogram and the truth with this profile."""
+    added = _INSERTION.contrast * jnp.max(data.target) * profile
+    return data.kspace + ParallelBeam(data.maps, data.mask).forward(added), data.target + added
 
 
 def _middle(one: OneImage, height: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,8 +87,9 @@ def run(
         slices += _slices(cast, source, failed, reasons)
     if not slices:
         raise of_none(reasons)
-    # The worlds differ in coils and masks, not in files.
-    source = opened[0]
+    # The worlds of k-space differ in coils and masks, not in files; those of CT have phantoms of their own.
+    words = "; ".join(dict.fromkeys(one.description for one in opened))
+    source = opened[0]._replace(description=words)
     told = [note for one in opened for note in one.notes]
     notes = list(dict.fromkeys([*told, *missing, *_without_samples(found, config), *provenance.about_settings()]))
     described = {cast.name: _described(cast, config) for cast in found}
@@ -141,6 +143,9 @@ def _slice(cast: Cast, case: Case | InputError, *, pictured: bool) -> Slice:
     """A slice of a world with both of its samplings; raises InputFileError."""
     if isinstance(case, InputError):
         raise InputFileError(str(case)) from case
+    if cast.world.phantom:
+        usual = prepare(case, cast.config)
+        return Slice(cast, usual, usual, pictured, partial(_with_views, cast, usual))
     if case.mask is not None:
         raise InputFileError(f"{case.name}: is already under-sampled; give whole k-space, of which masks are drawn")
     other = cast.world.symbols != cast.world.sampling.acceleration
@@ -154,6 +159,19 @@ def _slice(cast: Cast, case: Case | InputError, *, pictured: bool) -> Slice:
         ) from error
     _check_scan(cast, usual)
     return Slice(cast, usual, symbols, pictured)
+
+
+def _with_views(cast: Cast, usual: Prepared, acceleration: float) -> Prepared:
+    """The same slice with other views; raises InputFileError."""
+    trained = cast.world.sampling.acceleration
+    assert trained is not None
+    views = max(1, round(usual.data.mask.shape[-1] * trained / acceleration))
+    config = replace(cast.config, views=views)
+    source = sources.open_source(config)
+    (case,) = source.read([source.names.index(usual.name)])
+    if isinstance(case, InputError):
+        raise InputFileError(str(case)) from case
+    return prepare(case, config)
 
 
 def _check_scan(cast: Cast, prepared: Prepared) -> None:

@@ -16,7 +16,7 @@ from bench.studies.stability.cast import COMPARATOR, Cast
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.one_image import Compiled, OneImage, Rows, Work, on
 from bench.studies.stability.row_forms import LINES
-from bench.studies.stability.worlds import ALGORITHM_1, PROJECTED
+from bench.studies.stability.worlds import PROJECTED
 from data_prep.cases import InputError
 from data_prep.progress import Progress
 
@@ -29,12 +29,14 @@ class Slice(NamedTuple):
         usual: the slice with the world's sampling.
         symbols: the slice with the sampling of the study of structure.
         pictured: whether its pictures are kept.
+        at: acceleration -> the slice with this acceleration, for sinograms; those of k-space are given other masks.
     """
 
     cast: Cast
     usual: Prepared
     symbols: Prepared
     pictured: bool
+    at: Callable[[float], Prepared] | None = None
 
 
 class Unit(NamedTuple):
@@ -86,34 +88,37 @@ def units(config: StabilityConfig, one: Slice, store: Store) -> Iterator[Unit]:
     if "perturbation" in config.studies:
         constants, steps = perturbation.constants_of(one.cast, config), perturbation.pushes_of(config)
         yield Unit(
-            f"{begin}|{ALGORITHM_1}", "perturbation", False,
+            f"{begin}|{one.cast.world.ascent}", "perturbation", False,
             lambda context: perturbation.climbed(context, constants),
         )  # fmt: skip
         rivals = [tested, *(label for label, role in labels.items() if role == COMPARATOR)]
         for label in rivals:
             name = f"{begin}|{PROJECTED} on {label}"
-            yield Unit(name, "perturbation", False, _pushed(label, begin, steps, store))
+            yield Unit(name, "perturbation", False, _pushed(label, f"{begin}|{one.cast.world.ascent}", steps, store))
     if "structure" in config.studies:
         yield Unit(f"{begin}|structure", "structure", True, structure.shown)
     if "samples" in config.studies:
         for acceleration in sorted(one.cast.world.accelerations, reverse=True):
-            yield Unit(f"{begin}|samples {acceleration:g}", "samples", False, _sampled(acceleration))
+            yield Unit(f"{begin}|samples {acceleration:g}", "samples", False, _sampled(one, acceleration))
 
 
 def _clean(label: str, *, linear: bool) -> Callable[[OneImage], Work]:
     return lambda context: perturbation.clean(context, label, linear=linear)
 
 
-def _sampled(acceleration: float) -> Callable[[OneImage], Work]:
-    return lambda context: samples.sampled(context, acceleration)
+def _sampled(one: Slice, acceleration: float) -> Callable[[OneImage], Work]:
+    if one.at is None:
+        return lambda context: samples.sampled(context, acceleration)
+    at = one.at
+    return lambda context: samples.of_views(context, acceleration, at(acceleration).data)
 
 
-def _pushed(label: str, begin: str, steps: int, store: Store) -> Callable[[OneImage], Work]:
+def _pushed(label: str, before: str, steps: int, store: Store) -> Callable[[OneImage], Work]:
     def work(context: OneImage) -> Work:
         lines = store.read(LINES).lines["images.jsonl"]
-        first: Rows = [row for row in lines if row["case"] == f"{begin}|{ALGORITHM_1}"]
+        first: Rows = [row for row in lines if row["case"] == before]
         if any("failed" in row for row in first):
-            raise InputFileError(f"{begin}: the perturbation that this follows has failed")
+            raise InputFileError(f"{before}: the perturbation that this follows has failed")
         return perturbation.pushed(context, label, perturbation.tested_norm(first), steps)
 
     return work

@@ -17,9 +17,12 @@ from jaxcs.catalogue import METHODS
 STUDIES = ("perturbation", "structure", "samples")
 # Methods that every world is compared with; the last ignores its data.
 CONTROLS = ("zero_filled", "sense", "l1", "ignores data")
+CT_CONTROLS = ("fbp", "ignores data")
 AUTO = "auto"
-# Names of the two attacks in records.
-ALGORITHM_1, PROJECTED = "Algorithm 1", "projected gradients"
+# Names of the attacks in records; Algorithm 2 has filtered back-projection in the place of the adjoint.
+ALGORITHM_1, ALGORITHM_2, PROJECTED = "Algorithm 1", "Algorithm 2", "projected gradients"
+# Stands for the mask of sinograms.
+VIEWS = "views"
 
 
 class Published(NamedTuple):
@@ -49,6 +52,10 @@ class World(NamedTuple):
         target: "clean" or "truth": what the perturbation drives the image away from.
         made_by: arguments of bench.train that make the weights, if none are shipped.
         published: the paper's findings by study.
+        method: the tested method, if its name is not that of the world.
+        phantom: family of the phantom if the data are sinograms, otherwise empty.  The accelerations of a sinogram are
+            the views of the target's sinogram over the measured views.
+        ascent: name of the ascent, `ALGORITHM_1` or `ALGORITHM_2`.
     """
 
     comparator: str = "bpdn"
@@ -60,9 +67,27 @@ class World(NamedTuple):
     target: str = "clean"
     made_by: str = ""
     published: Mapping[str, Published] = MappingProxyType({})
+    method: str = ""
+    phantom: str = ""
+    ascent: str = ALGORITHM_1
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The controls, the weakest reconstruction of the data first."""
+        return CT_CONTROLS if self.phantom else CONTROLS
 
 
 _ON_PHANTOM = World()
+# 12 of 240 views for 128 pixels, 50 of 1000 for 512.  TV has the tolerance of searches, because it takes long.
+_ON_SINOGRAMS = World(
+    comparator="tv",
+    settings=(("tolerance", "0.003"),),
+    sampling=Sampling(VIEWS, 20.0, None),
+    accelerations=(30.0, 24.0, 20.0, 15.0, 10.0, 6.0, 4.0, 2.0),
+    symbols=20.0,
+    method="fbpconvnet",
+    made_by="--variant tiny",
+)
 # Methods without weights, and networks whose weights come with the project.
 _PLAIN = ("unet", "varnet", "irim", "l1", "tv", "sense", "zero_filled", "bpdn")
 WORLDS: dict[str, World] = {
@@ -123,9 +148,29 @@ WORLDS: dict[str, World] = {
             }
         ),
     ),
+    "ell50": _ON_SINOGRAMS._replace(
+        phantom="ellipses",
+        published=MappingProxyType(
+            {
+                "structure": Published("none of the symbols is seen", "Fig. 4", "symbols lost"),
+                "samples": Published("more samples make the image much worse", "Fig. 4", "samples worsen"),
+            }
+        ),
+    ),
+    "med50": _ON_SINOGRAMS._replace(
+        phantom="thorax",
+        ascent=ALGORITHM_2,
+        published=MappingProxyType(
+            {
+                "perturbation": Published("a small perturbation makes artefacts", "Fig. 3", "unstable"),
+                "samples": Published("more samples make the image worse", "Fig. 4", "samples worsen"),
+            }
+        ),
+    ),
+    "fbp": _ON_SINOGRAMS._replace(method="", phantom="ellipses", made_by=""),
 }
-# The paper's networks of k-space; its two networks of CT are no methods of bench.attack.
-ANTUN = ("deepmri", "automap", "dagan", "mri_vn")
+# The paper's networks.
+ANTUN = ("deepmri", "automap", "dagan", "mri_vn", "ell50", "med50")
 SEVERAL: Mapping[str, tuple[str, ...]] = MappingProxyType({"antun": ANTUN, "all": tuple(WORLDS)})
 
 
@@ -137,12 +182,25 @@ def names_of(given: tuple[str, ...]) -> tuple[str, ...]:
 def training(name: str) -> str:
     """Return the command that makes the weights of a world."""
     world = WORLDS[name]
-    flags = ["--method", name, *shlex.split(world.made_by), "--mask", world.sampling.mask]
+    flags = ["--method", method_of(name), *shlex.split(world.made_by)]
+    if world.phantom:
+        return shlex.join(["python", "-m", "bench.train", *flags, "--phantom", world.phantom])
+    flags += ["--mask", world.sampling.mask]
     flags += ["--acceleration", f"{world.sampling.acceleration:g}"]
     flags += ["--center-fraction", f"{world.sampling.center_fraction:.6g}"]
     return shlex.join(["python", "-m", "bench.train", *flags])
 
 
 def is_network(name: str) -> bool:
-    """Return whether a method is trained."""
-    return name in METHODS and METHODS[name].trained
+    """Return whether the tested method of a world is trained."""
+    return method_of(name) in METHODS and METHODS[method_of(name)].trained
+
+
+def method_of(name: str) -> str:
+    """Return the tested method of a world."""
+    return (WORLDS[name].method if name in WORLDS else "") or name
+
+
+def weakest(name: str) -> tuple[str, str]:
+    """Return the weakest reconstruction of a world, with which its network is compared, and its name in words."""
+    return ("fbp", "filtered back-projection") if WORLDS[name].phantom else ("zero_filled", "zero-filling")
