@@ -88,7 +88,7 @@ def _common(heads: np.ndarray, name: str, slack: float) -> np.ndarray | None:
     """The vector (3,) that all heads have in a field, or None if there is none that differs by less than `slack`."""
     if name not in (heads.dtype.names or ()) or heads[name].dtype.kind != "f" or heads[name].shape[1:] != (3,):
         return None
-    vectors = heads[name].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):  # numbers that are no places agree with nothing
+        vectors = heads[name].astype(np.float64)
         agree = bool(np.isfinite(vectors).all() and np.abs(vectors - vectors[0]).max() <= slack)
     return vectors[0] if agree else None

@@ -42,6 +42,7 @@ ADDED = (
     (r"bench.tune ", "--images 1 --steps 1"),
     (r"bench.convergence ", "--iterations 10 20"),
     (r"bench.features ", "--limit 1 --stride 80"),
+    (r"bench.leaderboard add ", "--despite 'below noise' 'not converged' 'worse than zero-filled'"),
     (r"bench.hardest ", "--middle 2 --count 2"),
     (r"bench.shift dataset", "--limit 1 --methods zero_filled unet"),
     (r"bench.stability ", "--limit 1 --steps 1"),

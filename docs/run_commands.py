@@ -46,7 +46,7 @@ def main(given: list[str]) -> int:
             for command in commands(page):
                 reason = why_not(command)
                 if reason is not None or "--list" in given:
-                    _say(command, "not run" if reason else "run", reason or small(command))
+                    _say(command, "not run" if reason else "run", reason or _shown(command))
                     continue
                 if not folder.exists():
                     _prepare(folder, page, Path(work))
@@ -57,8 +57,13 @@ def main(given: list[str]) -> int:
 
 
 def _say(command: Command, state: str, words: str) -> None:
-    text = command.text if command.language == "sh" else f"programs of {command.page}"
-    print(f"{state:8} {command.page}: {text}\n         {words if command.language == 'sh' else state}", flush=True)
+    text = command.text if command.language == "sh" else "its programs"
+    print(f"{state:8} {command.page}: {text}\n         {words}", flush=True)
+
+
+def _shown(command: Command) -> str:
+    """What is run, on one line."""
+    return small(command) if command.language == "sh" else "one after the other, attacks with one step"
 
 
 def _prepare(folder: Path, page: Path, work: Path) -> None:
@@ -112,7 +117,7 @@ def _run(command: Command, folder: Path) -> bool:
     except subprocess.TimeoutExpired:
         code, said = -1, f"not done after {_LONGEST} s"
     seconds = time.monotonic() - begun
-    _say(command, "ok" if code == 0 else f"exit {code}", f"{text}   ({seconds:.0f} s)")
+    _say(command, "ok" if code == 0 else f"exit {code}", f"{_shown(command)}   ({seconds:.0f} s)")
     if code:
         print("         " + "\n         ".join(said.splitlines()[-5:]), flush=True)
     if command.page in _OF_THE_RUN_BEFORE and not (folder / "runs" / "RUN").exists():

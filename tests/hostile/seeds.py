@@ -26,14 +26,23 @@ HEADER = """<?xml version="1.0" encoding="utf-8"?>
 <ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">
 <subjectInformation><patientID>P7</patientID></subjectInformation>
 <acquisitionSystemInformation><systemVendor>GE</systemVendor></acquisitionSystemInformation><encoding>
-<encodedSpace><matrixSize><x>16</x><y>12</y><z>{z}</z></matrixSize></encodedSpace>
+<encodedSpace><matrixSize><x>16</x><y>12</y><z>{z}</z></matrixSize>
+<fieldOfView_mm><x>32</x><y>18</y><z>5</z></fieldOfView_mm></encodedSpace>
 <reconSpace><matrixSize><x>8</x><y>10</y><z>{z}</z></matrixSize></reconSpace>
 <encodingLimits><kspace_encoding_step_1><minimum>0</minimum><maximum>10</maximum><center>6</center>
 </kspace_encoding_step_1></encodingLimits><trajectory>cartesian</trajectory></encoding></ismrmrdHeader>"""
 
 _COUNTERS = ("kspace_encode_step_1", "kspace_encode_step_2", "slice", "contrast", "phase", "repetition", "set")
 _SHORT = ("number_of_samples", "active_channels", "discard_pre", "discard_post", "center_sample", "encoding_space_ref")
-HEAD = np.dtype([("flags", "<u8"), *((name, "<u2") for name in _SHORT), ("idx", [(name, "<u2") for name in _COUNTERS])])
+_VECTORS = ("position", "read_dir", "phase_dir", "slice_dir")
+HEAD = np.dtype(
+    [
+        ("flags", "<u8"),
+        *((name, "<u2") for name in _SHORT),
+        *((name, "<f4", (3,)) for name in _VECTORS),
+        ("idx", [(name, "<u2") for name in _COUNTERS]),
+    ]
+)
 LINE = np.dtype([("head", HEAD), ("traj", h5py.vlen_dtype(np.float32)), ("data", h5py.vlen_dtype(np.float32))])
 
 
@@ -110,6 +119,9 @@ def lines(file: h5py.File, partitions: int = 1, noise: bool = False) -> None:
     rows["head"]["idx"]["kspace_encode_step_1"][noise:] = [column for _, column in places]
     rows["head"]["idx"]["kspace_encode_step_2"][noise:] = [step for step, _ in places]
     rows["head"]["flags"][:noise] = 1 << 18
+    rows["head"]["position"] = (1, 2, 3)
+    for name, axis in zip(_VECTORS[1:], np.eye(3), strict=True):
+        rows["head"][name] = axis
     for index, samples in enumerate(numbers(len(rows), 32)):
         rows["data"][index], rows["traj"][index] = samples.view(np.float32), np.zeros(0, np.float32)
     group.create_dataset("data", data=rows, chunks=(4,), maxshape=(None,))
