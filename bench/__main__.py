@@ -50,6 +50,9 @@ COMMANDS = {
     "hardest": Command("bench.hardest", "list the images that a method reconstructs worst"),
     "convergence": Command("bench.convergence", "measure whether more iterations save a reconstruction"),
     "claims": Command("bench.claims", "compare published claims with the results of runs"),
+    "conformal": Command(
+        "bench.conformal", "bound scores without the truth, and see whether the bounds survive attacks"
+    ),
     "cite": Command("bench.cite", "print BibTeX for the publications that a run rests on"),
     "export": Command("bench.export", "write a method as StableHLO that runs without this project"),
     "speed": Command("bench.speed", "time the main work and the same work in other programs"),
