@@ -42,6 +42,7 @@ COMMANDS = {
     "train": Command("bench.train", "train a network and export its weights"),
     "tune": Command("bench.tune", "choose settings of a method on training data"),
     "features": Command("bench.features", "measure how much of small features a reconstruction keeps"),
+    "phantoms": Command("bench.phantoms", "score a method on the FDA's test phantoms, clean and under attack"),
     "stability": Command(
         "bench.stability", "test reconstructions by tiny perturbations, symbols in the image, and more samples"
     ),
