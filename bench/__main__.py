@@ -42,6 +42,7 @@ COMMANDS = {
     "train": Command("bench.train", "train a network and export its weights"),
     "tune": Command("bench.tune", "choose settings of a method on training data"),
     "features": Command("bench.features", "measure how much of small features a reconstruction keeps"),
+    "phantoms": Command("bench.phantoms", "score a method on the FDA's test phantoms, clean and under attack"),
     "stability": Command(
         "bench.stability", "test reconstructions by tiny perturbations, symbols in the image, and more samples"
     ),
@@ -50,6 +51,9 @@ COMMANDS = {
     "hardest": Command("bench.hardest", "list the images that a method reconstructs worst"),
     "convergence": Command("bench.convergence", "measure whether more iterations save a reconstruction"),
     "claims": Command("bench.claims", "compare published claims with the results of runs"),
+    "conformal": Command(
+        "bench.conformal", "bound scores without the truth, and see whether the bounds survive attacks"
+    ),
     "cite": Command("bench.cite", "print BibTeX for the publications that a run rests on"),
     "export": Command("bench.export", "write a method as StableHLO that runs without this project"),
     "speed": Command("bench.speed", "time the main work and the same work in other programs"),

@@ -1,0 +1,64 @@
+"""Bound a score without the truth, and see whether the bound survives: python -m bench.conformal CALIBRATION RUN.
+
+The clean scores of CALIBRATION say what a new volume from the same distribution scores at least, with the chosen
+confidence (split conformal prediction).  RUN has other volumes.  The table gives the share of them whose worst slice is
+above the bound: from clean data, with noise, and under attack.  The promise is about clean data alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from bench.plan.errors import DONE, UsageError
+from bench.shell.arguments import HelpFormatter, Parser, one_of
+from bench.shell.command import execute
+from data_prep.process import as_process
+
+_METRICS = ("psnr", "ssim", "haarpsi")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return execute(parser(), "bench.conformal", "name smaller runs", _work, sys.argv[1:] if argv is None else argv)
+
+
+def parser() -> Parser:
+    """Build the parser of the command line."""
+    made = Parser(
+        prog="python -m bench.conformal",
+        examples=(
+            "runs/TRAIN runs/TEST",
+            "runs/TRAIN runs/OTHER_SCANNER --metric ssim --confidence 0.8",
+        ),
+        description=__doc__,
+        formatter_class=HelpFormatter,
+    )
+    made.add_argument(
+        "calibration", metavar="CALIBRATION", help="finished run of bench.attack whose clean scores count"
+    )
+    made.add_argument("run", metavar="RUN", help="finished run of the same methods on other volumes")
+    made.add_argument(
+        "--metric", type=one_of(_METRICS), default="psnr", metavar="M", help="psnr, ssim or haarpsi; psnr if not given"
+    )
+    made.add_argument("--confidence", type=float, default=0.9, metavar="C", help="between 0 and 1; 0.9 if not given")
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    # The bounds come from records; there is no device to choose.
+    made.set_defaults(device="auto")
+    return made
+
+
+def _work(arguments: Namespace, argv: list[str]) -> int:
+    from bench.findings.conformal import covered  # these import JAX
+    from bench.record.record import read
+
+    if not 0 < arguments.confidence < 1:
+        raise UsageError(f"--confidence {arguments.confidence:g}: give a number between 0 and 1, such as 0.9")
+    calibration, run = (read(Path(folder)) for folder in (arguments.calibration, arguments.run))
+    print(covered(calibration, run, arguments.metric, arguments.confidence))
+    return DONE
+
+
+if __name__ == "__main__":
+    as_process(main)

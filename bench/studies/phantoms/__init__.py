@@ -1,0 +1,1 @@
+"""Test phantoms, scored from clean data, with noise and under attack."""
