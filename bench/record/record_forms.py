@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.plan.config import OF_THE_FILE
+from bench.plan.criteria import parse
 from bench.record.forms import (
     Form,
     list_of,
@@ -42,6 +43,12 @@ def _run_name(value: Any) -> None:
         raise ValueError(f"{shown(value)} has a slash")
 
 
+def _criterion(value: Any) -> None:
+    """A criterion of the user."""
+    text(value)
+    parse(value)
+
+
 def _network(value: Any) -> None:
     """A name and the weights of a network."""
     list_of(text, 2)(value)
@@ -71,6 +78,7 @@ _MORE: dict[str, Form] = {
     "protocol_version": whole(1),
     "fingerprint": text,
     "name": _run_name,
+    "accept": list_of(_criterion),
     "runtime": _RUNTIME,
     "methods": mapping(table({"method": text, "config": _SETTINGS}, {"weights": optional(table({"sha256": text}))})),
     "method_config": _SETTINGS,

@@ -9,7 +9,7 @@ from typing import Any
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.processes.distributed import Meeting
-from bench.shell.arguments import address, integer, number, one_of, setting
+from bench.shell.arguments import address, criterion, integer, number, one_of, setting
 from jaxcs.catalogue import MASKS, PHANTOMS, SHIFTS
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
@@ -25,6 +25,24 @@ def add_data(group: _ArgumentGroup) -> None:
     )
     group.add_argument(
         "--phantom", type=one_of(PHANTOMS), default="knee", metavar="FAMILY", help="built-in data: knee or brain"
+    )
+
+
+def add_accept(group: _ActionsContainer, words: str) -> None:
+    """Add --accept.
+
+    Args:
+        group: the group of arguments.
+        words: what else the flag does, for the help text.
+    """
+    group.add_argument(
+        "--accept",
+        type=criterion,
+        action="append",
+        default=[],
+        metavar="CRITERION",
+        help="bound that every image at every epsilon has to keep, in quotes: 'psnr_loss<3' on what the attack costs, "
+        f"'ssim>0.8' on the score under attack; repeat the flag for several; exit code 1 if one is missed; {words}",
     )
 
 
