@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.plan.config import BOXES, RunConfig
+from bench.plan.criteria import Criterion
 from bench.plan.errors import DONE, UsageError
 from bench.plan.like import LIKE
+from bench.plan.scores import ALWAYS
 from bench.plan.several import SEVERAL
 from bench.plan.shards import WHOLE
 from bench.processes.distributed import ALONE, Team, connected, wanted
@@ -107,12 +109,23 @@ def _check(arguments: Namespace, threat: str) -> None:
         raise UsageError(f"--target clean: {threat} changes the object, and what is right with it; leave it out")
     if arguments.attack == "momentum" and arguments.norm not in (None, "image"):
         raise UsageError("--attack momentum: it perturbs the image; use --norm image")
+    _check_criteria(arguments.accept, arguments.like)
     if arguments.region == BOXES and arguments.data is None:
         raise UsageError(f"--region {BOXES}: no boxes are drawn in the phantom; name files with --data")
     if isinstance(arguments.region, tuple) and min(arguments.region[2:]) < WINDOW:
         raise UsageError(f"--region: SSIM needs a box of at least {WINDOW} x {WINDOW} pixels")
     if arguments.aim is not None and arguments.region is None:
         raise UsageError("--aim: names what --region is for; give --region boxes, or --region Y X ROWS COLUMNS")
+
+
+def _check_criteria(criteria: list[Criterion], like: str | None) -> None:
+    """Raise UsageError if a criterion is about a metric that the run will not have."""
+    for one in criteria:
+        paper = one.metric.rpartition("_")[2]
+        if one.metric not in ALWAYS and paper != like:
+            raise UsageError(
+                f"--accept {one.text}: only --like {paper} has {one.metric}; add it, or name another metric"
+            )
 
 
 def _before(arguments: Namespace) -> Stored | None:
@@ -125,7 +138,7 @@ def _before(arguments: Namespace) -> Stored | None:
 
 
 def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: list[str], team: Team) -> int:
-    from bench.run.finish import exit_code, tell, tell_part  # these import JAX
+    from bench.run.finish import code_of, tell, tell_part  # these import JAX
     from bench.run.run import Done, carry_out, folder_of, open_run
     from bench.run.teamwork import run_together
 
@@ -139,6 +152,7 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
             batch=arguments.batch,
             save_perturbations=arguments.save_perturbations,
             name=arguments.name,
+            accept=[one.text for one in arguments.accept],
             dry_run=arguments.dry_run,
             argv=argv,
             team=team,
@@ -151,6 +165,7 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
             batch=arguments.batch,
             save_perturbations=arguments.save_perturbations,
             name=arguments.name,
+            accept=[one.text for one in arguments.accept],
             shard=arguments.shard,
             resume=before,
             argv=argv,
@@ -161,7 +176,7 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
         return DONE
     if done.record is None:
         return tell_part(done.folder, str(arguments.shard), done.failed, arguments.json)
-    return exit_code(done.record.run.failed) if team.process > 0 else tell(done.record, arguments.json)
+    return code_of(done.record) if team.process > 0 else tell(done.record, arguments.json)
 
 
 def main(argv: list[str] | None = None) -> int:

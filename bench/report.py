@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.plan.errors import DONE, UsageError
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
+from bench.shell.flags import add_accept
 from data_prep.process import as_process
 
 _COMPARISON = "comparison.html"
@@ -30,6 +31,7 @@ def parser() -> Parser:
         examples=(
             "runs/RUN",
             "runs/UNET runs/L1 --output comparison.html",
+            "runs/RUN --accept 'psnr_loss<3' --accept 'ssim>0.8'",
         ),
         description=__doc__,
         formatter_class=HelpFormatter,
@@ -38,6 +40,7 @@ def parser() -> Parser:
     made.add_argument(
         "--output", metavar="FILE", help=f"file of the comparison of several runs; {_COMPARISON} if not given"
     )
+    add_accept(made, "in place of the criteria that the run has")
     made.add_argument("--debug", action="store_true", help="show tracebacks")
     # A page is made from records; there is no device to choose.
     made.set_defaults(device="auto")
@@ -45,24 +48,31 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.page.page import page_of  # these import NumPy
+    from bench.findings.acceptance import code_of, verdicts  # these import NumPy
+    from bench.page.page import page_of
+    from bench.record.record import read
     from bench.record.records import RunFolder
 
     folders = [Path(run) for run in arguments.runs]
+    criteria = arguments.accept or None
     if arguments.output is not None and len(folders) == 1:
         raise UsageError(
             "--output: is for the comparison of several runs; the page of one run is report.html in its folder"
         )
+    code = DONE
     for folder in folders:
-        RunFolder(folder).write("report.html", page_of(folder))
+        RunFolder(folder).write("report.html", page_of(folder, criteria))
         print(folder / "report.html")
+        found = verdicts(read(folder), criteria)
+        print(*(f"{one.sentence}\n" for one in found), sep="", end="")
+        code = max(code, code_of(found))
     if len(folders) > 1:
         from bench.page.comparison import comparison
 
         output = Path(arguments.output or _COMPARISON)
-        RunFolder(output.parent).write(output.name, comparison(folders))
+        RunFolder(output.parent).write(output.name, comparison(folders, criteria))
         print(output)
-    return DONE
+    return code
 
 
 if __name__ == "__main__":

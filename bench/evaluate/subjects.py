@@ -87,7 +87,9 @@ def victims(config: RunConfig, attacked: list[Subject]) -> list[Subject]:
     networks = networks_of(config, [*_attacked(config), *_scored(config)])
     known = {one.label for one in attacked}
     named = [(name, *one) for name in _scored(config) for one in networks[name] if one[0] not in known]
-    return attacked + [_subject(config, label, name, weights) for name, label, weights in named]
+    found = [_subject(config, label, name, weights) for name, label, weights in named]
+    # The label of a method that stops early has its number of iterations, which its name has not.
+    return attacked + [one for one in found if one.label not in known]
 
 
 def _attacked(config: RunConfig) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from bench.figures.overview import pictures, show
 from jaxcs.names import printable
 
 _PANELS = (
-    ("mse", "MSE of the feature / largest", "inferno"),
+    ("mse", "MSE of the feature", "inferno"),
     ("kept", "contrast kept", "viridis"),
     ("detectability", "d' / d' of the whole scan", "viridis"),
 )
@@ -36,6 +36,8 @@ def draw(folder: Path) -> bytes:
     found, case = pictures(folder)
     truth = found["truth"]
     peak = float(np.quantile(truth, 0.999))
+    # All methods share a scale: a map on a scale of its own would make the best method look like the worst.
+    largest = max((row["mse"] for row in rows if row.get("mse") is not None), default=1.0) or 1.0
     panels = [one for one in _PANELS if any(row.get(one[0]) is not None for row in rows)]
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
         columns, height = len(panels) + 2, 2.2 * truth.shape[0] / truth.shape[1]
@@ -51,7 +53,8 @@ def draw(folder: Path) -> bytes:
             own = [row for row in rows if row["method"] == name]
             for column, (score, words, colours) in enumerate(panels):
                 axes = figure.add_subplot(grid[index, column + 2])
-                _panel(figure, axes, score, words, colours, own, stride, truth, peak)
+                high = largest if score == "mse" else 1.0
+                _panel(figure, axes, score, words, colours, own, stride, truth, peak, high)
         figure.suptitle(
             f"{printable(case)}: {feature['shape']} of {feature['size']:g} pixels, contrast {feature['contrast']:g} "
             f"of the {feature['reference']}, every {stride} pixels",
@@ -75,8 +78,9 @@ def _panel(
     stride: int,
     truth: np.ndarray,
     peak: float,
+    high: float,
 ) -> None:
-    """A heat map over the truth, which is drawn dark; each square is a place of the feature."""
+    """Draw a heat map over the dark truth; each square is a place of the feature.  high: end of its scale."""
     values = np.full((-(-truth.shape[0] // stride), -(-truth.shape[1] // stride)), np.nan)
     for row in rows:
         value = row.get(score)
@@ -84,11 +88,6 @@ def _panel(
             value = value / row["detectability_whole"]
         if value is not None:
             values[row["row"] // stride, row["column"] // stride] = value
-    high = 1.0
-    if score == "mse":
-        # Each method's map is divided by its largest value, as in the paper.
-        largest = np.nanmax(values)
-        values, words = values / largest, f"{words} {largest:.2g}"
     show(axes, truth, 3 * peak, words, "gray", None)
     # The middle of a feature is half its size after its first pixel.
     shift = (rows[0]["size"] - 1) / 2 - stride / 2
@@ -96,4 +95,5 @@ def _panel(
     drawn = axes.imshow(values, cmap=colours, vmin=0, vmax=high, extent=extent, interpolation="nearest")
     axes.set_xlim(-0.5, truth.shape[1] - 0.5)
     axes.set_ylim(truth.shape[0] - 0.5, -0.5)
-    figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.02, ticks=(0, 0.5, 1))
+    bar = figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.02, ticks=(0, high / 2, high))
+    bar.ax.set_yticklabels([f"{value:.2g}" for value in (0, high / 2, high)])

@@ -25,6 +25,9 @@ def draw(folder: Path) -> bytes:
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(11, 2.35 * max(len(rows), 1) + 0.6), dpi=110)
         grid = figure.add_gridspec(max(len(rows), 1), 5, wspace=0.06, hspace=0.2)
+        # One scale for all differences, so that rows can be compared.
+        put_in = [found[f"{row['method']}|search {name}"] for row in rows for name in ("plain", "worst")]
+        size = max((float(np.abs(one).max()) for one in put_in), default=1.0)
         for index, row in enumerate(rows):
             own = {
                 name: found[f"{row['method']}|search {name}"]
@@ -34,7 +37,6 @@ def draw(folder: Path) -> bytes:
             show(figure.add_subplot(grid[index, 0]), own["truth"], peak, f"{row['method']}: truth there", "gray", None)
             words = {"plain": "plain, put in", "plain found": f"found: {row['kept_place']:.2f} kept"}
             words |= {"worst": "worst profile, put in", "worst found": f"found: {row['kept_worst']:.2f} kept"}
-            size = float(np.abs([own["plain"], own["worst"]]).max())
             for column, (name, title) in enumerate(words.items()):
                 axes = figure.add_subplot(grid[index, column + 1])
                 axes.imshow(own[name], cmap="RdBu_r", vmin=-size, vmax=size, interpolation="nearest")

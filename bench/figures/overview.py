@@ -1,7 +1,7 @@
 """Overview of a run: one image as truth, clean, with noise and attacked; and error against epsilon.
 
 Beside the truth stands the fully sampled scan with the perturbation in it, as in the papers: what can be seen of the
-perturbation before any method reconstructs.  If the run has several methods, the first is shown.  The figure is drawn
+perturbation before any method reconstructs.  The run has one method; `side_by_side` draws several.  The figure is drawn
 from a run's records only (pictures.npz, images.jsonl, run.json), without JAX.
 """
 
@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 
 from bench.plan.config import BOXES
 from bench.plan.errors import InputFileError
+from bench.plan.scores import rounded
 from bench.record.archives import damaged
 from bench.record.forms import shown
 from bench.record.pictures import Pictures
@@ -27,7 +28,7 @@ from bench.record.rows import STATES, Row, State, results
 from bench.record.run_record import read_run
 from jaxcs.names import printable
 
-_ERROR_GAIN = 5
+ERROR_GAIN = 5
 _BOX = "#e8c33a"
 _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
@@ -49,17 +50,30 @@ def draw(folder: Path) -> bytes:
         truth, columns = example["truth"], 5 if "perturbed" in example else 4
         width = 3.74 + 1.815 * columns
         panel = 1.815 * truth.shape[0] / truth.shape[1]
-        figure = Figure(figsize=(width, 2 * panel + 0.95), dpi=110)
+        figure = Figure(figsize=(width, 2 * panel + 1.1), dpi=110)
         ratios = [1] * columns + [0.32, 1.55]
         grid = figure.add_gridspec(2, columns + 2, width_ratios=ratios, wspace=0.06, hspace=0.16)
         _pictures(figure, grid, example, {state: scores.score(state) for state in STATES}, boxes_of(folder, case))
-        _curve(figure.add_subplot(grid[:, columns + 1]), rows)
+        axes = figure.add_subplot(grid[:, columns + 1])
+        _curve(axes, rows)
         title = f"{label} under {rows[0].attack}: {printable(case)}, epsilon {eps:g}"
         figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
-        figure.subplots_adjust(left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.12)
+        figure.subplots_adjust(
+            left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.68 / figure.get_figheight()
+        )
+        legend_below(figure, axes, 3)
         content = io.BytesIO()
         figure.savefig(content, format="png")
     return content.getvalue()
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    """Put the legend of a chart at the foot of the figure, where it covers no line."""
+    box = axes.get_position()
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=((box.x0 + box.x1) / 2, 0.0),
+        ncol=columns, frameon=False, fontsize=8, handlelength=1.2, columnspacing=0.8, labelcolor="linecolor",
+    )  # fmt: skip
 
 
 class Found(dict[str, np.ndarray]):
@@ -117,7 +131,7 @@ def _pictures(
     shown_names = {name: title for name, title in names.items() if name in example}
     for column, (name, title) in enumerate(shown_names.items()):
         axes = figure.add_subplot(grid[0, column])
-        score = f", {psnr[name]:.1f} dB" if name in psnr else ""
+        score = f", {rounded('psnr', psnr[name])} dB" if name in psnr else ""
         show(axes, example[name], peak, title + score, "gray", _COLOURS.get(name))
         for row, first, rows, columns in boxes:
             axes.add_patch(Rectangle((first - 0.5, row - 0.5), columns, rows, fill=False, edgecolor=_BOX))
@@ -126,8 +140,8 @@ def _pictures(
             size = float(example["perturbation"].max()) or 1.0
             show(axes, example["perturbation"], size, f"perturbation x{peak / size:.0f}", "gray", None)
         else:
-            error = np.abs(example[name] - truth) * _ERROR_GAIN
-            show(axes, error, peak, f"error x{_ERROR_GAIN}", "inferno", None)
+            error = np.abs(example[name] - truth) * ERROR_GAIN
+            show(axes, error, peak, f"error x{ERROR_GAIN}", "inferno", None)
 
 
 _COLOURS = {"clean": _CLEAN, "noise": _NOISE, "attacked": _ATTACKED}
@@ -153,16 +167,14 @@ def _curve(axes: Axes, rows: list[Row]) -> None:
     for cells in by_case.values():
         values = [cells[eps[0]].clean] + [cells[e].attacked for e in eps]
         axes.plot([0, *eps], values, color=_ATTACKED, alpha=0.25, linewidth=0.8)
-    labels: tuple[tuple[State, str, str, int], ...] = (
-        ("noise", _NOISE, "noise of equal norm", -14),
-        ("attacked", _ATTACKED, "attacked", 7),
+    axes.axhline(clean, color=_CLEAN, linewidth=0.8, linestyle=":", label="clean")
+    labels: tuple[tuple[State, str, str], ...] = (
+        ("noise", _NOISE, "noise of equal norm"),
+        ("attacked", _ATTACKED, "attacked"),
     )
-    for name, colour, label, above in labels:
+    for name, colour, label in labels:
         means = [float(np.mean([cells[e].score(name) for cells in by_case.values()])) for e in eps]
-        axes.plot([0, *eps], [clean, *means], color=colour, marker="o", markersize=3.5, linewidth=1.8)
-        axes.annotate(label, (eps[-1], means[-1]), (-2, above), textcoords="offset points", color=colour, ha="right")
-    axes.axhline(clean, color=_CLEAN, linewidth=0.8, linestyle=":")
-    axes.annotate("clean", (0, clean), (2, 4), textcoords="offset points", color=_CLEAN)
+        axes.plot([0, *eps], [clean, *means], color=colour, marker="o", markersize=3.5, linewidth=1.8, label=label)
     axes.set_xlabel("perturbation / data (epsilon)")
     axes.set_title(f"PSNR [dB], mean of {len(by_case)} (thin: each image)" if len(by_case) > 1 else "PSNR [dB]", pad=3)
     axes.set_xlim(left=0)

@@ -10,19 +10,24 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bench.figures.bars import kind_of, reach_of
 from bench.figures.overview import pictures, show
+from bench.figures.side_by_side import COLOURS
 from bench.plan.intervals import name_of
 from bench.record.records import shown_epsilon
 from jaxcs.names import printable
 
-_COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
+_STYLES: tuple[tuple[Literal["-", "--"], str], ...] = (
+    ("-", "under its own attack"),
+    ("--", "under one made for another"),
+)
 
 
 def draw(folder: Path) -> bytes:
@@ -35,7 +40,9 @@ def draw(folder: Path) -> bytes:
     columns = max(len(sources), 1)
     with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(2.75 * columns + 0.6, 10.2), dpi=110)
-        grid = figure.add_gridspec(4, columns, height_ratios=[1, 1, 1, 1], hspace=0.28, wspace=0.08)
+        halves = figure.add_gridspec(2, 1, hspace=0.16)
+        grid = halves[0].subgridspec(2, columns, hspace=0.12, wspace=0.08)
+        images = halves[1].subgridspec(2, columns, hspace=0.12, wspace=0.08)
         for index, metric in enumerate(("psnr", "ssim")):
             _curves(figure, grid, index, [row for row in rows if row["metric"] == metric], sources, victims)
         for column, label in enumerate(sources):
@@ -43,28 +50,45 @@ def draw(folder: Path) -> bytes:
             for row, (key, words) in enumerate(
                 ((f"{label}|clean", "clean"), (f"{label}|{label}|{eps:g}", f"attacked, epsilon {eps:g}"))
             ):
-                axes = figure.add_subplot(grid[2 + row, column])
+                axes = figure.add_subplot(images[row, column])
                 show(axes, found[key], peak, f"{label}, {words}", "gray", None)
         kinds = name_of({kind_of(row) for row in rows} - {""})
         bars = f" (bars: {kinds})" if kinds else ""
-        title = f"Every method under every method's perturbations{bars}; images: "
-        title += printable(case)
-        figure.suptitle(title, y=0.975, fontsize=11, parse_math=False)
-        figure.subplots_adjust(left=0.075, right=0.985, top=0.925, bottom=0.02)
+        many = max((int(row["n"]) for row in rows), default=0)
+        means = f"curves: mean of {many} images{bars}" if many > 1 else "curves: one image"
+        title = f"Every method under every method's perturbations\n{means}; pictures: {printable(case)}"
+        figure.suptitle(title, y=0.985, fontsize=10.5, parse_math=False)
+        lines = _legend(figure, victims)
+        figure.subplots_adjust(left=0.075, right=0.985, top=0.905 - 0.018 * lines, bottom=0.02)
         content = io.BytesIO()
         figure.savefig(content, format="png")
     return content.getvalue()
 
 
+def _legend(figure: Figure, victims: list[str]) -> int:
+    """Name the lines above all panels, where the legend covers none of them; returns the number of its rows."""
+    handles = [
+        Line2D([], [], color=COLOURS[place % len(COLOURS)], marker="o", markersize=3, label=victim)
+        for place, victim in enumerate(victims)
+    ]
+    for style, words in _STYLES:
+        handles.append(Line2D([], [], color="black", linestyle=style, label=words))
+    figure.legend(
+        handles=handles, loc="upper center", bbox_to_anchor=(0.53, 0.942), ncol=min(len(handles), 6), frameon=False,
+        fontsize=8, handlelength=1.6, columnspacing=1.2,
+    )  # fmt: skip
+    return -(-len(handles) // 6)
+
+
 def _curves(
     figure: Figure, grid: Any, index: int, rows: list[dict[str, str]], sources: list[str], victims: list[str]
 ) -> None:
-    """A row of panels for one metric, on one scale."""
+    """Draw a row of panels for one metric, on one scale."""
     first = None
     for column, source in enumerate(sources):
         axes = figure.add_subplot(grid[index, column], sharey=first)
         first = first or axes
-        for victim, colour in zip(victims, _COLOURS, strict=False):
+        for place, victim in enumerate(victims):
             line = sorted(
                 (row for row in rows if (row["source"], row["victim"]) == (source, victim)),
                 key=lambda row: float(row["eps"]),
@@ -75,15 +99,16 @@ def _curves(
             y = [float(line[0]["clean"])] * (float(line[0]["eps"]) > 0) + [float(row["attacked"]) for row in line]
             reach = [(0.0, 0.0)] * (len(x) - len(line)) + [reach_of(row, "attacked") for row in line]
             axes.errorbar(
-                x, y, yerr=np.array(reach).T, color=colour, label=victim, marker="o", markersize=3, linewidth=1.6,
-                capsize=2, linestyle="-" if source == victim else "--",
+                x, y, yerr=np.array(reach).T, color=COLOURS[place % len(COLOURS)], marker="o", markersize=3,
+                linewidth=1.6, capsize=2, linestyle="-" if source == victim else "--",
             )  # fmt: skip
         axes.set_title(f"made for {source}" if index == 0 else "", pad=4)
-        axes.set_xlabel("epsilon", labelpad=1)
+        if index == 1:
+            axes.set_xlabel("epsilon", labelpad=1)
+        else:
+            axes.tick_params(labelbottom=False)
         axes.grid(alpha=0.25)
         if column == 0:
             axes.set_ylabel("PSNR [dB]" if index == 0 else "SSIM")
-            if index == 0:
-                axes.legend(fontsize=8, title="victim", title_fontsize=8)
         else:
             axes.tick_params(labelleft=False)

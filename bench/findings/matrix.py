@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bench.findings.judged import CANNOT_TELL, NO, NOT_EXCLUDED, YES, Judged, Part, verdict
 from bench.findings.published import ABOVE, OWN_ATTACK, SENSITIVE
 from bench.plan.intervals import Interval, of_mean, told
+from bench.plan.scores import rounded, style_of
 from bench.record.rows import Row
 
 # (source, victim) -> PSNR lost [dB], by (case, epsilon)
@@ -117,11 +118,11 @@ def _own_attack(victim: str, run: _Run, margin: _Margin) -> str:
     worst, more, interval = margin
     own = run.mean(victim, victim)
     if worst is None:
-        return f"{victim} loses {own:.1f} dB to its own attack at epsilon {run.largest:g}."
+        return f"{victim} loses {_db(own)} to its own attack at epsilon {run.largest:g}."
     return (
-        f"{victim} {_HOW[verdict(ABOVE, [interval])]}: at epsilon {run.largest:g} it loses {own:.1f} dB to it, and "
-        f"{run.mean(worst, victim):.1f} dB to the strongest of the others, that on {worst}, a difference of "
-        f"{told(more, interval, '{:+.1f}')} dB."
+        f"{victim} {_HOW[verdict(ABOVE, [interval])]}: at epsilon {run.largest:g} it loses {_db(own)} to it, and "
+        f"{_db(run.mean(worst, victim))} to the strongest of the others, that on {worst}, a difference of "
+        f"{told(more, interval, '{:+.2f}')} dB."
     )
 
 
@@ -147,11 +148,15 @@ def _against_noise(label: str, run: _Run) -> str:
     """Compare a method's loss to its own attack with its loss to noise of the same norm."""
     attacked, control = run.lost[label, label], run.noise[label, label]
     stronger = sum(attacked[at] > control[at] for at in attacked) / len(attacked)
-    more = told(*_more_than_noise(label, run), "{:.1f}")
+    more = told(*_more_than_noise(label, run), style_of("psnr"))
     return (
         f"{label} under its own attack at epsilon {run.largest:g} loses {more} dB "
         f"more than to noise of equal norm; over all epsilons the attack is stronger on {stronger:.0%} of the results."
     )
+
+
+def _db(value: float) -> str:
+    return f"{rounded('psnr', value)} dB"
 
 
 def _mean(values: list[float]) -> float:

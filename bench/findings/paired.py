@@ -13,12 +13,13 @@ from bench.findings.latex import table as latex_table
 from bench.findings.markdown import table as markdown_table
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import meaning, of_mean, told
+from bench.plan.scores import style_of
 from bench.record.record import Record, mean_if_known
 from bench.record.rows import STATES, Row
 from bench.record.summary import as_csv, summarise
 from jaxcs.names import printable
 
-_FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}"}
+_FORMATS = {metric: style_of(metric) for metric in ("psnr", "ssim")}
 
 
 class Run(NamedTuple):
@@ -221,4 +222,4 @@ def _shared(runs: list[Run], eps: list[float]) -> list[str]:
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:
-    return told(statistics.fmean(found), of_mean(found, volumes), "{:+.3f}", brief=True)
+    return told(statistics.fmean(found), of_mean(found, volumes), style_of("ssim").replace(":", ":+"), brief=True)

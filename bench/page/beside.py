@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.findings.paired import Run
 from bench.page.pictures import BUDGET, encode, peak_of
+from bench.plan.scores import rounded
 from bench.record.pictures import Pictures
 from bench.record.records import shown_epsilon
 from bench.record.rows import STATES
@@ -112,11 +113,12 @@ def collect(runs: list[Run], cases: list[str], eps: list[float], budget: int = B
     }
 
 
-def _scores(runs: list[Run], case: str, eps: list[float]) -> dict[str, dict[str, list[float]]]:
+def _scores(runs: list[Run], case: str, eps: list[float]) -> dict[str, dict[str, list[str]]]:
     """(clean, noise, attacked) scores by method and epsilon."""
     return {
         f"{run.label}|{run.label}|{value:g}": {
-            metric: [round(run.rows[case, value, metric][state], 4) for state in STATES] for metric in ("psnr", "ssim")
+            metric: [rounded(metric, run.rows[case, value, metric][state]) for state in STATES]
+            for metric in ("psnr", "ssim")
         }
         for run in runs
         for value in eps

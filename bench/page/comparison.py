@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from bench.findings import paired
+from bench.findings import acceptance, paired
 from bench.findings.paired import Run
-from bench.page import beside, plots, words
+from bench.page import beside, origin, plots, words
+from bench.page.cells import Cell, Table, cells, interval, score
 from bench.page.curves import Line, Point, chart
 from bench.page.document import document, resource
 from bench.page.pictures import region_of
-from bench.page.tables import Cell, Table, cells, interval
+from bench.plan.criteria import Criterion
 from bench.plan.intervals import meaning, of_mean
+from bench.plan.scores import decimals_of, rounded, words_of
 from bench.record.record import Estimate, Record, read
 
-# Number of colours in the style sheet.
-_COLOURS = 7
 _STATES = ("noise", "attacked")
 
 
-def comparison(folders: list[Path]) -> bytes:
-    """Make the page of several runs, in the order of their folders.
+def comparison(folders: list[Path], criteria: Sequence[Criterion] | None = None) -> bytes:
+    """Make the page of several runs.
+
+    Args:
+        folders: folders of the runs, in the order of the page.
+        criteria: criteria by which each run is judged; its own if None.
 
     Raises:
         InputFileError: a folder is not that of a finished run.
@@ -50,6 +55,9 @@ def comparison(folders: list[Path]) -> bytes:
         "differences": _differences(runs, shared, common),
         "about_differences": meaning(paired.volumes_of(runs, shared)),
         "flags": [_flags(record) for record in records],
+        "verdicts": {_name(record): found for record in records if (found := acceptance.verdicts(record, criteria))},
+        "about_verdicts": acceptance.MEANING,
+        "origins": {_name(record): origin.identity(record) for record in records},
     }
     return document("comparison.html", "Runs compared", values, shown)
 
@@ -60,12 +68,13 @@ def _headline(runs: list[Run], eps: list[float]) -> str:
         return f"{len(runs)} methods under attack; the runs share no epsilon"
     means = {run.label: _mean(run, sorted(run.cases), eps[-1], "psnr", "attacked").mean for run in runs}
     if min(len(run.cases) for run in runs) == 1:
-        told = ", ".join(f"{label} {value:.1f} dB" for label, value in means.items())
+        told = ", ".join(f"{label} {rounded('psnr', value)} dB" for label, value in means.items())
         return f"One image of a run is an example and no finding: PSNR under attack at epsilon {eps[-1]:g}: {told}"
     best, worst = max(means, key=lambda label: means[label]), min(means, key=lambda label: means[label])
+    most, least = (rounded("psnr", means[label]) for label in (best, worst))
     return (
-        f"Under attack at epsilon {eps[-1]:g}, {best} keeps the highest PSNR ({means[best]:.1f} dB) and {worst} the "
-        f"lowest ({means[worst]:.1f} dB) of {len(runs)}."
+        f"Under attack at epsilon {eps[-1]:g}, {best} keeps the highest PSNR ({most} dB) and {worst} the lowest "
+        f"({least} dB) of {len(runs)}."
     )
 
 
@@ -79,8 +88,13 @@ def _differing(records: list[Record]) -> Table | None:
             rows.append(cells(key, *values))
     if not rows:
         return None
-    head = ["setting", *(record.run.name or record.folder.resolve().name for record in records)]
+    head = ["setting", *map(_name, records)]
     return Table(head, rows, "What differs between the runs; all other settings are the same", "text")
+
+
+def _name(record: Record) -> str:
+    """The name of a run, or of its folder."""
+    return record.run.name or record.folder.resolve().name
 
 
 def _plain(value: Any) -> str:
@@ -109,26 +123,26 @@ def _means(runs: list[Run], shared: list[str], common: list[float]) -> list[Tabl
         return []
     head, columns = _columns(common)
     tables = []
-    for metric, (label, digits) in plots.METRICS.items():
+    for metric in plots.METRICS:
         rows = [
             [
-                Cell(run.label, colour=f"run{index % _COLOURS}"),
-                Cell(_zero_filled(run, shared or sorted(run.cases), columns[0][1], metric, digits)),
+                Cell(run.label, colour=plots.colour(index)),
+                score(metric, paired.zero_filled(run, shared or sorted(run.cases), columns[0][1], metric)),
                 *(
-                    interval(_mean(run, shared or sorted(run.cases), value, metric, state), digits)
-                    for state, value in columns
+                    interval(metric, _mean(run, shared or sorted(run.cases), value, metric, state), kind=kind)
+                    for (state, value), kind in zip(columns, _kinds(columns), strict=True)
                 ),
             ]
             for index, run in enumerate(runs)
         ]
-        tables.append(Table(["method", "zero-filled", *head], rows, label))
+        tables.append(Table(["method", "zero-filled", *head], rows, words_of(metric), kinds={head[-1]: "sight"}))
     return tables
 
 
 def _curves(runs: list[Run], records: list[Record]) -> list[Markup]:
     """Charts of every method over all its images: solid under attack, dashed with noise."""
     figures = []
-    for metric, (label, digits) in plots.METRICS.items():
+    for metric in plots.METRICS:
         lines = []
         for state in _STATES:
             for index, run in enumerate(runs):
@@ -137,9 +151,9 @@ def _curves(runs: list[Run], records: list[Record]) -> list[Markup]:
                 points = [Point(value, *_mean(run, cases, value, metric, state)) for value in eps]
                 if eps[0] > 0:
                     points.insert(0, Point(0.0, *_mean(run, cases, eps[0], metric, "clean")))
-                kind = f"run{index % _COLOURS}" + (" control" if state == "noise" else "")
+                kind = plots.colour(index) + (" control" if state == "noise" else "")
                 lines.append(Line(f"{run.label}, {state}", kind, points, run.label))
-        figures.append(chart(label, lines, plots.axis(records[0]), digits=digits))
+        figures.append(chart(words_of(metric), lines, plots.axis(records[0]), digits=decimals_of(metric)))
     return figures
 
 
@@ -149,22 +163,24 @@ def _differences(runs: list[Run], shared: list[str], common: list[float]) -> lis
         return []
     head, columns = _columns(common)
     tables = []
-    for metric, (label, digits) in plots.METRICS.items():
+    for metric in plots.METRICS:
         rows = [
             [
                 Cell(f"{better.label} − {worse.label}"),
                 *(
                     interval(
+                        metric,
                         _over(better, shared, paired.differences(better, worse, shared, value, metric, state)),
-                        digits,
                         signed=True,
+                        kind=kind,
                     )
-                    for state, value in columns
+                    for (state, value), kind in zip(columns, _kinds(columns), strict=True)
                 ),
             ]
             for better, worse in itertools.pairwise(runs)
         ]
-        tables.append(Table(["", *head], rows, f"{label}: each method minus the next"))
+        caption = f"{words_of(metric)}: each method minus the next"
+        tables.append(Table(["", *head], rows, caption, kinds={head[-1]: "sight"}))
     return tables
 
 
@@ -175,17 +191,17 @@ def _columns(common: list[float]) -> tuple[list[str], list[tuple[str, float]]]:
     return ["clean", *(f"{state} {value:g}" for state, value in columns[1:])], columns
 
 
+def _kinds(columns: list[tuple[str, float]]) -> list[str]:
+    """Classes of the columns: the last, under the strongest attack, stays in sight on a narrow screen."""
+    return [""] * (len(columns) - 1) + ["sight"]
+
+
 def _mean(run: Run, cases: list[str], eps: float, metric: str, state: str) -> Estimate:
     return _over(run, cases, paired.values(run, cases, eps, metric, state))
 
 
 def _over(run: Run, cases: list[str], values: list[float]) -> Estimate:
     return Estimate(statistics.fmean(values), of_mean(values, [run.volumes[case] for case in cases]))
-
-
-def _zero_filled(run: Run, cases: list[str], eps: float, metric: str, digits: int) -> str:
-    found = paired.zero_filled(run, cases, eps, metric)
-    return "–" if found is None else f"{found:.{digits}f}"
 
 
 def _flags(record: Record) -> dict[str, Any]:

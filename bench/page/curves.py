@@ -13,7 +13,8 @@ from bench.plan.intervals import Interval, bars, told
 
 # Size and margins of a drawing, in its own units; the page scales it.
 _WIDTH, _HEIGHT = 440, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 16, 42
+# The names of marks stand above the drawing, where they cover no line.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 24, 42
 _Scale = Callable[[float], float]
 
 
@@ -80,7 +81,7 @@ def chart(
     """
     lines = [line for line in lines if line.points]
     low, high = y_range or extent(lines)
-    # A mark far to the right must not squeeze the curves; the legend still names it.
+    # A mark far to the right must not squeeze the curves.
     right = max(point.x for line in lines for point in line.points) or 1.0
     inside = [mark for mark in marks or [] if mark.x <= 1.5 * right]
     right = max([right, *(mark.x for mark in inside)])

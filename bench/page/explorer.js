@@ -24,12 +24,12 @@ function float16(bits) {
   return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
 }
 
-/** Draws numbers, black at 0 and at the end of the colours from `top` on. */
-function paint(canvas, values, top, colours) {
+/** Draws numbers, black up to `low` and at the end of the colours from `high` on. */
+function paint(canvas, values, low, high, colours) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   for (let index = 0; index < values.length; index++) {
-    const share = Math.min(Math.max(values[index] / top, 0), 1) || 0;
+    const share = Math.min(Math.max((values[index] - low) / (high - low), 0), 1) || 0;
     const colour = colours ? colours[Math.round(255 * share)] : null;
     for (let channel = 0; channel < 3; channel++) {
       image.data[4 * index + channel] = colour ? colour[channel] : 255 * share;
@@ -58,6 +58,12 @@ function explore() {
   const number = (value, digits) => Number(value.toPrecision(digits)).toString();
   const words = { ...STATES, noise: data.control };
 
+  /** Window and level as the values that are black and white in an image. */
+  function greys(one) {
+    const [width, level] = ["width", "level"].map((id) => (Number($(id).value) / 100) * one.peak);
+    return [level - width / 2, level + width / 2];
+  }
+
   /** Fills a select, and hides it if it has a single choice. */
   function choices(id, values, chosen, names = {}) {
     const select = $(id);
@@ -78,12 +84,12 @@ function explore() {
     return unpacked.get(name);
   }
 
-  function show(canvas, one, values, top, map, label) {
+  function show(canvas, one, values, [low, high], map, label) {
     canvas.width = one.columns;
     canvas.height = one.rows;
     canvas.parentElement.classList.toggle("absent", values === null);
     canvas.setAttribute("aria-label", values === null ? `${label}: not on this page` : label);
-    if (values !== null) paint(canvas, values, top, map);
+    if (values !== null) paint(canvas, values, low, high, map);
   }
 
   /** A picture and its error below it, for each method. */
@@ -123,16 +129,16 @@ function explore() {
       const figure = $("methods").children[index];
       const errors = values?.map((value, at) => Math.abs(value - truth[at])) ?? null;
       const of = state === "attacked" && made !== victim ? `${victim}, made for ${made}` : victim;
-      show(figure.querySelector(".image"), one, values, one.peak, null, `${of}, ${words[state]}: ${one.name}`);
-      show(figure.querySelector(".error"), one, errors, one.peak / gain, colours, `Error of ${of}, ${words[state]}`);
+      show(figure.querySelector(".image"), one, values, greys(one), null, `${of}, ${words[state]}: ${one.name}`);
+      show(figure.querySelector(".error"), one, errors, [0, one.peak / gain], colours, `Error of ${of}, ${words[state]}`);
       caption(figure.querySelector("figcaption"), of, scored(scores, state), state);
     });
   }
 
   function scored(scores, state) {
     const at = ["clean", "noise", "attacked"].indexOf(state);
-    const psnr = scores.psnr ? `PSNR ${scores.psnr[at].toFixed(1)} dB` : "";
-    return scores.ssim ? `${psnr}, SSIM ${scores.ssim[at].toFixed(3)}` : psnr;
+    const psnr = scores.psnr ? `PSNR ${scores.psnr[at]} dB` : "";
+    return scores.ssim ? `${psnr}, SSIM ${scores.ssim[at]}` : psnr;
   }
 
   /** A caption: a title and a line of numbers. */
@@ -171,27 +177,33 @@ function explore() {
       const text = figure.querySelector("figcaption");
       const of = `${one.name}, epsilon ${eps}`;
       if (name === "truth") {
-        show(canvas, one, pictures.truth, one.peak, null, `Truth: ${one.name}`);
+        show(canvas, one, pictures.truth, greys(one), null, `Truth: ${one.name}`);
         caption(text, "Truth", score(name), "");
       } else if (name === "perturbation") {
         const top = pictures.perturbation?.reduce((most, value) => Math.max(most, value), 0) || one.peak;
-        show(canvas, one, pictures.perturbation, top, null, `Perturbation as an image: ${of}`);
+        show(canvas, one, pictures.perturbation, [0, top], null, `Perturbation as an image: ${of}`);
         caption(text, "Perturbation", `epsilon ${eps}, white is ${number(top, 2)} (×${number(one.peak / top, 2)})`, "");
       } else {
         const errors = pictures[name]?.map((value, index) => Math.abs(value - pictures.truth[index])) ?? null;
-        show(canvas, one, errors, one.peak / gain, colours, `Error of ${words[name]}, ${score(name)}: ${of}`);
+        show(canvas, one, errors, [0, one.peak / gain], colours, `Error of ${words[name]}, ${score(name)}: ${of}`);
         caption(text, `Error, ${words[name]}`, score(name), name);
       }
     }
     for (const side of ["left", "right"]) {
       const state = $(side).value;
-      show($(`${side}-canvas`), one, pictures[state], one.peak, null, `${words[state]}, ${score(state)}: ${one.name}`);
+      show($(`${side}-canvas`), one, pictures[state], greys(one), null, `${words[state]}, ${score(state)}: ${one.name}`);
       panels.querySelector(".wipe .frame").setAttribute(`data-${side}`, words[state]);
       $(`${side}-score`).textContent = state === "truth" ? "the reference" : score(state);
     }
     $("half").textContent = number(one.peak / gain / 2, 2);
     $("full").textContent = number(one.peak / gain, 2);
-    $("white").textContent = number(one.peak, 2);
+    const [black, white] = greys(one);
+    $("black").textContent = number(black, 2);
+    $("white").textContent = number(white, 2);
+    for (const id of ["width", "level"]) {
+      $(`${id}-told`).textContent = `${$(id).value} %`;
+      $(id).setAttribute("aria-valuetext", `${$(id).value} % of the truth's white`);
+    }
     $("bar").setAttribute("aria-label", `Colours of the errors, black 0 to light yellow ${number(one.peak / gain, 2)}`);
     if (data.victims.length > 1) await drawMethods(one, turn, eps, source, gain);
     if (turn !== drawing) return;
@@ -233,6 +245,12 @@ function explore() {
     if (data.sources.includes($("victim").value)) $("source").value = $("victim").value;
   }, { capture: true });
   $("bar").style.background = `linear-gradient(to right, ${INFERNO.map((colour) => `rgb(${colour})`).join(", ")})`;
+  for (const id of ["width", "level"]) $(id).addEventListener("input", draw);
+  $("whole").addEventListener("click", () => {
+    for (const id of ["width", "level"]) $(id).value = $(id).defaultValue;
+    draw();
+  });
+  $("pixels").addEventListener("change", () => panels.classList.toggle("pixels", $("pixels").checked));
   methods();
   shareView(panels, { in: $("in"), out: $("out"), reset: $("reset"), zoom: $("zoom") });
   wipe($("divider"));

@@ -5,21 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from bench.page import words
+from bench.page.cells import Cell, Table, cells, interval, score
 from bench.page.document import document
-from bench.page.tables import Cell, Table, cells
 from bench.plan.config import fingerprint_of
-from bench.plan.intervals import Interval, beside, meaning
+from bench.plan.intervals import Interval, meaning
+from bench.plan.scores import words_of
 from bench.record.entries import Entry, harm, ranking_metric
+from bench.record.record import Estimate
 from bench.record.summary import Summary
-
-_NAMES = {
-    "psnr": "PSNR [dB]",
-    "ssim": "SSIM",
-    "haarpsi": "HaarPSI",
-    "row_error": "error by rows",
-    "max_error": "largest error",
-}
-_DIGITS = {"psnr": 2, "ssim": 3, "haarpsi": 3}
 
 
 def leaderboard(entries: list[Entry]) -> bytes:
@@ -49,7 +42,7 @@ def _ranking(entries: list[Entry]) -> dict[str, Any]:
     volumes = {entry.score(entry.eps[-1], metric).volumes for entry in entries}
     return {
         "data": first.described,
-        "table": Table([*head, "flags"], rows, _NAMES.get(metric, metric)),
+        "table": Table([*head, "flags"], rows, words_of(metric), kinds={attacked[-1]: "attacked"}),
         "about": meaning(volumes),
         "protocol": {name: _plain(value) for name, value in protocol.items()},
         "entries": {_numbered(index, entry): _about(entry) for index, entry in enumerate(entries)},
@@ -62,19 +55,17 @@ def _numbered(index: int, entry: Entry) -> str:
 
 def _scores(entry: Entry, metric: str) -> list[Cell]:
     """Cells of the scores, of the number of images and of the number of volumes."""
-    style = f"{{:.{_DIGITS.get(metric, 4)}f}}"
     last = entry.score(entry.eps[-1], metric)
-    texts = ["–" if value is None else style.format(value) for value in (last.zero_filled, last.clean, last.noise)]
-    attacked = [_attacked(entry.score(value, metric), style) for value in entry.eps]
-    return [*cells(*texts), *attacked, *cells(str(last.n), str(last.volumes))]
+    plain = [score(metric, value) for value in (last.zero_filled, last.clean, last.noise)]
+    attacked = [_attacked(entry.score(value, metric)) for value in entry.eps]
+    return [*plain, *attacked, *cells(str(last.n), str(last.volumes))]
 
 
-def _attacked(row: Summary, style: str) -> Cell:
-    text = style.format(row.attacked)
-    if row.interval is None or row.low is None or row.high is None:
-        return Cell(text, kind="attacked")
-    sure = Interval(row.low, row.high, row.interval, row.volumes)
-    return Cell(text, beside(row.attacked, sure, style, brief=True), "attacked")
+def _attacked(row: Summary) -> Cell:
+    sure = None
+    if row.interval is not None and row.low is not None and row.high is not None:
+        sure = Interval(row.low, row.high, row.interval, row.volumes)
+    return interval(row.metric, Estimate(row.attacked, sure), kind="attacked")
 
 
 def _about(entry: Entry) -> str:

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from bench.findings import ceiling, certificate, solver_error
+from bench.findings import acceptance, ceiling, certificate, solver_error
 from bench.findings.matrix import findings
-from bench.page import pictures, plots, tables, words
+from bench.page import origin, pictures, plots, tables, words
 from bench.page.document import document, resource
+from bench.plan.criteria import Criterion
+from bench.plan.scores import rounded
 from bench.record.reading import understanding
 from bench.record.record import Record, estimate, read, zero_filled
 
 
-def page_of(folder: Path) -> bytes:
+def page_of(folder: Path, criteria: Sequence[Criterion] | None = None) -> bytes:
     """Make the page of a finished run.
 
     Args:
         folder: the run folder.
+        criteria: criteria by which the run is judged; its own if None.
 
     Raises:
         InputFileError: the records of the run cannot be used.
     """
     record = read(folder)
+    verdicts = acceptance.verdicts(record, criteria)
     shown = pictures.collect(record)
     with understanding(record.folder / "run.json"):
         values = _head(record) | _images(record, shown) | _belief(record)
@@ -39,7 +44,9 @@ def page_of(folder: Path) -> bytes:
             "threat_model": record.run.threat_model,
             "settings": words.settings(record),
             "command": words.command(record),
-            "provenance": words.provenance(record),
+            "provenance": origin.provenance(record),
+            "verdicts": verdicts,
+            "about_verdicts": acceptance.MEANING,
         }
         title = f"{', '.join(record.names('victim'))} under {', '.join(record.names('attack'))}"
         title = title if record.run.name is None else f"{record.run.name}: {title}"
@@ -67,13 +74,15 @@ def _three_numbers(record: Record) -> list[tuple[str, str, str, str]]:
         psnr, ssim = (
             estimate(record.select(metric=metric, eps=record.shown), attrgetter(state)) for metric in plots.METRICS
         )
-        items.append((state, f"{psnr.mean:.1f}", f"{ssim.mean:.3f}", text))
+        items.append((state, rounded("psnr", psnr.mean), rounded("ssim", ssim.mean), text))
     return items
 
 
 def _zero_filled(record: Record) -> str:
     psnr, ssim = (zero_filled(record.select(metric=metric, eps=record.shown)) for metric in plots.METRICS)
-    return "" if psnr is None or ssim is None else f"Zero-filled, from clean data: {psnr:.1f} dB, SSIM {ssim:.3f}"
+    if psnr is None or ssim is None:
+        return ""
+    return f"Zero-filled, from clean data: {rounded('psnr', psnr)} dB, SSIM {rounded('ssim', ssim)}"
 
 
 def _images(record: Record, shown: dict[str, Any] | None) -> dict[str, Any]:
@@ -92,10 +101,13 @@ def _static(record: Record) -> dict[str, str] | None:
         content = base64.b64encode(path.read_bytes()).decode()
     text = (
         "Top row: the true image and the reconstructions from clean, noisy and attacked data. Bottom row: the "
-        "perturbation and the errors of the three. Right: mean PSNR against epsilon, for noise and under attack. "
-        + words.finding(record)
+        "perturbation and the errors of the three."
+        if len(record.names("source")) == 1
+        else "A column for each method, after the true image: its reconstructions from clean and from attacked data, "
+        "and the error of the latter."
     )
-    return {"alt": text, "content": content}
+    curves = "Right: mean PSNR against epsilon, for noise and under attack."
+    return {"alt": f"{text} {curves} {words.finding(record)}", "content": content}
 
 
 def _about_curves(record: Record) -> str:
@@ -106,9 +118,11 @@ def _about_curves(record: Record) -> str:
         else f" The scan's own thermal noise amounts to an epsilon of {thermal:.2g} (median over images): a "
         "perturbation below it hides in what every scan has."
     )
+    together = "All methods: solid under attack, dashed with the control." if len(record.names("victim")) > 1 else ""
     return (
         f"Means over images{f', with {name} as area' * bool(name)}. "
-        f"{words.control(record).capitalize()} is the control: what an accident of that size does."
+        f"{words.control(record).capitalize()} is the control: what an accident of that size does. "
+        f"{together}"
         f"{noise}{_beside_the_centre(record)}"
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.plan.scores import rounded
 from bench.record.pictures import Pictures
 from bench.record.record import Record
 from bench.record.rows import STATES
@@ -102,11 +103,15 @@ def _selections(record: Record, case: str) -> list[list[str]]:
 
 
 def _case(record: Record, case: str, truth: np.ndarray, encoded: dict[str, str]) -> dict[str, Any]:
-    """The entry of an image: its pictures, and (clean, noise, attacked) scores by victim, source and epsilon."""
-    scores: dict[str, dict[str, list[float]]] = {}
+    """The entry of an image: its pictures, and (clean, noise, attacked) scores by victim, source and epsilon.
+
+    Scores are texts, so that they are rounded here as in the tables.
+    """
+    scores: dict[str, dict[str, list[str]]] = {}
     for row in record.select(case=case):
         at = f"{row.victim}|{row.source}|{row.eps:g}"
-        scores.setdefault(at, {})[row.metric] = [round(row.score(state), 4) for state in STATES]
+        if row.metric in ("psnr", "ssim"):
+            scores.setdefault(at, {})[row.metric] = [rounded(row.metric, row.score(state)) for state in STATES]
     return {
         "name": case,
         "rows": truth.shape[0],

@@ -9,33 +9,62 @@ from markupsafe import Markup
 
 from bench.page import words
 from bench.page.curves import Line, Mark, Point, chart, extent
+from bench.plan.scores import decimals_of, words_of
 from bench.record.record import Record, estimate
 from bench.record.rows import Row, SearchRow, State
 
-METRICS = {"psnr": ("PSNR [dB]", 2), "ssim": ("SSIM", 3)}
+# The metrics of the charts.
+METRICS = ("psnr", "ssim")
+# Number of colours of methods in the style sheet.
+_COLOURS = 10
 
 
 def quality(record: Record) -> list[Markup]:
-    """Draw PSNR and SSIM against epsilon, a pair of charts for each method."""
+    """Draw PSNR and SSIM against epsilon: all methods in one pair of charts, then a pair for each method."""
     thermal = words.thermal(record)
     marks = [] if thermal is None else [Mark(thermal, "scan's own noise")]
-    drawn = {
-        (victim, metric): _states(record, victim, metric)
-        for victim in record.names("victim")
-        for metric in METRICS
-        if record.select(victim=victim, metric=metric)
-    }
-    # All methods share a scale, so that their charts can be compared.
+    victims = record.names("victim")
+    metrics = [metric for metric in METRICS if record.select(metric=metric)]
+    drawn = {(victim, metric): _states(record, victim, metric) for victim in victims for metric in metrics}
+    # All charts of a metric share a scale, so that they can be compared.
     ranges = {
         metric: extent([line for (_, name), lines in drawn.items() if name == metric for line in lines])
-        for metric in {metric for _, metric in drawn}
+        for metric in metrics
     }
-    figures = []
-    for (victim, metric), lines in drawn.items():
-        label, digits = METRICS[metric]
-        title = f"{label} of {victim}" if len(record.names("victim")) > 1 else label
-        figures.append(chart(title, lines, axis(record), marks=marks, y_range=ranges[metric], digits=digits))
-    return figures
+    several = len(victims) > 1
+    charts = [("all methods", metric, together(record, metric)) for metric in metrics] if several else []
+    charts += [(victim, metric, lines) for (victim, metric), lines in drawn.items()]
+    return [
+        chart(
+            f"{words_of(metric)} of {of}" if several else words_of(metric),
+            lines,
+            axis(record),
+            marks=marks,
+            y_range=ranges[metric],
+            digits=decimals_of(metric),
+        )
+        for of, metric, lines in charts
+    ]
+
+
+def together(record: Record, metric: str) -> list[Line]:
+    """Lines of all methods: with the control, and under attack, each under its own if it was attacked."""
+    lines = []
+    for state in ("noise", "attacked"):
+        for index, victim in enumerate(record.names("victim")):
+            rows = record.select(victim=victim, metric=metric)
+            source = victim if any(row.source == victim for row in rows) else rows[0].source
+            name = words.control_name(record) if state == "noise" else "attacked"
+            name += "" if source == victim else f" as made for {source}"
+            kind = colour(index) + " control" * (state == "noise")
+            rows = [row for row in rows if row.source == source]
+            lines.append(_line(rows, state, f"{victim}, {name}", kind, victim))
+    return lines
+
+
+def colour(index: int) -> str:
+    """Return the class of the colour of a method by its place."""
+    return f"run{index % _COLOURS}"
 
 
 def axis(record: Record) -> str:
@@ -86,23 +115,25 @@ def _states(record: Record, victim: str, metric: str) -> list[Line]:
     rows = record.select(victim=victim, metric=metric)
     sources = sorted({row.source for row in rows}, key=lambda source: (source != victim, source))
     own = [row for row in rows if row.source == sources[0]]
-    eps = sorted({row.eps for row in own})
-    start = Point(0.0, *estimate([row for row in own if row.eps == eps[0]], attrgetter("clean")))
-
-    def line(name: str, kind: str, rows: list[Row], state: State, legend: str = "") -> Line:
-        at = {value: [row for row in rows if row.eps == value] for value in eps}
-        points = [Point(value, *estimate(chosen, attrgetter(state))) for value, chosen in at.items() if chosen]
-        return Line(name, kind, points if eps[0] == 0 else [start, *points], legend)
-
-    lines = [line("clean", "clean", own, "clean"), line(words.control_name(record), "noise", own, "noise")]
+    lines = [_line(own, "clean", "clean", "clean"), _line(own, "noise", words.control_name(record), "noise")]
     many = "made for other methods" if len(sources) > 2 else ""
     for source in reversed(sources):
         chosen = [row for row in rows if row.source == source]
         if source == victim:
-            lines.append(line("attacked", "attacked", chosen, "attacked"))
+            lines.append(_line(chosen, "attacked", "attacked", "attacked"))
         else:
-            lines.append(line(f"made for {source}", "transferred", chosen, "attacked", many))
+            lines.append(_line(chosen, "attacked", f"made for {source}", "transferred", many))
     return lines
+
+
+def _line(rows: list[Row], state: State, name: str, kind: str, legend: str = "") -> Line:
+    """The means of one method and source against epsilon, from those of clean data on."""
+    eps = sorted({row.eps for row in rows})
+    points = [Point(value, *estimate([row for row in rows if row.eps == value], attrgetter(state))) for value in eps]
+    if eps[0] > 0:
+        clean = estimate([row for row in rows if row.eps == eps[0]], attrgetter("clean"))
+        points.insert(0, Point(0.0, *clean))
+    return Line(name, kind, points, legend)
 
 
 def _finals(searches: list[SearchRow]) -> list[tuple[SearchRow, float]]:

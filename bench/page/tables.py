@@ -2,85 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from bench.page import words
+from bench.page.cells import Cell, Table, cells, interval, score
 from bench.plan.intervals import Interval, beside, name_of
+from bench.plan.scores import METRICS, style_of, words_of
 from bench.record.record import Estimate, Record, estimate
 from bench.record.summary import summarise
 
-_DIGITS = {"psnr": 2, "ssim": 3, "haarpsi": 3, "nmse": 4}
-_UNITS = {
-    "psnr": "PSNR [dB]",
-    "ssim": "SSIM",
-    "haarpsi": "HaarPSI",
-    "nmse": "NMSE",
-    "row_error": "error by rows",
-    "max_error": "largest error",
-}
-
-
 # A table with more rows is folded away at first.
 _LONG = 36
-
-
-class Cell(NamedTuple):
-    """A cell of a table.
-
-    Attributes:
-        text: its text.
-        half: an interval beside the text.
-        kind: its class in the style sheet.
-        share: strength of its colour [%], None for no colour.
-        colour: class of a coloured square before the text.
-        mark: words below the text.
-    """
-
-    text: str
-    half: str = ""
-    kind: str = ""
-    share: str | None = None
-    colour: str = ""
-    mark: str = ""
-
-
-class Table(NamedTuple):
-    """A table; the first cell of each row is its heading.
-
-    Attributes:
-        head: headings of the columns.
-        rows: cells of each row.
-        caption: caption of the table.
-        kind: "text" if the cells are words.
-        folded: whether the table is folded away at first.
-    """
-
-    head: list[str]
-    rows: list[list[Cell]]
-    caption: str
-    kind: str = ""
-    folded: bool = False
-
-
-def cells(*texts: str) -> list[Cell]:
-    """Make plain cells of texts."""
-    return [Cell(text) for text in texts]
-
-
-def interval(value: Estimate, digits: int, *, signed: bool = False) -> Cell:
-    """Make the cell of a mean with its interval.
-
-    Args:
-        value: the mean.
-        digits: number of decimals.
-        signed: whether a positive mean has a sign.
-    """
-    # z: no minus before a number that rounds to zero.
-    style = f"{{:{'+' if signed else ''}z.{digits}f}}"
-    mean = style.format(value.mean)
-    if value.interval is None:
-        return Cell(mean)
-    return Cell(mean, beside(value.mean, value.interval, style, brief=True).replace(" ", "\xa0"))
 
 
 def numbers(record: Record) -> Table:
@@ -90,29 +20,25 @@ def numbers(record: Record) -> Table:
     kinds = {row.interval for row in summary if row.interval is not None}
     heads = [words.control_name(record), "attacked", name_of(kinds) or "interval", "images"]
     head = ["metric", "epsilon", *([] if one else ["made for", "scored on"]), "zero-filled", "clean", *heads]
-    known = list(dict.fromkeys([*_UNITS, *record.names("metric")]))
+    known = list(dict.fromkeys([*METRICS, *record.names("metric")]))
     rows = []
     for row in sorted(summary, key=lambda row: (known.index(row.metric), row.eps)):
-        digits = _DIGITS.get(row.metric, 3)
-        style = f"{{:.{digits}f}}"
-        least, clean, noise, attacked = (
-            "–" if value is None else style.format(value)
-            for value in (row.zero_filled, row.clean, row.noise, row.attacked)
-        )
         sure = None
         if row.interval is not None and row.low is not None and row.high is not None:
             sure = Interval(row.low, row.high, row.interval, row.volumes)
+        told = "–" if sure is None else beside(row.attacked, sure, style_of(row.metric), brief=True)
         rows.append(
             [
-                *cells(_UNITS.get(row.metric, row.metric), f"{row.eps:g}"),
+                *cells(words_of(row.metric), f"{row.eps:g}"),
                 *([] if one else [Cell(name, kind="name") for name in (row.source, row.victim)]),
-                *cells(least, clean),
-                Cell(noise, kind="noise"),
-                Cell(attacked, kind="attacked"),
-                *cells("–" if sure is None else beside(row.attacked, sure, style, brief=True), str(row.n)),
+                score(row.metric, row.zero_filled),
+                score(row.metric, row.clean),
+                score(row.metric, row.noise, "noise"),
+                score(row.metric, row.attacked, "attacked")._replace(interval=sure),
+                *cells(told, str(row.n)),
             ]
         )
-    return Table(head, rows, "Means over images", folded=len(rows) > _LONG)
+    return Table(head, rows, "Means over images", folded=len(rows) > _LONG, kinds={"attacked": "attacked"})
 
 
 def matrix(record: Record) -> Table:
@@ -136,10 +62,10 @@ def matrix(record: Record) -> Table:
 
     def cell(value: Estimate | None, own: bool) -> Cell:
         if value is None:
-            return Cell("–")
+            return score("psnr", None)
         share = 100 * min(max(value.mean / worst, 0), 1)
         kind = "loss diagonal" if own else "loss"
-        return interval(value, 1)._replace(kind=kind, share=f"{share:.0f}", mark="own attack" * own)
+        return interval("psnr", value, kind=kind)._replace(share=f"{share:.0f}", mark="own attack" * own)
 
     body = [
         [Cell(f"made for {source}"), *(cell(lost.get((source, victim)), source == victim) for victim in victims)]

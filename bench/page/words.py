@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.findings import card_check
 from bench.plan.intervals import FEWEST
+from bench.plan.scores import rounded
 from bench.record.record import Record, estimate
 from jaxcs.evidence import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
 
@@ -52,28 +53,27 @@ def finding(record: Record) -> str:
         one = means[victims[0]]
         if alone:
             return (
-                f"One image, an example and no finding: {victims[0]} has {one['clean']:.1f} dB PSNR on clean data, "
-                f"{one['noise']:.1f} dB with {control(record)}, and {one['attacked']:.1f} dB under "
+                f"One image, an example and no finding: {victims[0]} has {_db(one['clean'])} PSNR on clean data, "
+                f"{_db(one['noise'])} with {control(record)}, and {_db(one['attacked'])} under "
                 f"{kind[:1].lower()}{kind[1:]}."
             )
         return (
-            f"{kind} takes {victims[0]} from {one['clean']:.1f} to {one['attacked']:.1f} dB PSNR; {control(record)}, "
-            f"to {one['noise']:.1f} dB ({images})."
+            f"{kind} takes {victims[0]} from {_db(one['clean'])} to {_db(one['attacked'])} PSNR; {control(record)}, "
+            f"to {_db(one['noise'])} ({images})."
         )
     lost = {victim: one["clean"] - one["attacked"] for victim, one in means.items()}
     order = sorted(lost, key=lambda victim: -lost[victim])
     named = order if len(order) <= _MOST_NAMED else [order[0], order[-1]]
-    costs = listed([f"{victim} {lost[victim]:.1f} dB" for victim in named])
+    costs = listed([f"{victim} {_db(lost[victim])}" for victim in named])
     rest = "" if len(named) == len(order) else " and the others between these"
     noise = max(one["clean"] - one["noise"] for one in means.values())
     if alone:
         return (
             f"One image, an example and no finding: {kind[:1].lower()}{kind[1:]} made for each method costs {costs}"
-            f"{rest} of PSNR; {control(record)}, at most {noise:.1f} dB."
+            f"{rest} of PSNR; {control(record)}, at most {_db(noise)}."
         )
     return (
-        f"{kind} made for each method costs {costs}{rest} of PSNR; {control(record)}, at most {noise:.1f} dB "
-        f"({images})."
+        f"{kind} made for each method costs {costs}{rest} of PSNR; {control(record)}, at most {_db(noise)} ({images})."
     )
 
 
@@ -197,22 +197,6 @@ def about_interval(record: Record) -> str:
     return "All images are of one volume, so that the certainty of the means is not known."
 
 
-def provenance(record: Record) -> dict[str, str]:
-    """Return the origin of the numbers."""
-    run = record.run
-    commit, device = run.git["commit"], run.device
-    changed = " with uncommitted changes" if run.git["dirty"] else ""
-    return {
-        "started": run.started,
-        "work": f"{run.seconds:.0f} s, {run.gradient_evaluations} gradient evaluations",
-        "device": f"{device['platform']}, {device['kind']}, {device['cores']} cores, {device['precision']}",
-        "commit": "not from a checkout" if commit is None else commit + changed,
-        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
-        "seed": str(run.config["seed"]),
-        "data sha256": ", ".join(f"{name} {digest}" for name, digest in run.data_sha256.items()) or "none",
-    }
-
-
 def command(record: Record) -> str:
     """Return the command that repeats the run."""
     return f"python -m bench.attack {shlex.join(map(str, record.run.argv))}"
@@ -233,6 +217,10 @@ def listed(names: list[str]) -> str:
 def threat(record: Record) -> Any:
     """Return the name of the threat: "noise", or a change of the scan."""
     return record.run.config.get("threat", "noise")
+
+
+def _db(value: float) -> str:
+    return f"{rounded('psnr', value)} dB"
 
 
 def _is_noise(record: Record) -> bool:

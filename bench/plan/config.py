@@ -7,8 +7,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from bench.plan.like import LIKE
 from bench.plan.several import SEVERAL
-from jaxcs.catalogue import CHANGES, CT_PHANTOMS, KSPACE, METHODS, MethodLine
+from jaxcs.catalogue import CHANGES, CT_PHANTOMS, KSPACE, LOSSES, MASKS, METHODS, NORMS, PHANTOMS, MethodLine
+from jaxcs.names import check_name
 
 # Stands for the name of a mask if the file's mask is used.
 OF_THE_FILE = "of the file"
@@ -32,6 +34,12 @@ class Sampling(NamedTuple):
 
 # Sizes if several methods are run.
 _OF_SEVERAL = (0.02, 0.05)
+# Fields whose value is one of a few names.
+_NAMES: dict[str, tuple[str, ...]] = {
+    "like": tuple(LIKE), "method_seed": ("known", "fresh"), "threat": ("noise", *CHANGES), "norm": tuple(NORMS),
+    "target": ("truth", "clean"), "loss": tuple(LOSSES), "aim": ("image", "region"), "maps": ("fixed", "reestimated"),
+    "phantom": (*PHANTOMS, *CT_PHANTOMS), "mask": (*MASKS, OF_THE_FILE),
+}  # fmt: skip
 # Fields that a record has only if they are given, so that a run without them has the fingerprint of older versions.
 IF_GIVEN = ("beside", "networks", "acquisition", "views")
 
@@ -172,13 +180,18 @@ class RunConfig:
         Raises:
             TypeError: the fields are not those of a configuration.
             KeyError: settings or shifts are missing.
+            ValueError: a name is unknown, as in a record of a newer version or an edited one.
         """
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
         }
         pairs: dict[str, Any] = {name: tuple(content[name].items()) for name in ("settings", "shift")}
         pairs["networks"] = tuple(tuple(pair) for pair in content.get("networks", ()))
-        return cls(**values | pairs)
+        made = cls(**values | pairs)
+        for field, names in _NAMES.items():
+            if getattr(made, field) is not None:
+                check_name(field, getattr(made, field), names)
+        return made
 
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any field."""

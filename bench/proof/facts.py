@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.findings.acceptance import verdicts
 from bench.page import words
 from bench.plan.protocol import protocol_of
 from bench.record.record import Record
@@ -14,7 +15,7 @@ _NEWER = "this record is newer than this program, which does not know it"
 
 
 def facts(record: Record, stored: Stored) -> dict[str, Any]:
-    """Return versions, hashes, the threat model, the flags and what was not checked, as JSON can hold them.
+    """Return versions, hashes, the threat model, verdicts, flags and what was not checked, as JSON can hold them.
 
     Args:
         record: the run.
@@ -32,6 +33,7 @@ def facts(record: Record, stored: Stored) -> dict[str, Any]:
         },
         "protocol": protocol_of(stored.plan.config, run.protocol_version),
         "threat_model": run.threat_model,
+        "acceptance": [one.content() for one in verdicts(record)],
         "methods": run.methods,
         "weights_sha256": {label: weights_of(one) for label, one in run.methods.items()},
         "data": {"description": run.data, "sha256": run.data_sha256},

@@ -106,7 +106,7 @@ def harm(entry: Entry) -> float:
     """Return how much the attack of an entry harmed at the largest epsilon: the larger, the more."""
     metric = ranking_metric(entry.protocol)
     attacked = entry.score(entry.eps[-1], metric).attacked
-    return -attacked if metric in ("psnr", "ssim", "haarpsi") else attacked
+    return -attacked if METRICS[metric].better else attacked
 
 
 def read_entry(path: Path) -> Entry:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.plan.config import BOXES, OF_THE_FILE
+from bench.plan.criteria import parse
 from bench.record.forms import (
     Form,
     list_of,
@@ -40,6 +41,12 @@ def _run_name(value: Any) -> None:
     _label(value)
     if "/" in value:
         raise ValueError(f"{shown(value)} has a slash")
+
+
+def _criterion(value: Any) -> None:
+    """A criterion of the user."""
+    text(value)
+    parse(value)
 
 
 def _network(value: Any) -> None:
@@ -80,6 +87,7 @@ _MORE: dict[str, Form] = {
     "protocol_version": whole(1),
     "fingerprint": text,
     "name": _run_name,
+    "accept": list_of(_criterion),
     "runtime": _RUNTIME,
     "methods": mapping(table({"method": text, "config": _SETTINGS}, {"weights": optional(table({"sha256": text}))})),
     "method_config": _SETTINGS,

@@ -24,7 +24,7 @@ class RunRecord:
 
     protocol_version: of `bench.plan.protocol`; records of before it was kept are of the first.
     config: as `RunConfig.to_dict` makes it; of older versions some fields are missing.  name: the user's label of the
-    run.  runtime: `Plan.runtime`.
+    run.  accept: criteria of the user, by which the page judges the run.  runtime: `Plan.runtime`.
     methods: each method's name and settings, by label; method_config: in its place in older records.
     threat_model: in words.  versions, git, device: of the computation.  data_sha256: of each file.  images: how many
     there are, failed ones too.  not_checked: evidence that was not gathered, a sentence each.  seconds: of all
@@ -38,6 +38,7 @@ class RunRecord:
     config: dict[str, Any]
     fingerprint: str = ""
     name: str | None = None
+    accept: list[str] | None = None
     runtime: dict[str, Any] = field(default_factory=dict)
     methods: dict[str, dict[str, Any]] = field(default_factory=dict)
     method_config: dict[str, Any] | None = None

@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     """Plan of a run: its configuration, and choices that decide no number.
 
     batch: slices at once, 0 for as many as fit, None if not given.  shard: the cases that this process does.
-    name: the user's label of the run, or None.
+    name: the user's label of the run, or None.  accept: criteria of the user, as --accept takes them.
     """
 
     config: RunConfig
@@ -39,9 +39,10 @@ class Plan(NamedTuple):
     save_perturbations: bool
     shard: Shard
     name: str | None = None
+    accept: tuple[str, ...] = ()
 
     def runtime(self) -> dict[str, Any]:
-        """All but the configuration and the name, as run.json has it."""
+        """The choices about memory and files, as run.json has it."""
         return {"batch": self.batch or 1, "save_perturbations": self.save_perturbations}
 
     def folder_name(self) -> str:
@@ -65,7 +66,8 @@ def stored(path: Path) -> Stored:
     """The run in this folder.  Raises InputFileError if there is none, or its configuration is not what it was."""
     content, config = begun_before(path / "run.json", BEGUN, RunConfig.from_dict)
     record = RunRecord.of(content)
-    plan = Plan(config, record.runtime["batch"], record.runtime["save_perturbations"], WHOLE, record.name)
+    runtime = record.runtime
+    plan = Plan(config, runtime["batch"], runtime["save_perturbations"], WHOLE, record.name, tuple(record.accept or ()))
     return Stored(path, record, plan)
 
 
@@ -115,6 +117,8 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
     for name, words in (("schema_version", "the form of the record"), ("images", "the number of images")):
         if one[name] != other[name]:
             return f"{words} is not the same ({one[name]} and {other[name]})"
+    if one.get("accept") != other.get("accept"):
+        return "--accept is not the same"
     saved = [record.get("runtime", {}).get("save_perturbations") for record in (one, other)]
     return "--save-perturbations is not the same" if saved[0] != saved[1] else None
 

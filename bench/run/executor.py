@@ -18,10 +18,12 @@ from bench.evaluate.outcome import Outcome, Result, result
 from bench.evaluate.stacked import stacked
 from bench.evaluate.subjects import Subject, zero_filled
 from bench.plan.config import RunConfig
+from bench.plan.scores import rounded
 from bench.record.store import Image, Store
 from bench.run.batches import Halving, batches
 from bench.run.first import Ready
 from bench.run.parallel import side_by_side
+from bench.run.stages import Stages
 from bench.slices.prepare import Prepared
 from bench.slices.sources import Source
 from data_prep.progress import Progress
@@ -75,8 +77,11 @@ def attack_all(work: Work, source: Source, store: Store, said: set[str], ready: 
     worst = 0.0
     failed: dict[str, str] = {}
 
+    stages = Stages(progress)
+
     def attack(batch: int, group: list[Prepared]) -> list[Result]:
-        return _attack_batch(work, batch, partial(functions_for, compiled, work.mesh), group)
+        with stages.group([one.name for one in group]) as begins:
+            return _attack_batch(work, batch, partial(functions_for, compiled, work.mesh), group, begins)
 
     def note(text: str) -> None:
         print(f"note: {text}", file=sys.stderr)
@@ -108,21 +113,27 @@ def attack_all(work: Work, source: Source, store: Store, said: set[str], ready: 
             found.perturbations if work.save_perturbations else None,
         )
         worst = max([worst, *(row.clean - row.attacked for row in found.rows if row.metric == "psnr")])
-        progress.advance(f"worst so far {worst:.1f} dB PSNR lost")
+        progress.advance(f"worst so far {rounded('psnr', worst)} dB PSNR lost")
 
     batch = work.batch * work.devices
     groups = batches(source, work.config, batch, fail, ready, store.claim)
-    for group, results in side_by_side(Halving(attack, batch, note), groups):
-        for prepared, found in zip(group, results, strict=True):
-            keep(prepared, found)
+    with stages:
+        for group, results in side_by_side(Halving(attack, batch, note), groups):
+            for prepared, found in zip(group, results, strict=True):
+                keep(prepared, found)
     return failed
 
 
 def _attack_batch(
-    work: Work, batch: int, functions_of: Callable[[Subject, list[Prepared]], Functions], group: list[Prepared]
+    work: Work,
+    batch: int,
+    functions_of: Callable[[Subject, list[Prepared]], Functions],
+    group: list[Prepared],
+    begins: Callable[[str], None],
 ) -> list[Result]:
-    """All methods and epsilons of at most `batch` slices."""
+    """All methods and epsilons of at most `batch` slices; `begins` hears of each stage."""
     config = work.config
+    begins("clean images")
     # The last batch may be short; its first slice fills it up, so that nothing compiles again and each device has as
     # many.  The results of these copies are dropped.
     size = -(-batch // work.devices) * work.devices
@@ -151,8 +162,9 @@ def _attack_batch(
             noises[victim.label] = evaluate(victim, found.noise)
         return noises[victim.label]
 
-    for source in work.sources:
+    for place, source in enumerate(work.sources, start=1):
         own = functions[source.label]
+        of = f"attack on {source.label}" + f" ({place} of {len(work.sources)})" * (len(work.sources) > 1)
         # The seed by which the attack draws the network of a method that draws one.
         known = config.method_seed == "known"
         search_keys = keys if known else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
@@ -163,8 +175,15 @@ def _attack_batch(
             outcomes[source.label, 0.0] = _nothing_found(work, source, own, arguments, clean)
         if not sizes:
             continue
-        found = own.searches["attack"](*arguments)
-        checks = {name: search(*arguments).loss for name, search in own.searches.items() if name != "attack"}
+        # Each stage is waited for, because JAX returns before it has computed.
+        begins(of)
+        found = jax.block_until_ready(own.searches["attack"](*arguments))
+        checks = {}
+        for name, search in own.searches.items():
+            if name != "attack":
+                begins(f"{of}, check {name.replace('_', '-')}")
+                checks[name] = jax.block_until_ready(search(*arguments).loss)
+        begins(f"{of}, scores")
         scored = {one.label: (evaluate(one, found.delta), noise_of(one, found)) for one in work.scored_under(source)}
         for index, eps in enumerate(sizes):
             outcomes[source.label, eps] = Outcome(*_each((found, checks, scored), index))

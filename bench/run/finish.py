@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.figures.drawing import draw_into
-from bench.findings import ceiling, certificate, solver_error
+from bench.findings import acceptance, ceiling, certificate, solver_error
 from bench.findings.card_check import below_card
 from bench.findings.matrix import findings
 from bench.page.page import page_of
@@ -65,7 +65,8 @@ def finish(store: Store, record: RunRecord, names: Mapping[int, str] | None = No
     folder.write_json("run.json", record.content())
     if rows:
         again = f"python -m bench.attack --resume {shlex.quote(str(folder.path))}"
-        draw_into(folder, "figure.png", "overview", folder.path, again=again)
+        overview = "overview" if len({row.source for row in rows}) == 1 else "side_by_side"
+        draw_into(folder, "figure.png", overview, folder.path, again=again)
         if any(line.get("ssim") for line in content.lines["searches.jsonl"]):
             draw_into(folder, "angle.png", "angle", folder.path, again=again)
         if record.config["victims"]:
@@ -103,13 +104,16 @@ def tell(done: Record, as_json: bool) -> int:
         )
         said = ceiling.sentence(record), solver_error.sentence(done.rows), certificate.sentence(done.rows)
         print(*(one for one in said if one is not None), *record.findings, sep="\n")
+    found = verdicts(done)
+    # Standard output has one JSON object, and nothing else.
+    print(*(f"{one.sentence}\n" for one in found), sep="", end="", file=sys.stderr if as_json else sys.stdout)
     print(
         f"{count(len(record.sampling))} in {record.seconds:.0f} s; record and report in {done.folder}",
         file=sys.stderr,
     )
     for reason in record.failed.values():
         print(f"failed: {reason}", file=sys.stderr)
-    return exit_code(record.failed)
+    return code_of(done)
 
 
 def tell_part(folder: Path, part: str, failed: Mapping[str, str], as_json: bool) -> int:
@@ -122,8 +126,18 @@ def tell_part(folder: Path, part: str, failed: Mapping[str, str], as_json: bool)
     return exit_code(failed)
 
 
+def verdicts(done: Record) -> list[acceptance.Verdict]:
+    """The verdicts on a run by its own criteria; none if every image failed."""
+    return acceptance.verdicts(done) if done.rows else []
+
+
+def code_of(done: Record) -> int:
+    """Exit code of a run that has ended."""
+    return exit_code(done.run.failed) or acceptance.code_of(verdicts(done))
+
+
 def exit_code(failed: Mapping[str, str]) -> int:
-    """Exit code of a run that has ended; failed: the images that failed, and why."""
+    """Exit code of images that have ended; failed: those that failed, and why."""
     return SOME_FAILED if failed else DONE
 
 

@@ -127,6 +127,7 @@ def open_run(
     batch: int | None = None,
     save_perturbations: bool = False,
     name: str | None = None,
+    accept: Sequence[str] = (),
     shard: Shard = WHOLE,
     resume: Stored | None = None,
     argv: Sequence[str] | None = None,
@@ -135,6 +136,7 @@ def open_run(
 
     Args:
         name: the user's label of the run, or None.
+        accept: criteria by which the run is judged.
         shard: the part of the images that this process does.
     """
     begun = time.monotonic()
@@ -145,7 +147,7 @@ def open_run(
         plan = plan if batch is None else plan._replace(batch=batch)
     else:
         argv = command_line(config) if argv is None else in_one_part(argv)
-        plan = Plan(settled(config, argv), batch, save_perturbations, shard, name)
+        plan = Plan(settled(config, argv), batch, save_perturbations, shard, name, tuple(accept))
     config = plan.config
     if not plan.batch:
         plan = plan._replace(batch=batch_size.automatic())
@@ -168,7 +170,7 @@ def open_run(
     restarts = min(getattr(one.attack.config, "restarts", 1) for one in work.sources)
     unknown = not_checked(bool(config.victims), config.check, restarts)
     content |= {"protocol_version": protocol.VERSION, "runtime": plan.runtime(), "threat_model": threat_model(work)}
-    record = RunRecord(**content, name=plan.name, not_checked=unknown)
+    record = RunRecord(**content, name=plan.name, accept=list(plan.accept) or None, not_checked=unknown)
     said = {doubt.kind for doubt in first.doubts}
     return Opened(plan, work, whole, source, ready, said, record, resume, memory, begun)
 

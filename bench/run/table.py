@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bench.plan.intervals import FEWEST, RANGE
+from bench.plan.scores import style_of
 from bench.record.summary import Summary
 from jaxcs.evidence import CLEAN_FLAGS, FLAGS
 
-_FORMATS = {"psnr": "{:.2f}", "ssim": "{:.3f}", "haarpsi": "{:.3f}", "nmse": "{:.4f}"}
 # Metrics that are printed only if the attack aimed at them; the page has them all.
 _ASIDE = ("haarpsi", "max_error", "row_error")
 
@@ -25,7 +25,7 @@ def render(summary: list[Summary], flags: dict[str, int], below_card: dict[str, 
     header = ["method", "attack", "eps", "metric", *heads]
     lines = [header]
     for row in summary:
-        style = _FORMATS.get(row.metric, "{:.4g}")
+        style = style_of(row.metric)
         values = [
             "-" if value is None else style.format(value)
             for value in (row.zero_filled, row.clean, row.noise, row.attacked)

@@ -22,6 +22,7 @@ def run_together(
     batch: int | None,
     save_perturbations: bool,
     name: str | None,
+    accept: Sequence[str],
     dry_run: bool,
     argv: Sequence[str],
     team: Team,
@@ -36,7 +37,7 @@ def run_together(
     try:
         opened = open_run(
             config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations,
-            name=name, shard=Shard(team.process + 1, team.processes), argv=argv,
+            name=name, accept=accept, shard=Shard(team.process + 1, team.processes), argv=argv,
         )  # fmt: skip
         done = None if dry_run else carry_out(opened, lambda: _shared(opened, output, team), helps=True)
     except Exception:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from bench.plan.criteria import Criterion, parse
 from bench.plan.errors import UsageError
 from bench.plan.shards import Shard
 from jaxcs.names import did_you_mean
@@ -110,6 +111,14 @@ def label(text: str) -> str:
     if not re.fullmatch(r"\w[\w.+-]{0,39}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name: at most 40 letters, digits and _ . + -")
     return text
+
+
+def criterion(text: str) -> Criterion:
+    """Parse a criterion such as psnr_loss<3."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def address(text: str) -> str:

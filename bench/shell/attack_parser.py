@@ -9,7 +9,16 @@ from bench.plan.config import BOXES
 from bench.plan.like import LIKE
 from bench.plan.shards import WHOLE
 from bench.shell.arguments import HelpFormatter, Parser, integer, label, number, one_of, shard
-from bench.shell.flags import add_batch, add_data, add_device, add_processes, add_sampling, add_shift, add_views
+from bench.shell.flags import (
+    add_accept,
+    add_batch,
+    add_data,
+    add_device,
+    add_processes,
+    add_sampling,
+    add_shift,
+    add_views,
+)
 from bench.shell.method_flags import (
     add_method_settings,
     add_methods,
@@ -81,9 +90,10 @@ def parser() -> Parser:
         ),
         description="Find the worst small perturbation of the measured k-space for a reconstruction method, by "
         "gradients through the whole method, and set it beside noise of equal norm.",
-        epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images, "
-        "2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; a stopped run "
-        "goes on with --resume. bench.compare sets finished runs beside each other in tables, bench.report in a page.",
+        epilog="Without --data it runs on the built-in phantom. Exit codes: 0 done, 1 done with failed images or a "
+        "missed --accept, 2 usage, 3 bad input, 4 output or disk, 5 out of memory, 130 or 143 interrupted; a stopped "
+        "run goes on with --resume. bench.compare sets finished runs beside each other in tables, bench.report in a "
+        "page.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
@@ -254,6 +264,7 @@ def parser() -> Parser:
         metavar="NAME",
         help="label of the run in its folder's name, record, table, page and in bench.compare; it changes no number",
     )
+    add_accept(output, "the run keeps it, and bench.report judges by it again")
     output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     output.add_argument("--save-perturbations", action="store_true", help="write perturbations.npz")
     output.add_argument("--debug", action="store_true", help="show tracebacks")

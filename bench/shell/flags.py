@@ -9,7 +9,7 @@ from typing import Any
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.processes.distributed import Meeting
-from bench.shell.arguments import address, integer, number, one_of, printable_word, setting
+from bench.shell.arguments import address, criterion, integer, number, one_of, printable_word, setting
 from jaxcs.catalogue import CT_PHANTOMS, KSPACE, MASKS, METHODS, PHANTOMS, SHIFTS, SINOGRAM, MethodLine
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
@@ -72,6 +72,24 @@ def check_kind(method: str, phantom: str, data: str | None, views: int | None) -
         raise UsageError(f"--views: {method} reconstructs {takes[0]}; leave the flag out")
     if views is not None and data is None and phantom in PHANTOMS:
         raise UsageError(f"--views: the phantom of a {phantom} is k-space; use --phantom {' or '.join(CT_PHANTOMS)}")
+
+
+def add_accept(group: _ActionsContainer, words: str) -> None:
+    """Add --accept.
+
+    Args:
+        group: the group of arguments.
+        words: what else the flag does, for the help text.
+    """
+    group.add_argument(
+        "--accept",
+        type=criterion,
+        action="append",
+        default=[],
+        metavar="CRITERION",
+        help="bound that every image at every epsilon has to keep, in quotes: 'psnr_loss<3' on what the attack costs, "
+        f"'ssim>0.8' on the score under attack; repeat the flag for several; exit code 1 if one is missed; {words}",
+    )
 
 
 def add_found(group: _ActionsContainer) -> None:

@@ -9,13 +9,20 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+from bench.figures import feature_map, overview, side_by_side, transfer
 from bench.figures.drawing import draw_into
 from bench.plan.errors import InputFileError
+from bench.record.record import read
 from bench.record.records import RunFolder
+from bench.record.summary import as_csv, summarise
 from tests.helpers.cheap_run import cheapen, go_on, start, write_volume
 from tests.helpers.faults import ROOT
+from tests.helpers.run_folder import write_run
 
 
 def figure(monkeypatch, draw):
@@ -120,3 +127,56 @@ def test_figures_are_reached_in_this_way_alone():
     found = [path for path in (ROOT / "bench").rglob("*.py") if path.parent.name != "figures"]
     assert len(found) > 100
     assert [path for path in found if other.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_every_method_of_a_run_is_in_its_figure(tmp_path, monkeypatch):
+    """One image by each method under its own attack, and the errors on one scale."""
+    folder = write_run(tmp_path / "run", ("l1", "unet", "tv"), shape=(12, 10))
+    shown = []
+    monkeypatch.setattr(side_by_side, "show", lambda axes, image, peak, title, *_: shown.append((title, peak, image)))
+    assert side_by_side.draw(folder)[:4] == b"\x89PNG"
+    titles = [title for title, _, _ in shown]
+    assert titles[:4] == ["truth", "l1, 30.00 dB", "attacked, 25.00 dB", "error x5"]
+    assert [title.partition(",")[0] for title in titles[1::3]] == ["l1", "unet", "tv"]
+    assert len({peak for _, peak, _ in shown}) == 1
+    errors = [image for title, _, image in shown if title == "error x5"]
+    # Under attack 0.1 is added to the truth.
+    assert all(np.allclose(image, 0.5, atol=2e-3) for image in errors)
+
+
+def test_legends_cover_no_axes(tmp_path, monkeypatch):
+    folder = write_run(tmp_path / "run", ("l1", "unet"), shape=(12, 10))
+    rows = summarise(read(folder).rows)
+    (folder / "summary.csv").write_bytes(as_csv(rows))
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: drawn.append(self))
+    for draw in (side_by_side.draw, transfer.draw):
+        draw(folder)
+    overview.draw(write_run(tmp_path / "one", shape=(12, 10)))
+    for figure in drawn:
+        FigureCanvasAgg(figure).draw()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes)
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+        assert all(axes.get_legend() is None for axes in figure.axes)
+
+
+def test_maps_of_all_methods_have_one_scale(tmp_path, monkeypatch):
+    """A map on a scale of its own would make the best method look like the worst."""
+    rows = [
+        {"kind": "feature", "case": "a", "method": method, "size": 3, "row": 0, "column": 0, "mse": mse}
+        for method, mse in (("unet", 4.0), ("varnet", 1.5))
+    ]
+    rows += [{"kind": "image", "case": "a", "method": method, "ssim": 0.5} for method in ("unet", "varnet")]
+    (tmp_path / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    insertion = {"shape": "square", "size": 3.0, "contrast": 0.3, "reference": "maximum"}
+    (tmp_path / "run.json").write_text(json.dumps({"config": {"insertion": insertion, "stride": 4}}))
+    names = ("a|truth", "a|unet|clean", "a|varnet|clean")
+    np.savez(tmp_path / "pictures.npz", **dict.fromkeys(names, np.ones((8, 8), np.float16)))
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: drawn.append(self))
+    feature_map.draw(tmp_path)
+    limits = {axes.images[-1].get_clim() for axes in drawn[0].axes if axes.get_title() == "MSE of the feature"}
+    assert limits == {(0.0, 4.0)}

@@ -93,12 +93,12 @@ def several(shifts):
 def test_findings_say_who_is_hurt_by_whom():
     rows = several(dict(zip("uvwxyz", (0.0, 1.0, 0.4, 0.6, 0.2, 0.8), strict=True)))
     told = findings(rows)
-    assert told[0].startswith("a is hurt most by its own attack: at epsilon 0.05 it loses 9.5 dB to it, and 4.8 dB")
-    assert told[0].endswith("that on b, a difference of +4.8 ± 0.2 dB.")
+    assert told[0].startswith("a is hurt most by its own attack: at epsilon 0.05 it loses 9.50 dB to it, and 4.75 dB")
+    assert told[0].endswith("that on b, a difference of +4.75 ± 0.20 dB.")
     assert told[1].startswith(
-        "b is NOT hurt most by its own attack: at epsilon 0.05 it loses 11.5 dB to it, and 14.8 dB"
+        "b is NOT hurt most by its own attack: at epsilon 0.05 it loses 11.50 dB to it, and 14.75 dB"
     )
-    assert "loses 8.5 ± 0.4 dB more than to noise of equal norm" in told[2]
+    assert "loses 8.50 ± 0.39 dB more than to noise of equal norm" in told[2]
     assert "stronger on 100% of the results" in told[2]
     assert told[-1] == "published: each method is hurt most by its own attack: in part."
     assert told[-2] == "published: every method is sensitive to small perturbations: yes."

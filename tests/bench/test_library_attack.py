@@ -30,7 +30,7 @@ def test_an_attack_on_l1_is_that_of_the_command():
     prepared = prepare(CASE, config)
     attacked = subjects.sources(config)
     work = Work(config, attacked, subjects.victims(config, attacked), 1, save_perturbations=True)
-    (theirs,) = _attack_batch(work, 1, partial(functions_for, {}, None), [prepared])
+    (theirs,) = _attack_batch(work, 1, partial(functions_for, {}, None), [prepared], lambda stage: None)
 
     report = jaxcs.attack(
         # Wavelets take twice as long to compile.

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench import attack
-from tests.helpers.cheap_run import cheapen, contents, start, write_volume
+from tests.helpers.cheap_run import cheapen, contents, go_on, start, write_volume
 
 
 @pytest.fixture
@@ -69,3 +69,23 @@ def test_what_contradicts_the_record_or_is_none_is_one_line(tmp_path, volume, ca
         (line,) = capsys.readouterr().err.splitlines()
         assert told in line
     assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize(
+    "field", ["like", "norm", "loss", "target", "aim", "maps", "method_seed", "threat", "phantom", "mask"]
+)
+def test_an_unknown_name_in_a_record_is_one_line(tmp_path, volume, capsys, field):
+    """Whether a run goes on or is repeated; a newer version may know the name."""
+    _, folder = start(volume, tmp_path / "first")
+    path = folder / "run.json"
+    record = json.loads(path.read_text())
+    record["config"][field] = "nowhere"
+    path.write_text(json.dumps(record | {"status": "running"}))
+    capsys.readouterr()
+    for code in (go_on(folder), repeat(folder, tmp_path / "again")[0]):
+        assert code == 3
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert all(
+        f"run.json: is damaged or no file of bench.attack ({field} 'nowhere' is unknown" in one for one in errors
+    )

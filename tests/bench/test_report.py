@@ -1,6 +1,7 @@
 """The report page: it shows the record and nothing else, and every mistake is one line."""
 
 import base64
+import csv
 import json
 import re
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 from bench import report
 from bench.page import pictures
+from bench.page.cells import Cell, Table
+from bench.page.comparison import comparison
 from bench.page.curves import Line, Mark, Point, chart
 from bench.page.page import page_of
 from bench.plan.errors import InputFileError
@@ -69,7 +72,7 @@ def run(capsys, *arguments):
 def test_the_page_of_a_run_says_what_was_found_and_how_far_to_believe_it(ordinary):
     page = Page(page_of(ordinary))
     for words in (
-        "A perturbation of 0.05 of the data takes l1 from 30.5 to 25.5 dB PSNR; noise of the same norm, to 30.0 dB",
+        "A perturbation of 0.05 of the data takes l1 from 30.50 dB to 25.50 dB PSNR; noise of the same norm, to 30.00",
         "Mask: random, 4.10 times accelerated, 31 lines",
         "Not converged, in 2 of 4 results (50 %): ",
         "Whether other starts find worse was not tried; --restarts does.",
@@ -103,7 +106,7 @@ def test_the_interval_of_a_curve_is_that_of_the_images(ordinary):
 def test_zero_filled_stands_beside_the_method_and_its_absence_costs_the_tick(ordinary):
     page = Page(page_of(ordinary))
     assert re.search(r"zero-filled\s*clean\s*noise\s*attacked\s*range of volumes", page.text)
-    assert "Zero-filled, from clean data: 20.5 dB, SSIM 0.500" in page.text
+    assert "Zero-filled, from clean data: 20.50 dB, SSIM 0.500" in page.text
     path = ordinary / "images.jsonl"
     sound = [json.loads(line) | {"flags": []} for line in path.read_text().splitlines()]
 
@@ -140,10 +143,10 @@ def test_a_network_below_its_card_gets_no_tick(tmp_path):
 def test_a_matrix_shows_who_hurts_whom(matrix):
     page = Page(page_of(matrix))
     assert (
-        "A perturbation of 0.05 of the data made for each method costs l1 5.0 dB and unet 5.0 dB of PSNR" in page.text
+        "A perturbation of 0.05 of the data made for each method costs l1 5.00 dB and unet 5.00 dB of PSNR" in page.text
     )
     # The page uses the rows, not the record's findings, which an older version may have written.
-    assert "l1 is not known to be hurt most by its own attack: at epsilon 0.05 it loses 5.0 dB to it, and" in page.text
+    assert "l1 is not known to be hurt most by its own attack: at epsilon 0.05 it loses 5.00 dB to it, and" in page.text
     assert "a sentence that was found" not in page.text
     assert "Not converged, in 4 of 8 attacks on its own method (50 %)" in page.text
     losses = [
@@ -151,7 +154,81 @@ def test_a_matrix_shows_who_hurts_whom(matrix):
     ]
     assert losses == ["loss diagonal", "loss", "loss", "loss diagonal", "loss", "loss"]
     assert re.search(r"made for l1.*5\.0.*own attack.*1\.5", page.text, re.DOTALL)
-    assert page.count("svg") == 2 * 2 + 2
+    assert page.count("svg") == 2 + 2 * 2 + 2
+    for title in ("PSNR [dB] of all methods", "SSIM of all methods", "PSNR [dB] of unet"):
+        assert title in page.text
+
+
+def downloads(page):
+    """Give the rows of each table that a page offers, by the name of its file."""
+    found = {}
+    for tag, attributes in page.tags:
+        if tag == "a" and "download" in attributes:
+            head, content = attributes["href"].split(",")
+            assert head == "data:text/csv;charset=utf-8;base64"
+            found[attributes["download"]] = list(csv.DictReader(base64.b64decode(content).decode().splitlines()))
+    return found
+
+
+def test_every_table_can_be_saved_with_all_its_digits(matrix, tmp_path):
+    path = matrix / "images.jsonl"
+    path.write_text(path.read_text().replace('"attacked": 25.0', '"attacked": 25.00123'))
+    page = Page(page_of(matrix))
+    found = downloads(page)
+    assert page.count("table") == len(found) == 2
+    means = found["means-over-images.csv"]
+    (one,) = [
+        row
+        for row in means
+        if (row["metric"], row["epsilon"], row["made for"], row["scored on"]) == ("PSNR [dB]", "0.05", "l1", "l1")
+    ]
+    assert float(one["attacked"]) == pytest.approx((25.00123 + 26) / 2, abs=1e-12)
+    assert (float(one["attacked low"]), float(one["attacked high"])) == (25.00123, 26.0)
+    assert one["zero-filled"] == "20.5"
+    (losses,) = (rows for name, rows in found.items() if name.startswith("psnr-lost-db-at-epsilon-0.05"))
+    assert [row[""] for row in losses] == ["made for l1", "made for unet", "noise of the same norm"]
+    assert float(losses[0]["scored on l1"]) == pytest.approx(30.5 - (25.00123 + 26) / 2, abs=1e-12)
+
+
+def test_a_spreadsheet_computes_no_text_of_a_table():
+    made = Table(["=1+1", "b"], [[Cell("@x"), Cell("-1.50", value=-1.5)], [Cell("–"), Cell("a,b")]], "A: b/c")
+    assert made.values().decode() == "'=1+1,b\n'@x,-1.5\n,\"a,b\"\n"
+    assert made.file == "a-b-c.csv"
+
+
+def test_hashes_and_fingerprint_are_on_the_page_and_on_a_comparison(tmp_path):
+    weights = {"sha256": "f11e", "card": {"sha256": "7e4504"}}
+    methods = {
+        "l1": {"method": "l1", "config": {}, "weights": None},
+        "unet": {"method": "unet", "config": {}, "weights": weights},
+    }
+    given = {"fingerprint": "ca247f5e", "methods": methods}
+    folders = [write_run(tmp_path / name, ("l1", "unet"), **given) for name in ("one", "other")]
+    (folders[1] / "run.json").write_text(
+        (folders[1] / "run.json").read_text().replace('"victims"', '"networks": [["unet", "my/u3.pt"]], "victims"')
+    )
+    for text, name in (
+        (Page(page_of(folders[0])).text, "shipped with the program"),
+        (Page(page_of(folders[1])).text, "u3.pt"),
+        (Page(comparison(folders)).text, "u3.pt"),
+    ):
+        assert f"unet: {name}, SHA-256 of the file f11e, of the tensors 7e4504" in text
+        assert "ca247f5e" in text
+        assert "a.h5 00ff" in text
+
+
+def test_the_page_and_the_explorer_round_alike(ordinary):
+    """0.308537 is 0.309, and not 0.308 by way of 0.3085."""
+    path = ordinary / "images.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if (line["metric"], line["eps"]) == ("ssim", 0.05):
+            line["attacked"] = 0.308537
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = Page(page_of(ordinary))
+    assert json.loads(page.scripts[1])["cases"][0]["scores"]["l1|l1|0.05"]["ssim"] == ["0.900", "0.890", "0.309"]
+    assert page.text.count("0.309") >= 2
+    assert not re.search(r"0\.308\b|0\.3085", page.text)
 
 
 def test_the_page_asks_the_network_for_nothing(ordinary, matrix):
@@ -187,7 +264,7 @@ def test_pictures_are_on_the_page_bit_for_bit(ordinary):
                 planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(2, -1)
                 found = (planes[0] | planes[1].astype(np.uint16) << 8).view(np.float16)
                 np.testing.assert_array_equal(found.reshape(24, 20), file[f"{case['name']}|{key}"])
-    assert data["cases"][0]["scores"]["l1|l1|0.05"]["psnr"] == [30, 29.5, 25]
+    assert data["cases"][0]["scores"]["l1|l1|0.05"]["psnr"] == ["30.00", "29.50", "25.00"]
 
 
 def test_what_does_not_fit_is_left_out_and_the_page_says_so(matrix, monkeypatch):
@@ -245,7 +322,7 @@ def test_an_old_run_still_has_a_page(ordinary):
 
 def test_one_image_has_no_interval(tmp_path):
     page = page_of(write_run(tmp_path / "run", cases=("a.h5:0",))).decode()
-    assert "<h1>One image, an example and no finding: l1 has 30.0 dB PSNR on clean data, 29.5 dB with noise" in page
+    assert "<h1>One image, an example and no finding: l1 has 30.00 dB PSNR on clean data, 29.50 dB with noise" in page
     assert "All images are of one volume, so that the certainty of the means is not known." in page
     assert "±" not in page
     assert "range" not in Page(page.encode()).text
@@ -258,7 +335,7 @@ def test_the_command_renews_pages_and_compares(capsys, tmp_path, ordinary, matri
     assert out.split() == [str(ordinary / "report.html"), str(matrix / "report.html"), "comparison.html"]
     page = Page((tmp_path / "comparison.html").read_bytes())
     for words in (
-        "keeps the highest PSNR (25.5 dB)",
+        "keeps the highest PSNR (25.50 dB)",
         "of 3.",
         "l1 (ordinary)",
         "l1 (matrix) − unet",
@@ -382,6 +459,10 @@ def test_pages_are_made_without_jax(ordinary, matrix):
 def test_a_chart_of_one_flat_line_and_a_far_mark():
     svg = chart("T", [Line("a", "clean", [Point(0, 2.0), Point(0.01, 2.0)])], "x", marks=[Mark(5.0, "far")])
     assert "far" not in svg
+    # The name of a mark stands above the drawing.
+    near = chart("T", [Line("a", "clean", [Point(0, 2.0), Point(0.01, 2.0)])], "x", marks=[Mark(0.008, "near")])
+    top = min(float(y) for y in re.findall(r'class="grid" [^>]*y1="([\d.]+)"', near))
+    assert float(re.search(r'y="([\d.]+)"[^>]*>near<', near)[1]) < top
     assert "nan" not in svg
     assert 'aria-label="T against x. a: from 2.0 at 0 to 2.0 at 0.01."' in svg
 

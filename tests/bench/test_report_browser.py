@@ -1,5 +1,7 @@
 """The report page in a real browser: it works offline, and all pictures move together."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -144,7 +146,7 @@ def test_the_pictures_are_those_of_the_record(page, folder):
     assert pixel(page, "[data-panel=truth] canvas")[0] == pytest.approx(255 * min(truth[5, 7] / peak, 1), abs=1)
     choose(page, "gain", "2")
     choose(page, "source", "unet")
-    page.until("document.querySelector('[data-panel=attacked] small').textContent.startsWith('PSNR 28.5 dB')")
+    page.until("document.querySelector('[data-panel=attacked] small').textContent.startsWith('PSNR 28.50 dB')")
     # An error of 0.03, enlarged twice, in a colour between the first two anchors of inferno.
     error = float(np.abs(arrays[f"{HOSTILE}|l1|unet|0.05"] - truth)[5, 7])
     share = error * 2 / peak * 8
@@ -156,10 +158,97 @@ def test_the_pictures_are_those_of_the_record(page, folder):
 
 def test_a_method_chosen_is_shown_under_its_own_attack(page):
     choose(page, "victim", "unet")
-    page.until("document.querySelector('[data-panel=attacked] small').textContent.startsWith('PSNR 25.0 dB')")
+    page.until("document.querySelector('[data-panel=attacked] small').textContent.startsWith('PSNR 25.00 dB')")
     assert page.run("document.getElementById('source').value") == "unet"
     label = page.run("document.querySelector('[data-panel=attacked] canvas').getAttribute('aria-label')")
-    assert label == f"Error of attacked, PSNR 25.0 dB, SSIM 0.650: {HOSTILE}, epsilon 0.05"
+    assert label == f"Error of attacked, PSNR 25.00 dB, SSIM 0.650: {HOSTILE}, epsilon 0.05"
+
+
+def test_window_and_level_change_the_images_and_not_the_errors(page, folder):
+    with np.load(folder / "pictures.npz") as file:
+        truth = file[f"{HOSTILE}|truth"].astype(np.float32)
+    peak = np.quantile(truth, 0.999)
+    error = pixel(page, "[data-panel=attacked] canvas")
+    # The sliders are of the keyboard too: 50 % of the window, about the same level.
+    page.run("document.getElementById('width').focus()")
+    for _ in range(50):
+        page.key("ArrowLeft")
+    assert page.run("document.getElementById('width').value") == "50"
+    low, high = 0.25 * peak, 0.75 * peak
+    place = np.argwhere((truth > low + 0.05) & (truth < high - 0.05))[0]
+    share = (truth[tuple(place)] - low) / (high - low)
+    expected = pytest.approx(255 * float(share), abs=1)
+    for canvas in ("[data-panel=truth] canvas", "#left-canvas"):
+        page.until(f"document.getElementById('white').textContent === '{high:.2g}'")
+        row, column = map(int, place)
+        found = pixel(page, canvas, row, column)[0]
+        if canvas.startswith("["):
+            assert found == expected
+        else:  # clean, 0.01 brighter
+            assert found == pytest.approx(255 * float(share + 0.01 / (high - low)), abs=2)
+    assert pixel(page, "[data-panel=attacked] canvas") == error
+    assert page.run("document.getElementById('black').textContent") == f"{low:.2g}"
+    page.run("document.getElementById('whole').click()")
+    page.until(f"document.getElementById('white').textContent === '{peak:.2g}'")
+    assert page.run("[...document.querySelectorAll('.grey output')].map(one => one.textContent)") == ["100 %", "50 %"]
+
+
+def test_pictures_are_smooth_unless_pixels_are_asked_for(page):
+    rendering = "getComputedStyle(document.querySelector('.panels canvas')).imageRendering"
+    assert page.run(rendering) == "auto"
+    page.run("document.getElementById('pixels').click()")
+    assert page.run(rendering) == "pixelated"
+
+
+def test_a_table_is_saved_from_the_page_itself(page, tmp_path):
+    page.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    page.run("document.querySelector('a[download=\"means-over-images.csv\"]').click()")
+    saved = tmp_path / "means-over-images.csv"
+    end = time.monotonic() + 20
+    while not saved.exists():
+        page.run("1")
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert saved.read_text().startswith(
+        "metric,epsilon,made for,scored on,zero-filled,clean,noise,attacked,attacked low"
+    )
+
+
+def test_on_a_phone_the_attacked_column_is_in_sight(browser, folder):
+    browser.resize(390, 844, mobile=True)
+    browser.open(folder / "report.html")
+    browser.until("document.getElementById('panels').classList.contains('drawn')")
+    browser.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    sides = browser.run(
+        "[...document.querySelectorAll('td.attacked')].map(cell => cell.getBoundingClientRect())"
+        ".map(box => [box.left, box.right])"
+    )
+    assert len(sides) >= 12
+    assert all(0 < left < right <= 390 for left, right in sides)
+
+
+def test_paper_has_whole_pictures_all_rows_and_no_controls(page):
+    """A picture that the end of a page cuts is black on both pages."""
+    page.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert page.run(
+            "[...document.querySelectorAll('.panels figure, .chart, .frame, tr')]"
+            ".every(one => getComputedStyle(one).breakInside === 'avoid')"
+        )
+        assert page.run("[...document.querySelectorAll('.controls, .hint, .download')].every(one => !one.offsetHeight)")
+        # A long table is folded on the screen.
+        folded = "<details><summary>All</summary><p id=folded>rows</p></details>"
+        page.run(f"document.querySelector('main').insertAdjacentHTML('beforeend', {folded!r})")
+        assert page.run("document.getElementById('folded').offsetHeight > 0")
+        assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        # Before the pictures are drawn, the static figure is printed in their place.
+        page.run("document.getElementById('panels').classList.remove('drawn')")
+        assert page.run("document.querySelector('#static img').offsetWidth > 0")
+        assert page.run("document.querySelector('#explorer').offsetHeight") == 0
+        page.run("document.getElementById('panels').classList.add('drawn')")
+        assert len(page.call("Page.printToPDF")["data"]) > 1000
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
 
 
 @pytest.mark.parametrize("kind", ["report", "comparison"])
@@ -194,7 +283,7 @@ def test_the_methods_of_several_runs_are_side_by_side(browser, folder, tmp_path)
     browser.open(tmp_path / "comparison.html")
     browser.until("document.getElementById('panels').classList.contains('drawn')")
     captions = "[...document.querySelectorAll('#methods figcaption')].map(one => one.textContent)"
-    attacked = "PSNR 25.0 dB, SSIM 0.650"
+    attacked = "PSNR 25.00 dB, SSIM 0.650"
     assert browser.run(captions) == [f"l1{attacked}", f"unet{attacked}", f"varnet{attacked}"]
     with np.load(folder / "pictures.npz") as file:
         truth, clean = (file[f"{HOSTILE}|{name}"].astype(np.float32) for name in ("truth", "l1|clean"))
@@ -204,7 +293,7 @@ def test_the_methods_of_several_runs_are_side_by_side(browser, folder, tmp_path)
     expected = [255 * min(float(image[5, 7] / white), 1) for image in (truth + 0.1, clean)]
     assert [pixel(browser, picture.format(index))[0] for index in (1, 3)] == pytest.approx([expected[0]] * 2, abs=1)
     choose(browser, "state", "clean")
-    browser.until(f"{captions}[1].includes('PSNR 30.0 dB')")
+    browser.until(f"{captions}[1].includes('PSNR 30.00 dB')")
     assert pixel(browser, picture.format(2))[0] == pytest.approx(expected[1], abs=1)
     assert browser.complaints() == []
 

@@ -92,7 +92,7 @@ def test_what_is_done_is_not_computed_again(capsys, tmp_path, volume, reference,
     folder = killed(monkeypatch, 2, volume, tmp_path / "out")
     attacked = []
 
-    def watched(work, batch, functions_of, group):
+    def watched(work, batch, functions_of, group, begins):
         attacked.extend(prepared.name for prepared in group)
         return results(work, batch, functions_of, group)
 
@@ -360,7 +360,7 @@ def test_a_run_that_another_process_has_finished_is_not_finished_again(tmp_path,
 def exhausted(batches):
     """Make an attack that has memory for at most `batches` slices at once."""
 
-    def attack(work, batch, functions_of, group):
+    def attack(work, batch, functions_of, group, begins):
         if batch > batches:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
         return results(work, batch, functions_of, group)

@@ -70,6 +70,12 @@ def test_a_file_whose_name_has_an_equals_sign_is_a_file(tmp_path, monkeypatch):
         ([], [("l1", None)], ["l1"]),
         (["--method", "l1", "sense"], [("l1", None), ("sense", None)], ["l1", "sense"]),
         (["--method", "l1", "sense", "--victims", "l1", "tv"], [("l1", None), ("sense", None)], ["l1", "sense", "tv"]),
+        # The number of iterations is in the label of a solver that stops early, and not in its name.
+        (
+            ["--method", "l1", "--victims", "l1", "sense", "--set", "l1.tolerance=0", "l1.n_iters=9"],
+            [("l1 at 9 iterations", None)],
+            ["l1 at 9 iterations", "sense"],
+        ),
         (["--method", "unet", "--weights", TWO], [("unet", TWO)], ["unet"]),
         # A file without a name is of the method that takes it.
         (["--method", "l1", "unet", "--weights", TWO], [("l1", None), ("unet", TWO)], ["l1", "unet"]),

@@ -31,9 +31,9 @@ def write_volume(path, images=IMAGES, maps=True):
     return path
 
 
-def results(work, batch, functions_of, group):
+def results(work, batch, functions_of, group, begins=None):
     """Replace `executor._attack_batch`: numbers that depend on the image's name and the method's place alone."""
-    del functions_of
+    del functions_of, begins
     assert len(group) <= batch
     return [_result(prepared, [one.label for one in work.sources]) for prepared in group]
 
