@@ -10,7 +10,19 @@ from bench.plan.errors import UsageError
 from bench.processes.distributed import connected
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_processes, add_sampling, add_shift, add_views, check_kind, in_common, in_order, meeting
+from bench.shell.flags import (
+    add_data,
+    add_device,
+    add_processes,
+    add_sampling,
+    add_shift,
+    add_views,
+    check_kind,
+    in_common,
+    in_order,
+    meeting,
+    phantom_of,
+)
 from bench.training.config import TrainConfig
 from bench.training.trackers import TRACKERS
 from data_prep.process import as_process
@@ -159,7 +171,8 @@ def configuration(arguments: Namespace) -> TrainConfig:
     names = TrainConfig.__dataclass_fields__
     config = {name: values[name] for name in names}
     config |= {"loss": arguments.loss or METHODS[arguments.method].published_loss, "shift": in_order(arguments.shift)}
-    check_kind(arguments.method, arguments.phantom, arguments.data, arguments.views)
+    config["phantom"] = phantom_of(arguments.phantom, arguments.method)
+    check_kind(arguments.method, config["phantom"], arguments.data, arguments.views)
     if "thickness" in dict(arguments.shift):
         raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")
     if arguments.rows and arguments.mask == "poisson":

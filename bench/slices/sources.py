@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import NamedTuple
-
 import jax
 import numpy as np
 from jax.sharding import Mesh
@@ -19,7 +14,7 @@ from bench.slices.ct_source import open_sinograms
 from bench.slices.shifting import check_shift, in_words, neighbours_among, shifting
 from bench.slices.source import Source, list_sha256, only_words, sha256_of
 from data_prep import phantom
-from data_prep.cases import Case, InputError
+from data_prep.cases import InputError
 from data_prep.files import list_cases
 from data_prep.machine import missing_device
 from data_prep.shifts import shape_after

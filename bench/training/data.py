@@ -92,16 +92,16 @@ def _sinograms(
             raise InputFileError(f"--data {error}") from error
         name = data.rstrip("/").rsplit("/", 1)[-1]
         if validation is None and {one.name for one in training} & {one.name for one in held_out}:
-            raise UsageError(f"--data {data}: does not say which images are for validation; name others by --validation")
+            raise UsageError(
+                f"--data {data}: does not say which images are for validation; name others by --validation"
+            )
     seen = sorted({one.shape[2] for one in training})
     description = f"{name}, {len(training)} training images, {', '.join(map(str, seen))} views, noise simulated"
-    return Opened(
-        *(
-            Examples({one.name: partial(one.read, views) for one in split}, [one.shape for one in split])
-            for split in (training, held_out)
-        ),
-        description,
+    training_set, held_out_set = (
+        Examples({one.name: partial(one.read, views) for one in split}, [one.shape for one in split])
+        for split in (training, held_out)
     )
+    return Opened(training_set, held_out_set, description)
 
 
 def training_examples(data: str | None, family: str, images: int | None, shift: Shifts = ()) -> tuple[Examples, str]:

@@ -66,9 +66,7 @@ def build(config: Config) -> Reconstructor:
     return Reconstructor(net.init, jax.jit(sinogram_checked(apply, trained=True)))
 
 
-def network_input(
-    config: Config, measurement: Measurement
-) -> tuple[Float[Array, "size size"], Float[Array, ""]]:
+def network_input(config: Config, measurement: Measurement) -> tuple[Float[Array, "size size"], Float[Array, ""]]:
     """Compute the network's input, and the number by which its output is multiplied.
 
     A sinogram of zeros has the scale 0, and hence an image of zeros.
