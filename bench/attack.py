@@ -18,7 +18,7 @@ from bench.processes.distributed import ALONE, Team, connected, wanted
 from bench.shell.arguments import check_resumed
 from bench.shell.attack_parser import BESIDE_RESUME, parser
 from bench.shell.command import execute
-from bench.shell.flags import CENTER_FRACTION, check_kind, in_common, in_order, meeting
+from bench.shell.flags import CENTER_FRACTION, check_kind, in_common, in_order, meeting, phantom_of
 from bench.shell.repeating import beside, without_config, words_of
 from data_prep.process import as_process
 from jaxcs.catalogue import CHANGES
@@ -73,7 +73,7 @@ def configuration(arguments: Namespace) -> RunConfig:
         maps=arguments.maps,
         check=arguments.check,
         data=arguments.data,
-        phantom=arguments.phantom,
+        phantom=phantom_of(arguments.phantom, method),
         acquisition=tuple(arguments.acquisition),
         views=arguments.views,
         only=arguments.only,
@@ -88,8 +88,9 @@ def configuration(arguments: Namespace) -> RunConfig:
 
 def _check(arguments: Namespace, threat: str) -> None:
     """Raise UsageError if flags contradict each other."""
+    phantom = phantom_of(arguments.phantom, (arguments.method or [RunConfig.method])[0])
     for name in arguments.method + arguments.victims:
-        check_kind(name, arguments.phantom, arguments.data, arguments.views)
+        check_kind(name, phantom, arguments.data, arguments.views)
     several = [name for name in arguments.method if name in SEVERAL]
     if several and arguments.method[1:]:
         raise UsageError(f"--method {several[0]}: stands for several methods; name it alone, or the methods themselves")

@@ -12,6 +12,7 @@ from bench.shell.arguments import Parser, setting
 from bench.shell.command import execute
 from data_prep.process import as_process
 from data_prep.whole import whole_file
+from jaxcs.catalogue import KSPACE, METHODS
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SHIPPED = _ROOT / "jaxcs" / "weights" / "shipped"
@@ -25,11 +26,11 @@ stored in float16 and computed with in float32.
 **Intended use.** Research into how reconstructions fail: targets of attacks, baselines of comparisons, starts of
 trainings. Not for diagnosis, nor for any other clinical use; no part of them was made or checked for it.
 
-**Limits.** The networks are small, take 2-D Cartesian slices, and have seen one kind of image and one kind of mask
-each, as their tables say. On other images, contrasts, scanners, masks and coils they can be worse than zero-filling,
-and can show what is not there. A small change of the data that is chosen to harm costs them the decibels that the
-second table of a card has. An attack proves no worst case: worse may exist. A network without a second table has not
-been measured under attack.
+**Limits.** The networks are small, take 2-D Cartesian slices or sinograms, and have seen one kind of image and one kind
+of mask each, as their tables say. On other images, contrasts, scanners, masks and coils they can be worse than
+zero-filling, and can show what is not there. A small change of the data that is chosen to harm costs them the decibels
+that the second table of a card has. An attack proves no worst case: worse may exist. A network without a second table
+has not been measured under attack.
 
 **Packages.** The networks whose training images state no licence are in the repository and in no package: an installed
 `jaxcs` has their cards alone, and says so if it is asked for them. Train a network on images whose terms you know.
@@ -102,6 +103,11 @@ def _card(name: str, path: Path) -> str:
     scores, training = card["validation"], card["training"]
     licence, _, terms = card["licence"].partition("; ")
     sizes = ", ".join(f"{coils} coils of {ny} x {nx}" for coils, ny, nx in card["shapes"])
+    seen = f"{sizes}; {training['mask']} masks of acceleration {training['acceleration']:g}"
+    if KSPACE not in METHODS[weights.method].takes:
+        seen = "sinograms of " + ", ".join(
+            f"{views} views by {detectors} detectors" for _, detectors, views in card["shapes"]
+        )
     text = f"""
 ## {name}
 
@@ -111,7 +117,7 @@ def _card(name: str, path: Path) -> str:
 | parameters | {count:,} |
 | data | {card["data"]} |
 | terms of the data | {terms or (_DRAWN if training["data"] is None else "not stated")} |
-| has seen | {sizes}; {training["mask"]} masks of acceleration {training["acceleration"]:g} |
+| has seen | {seen} |
 | command | `{card["command"]}` |
 | chosen | step {card["step"]}: validation SSIM {scores["ssim"]:.4f}, PSNR {scores["psnr"]:.2f} dB |
 | licence of the weights | {licence} |

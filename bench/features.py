@@ -13,7 +13,7 @@ from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer,
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
-from jaxcs.catalogue import METHODS
+from jaxcs.catalogue import OF_KSPACE
 
 if TYPE_CHECKING:
     from bench.studies.features.config import FeatureConfig
@@ -61,10 +61,10 @@ def parser() -> Parser:
     )
     what.add_argument(
         "--method",
-        type=one_of(tuple(METHODS)),
+        type=one_of(OF_KSPACE),
         nargs="+",
         metavar="NAME",
-        help=f"one or several of {', '.join(METHODS)}; l1 if not given",
+        help=f"one or several of {', '.join(OF_KSPACE)}; l1 if not given",
     )
     add_settings(what, "change a method's configuration, such as lam=0.005; with several methods l1.lam=0.005")
     what.add_argument("--weights", metavar="FILE", help="weights of a trained method; the shipped weights if not given")

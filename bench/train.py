@@ -21,6 +21,7 @@ from bench.shell.flags import (
     in_common,
     in_order,
     meeting,
+    phantom_of,
 )
 from bench.training.config import TrainConfig
 from bench.training.trackers import TRACKERS
@@ -171,7 +172,8 @@ def configuration(arguments: Namespace) -> TrainConfig:
     config = {name: values[name] for name in names}
     config |= {"acquisition": tuple(arguments.acquisition)}
     config |= {"loss": arguments.loss or METHODS[arguments.method].published_loss, "shift": in_order(arguments.shift)}
-    check_kind(arguments.method, arguments.phantom, arguments.data, arguments.views)
+    config["phantom"] = phantom_of(arguments.phantom, arguments.method)
+    check_kind(arguments.method, config["phantom"], arguments.data, arguments.views)
     if "thickness" in dict(arguments.shift):
         raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")
     if arguments.rows and arguments.mask == "poisson":

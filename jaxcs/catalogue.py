@@ -151,7 +151,7 @@ METHODS: dict[str, MethodLine] = {
     "fbp": MethodLine("jaxcs.recon.fbp:METHOD", "linear", maps=False, takes=(SINOGRAM,)),
     "fbpconvnet": MethodLine(
         "jaxcs.recon.fbpconvnet:METHOD", "unet", ("tiny", "small", "paper"), trained=True, maps=False,
-        published_loss="l2", papers=("jin2017",), takes=(SINOGRAM,),
+        shipped=("phantom-ellipses",), published_loss="l2", papers=("jin2017",), takes=(SINOGRAM,),
     ),
     "ttt_unet": MethodLine(
         "jaxcs.recon.ttt:UNET", "test-time training", ("published",), trained=True, fitted=True, eps=_ONE,

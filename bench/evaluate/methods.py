@@ -50,7 +50,8 @@ def weights(config: RunConfig) -> Weights | None:
             raise UsageError(f"--weights: {config.method} is not trained; leave the flag out")
         return None
     wanted = method.weights_of or config.method
-    suits = f"{wanted}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
+    measured = "phantom-ellipses" if config.sinograms else "brain-t2"
+    suits = f"{wanted}-{measured if config.data is not None else f'phantom-{config.phantom}'}"
     if config.weights is None and suits not in shipped():
         how = f"python -m bench.train --method {wanted}" + (
             " --data TRAINING --validation VALIDATION" if config.data is not None else ""
@@ -205,7 +206,8 @@ def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, in
     unseen = sorted({shape[1:] for shape in shapes} - seen)
     if seen and unseen:
         sizes = ", ".join(f"{ny} x {nx}" for ny, nx in unseen)
-        found.append(f"the weights were not trained on images of {sizes}")
+        kind = "sinograms" if config.sinograms else "images"
+        found.append(f"the weights were not trained on {kind} of {sizes}")
     if hasattr(trained.config, "most_coils"):
         coils = sorted({shape[0] for shape in shapes} - {shape[0] for shape in trained.card.get("shapes", [])})
         found += [f"the weights were not trained on scans of {n} coils" for n in coils]

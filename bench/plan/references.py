@@ -155,6 +155,11 @@ REFERENCES = {
         "Towards Deep Learning Models Resistant to Adversarial Attacks", 2018,
         "International Conference on Learning Representations", eprint="1706.06083",
     ),
+    "jin2017": _reference(
+        "article", "Jin, Kyong Hwan and McCann, Michael T. and Froustey, Emmanuel and Unser, Michael",
+        "Deep Convolutional Neural Network for Inverse Problems in Imaging", 2017,
+        "IEEE Transactions on Image Processing", volume="26", pages="4509--4522", eprint="1611.03679",
+    ),
     "uesato2018": _reference(
         "inproceedings", "Uesato, Jonathan and O'Donoghue, Brendan and van den Oord, A{\\\"a}ron and Kohli, Pushmeet",
         "Adversarial Risk and the Dangers of Evaluating Against Weak Attacks", 2018,

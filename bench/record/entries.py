@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.plan.config import fingerprint_of
 from bench.plan.errors import InputFileError
+from bench.plan.scores import METRICS
 from bench.record.forms import Form, list_of, mapping, number, optional, plain, shown, table, text, whole
 from bench.record.reading import read_json
 from bench.record.summary import Summary

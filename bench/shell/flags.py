@@ -23,7 +23,7 @@ def add_data(group: _ArgumentGroup, ct: bool = False) -> None:
     group.add_argument(
         "--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images"
     )
-    words = "; of CT: ellipses or thorax" if ct else ""
+    words = "; of CT: ellipses or thorax; knee, or ellipses for a method of CT, if not given" if ct else ""
     group.add_argument(
         "--acquisition",
         type=printable_word,
@@ -35,7 +35,7 @@ def add_data(group: _ArgumentGroup, ct: bool = False) -> None:
     group.add_argument(
         "--phantom",
         type=one_of((*PHANTOMS, *CT_PHANTOMS) if ct else PHANTOMS),
-        default="knee",
+        default=None if ct else "knee",
         metavar="FAMILY",
         help=f"built-in data: knee or brain{words}",
     )
@@ -50,6 +50,11 @@ def add_views(group: _ArgumentGroup) -> None:
         help="of CT: number of views of a sinogram, spread over 180 degrees; 50 for 512 pixels, in proportion, if not "
         "given",
     )
+
+
+def phantom_of(given: str | None, method: str) -> str:
+    """Return the family of the phantom: the given one, or that which suits the method."""
+    return given or (PHANTOMS if KSPACE in METHODS.get(method, MethodLine("")).takes else CT_PHANTOMS)[0]
 
 
 def check_kind(method: str, phantom: str, data: str | None, views: int | None) -> None:

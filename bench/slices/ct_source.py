@@ -12,6 +12,7 @@ from bench.slices.source import Source, list_sha256, only_words, sha256_of
 from data_prep import ct
 from data_prep.cases import Case, InputError
 from data_prep.ct import CtSlice
+from jaxcs.catalogue import CT_PHANTOMS
 
 NOTE = "these are images: their sinograms and the noise are simulated"
 BASELINE = "for sinograms, what tables call zero-filled is filtered back-projection"
@@ -28,6 +29,10 @@ def open_sinograms(config: RunConfig, count: int) -> Source:
         InputFileError: no case can be read.
         UsageError: the scan is shifted.
     """
+    if config.data is None and config.phantom not in CT_PHANTOMS:
+        raise UsageError(
+            f"--method {config.method}: reconstructs sinograms, for which there are bench.attack and bench.stability"
+        )
     if config.shift:
         raise UsageError(f"--shift {config.shift[0][0]}: a sinogram is not shifted; leave the flag out")
     slices = _listed(config, count)

@@ -183,7 +183,7 @@ def prepare_sinogram(case: Case) -> Prepared:
         data=data,
         scale=raw,
         mask=OF_THE_FILE,
-        sampling=masks.describe(case.mask.any(axis=0)),
+        sampling=masks.describe(np.ones(case.kspace.shape[-1], bool)),
         calibration=None,
         thermal=None,
         left_out=None,

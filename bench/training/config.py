@@ -20,8 +20,9 @@ def _shifts(value: Any) -> None:
 FORM: Form = table(
     {
         "method": one_of(NETWORKS), "variant": text, "data": optional(text), "validation": optional(text),
-        "phantom": one_of((*PHANTOMS, *CT_PHANTOMS)), "images": optional(whole(1)), "validation_images": optional(whole(1)),
-        "rows": whole(), "mask": one_of(MASKS), "acceleration": number, "center_fraction": number,
+        "phantom": one_of((*PHANTOMS, *CT_PHANTOMS)), "images": optional(whole(1)),
+        "validation_images": optional(whole(1)), "rows": whole(), "mask": one_of(MASKS), "acceleration": number,
+        "center_fraction": number,
         "loss": one_of(("l1", "l2", "ssim")), "steps": whole(1), "batch": whole(1), "accumulate": whole(1),
         "learning_rate": number, "precision": one_of(("float32", "bfloat16")), "adversarial_eps": number,
         "adversarial_steps": whole(), "jitter": number, "every": whole(1), "patience": whole(1),

@@ -100,11 +100,11 @@ def _sinograms(
             )
     seen = sorted({one.shape[2] for one in training})
     description = f"{name}, {len(training)} training images, {', '.join(map(str, seen))} views, noise simulated"
-    examples, held = (
+    training_set, held_out_set = (
         Examples({one.name: partial(one.read, views) for one in split}, [one.shape for one in split])
         for split in (training, held_out)
     )
-    return Opened(examples, held, description)
+    return Opened(training_set, held_out_set, description)
 
 
 def training_examples(

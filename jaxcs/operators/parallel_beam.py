@@ -57,5 +57,5 @@ class ParallelBeam:
 
 
 def forward_model(maps: Maps, mask: Mask) -> Sense | ParallelBeam:
-    """Choose the operator of a measurement: `ParallelBeam` if the maps are real, as a sinogram has them, else `Sense`."""
+    """Choose the operator of a measurement: `ParallelBeam` if the maps are real, as those of a sinogram are."""
     return Sense(maps, mask) if jnp.iscomplexobj(maps) else ParallelBeam(maps, mask)

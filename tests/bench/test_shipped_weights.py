@@ -14,6 +14,7 @@ import jaxcs
 from bench import attack, cards
 from data_prep.weights import read_weights, shipped
 from jaxcs import catalogue
+from jaxcs.catalogue import KSPACE
 from jaxcs.weights import files
 from tests.helpers import fastmri_like
 from tests.helpers.places import PARITY, ROOT
@@ -23,6 +24,8 @@ NETWORKS = ("unet", "unet_complex", "varnet")
 EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee", "phantom-brain", "brain-t2")}
 # This network chooses hard images, and is compared with nothing.
 EXPECTED |= {"irim-phantom-knee"}
+# Sinograms have a network of their own.
+EXPECTED |= {"fbpconvnet-phantom-ellipses"}
 # Weights for the phantom show test-time training; users train weights for measured images.
 EXPECTED -= {"unet_complex-brain-t2"}
 # bench.ttt compares these with the jointly trained weights.
@@ -80,14 +83,18 @@ SHIPPED = [name for name in catalogue.NETWORKS if catalogue.METHODS[name].shippe
 @pytest.mark.parametrize("method", SHIPPED)
 def test_a_network_is_attacked_with_no_more_than_its_name(method, capsys):
     assert attack.main(["--method", method, "--dry-run"]) == 0
-    assert f"weights of {method} trained on: built-in phantom (knee)" in capsys.readouterr().err
+    family = "knee" if KSPACE in catalogue.METHODS[method].takes else "ellipses"
+    assert f"weights of {method} trained on: built-in phantom ({family})" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("method", [name for name in catalogue.NETWORKS if name not in SHIPPED])
 def test_a_network_without_weights_says_how_to_train_it(method, capsys):
     assert attack.main(["--method", method, "--dry-run"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert f"--weights: no {method}-phantom-knee come with the project; name a file of python -m bench.train" in line
+    family = "knee" if KSPACE in catalogue.METHODS[method].takes else "ellipses"
+    assert (
+        f"--weights: no {method}-phantom-{family} come with the project; name a file of python -m bench.train" in line
+    )
 
 
 def test_a_size_that_was_not_trained_on_is_noted(capsys, tmp_path):

@@ -22,7 +22,7 @@ from bench.studies.stability.worlds import WORLDS, World
 from data_prep import phantom
 from jaxcs import recon
 from jaxcs.attacks import momentum
-from jaxcs.catalogue import ATTACKS, MASKS, METHODS
+from jaxcs.catalogue import ATTACKS, CT_PHANTOMS, KSPACE, MASKS, METHODS, SINOGRAM
 from jaxcs.complex import l2_norm
 from jaxcs.fourier import ifft2c
 from jaxcs.keys import new_key
@@ -51,10 +51,10 @@ def data(tmp_path):
 def tiny(monkeypatch):
     """The world of zero-filling with no method that iterates, whose functions are compiled once for all tests."""
 
-    def build(subject, method_config, constants, steps):
+    def build(subject, method_config, constants, steps, ascent):
         kind = (subject.label, constants, steps)
         if kind not in COMPILED:
-            COMPILED[kind] = functions.build(subject, method_config, constants, steps)
+            COMPILED[kind] = functions.build(subject, method_config, constants, steps, ascent)
         return COMPILED[kind]
 
     monkeypatch.setattr(one_image, "build", build)
@@ -79,10 +79,13 @@ def rows_of(folder, kind):
 def test_worlds_name_what_there_is():
     claims = {claim.name for claim in ON_STABILITY}
     for name, world in WORLDS.items():
-        assert name in METHODS
-        assert world.comparator in METHODS
-        assert world.comparator != name
-        assert world.sampling.mask in MASKS
+        method = METHODS[worlds.method_of(name)]
+        data = SINOGRAM if world.phantom else KSPACE
+        assert data in method.takes
+        assert data in METHODS[world.comparator].takes
+        assert world.comparator != worlds.method_of(name)
+        assert world.sampling.mask in ((worlds.VIEWS,) if world.phantom else MASKS)
+        assert world.phantom in ("", *CT_PHANTOMS)
         assert world.constants is None or world.constants in ATTACKS["momentum"].presets
         assert set(world.published) <= set(worlds.STUDIES)
         assert {one.claim for one in world.published.values()} <= claims | {None}
@@ -96,7 +99,11 @@ def test_the_command_that_makes_weights_is_one_that_bench_train_takes(name):
     program, *flags = worlds.training(name).split()[2:]
     assert program == "bench.train"
     config = train.configuration(train.parser().parse_args(flags))
-    assert (config.method, config.mask) == (name, WORLDS[name].sampling.mask)
+    assert config.method == worlds.method_of(name)
+    if WORLDS[name].phantom:
+        assert config.phantom == WORLDS[name].phantom
+    else:
+        assert config.mask == WORLDS[name].sampling.mask
 
 
 def test_a_study_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, tiny, monkeypatch, capsys):

@@ -10,7 +10,10 @@ import pytest
 
 from jaxcs.nets import convolution, count_parameters
 from jaxcs.nets.fbpconvnet import fbpconvnet, max_pool, transposed_convolve_by_two
-from jaxcs.recon.fbpconvnet import PRESETS, Config, acquisition, build, full_acquisition, network_input
+from jaxcs.operators.parallel_beam import ParallelBeam
+from jaxcs.operators.radon import enough_detectors
+from jaxcs.recon.fbpconvnet import PRESETS, Config, build, network_input
+from jaxcs.types import Measurement
 from tests.helpers.asserts import relative_error
 from tests.helpers.places import PARITY
 from tests.jaxcs.test_float64 import assert_float32
@@ -18,7 +21,17 @@ from tests.jaxcs.test_radon import quick
 
 STORED = dict(np.load(PARITY / "fbpconvnet.npz"))
 KEY = jax.random.key(0)
-TINY = Config(channels=2, levels=1, size=16, views=30, every=5)
+TINY = Config(channels=2, levels=1)
+SIZE, VIEWS = 16, 6
+
+
+def measured(kspace):
+    """A sinogram (1, detector, view) of 16 x 16 pixels as a measurement."""
+    return Measurement(kspace, jnp.ones(kspace.shape[1:], bool), jnp.ones((1, SIZE, SIZE), jnp.float32))
+
+
+EMPTY = measured(jnp.zeros((1, enough_detectors(SIZE), VIEWS), jnp.float32))
+BEAM = ParallelBeam(EMPTY.maps, EMPTY.mask)
 
 
 def stored_parameters():
@@ -58,9 +71,9 @@ def tiny(one_form):
     params = jax.tree.map(lambda leaf: 20 * leaf if leaf.ndim > 1 else leaf, method.init(KEY))
     image = np.zeros((16, 16), np.float32)
     image[5:11, 4:9] = 2.0
-    energy = quick(jax.value_and_grad(lambda y, params: jnp.sum(method.apply(params, y, KEY) ** 2)))
-    sinogram = acquisition(TINY).forward(image)
-    return Tiny(quick(lambda y: method.apply(params, y, KEY)), params, sinogram, lambda y: energy(y, params))
+    energy = quick(jax.value_and_grad(lambda y, params: jnp.sum(method.apply(params, measured(y), KEY) ** 2)))
+    sinogram = BEAM.forward(image)
+    return Tiny(quick(lambda y: method.apply(params, measured(y), KEY)), params, sinogram, lambda y: energy(y, params))
 
 
 def test_network_is_pytorchs():
@@ -83,7 +96,7 @@ def test_layers_are_pytorchs():
     np.testing.assert_array_equal(max_pool(STORED["pool|x"]), STORED["pool|y"])
 
 
-@pytest.mark.parametrize(("name", "number"), [("paper", 34_562_945), ("small", 1_218_361), ("tiny", 542_385)])
+@pytest.mark.parametrize(("name", "number"), [("paper", 34_562_945), ("small", 1_218_361), ("tiny", 415_556)])
 def test_numbers_of_parameters(name, number):
     """The paper's configuration has the published network's number, without the moments that it stores and ignores."""
     config = PRESETS[name]
@@ -91,16 +104,14 @@ def test_numbers_of_parameters(name, number):
 
 
 def test_papers_configuration():
-    """50 views over 180 degrees; nothing of this size is computed."""
-    config = PRESETS["paper"]
-    radon = acquisition(config)
-    np.testing.assert_allclose(radon.angles, np.arange(50) * 3.6)
-    assert len(full_acquisition(config).angles) == 1000
-    assert [len(acquisition(replace(config, every=k)).angles) for k in (30, 2)] == [34, 500]
-    shape = (50, radon.detectors)
-    method = build(config)
-    params = jax.eval_shape(method.init, KEY)
-    out = jax.eval_shape(method.apply, params, jax.ShapeDtypeStruct(shape, jnp.float32), KEY)
+    """50 views of 512 x 512 pixels; nothing of this size is computed."""
+    method = build(PRESETS["paper"])
+    detectors = enough_detectors(512)
+    shape = jax.ShapeDtypeStruct
+    m = Measurement(
+        shape((1, detectors, 50), jnp.float32), shape((detectors, 50), bool), shape((1, 512, 512), jnp.float32)
+    )
+    out = jax.eval_shape(method.apply, jax.eval_shape(method.init, KEY), m, KEY)
     assert (out.shape, out.dtype) == ((512, 512), jnp.float32)
 
 
@@ -117,8 +128,8 @@ def test_first_parameters():
 
 def test_method_is_the_network_of_the_filtered_back_projection(tiny):
     sinogram = tiny.sinogram
-    fbp = acquisition(TINY).fbp(sinogram)
-    x, scale = network_input(TINY, sinogram)
+    fbp = BEAM.fbp(sinogram)
+    x, scale = network_input(TINY, measured(sinogram))
     assert abs(np.max(np.abs(x)) - 1) < 1e-6
     assert relative_error(x * scale, fbp) < 1e-6
     image = tiny.apply(sinogram)
@@ -130,10 +141,10 @@ def test_method_is_the_network_of_the_filtered_back_projection(tiny):
 def test_method_is_scale_equivariant_unless_the_scale_is_given(tiny):
     sinogram = tiny.sinogram
     assert relative_error(tiny.apply(1000 * sinogram), 1000 * tiny.apply(sinogram)) < 1e-5
-    given = quick(lambda y: build(replace(TINY, scale="given")).apply(tiny.params, y, KEY))
+    given = quick(lambda y: build(replace(TINY, scale="given")).apply(tiny.params, measured(y), KEY))
     assert relative_error(given(1000 * sinogram), 1000 * given(sinogram)) > 0.01
-    large = replace(TINY, peak=500.0)
-    assert abs(np.max(np.abs(network_input(large, sinogram)[0])) - 500) < 1e-3
+    large = replace(TINY, peak=500)
+    assert abs(np.max(np.abs(network_input(large, measured(sinogram))[0])) - 500) < 1e-3
 
 
 def test_gradient_in_the_sinogram(tiny):
@@ -148,7 +159,7 @@ def test_gradient_in_the_sinogram(tiny):
 def test_views_of_zeros_give_finite_images_and_gradients(tiny):
     """All views or some of them; zeros give zeros."""
     sinogram = tiny.sinogram
-    for y in (jnp.zeros_like(sinogram), sinogram.at[2:4].set(0)):
+    for y in (jnp.zeros_like(sinogram), sinogram.at[..., 2:4].set(0)):
         value, gradient = tiny.energy_and_gradient(y)
         assert np.isfinite(value)
         assert np.all(np.isfinite(gradient))
@@ -157,34 +168,28 @@ def test_views_of_zeros_give_finite_images_and_gradients(tiny):
 
 def test_arrays_are_float32_if_jax_has_float64():
     method = build(TINY)
-    radon = acquisition(TINY)
-    sinogram = jax.ShapeDtypeStruct((len(radon.angles), radon.detectors), jnp.float32)
     params = jax.eval_shape(method.init, KEY)
+    sinogram = jax.ShapeDtypeStruct(EMPTY.kspace.shape, jnp.float32)
     assert_float32(method.init, KEY)
-    assert_float32(lambda p, y: jax.grad(lambda y: jnp.sum(method.apply(p, y, KEY)))(y), params, sinogram)
-    assert_float32(radon.forward, jax.ShapeDtypeStruct((16, 16), jnp.float32))
+    assert_float32(lambda p, y: jax.grad(lambda y: jnp.sum(method.apply(p, measured(y), KEY)))(y), params, sinogram)
+    assert_float32(BEAM.forward, jax.ShapeDtypeStruct((SIZE, SIZE), jnp.float32))
 
 
 @pytest.mark.parametrize("side", [8, 16, 100, 511])
 def test_sides_that_cannot_be_halved_are_refused(side):
-    with pytest.raises(ValueError, match=f"a side of {side} pixels cannot be halved 4 times .* multiple of 16"):
-        Config(size=side)
     net = fbpconvnet(2, 4)
     params = jax.eval_shape(net.init, KEY)
-    with pytest.raises(ValueError, match=f"a side of {side} pixels"):
+    with pytest.raises(ValueError, match=f"a side of {side} pixels cannot be halved 4 times .* multiple of 16"):
         jax.eval_shape(net.apply, params, jax.ShapeDtypeStruct((32, side), jnp.float32))
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"views": 0}, "views is 0; it must be at least 1"),
-        ({"every": 0}, "every is 0"),
-        ({"every": 31}, "every is 31; it must be at most 30"),
         ({"channels": 0}, "channels is 0"),
         ({"levels": 0}, "levels is 0"),
         ({"scale": "range"}, "'range' is unknown; choose from peak, given"),
-        ({"peak": 0.0}, "peak is 0; it must be positive"),
+        ({"peak": 0}, "peak is 0; it must be positive"),
         ({"peak": float("nan")}, "peak is nan"),
     ],
 )
@@ -193,7 +198,15 @@ def test_configurations_that_cannot_be_are_refused(change, words):
         replace(TINY, **change)
 
 
-def test_sinograms_of_other_acquisitions_are_refused(tiny):
-    for y in (tiny.sinogram[:, :-1], tiny.sinogram[:-1], tiny.sinogram[:0]):
-        with pytest.raises(ValueError, match=r"the sinogram is .*, not \(6, 25\)"):
-            tiny.apply(y)
+def test_what_is_no_sinogram_is_refused(tiny):
+    apply, m = build(TINY).apply, measured(tiny.sinogram)
+    with pytest.raises(TypeError, match="the method reconstructs sinograms, which are real; this is complex64"):
+        apply(tiny.params, m._replace(kspace=m.kspace + 0j), KEY)
+    with pytest.raises(ValueError, match=r"sinogram is \(1, 25, 6\) and mask \(6,\)"):
+        apply(tiny.params, m._replace(mask=m.mask[0]), KEY)
+    with pytest.raises(ValueError, match=r"a sinogram's are real, \(1, size, size\)"):
+        apply(tiny.params, m._replace(maps=m.maps[:, 1:]), KEY)
+    with pytest.raises(ValueError, match="detectors cut an image of 16 columns"):
+        apply(tiny.params, measured(m.kspace[:, :12]), KEY)
+    with pytest.raises(ValueError, match="the network has no weights"):
+        apply({}, m, KEY)

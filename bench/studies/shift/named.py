@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bench.findings.published import ANATOMY, DATASET, HARD_FOR_ALL
-from jaxcs.catalogue import METHODS, UNTRAINED
+from jaxcs.catalogue import METHODS, OF_KSPACE, UNTRAINED
 
 # The ICML 2021 paper says this about every natural shift that it studies.
 _PARALLEL = "the points of all methods lie on a line parallel to y = x"
@@ -32,6 +32,7 @@ VARIANTS: dict[str, Variant] = {
     # A third of the default's steps, as in bench.attack --method all: 0.5 dB less accurate.
     name: Variant(name, line.family, (("n_steps", "200"),) if name in UNTRAINED else ())
     for name, line in METHODS.items()
+    if name in OF_KSPACE
 } | {f"l1-{basis}": Variant("l1", METHODS["l1"].family, (("basis", basis),)) for basis in ("fourier", "dct")}
 DEFAULT_VARIANTS = ("l1", "l1-fourier", "l1-dct", "tv", "unet", "varnet", "convdecoder")
 # Method that selects the hard images by default; it is excluded from that comparison.

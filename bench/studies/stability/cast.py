@@ -103,8 +103,9 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
     def subject(method: str, settings: tuple[tuple[str, str], ...] = (), file: str | None = None) -> Subject:
         own = RunConfig(
             method=method, settings=settings, weights=file, attack="noise", eps=(0.0,), norm="image",
-            data=config.data, phantom=world.phantom or config.phantom, mask=sampling.mask, acceleration=sampling.acceleration,
-            center_fraction=sampling.center_fraction, limit=config.limit, seed=config.seed,
+            data=config.data, phantom=world.phantom or config.phantom, mask=sampling.mask,
+            acceleration=sampling.acceleration, center_fraction=sampling.center_fraction,
+            limit=config.limit, seed=config.seed,
             acquisition=config.acquisition,
         )  # fmt: skip
         (found,) = subjects.sources(own)
@@ -141,6 +142,8 @@ def _missing(name: str, weights: Mapping[str, str], config: StabilityConfig) -> 
 def _shipped_for(name: str, config: StabilityConfig) -> str:
     """The name of the shipped weights that suit a world, whether they exist or not."""
     phantom = WORLDS[name].phantom
+    if phantom and config.data is not None:
+        return f"{worlds.method_of(name)}-phantom-ellipses"
     if phantom:
         return f"{worlds.method_of(name)}-phantom-{phantom}"
     return f"{name}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"

@@ -28,8 +28,8 @@ def findings(rows: Rows) -> list[str]:
         weak = numbers.under_trained(world, here)
         if weak is not None:
             said.append(
-                f"{world}: is under-trained, {weak[0]:.1f} dB where {weakest(world)[1]} has {weak[1]:.1f}: its stability "
-                "says nothing"
+                f"{world}: is under-trained, {weak[0]:.1f} dB where {weakest(world)[1]} has {weak[1]:.1f}: its "
+                "stability says nothing"
             )
             continue
         judged = numbers.judged(world, here)

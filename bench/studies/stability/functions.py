@@ -29,7 +29,9 @@ _SCAN = scan.build(norm="image")
 
 
 class Functions(NamedTuple):
-    """The compiled functions of one method; perturbations r are images (ny, nx), complex but for sinograms, added to the data as A r.
+    """The compiled functions of one method.
+
+    Perturbations r are images (ny, nx), complex but for sinograms, added to the data as A r.
 
     Attributes:
         stage: slice -> staged.
