@@ -1,8 +1,10 @@
 """Choose settings of a method on training data: python -m bench.tune --method l1 --try lam=0.001,0.002.
 
 For each combination of values the command prints the mean SSIM and PSNR of clean reconstructions of training images;
-bench.attack uses none of these images.  With --worst-case it also prints the means under attack, and the value that is
-best then.  Give the best value to bench.attack by --set, or the file of --output to bench.shift by --tuned.
+bench.attack uses none of these images.  With --held-out the choice needs no ground truth: a part of the measured
+samples is withheld, and the settings that predict them best are chosen, for example on a single under-sampled scan.
+With --worst-case it also prints the means under attack, and the value that is best then.  Give the best value to
+bench.attack by --set, or the file of --output to bench.shift by --tuned.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.plan.errors import DONE, SOME_FAILED
+from bench.plan.errors import DONE, SOME_FAILED, UsageError
 from bench.shell.arguments import Parser, integer, number, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
@@ -32,6 +34,7 @@ def parser() -> Parser:
         examples=(
             "--method l1 --try lam=0.001,0.002,0.004 --images 4",
             "--method tv --try lam=0.001,0.01 --worst-case 0.05 --output tv.json",
+            "--method l1 --try lam=0.0005,0.001,0.002,0.004 --images 1 --held-out 5",
         ),
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
@@ -64,6 +67,12 @@ def parser() -> Parser:
     add_sampling(data)
     data.add_argument(
         "--images", type=integer(1), default=20, metavar="N", help="number of training images; 20 if not given"
+    )
+    data.add_argument(
+        "--held-out",
+        type=integer(2),
+        metavar="N",
+        help="choose by the error at measured samples, each of N parts of which is withheld once; uses no ground truth",
     )
     attack = top.add_argument_group("attack")
     attack.add_argument(
@@ -102,12 +111,15 @@ def configuration(arguments: Namespace) -> TuneConfig:
     """Return the configuration that the flags give."""
     from bench.studies.tuning.tuning import TuneConfig  # imports JAX
 
+    if arguments.held_out is not None and arguments.worst_case:
+        raise UsageError("--held-out: chooses without ground truth, which --worst-case needs; leave one of the two out")
     return TuneConfig(
         base=unattacked(arguments, method=arguments.method, settings=tuple(arguments.set)),
         grid=tuple(arguments.grid),
         count=arguments.random,
         seed=arguments.seed,
         images=arguments.images,
+        held_out=arguments.held_out,
         eps=tuple(arguments.worst_case or ()),
         steps=arguments.steps,
     )
@@ -117,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        from bench.studies.tuning.tuning import tuned  # imports JAX
+        from bench.studies.tuning.tuning import best_clean, tuned  # imports JAX
         from bench.studies.tuning.worst_case import best_under_attack, columns, sentence
 
         config = configuration(arguments)
@@ -135,8 +147,7 @@ def main(argv: list[str] | None = None) -> int:
         more, meaning = ([], "") if asked is None else columns(candidates, asked)
         table = [
             ["settings", *labels],
-            ["  SSIM", *(f"{one['ssim']:.4f}" for one in candidates)],
-            ["   PSNR", *(f"{one['psnr']:7.3f}" for one in candidates)],
+            *_columns(candidates, {"held-out": "{:.4f}", "SSIM": "{:.4f}", "PSNR": "{:7.3f}"}),
             *more,
         ]
         marks = [
@@ -146,6 +157,12 @@ def main(argv: list[str] | None = None) -> int:
         widths = [max(map(len, column)) for column in table]
         for *cells, mark in zip(*table, marks, strict=True):
             print("  ".join([*(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)), mark]).rstrip())
+        if config.held_out is not None and all("ssim" in one for one in candidates):
+            chosen, best = next(one for one in candidates if one["settings"] == found["best"]), best_clean(candidates)
+            print(
+                f"chosen without ground truth: {_label(chosen['settings'])}, SSIM {chosen['ssim']:.4f}; with it: "
+                f"{_label(best['settings'])}, SSIM {best['ssim']:.4f}"
+            )
         if asked is not None:
             print(meaning)
         for one in worst:
@@ -154,6 +171,16 @@ def main(argv: list[str] | None = None) -> int:
 
     advice = "use fewer coils or a smaller matrix"
     return execute(parser(), "bench.tune", advice, work, sys.argv[1:] if argv is None else argv)
+
+
+def _columns(candidates: list[dict], styles: dict[str, str]) -> list[list[str]]:
+    """A column for each score that the candidates have."""
+    names = {head: head.lower().replace("-", "_") for head in styles}
+    return [
+        [head, *(styles[head].format(one[name]) if name in one else "-" for one in candidates)]
+        for head, name in names.items()
+        if any(name in one for one in candidates)
+    ]
 
 
 def _label(settings: dict[str, str]) -> str:

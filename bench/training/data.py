@@ -108,15 +108,20 @@ def _sinograms(
 
 
 def training_examples(
-    data: str | None, family: str, images: int | None, shift: Shifts = (), acquisitions: Sequence[str] = ()
+    data: str | None,
+    family: str,
+    images: int | None,
+    shift: Shifts = (),
+    acquisitions: Sequence[str] = (),
+    truth: bool = True,
 ) -> tuple[Examples, str]:
-    """Open the training examples; returns them and their description in words."""
+    """Open the training examples, with ground truth unless `truth` is False; returns them and their description."""
     check_acquisition(acquisitions, data)
     if data is None:
         training = _phantoms(family, "train", images or _PHANTOMS, shift)
         name, note = f"built-in phantom ({family})", ""
     else:
-        training, simulated = _files("--data", data, images, shift, acquisitions, validation=False)
+        training, simulated = _files("--data", data, images, shift, acquisitions, validation=False, truth=truth)
         name = data.rstrip("/").rsplit("/", 1)[-1]
         name += f", {' and '.join(acquisitions)}" if acquisitions else ""
         note = ", coils and added noise simulated" if simulated else ""
@@ -130,11 +135,17 @@ def _phantoms(family: str, split: str, count: int, shift: Shifts) -> Examples:
 
 
 def _files(
-    flag: str, path: str, count: int | None, shift: Shifts, acquisitions: Sequence[str], validation: bool
+    flag: str,
+    path: str,
+    count: int | None,
+    shift: Shifts,
+    acquisitions: Sequence[str],
+    validation: bool,
+    truth: bool = True,
 ) -> tuple[Examples, bool]:
     """Examples of files, and whether their coils are simulated."""
     try:
-        found = list_cases(path, validation, acquisitions=acquisitions)
+        found = list_cases(path, validation, truth, acquisitions)
     except InputError as error:
         raise InputFileError(f"{flag} {error}") from error
     slices = found.slices[:count]

@@ -59,8 +59,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.readers)
 
-    def case(self, index: int) -> Case:
+    def case(self, index: int, whole: bool = True) -> Case:
         """Read a case.
+
+        Args:
+            index: its index.
+            whole: whether it must be fully sampled.
 
         Raises:
             InputFileError: the case cannot be used.
@@ -71,7 +75,7 @@ class Examples:
             case = self.readers[index]()
         except InputError as error:
             raise InputFileError(str(error)) from error
-        if case.mask is not None and np.iscomplexobj(case.kspace):
+        if whole and case.mask is not None and np.iscomplexobj(case.kspace):
             raise InputFileError(f"{case.name}: is already under-sampled; training needs fully sampled k-space")
         for doubt in case.doubts:
             if doubt.kind not in self._heard:

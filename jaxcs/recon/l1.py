@@ -32,7 +32,7 @@ from jaxcs.prox import project_ball, soft_threshold
 from jaxcs.recon import row_split
 from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.recon.method import Method, looser
-from jaxcs.recon.staged import staged
+from jaxcs.recon.staged import coils_by, staged
 from jaxcs.solvers import fista, ista, pogm, primal_dual
 from jaxcs.solvers.douglas_rachford import Prox, Split
 from jaxcs.solvers.fixed_point import DIFFERENTIATE, Differentiate
@@ -322,4 +322,7 @@ def variational(config: Config) -> MakeVariational:
     return of
 
 
-METHOD = Method(Config, build, PRESETS, searched=looser, without_inverse=without_inverse, variational=variational)
+METHOD = Method(
+    Config, build, PRESETS, searched=looser, without_inverse=without_inverse, variational=variational,
+    coils=coils_by(solve),
+)  # fmt: skip

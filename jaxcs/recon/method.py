@@ -58,6 +58,8 @@ class Method(NamedTuple):
         first: (configuration, mask (ny, nx)) -> key -> parameters with which a training begins, for a network of one
             mask; None for those of the reconstructor.
         train: configuration -> the network by the statistics of a batch, if it is trained so.
+        coils: configuration -> (measurement, key) -> coil images (coil, ny, nx) of the reconstruction before measured
+            samples replace its own, for methods without weights that have them; see `jaxcs.recon.held_out`.
     """
 
     config: type[Any]
@@ -78,6 +80,7 @@ class Method(NamedTuple):
     check_scan: CheckScan | None = None
     first: Callable[[Any, np.ndarray], Callable[[Key], Params]] | None = None
     train: Callable[[Any], TrainBatch] | None = None
+    coils: Callable[[Any], Callable[[Measurement, Key], Array]] | None = None
 
 
 # An attack that searches at this many times the tolerance takes half the time and is as strong, within the scatter of

@@ -16,7 +16,7 @@ from jaxcs.operators.row_inverse import RowInverse, row_inverse, row_matrices
 from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.recon.method import Method, by_solver
 from jaxcs.recon.row_split import by_rows
-from jaxcs.recon.staged import staged
+from jaxcs.recon.staged import coils_by, staged
 from jaxcs.solvers import cg, hermitian_solve
 from jaxcs.types import Image, Kspace, Maps, Mask, Measurement, Reconstructor, Solution
 
@@ -120,4 +120,4 @@ def build(config: Config) -> Reconstructor:
     return staged(partial(prepare, config), partial(solve, config))
 
 
-METHOD = Method(Config, build, {}, without_inverse=by_solver("cg"))
+METHOD = Method(Config, build, {}, without_inverse=by_solver("cg"), coils=coils_by(solve))

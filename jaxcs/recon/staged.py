@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from jaxcs.complex import magnitude
 from jaxcs.recon.checks import checked
@@ -71,3 +72,15 @@ def stages_of(method: Reconstructor) -> Stages:
         return Solution(image, jnp.int32(0), jnp.asarray(jnp.nan, image.dtype))
 
     return Stages(lambda params, maps, mask: (), solve)
+
+
+def coils_by(solve: Callable[[Any, Measurement], Solution]) -> Callable[[Any], Callable[[Measurement, Key], Array]]:
+    """Give the coil images of a method that solves for one complex image: coil maps times the image.
+
+    Args:
+        solve: (configuration, measurement) -> solution with a complex image.
+
+    Returns:
+        configuration -> (measurement, key) -> (coil, ny, nx) coil images.
+    """
+    return lambda config: lambda measurement, key: measurement.maps * solve(config, measurement).image

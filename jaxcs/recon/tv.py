@@ -20,7 +20,7 @@ from jaxcs.prox import project_ball
 from jaxcs.recon import row_split
 from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.recon.method import Method, by_solver, looser
-from jaxcs.recon.staged import staged
+from jaxcs.recon.staged import coils_by, staged
 from jaxcs.solvers import primal_dual
 from jaxcs.solvers.douglas_rachford import Prox, Split
 from jaxcs.types import Follow, Image, Maps, Mask, Measurement, Reconstructor, Solution
@@ -173,4 +173,4 @@ def build(config: Config) -> Reconstructor:
     return staged(partial(prepare, config), partial(solve, config), partial(follow, config), sinograms=True)
 
 
-METHOD = Method(Config, build, {}, searched=looser, without_inverse=by_solver("primal_dual"))
+METHOD = Method(Config, build, {}, searched=looser, without_inverse=by_solver("primal_dual"), coils=coils_by(solve))

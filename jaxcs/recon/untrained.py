@@ -147,6 +147,7 @@ def method(config: type[Any], presets: dict[str, Any], make: MakeNet) -> Method:
         variational=partial(variational, make),
         fitted=True,
         uses_maps=lambda config: bool(config.coils == "maps"),
+        coils=partial(coils, make),
     )
 
 
@@ -160,21 +161,31 @@ def build(make: MakeNet, config: FitConfig) -> Reconstructor:
         config: the fit and the network.
     """
 
-    def one_seed(measurement: Measurement, key: Key, start: Iterate | None) -> Kspace:
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        fitted = _fitted(make, config, params, measurement, key)
+        # Hard data consistency with the given data, perturbed or not.
+        return root_sum_of_squares(ifft2c(jnp.where(measurement.mask, measurement.kspace, fitted)))
+
+    return Reconstructor(init=lambda key: {}, apply=jax.jit(checked(apply, needs_maps=config.coils == "maps")))
+
+
+def coils(make: MakeNet, config: FitConfig) -> Callable[[Measurement, Key], Array]:
+    """Build the fit as (measurement, key) -> the network's coil images, without the measured data."""
+    return lambda measurement, key: ifft2c(_fitted(make, config, {}, measurement, key))
+
+
+def _fitted(make: MakeNet, config: FitConfig, params: Params, measurement: Measurement, key: Key) -> Kspace:
+    """K-space of the fitted networks, the mean over seeds."""
+
+    def one_seed(key: Key, start: Iterate | None) -> Kspace:
         fitting = _fitting(make, config, measurement, key)
         found = _run(config, fitting, start)
         # A fit that continues may be no better than at its start, which says nothing about the data.
         params = found.params if start is None else found.last.params
         return fitting.unit * fitting.draw(fitting.problem, params)
 
-    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
-        keys = jax.random.split(key, config.seeds)
-        fitted = lax.map(lambda one: one_seed(measurement, *one), (keys, params.get("start")))
-        # Hard data consistency with the given data, perturbed or not.
-        kspace = jnp.where(measurement.mask, measurement.kspace, jnp.mean(fitted, axis=0))
-        return root_sum_of_squares(ifft2c(kspace))
-
-    return Reconstructor(init=lambda key: {}, apply=jax.jit(checked(apply, needs_maps=config.coils == "maps")))
+    keys = jax.random.split(key, config.seeds)
+    return jnp.mean(lax.map(lambda one: one_seed(*one), (keys, params.get("start"))), axis=0)
 
 
 def surrogate(make: MakeNet, config: FitConfig) -> Surrogate | None:

@@ -22,6 +22,8 @@ from bench.studies.shift.study import stored
 from bench.studies.tuning.tuned_file import read_tuned
 from data_prep import phantom
 from jaxcs.coils.simulate import loop_sensitivities
+from jaxcs.nets import count_parameters
+from jaxcs.nets.unet import unet
 from tests.helpers.places import ROOT
 
 
@@ -77,6 +79,9 @@ def test_a_study_leaves_its_runs_record_and_figures(study):
             assert point[side] == pytest.approx(row["clean"])
     for name in ("figure.png", "examples.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    assert content["findings"][-1] == (
+        "numbers that were fitted to data: zero_filled (knee) 0 tuned settings; sense (knee) 0 tuned settings"
+    )
 
 
 def test_what_is_done_is_not_computed_again(study, capsys, monkeypatch):
@@ -217,6 +222,14 @@ def test_networks_of_the_phantom_are_those_trained_on_it():
         "unet (knee)": "unet-phantom-knee",
         "l1 (brain)": None,
         "unet (brain)": "unet-phantom-brain",
+    }
+    # How many numbers were fitted to data, as in the table of the paper's talk.
+    count = count_parameters(unet(1, 1, 8, 4))
+    assert {one.label: one.parameters for one in made.models} == {
+        "l1 (knee)": "1 tuned setting (lam)",
+        "unet (knee)": f"{count:,} weights",
+        "l1 (brain)": "1 tuned setting (lam)",
+        "unet (brain)": f"{count:,} weights",
     }
 
 

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -12,6 +13,8 @@ from bench.slices.prepare import prepare
 from bench.studies.tuning import tuning, worst_case
 from bench.studies.tuning.tuned_file import read_tuned
 from bench.training.data import training_examples
+from data_prep import phantom
+from data_prep.fourier import inverse
 from jaxcs.attacks import scout
 from jaxcs.recon import METHODS
 
@@ -255,3 +258,54 @@ def test_mistakes_are_one_line(flags, code, problem, capsys):
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
     assert problem in error[0]
+
+
+@pytest.fixture
+def under_sampled(tmp_path):
+    """A scan with a mask and without ground truth, as of a scanner."""
+    mask = np.abs(np.arange(32) - 15.5) < 5
+    mask[::3] = True
+    case = phantom.case("knee", "train", 0, (40, 32))
+    images = inverse(case.kspace)
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["kspace"] = np.where(mask, case.kspace, 0)[None]
+        file["maps"] = (images / np.linalg.norm(images, axis=0))[None]
+        file["mask"] = mask
+    return tmp_path / "scan.h5"
+
+
+def test_a_single_under_sampled_scan_chooses_without_ground_truth(under_sampled, tmp_path, capsys):
+    path = tmp_path / "sense.json"
+    flags = ["--method", "sense", "--data", str(under_sampled), "--held-out", "3", "--output", str(path)]
+    assert tune.main([*flags, "--try", "lam=1e-6,0.01,10"]) == 0
+    told = capsys.readouterr().out
+    assert "SSIM" not in told
+    stored = read_tuned(path)
+    assert (stored["mask"], stored["acceleration"], stored["held_out"]) == ("of the file", None, 3)
+    errors = {one["settings"]["lam"]: one["held_out"] for one in stored["candidates"]}
+    assert stored["best"] == {"lam": min(errors, key=errors.get)}
+    assert min(errors.values()) < 0.5
+    assert errors["10"] == pytest.approx(1, abs=0.25)
+    # Another number of parts is another error.
+    assert tune.main([*flags, "--try", "lam=0.1", "--held-out", "4"]) == 3
+    assert "its held_out is not that of this command" in capsys.readouterr().err
+
+
+def test_beside_a_known_truth_the_choice_is_set_beside_that_by_ssim(capsys):
+    assert tune.main(["--method", "sense", "--try", "lam=0.003,10", "--images", "1", "--held-out", "3"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].split()[:4] == ["settings", "held-out", "SSIM", "PSNR"]
+    assert out[-1].startswith("chosen without ground truth: lam=0.003, SSIM 0.")
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--method", "zero_filled", "--try", "x=1"], "zero_filled"),
+        (["--method", "bpdn", "--try", "levels=1,2"], "--held-out: bpdn gives a magnitude"),
+        (["--method", "sense", "--try", "lam=1", "--worst-case", "0.05"], "leave one of the two out"),
+    ],
+)
+def test_held_out_samples_need_coil_images(flags, problem, capsys):
+    assert tune.main([*flags, "--held-out", "2"]) == 2
+    assert problem in capsys.readouterr().err.splitlines()[-1]

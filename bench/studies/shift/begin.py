@@ -21,7 +21,8 @@ from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
 from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fields
 from bench.studies.shift.runs import one_run
 from bench.studies.tuning.tuned_file import read_tuned
-from data_prep.weights import lacking, shipped
+from data_prep.cases import InputError
+from data_prep.weights import lacking, read_weights, shipped
 from jaxcs.catalogue import NETWORKS, PHANTOMS, TEST_TIME
 
 # Default number of phantom images, and how many times as many are searched for hard images.
@@ -119,13 +120,15 @@ def _models(asked: ShiftConfig, base: Base, others: list[Base]) -> list[Model]:
         weights = given.get(home.name) or _shipped(home, home is base, networks)
         for name, (method, file) in weights.items():
             fields = {"method": method, "weights": file}
-            models.append(Model(f"{name} ({home.name})", name, VARIANTS[method].group, home.name, fields))
+            group, count = VARIANTS[method].group, _weights_of(file)
+            models.append(Model(f"{name} ({home.name})", name, group, home.name, fields, count))
         settled = [_settled(name, home, tuned, shipped, used) for name in rest]
         # A data set without weights or tuned choices is only used for tests.
         if weights or home is base or home.config.data is None or any(one["tuned"] for one in settled):
             for name, one in zip(rest, settled, strict=True):
                 fields = {"method": one["method"], "settings": one["settings"]}
-                models.append(Model(f"{name} ({home.name})", name, VARIANTS[name].group, home.name, fields))
+                group, count = VARIANTS[name].group, one["parameters"]
+                models.append(Model(f"{name} ({home.name})", name, group, home.name, fields, count))
     unused = [path for index, path in enumerate(asked.tuned) if index not in used]
     if unused:
         raise UsageError(f"--tuned {unused[0]}: is of no method and data of this study; leave it out")
@@ -149,6 +152,17 @@ def _shipped(home: Base, is_base: bool, networks: list[str]) -> dict[str, tuple[
         if weights not in shipped():
             raise UsageError(f"--methods {name}: {lacking(weights)}; give --weights NAME=FILE of bench.train")
     return found
+
+
+def _weights_of(file: str) -> str:
+    """The number of weights of a network, in words."""
+    import jax  # as the runs do
+
+    try:
+        found = read_weights(file)
+    except InputError as error:
+        raise InputFileError(f"--weights {error}") from error
+    return f"{sum(leaf.size for leaf in jax.tree.leaves(found.params)):,} weights"
 
 
 def _choice(path: str) -> dict[str, Any]:
@@ -175,7 +189,14 @@ def _settled(
     choices = [tuned[index] for index in fit] or [one for one in shipped if suits(one)]
     for choice in choices:
         settings = settings | choice["best"]
-    return {"method": fields["method"], "settings": tuple(settings.items()), "tuned": bool(choices)}
+    chosen = [setting for choice in choices for setting in choice["best"]]
+    words = f"{len(chosen)} tuned setting{'s' * (len(chosen) != 1)}" + (f" ({', '.join(chosen)})" if chosen else "")
+    return {
+        "method": fields["method"],
+        "settings": tuple(settings.items()),
+        "tuned": bool(choices),
+        "parameters": words,
+    }
 
 
 def _same_data(tuned: dict[str, Any], config: RunConfig) -> bool:

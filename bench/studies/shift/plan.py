@@ -20,6 +20,7 @@ class Model(NamedTuple):
         group: family of the variant.
         home: name of the test set that matches the training set.
         fields: values of `RunConfig` fields.
+        parameters: how many numbers were fitted to data, in words: weights of a network, or settings that were tuned.
     """
 
     label: str
@@ -27,6 +28,7 @@ class Model(NamedTuple):
     group: str
     home: str
     fields: Mapping[str, Any]
+    parameters: str = ""
 
 
 class Comparison(NamedTuple):

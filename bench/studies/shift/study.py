@@ -52,7 +52,7 @@ def described(plan: Plan, runs: Mapping[tuple[str, str], Record], study: Path, a
         "tests": {name: config.to_dict() for name, config in plan.tests.items()},
         "models": [
             {"label": one.label, "variant": one.variant, "group": one.group, "home": one.home}
-            | {"method": one.fields["method"]}
+            | {"method": one.fields["method"], "parameters": one.parameters}
             for one in plan.models
         ],
         "runs": [
@@ -95,7 +95,9 @@ def completed(study: Path, content: dict[str, Any]) -> dict[str, Any]:
             points = _points(Comparison(**kept), models, scores)
             if points:
                 comparisons.append(one | {"results": _analysed(one["name"], points)})
-    return content | {"comparisons": comparisons, "findings": findings(comparisons)}
+    fitted = "; ".join(f"{one.label} {one.parameters}" for one in models if one.parameters)
+    said = findings(comparisons) + ([f"numbers that were fitted to data: {fitted}"] if fitted else [])
+    return content | {"comparisons": comparisons, "findings": said}
 
 
 def write(study: Path, content: dict[str, Any]) -> None:

@@ -21,15 +21,17 @@ _WORST_CASE = table(
         "ssim_interval": _INTERVAL, "psnr_interval": _INTERVAL,
     }
 )  # fmt: skip
-_CANDIDATE = table({"settings": _SETTINGS, "ssim": number, "psnr": number}, {"worst_case": list_of(_WORST_CASE)})
+_CANDIDATE = table(
+    {"settings": _SETTINGS}, {"ssim": number, "psnr": number, "held_out": number, "worst_case": list_of(_WORST_CASE)}
+)
 _FILE = table(
     {
         "schema_version": whole(), "method": text, "set": _SETTINGS, "best": _SETTINGS,
-        "data": optional(text), "phantom": text, "mask": text, "acceleration": number, "center_fraction": number,
-        "images": whole(), "training": text, "versions": mapping(text),
+        "data": optional(text), "phantom": text, "mask": text, "acceleration": optional(number),
+        "center_fraction": optional(number), "images": whole(), "training": text, "versions": mapping(text),
         "candidates": list_of(_CANDIDATE),
     },
-    {"acquisition": list_of(text)},
+    {"acquisition": list_of(text), "held_out": whole(2)},
 )  # fmt: skip
 
 

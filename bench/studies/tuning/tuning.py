@@ -24,8 +24,10 @@ from bench.record.holding import held_beside
 from bench.record.provenance import about_settings, versions
 from bench.record.records import RunFolder
 from bench.run.parallel import side_by_side
+from bench.slices.own_mask import settled
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import check_device
+from bench.studies.tuning.held_out import check_held_out, held_out_error
 from bench.studies.tuning.tuned_file import SCHEMA_VERSION, read_tuned
 from bench.studies.tuning.worst_case import WorstCase, entry_of, worst_case
 from bench.studies.tuning.worst_case import scores as worst_case_scores
@@ -56,6 +58,7 @@ class TuneConfig:
         count: number of combinations, drawn at random, None for all.
         seed: seed of the draw.
         images: number of training images.
+        held_out: number of parts of the measured samples, each withheld once, whose error chooses; None for the SSIM.
         eps: sizes of the worst case, empty if only clean reconstructions are scored.
         steps: number of steps of its attack, None for the attack's default.
     """
@@ -65,6 +68,7 @@ class TuneConfig:
     count: int | None = None
     seed: int = 0
     images: int = 20
+    held_out: int | None = None
     eps: tuple[float, ...] = ()
     steps: int | None = None
 
@@ -77,7 +81,8 @@ class TuneConfig:
 def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") -> dict[str, Any]:
     """Score each combination of settings, and choose the best.
 
-    The best combination has the largest mean SSIM of clean reconstructions.  With a worst case, each candidate also has
+    The best combination has the largest mean SSIM of clean reconstructions, or the smallest error at measured samples
+    that were withheld, which needs no ground truth.  With a worst case, each candidate also has
     its scores under attack.  Scores that the file already has are not computed again.  The file is written after every
     candidate; until the end no other process can write it.
 
@@ -95,11 +100,16 @@ def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") 
         OutputError: the file cannot be written.
     """
     asked, base = config.worst_case, config.base
+    if config.held_out is not None:
+        check_held_out(base.method)
+        base = settled(base, [])
     check_device(device)
     wanted = combinations(config.grid, config.count, config.seed)
     configs = [replace(base, settings=(*base.settings, *settings.items())) for settings in wanted]
     method_configs = [methods.configuration(one, None) for one in configs]
-    examples, description = training_examples(base.data, base.phantom, config.images, acquisitions=base.acquisition)
+    examples, description = training_examples(
+        base.data, base.phantom, config.images, acquisitions=base.acquisition, truth=config.held_out is None
+    )
     found: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "method": base.method,
@@ -118,6 +128,8 @@ def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") 
     }
     if base.acquisition:
         found["acquisition"] = base.acquisition
+    if config.held_out is not None:
+        found["held_out"] = config.held_out
     choices = list(map(_Choice, wanted, configs, method_configs))
     if output is None:
         return _completed(found, None, examples, choices, asked)
@@ -153,12 +165,22 @@ def _completed(
     left = [choice for choice in choices if candidate(choice) is None]
     missing = {} if asked is None else {choice.label(): _missing(candidate(choice), asked) for choice in choices}
     under_attack = [choice for choice in choices if missing.get(choice.label())]
-    slices = _prepared(examples, choices[0].config, found["failed"]) if left or under_attack else []
-    progress = Progress(len(slices) * len(left), "reconstructions")
+    count, slices = found.get("held_out"), []
+    if left or under_attack:
+        slices = _prepared(examples, choices[0].config, found["failed"], whole=count is None)
+    # Without ground truth there is no score.
+    known = count is None or all(np.isfinite(one.data.target).all() for one in slices)
+    progress = Progress(len(slices) * len(left) * (known + (count is not None)), "reconstructions")
     for choice in left:
-        ssim, psnr = _scores(slices, choice.config, choice.method_config, partial(progress.advance, choice.label()))
-        candidates.append({"settings": choice.settings, "ssim": ssim, "psnr": psnr})
-        found["best"] = max(candidates, key=lambda one: one["ssim"])["settings"]
+        advance = partial(progress.advance, choice.label())
+        entry: dict[str, Any] = {"settings": choice.settings}
+        if count is not None:
+            entry["held_out"] = held_out_error(slices, choice.config.method, choice.method_config, count, advance)
+        if known:
+            entry["ssim"], entry["psnr"] = _scores(slices, choice.config, choice.method_config, advance)
+        candidates.append(entry)
+        best = best_clean(candidates) if count is None else min(candidates, key=lambda one: one["held_out"])
+        found["best"] = best["settings"]
         write()
     progress = Progress(len(slices) * len(under_attack), "attacks")
     for choice in under_attack:
@@ -172,6 +194,11 @@ def _completed(
     if output is not None and asked is not None:
         _draw(found, output, asked)
     return found
+
+
+def best_clean(candidates: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the candidate with the largest SSIM of clean reconstructions."""
+    return max(candidates, key=lambda one: one["ssim"])
 
 
 def _missing(candidate: dict[str, Any] | None, asked: WorstCase) -> tuple[float, ...]:
@@ -199,7 +226,7 @@ def _numeric(candidates: list[dict[str, Any]]) -> bool:
         return False
 
 
-def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str]) -> list[Prepared]:
+def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str], whole: bool = True) -> list[Prepared]:
     """The images that can be used; for the others, `failed` gets the reason, by name.
 
     Raises UsageError or InputFileError if no image can be used.
@@ -207,7 +234,7 @@ def _prepared(examples: Examples, config: RunConfig, failed: dict[str, str]) -> 
     slices, heard, reasons = [], set(), []
     for index, name in enumerate(examples.names):
         try:
-            one = prepare(examples.case(index), config)
+            one = prepare(examples.case(index, whole), config)
         except InputFileError as error:
             failed[name] = str(error)
             reasons.append(error)
