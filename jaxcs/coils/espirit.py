@@ -5,8 +5,8 @@ pixel by pixel, as a Hermitian matrix G(r) with eigenvalues in [0, 1].  The maps
 eigenvalue 1 (the paper's "eigenvalue decomposition in image space").
 
 BART and SigPy compute the eigenvector by power iteration.  If the coils see a pixel nearly alike, the next eigenvalue
-is close to 1.  Their iteration then ends unconverged, with wrong maps.  The iteration here has momentum (Xu et al.,
-Accelerated Stochastic Power Iteration, AISTATS 2018), with an adapted interval.
+is close to 1.  Their iteration then ends unconverged, with wrong maps.  The iteration here has momentum, see
+`pixel_power`.
 
 Only differences of kernel offsets matter, so G(r) is a trigonometric polynomial with (2 kernel_width - 1)^2 terms.  It
 is evaluated one block of rows at a time and never stored whole.  Both tools transform every kernel instead.
@@ -23,14 +23,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
-from jaxcs.complex import abs2, safe_sqrt
+from jaxcs.coils.pixel_power import Iteration, dominant
+from jaxcs.complex import abs2, magnitude
 from jaxcs.fourier import centre_crop
 from jaxcs.types import Kspace, Maps
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 _matmul = partial(jnp.matmul, precision=_HIGHEST)
-# Bytes of G(r) in one block of rows.  8 MiB was measured a third faster than 0.5 to 2 MiB (15 coils of 640 x 368).
-_BLOCK_BYTES = 2**23
 # Kernels of width 2 span the whole row space of up to 4 coils, which then carries no information about them.  Kernels
 # of width 3 leave out 1 to 7 % of the energy with 5 calibration columns, and 4 to 23 % with 4 columns.
 _LEAST_KERNEL, _LARGEST_KERNEL = 3, 6
@@ -142,36 +141,13 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
     first = jax.nn.one_hot(jnp.argmax(energy > 0), n_coils, dtype=jnp.float32)
     start = first if config.start == "first coil" else jnp.ones(n_coils, jnp.float32)
 
-    # G(r) = sum over lags of lags[d] exp(2 pi i r d / n): first along columns, for all blocks of rows together.
+    # G(r) = sum over lags of lags[d] exp(2 pi i r d / n): along columns here, along rows block by block.
     columns = jnp.einsum("abij,xj->abix", lags, _phases(nx, kernel), precision=_HIGHEST)
-    rows = max(1, min(ny, _BLOCK_BYTES // (n_coils**2 * nx * kspace.dtype.itemsize)))
-    row_phases = _phases(ny, kernel)
-    padded = np.pad(row_phases, ((0, -ny % rows), (0, 0))).reshape(-1, rows, row_phases.shape[1])
-
-    @jax.checkpoint
-    def block(phases: Array) -> Array:
-        matrices = jnp.einsum("abix,yi->abyx", columns, phases, precision=_HIGHEST)
-        vectors = jnp.broadcast_to(start[:, None, None], (n_coils, *matrices.shape[2:])).astype(kspace.dtype)
-
-        def iterate(last_two: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-            v, before = last_two
-            product = jnp.sum(matrices * v, axis=1)
-            # Eigenvalues in [0, width] shrink alike.  The largest eigenvalue is above the interval, because |G v| never
-            # exceeds it.
-            width = config.momentum * _norm(product)
-            following = product - width / 2 * v - width**2 / 16 * before
-            scale = _inverse(_norm(following))
-            return (following * scale, v * scale), None
-
-        begin = (_unit(vectors)[0], jnp.zeros_like(vectors))
-        (vectors, _), _ = jax.lax.scan(iterate, begin, None, length=config.n_iters - 1)
-        vectors, value = _unit(jnp.sum(matrices * vectors, axis=1))
-        reference = jnp.sum(jnp.conj(principal)[:, None, None] * vectors, axis=0)
-        maps = vectors * jnp.conj(_unit(reference[None])[0])
-        return jnp.where((value > config.crop) & (energy[:, None, None] > 0), maps, 0)
-
-    blocks = jax.lax.map(block, jnp.asarray(padded))
-    return jnp.moveaxis(blocks, 1, 0).reshape(n_coils, -1, nx)[:, :ny]
+    vectors, value = dominant(columns, _phases(ny, kernel), start, Iteration(config.n_iters, config.momentum))
+    reference = jnp.sum(jnp.conj(principal)[:, None, None] * vectors, axis=0)
+    size = magnitude(reference)
+    maps = vectors * jnp.conj(reference * jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0))
+    return jnp.where((value > config.crop) & (energy[:, None, None] > 0), maps, 0)
 
 
 def _row_space(calibration: Array, width: int, threshold: float) -> Complex[Array, "coil k k coil k k"]:
@@ -240,18 +216,3 @@ def _phases(n: int, width: int) -> np.ndarray:
 def _principal(covariance: Array) -> Array:
     """The dominant eigenvector, as a constant: it only sets the phase, on which no magnitude depends."""
     return jax.lax.stop_gradient(jnp.linalg.eigh(jax.lax.stop_gradient(covariance))[1][:, -1])
-
-
-def _unit(v: Array) -> tuple[Array, Array]:
-    """v divided by its norm over the first axis (0 if the norm is 0), and the norm."""
-    size = _norm(v)
-    return v * _inverse(size), size
-
-
-def _norm(v: Array) -> Array:
-    return safe_sqrt(jnp.sum(abs2(v), axis=0))
-
-
-def _inverse(size: Array) -> Array:
-    """1 / size, or 0 if the size is 0."""
-    return jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)
