@@ -158,37 +158,56 @@ def _row_space(calibration: Array, width: int, threshold: float) -> Complex[Arra
         [calibration[:, i : i + ny, j : j + nx].reshape(n_coils, -1) for i in range(width) for j in range(width)],
         axis=1,
     ).reshape(n_coils * width**2, -1)
-    gram = _matmul(patches, jnp.conj(patches.T))
-    return _projector(gram, threshold**2).reshape(n_coils, width, width, n_coils, width, width)
+    return _projector(patches, threshold**2).reshape(n_coils, width, width, n_coils, width, width)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _projector(gram: Array, share: float) -> Array:
-    """Projector onto the eigenvectors of a Hermitian matrix whose eigenvalues exceed `share` of the largest."""
-    return _projector_forward(gram, share)[0]
+def _projector(patches: Array, share: float) -> Array:
+    """Projector onto the left singular vectors of a matrix whose squared values exceed `share` of the largest."""
+
+    def by_rows(patches: Array) -> Array:
+        return _projector_forward(patches, share)[0]
+
+    fewer = partial(_by_columns, share) if patches.shape[1] < patches.shape[0] else by_rows
+    # A GPU decomposes one row of a matrix after another, so that it needs the smaller matrix.
+    result: Array = jax.lax.platform_dependent(patches, cpu=by_rows, default=fewer)
+    return result
 
 
-def _projector_forward(gram: Array, share: float) -> tuple[Array, tuple[Array, Array, Array]]:
-    values, vectors = jnp.linalg.eigh(gram)
+def _by_columns(share: float, patches: Array) -> Array:
+    values, vectors = jnp.linalg.eigh(_matmul(jnp.conj(patches.T), patches))
+    keep = values > share * values[-1]
+    kept = _matmul(patches, vectors * jnp.where(keep, jax.lax.rsqrt(jnp.where(keep, values, 1.0)), 0.0))
+    return _matmul(kept, jnp.conj(kept.T))
+
+
+def _gram(patches: Array) -> Array:
+    return _matmul(patches, jnp.conj(patches.T))
+
+
+def _projector_forward(patches: Array, share: float) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+    values, vectors = jnp.linalg.eigh(_gram(patches))
     keep = values > share * values[-1]
     kept = vectors * keep
-    return _matmul(kept, jnp.conj(kept.T)), (values, vectors, keep)
+    return _matmul(kept, jnp.conj(kept.T)), (patches, values, vectors, keep)
 
 
-def _projector_backward(share: float, residuals: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array]:
+def _projector_backward(share: float, residuals: tuple[Array, Array, Array, Array], cotangent: Array) -> tuple[Array]:
     """Use first-order perturbation theory: only pairs of a kept and a dropped eigenvector move the projector.
 
     The derivative of `eigh` itself divides by every difference of eigenvalues, including equal eigenvalues that are
     both kept.
     """
     del share
-    values, vectors, keep = residuals
+    patches, values, vectors, keep = residuals
     gap = values[:, None] - values[None, :]
     crosses = keep[:, None] != keep[None, :]
     weight = jnp.where(crosses, 1 / jnp.where(crosses, jnp.abs(gap), 1.0), 0.0)
     adjoint = jnp.conj(vectors.T)
     inner = _matmul(_matmul(adjoint, cotangent.T), vectors)
-    return (_matmul(_matmul(vectors, weight * inner), adjoint).T,)
+    of_gram = _matmul(_matmul(vectors, weight * inner), adjoint).T
+    (of_patches,) = jax.vjp(_gram, patches)[1](of_gram)
+    return (of_patches,)
 
 
 _projector.defvjp(_projector_forward, _projector_backward)
