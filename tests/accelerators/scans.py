@@ -48,6 +48,10 @@ class Scan:
         return self.array(self.ny, self.nx, dtype=jnp.float32)
 
     @property
+    def complex_image(self) -> jax.ShapeDtypeStruct:
+        return self.array(self.ny, self.nx)
+
+    @property
     def measurement(self) -> Measurement:
         return Measurement(self.kspace, self.mask, self.kspace)
 
@@ -103,7 +107,7 @@ def attack(
     steps: int = 10,
     maps: scan.MapsKept = "fixed",
     exact: bool = True,
-    compiled: bool = True,
+    epsilons: int = 1,
     **settings: Any,
 ) -> Case:
     """An attack on a method, as `bench.attack` runs it, with few steps; the factors of `prepared` are given."""
@@ -127,7 +131,7 @@ def attack(
         data, key = size.of_batch((size.data, KEY), always=True)
         staged = jax.eval_shape(lambda params, data: built(params, path).stage(data), params, data)
         start = jax.eval_shape(lambda params, data, key: built(params, path).prepare(data, key), params, data, key)
-        clean, epsilons = size.of_batch((size.data.target, size.array(1, dtype=jnp.float32)), always=True)
-        return run, (params, data, staged, clean, start, epsilons, key)
+        clean, radii = size.of_batch((size.data.target, size.array(epsilons, dtype=jnp.float32)), always=True)
+        return run, (params, data, staged, clean, start, radii, key)
 
-    return Case(job, exact, compiled)
+    return Case(job, exact)
