@@ -5,8 +5,8 @@
     python docs/run_commands.py --list                 runs nothing
 
 Each page has a folder of its own with stand-ins for what it takes from its user (`docs/stand_ins.py`).  Commands get
-flags that make them small, and every command is printed as it was run; `docs/commands.py` has these flags, and why some
-commands are not run.  The exit code is 1 if a command failed.
+flags that make them small, XLA compiles with little effort, and every command is printed as it was run.
+`docs/commands.py` has these flags, and why some commands are not run.  The exit code is 1 if a command failed.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ _BEFORE = {
     "kspace = maps = np.full((1, 8, 160, 128), 0.1 + 0j, np.complex64)\nmask = np.ones((1, 128), bool)\n",
 }
 _LONGEST = 1200  # seconds
+# Compiling takes longer than computing.  What is set already stays.
+_QUICK = {
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+}
 
 
 def main(given: list[str]) -> int:
@@ -70,11 +75,7 @@ def _prepare(folder: Path, page: Path, work: Path) -> None:
     """Make a folder in which the commands of a page find what they name."""
     from stand_ins import STAND_INS, bench, fastmri
 
-    os.environ |= {
-        "PYTHONPATH": str(ROOT),
-        "MPLBACKEND": "agg",
-        "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
-    }
+    os.environ.update({**_QUICK, **os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"})
     common = work / "stand-ins"
     if not common.exists():
         common.mkdir()
