@@ -78,8 +78,9 @@ def patch_correlation(
 ) -> PatchCorrelation:
     """Compute the Fourier ring correlation of square patches side by side, and where it falls below a threshold.
 
-    Each patch is scaled to values from 0 to 1 and multiplied by a Hann window.  Pixels beyond the last whole patch are
-    left out.
+    Each patch is scaled to values from 0 to 1 and multiplied by a Hann window.  The authors' program (commit 527fbf5)
+    multiplies the windowed patch by its own transpose as well, which looks unintended and is not done here.  Pixels
+    beyond the last whole patch are left out.
 
     Args:
         image: (ny, nx) magnitudes.
