@@ -9,8 +9,11 @@ fastMRI's crop.  The two crops differ by a pixel if the axis is even and the cro
 
 from __future__ import annotations
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact
+from jaxtyping import Array, Bool, Complex, Inexact
 
 _AXES = (-2, -1)
 
@@ -22,7 +25,7 @@ def fft2c(image: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx
 
 def ifft2c(kspace: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
     """Transform k-space to an image; the inverse and adjoint of `fft2c`."""
-    return jnp.fft.fftshift(jnp.fft.ifft2(jnp.fft.ifftshift(kspace, axes=_AXES), norm="ortho"), axes=_AXES)
+    return jnp.fft.fftshift(inverse_fft(jnp.fft.ifftshift(kspace, axes=_AXES), _AXES, "ortho"), axes=_AXES)
 
 
 def to_rows(x: Inexact[Array, "*batch ny nx"], domain: str | None) -> Inexact[Array, "*batch ny nx"]:
@@ -39,7 +42,7 @@ def to_rows(x: Inexact[Array, "*batch ny nx"], domain: str | None) -> Inexact[Ar
     """
     if domain == "image":
         return x
-    return jnp.fft.fftshift(jnp.fft.ifft(jnp.fft.ifftshift(x, axes=-2), axis=-2, norm="ortho"), axes=-2)
+    return jnp.fft.fftshift(inverse_fft(jnp.fft.ifftshift(x, axes=-2), (-2,), "ortho"), axes=-2)
 
 
 def from_rows(rows: Inexact[Array, "*batch ny nx"], domain: str | None) -> Inexact[Array, "*batch ny nx"]:
@@ -47,6 +50,40 @@ def from_rows(rows: Inexact[Array, "*batch ny nx"], domain: str | None) -> Inexa
     if domain == "image":
         return rows
     return jnp.fft.fftshift(jnp.fft.fft(jnp.fft.ifftshift(rows, axes=-2), axis=-2, norm="ortho"), axes=-2)
+
+
+def filtered(z: Complex[Array, "*batch ny nx"], mask: Bool[Array, "*axes"]) -> Complex[Array, "*batch ny nx"]:
+    """Compute F^H M F z, without centring.
+
+    Args:
+        z: (..., ny, nx) complex.
+        mask: (nx,) for the transforms of the rows or (ny, nx) for transforms of both axes, the zero frequency first.
+    """
+    axes = _AXES[-mask.ndim :]
+    return inverse_fft(jnp.where(mask, jnp.fft.fftn(z, axes=axes), 0), axes, "backward")
+
+
+def inverse_fft(
+    spectrum: Inexact[Array, "*axes"], axes: tuple[int, ...] = _AXES, norm: str = "backward"
+) -> Complex[Array, "*axes"]:
+    """Compute `jnp.fft.ifftn` in the form that suits the device; not centred.
+
+    XLA's inverse on a GPU is the library's transform and then a pass over memory for the scale.  The conjugate of the
+    transform of the conjugate is the same; conjugation and scale become part of the kernels before and after.
+
+    Args:
+        spectrum: array of any shape.
+        axes: the transformed axes.
+        norm: "backward" divides by the number of samples, "ortho" by its root.
+    """
+
+    def by_forward(spectrum: Array) -> Array:
+        forward = "forward" if norm == "backward" else norm
+        return jnp.conj(jnp.fft.fftn(jnp.conj(spectrum), axes=axes, norm=forward))
+
+    by_library = partial(jnp.fft.ifftn, axes=axes, norm=norm)
+    result: Array = jax.lax.platform_dependent(spectrum, cpu=by_library, default=by_forward)
+    return result
 
 
 def centre_slice(size: int, width: int) -> slice:

@@ -5,8 +5,8 @@ pixel by pixel, as a Hermitian matrix G(r) with eigenvalues in [0, 1].  The maps
 eigenvalue 1 (the paper's "eigenvalue decomposition in image space").
 
 BART and SigPy compute the eigenvector by power iteration.  If the coils see a pixel nearly alike, the next eigenvalue
-is close to 1.  Their iteration then ends unconverged, with wrong maps.  The iteration here has momentum (Xu et al.,
-Accelerated Stochastic Power Iteration, AISTATS 2018), with an adapted interval.
+is close to 1.  Their iteration then ends unconverged, with wrong maps.  The iteration here has momentum, see
+`pixel_power`.
 
 Only differences of kernel offsets matter, so G(r) is a trigonometric polynomial with (2 kernel_width - 1)^2 terms.  It
 is evaluated one block of rows at a time and never stored whole.  Both tools transform every kernel instead.
@@ -23,14 +23,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
-from jaxcs.complex import abs2, safe_sqrt
+from jaxcs.coils.pixel_power import Iteration, dominant
+from jaxcs.complex import abs2, magnitude
 from jaxcs.fourier import centre_crop
 from jaxcs.types import Kspace, Maps
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 _matmul = partial(jnp.matmul, precision=_HIGHEST)
-# Bytes of G(r) in one block of rows.  8 MiB was measured a third faster than 0.5 to 2 MiB (15 coils of 640 x 368).
-_BLOCK_BYTES = 2**23
 # Kernels of width 2 span the whole row space of up to 4 coils, which then carries no information about them.  Kernels
 # of width 3 leave out 1 to 7 % of the energy with 5 calibration columns, and 4 to 23 % with 4 columns.
 _LEAST_KERNEL, _LARGEST_KERNEL = 3, 6
@@ -142,36 +141,13 @@ def espirit(kspace: Kspace, calibration_shape: tuple[int, int], config: EspiritC
     first = jax.nn.one_hot(jnp.argmax(energy > 0), n_coils, dtype=jnp.float32)
     start = first if config.start == "first coil" else jnp.ones(n_coils, jnp.float32)
 
-    # G(r) = sum over lags of lags[d] exp(2 pi i r d / n): first along columns, for all blocks of rows together.
+    # G(r) = sum over lags of lags[d] exp(2 pi i r d / n): along columns here, along rows block by block.
     columns = jnp.einsum("abij,xj->abix", lags, _phases(nx, kernel), precision=_HIGHEST)
-    rows = max(1, min(ny, _BLOCK_BYTES // (n_coils**2 * nx * kspace.dtype.itemsize)))
-    row_phases = _phases(ny, kernel)
-    padded = np.pad(row_phases, ((0, -ny % rows), (0, 0))).reshape(-1, rows, row_phases.shape[1])
-
-    @jax.checkpoint
-    def block(phases: Array) -> Array:
-        matrices = jnp.einsum("abix,yi->abyx", columns, phases, precision=_HIGHEST)
-        vectors = jnp.broadcast_to(start[:, None, None], (n_coils, *matrices.shape[2:])).astype(kspace.dtype)
-
-        def iterate(last_two: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-            v, before = last_two
-            product = jnp.sum(matrices * v, axis=1)
-            # Eigenvalues in [0, width] shrink alike.  The largest eigenvalue is above the interval, because |G v| never
-            # exceeds it.
-            width = config.momentum * _norm(product)
-            following = product - width / 2 * v - width**2 / 16 * before
-            scale = _inverse(_norm(following))
-            return (following * scale, v * scale), None
-
-        begin = (_unit(vectors)[0], jnp.zeros_like(vectors))
-        (vectors, _), _ = jax.lax.scan(iterate, begin, None, length=config.n_iters - 1)
-        vectors, value = _unit(jnp.sum(matrices * vectors, axis=1))
-        reference = jnp.sum(jnp.conj(principal)[:, None, None] * vectors, axis=0)
-        maps = vectors * jnp.conj(_unit(reference[None])[0])
-        return jnp.where((value > config.crop) & (energy[:, None, None] > 0), maps, 0)
-
-    blocks = jax.lax.map(block, jnp.asarray(padded))
-    return jnp.moveaxis(blocks, 1, 0).reshape(n_coils, -1, nx)[:, :ny]
+    vectors, value = dominant(columns, _phases(ny, kernel), start, Iteration(config.n_iters, config.momentum))
+    reference = jnp.sum(jnp.conj(principal)[:, None, None] * vectors, axis=0)
+    size = magnitude(reference)
+    maps = vectors * jnp.conj(reference * jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0))
+    return jnp.where((value > config.crop) & (energy[:, None, None] > 0), maps, 0)
 
 
 def _row_space(calibration: Array, width: int, threshold: float) -> Complex[Array, "coil k k coil k k"]:
@@ -182,37 +158,56 @@ def _row_space(calibration: Array, width: int, threshold: float) -> Complex[Arra
         [calibration[:, i : i + ny, j : j + nx].reshape(n_coils, -1) for i in range(width) for j in range(width)],
         axis=1,
     ).reshape(n_coils * width**2, -1)
-    gram = _matmul(patches, jnp.conj(patches.T))
-    return _projector(gram, threshold**2).reshape(n_coils, width, width, n_coils, width, width)
+    return _projector(patches, threshold**2).reshape(n_coils, width, width, n_coils, width, width)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _projector(gram: Array, share: float) -> Array:
-    """Projector onto the eigenvectors of a Hermitian matrix whose eigenvalues exceed `share` of the largest."""
-    return _projector_forward(gram, share)[0]
+def _projector(patches: Array, share: float) -> Array:
+    """Projector onto the left singular vectors of a matrix whose squared values exceed `share` of the largest."""
+
+    def by_rows(patches: Array) -> Array:
+        return _projector_forward(patches, share)[0]
+
+    fewer = partial(_by_columns, share) if patches.shape[1] < patches.shape[0] else by_rows
+    # A GPU decomposes one row of a matrix after another, so that it needs the smaller matrix.
+    result: Array = jax.lax.platform_dependent(patches, cpu=by_rows, default=fewer)
+    return result
 
 
-def _projector_forward(gram: Array, share: float) -> tuple[Array, tuple[Array, Array, Array]]:
-    values, vectors = jnp.linalg.eigh(gram)
+def _by_columns(share: float, patches: Array) -> Array:
+    values, vectors = jnp.linalg.eigh(_matmul(jnp.conj(patches.T), patches))
+    keep = values > share * values[-1]
+    kept = _matmul(patches, vectors * jnp.where(keep, jax.lax.rsqrt(jnp.where(keep, values, 1.0)), 0.0))
+    return _matmul(kept, jnp.conj(kept.T))
+
+
+def _gram(patches: Array) -> Array:
+    return _matmul(patches, jnp.conj(patches.T))
+
+
+def _projector_forward(patches: Array, share: float) -> tuple[Array, tuple[Array, Array, Array, Array]]:
+    values, vectors = jnp.linalg.eigh(_gram(patches))
     keep = values > share * values[-1]
     kept = vectors * keep
-    return _matmul(kept, jnp.conj(kept.T)), (values, vectors, keep)
+    return _matmul(kept, jnp.conj(kept.T)), (patches, values, vectors, keep)
 
 
-def _projector_backward(share: float, residuals: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array]:
+def _projector_backward(share: float, residuals: tuple[Array, Array, Array, Array], cotangent: Array) -> tuple[Array]:
     """Use first-order perturbation theory: only pairs of a kept and a dropped eigenvector move the projector.
 
     The derivative of `eigh` itself divides by every difference of eigenvalues, including equal eigenvalues that are
     both kept.
     """
     del share
-    values, vectors, keep = residuals
+    patches, values, vectors, keep = residuals
     gap = values[:, None] - values[None, :]
     crosses = keep[:, None] != keep[None, :]
     weight = jnp.where(crosses, 1 / jnp.where(crosses, jnp.abs(gap), 1.0), 0.0)
     adjoint = jnp.conj(vectors.T)
     inner = _matmul(_matmul(adjoint, cotangent.T), vectors)
-    return (_matmul(_matmul(vectors, weight * inner), adjoint).T,)
+    of_gram = _matmul(_matmul(vectors, weight * inner), adjoint).T
+    (of_patches,) = jax.vjp(_gram, patches)[1](of_gram)
+    return (of_patches,)
 
 
 _projector.defvjp(_projector_forward, _projector_backward)
@@ -240,18 +235,3 @@ def _phases(n: int, width: int) -> np.ndarray:
 def _principal(covariance: Array) -> Array:
     """The dominant eigenvector, as a constant: it only sets the phase, on which no magnitude depends."""
     return jax.lax.stop_gradient(jnp.linalg.eigh(jax.lax.stop_gradient(covariance))[1][:, -1])
-
-
-def _unit(v: Array) -> tuple[Array, Array]:
-    """v divided by its norm over the first axis (0 if the norm is 0), and the norm."""
-    size = _norm(v)
-    return v * _inverse(size), size
-
-
-def _norm(v: Array) -> Array:
-    return safe_sqrt(jnp.sum(abs2(v), axis=0))
-
-
-def _inverse(size: Array) -> Array:
-    """1 / size, or 0 if the size is 0."""
-    return jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)

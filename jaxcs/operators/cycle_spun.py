@@ -7,6 +7,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Inexact
 
 from jaxcs.operators.wavelet import Wavelet
@@ -63,11 +64,25 @@ class CycleSpun:
         return self._rolled(self.wavelet.adjoint(y), -1)
 
     def _rolled(self, x: Array, sign: int) -> Array:
+        shifts = sign * np.asarray(self.shifts, np.int32)
+
         def roll(one: tuple[Array, Array]) -> Array:
             return jnp.roll(one[0], one[1], (-2, -1))
 
-        # A loop is used because many shifts written out take long to compile.
-        return jax.lax.map(roll, (x, sign * jnp.asarray(self.shifts, jnp.int32)))
+        def one_by_one(x: Array) -> Array:
+            # A loop is used because many shifts written out take long to compile.
+            return jax.lax.map(roll, (x, jnp.asarray(shifts)))
+
+        def together(x: Array) -> Array:
+            rows, columns = (
+                (np.arange(n, dtype=np.int32) - shifts[:, axis, None]) % n for axis, n in enumerate(x.shape[-2:])
+            )
+            image = np.arange(len(shifts), dtype=np.int32)[:, None, None]
+            return x.at[image, rows[:, :, None], columns[:, None, :]].get(mode="promise_in_bounds")
+
+        # A TPU has no quick way to gather.
+        result: Array = jax.lax.platform_dependent(x, cpu=one_by_one, tpu=one_by_one, default=together)
+        return result
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=(), meta_fields=("images",))

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Complex, Int
 
 from jaxcs.complex import abs2
 from jaxcs.operators.matrices import eigh
-from jaxcs.operators.sense import Sense
+from jaxcs.operators.sense import Sense, filter_coils
 from jaxcs.types import Image
 
 # A block of rows leaves out its weakest virtual coils, as long as together they have less than this share of the energy
@@ -61,9 +61,25 @@ def quickest(sense: Sense) -> Sense | RowCoils:
 
 
 def row_coils(sense: Sense) -> RowCoils:
-    """Compute the virtual coils of an operator with a column mask."""
-    coils, ny, nx = sense.maps.shape
-    by_row = jnp.pad(jax.lax.stop_gradient(sense.maps).transpose(1, 0, 2), ((0, -ny % _ROWS), (0, 0), (0, 0)))
+    """Compute the virtual coils of an operator with a column mask.
+
+    Other devices than CPUs take the coils as they are, because they apply all coils of all rows at once.
+    """
+    maps = jax.lax.stop_gradient(sense.maps)
+    blocks, ranks = jax.lax.platform_dependent(maps, cpu=_virtual, default=_as_they_are)
+    return RowCoils(blocks, ranks, jnp.fft.ifftshift(sense.mask))
+
+
+def _as_they_are(maps: Array) -> tuple[Array, Array]:
+    coils, ny, nx = maps.shape
+    padded = jnp.pad(maps, ((0, 0), (0, -ny % _ROWS), (0, 0)))
+    blocks = padded.reshape(coils, -1, _ROWS, nx).transpose(1, 0, 2, 3)
+    return blocks, jnp.full(blocks.shape[0], coils, jnp.int32)
+
+
+def _virtual(maps: Array) -> tuple[Array, Array]:
+    coils, ny, nx = maps.shape
+    by_row = jnp.pad(maps.transpose(1, 0, 2), ((0, -ny % _ROWS), (0, 0), (0, 0)))
     gram = jnp.einsum("ycx,ydx->ycd", by_row, jnp.conj(by_row), precision=jax.lax.Precision.HIGHEST)
     _, vectors = eigh(gram)  # in ascending order
     strongest_first = jnp.conj(vectors[:, :, ::-1]).transpose(0, 2, 1)
@@ -72,7 +88,7 @@ def row_coils(sense: Sense) -> RowCoils:
     # The energy at each pixel of a virtual coil and all weaker virtual coils.
     remaining = jnp.cumsum(abs2(blocks)[:, ::-1], axis=1)[:, ::-1]
     ranks = jnp.sum(jnp.max(remaining, axis=(2, 3)) > _NEGLIGIBLE, axis=1)
-    return RowCoils(blocks, ranks.astype(jnp.int32), jnp.fft.ifftshift(sense.mask))
+    return blocks, ranks.astype(jnp.int32)
 
 
 @jax.custom_vjp
@@ -85,8 +101,7 @@ def _normal(operator: RowCoils, x: Image) -> Image:
 
 
 def _all_at_once(operator: RowCoils, blocks: Array) -> Array:
-    spectra = jnp.where(operator.mask, jnp.fft.fft(operator.maps * blocks[:, None]), 0)
-    return jnp.sum(jnp.conj(operator.maps) * jnp.fft.ifft(spectra), axis=1)
+    return filter_coils(operator.maps, blocks[:, None], operator.mask, axis=1)
 
 
 def _one_by_one(operator: RowCoils, blocks: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.fourier import fft2c, ifft2c
+from jaxcs.fourier import fft2c, filtered, ifft2c
 from jaxcs.types import Image, Kspace, Maps, Mask
 
 # Coil images of the rows that the column-mask path handles at once [bytes].  With its temporaries a block then fits a
@@ -55,26 +54,36 @@ class Sense:
 
         F^H M F is a circular convolution, so the centring shifts around it cancel and only the mask is shifted.  With a
         column mask the transforms along the rows' axis have no mask between them and cancel as well.  One short
-        transform per row remains.  It is computed for one cache-sized block of rows at a time.
+        transform per row remains.  A CPU computes it for one cache-sized block of rows at a time.
         """
         shifted = jnp.fft.ifftshift(self.mask)
         if self.mask.ndim == 2:
-            return _filter_coils(self.maps, x, lambda z: jnp.fft.ifft2(jnp.where(shifted, jnp.fft.fft2(z), 0)))
-        n_coils, ny, nx = self.maps.shape
-        rows = min(ny, max(1, _BLOCK_BYTES // (n_coils * nx * self.maps.dtype.itemsize)))
-        n_blocks, whole = ny // rows, ny - ny % rows
-
-        def filter_rows(maps: Array, block: Array) -> Array:
-            return _filter_coils(maps, block, lambda z: jnp.fft.ifft(jnp.where(shifted, jnp.fft.fft(z), 0)))
-
-        def one_block(index_and_block: tuple[Array, Array]) -> Array:
-            index, block = index_and_block
-            return filter_rows(jax.lax.dynamic_slice_in_dim(self.maps, index * rows, rows, axis=1), block)
-
-        blocks = jax.lax.map(one_block, (jnp.arange(n_blocks), x[:whole].reshape(n_blocks, rows, nx)))
-        result = blocks.reshape(whole, nx)
-        return result if whole == ny else jnp.concatenate([result, filter_rows(self.maps[:, whole:], x[whole:])])
+            return filter_coils(self.maps, x, shifted)
+        result: Image = jax.lax.platform_dependent(self.maps, x, shifted, cpu=_filter_blocks, default=filter_coils)
+        return result
 
 
-def _filter_coils(maps: Array, x: Array, convolve: Callable[[Array], Array]) -> Array:
-    return jnp.sum(jnp.conj(maps) * convolve(maps * x), axis=0)
+def filter_coils(maps: Array, x: Array, mask: Mask, axis: int = 0) -> Array:
+    """Sum conj(S) F^H M F S x over coils, which are an axis of the maps.
+
+    Args:
+        maps: (..., ny, nx) maps, with the coils along `axis`.
+        x: image, which broadcasts against the maps.
+        mask: (nx,) or (ny, nx), its zero frequency first.
+        axis: the axis of the coils.
+    """
+    return jnp.sum(jnp.conj(maps) * filtered(maps * x, mask), axis=axis)
+
+
+def _filter_blocks(maps: Array, x: Array, mask: Array) -> Array:
+    n_coils, ny, nx = maps.shape
+    rows = min(ny, max(1, _BLOCK_BYTES // (n_coils * nx * maps.dtype.itemsize)))
+    n_blocks, whole = ny // rows, ny - ny % rows
+
+    def one_block(index_and_block: tuple[Array, Array]) -> Array:
+        index, block = index_and_block
+        return filter_coils(jax.lax.dynamic_slice_in_dim(maps, index * rows, rows, axis=1), block, mask)
+
+    blocks = jax.lax.map(one_block, (jnp.arange(n_blocks), x[:whole].reshape(n_blocks, rows, nx)))
+    result = blocks.reshape(whole, nx)
+    return result if whole == ny else jnp.concatenate([result, filter_coils(maps[:, whole:], x[whole:], mask)])

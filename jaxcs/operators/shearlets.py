@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
+from jaxcs.fourier import inverse_fft
 from jaxcs.operators.shearlet_windows import Family, Windows, windows
 
 
@@ -25,12 +26,12 @@ class Shearlets:
 
     def forward(self, x: Inexact[Array, "ny nx"]) -> Inexact[Array, "band ny nx"]:
         """Transform an image to coefficients; those of a real image are real."""
-        filtered = jnp.fft.ifft2(self.windows * jnp.fft.fft2(x))
+        filtered = inverse_fft(jnp.asarray(self.windows) * jnp.fft.fft2(x))
         return filtered if jnp.iscomplexobj(x) else jnp.real(filtered)
 
     def adjoint(self, y: Inexact[Array, "band ny nx"]) -> Inexact[Array, "ny nx"]:
         """Apply the adjoint, which is the inverse of a tight system."""
-        combined = jnp.fft.ifft2(jnp.sum(self.windows * jnp.fft.fft2(y), axis=0))
+        combined = inverse_fft(jnp.sum(self.windows * jnp.fft.fft2(y), axis=0))
         return combined if jnp.iscomplexobj(y) else jnp.real(combined)
 
     @property

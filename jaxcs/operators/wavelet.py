@@ -64,15 +64,15 @@ class Wavelet:
 
     def forward(self, x: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
         """Transform an image to coefficients."""
-        return _orthogonal(self, partial(_decompose, self), partial(_compose, self), x)
+        return _orthogonal(self, _decomposed, _composed, x)
 
     def adjoint(self, y: Inexact[Array, "*batch ny nx"]) -> Inexact[Array, "*batch ny nx"]:
         """Transform coefficients to an image."""
-        return _orthogonal(self, partial(_compose, self), partial(_decompose, self), y)
+        return _orthogonal(self, _composed, _decomposed, y)
 
 
 def _orthogonal(
-    wavelet: Wavelet, apply: Callable[[Array], Array], transpose: Callable[[Array], Array], x: Array
+    wavelet: Wavelet, apply: Callable[[Wavelet, Array], Array], transpose: Callable[[Wavelet, Array], Array], x: Array
 ) -> Array:
     """Apply `apply` to real and imaginary parts, with its transpose known to autodiff.
 
@@ -85,29 +85,51 @@ def _orthogonal(
     # Real taps on complex arrays would be multiplied as complex numbers, at twice the cost.
     parts = jnp.stack([x.real, x.imag]) if jnp.iscomplexobj(x) else x
     result = jax.lax.custom_linear_solve(
-        transpose, parts, solve=lambda _, b: apply(b), transpose_solve=lambda _, b: transpose(b)
+        partial(transpose, wavelet),
+        parts,
+        solve=lambda _, b: apply(wavelet, b),
+        transpose_solve=lambda _, b: transpose(wavelet, b),
     )
     return jax.lax.complex(result[0], result[1]) if jnp.iscomplexobj(x) else result
 
 
-@partial(jax.jit, static_argnums=0)
-def _decompose(wavelet: Wavelet, x: Array) -> Array:
+# shifts -> x rolled along axis -2 by each shift.
+_Windows = Callable[[Array, list[int]], dict[int, Array]]
+
+
+def _decomposed(wavelet: Wavelet, x: Array) -> Array:
+    return _by_device(partial(_decompose, wavelet), x)
+
+
+def _composed(wavelet: Wavelet, y: Array) -> Array:
+    return _by_device(partial(_compose, wavelet), y)
+
+
+def _by_device(transform: Callable[[_Windows, Array], Array], x: Array) -> Array:
+    padded = partial(transform, _padded)
+    # A TPU has no quick way to gather.
+    result: Array = jax.lax.platform_dependent(x, cpu=padded, tpu=padded, default=partial(transform, _gathered))
+    return result
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _decompose(wavelet: Wavelet, windows: _Windows, x: Array) -> Array:
     if wavelet.levels == 0:
         return x
     ny, nx = x.shape[-2:]
-    band = _analyse(_analyse(x, wavelet.name, -2), wavelet.name, -1)
-    coarse = _decompose(Wavelet(wavelet.name, wavelet.levels - 1), band[..., : ny // 2, : nx // 2])
+    band = _analyse(_analyse(x, wavelet.name, windows, -2), wavelet.name, windows, -1)
+    coarse = _decompose(Wavelet(wavelet.name, wavelet.levels - 1), windows, band[..., : ny // 2, : nx // 2])
     return band.at[..., : ny // 2, : nx // 2].set(coarse)
 
 
-@partial(jax.jit, static_argnums=0)
-def _compose(wavelet: Wavelet, y: Array) -> Array:
+@partial(jax.jit, static_argnums=(0, 1))
+def _compose(wavelet: Wavelet, windows: _Windows, y: Array) -> Array:
     if wavelet.levels == 0:
         return y
     ny, nx = y.shape[-2:]
-    coarse = _compose(Wavelet(wavelet.name, wavelet.levels - 1), y[..., : ny // 2, : nx // 2])
+    coarse = _compose(Wavelet(wavelet.name, wavelet.levels - 1), windows, y[..., : ny // 2, : nx // 2])
     band = y.at[..., : ny // 2, : nx // 2].set(coarse)
-    return _synthesise(_synthesise(band, wavelet.name, -1), wavelet.name, -2)
+    return _synthesise(_synthesise(band, wavelet.name, windows, -1), wavelet.name, windows, -2)
 
 
 def _taps(name: str) -> list[tuple[float, float, int, int]]:
@@ -117,7 +139,7 @@ def _taps(name: str) -> list[tuple[float, float, int, int]]:
     return [(low[j], high[j], (centre - j) % 2, (centre - j) // 2) for j in range(len(low))]
 
 
-def _windows(x: Array, shifts: list[int]) -> dict[int, Array]:
+def _padded(x: Array, shifts: list[int]) -> dict[int, Array]:
     """x rolled along axis -2 by each of `shifts`, as slices of one periodically padded array."""
     before, after = max(0, -min(shifts)), max(0, max(shifts))
     padding = ((0, 0),) * (x.ndim - 2) + ((before, after), (0, 0))
@@ -126,23 +148,29 @@ def _windows(x: Array, shifts: list[int]) -> dict[int, Array]:
     return {shift: padded[..., before + shift : before + shift + n, :] for shift in shifts}
 
 
-def _analyse(x: Array, name: str, axis: int) -> Array:
+def _gathered(x: Array, shifts: list[int]) -> dict[int, Array]:
+    """The same by indices, which XLA makes part of the kernel that uses them; it would write a padded array first."""
+    place = np.arange(x.shape[-2], dtype=np.int32)
+    return {shift: jnp.take(x, (place + shift) % place.size, axis=-2, mode="clip") for shift in shifts}
+
+
+def _analyse(x: Array, name: str, windows: _Windows, axis: int) -> Array:
     """One level along `axis`: (low band, high band) stacked."""
     x = jnp.swapaxes(x, axis, -2)
     taps = _taps(name)
-    phases = [_windows(x[..., phase::2, :], [shift for _, _, p, shift in taps if p == phase]) for phase in (0, 1)]
+    phases = [windows(x[..., phase::2, :], [shift for _, _, p, shift in taps if p == phase]) for phase in (0, 1)]
     low = sum(low * phases[phase][shift] for low, _, phase, shift in taps)
     high = sum(high * phases[phase][shift] for _, high, phase, shift in taps)
     return jnp.swapaxes(jnp.concatenate([low, high], axis=-2), axis, -2)
 
 
-def _synthesise(y: Array, name: str, axis: int) -> Array:
+def _synthesise(y: Array, name: str, windows: _Windows, axis: int) -> Array:
     """The transpose of `_analyse`, which is its inverse."""
     y = jnp.swapaxes(y, axis, -2)
     taps = _taps(name)
     half = y.shape[-2] // 2
     shifts = [-shift for _, _, _, shift in taps]
-    lows, highs = _windows(y[..., :half, :], shifts), _windows(y[..., half:, :], shifts)
+    lows, highs = windows(y[..., :half, :], shifts), windows(y[..., half:, :], shifts)
     phases = [
         sum(low * lows[-shift] + high * highs[-shift] for low, high, p, shift in taps if p == phase) for phase in (0, 1)
     ]

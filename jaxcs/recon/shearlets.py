@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from jaxcs.complex import abs2, magnitude, safe_sqrt
-from jaxcs.fourier import ifft2c
+from jaxcs.fourier import ifft2c, inverse_fft
 from jaxcs.operators import Sense
 from jaxcs.operators.second_order import gradient, gradient_adjoint, strain, strain_adjoint, symbols
 from jaxcs.operators.shearlet_windows import FAMILIES, Family
@@ -175,19 +175,19 @@ def minimise(
             right = right + first * gradient_adjoint(target[1])
             field = jnp.fft.fft2(second * strain_adjoint(target[2]) - first * target[1])
             solved = jnp.sum(system.inverse * field, axis=1)
-            right = right + jnp.fft.ifft2(first * jnp.sum(jnp.conj(system.symbol) * solved, axis=0))
+            right = right + inverse_fft(first * jnp.sum(jnp.conj(system.symbol) * solved, axis=0))
         if exact:
             # Rounding errors of the data must not reach frequencies that no data determine: beta is large.
             data = jnp.where(density > 0, config.beta * jnp.fft.fft2(g), 0)
-            image = jnp.fft.ifft2(divided(data + jnp.fft.fft2(right)))
+            image = inverse_fft(divided(data + jnp.fft.fft2(right)))
         else:
-            full = lambda x: config.beta * normal(x) + jnp.fft.ifft2(system.rest * jnp.fft.fft2(x))  # noqa: E731
-            inverse = lambda x: jnp.fft.ifft2(divided(jnp.fft.fft2(x)))  # noqa: E731
+            full = lambda x: config.beta * normal(x) + inverse_fft(jnp.asarray(system.rest) * jnp.fft.fft2(x))  # noqa: E731
+            inverse = lambda x: inverse_fft(divided(jnp.fft.fft2(x)))  # noqa: E731
             image = preconditioned(full, inverse, config.beta * g + right, last[0], config.cg)
         if not first:
             return image, ()
         spectrum = first * system.symbol * jnp.fft.fft2(image)
-        return image, jnp.fft.ifft2(solved + jnp.sum(system.inverse * spectrum, axis=1))
+        return image, inverse_fft(solved + jnp.sum(system.inverse * spectrum, axis=1))
 
     def split(x: _Variables) -> _Parts:
         coefficients = () if psi is None else psi.forward(x[0])
@@ -253,7 +253,7 @@ def solve(config: Config, measurement: Measurement, prepared: None = None) -> So
     density = jnp.fft.ifftshift(jnp.broadcast_to(mask, shape)).astype(maps.real.dtype)
     if maps.shape[0] == 1:
         data = ifft2c(jnp.where(mask, measurement.kspace[0], 0))
-        masked = lambda x: jnp.fft.ifft2(density * jnp.fft.fft2(x))  # noqa: E731
+        masked = lambda x: inverse_fft(density * jnp.fft.fft2(x))  # noqa: E731
         found = minimise(config, masked, data, density, exact=True)
         return found._replace(image=jnp.conj(maps[0]) * found.image)
     a = Sense(maps, mask)

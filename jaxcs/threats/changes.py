@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxcs.complex import l2_norm, root_sum_of_squares
-from jaxcs.fourier import centre_pad, fft2c, ifft2c
+from jaxcs.fourier import centre_pad, fft2c, ifft2c, inverse_fft
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Kspace, Maps, Mask
 
@@ -86,7 +86,7 @@ def _shear(image: Array, slope: Array) -> Array:
     ny, nx = image.shape[-2:]
     distance = slope * (jnp.arange(ny) - ny // 2)
     turns = distance[:, None] * jnp.fft.fftfreq(nx, dtype=jnp.float32)
-    return jnp.fft.ifft(jnp.fft.fft(image, axis=-1) * jnp.exp(-2j * jnp.pi * turns), axis=-1)
+    return inverse_fft(jnp.fft.fft(image, axis=-1) * jnp.exp(-2j * jnp.pi * turns), (-1,))
 
 
 def rotation(kspace: Kspace, maps: Maps, degrees: Float[Array, "1"]) -> tuple[Kspace, Maps]:
