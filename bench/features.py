@@ -31,7 +31,7 @@ _VISIBILITY = 3.0
 _IMAGES = 10
 # Default distances of the places [pixels]: the coarse one for optimisers, because each place is a fit.
 _COARSE, _STRIDE = 16, 4
-_BESIDE_RESUME = ("--resume", "--device", "--json", "--debug")
+_BESIDE_RESUME = ("--resume", "--device", "--precision", "--json", "--debug")
 
 
 def parser() -> Parser:

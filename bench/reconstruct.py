@@ -26,7 +26,7 @@ from data_prep.process import as_process
 # Flags that may stand beside --perturbations, whose run decides the rest.
 _BESIDE_PERTURBATIONS = (
     "--perturbations", "--method", "--preset", "--set", "--weights", "--noise", "--format", "--output", "--device",
-    "--batch", "--json", "--debug",
+    "--batch", "--precision", "--json", "--debug",
 )  # fmt: skip
 
 

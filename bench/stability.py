@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Default number of images: each takes minutes.
 _IMAGES = 2
-_BESIDE_RESUME = ("--resume", "--device", "--json", "--debug")
+_BESIDE_RESUME = ("--resume", "--device", "--precision", "--json", "--debug")
 
 
 def parser() -> Parser:

@@ -32,7 +32,10 @@ VARIANTS = tuple(dict.fromkeys(preset for name in NETWORKS for preset in METHODS
 _BY_SSIM = " and ".join(name for name in NETWORKS if METHODS[name].published_loss == "ssim")
 # Names only; a test holds them equal to the registry.
 LOSSES = ("l1", "l2", "ssim")
-_BESIDE_RESUME = ("--resume", "--device", "--distributed", "--coordinator", "--processes", "--process", "--debug")
+_BFLOAT16 = "bfloat16 = parameters and images of the convolutions are rounded to it"
+_BESIDE_RESUME = (
+    "--resume", "--device", "--precision", "--distributed", "--coordinator", "--processes", "--process", "--debug",
+)  # fmt: skip
 
 
 def parser() -> Parser:
@@ -101,13 +104,6 @@ def parser() -> Parser:
         "--learning-rate", type=number(0, open_low=True), default=1e-3, metavar="R", help="peak learning rate of Adam"
     )
     training.add_argument(
-        "--precision",
-        type=one_of(("float32", "bfloat16")),
-        default="float32",
-        metavar="TYPE",
-        help="precision of convolutions",
-    )
-    training.add_argument(
         "--adversarial-eps",
         type=number(0),
         default=0.0,
@@ -138,7 +134,7 @@ def parser() -> Parser:
         help="validations without improvement before the training stops",
     )
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of weights, order, masks and noise")
-    add_device(run)
+    add_device(run, _BFLOAT16)
     run.add_argument(
         "--resume",
         metavar="RUN",
@@ -171,6 +167,8 @@ def configuration(arguments: Namespace) -> TrainConfig:
     names = TrainConfig.__dataclass_fields__
     config = {name: values[name] for name in names}
     config |= {"acquisition": tuple(arguments.acquisition)}
+    # The precision of products is a setting of JAX, which the record has among the versions.
+    config |= {"precision": "bfloat16" if arguments.precision == "bfloat16" else "float32"}
     config |= {"loss": arguments.loss or METHODS[arguments.method].published_loss, "shift": in_order(arguments.shift)}
     config["phantom"] = phantom_of(arguments.phantom, arguments.method)
     check_kind(arguments.method, config["phantom"], arguments.data, arguments.views)
@@ -195,6 +193,8 @@ def main(argv: list[str] | None = None) -> int:
 
     def work(arguments: Namespace, argv: list[str]) -> int:
         others = [] if arguments.resume is None else flags_besides(argv, _BESIDE_RESUME)
+        if arguments.resume is not None and arguments.precision == "bfloat16":
+            others.append("--precision bfloat16")
         if others:
             raise UsageError(
                 f"{others[0]}: the training in {arguments.resume} goes on as it was begun; leave the flag out, or "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from inspect import signature
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from jaxcs.attacks import Path
@@ -30,6 +31,8 @@ Score = Callable[[Array, Array, Region | None], Array]
 # From this share of its allowed size on, a perturbation counts as full size.  The noise then has the full size, a
 # little more than the perturbation, and one control serves all attacks of this size.
 _WHOLE = 0.99
+# Position of the parameters from `Functions.prepare` among the arguments of a search.
+_START = 3
 
 
 class Found(NamedTuple):
@@ -91,7 +94,8 @@ class Functions(NamedTuple):
 
     Attributes:
         stage: slices -> staged, the method's result for coil maps and mask alone, which the other functions take.
-        prepare: slices, keys -> parameters of the method on which the attack searches.
+        prepare: slices, keys -> parameters of the method on which the attack searches.  They have the slices' axis if
+            each slice has its own, as in a fit that continues; trained weights are the same for all, and have none.
         searches: by name of the attack: slices, staged, clean images, parameters from `prepare`, epsilons (slice,
             epsilon), keys -> Found, with these two axes.
         evaluate: slices, staged, perturbations (slice, perturbation, ...), keys -> Evaluated, with these two axes.
@@ -159,8 +163,9 @@ def build(
         found = stages.solve(params, staged, measurement, key)
         return found._replace(image=image_crop(found.image, _shape(data)))
 
-    def prepare(data: SliceData, key: Key) -> Any:
-        return params if surrogate is None else surrogate.start(params, scan.measure(data, scan.nothing(data)), key)
+    def begin(data: SliceData, key: Key) -> Any:
+        assert surrogate is not None
+        return surrogate.start(params, scan.measure(data, scan.nothing(data)), key)
 
     def search_by(search: Search) -> Callable[..., Found]:
         attack, kind = search.kind.build(search.config), search.kind
@@ -175,7 +180,8 @@ def build(
 
             def imaged(delta: Array) -> Array:
                 known = staged if surrogate is None or not kind.searches else None
-                return reconstruct(searched, start if kind.searches else params, data, known, delta, key).image
+                weights = start if surrogate is None or kind.searches else params
+                return reconstruct(searched, weights, data, known, delta, key).image
 
             def rows(image: Array, delta: Array) -> Array:
                 return loss.rows(image, reference(delta), data.data_range, aimed)
@@ -263,29 +269,42 @@ def build(
             scores["widened"] = entry.widened(method_config, scan.measure(data, delta))
         return Evaluated(image, truth, scores, solution.error)
 
-    # A batch of networks with different parameters is a grouped convolution, which is slow on the CPU.
-    one_by_one = entry.fitted and jax.default_backend() == "cpu"
+    # A batch of networks with different parameters is a grouped convolution, which is slow on the CPU.  On accelerators
+    # small networks gain by it; the networks of test-time training are large, and each slice ends its own fit.
+    one_by_one = entry.fitted and (entry.trained or jax.default_backend() == "cpu")
 
-    def batched(function: Callable[..., Any]) -> Callable[..., Any]:
+    def batched(function: Callable[..., Any], shared: int | None = None) -> Callable[..., Any]:
+        """The function of a batch of slices; shared: position of an argument that is the same for all slices."""
+
         @wraps(function)
         def many(*args: Any) -> Any:
-            if jax.tree.leaves(args)[0].shape[0] == 1:
+            each = tuple(arg for index, arg in enumerate(args) if index != shared)
+
+            def of(*one: Any) -> Any:
+                return function(*one) if shared is None else function(*one[:shared], args[shared], *one[shared:])
+
+            if jax.tree.leaves(each)[0].shape[0] == 1:
                 # Without a batch axis, a loop of unknown length need not select between old and new values.
-                return jax.tree.map(lambda leaf: leaf[None], function(*jax.tree.map(lambda leaf: leaf[0], args)))
+                return jax.tree.map(lambda leaf: leaf[None], of(*jax.tree.map(lambda leaf: leaf[0], each)))
             if one_by_one:
-                return jax.lax.map(lambda one: function(*one), args)
-            return jax.vmap(function)(*args)
+                return jax.lax.map(lambda one: of(*one), each)
+            return jax.vmap(of)(*each)
 
         if mesh is None:
             return jax.jit(many)
         # Slices are independent: each device computes its own, and sends nothing.
         slices = PartitionSpec(mesh.axis_names)
-        return jax.jit(jax.shard_map(many, mesh=mesh, in_specs=slices, out_specs=slices, check_vma=False))
+        positions = range(len(signature(function).parameters))
+        specs = tuple(PartitionSpec() if index == shared else slices for index in positions)
+        return jax.jit(jax.shard_map(many, mesh=mesh, in_specs=specs, out_specs=slices, check_vma=False))
 
+    # Weights with a slices' axis would make each convolution a grouped one, which accelerators compute slowly too.
+    weights = params if mesh is None else jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
+    shared = _START if surrogate is None else None
     return Functions(
         batched(stage),
-        batched(prepare),
-        {name: batched(search_by(search)) for name, search in searches.items()},
+        (lambda data, keys: weights) if surrogate is None else batched(begin),
+        {name: batched(search_by(search), shared) for name, search in searches.items()},
         batched(many_of(evaluate, 2)),
     )
 

@@ -121,5 +121,20 @@ def device() -> dict[str, Any]:
         "kind": first.device_kind,
         "count": jax.local_device_count(),
         "cores": os.cpu_count(),
-        "precision": "float32",
+        "precision": _precision(first),
     }
+
+
+def _precision(device: jax.Device) -> str:
+    """The precision of a device.  All but products and convolutions of networks is in float32 everywhere."""
+    wanted = settings().get("JAX_DEFAULT_MATMUL_PRECISION")
+    fast = "bfloat16" if device.platform == "tpu" else "TF32" if _has_tf32(device) else None
+    if fast is None or wanted in ("float32", "highest"):
+        return "float32"
+    return f"float32, networks in {fast if wanted is None else wanted}"
+
+
+def _has_tf32(device: jax.Device) -> bool:
+    """Whether it is one of NVIDIA's GPUs since Ampere, and their libraries may use TF32."""
+    capability = str(getattr(device, "compute_capability", ""))
+    return capability[:1].isdigit() and float(capability) >= 8 and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0"

@@ -40,7 +40,17 @@ from jaxcs.catalogue import (
 )
 
 # Flags that decide no number, and may stand beside --resume.
-BESIDE_RESUME = ("--resume", "--shard", "--batch", "--device", "--devices", "--dry-run", "--json", "--debug")
+BESIDE_RESUME = (
+    "--resume",
+    "--shard",
+    "--batch",
+    "--device",
+    "--precision",
+    "--devices",
+    "--dry-run",
+    "--json",
+    "--debug",
+)
 _SLOW = tuple(name for name, line in METHODS.items() if line.slow)
 
 

@@ -35,6 +35,8 @@ def execute(
                 # JAX calls any NVIDIA GPU "cuda"; the variable must be set before JAX is imported.
                 os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(arguments.device, arguments.device)
                 os.environ.pop("JAX_PLATFORM_NAME", None)
+            if getattr(arguments, "precision", "default") == "float32":
+                os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "float32"
             # Slices are computed side by side.  LAPACK's threads spin while they wait, and then slow each other down: a
             # factor of a hundred was seen on busy cores.
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

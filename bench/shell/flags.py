@@ -13,6 +13,7 @@ from bench.shell.arguments import address, criterion, integer, number, one_of, p
 from jaxcs.catalogue import CT_PHANTOMS, KSPACE, MASKS, METHODS, PHANTOMS, SHIFTS, SINOGRAM, MethodLine
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
+PRECISIONS = ("default", "float32")
 CENTER_FRACTION = 0.08
 # Flags that may differ between the processes of a job.
 _MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
@@ -174,14 +175,28 @@ def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_F
     )
 
 
-def add_device(group: _ActionsContainer) -> None:
-    """Add --device."""
+def add_device(group: _ActionsContainer, more: str = "") -> None:
+    """Add --device and --precision.
+
+    Args:
+        group: the group of arguments.
+        more: a further value of --precision, with its meaning, as "NAME = words".
+    """
     group.add_argument(
         "--device",
         type=one_of(DEVICES),
         default="auto",
         metavar="D",
         help=f"device to compute on: one of {', '.join(DEVICES)}",
+    )
+    further = (more.partition(" = ")[0],) if more else ()
+    group.add_argument(
+        "--precision",
+        type=one_of((*PRECISIONS, *further)),
+        default="default",
+        metavar="TYPE",
+        help="products and convolutions of networks: default = as the device does them fast, in TF32 on GPUs and "
+        "bfloat16 on TPUs; float32 = in full" + (f"; {more}" if more else "") + "; all else is in full float32",
     )
 
 

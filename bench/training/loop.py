@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from bench.evaluate import methods
 from bench.figures.drawing import draw_into
@@ -25,7 +26,7 @@ from bench.slices.prepare import draw_mask
 from bench.training import data, step
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.config import TrainConfig
-from bench.training.examples import batches, fixed_example, of_one_coil
+from bench.training.examples import batches, fixed_batches, fixed_example, of_one_coil
 from bench.training.placement import Placement
 from bench.training.trackers import Following
 from data_prep.cases import InputError
@@ -76,8 +77,8 @@ class Training:
         self.first_params = self._first_params()
         predict = None if entry.predict is None else entry.predict(self.method_config)
         by_batch = None if entry.train is None else entry.train(self.method_config)
-        self.functions = step.build(config, self.method, predict, by_batch)
         self.placement = Placement.of(config.batch)
+        self.functions = step.build(config, self.method, predict, by_batch, self.placement.mesh)
 
     @property
     def devices(self) -> int:
@@ -108,33 +109,34 @@ class Training:
             self._say(f"resuming after step {progress.step}")
         self._cut_log(-1 if restored is None else progress.step)
         begun, begun_step = time.monotonic(), progress.step
-        rate = step.learning_rate(config)
+        # All at once: a single rate computed between two steps would wait for the first of them.
+        self.rates = np.asarray(step.learning_rate(config)(np.arange(config.steps)))
         self.tracker = Following(tracker if self.placement.process == 0 else None, folder.path, config.to_dict())
+        waiting: Array | None = None  # the loss of the last step, read while the next step is computed
+        due = False
         try:
             if progress.best == -math.inf:  # not yet validated
                 progress = self._validate(state.params, progress, begun, begun_step)
-            for batch in batches(self.training, config, progress.step, self.placement.own):
+            for batch in batches(self.training, config, progress.step, self.placement.own, self.placement.spread):
                 if told_to_leave():
                     raise KeyboardInterrupt
                 if progress.step >= config.steps or progress.stale >= config.patience:
                     break
                 key = jax.random.fold_in(new_key(config.seed), progress.step)
-                after, loss = self.functions.step(state, self.placement.spread(batch), key)
-                value = float(loss)
-                if not math.isfinite(value):
-                    raise OutputError(f"the loss is not finite after step {progress.step + 1}; lower --learning-rate")
-                done = progress._replace(step=progress.step + 1)
-                self._log({"step": done.step, "loss": value})
-                self.tracker.log(done.step, {"loss": value, "learning_rate": float(rate(progress.step))})
-                due = done.step % config.every == 0 or done.step == config.steps
+                state, loss = self.functions.step(state, batch, key)
+                self._tell(progress.step, waiting)
+                progress, waiting = progress._replace(step=progress.step + 1), loss
+                due = progress.step % config.every == 0 or progress.step == config.steps
                 if due:
-                    done = self._validate(after.params, done, begun, begun_step)
-                # Both at once, so that a run interrupted before validation resumes with that validation.
-                state, progress = after, done
-                if due:
+                    self._tell(progress.step, waiting)
+                    waiting = None
+                    progress = self._validate(state.params, progress, begun, begun_step)
                     checkpoints.save(state, progress)
         except KeyboardInterrupt:
-            if self.placement.processes == 1:  # others may not be told to stop, or not after the same step
+            # Without a validation that is due, the last checkpoint is the one to go on from.  Of several processes,
+            # others may not be told to stop, or not after the same step.
+            if self.placement.processes == 1 and not due:
+                self._tell(progress.step, waiting)
                 checkpoints.save(state, progress)
             raise
         finally:
@@ -185,16 +187,31 @@ class Training:
             )
         return weights.params
 
+    def _tell(self, number: int, loss: Array | None) -> None:
+        """Log the loss of a step, if there is one.
+
+        Raises:
+            OutputError: the loss is not finite.
+        """
+        if loss is None:
+            return
+        value = float(loss)
+        if not math.isfinite(value):
+            raise OutputError(f"the loss is not finite after step {number}; lower --learning-rate")
+        self._log({"step": number, "loss": value})
+        self.tracker.log(number, {"loss": value, "learning_rate": float(self.rates[number - 1])})
+
     def _validate(self, params: Params, progress: Progress, begun: float, begun_step: int) -> Progress:
         params = self.placement.here(params)
         # The last column is 1 for images that can be used.
         scores = np.zeros((len(self.validation), len(_METRICS) + 1), np.float32)
-        for index in range(self.placement.process, len(self.validation), self.placement.processes):
-            example = fixed_example(self.validation, index, self.config)
-            if example is not None:
-                found = self.functions.evaluate(params, example)
-                scores[index, :-1] = [found[name] for name in _METRICS]
-                scores[index, -1] = 1
+        own = range(self.placement.process, len(self.validation), self.placement.processes)
+        # As many at once as a device has in training.
+        for members, batch in fixed_batches(self.validation, own, self.config, self.config.batch // self.devices):
+            found = self.functions.evaluate(params, batch)
+            for column, name in enumerate(_METRICS):
+                scores[members, column] = np.asarray(found[name])[: len(members)]
+            scores[members, -1] = 1
         scores = self.placement.total(scores)
         scores = scores[scores[:, -1] > 0]
         if not len(scores):

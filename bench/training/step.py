@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from bench.training.config import TrainConfig
@@ -49,8 +52,8 @@ class Functions(NamedTuple):
 
     Attributes:
         init: first parameters -> state.
-        step: state, batch, key -> state, loss.
-        evaluate: parameters, batch -> metrics by name.
+        step: state, batch, key -> state, loss.  The old state is given up, so that only one is in memory.
+        evaluate: parameters, batch -> metrics of each example by name.
     """
 
     init: Callable[[Params], State]
@@ -72,15 +75,20 @@ def optimiser(config: TrainConfig) -> optax.GradientTransformation:
 
 
 def build(
-    config: TrainConfig, method: Reconstructor, predict: Predict | None = None, by_batch: TrainBatch | None = None
+    config: TrainConfig,
+    method: Reconstructor,
+    predict: Predict | None = None,
+    by_batch: TrainBatch | None = None,
+    mesh: Mesh | None = None,
 ) -> Functions:
-    """Build the functions of a training; batches may be spread over devices along the axis of examples.
+    """Build the functions of a training.
 
     Args:
         config: settings of the training, which are static.
         method: the network as a reconstruction.
         predict: the network as image and coil images, needed only for the self-supervised loss.
         by_batch: the network by the statistics of a batch, if it is trained so.
+        mesh: devices over which the examples of a batch are spread, or None for one device.
     """
     transform = optimiser(config)
     dtype = jnp.dtype(config.precision)
@@ -126,7 +134,10 @@ def build(
         return supervised + config.self_supervised * misfit(coils, measured.kspace, measured.mask)
 
     def loss(params: Params, batch: Batch, key: Key) -> Array:
-        keys = jax.random.split(key, len(batch.kspace))
+        here = len(batch.kspace)
+        first = lax.axis_index("example") * here if here < config.batch else 0
+        # The draws of an example depend on its place in the whole batch, not on its device.
+        keys = lax.dynamic_slice_in_dim(jax.random.split(key, config.batch), first, here)
         return jnp.mean(jax.vmap(loss_of_one, in_axes=(None, 0, 0))(params, batch, keys))
 
     def loss_by_batch(params: Params, batch: Batch, key: Key) -> tuple[Array, Params]:
@@ -154,17 +165,37 @@ def build(
         params = jax.tree.map(jnp.add, optax.apply_updates(state.params, updates), moved)
         return State(params, optimiser_state), value
 
-    def step(state: State, batch: Batch, key: Key) -> tuple[State, Array]:
-        def accumulate(total: Any, part_and_key: tuple[Batch, Key]) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(state.params, *part_and_key)), None
+    def slope(params: Params, batch: Batch, keys: Key) -> tuple[Array, Params]:
+        """The loss and its gradient, as the mean over the batches of a step."""
 
-        keys = jax.random.split(key, config.accumulate)
+        def accumulate(total: Any, part_and_key: tuple[Batch, Key]) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(params, *part_and_key)), None
+
         if config.accumulate == 1:
-            total = jax.value_and_grad(loss)(state.params, jax.tree.map(lambda leaf: leaf[0], batch), keys[0])
+            total = jax.value_and_grad(loss)(params, jax.tree.map(lambda leaf: leaf[0], batch), keys[0])
         else:
-            nothing = (jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, state.params))
-            total, _ = jax.lax.scan(accumulate, nothing, (batch, keys))
-        value, gradient = jax.tree.map(lambda leaf: leaf / config.accumulate, total)
+            nothing = (jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, params))
+            total, _ = lax.scan(accumulate, nothing, (batch, keys))
+        found: tuple[Array, Params] = jax.tree.map(lambda leaf: leaf / config.accumulate, total)
+        return found
+
+    def slope_of_all(params: Params, batch: Batch, keys: Key) -> tuple[Array, Params]:
+        """The mean over the devices, as one vector, so that they exchange one message a step."""
+        vector, back = ravel_pytree(slope(params, batch, keys))
+        found: tuple[Array, Params] = back(lax.pmean(vector, "example"))
+        return found
+
+    if mesh is not None and mesh.size > 1:
+        # Left to itself, XLA gathers the whole batch on each device before each Fourier transform.
+        everywhere, spread = PartitionSpec(), PartitionSpec(None, "example")
+        slope_on_devices = jax.shard_map(
+            slope_of_all, mesh=mesh, in_specs=(everywhere, spread, everywhere), out_specs=everywhere, check_vma=False
+        )
+    else:
+        slope_on_devices = slope
+
+    def step(state: State, batch: Batch, key: Key) -> tuple[State, Array]:
+        value, gradient = slope_on_devices(state.params, batch, jax.random.split(key, config.accumulate))
         updates, optimiser_state = transform.update(gradient, state.optimiser, state.params)
         return State(optax.apply_updates(state.params, updates), optimiser_state), value
 
@@ -173,10 +204,10 @@ def build(
             image = reconstruct(params, one)
             return {name: metric(image, one.target, 1.0) for name, metric in METRICS.items()}
 
-        return jax.tree.map(jnp.mean, jax.vmap(scores)(batch))
+        return jax.vmap(scores)(batch)
 
-    return Functions(
-        lambda params: State(params, transform.init(params)),
-        jax.jit(step if by_batch is None else step_by_batch),
-        jax.jit(evaluate),
-    )
+    def init(params: Params) -> State:
+        params = jax.tree.map(jnp.array, params)  # a copy, because a step gives its state up
+        return State(params, transform.init(params))
+
+    return Functions(init, jax.jit(step if by_batch is None else step_by_batch, donate_argnums=0), jax.jit(evaluate))

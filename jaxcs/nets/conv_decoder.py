@@ -93,6 +93,6 @@ class ConvDecoder(nn.Module):
     def __call__(self, z: Array) -> Array:
         """Map (in_y, in_x, channels) to (*sizes[-1], outputs)."""
         for layer, size in enumerate([*self.sizes, self.sizes[-1]]):
-            x = Conv(self.channels, bias=self.bias, name=f"conv{layer}")(nearest(z, size))
+            x = Conv(self.channels, bias=self.bias, each=True, name=f"conv{layer}")(nearest(z, size))
             z = BatchNorm("before", name=f"norm{layer}")(x)
         return PixelwiseConv(self.outputs, self.bias, name="last")(z)

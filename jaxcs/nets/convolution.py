@@ -1,6 +1,7 @@
 """The 3 x 3 convolution of all networks, with its gradients, in the forms that each kind of device runs fast.
 
-Channels are last.  On accelerators the convolution is XLA's alone.  On the CPU XLA has one fast kernel (input (batch,
+Channels are last.  On accelerators convolution and gradients are XLA's alone, so that examples of a batch share one
+gradient of the kernel.  On the CPU XLA has one fast kernel (input (batch,
 y, x, channel), kernel (y, x, in, out)).  Autodiff's gradients of a convolution come in other forms.  XLA turns them
 into the fast form outside loops.  Inside loops it does not, and they are 20 times slower.  So the gradients are written
 out here.
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from jaxcs.nets.grouped import LAYOUT, by_xla, convolve_each, mirrored
 from jaxcs.nets.winograd import convolve_by_winograd
 
 # On the CPU a convolution is faster as one fused sum of shifted images, if the product of input and output channels is
@@ -48,12 +50,9 @@ _MUCH_WORK = 2**25
 # 8.6 against 9.6 ms for 72 -> 36 at 320 x 184.
 _PIXELS_A_CHANNEL, _NUMBERS_IN_CACHE = 2, 4_500_000
 
-_LAYOUT = ("NHWC", "HWIO", "NHWC")
 
-
-@jax.custom_vjp
 def convolve(
-    x: Float[Array, "*batch ny nx inputs"], kernel: Float[Array, "size size inputs outputs"]
+    x: Float[Array, "*batch ny nx inputs"], kernel: Float[Array, "size size inputs outputs"], each: bool = False
 ) -> Float[Array, "*batch ny nx outputs"]:
     """Cross-correlate with zero padding that keeps the size, as PyTorch's Conv2d does.
 
@@ -62,15 +61,16 @@ def convolve(
     Args:
         x: (..., ny, nx, inputs) images.
         kernel: (size, size, inputs, outputs), with an odd size.
+        each: whether a batch by `jax.vmap` has a kernel for each image, as in a batch of fits.
 
     Returns:
         (..., ny, nx, outputs) images.
     """
-    return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=_by_xla)
+    return lax.platform_dependent(x, kernel, cpu=_on_cpu, default=convolve_each if each else by_xla)
 
 
 def convolve_by_two(
-    x: Float[Array, "*batch ny nx inputs"], kernel: Float[Array, "size size inputs outputs"]
+    x: Float[Array, "*batch ny nx inputs"], kernel: Float[Array, "size size inputs outputs"], each: bool = False
 ) -> Float[Array, "*batch half_ny half_nx outputs"]:
     """Compute every second pixel along both axes of `convolve`'s result, as PyTorch's stride of 2.
 
@@ -80,6 +80,7 @@ def convolve_by_two(
     Args:
         x: (..., ny, nx, inputs) images.
         kernel: (size, size, inputs, outputs), with an odd size.
+        each: as for `convolve`.
 
     Returns:
         (..., ceil(ny / 2), ceil(nx / 2), outputs) images, beginning with the first pixel.
@@ -94,17 +95,11 @@ def convolve_by_two(
     before = 2 * (blocks // 2) - margin
     ends = (before, 2 * blocks - size - before)
     kernel = jnp.pad(kernel, (ends, ends, (0, 0), (0, 0))).reshape(blocks, 2, blocks, 2, inputs, -1).swapaxes(1, 2)
-    return convolve(
-        x.reshape(*batch, half_ny, half_nx, 4 * inputs), kernel.reshape(blocks, blocks, 4 * inputs, kernel.shape[-1])
-    )
+    x = x.reshape(*batch, half_ny, half_nx, 4 * inputs)
+    return convolve(x, kernel.reshape(blocks, blocks, 4 * inputs, kernel.shape[-1]), each)
 
 
-def _by_xla(x: Array, kernel: Array) -> Array:
-    batch = x.reshape(-1, *x.shape[-3:])
-    y = lax.conv_general_dilated(batch, kernel, (1, 1), "SAME", dimension_numbers=_LAYOUT)
-    return y.reshape(*x.shape[:-1], kernel.shape[-1])
-
-
+@jax.custom_vjp
 def _on_cpu(x: Array, kernel: Array) -> Array:
     inputs, outputs = kernel.shape[-2:]
     most = max(inputs, outputs)
@@ -116,7 +111,7 @@ def _on_cpu(x: Array, kernel: Array) -> Array:
     )
     # Lower precisions would lose too much accuracy in the transforms.
     exact = x.dtype == kernel.dtype == jnp.float32
-    return convolve_by_winograd(x, kernel, _by_xla) if pays and exact and len(kernel) == 3 else _by_xla(x, kernel)
+    return convolve_by_winograd(x, kernel, by_xla) if pays and exact and len(kernel) == 3 else by_xla(x, kernel)
 
 
 def _sum_of_shifts(x: Array, kernel: Array) -> Array:
@@ -158,34 +153,6 @@ def _kernel_gradient(x: Array, gradient: Array, size: int) -> Array:
     The function is bilinear, and its gradients are convolutions in the fast form again.  Differentiation through a
     training or a fit needs them.
     """
-    return lax.platform_dependent(
-        x, gradient, cpu=lambda x, g: _kernel_gradient_on_cpu(x, g, size), default=lambda x, g: _transposed(x, g, size)
-    )
-
-
-def _kernel_gradient_forward(x: Array, gradient: Array, size: int) -> tuple[Array, tuple[Array, Array]]:
-    return _kernel_gradient(x, gradient, size), (x, gradient)
-
-
-def _kernel_gradient_backward(size: int, residual: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-    x, gradient = residual
-    return convolve(gradient, _mirrored(cotangent)), convolve(x, cotangent)
-
-
-_kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)
-
-
-def _mirrored(kernel: Array) -> Array:
-    """The kernel of the transposed convolution."""
-    return jnp.flip(kernel, (0, 1)).swapaxes(-2, -1)
-
-
-def _transposed(x: Array, gradient: Array, size: int) -> Array:
-    kernel = jax.ShapeDtypeStruct((size, size, x.shape[-1], gradient.shape[-1]), x.dtype)
-    return jax.linear_transpose(lambda kernel: _by_xla(x, kernel), kernel)(gradient)[0]
-
-
-def _kernel_gradient_on_cpu(x: Array, gradient: Array, size: int) -> Array:
     x, gradient = (array.reshape(-1, *array.shape[-3:]) for array in (x, gradient))
     margin = size // 2
     if x.shape[-1] * gradient.shape[-1] <= _FEW_FOR_KERNEL:
@@ -195,8 +162,20 @@ def _kernel_gradient_on_cpu(x: Array, gradient: Array, size: int) -> Array:
     # A convolution of the input with the gradient as its kernel: the channels become the batch, the images the
     # channels.
     images, kernel = jnp.moveaxis(x, (0, -1), (-1, 0)), jnp.moveaxis(gradient, 0, -2)
-    y = lax.conv_general_dilated(images, kernel, (1, 1), [(margin, margin)] * 2, dimension_numbers=_LAYOUT)
+    y = lax.conv_general_dilated(images, kernel, (1, 1), [(margin, margin)] * 2, dimension_numbers=LAYOUT)
     return jnp.moveaxis(y, 0, -2)
+
+
+def _kernel_gradient_forward(x: Array, gradient: Array, size: int) -> tuple[Array, tuple[Array, Array]]:
+    return _kernel_gradient(x, gradient, size), (x, gradient)
+
+
+def _kernel_gradient_backward(size: int, residual: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
+    x, gradient = residual
+    return _on_cpu(gradient, mirrored(cotangent)), _on_cpu(x, cotangent)
+
+
+_kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)
 
 
 def _products_of_shifts(x: Array, gradient: Array, size: int) -> Array:
@@ -243,15 +222,17 @@ def _products_of_blocks(x: Array, gradient: Array, size: int) -> Array:
     return total.reshape(size, inputs, size, outputs).swapaxes(1, 2).astype(x.dtype)
 
 
-# The backward pass needs the input only for the kernel's gradient, which an attack never asks for.
-def _forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array | None, Array]]:
-    return convolve(x.value, kernel.value), (x.value if kernel.perturbed else None, kernel.value)
+# The backward pass needs the input only for the kernel's gradient, which an attack never asks for.  An empty array, and
+# not None, takes its place, because JAX takes the residuals of a function to be as many each time.
+def _forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array, Array]]:
+    kept = x.value if kernel.perturbed else jnp.zeros(0, x.value.dtype)
+    return _on_cpu(x.value, kernel.value), (kept, kernel.value)
 
 
-def _backward(residual: tuple[Array | None, Array], gradient: Any) -> tuple[Array, Array]:
+def _backward(residual: tuple[Array, Array], gradient: Any) -> tuple[Array, Array]:
     x, kernel = residual
-    to_input = convolve(gradient, _mirrored(kernel))
-    return to_input, jnp.zeros_like(kernel) if x is None else _kernel_gradient(x, gradient, len(kernel))
+    to_input = _on_cpu(gradient, mirrored(kernel))
+    return to_input, _kernel_gradient(x, gradient, len(kernel)) if x.size else jnp.zeros_like(kernel)
 
 
-convolve.defvjp(_forward, _backward, symbolic_zeros=True)
+_on_cpu.defvjp(_forward, _backward, symbolic_zeros=True)

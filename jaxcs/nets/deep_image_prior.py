@@ -62,12 +62,12 @@ class HourGlass(nn.Module):
         for i, skip in enumerate(self.skips):
             around = PixelwiseConv(skip, name=f"skip{i}")(z) if skip else None
             levels.append((z.shape, None if around is None else rectified(around, f"skip{i}")))
-            z = rectified(Conv(self.channels, 5, 2, bias=True, name=f"halve{i}")(z), f"halve{i}")
-            z = rectified(Conv(self.channels, 5, bias=True, name=f"down{i}")(z), f"down{i}")
+            z = rectified(Conv(self.channels, 5, 2, bias=True, each=True, name=f"halve{i}")(z), f"halve{i}")
+            z = rectified(Conv(self.channels, 5, bias=True, each=True, name=f"down{i}")(z), f"down{i}")
         for i, ((ny, nx, _), around) in reversed(list(enumerate(levels))):
             z = nearest(z, (2 * z.shape[0], 2 * z.shape[1]))[:ny, :nx]
             z = z if around is None else jnp.concatenate([around, z], axis=-1)
             z = BatchNorm("never", name=f"joined{i}_norm")(z)
-            z = rectified(Conv(self.channels, 3, bias=True, name=f"up{i}")(z), f"up{i}")
+            z = rectified(Conv(self.channels, 3, bias=True, each=True, name=f"up{i}")(z), f"up{i}")
             z = rectified(PixelwiseConv(self.channels, name=f"mix{i}")(z), f"mix{i}")
         return PixelwiseConv(self.outputs, name="last")(z)

@@ -35,12 +35,14 @@ class Conv(nn.Module):
         size: side of the kernel [pixels], an odd number.
         stride: 1 or 2, for both axes.
         bias: whether a bias is added.
+        each: whether each image of a batch has its own kernel.
     """
 
     features: int
     size: int = 3
     stride: int = 1
     bias: bool = False
+    each: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -48,7 +50,7 @@ class Conv(nn.Module):
         init = torch_uniform(self.size**2 * x.shape[-1])
         kernel = self.param("kernel", init, (self.size, self.size, x.shape[-1], self.features))
         x = x.astype(kernel.dtype)
-        y = convolve(x, kernel) if self.stride == 1 else convolve_by_two(x, kernel)
+        y = (convolve if self.stride == 1 else convolve_by_two)(x, kernel, self.each)
         return y + self.param("bias", init, (self.features,)) if self.bias else y
 
 
@@ -97,11 +99,28 @@ def normalise_and_rectify(x: Array) -> Array:
 # image, and division by the slope gives this image.  So the convolution's output is not kept.
 def _normalise_and_rectify(x: Array) -> tuple[Array, tuple[Array, Array]]:
     z = x.astype(jnp.float32)
-    centred = z - jnp.mean(z, (-3, -2), keepdims=True)
-    scale = lax.rsqrt(jnp.mean(centred**2, (-3, -2), keepdims=True) + 1e-5)
-    z = centred * scale
+    mean, variance = lax.platform_dependent(z, cpu=_moments, default=_moments_at_once)
+    scale = lax.rsqrt(variance + 1e-5)
+    z = (z - mean) * scale
     y = jnp.where(z > 0, z, 0.2 * z).astype(x.dtype)
     return y, (y, scale)
+
+
+def _moments(z: Array) -> tuple[Array, Array]:
+    """Mean and biased variance of each channel over its image."""
+    mean = jnp.mean(z, (-3, -2), keepdims=True)
+    return mean, jnp.mean((z - mean) ** 2, (-3, -2), keepdims=True)
+
+
+def _moments_at_once(z: Array) -> tuple[Array, Array]:
+    """The same in one pass over the image, because accelerators wait for memory.
+
+    Squares are taken of the distance from a pixel of the image, so that a large mean costs no accuracy.
+    """
+    pixel = z[..., :1, :1, :]
+    distance = z - pixel
+    mean, square = (jnp.mean(power, (-3, -2), keepdims=True) for power in (distance, distance**2))
+    return pixel + mean, jnp.maximum(square - mean**2, 0)
 
 
 def _gradient_of_normalise_and_rectify(residual: tuple[Array, Array], gradient: Array) -> tuple[Array]:

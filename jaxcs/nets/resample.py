@@ -27,7 +27,8 @@ def nearest(x: Float[Array, "*batch ny nx channel"], size: tuple[int, int]) -> A
         size: (ny, nx) of the result [pixels].
     """
     for axis, outputs in ((_COLUMNS, size[1]), (_ROWS, size[0])):
-        x = _take(x, axis, _hashable(nearest_places(x.shape[axis], outputs)))
+        if outputs != x.shape[axis]:  # a copy of all pixels would be one more pass over the image
+            x = _take(x, axis, _hashable(nearest_places(x.shape[axis], outputs)))
     return x
 
 

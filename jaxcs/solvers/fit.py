@@ -100,7 +100,8 @@ def fit(
         n_steps: largest number of steps.
         gradient: how the fit is differentiated, see the top of this file.
         gradient_steps: number of steps of the truncated gradient, which is 0 if the best iterate is older.
-        stop: ends the fit early.  Its state then stays as it is, so shapes are static, and nothing more is computed.
+        stop: ends the fit early.  Its state then stays as it is, so shapes are static.  Nothing more is computed; in a
+            batch of fits that is so from the end of the last fit on, apart from the steps of a gradient.
     """
     if not isinstance(begin, Iterate):
         begin = Iterate(begin, optimiser.init(begin))
@@ -109,8 +110,8 @@ def fit(
     last = min(gradient_steps, n_steps) if gradient == "truncated" else n_steps
     first = _first(begin, n_steps)
     if last < n_steps:
-        constant = jax.lax.stop_gradient(theta)
-        first = jax.lax.stop_gradient(_run(losses, constant, first, optimiser, n_steps - last, stop))
+        constant = jax.lax.stop_gradient((theta, first))
+        first = jax.lax.stop_gradient(_run_constant(losses, *constant, optimiser, n_steps - last, stop))
     state = _run(losses, theta, first, optimiser, last, stop)
     iterate = Iterate(state.params, state.optimiser)
     return Fit(state.best, state.score, state.losses, state.scores, state.step, iterate)
@@ -129,9 +130,41 @@ def _run(
     n_steps: int,
     stop: Stop | None,
 ) -> _State:
+    body = _step(losses, theta, optimiser, stop)
+
+    def body_unless_stopped(state: _State) -> _State:
+        stopped: _State = jax.lax.cond(state.stopped, lambda state: state, body, state)
+        return stopped
+
+    return unrolled(body if stop is None else body_unless_stopped, state, n_steps)
+
+
+def _run_constant(
+    losses: Losses,
+    theta: Theta,
+    state: _State,
+    optimiser: optax.GradientTransformation,
+    n_steps: int,
+    stop: Stop | None,
+) -> _State:
+    """The same result as `_run`, without a gradient.
+
+    In a batch both branches of a condition are computed.  A loop of unknown length ends with the last fit of the batch.
+    """
+    if stop is None:
+        return _run(losses, theta, state, optimiser, n_steps, stop)
+    end = state.step + n_steps
+    return jax.lax.while_loop(
+        lambda state: ~state.stopped & (state.step < end), _step(losses, theta, optimiser, stop), state
+    )
+
+
+def _step(
+    losses: Losses, theta: Theta, optimiser: optax.GradientTransformation, stop: Stop | None
+) -> Callable[[_State], _State]:
     descend = jax.value_and_grad(lambda params: losses(theta, params), has_aux=True)
 
-    def body(state: _State) -> _State:
+    def step(state: _State) -> _State:
         (loss, score), slope = descend(state.params)
         better = score * _BETTER < state.score
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best)
@@ -148,11 +181,7 @@ def _run(
             state.stopped if stop is None else stop(scores, step),
         )
 
-    def body_unless_stopped(state: _State) -> _State:
-        stopped: _State = jax.lax.cond(state.stopped, lambda state: state, body, state)
-        return stopped
-
-    return unrolled(body if stop is None else body_unless_stopped, state, n_steps)
+    return step
 
 
 def _implicit(
@@ -174,7 +203,9 @@ def _implicit(
 
     def solve(theta: Theta, prepared: None, params: Params) -> Params:
         del prepared
-        return _run(losses, theta, _first(begin._replace(params=params), n_steps), optimiser, n_steps, stop).best
+        return _run_constant(
+            losses, theta, _first(begin._replace(params=params), n_steps), optimiser, n_steps, stop
+        ).best
 
     def solve_adjoint(theta: Theta, prepared: None, params: Params, v: Params) -> Params:
         del prepared

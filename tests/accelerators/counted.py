@@ -16,6 +16,7 @@ import jax
 
 from tests.accelerators import compiler, hlo
 from tests.accelerators.cases import CASES, SIZE
+from tests.accelerators.network_cases import FULL
 from tests.accelerators.scans import Scan
 
 BOUNDS = Path(__file__).with_name("bounds.json")
@@ -39,7 +40,7 @@ def main() -> None:
     scan, found = Scan(*given.scan, given.batch), {}
     for name in given.names or [name for name, case in CASES.items() if case.compiled]:
         begin = time.process_time()
-        done = compiler.compiled(*CASES[name].job(scan))
+        done = compiler.compiled(*(CASES | FULL)[name].job(scan))
         counts, memory = hlo.count(done.as_text()), done.memory_analysis().temp_size_in_bytes
         found[name] = {"kernels": counts.kernels, "bytes": counts.bytes}
         if given.hlo is not None:

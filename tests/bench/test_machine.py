@@ -1,6 +1,7 @@
 """Limits of a machine, and settings that decide numbers: memory, devices, and JAX's settings in the environment."""
 
 import errno
+import os
 from types import SimpleNamespace
 
 import h5py
@@ -14,6 +15,7 @@ from bench.plan.errors import UsageError
 from bench.record import provenance
 from bench.record.stored import difference_of_versions
 from bench.run.estimate import _activations, _maps, _multiplications
+from bench.shell import attack_parser
 from bench.shell.arguments import Parser
 from bench.shell.command import execute
 from bench.slices.sources import check_device
@@ -173,3 +175,43 @@ def test_the_cost_of_every_network_is_estimated(name):
 def test_the_cost_of_a_network_of_another_package_follows_from_its_weights():
     subject = SimpleNamespace(method_config=object(), params={"kernel": np.ones((3, 3, 2, 8))})
     assert _multiplications(subject, (1, 10, 10)) == 144 * 100
+
+
+@pytest.mark.parametrize(
+    ("device", "setting", "override", "precision"),
+    [
+        (("cpu", None), None, None, "float32"),
+        (("gpu", "9.0"), None, None, "float32, networks in TF32"),
+        (("gpu", "10.0"), "bfloat16", None, "float32, networks in bfloat16"),
+        (("gpu", "7.5"), None, None, "float32"),
+        (("gpu", "gfx90a"), None, None, "float32"),
+        (("gpu", "9.0"), None, "0", "float32"),
+        (("gpu", "9.0"), "float32", None, "float32"),
+        (("tpu", None), None, None, "float32, networks in bfloat16"),
+        (("tpu", None), "highest", None, "float32"),
+    ],
+)
+def test_the_record_says_in_which_precision_networks_multiply(device, setting, override, precision, monkeypatch):
+    platform, capability = device
+    one = SimpleNamespace(platform=platform, device_kind="a card", compute_capability=capability)
+    monkeypatch.setattr(jax, "local_devices", lambda: [one])
+    monkeypatch.setattr(jax, "local_device_count", lambda: 1)
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    if override is not None:
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", override)
+    with jax.default_matmul_precision(setting):
+        assert provenance.device()["precision"] == precision
+
+
+def test_the_flag_of_the_precision_is_a_setting_of_jax(monkeypatch):
+    monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "bfloat16")
+    monkeypatch.setattr("bench.shell.command.keep_compiled", lambda: None)
+    seen = []
+
+    def work(arguments, argv):
+        seen.append(os.environ["JAX_DEFAULT_MATMUL_PRECISION"])
+        return 0
+
+    for flags in ([], ["--precision", "float32"]):
+        assert execute(attack_parser.parser(), "bench.attack", "", work, flags) == 0
+    assert seen == ["bfloat16", "float32"]

@@ -101,7 +101,7 @@ def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
 
 def configuration(**changes):
     names = vars(train.parser().parse_args(["--method", "unet", "--variant", "u5", "--loss", "l2"]))
-    names |= {"shift": (), "acquisition": ()}
+    names |= {"shift": (), "acquisition": (), "precision": "float32"}
     return TrainConfig(**{name: names[name] for name in TrainConfig.__dataclass_fields__} | changes)
 
 

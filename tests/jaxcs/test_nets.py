@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.nets import convolution, count_parameters
+from jaxcs.nets import convolution, count_parameters, layers
 from jaxcs.nets.convolution import convolve
+from jaxcs.nets.grouped import convolve_each
 from jaxcs.nets.layers import normalise_and_rectify
 from jaxcs.nets.unet import unet
 from jaxcs.nets.varnet import calibration_region, norm_unet, varnet
@@ -148,7 +149,7 @@ def test_the_convolution_and_its_gradients_equal_those_of_xla(shape):
         evaluate = jax.value_and_grad(lambda x, k: jnp.sum(function(x, k) * weight), argnums=(0, 1))
         return function(x, kernel), evaluate(x, kernel)[1]
 
-    found, expected = (jax.tree.leaves(jax.jit(lambda f=f: both(f))()) for f in (convolve, convolution._by_xla))
+    found, expected = (jax.tree.leaves(jax.jit(lambda f=f: both(f))()) for f in (convolve, convolution.by_xla))
     for left, right in zip(found, expected, strict=True):
         assert relative_error(left, right) < 1e-5
 
@@ -163,7 +164,9 @@ def test_the_gradient_of_many_channels_on_large_images_equals_that_of_xla(shape,
     rng = np.random.default_rng(0)
     x, gradient = (jnp.asarray(rng.normal(size=(batch, ny, nx, n)), jnp.float32) for n in (inputs, outputs))
     found = quick(lambda x, g: convolution._products_of_blocks(x, g, size))(x, gradient)
-    assert relative_error(found, convolution._transposed(x, gradient, size)) < 1e-5
+    kernel = jnp.zeros((size, size, inputs, outputs), jnp.float32)
+    expected = jax.vjp(lambda kernel: convolution.by_xla(x, kernel), kernel)[1](gradient)[0]
+    assert relative_error(found, expected) < 1e-5
 
 
 @pytest.mark.parametrize("shape", [((), 8, 5, 3, 4), ((2, 2), 7, 6, 12, 10), ((3,), 1, 4, 6, 7), ((), 10, 1, 8, 8)])
@@ -178,7 +181,7 @@ def test_the_convolution_of_fewer_products_equals_that_of_xla(shape, one_form, m
     def both(function):
         return function(x, kernel), jax.grad(lambda x, k: jnp.sum(function(x, k) * weight), (0, 1))(x, kernel)
 
-    found, expected = (jax.tree.leaves(jax.jit(lambda f=f: both(f))()) for f in (convolve, convolution._by_xla))
+    found, expected = (jax.tree.leaves(jax.jit(lambda f=f: both(f))()) for f in (convolve, convolution.by_xla))
     for left, right in zip(found, expected, strict=True):
         assert relative_error(left, right) < 1e-5
 
@@ -199,6 +202,18 @@ def test_the_gradient_of_normalisation_and_activation_is_that_of_their_formula()
         assert relative_error(derive(normalise_and_rectify)(x), derive(formula)(x)) < 1e-5
 
 
+@pytest.mark.parametrize("offset", [0, 1e3])
+def test_moments_in_one_pass_equal_those_of_float64(offset):
+    image = np.random.default_rng(4).normal(size=(3, 40, 30, 2)) + offset
+    image[0, :, :, 1] = offset
+    z = image.astype(np.float32)
+    exact = [moment(z.astype(np.float64), (-3, -2), keepdims=True) for moment in (np.mean, np.var)]
+    for form in (layers._moments, layers._moments_at_once):
+        mean, variance = form(jnp.asarray(z))
+        np.testing.assert_allclose(mean, exact[0], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(variance, exact[1], rtol=1e-5, atol=1e-7)
+
+
 def test_the_convolution_under_vmap_scan_and_a_second_derivative():
     rng = np.random.default_rng(1)
     x, kernels = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in ((2, 6, 5, 3), (2, 3, 3, 3, 3)))
@@ -210,8 +225,24 @@ def test_the_convolution_under_vmap_scan_and_a_second_derivative():
 
         return jax.jit(jax.vmap(jax.grad(slope, argnums=(0, 1)), in_axes=(0, None)))(x, kernels)
 
-    for left, right in zip(*(jax.tree.leaves(curvature(f)) for f in (convolve, convolution._by_xla)), strict=True):
+    for left, right in zip(*(jax.tree.leaves(curvature(f)) for f in (convolve, convolution.by_xla)), strict=True):
         assert relative_error(left, right) < 1e-4
+
+
+def test_images_with_kernels_of_their_own_have_the_gradients_of_xla():
+    """A batch of fits, differentiated in its data: the kernels are shared at first, and each image has its own then."""
+    rng = np.random.default_rng(5)
+    x, kernel = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in ((3, 2, 6, 5, 2), (3, 3, 2, 2)))
+
+    def fitted(function):
+        def of_one(x):
+            slope = jax.grad(lambda kernel: jnp.sum(jnp.tanh(function(x, kernel)) ** 2))
+            return jnp.sum(function(x, kernel - 0.1 * slope(kernel - 0.1 * slope(kernel))) ** 2)
+
+        return jax.jit(jax.vmap(jax.value_and_grad(of_one)))(x)
+
+    for left, right in zip(fitted(convolve_each), fitted(convolution.by_xla), strict=True):
+        assert relative_error(left, right) < 1e-5
 
 
 def test_parameters_in_bfloat16_give_nearly_the_same_image(one_form):

@@ -125,8 +125,7 @@ def stopped_at(scores, window):
 @pytest.mark.parametrize("window", [1, 4])
 def test_a_fit_stops_where_the_mean_score_of_a_window_rises(window):
     for seed in range(4):
-        wave = np.random.default_rng(seed).normal(size=40) * 0.3 + np.abs(np.arange(40) - 22) / 10
-        scores = jnp.asarray(wave, jnp.float32)
+        scores = jnp.asarray(wave(seed), jnp.float32)
         losses = lambda theta, p: (p, theta[jnp.round(-p).astype(int)])  # noqa: E731
         found = fit(losses, scores, jnp.zeros(()), optax.sgd(1.0), 40, stop=ttt.rising(window))
         steps = stopped_at(np.asarray(scores), window)
@@ -135,6 +134,34 @@ def test_a_fit_stops_where_the_mean_score_of_a_window_rises(window):
         assert found.last.params == -steps
         np.testing.assert_array_equal(found.scores[:steps], scores[:steps])
         np.testing.assert_array_equal(found.scores[steps:], 0)
+
+
+def wave(seed):
+    return np.random.default_rng(seed).normal(size=40) * 0.3 + np.abs(np.arange(40) - 22) / 10
+
+
+def test_fits_of_a_batch_end_with_the_last_of_them():
+    calls = []
+
+    def losses(theta, p):
+        jax.debug.callback(lambda _: calls.append(0), p)
+        return p, theta[jnp.round(-p).astype(int)]
+
+    def fitted(scores):
+        return fit(losses, scores, jnp.zeros(()), optax.sgd(1.0), 40, "truncated", 2, stop=ttt.rising(4))
+
+    scores = jnp.asarray([wave(seed) for seed in range(3)], jnp.float32)
+    alone = [fitted(one) for one in scores]
+    jax.effects_barrier()
+    calls.clear()
+    found = jax.jit(jax.vmap(fitted))(scores)
+    jax.effects_barrier()
+    steps = [stopped_at(one, 4) for one in np.asarray(scores)]
+    assert len(set(steps)) > 1
+    assert found.steps.tolist() == steps
+    chex.assert_trees_all_equal(found, jax.tree.map(lambda *leaves: jnp.stack(leaves), *alone))
+    # The last two steps, through which a gradient goes, are computed in any case.
+    assert len(calls) == len(steps) * (max(steps) + 2)
 
 
 def test_the_gradient_through_the_fit_is_that_of_finite_differences():
