@@ -33,7 +33,7 @@ class SingleSlice(NamedTuple):
     @classmethod
     def of(cls, functions: Functions, prepared: Prepared, seed: int = 0) -> SingleSlice:
         """Make the batch of a slice, with the random key that bench.attack draws with this seed."""
-        data = jax.tree.map(lambda leaf: leaf[None], prepared.data)
+        data = jax.device_put(jax.tree.map(lambda leaf: leaf[None], prepared.data))
         keys = jax.random.fold_in(new_key(seed), checksum(prepared.name))[None]
         return cls(functions, data, functions.stage(data), keys)
 
