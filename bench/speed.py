@@ -7,20 +7,26 @@ and the largest.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import sys
 import tempfile
 from argparse import Namespace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.plan.errors import DONE, OutputError, UsageError
+from bench.plan.errors import DONE, SOME_FAILED, OutputError, UsageError
 from bench.shell.arguments import HelpFormatter, Parser, integer, one_of
 from bench.shell.command import execute
 from bench.timing.names import DEFAULT, NAMES, ON_THE_SLICE
 from data_prep.process import as_process, at_stop
+
+# Slices, examples or fits together on a GPU or TPU, each a row.  On the CPU more than one gain nothing.
+_AT_ONCE = (1, 4, 16)
+_TINY = (2, 32, 112)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,6 +42,7 @@ def parser() -> Parser:
             "--only l1 espirit --shape 8 160 128",
             "--set-up peers",
             "--peers peers --only l1 unet --json speed.json",
+            "--check --json speed.json",
         ),
         description=__doc__,
         formatter_class=HelpFormatter,
@@ -62,6 +69,15 @@ def parser() -> Parser:
         "--set-up", type=Path, metavar="FOLDER", help="only install PyTorch, fastmri and SigPy in this folder"
     )
     other.add_argument("--curves", action="store_true", help="time only how the cost of l1 grows")
+    other.add_argument(
+        "--check",
+        type=one_of(("full", "tiny")),
+        nargs="?",
+        const="full",
+        metavar="SIZE",
+        help="check a GPU or TPU, and time the work on it: every method against the CPU, an attack by every method, "
+        "two parts at once, trainings; tiny only shows that all of it runs, on a CPU too",
+    )
     made.add_argument("--debug", action="store_true", help="show tracebacks")
     return made
 
@@ -73,13 +89,15 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         _say_all(peers.set_up(arguments.set_up))
         return DONE
     _check(arguments)
+    # The processes share a GPU, of which JAX would take three quarters at once.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     from bench.slices.sources import check_device  # imports JAX
 
     check_device("auto")
-    found = _curves(arguments) if arguments.curves else _rows(arguments)
+    found = _curves(arguments) if arguments.curves else _checked(arguments) if arguments.check else _rows(arguments)
     if arguments.json:
         _write(arguments.json, json.dumps(found, indent=2) + "\n")
-    return DONE
+    return SOME_FAILED if found.get("check", {}).get("failed") else DONE
 
 
 def _check(arguments: Namespace) -> None:
@@ -101,20 +119,23 @@ def _write(path: Path, text: str) -> None:
 
 
 def _rows(arguments: Namespace) -> dict[str, Any]:
+    import jax
+
     from bench.timing import ceilings, measure, peers, rows, table, work
 
     shape = tuple(arguments.shape)
     present = peers.find(arguments.peers)
     _say_all(present.absent)
     load = os.getloadavg()
-    limits = ceilings.measure()
+    accelerator = jax.default_backend() != "cpu"
+    limits = ceilings.measure(accelerator)
     records: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name, at_stop(lambda: shutil.rmtree(name, ignore_errors=True)):
         folder = Path(name)
         if any(row in arguments.only for row in ON_THE_SLICE):
             work.write(work.slice_of(shape), folder)
-        for row_name in dict.fromkeys(arguments.only):
-            row = rows.build(row_name, shape, arguments.iterations, folder, present)
+        for row_name, at_once in itertools.product(dict.fromkeys(arguments.only), _AT_ONCE if accelerator else (1,)):
+            row = rows.build(row_name, shape, arguments.iterations, folder, present, at_once, accelerator)
             records += measure.measure(row, arguments.repetitions, folder, limits, _say)
             _say_all(row.notes)
     print(table.markdown(records), *table.solutions(records), sep="\n")
@@ -129,6 +150,19 @@ def _rows(arguments: Namespace) -> dict[str, Any]:
     }
 
 
+def _checked(arguments: Namespace) -> dict[str, Any]:
+    """The check of the device, and then the rows."""
+    from bench.timing import check
+
+    if arguments.check == "tiny":
+        arguments.shape, arguments.only, arguments.repetitions = list(_TINY), ["normal", "wavelet"], 1
+    found = check.measure(check.SIZES[arguments.check], _say)
+    rows = _rows(arguments)
+    for line in found["failed"] or ["every part of the check is passed"]:
+        print(line)
+    return rows | {"check": found}
+
+
 def _curves(arguments: Namespace) -> dict[str, Any]:
     from bench.timing import curves, table
 
@@ -141,6 +175,7 @@ def _machine(arguments: Namespace) -> dict[str, Any]:
     from bench.record import provenance
 
     return {
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "shape": dict(zip(("coils", "rows", "columns"), arguments.shape, strict=True)),
         "repetitions": arguments.repetitions,
         "device": provenance.device(),

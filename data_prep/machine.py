@@ -11,6 +11,11 @@ _OF_MEMORY = (
     "can't start new thread",
     "Cannot allocate memory",
     "Out of memory",
+    "OUT_OF_MEMORY",
+    # What NVIDIA's libraries say, as XLA passes it on; a plan of cuFFT takes its memory when it first runs.
+    "Failed to create cuFFT",
+    "Failed to make cuFFT",
+    "STATUS_ALLOC_FAILED",
     "failed to map segment",
 )
 # JAX takes its platform from these variables, in this order.

@@ -222,7 +222,9 @@ def _open_streams() -> None:
 def _stream(kind: type[io.FileIO], number: int, before: Any) -> IO[str]:
     options: dict[str, Any] = {"encoding": "utf-8", "line_buffering": number == 2}
     if before is not None:
-        options = {name: getattr(before, name) for name in ("encoding", "line_buffering", "write_through")}
+        options = {name: getattr(before, name) for name in ("encoding", "line_buffering")}
+        # PYTHONUNBUFFERED: text would go through to our buffer, and wait there.
+        options["line_buffering"] |= before.write_through
     buffer = io.BufferedWriter(kind(number, "w", closefd=False))
     return io.TextIOWrapper(buffer, errors=ANY_NAME, **options)
 

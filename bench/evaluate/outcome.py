@@ -6,7 +6,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from bench.evaluate.certified import certified
 from bench.evaluate.evidence import flag_across
@@ -17,26 +19,34 @@ from bench.plan.config import OF_THE_FILE, RunConfig
 from bench.record.rows import Row, SearchRow
 from bench.slices.coverage import MOST_LEFT_OUT
 from bench.slices.prepare import Prepared
-from jaxcs.attacks.losses import LOSSES, ImageLoss
+from jaxcs.attacks.losses import LOSSES
 from jaxcs.evidence import CONVERGED, clean_flags, raised, search_flags, victim_flags
 from jaxcs.types import SliceData
 
 _NOT_A_METRIC = ("clamped", "widened")
-_LOSSES = {name: jax.jit(partial(ImageLoss.__call__, loss)) for name, loss in LOSSES.items()}
 
 
 class Outcome(NamedTuple):
-    """The results of one slice, source and epsilon.
+    """The results of one slice, source and epsilon; or of many, with these as the first axes of the arrays.
 
     Attributes:
-        found: the perturbation that the attack found.
+        found: what the attack found.
+        finite: whether the perturbation is finite.
         checks: losses that the checking attacks found, by the name of the check.
         scored: scores under the perturbation and under noise, by victim.
+        losses: the loss that the attack maximises, under the perturbation and under noise, by victim.
     """
 
     found: Found
+    finite: Any
     checks: dict[str, Any]
     scored: dict[str, tuple[Evaluated, Evaluated]]
+    losses: dict[str, tuple[Any, Any]]
+
+    def without_perturbations(self) -> Outcome:
+        """Return the results without the perturbation and the noise, of which each is as large as the data."""
+        rest: dict[str, Any] = {"delta": None, "noise": None}
+        return self._replace(found=self.found._replace(**rest))
 
 
 class Result(NamedTuple):
@@ -112,7 +122,7 @@ def result(
             attacked, noise = one.scored[victim]
             pictures[f"{name}|{victim}|{source}|{eps:g}"] = np.asarray(attacked.image)
             pictures.setdefault(f"{name}|{victim}|noise|{eps:g}", np.asarray(noise.image))
-            far, near = (_loss(config, clean[victim], scored, prepared.data) for scored in (attacked, noise))
+            far, near = map(float, one.losses[victim])
             losses[source, victim, eps] = far
             clamped = float(attacked.scores.get("clamped", 0.0))
             randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
@@ -149,12 +159,13 @@ def result(
         row.eps for row in rows if not np.isfinite([baseline[row.metric], row.clean, row.noise, row.attacked]).all()
     ]
     # A norm of NaN counts as 0, so that a perturbation with NaN would pass for a small perturbation.
-    broken += [eps for (_, eps), one in outcomes.items() if not np.isfinite(one.found.delta).all()]
+    broken += [eps for (_, eps), one in outcomes.items() if not one.finite]
     failure = f"non-finite result at epsilon {broken[0]:g}" if broken else None
     single, unit = len(sources) == 1, stored_unit(config, prepared.scale)
     perturbations = {
         f"{name}|{eps:g}" if single else f"{name}|{source}|{eps:g}": np.asarray(one.found.delta) * unit
         for (source, eps), one in outcomes.items()
+        if one.found.delta is not None
     }
     pictures = {key: np.asarray(picture, np.float16) for key, picture in pictures.items()}
     return Result(rows, searches, failure, pictures, perturbations)
@@ -172,11 +183,29 @@ def _maps_leave_out(prepared: Prepared, victim: Subject) -> bool:
     return left_out is not None and left_out > MOST_LEFT_OUT and victim.method.uses_maps(victim.method_config)
 
 
-def _loss(config: RunConfig, clean: Evaluated, scored: Evaluated, data: SliceData) -> float:
-    """The loss that the attack maximises, in the part of the image that it looks at."""
+def losses(config: RunConfig, clean: Evaluated, scored: Evaluated, data: SliceData) -> Array:
+    """Compute the loss that the attack maximises, in the part of the image that it looks at, for a whole batch.
+
+    Args:
+        config: settings of the run.
+        clean: reconstructions of clean data; the first axes of its arrays are slices and 1.
+        scored: perturbed reconstructions; the first axes are slices and perturbations.
+        data: the slices.
+
+    Returns:
+        (slice, perturbation) losses.
+    """
     region = data.region if config.aim == "region" else None
-    reference = scored.truth if config.target == "truth" else clean.image
-    return float(_LOSSES[config.loss](scored.image, reference, data.data_range, region))
+    reference = scored.truth if config.target == "truth" else jnp.broadcast_to(clean.image, scored.image.shape)
+    return _losses(config.loss, scored.image, reference, data.data_range, region)
+
+
+@partial(jax.jit, static_argnums=0)
+def _losses(name: str, image: Array, reference: Array, data_range: Array, region: Array | None) -> Array:
+    def loss(image: Array, reference: Array, data_range: Array, region: Array | None) -> Array:
+        return LOSSES[name](image, reference, data_range, region)
+
+    return jax.vmap(jax.vmap(loss, (0, 0, None, None)))(image, reference, data_range, region)
 
 
 def _scores(clean: Evaluated, noise: Evaluated, attacked: Evaluated) -> dict[str, dict[str, float]]:

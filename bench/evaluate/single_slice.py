@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from bench.evaluate.experiment import Functions
-from bench.evaluate.stacked import stacked
 from bench.slices.prepare import Prepared, SliceData
+from data_prep.names import checksum
+from jaxcs.keys import new_key
 
 
 class SingleSlice(NamedTuple):
@@ -31,7 +33,8 @@ class SingleSlice(NamedTuple):
     @classmethod
     def of(cls, functions: Functions, prepared: Prepared, seed: int = 0) -> SingleSlice:
         """Make the batch of a slice, with the random key that bench.attack draws with this seed."""
-        data, keys = stacked([prepared], seed)
+        data = jax.device_put(jax.tree.map(lambda leaf: leaf[None], prepared.data))
+        keys = jax.random.fold_in(new_key(seed), checksum(prepared.name))[None]
         return cls(functions, data, functions.stage(data), keys)
 
     def nothing(self) -> Array:

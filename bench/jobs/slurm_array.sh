@@ -5,11 +5,15 @@
 #   bench/jobs/slurm_array.sh PARTS OUTPUT --method l1 --data /path/to/fastmri
 #
 # submits it, from the folder of the project.  OUTPUT is a folder that all nodes share, one for each run.
+# With GPUs, one for each part, and memory for the batches that the host makes ready:
+#
+#   SBATCH_GRES=gpu:1 SBATCH_MEM_PER_NODE=32G bench/jobs/slurm_array.sh PARTS OUTPUT --method l1 --data /path/to/fastmri
+#
 # If Slurm requeues a task (preemption, a lost node, scontrol requeue), it resumes its part.
 # If a part is lost for good, the same command begins it again; finished images are not computed again.
 #SBATCH --job-name=jaxcs
 #SBATCH --cpus-per-task=2
-#SBATCH --mem=2G
+#SBATCH --mem=8G
 #SBATCH --requeue
 #SBATCH --open-mode=append
 set -euo pipefail

@@ -13,7 +13,12 @@ if [ $# -lt 1 ]; then
   exit 2
 fi
 : "${TPU:?the name of the slice}" "${ZONE:?its zone}"
+# One process on each machine; an attack takes one chip if nothing else is said, a training takes all.
+devices=()
+[ "$1" != bench.attack ] || devices=(--devices all)
+program=$1
+shift
 # Quote the arguments for the shell of the machines.
-printf -v command '%q ' .venv/bin/python -m "$@" --device tpu --distributed
+printf -v command '%q ' .venv/bin/python -m "$program" "${devices[@]}" "$@" --device tpu --distributed
 printf -v folder '%q' "${FOLDER:-jaxcs}"
 exec gcloud compute tpus tpu-vm ssh "$TPU" --zone="$ZONE" --worker=all --command="cd $folder && exec $command"

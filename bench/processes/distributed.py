@@ -1,8 +1,9 @@
 """Several processes, on one or more machines, that do one job; they meet at the first process's coordination service.
 
-The loss of a process does not affect the others of an attack, except for the first: its service is then gone, and JAX
-ends the others.  The processes of a training need each other to the end.  If a process is lost, some calls of JAX and
-Orbax fail in the others and some wait for minutes; therefore the connections of `meeting` end the others.
+The loss of a process does not affect the others of an attack, except for the first: its service is then gone, and the
+others end before JAX would abort them.  The processes of a training need each other to the end.  If a process is lost,
+some calls of JAX and Orbax fail in the others and some wait for minutes; therefore the connections of `meeting` end the
+others.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Team(NamedTuple):
     waited: threading.Event
 
     def tell(self, name: str, text: str) -> None:
-        """Leave a text under this name for the other processes."""
+        """Leave a text under this name for the other processes; an empty one says that this process has failed."""
         if self.processes > 1:
             _client().key_value_set(f"jaxcs/{name}", text)
 
@@ -68,12 +69,15 @@ class Team(NamedTuple):
         """Wait for the text that a process leaves under this name.
 
         Raises:
-            RunError: the wait takes too long.
+            RunError: the wait takes too long, or the process has failed.
         """
         try:
-            return str(_client().blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
+            text = str(_client().blocking_key_value_get(f"jaxcs/{name}", BEGIN * 1000))
         except RuntimeError as error:
             raise RunError(f"process 0 said nothing for {BEGIN} s; its own messages say why") from error
+        if not text:
+            raise RunError(_ended(0))
+        return text
 
     def begun(self, needs_all: bool) -> None:
         """Wait until all processes have begun.
@@ -161,8 +165,9 @@ def connected(meeting: Meeting, given: Mapping[str, str]) -> Iterator[Team]:
     if not wanted(meeting):
         yield ALONE
         return
-    # JAX warns that processes survive each other, which is intended.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # JAX's runtime warns that processes survive each other, which is intended, and traces connections to processes that
+    # have ended, of which `_together` says one line.  What fails in it is raised all the same.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
     if not hasattr(jax.config, "jax_enable_recoverability"):
@@ -190,9 +195,11 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
     from jax import distributed
 
     team.needs_all.set()
-    left = threading.Event()
+    left, without_first = threading.Event(), threading.Event()
 
     def lost(process: int) -> None:
+        if process == 0:
+            without_first.set()
         if team.needs_all.is_set():
             time.sleep(_OWN)
         needed = (team.needs_all.is_set() or process == 0) and not team.waited.is_set()
@@ -201,7 +208,9 @@ def _together(team: Team, others: Connections) -> Iterator[None]:
 
     def stopped() -> None:
         if team.process > 0:
-            distributed.shutdown()
+            # Without its service JAX would abort this process, with a trace.
+            if not without_first.is_set():
+                distributed.shutdown()
             return
         # The others may have been told to stop as well, and then print their own messages.
         others.wait_for_end(_GRACE)

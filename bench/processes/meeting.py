@@ -52,6 +52,8 @@ class Connections:
 
     def __init__(self, sockets: dict[int, socket.socket]) -> None:
         self._sockets = sockets
+        for connection in sockets.values():
+            _keep_alive(connection)
         self._ended = {process: threading.Event() for process in sockets}
 
     def watch(self, lost: Callable[[int], None]) -> None:
@@ -211,6 +213,14 @@ def _refusal(place: Place, connections: list[socket.socket], problem: str) -> Us
         _send(connection, {"refused": problem})
         connection.close()
     return UsageError(f"{place.flag}: {problem}")
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """Let a connection end if the other machine is gone, which sends nothing: after a minute and a half."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6)):
+        if hasattr(socket, name):  # Linux has all of them
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _send(connection: socket.socket, what: dict[str, Any]) -> None:

@@ -47,6 +47,7 @@ _FORBIDDING: dict[str, tuple[Any, ...]] = {
 }
 # Variables that compilers and libraries below JAX read themselves.
 _VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
+_DETERMINISTIC = "--xla_gpu_deterministic_ops"
 # Flags in these variables that change no number.
 _HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump_", "--xla_gpu_cuda_data_dir")
 
@@ -88,9 +89,29 @@ def forbidding() -> str | None:
 
 
 def about_settings() -> list[str]:
-    """A sentence for the user if there are such settings, else nothing."""
+    """Sentences for the user if there are such settings, or if numbers do not repeat; else nothing."""
     found = " and ".join(f"{name}={value}" for name, value in settings().items())
-    return [f"numbers can depend on {found}, so that only runs with the same go on or are merged"] if found else []
+    notes = [f"numbers can depend on {found}, so that only runs with the same go on or are merged"] if found else []
+    if repeats() is False:
+        notes.append(
+            "on a GPU last digits may change from run to run, so that a run that goes on may differ from one that was "
+            f"never stopped; XLA_FLAGS={_DETERMINISTIC}=true prevents both and is slower"
+        )
+    return notes
+
+
+def repeats() -> bool | None:
+    """Whether this process computes the same bits in each run; None for devices of which that is not known.
+
+    GPUs add up in any order, and the compiler chooses kernels by timing them.  One flag of XLA turns both off.
+    """
+    platform_of = jax.local_devices()[0].platform
+    if platform_of == "cpu":
+        return True
+    if platform_of not in ("gpu", "cuda", "rocm"):
+        return None
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    return any(flag in (_DETERMINISTIC, f"{_DETERMINISTIC}=true", f"{_DETERMINISTIC}=1") for flag in flags)
 
 
 def git_state() -> dict[str, Any]:
@@ -122,6 +143,7 @@ def device() -> dict[str, Any]:
         "count": jax.local_device_count(),
         "cores": os.cpu_count(),
         "precision": _precision(first),
+        "repeats": repeats(),
     }
 
 

@@ -93,7 +93,10 @@ _MORE: dict[str, Form] = {
     "method_config": _SETTINGS,
     "versions": mapping(text),
     "git": table({"commit": optional(text), "dirty": optional(truth)}),
-    "device": table({"platform": text, "kind": text}, {"cores": optional(whole()), "precision": text}),
+    "device": table(
+        {"platform": text, "kind": text},
+        {"cores": optional(whole()), "precision": text, "repeats": optional(truth)},
+    ),
     "data_sha256": mapping(text),
     "images": whole(1, _MOST_IMAGES),
     "started": text,

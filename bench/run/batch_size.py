@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,10 +23,25 @@ from jaxcs.operators.row_inverse import inverse_bytes
 AUTO = 0
 # Share of the free memory; the rest is for work beside the attack, and for pieces too small to be used.
 _SHARE = 0.8
+# Workspace of a library's transforms, which it takes when they first run and of which the compiler knows nothing: an
+# allowance, in arrays of the size of the slice's k-space.
+_WORKSPACE = 1.0
 # Share of all memory for the inverses that solvers keep.
 _OF_INVERSES = 0.4
 # An interrupted run loses the batches that it was at, and larger ones are hardly faster.
 _MOST = 32
+
+
+class Need(NamedTuple):
+    """Memory of an attack on a device.
+
+    Attributes:
+        each: bytes of one slice, taken as those of each.
+        shared: bytes that do not grow with the batch: weights, which each compiled function holds.
+    """
+
+    each: float
+    shared: float
 
 
 def automatic() -> int:
@@ -47,17 +63,17 @@ def chosen(work: Work, shapes: list[tuple[int, int, int]], largest: Prepared) ->
         need = bytes_of_one(work, largest)
     except jax.errors.JaxRuntimeError:
         return 1  # the run fails at the same place, and has the words for it
-    batch = fitting(need, room, shapes, work.devices)
-    print(f"batch {batch}: a slice needs {need / 1e9:.2f} GB, and {room / 1e9:.1f} GB are free", file=sys.stderr)
+    room -= need.shared
+    batch = fitting(need.each, room, shapes, work.devices)
+    print(f"batch {batch}: a slice needs {need.each / 1e9:.2f} GB, and {room / 1e9:.1f} GB are free", file=sys.stderr)
     return batch
 
 
 def fitting(need: float, room: float, shapes: list[tuple[int, int, int]], devices: int) -> int:
     """The largest batch on each device that is of use.
 
-    need: bytes of one slice, taken as those of each; what slices share, such as weights, is little beside it.
-    room: bytes that are free.  Batches of the most frequent shape come out evenly filled, because a short one takes as
-    long as a whole one.
+    need: bytes of one slice.  room: bytes that are free for slices.  Batches of the most frequent shape come out evenly
+    filled, because a short one takes as long as a whole one.
     """
     (_, count), *_ = Counter(shapes).most_common(1)
     count = -(-count // devices)
@@ -82,13 +98,20 @@ def within_memory(subject: Subject, shapes: list[tuple[int, int, int]], batch: i
     return subject._replace(method_config=otherwise), [note]
 
 
-def bytes_of_one(work: Work, prepared: Prepared) -> float:
+def bytes_of_one(work: Work, prepared: Prepared) -> Need:
     """Memory for one slice on each device, for the method that needs the most: to attack it, or to reconstruct it if
     nothing is attacked.
 
     Compiles it, for which JAX's cache spares a second run.
     """
-    return max(_bytes(work, index, prepared) for index in range(len(work.sources)))
+    each = max(_bytes(work, index, prepared) for index in range(len(work.sources)))
+    return Need(each, float(sum(_weights(work, victim) for victim in work.victims)))
+
+
+def _weights(work: Work, victim: Subject) -> int:
+    """Bytes of a method's weights in all functions that hold them: one that scores, and one for each search."""
+    searches = 1 + len(victim.checks) if victim in work.sources else 0
+    return (1 + searches) * sum(leaf.nbytes for leaf in jax.tree.leaves(victim.params))
 
 
 def _bytes(work: Work, index: int, prepared: Prepared) -> float:
@@ -106,16 +129,22 @@ def _bytes(work: Work, index: int, prepared: Prepared) -> float:
     search: Any = functions.searches["attack"]
     evaluate: Any = functions.evaluate
     attacked = sum(eps > 0 for eps in work.config.eps)
-    sizes = many(jnp.zeros(attacked, jnp.float32))
-    lowered = (
-        search.lower(data, staged, image, start, sizes, keys)
-        if attacked
-        else evaluate.lower(data, staged, deltas, keys)
-    )
+    arguments = (data, staged, image, start, many(jnp.zeros(max(1, attacked), jnp.float32)), keys)
+    lowered = search.lower(*arguments) if attacked else evaluate.lower(data, staged, deltas, keys)
     used = lowered.compile().memory_analysis()
-    # What was found for each method stays there until the batch is done.
-    kept = used.output_size_in_bytes * len(work.sources)
-    return float(used.temp_size_in_bytes + used.argument_size_in_bytes + kept)
+    # What was found for each method stays there until the batch is done, without the perturbations if none are saved.
+    found = jax.eval_shape(search, *arguments)
+    stays = found if work.save_perturbations else found._replace(delta=None, noise=None)
+    kept = used.output_size_in_bytes + (len(work.sources) - 1) * _size(stays) / work.devices
+    # The next batch is sent while this one is computed.
+    ahead = _size(data) / work.devices
+    workspace = _WORKSPACE * _size(data.kspace) / work.devices
+    return float(used.temp_size_in_bytes + used.argument_size_in_bytes + kept + ahead + workspace)
+
+
+def _size(tree: Any) -> int:
+    """Bytes of arrays of these shapes."""
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def _room(device: jax.Device) -> float | None:

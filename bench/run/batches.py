@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import tee
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, OutOfMemoryError
 from bench.run.first import Ready
+from bench.run.sending import Batch
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
 from data_prep.cases import InputError
@@ -83,23 +84,53 @@ def _kind(prepared: Prepared) -> Any:
     return prepared.calibration, jax.tree.map(jnp.shape, prepared.data)
 
 
+class _Group(NamedTuple):
+    """Slices of one shape, and the first batch of them if that is on the devices already; the batch is taken out.
+
+    size: number of slices of a whole batch when it was sent.
+    """
+
+    members: list[Prepared]
+    size: int
+    sent: list[Batch]
+
+
 class Halving(Generic[_Result]):
     """Computes groups, which may come from several threads.
 
-    attack: (batch, at most so many slices) -> their results.  note: is called when the batch is halved.
+    send: (slices, size of a batch) -> the batch on the devices.  attack: batch -> its results.  batch: slices of a
+    whole batch.  note: is called when the batch is halved.
     """
 
     def __init__(
-        self, attack: Callable[[int, list[Prepared]], list[_Result]], batch: int, note: Callable[[str], None]
+        self,
+        send: Callable[[list[Prepared], int], Batch],
+        attack: Callable[[Batch], list[_Result]],
+        batch: int,
+        note: Callable[[str], None],
     ) -> None:
-        self._attack, self._note, self._whole = attack, note, batch
+        self._send, self._attack, self._note, self._whole = send, attack, note, batch
         self._batch = batch
         self._lock = threading.Lock()
 
-    def __call__(self, group: list[Prepared]) -> tuple[list[Prepared], list[_Result]]:
+    def ahead(self, groups: Iterable[list[Prepared]]) -> Iterator[_Group]:
+        """Send each group before its turn, while the group before it is computed."""
+        for members in groups:
+            size = self._batch
+            try:
+                sent = [self._send(members[:size], size)]
+            except Exception as error:
+                # In its turn it has the memory of the group before it.
+                if not is_of_memory(error):
+                    raise
+                sent = []
+            yield _Group(members, size, sent)
+            del sent
+
+    def __call__(self, group: _Group) -> tuple[list[Prepared], list[_Result]]:
         """The group and its results.  Raises OutOfMemoryError if half the batch is still too large."""
         try:
-            return group, self._pieces(group, self._batch)
+            return group.members, self._results(group, self._batch)
         except Exception as error:
             if not is_of_memory(error):
                 raise
@@ -108,18 +139,22 @@ class Halving(Generic[_Result]):
         # Outside of the handler, whose exception keeps the allocated memory.
         self._halve()
         try:
-            return group, self._pieces(group, self._batch)
+            return group.members, self._results(group, self._batch)
         except Exception as error:
             if not is_of_memory(error):
                 raise
             raise OutOfMemoryError(f"out of memory, also with a batch of {self._batch}") from error
 
-    def _pieces(self, group: list[Prepared], batch: int) -> list[_Result]:
-        return [
-            result
-            for first in range(0, len(group), batch)
-            for result in self._attack(batch, group[first : first + batch])
-        ]
+    def _results(self, group: _Group, size: int) -> list[_Result]:
+        found: list[_Result] = []
+        members, sent = group.members, group.sent
+        # Sent before the batch was halved, it would be too large.
+        if group.size != size:
+            sent.clear()
+        for first in range(0, len(members), size):
+            of_batch = members[first : first + size]
+            found += self._attack(sent.pop() if sent else self._send(of_batch, size))
+        return found
 
     def _halve(self) -> None:
         with self._lock:

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Array
 
 from bench.evaluate import scan
 from bench.evaluate.experiment import Evaluated, Found, Functions, build
-from bench.evaluate.outcome import Outcome, Result, result
-from bench.evaluate.stacked import stacked
+from bench.evaluate.outcome import Outcome, Result, losses, result
 from bench.evaluate.subjects import Subject, zero_filled
 from bench.plan.config import RunConfig
 from bench.plan.scores import rounded
@@ -23,6 +23,7 @@ from bench.record.store import Image, Store
 from bench.run.batches import Halving, batches
 from bench.run.first import Ready
 from bench.run.parallel import side_by_side
+from bench.run.sending import Batch, send
 from bench.run.stages import Stages
 from bench.slices.prepare import Prepared
 from bench.slices.sources import Source
@@ -79,9 +80,12 @@ def attack_all(work: Work, source: Source, store: Store, said: set[str], ready: 
 
     stages = Stages(progress)
 
-    def attack(batch: int, group: list[Prepared]) -> list[Result]:
-        with stages.group([one.name for one in group]) as begins:
-            return _attack_batch(work, batch, partial(functions_for, compiled, work.mesh), group, begins)
+    def attack(batch: Batch) -> list[Result]:
+        with stages.group([one.name for one in batch.members]) as begins:
+            return _attack_batch(work, partial(functions_for, compiled, work.mesh), batch, begins)
+
+    def sent(members: list[Prepared], size: int) -> Batch:
+        return send(members, size, work.config.seed, work.mesh)
 
     def note(text: str) -> None:
         print(f"note: {text}", file=sys.stderr)
@@ -117,8 +121,9 @@ def attack_all(work: Work, source: Source, store: Store, said: set[str], ready: 
 
     batch = work.batch * work.devices
     groups = batches(source, work.config, batch, fail, ready, store.claim)
+    halving = Halving(sent, attack, batch, note)
     with stages:
-        for group, results in side_by_side(Halving(attack, batch, note), groups):
+        for group, results in side_by_side(halving, halving.ahead(groups)):
             for prepared, found in zip(group, results, strict=True):
                 keep(prepared, found)
     return failed
@@ -126,22 +131,19 @@ def attack_all(work: Work, source: Source, store: Store, said: set[str], ready: 
 
 def _attack_batch(
     work: Work,
-    batch: int,
     functions_of: Callable[[Subject, list[Prepared]], Functions],
-    group: list[Prepared],
+    batch: Batch,
     begins: Callable[[str], None],
 ) -> list[Result]:
-    """All methods and epsilons of at most `batch` slices; `begins` hears of each stage."""
-    config = work.config
+    """All methods and epsilons of a batch; nothing is computed slice by slice but its lines.
+
+    `begins` hears of each stage.
+    """
     begins("clean images")
-    # The last batch may be short; its first slice fills it up, so that nothing compiles again and each device has as
-    # many.  The results of these copies are dropped.
-    size = -(-batch // work.devices) * work.devices
-    members = group + [group[0]] * (size - len(group))
-    data, keys = stacked(members, config.seed)
+    config, group, data, keys = work.config, batch.members, batch.data, batch.keys
     # Only its shape is asked for: computing the threat set would be a dozen small functions to load.
     shape = jax.eval_shape(jax.vmap(scan.build(config, None).nothing), data)
-    nothing = jnp.zeros((shape.shape[0], 1, *shape.shape[1:]), shape.dtype)
+    nothing = batch.zeros(jax.ShapeDtypeStruct((shape.shape[0], 1, *shape.shape[1:]), shape.dtype))
     functions = {one.label: functions_of(one, group) for one in work.victims}
     staged = {one.label: functions[one.label].stage(data) for one in work.victims}
 
@@ -149,9 +151,14 @@ def _attack_batch(
         """deltas: (slice, perturbation, ...)."""
         return functions[victim.label].evaluate(data, staged[victim.label], deltas, keys)
 
-    clean = {one.label: _each(evaluate(one, nothing), 0) for one in work.victims}
+    def losses_of(label: str, scored: Evaluated) -> Array:
+        return losses(config, clean[label], scored, data)
+
+    # On the devices, the second axis of all is that of the perturbations, or of the epsilons above 0.
+    clean = {one.label: evaluate(one, nothing) for one in work.victims}
     sizes = [eps for eps in config.eps if eps > 0]
-    outcomes: dict[tuple[str, float], Outcome] = {}
+    found_for: dict[str, Outcome] = {}
+    at_zero: dict[str, Outcome] = {}
     noises: dict[str, Evaluated] = {}
 
     def noise_of(victim: Subject, found: Found) -> Evaluated:
@@ -169,10 +176,14 @@ def _attack_batch(
         known = config.method_seed == "known"
         search_keys = keys if known else jax.vmap(partial(jax.random.fold_in, data=1))(keys)
         start = own.prepare(data, search_keys)
-        every = jnp.broadcast_to(jnp.asarray(sizes or [0.0], jnp.float32), (len(members), max(len(sizes), 1)))
-        arguments = (data, staged[source.label], clean[source.label].image, start, every, search_keys)
+        every: Any = np.broadcast_to(np.asarray(sizes or [0.0], np.float32), (batch.size, max(len(sizes), 1)))
+        arguments = (data, staged[source.label], clean[source.label].image[:, 0], start, every, search_keys)
+        scored_under = work.scored_under(source)
         if len(sizes) < len(config.eps):
-            outcomes[source.label, 0.0] = _nothing_found(work, source, own, arguments, clean)
+            scored = {one.label: (clean[one.label],) * 2 for one in scored_under}
+            far = {one.label: (losses_of(one.label, clean[one.label]),) * 2 for one in scored_under}
+            shapes = jax.eval_shape(own.searches["attack"], *arguments)
+            at_zero[source.label] = Outcome(_none_found(work, shapes), np.ones((batch.size, 1), bool), {}, scored, far)
         if not sizes:
             continue
         # Each stage is waited for, because JAX returns before it has computed.
@@ -184,35 +195,52 @@ def _attack_batch(
                 begins(f"{of}, check {name.replace('_', '-')}")
                 checks[name] = jax.block_until_ready(search(*arguments).loss)
         begins(f"{of}, scores")
-        scored = {one.label: (evaluate(one, found.delta), noise_of(one, found)) for one in work.scored_under(source)}
-        for index, eps in enumerate(sizes):
-            outcomes[source.label, eps] = Outcome(*_each((found, checks, scored), index))
+        scored = {one.label: (evaluate(one, found.delta), noise_of(one, found)) for one in scored_under}
+        far = {
+            label: (losses_of(label, attacked), losses_of(label, noise)) for label, (attacked, noise) in scored.items()
+        }
+        # The largest arrays stay on the devices, and are freed there, if nobody wants them.
+        outcome = Outcome(found, _finite(found.delta), checks, scored, far)
+        found_for[source.label] = outcome if work.save_perturbations else outcome.without_perturbations()
+        del found, outcome, arguments
     least = zero_filled(config)
     # Attacked itself, it has been scored already.
     baseline = clean.get(least.label)
     if baseline is None:
         own = functions_of(least, group)
-        baseline = _each(own.evaluate(data, own.stage(data), nothing, keys), 0)
-    baseline, clean, outcomes = jax.tree.map(np.asarray, (baseline, clean, outcomes))
+        baseline = own.evaluate(data, own.stage(data), nothing, keys)
+    baseline, clean, found_for, at_zero = jax.device_get((baseline, clean, found_for, at_zero))
     results = []
     for index, prepared in enumerate(group):
-        least_of, clean_of, outcomes_of = jax.tree.map(lambda leaf, i=index: leaf[i], (baseline, clean, outcomes))
-        results.append(result(config, prepared, least_of, clean_of, outcomes_of, work.sources, work.victims))
+        outcomes = {(label, 0.0): _at(outcome, index, 0) for label, outcome in at_zero.items()}
+        outcomes |= {
+            (label, eps): _at(outcome, index, position)
+            for label, outcome in found_for.items()
+            for position, eps in enumerate(sizes)
+        }
+        least_of, clean_of = _at(baseline, index, 0), {label: _at(one, index, 0) for label, one in clean.items()}
+        in_order = dict(sorted(outcomes.items()))
+        results.append(result(config, prepared, least_of, clean_of, in_order, work.sources, work.victims))
     return results
 
 
-def _each(tree: Any, index: int) -> Any:
-    """One perturbation or epsilon of the second axis."""
-    return jax.tree.map(lambda leaf: leaf[:, index], tree)
+def _at(tree: Any, index: int, position: int) -> Any:
+    """One slice, and one perturbation or epsilon of the second axis, of arrays on the host."""
+    return jax.tree.map(lambda leaf: leaf[index, position], tree)
 
 
-def _nothing_found(
-    work: Work, source: Subject, functions: Functions, arguments: Any, clean: dict[str, Evaluated]
-) -> Outcome:
-    """At epsilon 0 there is nothing to search or to score again."""
-    shapes = jax.eval_shape(functions.searches["attack"], *arguments)
-    found = jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0], *leaf.shape[2:]), leaf.dtype), shapes)
-    return Outcome(found, {}, {one.label: (clean[one.label],) * 2 for one in work.scored_under(source)})
+@jax.jit
+def _finite(deltas: Array) -> Array:
+    """deltas: (slice, epsilon, ...); (slice, epsilon), True where all of a perturbation is finite."""
+    return jnp.all(jnp.isfinite(deltas), axis=tuple(range(2, deltas.ndim)))
+
+
+def _none_found(work: Work, shapes: Any) -> Found:
+    """At epsilon 0 there is nothing to search; shapes: of what a search finds."""
+    if not work.save_perturbations:
+        shapes = shapes._replace(delta=None, noise=None)
+    found: Found = jax.tree.map(lambda leaf: np.zeros((leaf.shape[0], 1, *leaf.shape[2:]), leaf.dtype), shapes)
+    return found
 
 
 def functions_for(

@@ -29,8 +29,9 @@ def side_by_side(run: Callable[[_In], _Out], inputs: Iterator[_In]) -> Iterator[
         waiting: deque[Future[_Out]] = deque()
         for index, item in enumerate(inputs):
             waiting.append(executor.submit(run, item))
-            # The first alone, so that everything is compiled once.
-            if index == 0 or len(waiting) > workers():
+            # The first of several threads alone, so that everything is compiled once.  One thread compiles once in
+            # any case, and has the next item at hand.
+            if len(waiting) > (workers() if index > 0 or workers() == 1 else 0):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

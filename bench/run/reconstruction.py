@@ -22,7 +22,6 @@ from jaxtyping import Array
 
 from bench.evaluate import scan, subjects
 from bench.evaluate.experiment import Functions
-from bench.evaluate.stacked import stacked
 from bench.evaluate.subjects import Subject
 from bench.findings import markdown
 from bench.plan.config import RunConfig, fingerprint_of
@@ -39,10 +38,11 @@ from bench.run.finish import count
 from bench.run.first import Ready, first_usable, largest
 from bench.run.life import beginning, say_notes
 from bench.run.parallel import side_by_side
+from bench.run.sending import Batch, send
 from bench.run.volumes import Volumes
 from bench.slices import sources
 from bench.slices.own_mask import settled
-from bench.slices.prepare import Prepared, SliceData
+from bench.slices.prepare import Prepared
 from data_prep.progress import Progress
 from jaxcs.evaluate import control
 
@@ -52,7 +52,7 @@ CLEAN = "clean"
 _ENTRIES, _METRICS = ("method", "config", "maps", "weights"), {"psnr": "{:.2f}", "ssim": "{:.4f}", "nmse": "{:.4g}"}
 
 # slices -> the perturbation (...) of each, or None if there is none of a slice.
-_Delta: TypeAlias = Callable[["_Batch"], Sequence[Array | None]]
+_Delta: TypeAlias = Callable[[Batch], Sequence[Array | None]]
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,6 @@ class ReconstructionConfig:
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any field."""
         return fingerprint_of(self.to_dict())
-
-
-class _Batch(NamedTuple):
-    """Slices of equal shape; data, results and keys have a first axis that counts them."""
-
-    slices: list[Prepared]
-    data: SliceData
-    keys: Array
 
 
 class Version(NamedTuple):
@@ -216,24 +208,24 @@ def _versions(run: RunConfig, noise: Sequence[float], stored: Perturbations | No
     threat = scan.build(run, None)
     draw = jax.jit(jax.vmap(partial(control, threat), in_axes=(0, None, 0)))
 
-    def random(eps: float, batch: _Batch) -> list[Array]:
+    def random(eps: float, batch: Batch) -> list[Array]:
         keys = batch.keys
         if run.method_seed != "known":  # as the search draws
             keys = jax.vmap(partial(jax.random.fold_in, data=1))(keys)
-        return list(draw(batch.data, jnp.float32(eps), keys))
+        return list(draw(batch.data, jnp.float32(eps), keys))[: len(batch.members)]
 
-    def attacked(source: str, eps: float, batch: _Batch) -> list[Array | None]:
+    def attacked(source: str, eps: float, batch: Batch) -> list[Array | None]:
         assert stored is not None
         found: list[Array | None] = []
-        for one in batch.slices:
+        for one in batch.members:
             kind = jax.eval_shape(threat.nothing, one.data)
             raw = stored.read(one.name, source, eps, kind.shape)
             found.append(None if raw is None else jnp.asarray(raw / scan.stored_unit(run, one.scale), kind.dtype))
         return found
 
-    def nothing(batch: _Batch) -> list[Array]:
-        kind = jax.eval_shape(threat.nothing, batch.slices[0].data)
-        return [jnp.zeros(kind.shape, kind.dtype)] * len(batch.slices)
+    def nothing(batch: Batch) -> list[Array]:
+        kind = jax.eval_shape(threat.nothing, batch.members[0].data)
+        return [jnp.zeros(kind.shape, kind.dtype)] * len(batch.members)
 
     found = {CLEAN: Version("clean", nothing)}
     for eps in noise:
@@ -263,16 +255,14 @@ def _all(
         volumes.add(name, None, {})
         progress.advance(f"{name} failed")
 
-    def compute(size: int, group: list[Prepared]) -> list[dict[str, Image]]:
-        # The first slice fills up the last batch, so that nothing compiles again.
-        slices = group + [group[0]] * (size - len(group))
-        batch, functions = (
-            _Batch(slices, *stacked(slices, subject.config.seed)),
-            functions_for(compiled, None, subject, group),
-        )
+    def compute(batch: Batch) -> list[dict[str, Image]]:
+        functions = functions_for(compiled, None, subject, batch.members)
         staged = functions.stage(batch.data)
         by_version = {name: _images(functions, staged, batch, one) for name, one in versions.items()}
-        return [{name: images[index] for name, images in by_version.items()} for index in range(len(group))]
+        return [{name: images[index] for name, images in by_version.items()} for index in range(len(batch.members))]
+
+    def sent(members: list[Prepared], size: int) -> Batch:
+        return send(members, size, subject.config.seed, None)
 
     def note(text: str) -> None:
         say_notes([text])
@@ -280,7 +270,8 @@ def _all(
 
     def each() -> Iterator[tuple[Prepared, dict[str, Image]]]:
         groups = batches(source, work.config, work.batch, fail, ready)
-        for group, found in side_by_side(Halving(compute, work.batch, note), groups):
+        halving = Halving(sent, compute, work.batch, note)
+        for group, found in side_by_side(halving, halving.ahead(groups)):
             yield from zip(group, found, strict=True)
 
     for prepared, images in each():
@@ -299,16 +290,18 @@ def _all(
     return {"failed": failed, "scores": scores, "sampling": samplings, "runtime": {"batch": work.batch}, "notes": notes}
 
 
-def _images(functions: Functions, staged: Any, batch: _Batch, version: Version) -> list[Image]:
+def _images(functions: Functions, staged: Any, batch: Batch, version: Version) -> list[Image]:
     """The images of all slices of a batch."""
     deltas = version.delta(batch)
     known = next((delta for delta in deltas if delta is not None), None)
     if known is None:
         return [_UNPERTURBED] * len(deltas)
-    filled = jnp.stack([jnp.zeros_like(known) if delta is None else delta for delta in deltas])[:, None]
+    # A short batch is filled up, as its data are.
+    given = [*deltas, *[None] * (batch.size - len(deltas))]
+    filled = jnp.stack([jnp.zeros_like(known) if delta is None else delta for delta in given])[:, None]
     found = jax.tree.map(np.asarray, functions.evaluate(batch.data, staged, filled, batch.keys))
     images = []
-    for index, (prepared, delta) in enumerate(zip(batch.slices, deltas, strict=True)):
+    for index, (prepared, delta) in enumerate(zip(batch.members, deltas, strict=True)):
         pixels = found.image[index, 0].astype(np.float32) * np.float32(prepared.scale)
         scores = {name: float(score[index, 0]) for name, score in found.scores.items()}
         if delta is None:

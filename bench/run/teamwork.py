@@ -33,12 +33,13 @@ def run_together(
         What was done, with the record of the whole run; None of a dry run.
     """
     check_device(device)
+    # Each process still needs all others: a mistake in the flags, the data or the weights of one of them ends all.
+    opened = open_run(
+        config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations,
+        name=name, accept=accept, shard=Shard(team.process + 1, team.processes), argv=argv,
+    )  # fmt: skip
     team.begun(needs_all=False)
     try:
-        opened = open_run(
-            config, device=device, devices=devices, batch=batch, save_perturbations=save_perturbations,
-            name=name, accept=accept, shard=Shard(team.process + 1, team.processes), argv=argv,
-        )  # fmt: skip
         done = None if dry_run else carry_out(opened, lambda: _shared(opened, output, team), helps=True)
     except Exception:
         # The others do not depend on this process, but on the service of process 0.
@@ -54,6 +55,10 @@ def _shared(opened: Opened, output: Path, team: Team) -> RunFolder:
     if team.process > 0:
         # The first process's folder, at its place on this machine.
         return RunFolder(output / team.told("folder"))
-    folder = folder_of(opened._replace(plan=opened.plan._replace(shard=WHOLE)), output)
+    try:
+        folder = folder_of(opened._replace(plan=opened.plan._replace(shard=WHOLE)), output)
+    except Exception:
+        team.tell("folder", "")  # nobody waits for it
+        raise
     team.tell("folder", folder.path.name)
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -32,7 +33,7 @@ class Prepared(NamedTuple):
     Attributes:
         name: name of the case.
         volume: name of the volume.
-        data: the arrays.
+        data: the arrays, NumPy's: a batch is sent to the devices at once, and until then takes none of their memory.
         scale: raw units per unit of `data`.
         mask: kind of the mask, or `OF_THE_FILE`.
         sampling: the numbers of the mask.
@@ -64,6 +65,10 @@ class Prepared(NamedTuple):
     def is_sinogram(self) -> bool:
         """Whether the slice is measured by CT."""
         return not jnp.iscomplexobj(self.data.kspace)
+
+    def sent(self) -> Prepared:
+        """Return the slice with its arrays on JAX's device, for work of many calls on one slice."""
+        return self._replace(data=jax.device_put(self.data))
 
     def described(self) -> dict[str, Any]:
         """Return the entry of run.json about the sampling."""
@@ -123,19 +128,23 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     if not raw > 0:
         fault = UnsuitedError if coverage.flags_give_too_few(case, centre) else InputFileError
         raise fault(f"{case.name}: {coverage.why_no_maps(case, kspace, centre)}")
-    noise, thermal = _noise(case, jnp.asarray(case.kspace / raw), measurement.mask)
+    scaled = case.kspace / raw
+    # Sent once for the noise and the ceiling.
+    whole = jnp.asarray(scaled)
+    noise, thermal = _noise(case, whole, measurement.mask)
     if thermal is None and not own and config.norm == "whitened":
         raise InputFileError(f"{case.name}: {NO_BACKGROUND}, but --norm whitened needs it; use --norm measured")
     share = coverage.share_left_out(measurement, centre)
-    data = SliceData(
-        kspace=jnp.asarray(case.kspace / raw),
-        mask=measurement.mask,
-        maps=measurement.maps,
-        target=jnp.asarray(case.target / raw),
-        data_range=jnp.asarray(case.data_range / raw, jnp.float32),
-        noise=noise,
-        region=None if region is None else jnp.asarray(region),
-    )
+    on_host: dict[str, Any] = {
+        "kspace": scaled,
+        "mask": mask,
+        "maps": np.asarray(maps, np.complex64),
+        "target": np.asarray(case.target / raw, np.float32),
+        "data_range": np.asarray(case.data_range / raw, np.float32),
+        "noise": noise,
+        "region": region,
+    }
+    data = SliceData(**on_host)
     return Prepared(
         name=case.name,
         volume=case.volume,
@@ -147,7 +156,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         thermal=thermal,
         left_out=share,
         outside=coverage.share_outside(kspace / largest, centre),
-        ceiling=(None if own else coverage.ceiling(data.kspace, data.maps, data.target, data.data_range, data.region)),
+        ceiling=None if own else coverage.ceiling(whole, measurement.maps, data.target, data.data_range, data.region),
         doubts=(
             *case.doubts,
             *coverage.doubts(case, share, centre),
@@ -169,14 +178,15 @@ def prepare_sinogram(case: Case) -> Prepared:
     measurement, raw = unit_scale(case.kspace, case.mask, case.maps)
     if not raw > 0:
         raise InputFileError(f"{case.name}: its sinogram is zero; leave it out")
-    data = SliceData(
-        kspace=measurement.kspace,
-        mask=measurement.mask,
-        maps=measurement.maps,
-        target=jnp.asarray(case.target / raw),
-        data_range=jnp.asarray(case.data_range / raw, jnp.float32),
-        noise=jnp.eye(1, dtype=jnp.float32),
-    )
+    on_host: dict[str, Any] = {
+        "kspace": np.asarray(measurement.kspace),
+        "mask": case.mask,
+        "maps": np.asarray(measurement.maps),
+        "target": np.asarray(case.target / raw, np.float32),
+        "data_range": np.asarray(case.data_range / raw, np.float32),
+        "noise": np.eye(1, dtype=np.float32),
+    }
+    data = SliceData(**on_host)
     return Prepared(
         name=case.name,
         volume=case.volume,
@@ -225,13 +235,14 @@ def _mask_doubts(own: bool, config: RunConfig) -> list[Doubt]:
     ]
 
 
-def _noise(case: Case, kspace: Array, mask: Array) -> tuple[Array, float | None]:
+def _noise(case: Case, kspace: Array, mask: Array) -> tuple[np.ndarray, float | None]:
     """The factor of the noise covariance, and the thermal epsilon or None; only a whole scan shows its background."""
     coils = case.kspace.shape[0]
-    if case.mask is not None:
-        return jnp.eye(coils, dtype=jnp.complex64), None
-    factor, thermal, seen = noise_factor(kspace, mask, case.padding)
-    return (factor, float(thermal)) if seen else (jnp.eye(coils, dtype=jnp.complex64), None)
+    if case.mask is None:
+        factor, thermal, seen = jax.device_get(noise_factor(kspace, mask, case.padding))
+        if seen:
+            return factor, float(thermal)
+    return np.eye(coils, dtype=np.complex64), None
 
 
 def _mask(case: Case, config: RunConfig, shape: tuple[int, int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Limits of this machine: copying memory and multiplying matrices, as programs (see `bench.timing.programs`)."""
+"""Limits of the device: copying memory and multiplying matrices, as programs (see `bench.timing.programs`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ import numpy as np
 
 from bench.timing.process import Worker
 
-_COPIED = 2**28  # bytes, several times any cache
-_SIDE = 2048
 _REPETITIONS = 9
+
+
+class _Sizes(NamedTuple):
+    """Bytes that are copied, several times any cache; and rows and columns of the matrices."""
+
+    copied: int
+    side: int
+
+
+_ON_CPU, _ON_ACCELERATOR = _Sizes(2**28, 2048), _Sizes(2**31, 8192)
 
 
 class Ceilings(NamedTuple):
@@ -28,23 +36,39 @@ class Ceilings(NamedTuple):
     product: float
 
 
-def measure() -> Ceilings:
-    """Measure both limits on all cores, each in a separate process."""
-    seconds = {}
-    for name in ("copy", "product"):
-        with Worker(f"bench.timing.ceilings:{name}", {}) as worker:
+def measure(accelerator: bool) -> Ceilings:
+    """Measure both limits, each in a separate process.
+
+    Args:
+        accelerator: whether JAX computes on a GPU or TPU, whose memory then counts; otherwise all cores of the CPU do.
+    """
+    sizes, copying = (_ON_ACCELERATOR, "copy_on_device") if accelerator else (_ON_CPU, "copy")
+    seconds = []
+    for name in (copying, "product"):
+        with Worker(f"bench.timing.ceilings:{name}", sizes._asdict()) as worker:
             worker.run()
-            seconds[name] = min(worker.run() for _ in range(_REPETITIONS))
-    return Ceilings(2 * _COPIED / seconds["copy"], 2 * _SIDE**3 / seconds["product"])
+            seconds.append(min(worker.run() for _ in range(_REPETITIONS)))
+    return Ceilings(2 * sizes.copied / seconds[0], 2 * sizes.side**3 / seconds[1])
 
 
 def copy(options: dict[str, Any]) -> Callable[[int], None]:
     """Copy one array into another, a part on each core."""
     cores = os.cpu_count() or 1
-    source, target = np.ones(_COPIED // 8), np.zeros(_COPIED // 8)
+    source, target = np.ones(options["copied"] // 8), np.zeros(options["copied"] // 8)
     parts = list(zip(np.array_split(target, cores), np.array_split(source, cores), strict=True))
     pool = ThreadPoolExecutor(cores)
     return lambda _: list(pool.map(lambda part: np.copyto(*part), parts)).clear()
+
+
+def copy_on_device(options: dict[str, Any]) -> Callable[[int], Any]:
+    """Read an array of the device's memory, and write another."""
+    import jax
+    import jax.numpy as jnp
+
+    source = jnp.ones(options["copied"] // 4, jnp.float32)
+    # A sum, because a copy alone may be left out.
+    add = jax.jit(lambda x: x + 1)
+    return lambda _: jax.block_until_ready(add(source))
 
 
 def product(options: dict[str, Any]) -> Callable[[int], Any]:
@@ -52,6 +76,6 @@ def product(options: dict[str, Any]) -> Callable[[int], Any]:
     import jax
     import jax.numpy as jnp
 
-    matrix = jnp.ones((_SIDE, _SIDE))
+    matrix = jnp.ones((options["side"], options["side"]), jnp.float32)
     multiply = jax.jit(jnp.matmul)
     return lambda _: jax.block_until_ready(multiply(matrix, matrix))

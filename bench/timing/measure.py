@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +31,8 @@ def measure(
         say: called with lines about progress.
 
     Returns:
-        A record for each side: who, iterations, seconds, ratio to ours, peak memory [bytes], shares of the limits.
+        A record for each side: who, iterations, seconds, ratio to ours, peak memory [bytes], shares of the limits; and
+        `first_s`, the first run with its compilation [s], unless the row converges.
 
     Raises:
         WorkerError: our own side fails.
@@ -47,7 +49,10 @@ def measure(
                     iterations, found, solution = _converge(worker, folder / f"{row.name}-{index}.npy")
                     solutions.append(solution)
                     found["nrmse_to_our_solution"] = nrmse(solution, solutions[0])
+                begun = time.perf_counter()
                 worker.run(iterations)  # compiles, and loads the memory
+                if not row.converge:  # otherwise it has run before
+                    found["first_s"] = time.perf_counter() - begun
                 workers.append((side, worker, iterations, found))
             except WorkerError as error:
                 if index == 0:
@@ -62,7 +67,7 @@ def measure(
                     worker.run(iterations)
                 seconds.append(worker.run(iterations))
         return [
-            {"work": row.name, "what": row.what, "who": side.who, "iterations": iterations}
+            {"work": row.name, "what": row.what, "who": side.who, "iterations": iterations, "at_once": row.at_once}
             | {"peak_memory_bytes": worker.memory()}
             | summarise(seconds, times[0])
             | shares(side.count, iterations if row.converge else 1, seconds, ceilings)

@@ -39,8 +39,13 @@ LEARNING_RATE = 1e-3
 FIT_STEPS = 4
 
 
-def options(name: str) -> dict[str, Any]:
-    """Return what both sides need to build the network of a step."""
+def options(name: str, at_once: int) -> dict[str, Any]:
+    """Return what both sides need to build the network of a step.
+
+    Args:
+        name: name of the step.
+        at_once: number of examples that are computed together; of fits, each of a network of its own.
+    """
     from jaxcs.nets.conv_decoder import size_schedule
     from jaxcs.recon import METHODS
     from jaxcs.recon.convdecoder import PRESETS
@@ -55,7 +60,8 @@ def options(name: str) -> dict[str, Any]:
         config = METHODS[method].presets[preset]
         names = ("channels", "pools") + (("cascades", "sens_channels", "sens_pools") if method == "varnet" else ())
         found = {name: getattr(config, name) for name in names}
-    return {"case": name, "step": step, "method": method, "shape": shape, "rate": LEARNING_RATE} | found
+    found |= {"case": name, "step": step, "method": method, "shape": shape}
+    return found | {"rate": LEARNING_RATE, "at_once": at_once}
 
 
 def attack(options: dict[str, Any]) -> Callable[[int], Any]:
@@ -68,7 +74,7 @@ def attack(options: dict[str, Any]) -> Callable[[int], Any]:
 
 
 def training(options: dict[str, Any]) -> Callable[[int], Any]:
-    """Build one step of Adam on the weights, on one example, for the loss mean |network|^2."""
+    """Build one step of Adam on the weights, on the examples together, for the loss mean |network|^2."""
     import jax
     import optax
 
@@ -107,8 +113,11 @@ def _network(options: dict[str, Any]) -> tuple[Callable[[Any, Any], Any], Any, A
     else:
         net = varnet(config.cascades, config.channels, config.pools, config.sens_channels, config.sens_pools, 0)
         data, further = jnp.asarray(x[..., 0] + 1j * x[..., 1]), (jnp.asarray(columns),)
-    params = net.init(jax.random.key(0))
-    return lambda params, data: jnp.mean(net.apply(params, data, *further) ** 2), params, data
+    params, copies = net.init(jax.random.key(0)), options["at_once"]
+    if copies == 1:
+        return lambda params, data: jnp.mean(net.apply(params, data, *further) ** 2), params, data
+    images = jax.vmap(lambda params, data: net.apply(params, data, *further), (None, 0))
+    return lambda params, data: jnp.mean(images(params, data) ** 2), params, jnp.stack([data] * copies)
 
 
 def fit(options: dict[str, Any]) -> Callable[[int], Any]:
@@ -134,6 +143,11 @@ def fit(options: dict[str, Any]) -> Callable[[int], Any]:
         loss = jnp.mean(jnp.asarray(mask) * abs2(drawn - kspace))
         return loss, loss
 
-    step = jax.jit(lambda kspace, params: fit(losses, kspace, params, optax.adam(options["rate"]), FIT_STEPS).losses)
-    kspace, params = jnp.asarray(x[..., 0] + 1j * x[..., 1]), net.init(jax.random.key(0))
+    def steps(kspace: Any, params: Any) -> Any:
+        return fit(losses, kspace, params, optax.adam(options["rate"]), FIT_STEPS).losses
+
+    kspace, params, copies = jnp.asarray(x[..., 0] + 1j * x[..., 1]), net.init(jax.random.key(0)), options["at_once"]
+    if copies > 1:  # each fits a network of its own
+        kspace, params = jax.tree.map(lambda leaf: jnp.stack([leaf] * copies), (kspace, params))
+    step = jax.jit(steps if copies == 1 else jax.vmap(steps))
     return lambda _: jax.block_until_ready(step(kspace, params))

@@ -45,7 +45,7 @@ def l1(options: dict[str, Any]) -> Compiled:
 
     def compile_for(iterations: int) -> Callable[[], Any]:
         config = method.Config(wavelet=options["wavelet"], lam=options["lam"], n_iters=iterations)
-        compiled = jax.jit(lambda m: method.solve(config, m)).lower(measurement).compile()
+        compiled = jax.jit(_for_each(lambda m: method.solve(config, m), options)).lower(measurement).compile()
         return lambda: compiled(measurement)
 
     return Compiled(compile_for)
@@ -54,7 +54,7 @@ def l1(options: dict[str, Any]) -> Compiled:
 def l1_attack(options: dict[str, Any]) -> Compiled:
     """Build the gradient in the k-space of a squared distance to a target, through all of l1."""
     measurement = _measurement(options)
-    target = jnp.zeros(measurement.maps.shape[1:])
+    target = jnp.zeros(measurement.maps.shape[-2:])
 
     def compile_for(iterations: int) -> Callable[[], Any]:
         apply = method.build(method.Config(n_iters=iterations)).apply
@@ -62,7 +62,8 @@ def l1_attack(options: dict[str, Any]) -> Compiled:
         def loss(kspace: jax.Array, rest: Measurement) -> jax.Array:
             return jnp.sum((apply({}, rest._replace(kspace=kspace), jax.random.key(0)) - target) ** 2)
 
-        compiled = jax.jit(jax.grad(loss)).lower(measurement.kspace, measurement).compile()
+        gradient = _for_each(jax.grad(loss), options)
+        compiled = jax.jit(gradient).lower(measurement.kspace, measurement).compile()
         return lambda: compiled(measurement.kspace, measurement)
 
     return Compiled(compile_for)
@@ -71,27 +72,37 @@ def l1_attack(options: dict[str, Any]) -> Compiled:
 def espirit(options: dict[str, Any]) -> Program:
     """Build the estimation of maps by a preset of `jaxcs.coils.espirit`."""
     measurement = _measurement(options)
-    config, shape = coils.PRESETS[options["preset"]], work.calibration(measurement.kspace.shape)
-    return lambda _: jax.block_until_ready(coils.espirit(measurement.kspace, shape, config))
+    config, shape = coils.PRESETS[options["preset"]], work.calibration(measurement.kspace.shape[-3:])
+    estimate = jax.jit(_for_each(lambda kspace: coils.espirit(kspace, shape, config), options))
+    return lambda _: jax.block_until_ready(estimate(measurement.kspace))
 
 
 def normal(options: dict[str, Any]) -> Program:
     """Build A^H A on a zero-filled image."""
     measurement = _measurement(options)
     a = Sense(measurement.maps, measurement.mask)
-    image, apply = a.adjoint(measurement.kspace), jax.jit(Sense.normal)
+    image = jax.jit(_for_each(Sense.adjoint, options))(a, measurement.kspace)
+    apply = jax.jit(_for_each(Sense.normal, options))
     return lambda _: jax.block_until_ready(apply(a, image))
 
 
 def wavelet(options: dict[str, Any]) -> Program:
     """Build the wavelet transform and its inverse."""
     measurement = _measurement(options)
-    _, ny, nx = measurement.maps.shape
+    ny, nx = measurement.maps.shape[-2:]
     levels, grid = method.wavelet_grid(method.Config(wavelet=options["wavelet"]), (ny, nx))
-    w, image = Wavelet(options["wavelet"], levels), jnp.ones(grid, jnp.complex64)
-    apply = jax.jit(lambda x: w.adjoint(w.forward(x)))
+    w, image = Wavelet(options["wavelet"], levels), jnp.ones((*measurement.maps.shape[:-3], *grid), jnp.complex64)
+    apply = jax.jit(_for_each(lambda x: w.adjoint(w.forward(x)), options))
     return lambda _: jax.block_until_ready(apply(image))
 
 
+def _for_each(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
+    """The function for as many slices as are computed at once."""
+    return function if options["at_once"] == 1 else jax.vmap(function)
+
+
 def _measurement(options: dict[str, Any]) -> Measurement:
-    return Measurement(*map(jnp.asarray, work.read(Path(options["folder"]))))
+    """The slice; or several copies of it with a first axis, if several are computed at once."""
+    copies = options["at_once"]
+    fields = map(jnp.asarray, work.read(Path(options["folder"])))
+    return Measurement(*(field if copies == 1 else jnp.stack([field] * copies) for field in fields))

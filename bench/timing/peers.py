@@ -16,7 +16,8 @@ _NEEDED = ("numpy", "scipy", "h5py", "scikit-image", "pandas", "requests", "tqdm
 _SIGPY = "sigpy==0.1.27"
 # Lightning and its dependencies serve the package's training, not its models.
 _WITHOUT_NEEDS = ["fastmri==0.3.0"]
-_PACKAGES = ("sigpy", "torch", "fastmri")
+_CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")
+_PACKAGES = ("sigpy", "torch", "fastmri", *_CUPY)
 
 
 class Peers(NamedTuple):
@@ -28,6 +29,7 @@ class Peers(NamedTuple):
         bart: whether BART is on the path.
         versions: version of each available peer, by name.
         absent: one line for each missing peer.
+        cupy: whether SigPy's interpreter has CuPy, so that SigPy can compute on a GPU.
     """
 
     sigpy: Path | None
@@ -35,6 +37,11 @@ class Peers(NamedTuple):
     bart: bool
     versions: dict[str, str]
     absent: list[str]
+    cupy: bool = False
+
+    def of_many(self) -> Peers:
+        """Return the peers that take several slices at once."""
+        return self._replace(sigpy=None, bart=False, cupy=False)
 
 
 def find(folder: Path | None) -> Peers:
@@ -64,7 +71,9 @@ def find(folder: Path | None) -> Peers:
         versions["bart"] = subprocess.run(["bart", "version"], capture_output=True, text=True).stdout.strip()
     else:
         absent.append("BART is not on the path; its Debian package is called bart")
-    return Peers(found["sigpy"][0] if "sigpy" in found else None, torch, bart, versions, absent)
+    sigpy = found["sigpy"][0] if "sigpy" in found else None
+    cupy = any(found[name][0] == sigpy for name in _CUPY if name in found)
+    return Peers(sigpy, torch, bart, versions, absent, cupy)
 
 
 def _versions(interpreter: Path) -> dict[str, str]:
@@ -92,8 +101,8 @@ def set_up(folder: Path) -> list[str]:
     """
     _step(folder, [sys.executable, "-m", "venv", str(folder)])
     install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q"]
-    # If pip knows an index of CPU builds, use it: the build for all devices is larger and not faster here.
-    if subprocess.run([*install, f"torch=={_TORCH}+cpu"], capture_output=True).returncode:
+    # If pip knows an index of CPU builds, use it: the build for all devices is larger and not faster without a GPU.
+    if shutil.which("nvidia-smi") or subprocess.run([*install, f"torch=={_TORCH}+cpu"], capture_output=True).returncode:
         _step(folder, [*install, f"torch=={_TORCH}"])
     _step(folder, [*install, _SIGPY, *_NEEDED])
     _step(folder, [*install, "--no-deps", *_WITHOUT_NEEDS])

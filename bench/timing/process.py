@@ -34,7 +34,8 @@ class Worker:
 
     def __init__(self, program: str, options: dict[str, Any], interpreter: Path | None = None) -> None:
         # If another program holds a core, OpenMP threads that spin while they wait take 30 times as long.
-        environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+        # The sides share a GPU, of which JAX would take three quarters at once.
+        environment = {"OMP_WAIT_POLICY": "passive", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"} | os.environ
         environment.pop("PYTHONPATH", None)
         if interpreter is None:
             environment["PYTHONPATH"] = os.pathsep.join(path for path in (os.getcwd(), *sys.path) if path)

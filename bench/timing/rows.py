@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Row:
         sides: the programs; the first is ours, and the times of the others are divided by its time.
         converge: whether each side runs as many iterations as it needs to come near its own solution.
         iterations: number of iterations, if not `converge`.
+        at_once: number of slices, examples or fits that are computed together.
         notes: remarks to print.
     """
 
@@ -53,10 +54,19 @@ class Row:
     sides: list[Side]
     converge: bool = False
     iterations: int = 1
+    at_once: int = 1
     notes: list[str] = field(default_factory=list)
 
 
-def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path, peers: Peers) -> Row:
+def build(
+    name: str,
+    shape: tuple[int, int, int],
+    iterations: int,
+    folder: Path,
+    peers: Peers,
+    at_once: int = 1,
+    accelerator: bool = False,
+) -> Row:
     """Build the row of a name with the available peers.
 
     Args:
@@ -65,12 +75,36 @@ def build(name: str, shape: tuple[int, int, int], iterations: int, folder: Path,
         iterations: iterations of l1 for the gradient.
         folder: folder of the slice, which `work.write` wrote.
         peers: available peers.
+        at_once: number of slices, examples or fits together; more than one leaves out peers that take one.
+        accelerator: whether JAX computes on a GPU or TPU; PyTorch and SigPy then do so too, if they can.
     """
+    row = _row(name, shape, iterations, folder, peers if at_once == 1 else peers.of_many(), at_once, accelerator)
+    if at_once == 1:
+        return row
+    sides = [replace(side, count=side.count and side.count.times(at_once)) for side in row.sides]
+    return replace(row, what=f"{row.what}, {at_once} at once", sides=sides, at_once=at_once)
+
+
+def _row(
+    name: str,
+    shape: tuple[int, int, int],
+    iterations: int,
+    folder: Path,
+    peers: Peers,
+    at_once: int,
+    accelerator: bool,
+) -> Row:
     if name in STEPS:
-        return _network(name, peers)
-    data: dict[str, Any] = {"folder": str(folder)}
+        return _network(name, peers, at_once, accelerator)
+    data: dict[str, Any] = {"folder": str(folder), "at_once": at_once, "accelerator": accelerator and peers.cupy}
     if name in ("l1", "l1-db4"):
-        return _l1(name, (work.coils_that_count(folder), *shape[1:]), data, peers)
+        row = _l1(name, (work.coils_that_count(folder), *shape[1:]), data, peers)
+        if at_once == 1:
+            return row
+        # The number of iterations to a solution is known from one slice.
+        sides = [replace(side, count=side.count and side.count.times(iterations)) for side in row.sides]
+        what = f"l1 reconstruction, {sides[0].options['wavelet']}, {iterations} iterations"
+        return replace(row, what=what, sides=sides, converge=False, iterations=iterations)
     if name == "l1-attack-step":
         options = data | {"lam": LAM, "wavelet": "db4"}
         counted = (work.coils_that_count(folder), *shape[1:])
@@ -116,13 +150,14 @@ def _l1(name: str, shape: tuple[float, int, int], data: dict[str, Any], peers: P
 
 
 def _sigpy(who: str, function: str, options: dict[str, Any], peers: Peers) -> list[Side]:
+    who += " with CuPy" * options["accelerator"]
     return [Side(who, f"bench.timing.programs.with_sigpy:{function}", options, peers.sigpy)] if peers.sigpy else []
 
 
-def _network(name: str, peers: Peers) -> Row:
+def _network(name: str, peers: Peers, at_once: int, accelerator: bool) -> Row:
     from bench.timing.networks import options as network_options
 
-    options = network_options(name)
+    options = network_options(name, at_once)
     shape, method, step = options["shape"], options["method"], options["step"]
     if method == "unet":
         forward = counts.unet(shape[1], shape[2], 1, options["channels"], options["pools"])
@@ -134,9 +169,12 @@ def _network(name: str, peers: Peers) -> Row:
     # The backward pass to the input costs another forward pass, and that to the weights a third.
     count = forward.times({"attack": 2, "training": 3, "fit": 3 * options.get("steps", 1)}[step])
     sides = [Side(OURS, f"bench.timing.networks:{step}", options, count=count)]
-    if peers.torch:
+    if peers.torch and (at_once == 1 or step != "fit"):
         label = "PyTorch" if step == "fit" else "fastmri"
-        sides.append(Side(label, f"bench.timing.programs.with_torch:{step}", options, peers.torch))
+        for compiled in (False, True) if accelerator else (False,):
+            given = options | {"device": "cuda" if accelerator else "cpu", "compiled": compiled}
+            who = label + ", torch.compile" * compiled
+            sides.append(Side(who, f"bench.timing.programs.with_torch:{step}", given, peers.torch))
     words = {
         "attack": f"attack step on {method}",
         "training": f"training step of {method}",

@@ -6,7 +6,10 @@ import jax
 import pytest
 
 from bench import attack
+from bench.evaluate import subjects
+from bench.plan.config import RunConfig
 from bench.run import batch_size
+from bench.run.executor import Work
 from tests.helpers.cheap_run import cheapen, contents, go_on, start, write_volume
 
 SHAPE, OTHER = (8, 160, 128), (4, 64, 64)
@@ -62,11 +65,12 @@ def test_on_an_accelerator_it_is_what_memory_holds(volume, tmp_path, monkeypatch
     assert contents(folder) == undisturbed
     # At least the slice's k-space, its maps and the perturbation; at most the whole memory of a small machine.
     kspace = 8 * 8 * 40 * 32
-    assert 3 * kspace < needs[0] < 500 * kspace
+    assert 3 * kspace < needs[0].each < 500 * kspace
+    assert needs[0].shared == 0
     # The choice stays when a run is resumed, unless it is requested again.
     assert go_on(folder) == 1
     assert len(needs) == 1
-    monkeypatch.setattr(batch_size, "fitting", lambda need, *_: 2 if need == needs[0] else 0)
+    monkeypatch.setattr(batch_size, "fitting", lambda need, *_: 2 if need == needs[0].each else 0)
     assert go_on(folder, "--batch", "auto") == 1
     assert batch_of(folder) == 2
 
@@ -82,6 +86,33 @@ def test_where_a_device_does_not_say_or_what_it_needs_cannot_be_compiled(volume,
     monkeypatch.setattr(batch_size, "_room", lambda device: 1e9)
     monkeypatch.setattr(batch_size, "bytes_of_one", too_large)
     assert batch_of(start(volume, tmp_path / "large")[1]) == 1
+
+
+class Accelerator:
+    """A device with the statistics of a GPU of 80 GB, of which XLA's pool has 75 %."""
+
+    def memory_stats(self):
+        return {"bytes_limit": 60_000_000_000, "bytes_in_use": 10_000_000_000, "peak_bytes_in_use": 50_000_000_000}
+
+
+def test_room_is_what_the_pool_has_left():
+    assert batch_size._room(Accelerator()) == 50e9
+
+
+def test_weights_are_counted_once_for_each_function_and_not_for_each_slice(tmp_path, monkeypatch, capsys):
+    config = RunConfig("unet", weights="unet-phantom-knee", attack="pgd", steps=1, eps=(0.05,))
+    (subject,) = subjects.sources(config)
+    weights = sum(leaf.nbytes for leaf in jax.tree.leaves(subject.params))
+    work = Work(config, [subject], [subject], 1, False)
+    monkeypatch.setattr(batch_size, "_bytes", lambda *_: 1e9)
+    need = batch_size.bytes_of_one(work, None)
+    assert need == (1e9, 2 * weights)
+    # 50 GB less the weights, of which four fifths are used.
+    monkeypatch.setattr(jax, "local_devices", lambda: [Accelerator()])
+    assert batch_size.chosen(work, [SHAPE] * 100, None) == 25
+    monkeypatch.setattr(batch_size, "bytes_of_one", lambda *_: batch_size.Need(1e9, 45e9))
+    assert batch_size.chosen(work, [SHAPE] * 100, None) == 4
+    assert capsys.readouterr().err.splitlines()[-1] == "batch 4: a slice needs 1.00 GB, and 5.0 GB are free"
 
 
 def test_a_dry_run_compiles_nothing_for_it(volume, tmp_path, monkeypatch, capsys):

@@ -68,8 +68,13 @@ def test_with_the_first_all_end_and_the_run_goes_on(tmp_path, whole, monkeypatch
     )
     first, second = ended(attack_together(2, arguments(volume, tmp_path), {0: f"{both}; {dies}", 1: HANGS}))
     assert first.code == -signal.SIGKILL
-    assert second.code == -signal.SIGABRT  # JAX's own signal
+    # One line, and not the trace with which JAX aborts a process whose service is gone.
     (run,) = tmp_path.iterdir()
+    assert second.code == 1, second.err
+    assert second.err.splitlines()[-2:] == [
+        "bench.attack: error: process 0 has ended; its own messages say why",
+        f"python -m bench.attack --resume {run}",
+    ]
     cheapen(monkeypatch)
     assert go_on(run) == 1
     assert contents(run) == contents(one)
@@ -90,6 +95,44 @@ def test_all_obey_sigterm(tmp_path, whole):
     assert [one.code for one in found] == [143, 143]
     (run,) = tmp_path.iterdir()
     assert [one.err.splitlines()[-1] for one in found] == [f"python -m bench.attack --resume {run}"] * 2
+
+
+WRONG = "from bench.run import teamwork; from bench.plan.errors import InputFileError; teamwork.open_run = lambda *a, **k: exec('raise InputFileError(\"no\")')"  # noqa: E501
+
+
+def test_a_mistake_in_one_ends_all_in_one_line_each(tmp_path, whole):
+    volume, _ = whole
+    found = ended(attack_together(2, arguments(volume, tmp_path / "runs"), {1: WRONG}))
+    assert [one.code for one in found] == [1, 3], found
+    last = [one.err.splitlines()[-1] for one in found]
+    assert last == [
+        "bench.attack: error: process 1 has ended; its own messages say why",
+        "bench.attack: error: no",
+    ]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_where_the_first_cannot_write_the_others_do_not_wait(tmp_path, whole):
+    volume, _ = whole
+    (tmp_path / "file").write_text("")
+    first, second = ended(attack_together(2, arguments(volume, tmp_path / "file")))
+    assert (first.code, second.code) == (4, 1)
+    assert second.err.splitlines()[-1] == "bench.attack: error: process 0 has ended; its own messages say why"
+
+
+# A process of one that meets nobody; prints the GPUs that JAX is told to use.
+LOCAL = """
+import sys
+from bench.processes.distributed import Meeting, connected
+with connected(Meeting(False, sys.argv[1], 1, 0), {}):
+    import jax
+    print(jax.config.read("jax_cuda_visible_devices"))
+"""
+
+
+def test_processes_on_one_machine_are_told_their_gpus_by_jax_s_variable():
+    (found,) = ended(processes.start([["-c", LOCAL, f"localhost:{free_port()}"]], {"JAX_LOCAL_DEVICE_IDS": "3"}))
+    assert (found.code, found.out) == (0, "3\n"), found.err
 
 
 @pytest.mark.parametrize("main", [attack.main, train.main])

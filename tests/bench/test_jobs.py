@@ -144,6 +144,9 @@ def test_a_tpu_slice_gets_one_command_for_all_its_machines(tmp_path, programs):
     assert done.stderr.startswith("compute tpus tpu-vm ssh slice --zone=us-central2-b --worker=all --command=cd ")
     folder, words = done.stdout.splitlines()
     assert folder == str(tmp_path / "the project")
-    expected = ["-m", "bench.attack", "--data", "it's mine/*", "--output", "/mnt/runs", "--device", "tpu"]
-    assert re.findall(r"\[(.*?)\]", words) == [*expected, "--distributed"]
+    expected = ["-m", "bench.attack", "--devices", "all", "--data", "it's mine/*", "--output", "/mnt/runs"]
+    assert re.findall(r"\[(.*?)\]", words) == [*expected, "--device", "tpu", "--distributed"]
+    # A training takes all chips, and has no such flag.
+    done = do(tmp_path, [JOBS / "tpu_vm.sh", "bench.train"], TPU="slice", ZONE="z", FOLDER=folder)
+    assert re.findall(r"\[(.*?)\]", done.stdout) == ["-m", "bench.train", "--device", "tpu", "--distributed"]
     assert "its zone" in do(tmp_path, command, TPU="slice").stderr

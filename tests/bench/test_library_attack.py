@@ -11,6 +11,7 @@ import jaxcs
 from bench.evaluate import subjects
 from bench.plan.config import RunConfig
 from bench.run.executor import Work, _attack_batch, functions_for
+from bench.run.sending import send
 from bench.slices.prepare import prepare
 from data_prep import phantom
 from data_prep.names import checksum
@@ -30,7 +31,9 @@ def test_an_attack_on_l1_is_that_of_the_command():
     prepared = prepare(CASE, config)
     attacked = subjects.sources(config)
     work = Work(config, attacked, subjects.victims(config, attacked), 1, save_perturbations=True)
-    (theirs,) = _attack_batch(work, 1, partial(functions_for, {}, None), [prepared], lambda stage: None)
+    (theirs,) = _attack_batch(
+        work, partial(functions_for, {}, None), send([prepared], 1, config.seed, None), lambda stage: None
+    )
 
     report = jaxcs.attack(
         # Wavelets take twice as long to compile.

@@ -215,3 +215,27 @@ def test_the_flag_of_the_precision_is_a_setting_of_jax(monkeypatch):
     for flags in ([], ["--precision", "float32"]):
         assert execute(attack_parser.parser(), "bench.attack", "", work, flags) == 0
     assert seen == ["bfloat16", "float32"]
+
+
+class Device:
+    """A device of a platform, as JAX names it."""
+
+    def __init__(self, platform):
+        self.platform = platform
+
+
+@pytest.mark.parametrize(
+    ("platform", "flags", "repeats"),
+    [
+        ("cpu", "", True),
+        ("tpu", "", None),
+        ("gpu", "", False),
+        ("gpu", "--xla_gpu_deterministic_ops=false", False),
+        ("gpu", "--xla_gpu_enable_x=1 --xla_gpu_deterministic_ops=true", True),
+    ],
+)
+def test_the_record_says_whether_bits_repeat(platform, flags, repeats, monkeypatch):
+    monkeypatch.setattr(jax, "local_devices", lambda: [Device(platform)])
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    assert provenance.repeats() is repeats
+    assert any("last digits may change" in note for note in provenance.about_settings()) is (repeats is False)

@@ -101,6 +101,15 @@ def test_a_command_goes_on_when_its_reader_has_seen_enough(tmp_path):
     assert (tmp_path / "done").exists()
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_message_is_there_at_once(tmp_path, unbuffered):
+    """PYTHONUNBUFFERED, which containers set, must not keep it until the end."""
+    path = tmp_path / "err"
+    body = f"print('now', file=sys.stderr); print(repr(open({str(path)!r}).read()), flush=True)"
+    process = started(body, f"2>{path}", env=os.environ | {"PYTHONUNBUFFERED": unbuffered})
+    assert ended(process)[1] == "'now\\n'\n"
+
+
 def test_what_the_terminal_cannot_show_is_written_out():
     body = "print('gr\\u00f6\\udcff')\nprint('gr\\u00f6\\udcff', file=sys.stderr)\nreturn 0"
     code, out, err = ended(started(body, env=os.environ | {"PYTHONIOENCODING": "ascii"}))

@@ -3,21 +3,24 @@
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
 from bench import speed
 from bench.plan.errors import OutputError
-from bench.timing import counts, curves, peers, rows, table, work
+from bench.timing import agreement, ceilings, check, counts, curves, networks, ours, peers, rows, table, work
 from bench.timing.ceilings import Ceilings
 from bench.timing.converge import nrmse, smallest
 from bench.timing.measure import shares, summarise
 from bench.timing.names import NAMES
 from bench.timing.process import Worker, WorkerError
 from bench.timing.programs import cfl
+from jaxcs.recon import METHODS
 from jaxcs.types import Measurement
 from tests.bench.test_survival import largest_file
 
+TORCH = "bench.timing.programs.with_torch"
 TINY = ["--shape", "4", "32", "112", "--repetitions", "1"]
 
 
@@ -26,7 +29,7 @@ def alone(monkeypatch):
     """No peer is installed, and the ceilings are known."""
     nobody = peers.Peers(None, None, False, {}, ["SigPy is not installed", "BART is not on the path"])
     monkeypatch.setattr(peers, "find", lambda folder: nobody)
-    monkeypatch.setattr("bench.timing.ceilings.measure", lambda: Ceilings(1e10, 1e11))
+    monkeypatch.setattr("bench.timing.ceilings.measure", lambda accelerator: Ceilings(1e10, 1e11))
 
 
 def test_our_side_alone(alone, capsys, tmp_path):
@@ -41,6 +44,67 @@ def test_our_side_alone(alone, capsys, tmp_path):
     assert all(row["median_s"] > 0 and row["peak_memory_bytes"] > 1e7 for row in found["rows"])
     assert found["shape"] == {"coils": 4, "rows": 32, "columns": 112}
     assert found["absent"]
+
+
+def test_on_an_accelerator_several_are_timed_at_once(alone, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(speed, "_AT_ONCE", (1, 2))
+    assert speed.main([*TINY, "--only", "normal", "--json", str(tmp_path / "speed.json")]) == 0
+    out = capsys.readouterr().out
+    assert "| one A^H A | jaxcs |  | " in out
+    assert "| one A^H A, 2 at once | jaxcs |  | " in out
+    one, two = json.loads((tmp_path / "speed.json").read_text())["rows"]
+    assert (one["at_once"], two["at_once"]) == (1, 2)
+    assert two["flops"] == 2 * one["flops"]
+    assert one["first_s"] > one["median_s"]
+
+
+@pytest.mark.parametrize(("name", "more"), [("normal", {}), ("wavelet", {"wavelet": "haar"})])
+def test_several_at_once_are_several_times_the_same(name, more, tmp_path):
+    rng = np.random.default_rng(0)
+    kspace = (rng.normal(size=(3, 32, 112)) + 1j * rng.normal(size=(3, 32, 112))).astype(np.complex64)
+    work.write(Measurement(kspace, np.ones(112, bool), kspace), tmp_path)
+    one, two = (getattr(ours, name)({"folder": str(tmp_path), "at_once": n} | more)(1) for n in (1, 2))
+    assert two.shape == (2, *one.shape)
+    for found in two:
+        np.testing.assert_allclose(found, one, rtol=1e-5, atol=1e-5 * np.abs(one).max())
+
+
+def test_the_attack_on_several_examples_is_that_on_one(monkeypatch):
+    monkeypatch.setitem(networks.STEPS, "unet", networks.TimedStep("attack", "unet", "u5", (1, 32, 32)))
+    one, two = (networks.attack(networks.options("unet", n))(1) for n in (1, 2))
+    # Of the mean over both, each has half.
+    np.testing.assert_allclose(2 * two, np.stack([one, one]), rtol=1e-4, atol=1e-4 * np.abs(one).max())
+
+
+def test_copying_on_the_device():
+    assert ceilings.copy_on_device({"copied": 64})(1).tolist() == [2.0] * 16
+
+
+def test_a_check_goes_on_after_a_part_that_fails(alone, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(check, "_attack", lambda flags, output: exec("raise RuntimeError('no memory')"))
+    monkeypatch.setattr(check, "_parts", lambda flags, folder: {"parts_s": 1.0})
+    monkeypatch.setattr(check, "_training", lambda flags, folder: {"same_bits": True})
+    errors = {"l1": {"image default": 5e-3, "image highest": 1e-6}, "unet": {"image default": float("nan")}}
+    monkeypatch.setattr(agreement, "compare", lambda *_: errors)
+    assert speed.main(["--check", "tiny", "--json", str(tmp_path / "speed.json")]) == 1
+    found = json.loads((tmp_path / "speed.json").read_text())
+    assert found["date"]
+    assert found["check"]["failed"] == [
+        "attack: RuntimeError: no memory",
+        "unet: image default differs from the CPU by more than 0.001",
+    ]
+    assert found["check"]["parts"] == {"parts_s": 1.0}
+    assert found["check"]["failed"] == capsys.readouterr().out.splitlines()[-2:]
+
+
+def test_methods_are_compared_with_the_cpu(monkeypatch):
+    some = {name: METHODS[name] for name in ("zero_filled", "automap")}
+    monkeypatch.setattr(agreement, "METHODS", some)
+    found = agreement.compare((2, 32, 112), True, lambda line: None)
+    assert list(found) == list(some)
+    assert all(sorted(errors) == ["gradient default", "image default"] for errors in found.values())
+    assert agreement.beyond(found) == []
 
 
 def test_a_full_disk_is_one_line(tmp_path):
@@ -76,6 +140,15 @@ def test_every_row_can_be_built(name, tmp_path):
     assert min(row.sides[0].count) > 0
     assert all(side.count is None for side in row.sides if side.interpreter)
     json.dumps([side.options for side in row.sides])
+    many = rows.build(name, (15, 640, 368), 60, tmp_path, everybody._replace(cupy=True), 4, True)
+    each = 60 if name in ("l1", "l1-db4") else 1
+    assert many.sides[0].count.flops == pytest.approx(4 * each * row.sides[0].count.flops)
+    assert many.what.endswith(", 4 at once")
+    # The solvers of others take one slice.
+    assert {side.program.partition(":")[0] for side in many.sides[1:] if side.interpreter} <= {TORCH}
+    on_gpu = rows.build(name, (15, 640, 368), 60, tmp_path, everybody._replace(cupy=True), 1, True)
+    assert all("with CuPy" in side.who for side in on_gpu.sides if "with_sigpy" in side.program)
+    assert [side.options["compiled"] for side in on_gpu.sides if side.program.startswith(TORCH)] in ([], [False, True])
 
 
 def test_peers_are_looked_for_in_the_folder_first(tmp_path, monkeypatch):
@@ -115,7 +188,7 @@ def test_a_program_that_cannot_be_made_says_why():
 
 
 def test_a_program_that_fails_says_why(tmp_path):
-    options = {"folder": str(tmp_path), "preset": "converged"}
+    options = {"folder": str(tmp_path), "preset": "converged", "at_once": 1}
     with pytest.raises(WorkerError, match=r"espirit: FileNotFoundError: "):
         Worker("bench.timing.ours:espirit", options)
 
@@ -202,14 +275,14 @@ def test_counted_operations_of_the_unet_are_those_of_its_convolutions():
 
 def test_the_table():
     record = {"work": "l1", "what": "l1 reconstruction", "median_s": 1.0, "smallest_s": 0.5, "largest_s": 2.0}
-    ours = record | {"who": "jaxcs", "iterations": 40, "times_ours": 1.0, "peak_memory_bytes": 4e8}
-    ours |= {"share_of_copy": 0.25, "share_of_product": 0.1, "nrmse_to_our_solution": 0.0}
+    mine = record | {"who": "jaxcs", "iterations": 40, "times_ours": 1.0, "peak_memory_bytes": 4e8}
+    mine |= {"first_s": 3.1, "share_of_copy": 0.25, "share_of_product": 0.1, "nrmse_to_our_solution": 0.0}
     peer = record | {"who": "BART", "iterations": 80, "times_ours": 2.5, "peak_memory_bytes": 3e7}
     peer |= {"nrmse_to_our_solution": 0.0123}
-    lines = table.markdown([ours, peer]).splitlines()
-    assert lines[2] == "| l1 reconstruction | jaxcs | 40 | 1 (0.5 to 2) | 1.00 | 0.40 GB | 25.0% | 10.0% |"
-    assert lines[3] == "|  | BART | 80 | 1 (0.5 to 2) | 2.50 | 0.03 GB |  |  |"
-    assert table.solutions([ours, peer]) == ["l1: the solution of BART is 1.23% (NRMSE) from ours."]
+    lines = table.markdown([mine, peer]).splitlines()
+    assert lines[2] == "| l1 reconstruction | jaxcs | 40 | 1 (0.5 to 2) | 1.00 | 3.1 | 0.40 GB | 25.0% | 10.0% |"
+    assert lines[3] == "|  | BART | 80 | 1 (0.5 to 2) | 2.50 |  | 0.03 GB |  |  |"
+    assert table.solutions([mine, peer]) == ["l1: the solution of BART is 1.23% (NRMSE) from ours."]
 
 
 # ---- mistakes ------------------------------------------------------------------------------------

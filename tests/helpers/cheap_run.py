@@ -31,11 +31,11 @@ def write_volume(path, images=IMAGES, maps=True):
     return path
 
 
-def results(work, batch, functions_of, group, begins=None):
+def results(work, functions_of, batch, begins=None):
     """Replace `executor._attack_batch`: numbers that depend on the image's name and the method's place alone."""
     del functions_of, begins
-    assert len(group) <= batch
-    return [_result(prepared, [one.label for one in work.sources]) for prepared in group]
+    assert len(batch.members) <= batch.size
+    return [_result(prepared, [one.label for one in work.sources]) for prepared in batch.members]
 
 
 def _result(prepared, labels):

@@ -73,6 +73,7 @@ def prepare_slice(
 
     The noise has the scan's level and the covariance of its coils; it is added to data that have such noise already.
     """
+    prepared = prepared.sent()
     data = prepared.data
     method_config = fitted(subject.method_config, data.maps.shape[1:], data.target.shape)
     kind = (subject.label, method_config)

@@ -80,6 +80,7 @@ def on(cast: Cast, prepared: Prepared, compiled: Compiled, constants: momentum.C
         constants: constants and snapshots of Algorithm 1.
         steps: gradient evaluations of projected gradients.
     """
+    prepared = prepared.sent()
     # The seed comes from the name, so that a slice's numbers do not depend on the other slices of the study.
     seed = jax.random.fold_in(new_key(cast.config.seed), checksum(prepared.name))
     key, random = jax.random.split(seed)

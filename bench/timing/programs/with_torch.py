@@ -1,4 +1,8 @@
-"""PyTorch's side of the networks: U-Net and VarNet of the `fastmri` package, and ConvDecoder as published."""
+"""PyTorch's side of the networks: U-Net and VarNet of the `fastmri` package, and ConvDecoder as published.
+
+On a GPU products and convolutions take TF32, as JAX's do by default.  torch.compile takes the U-Nets alone, because it
+leaves complex arithmetic as it is.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,13 @@ def attack(options: dict[str, Any]) -> Callable[[int], None]:
     def step(_: int) -> None:
         leaf.grad = None
         (evaluate() ** 2).mean().backward()
+        _wait(options)
 
     return step
 
 
 def training(options: dict[str, Any]) -> Callable[[int], None]:
-    """Build one step of Adam on the weights, on one example, for the loss mean |network|^2."""
+    """Build one step of Adam on the weights, on the examples together, for the loss mean |network|^2."""
     import torch
 
     net, _, evaluate = _network(options)
@@ -32,8 +37,17 @@ def training(options: dict[str, Any]) -> Callable[[int], None]:
         optimiser.zero_grad()
         (evaluate() ** 2).mean().backward()
         optimiser.step()
+        _wait(options)
 
     return step
+
+
+def _wait(options: dict[str, Any]) -> None:
+    """Wait until the device has done all that it was told."""
+    import torch
+
+    if options["device"] != "cpu":
+        torch.cuda.synchronize()
 
 
 def _network(options: dict[str, Any]) -> tuple[Any, Any, Callable[[], Any]]:
@@ -42,14 +56,25 @@ def _network(options: dict[str, Any]) -> tuple[Any, Any, Callable[[], Any]]:
     from fastmri.models.unet import Unet  # type: ignore[import-not-found]
     from fastmri.models.varnet import VarNet  # type: ignore[import-not-found]
 
+    torch.set_float32_matmul_precision("highest" if options["device"] == "cpu" else "high")
     x, mask = draw(tuple(options["shape"]))
+    copies, where = options["at_once"], options["device"]
     channels, pools = options["channels"], options["pools"]
     if options["method"] == "unet":
-        net, leaf = Unet(1, 1, channels, pools).eval(), torch.tensor(x[None, ..., 0])
+        net = Unet(1, 1, channels, pools).eval().to(where)
+        leaf = torch.tensor(x[None, ..., 0]).repeat(copies, 1, 1, 1).to(where)
+        if options["compiled"]:
+            net.compile()
         return net, leaf, lambda: net(leaf)
-    net = VarNet(options["cascades"], options["sens_channels"], options["sens_pools"], channels, pools).eval()
-    leaf, columns = torch.tensor(x[None]), torch.tensor(mask)[None, None, None, :, None]
-    return net, leaf, lambda: net(torch.where(columns, leaf, torch.zeros(())), columns)
+    net = VarNet(options["cascades"], options["sens_channels"], options["sens_pools"], channels, pools).eval().to(where)
+    if options["compiled"]:
+        for part in net.modules():
+            if isinstance(part, Unet):
+                part.compile()
+    leaf = torch.tensor(x[None]).repeat(copies, 1, 1, 1, 1).to(where)
+    columns = torch.tensor(mask)[None, None, None, :, None].repeat(copies, 1, 1, 1, 1).to(where)
+    zero = torch.zeros((), device=where)
+    return net, leaf, lambda: net(torch.where(columns, leaf, zero), columns)
 
 
 def fit(options: dict[str, Any]) -> Callable[[int], None]:
@@ -63,10 +88,14 @@ def fit(options: dict[str, Any]) -> Callable[[int], None]:
         layers += [torch.nn.Upsample(size, mode="nearest")] if size else []
         convolution = torch.nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         layers += [convolution, torch.nn.ReLU(), torch.nn.BatchNorm2d(channels)]
-    network = torch.nn.Sequential(*layers, torch.nn.Conv2d(channels, 2 * len(x), 1, bias=False))
+    where = options["device"]
+    torch.set_float32_matmul_precision("highest" if where == "cpu" else "high")
+    network = torch.nn.Sequential(*layers, torch.nn.Conv2d(channels, 2 * len(x), 1, bias=False)).to(where)
+    if options["compiled"]:
+        network.compile()
     optimiser = torch.optim.Adam(network.parameters(), lr=options["rate"])
-    z = torch.rand(1, channels, *options["in_size"])
-    kspace, columns = torch.view_as_complex(torch.tensor(x)), torch.tensor(mask)
+    z = torch.rand(1, channels, *options["in_size"]).to(where)
+    kspace, columns = torch.view_as_complex(torch.tensor(x)).to(where), torch.tensor(mask).to(where)
 
     def run(_: int) -> None:
         for _ in range(options["steps"]):
@@ -75,5 +104,6 @@ def fit(options: dict[str, Any]) -> Callable[[int], None]:
             drawn = torch.fft.fft2(torch.complex(y[0::2], y[1::2]), norm="ortho")
             (columns * (drawn - kspace).abs() ** 2).mean().backward()
             optimiser.step()
+        _wait(options)
 
     return run

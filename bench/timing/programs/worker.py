@@ -2,7 +2,8 @@
 
 This file is run by its path, so that an interpreter without jaxcs can run it.  Requests and answers are JSON, one per
 line: {"run": ITERATIONS} gives {"seconds": ...}, and with "save": PATH the result goes to that path.  {"memory": true}
-gives {"bytes": ...}, the peak memory of this process [bytes].  A failure gives {"error": ...}.
+gives {"bytes": ...}, the peak memory of this process, on the accelerator if it computes there [bytes].  A failure
+gives {"error": ...}.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> None:
         request = json.loads(line)
         try:
             if "memory" in request:
-                answer({"bytes": _peak()})
+                answer({"bytes": _on_accelerator() or _peak()})
                 continue
             ready = run.prepare(request["run"]) if hasattr(run, "prepare") else run
             start = time.perf_counter()
@@ -61,6 +62,16 @@ def main() -> None:
 
 def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def _on_accelerator() -> int:
+    """The peak memory that the program's library took on a GPU or TPU [bytes], 0 on the CPU."""
+    jax, torch, cupy = (sys.modules.get(name) for name in ("jax", "torch", "cupy"))
+    if jax is not None and jax.local_devices()[0].platform != "cpu":
+        return int((jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0))
+    if torch is not None and torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return 0 if cupy is None else int(cupy.get_default_memory_pool().total_bytes())
 
 
 def _peak() -> int:
