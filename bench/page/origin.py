@@ -31,8 +31,8 @@ def identity(record: Record) -> dict[str, str]:
     weights = {label: found for label, one in record.methods.items() if (found := _weights(record, label, one))}
     files = [f"{name} {digest}" for name, digest in run.data_sha256.items()]
     more = len(files) - _MOST_FILES
+    # Not its folder: a page is the same wherever the run lies.
     return {
-        "run": record.folder.resolve().name,
         "started": run.started,
         "fingerprint of the settings": run.fingerprint or "not in this old record",
         "weights": "; ".join(f"{label}: {found}" for label, found in weights.items()) or "none",

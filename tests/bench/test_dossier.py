@@ -15,7 +15,7 @@ import pytest
 
 from bench import attack, dossier, leaderboard, verify
 from bench.figures import overview
-from bench.plan.config import RunConfig
+from bench.plan.config import fingerprint_of
 from bench.plan.errors import InputFileError
 from bench.proof import software
 from bench.proof.archive import MANIFEST, OF_THE_RUN, manifest, pack, unpacked
@@ -205,7 +205,7 @@ def configured(path, content, **changes):
     """Write a dossier whose run has another configuration."""
     record = json.loads(content["run.json"])
     record["config"] |= changes
-    record["fingerprint"] = RunConfig.from_dict(record["config"]).fingerprint()
+    record["fingerprint"] = fingerprint_of(record["config"])
     return packed(path, content | {"run.json": json.dumps(record).encode()})
 
 
@@ -231,8 +231,8 @@ def test_weights_that_a_dossier_names_are_not_downloaded(made, tmp_path, capsys,
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"norm": "of a stranger"}, "run.json: is damaged or no file of bench.attack (KeyError: 'of a stranger')"),
-        ({"like": "of a stranger"}, "run.json: is damaged or no file of bench.attack (KeyError: 'of a stranger')"),
+        ({"norm": "of a stranger"}, "run.json: is damaged or no file of bench.attack (norm 'of a stranger' is unknown"),
+        ({"like": "of a stranger"}, "run.json: is damaged or no file of bench.attack (like 'of a stranger' is unknown"),
         ({"method": "sense"}, "'zero_filled' is no method of this run's configuration"),
         ({"data": None, "limit": 10**9}, "the phantom: lacks 'volume.h5:0', which the run has"),
     ],

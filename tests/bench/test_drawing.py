@@ -140,8 +140,8 @@ def test_every_method_of_a_run_is_in_its_figure(tmp_path, monkeypatch):
     assert [title.partition(",")[0] for title in titles[1::3]] == ["l1", "unet", "tv"]
     assert len({peak for _, peak, _ in shown}) == 1
     errors = [image for title, _, image in shown if title == "error x5"]
-    # Under attack 0.1 is added to the truth.
-    assert all(np.allclose(image, 0.5, atol=2e-3) for image in errors)
+    # Under attack 0.1 is added to the truth, in float16.
+    assert all(np.allclose(image, 0.5, atol=1e-2) for image in errors)
 
 
 def test_legends_cover_no_axes(tmp_path, monkeypatch):

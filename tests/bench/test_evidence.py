@@ -108,7 +108,7 @@ def test_findings_say_who_is_hurt_by_whom():
 def test_of_few_volumes_findings_name_ranges_and_of_one_image_there_are_none():
     told = findings(several({"one": 0.0, "two": 1.0}))
     assert told[0].startswith("a is not known to be hurt most by its own attack")
-    assert "loses 8.5 (8.0 to 9.0, range of 2 volumes) dB more than to noise" in told[2]
+    assert "loses 8.50 (8.00 to 9.00, range of 2 volumes) dB more than to noise" in told[2]
     assert told[-1].endswith("cannot tell.")
     assert findings(several({"one": 0.0})) == []
 

@@ -62,7 +62,7 @@ def test_what_contradicts_the_record_or_is_none_is_one_line(tmp_path, volume, ca
         (["--config", str(record), "--resume", str(folder)], 2, "--config: the run in "),
         (["--config", str(tmp_path / "none.json")], 3, "none.json: is missing; name what bench.attack made"),
         (["--config", str(tmp_path / "empty.json")], 3, "empty.json: is damaged or no file of bench.attack"),
-        (["--config", str(tmp_path / "other.json")], 2, "unknown name 'per_coill'; did you mean 'per_coil'?"),
+        (["--config", str(tmp_path / "other.json")], 3, "norm 'per_coill' is unknown; did you mean 'per_coil'?"),
         (["--config", str(tmp_path)], 3, "is damaged or no file of bench.attack (it is no regular file)"),
     ):
         assert attack.main([*argv, "--output", str(tmp_path / "never")][: -2 if "--resume" in argv else None]) == code

@@ -58,8 +58,11 @@ def choose(page, name, value):
 
 
 def pixel(page, canvas, row=5, column=7):
+    """Give a pixel's colour; it is read from a copy, because a canvas that is read often complains."""
     return page.run(
-        f"[...document.querySelector({canvas!r}).getContext('2d').getImageData({column}, {row}, 1, 1).data].slice(0, 3)"
+        "(copy => { copy.width = copy.height = 1; const context = copy.getContext('2d');"
+        f"context.drawImage(document.querySelector({canvas!r}), {-column}, {-row});"
+        "return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3); })(document.createElement('canvas'))"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a reader takes from a page: tables as CSV, hashes, and numbers that are rounded alike everywhere."""
+"""The numbers of a page: one rounding, tables that can be saved, and the origin of all."""
 
 import base64
 import csv

@@ -1,10 +1,10 @@
-"""A page as a browser would see it."""
+"""A page of the project as a browser would see it."""
 
 from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """Tags with their attributes, the text, and the content of scripts."""
+    """The page as a browser would see it: tags with their attributes, the text, and the content of scripts."""
 
     def __init__(self, content):
         super().__init__()
