@@ -28,9 +28,9 @@ trainings. Not for diagnosis, nor for any other clinical use; no part of them wa
 
 **Limits.** The networks are small, take 2-D Cartesian slices or sinograms, and have seen one kind of image and one kind
 of mask each, as their tables say. On other images, contrasts, scanners, masks and coils they can be worse than
-zero-filling, and can show what is not there. A small change of the data that is chosen to harm costs them the decibels that the
-second table of a card has. An attack proves no worst case: worse may exist. A network without a second table has not
-been measured under attack.
+zero-filling, and can show what is not there. A small change of the data that is chosen to harm costs them the decibels
+that the second table of a card has. An attack proves no worst case: worse may exist. A network without a second table
+has not been measured under attack.
 """
 # The terms of data that are no file.
 _DRAWN = "none: the phantoms are drawn by this project"
