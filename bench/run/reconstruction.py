@@ -135,7 +135,7 @@ def reconstruct(config: ReconstructionConfig, output: Path, device: str, argv: S
         first, ready = first_usable(source, run)
         subjects.check_brought([], [subject], first.data)
         notes = [*notes_of(run, work, source), *notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)]
-        print(f"mask {first.mask}: {sampling(first)}", file=sys.stderr)
+        print(sampling(first), file=sys.stderr)
         say_notes(notes)
         with writing(output):
             output.mkdir(parents=True)

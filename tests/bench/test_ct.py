@@ -47,7 +47,7 @@ def test_a_network_of_sinograms_is_trained_attacked_and_tested(tmp_path, small, 
     methods = ["--method", "fbpconvnet", "fbp", "--weights", f"fbpconvnet={weights}", "--attack", "apgd"]
     assert run(attack, *methods, *flags, "--norm", "measured", "--output", tmp_path / "attack") == 0
     out = capsys.readouterr()
-    assert "a sinogram of 6 views by 69 detectors" in out.err
+    assert "\nsinogram of 6 views by 69 detectors\n" in out.err
     record = json.loads((only(tmp_path / "attack") / "run.json").read_text())
     assert (record["config"]["views"], record["config"]["phantom"]) == (6, "thorax")
     assert record["threat_model"]["domain"] == "the measured sinogram"
