@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from bench.evaluate import brought
 from bench.plan.config import RunConfig
@@ -16,6 +17,7 @@ from data_prep.weights import Weights, lacking, read_weights, shipped
 from jaxcs.keys import new_key
 from jaxcs.names import did_you_mean, printable
 from jaxcs.recon import METHODS, Method
+from jaxcs.types import Measurement
 from jaxcs.weights import archive
 from jaxcs.weights.errors import WeightsError
 
@@ -185,6 +187,30 @@ def check_coils(method: str, method_config: Any, shapes: Iterable[tuple[int, int
             f"--method {method}: this network takes at most {most} coils, but the data have {found}; "
             f"compress them by python -m data_prep with --coils {most}, or train a network for more"
         )
+
+
+def check_image(label: str, method: Method, method_config: Any, size: int, shape: tuple[int, ...]) -> None:
+    """Check that a method for sinograms takes images of a size.
+
+    Args:
+        label: the method in messages.
+        method: its functions.
+        method_config: its configuration.
+        size: rows and columns of the image [pixel].
+        shape: (1, detector, view) of the sinogram.
+
+    Raises:
+        UsageError: the method cannot take the image.
+    """
+    like: Any = jax.ShapeDtypeStruct
+    measurement = Measurement(
+        like(shape, jnp.float32), like(shape[1:], jnp.bool_), like((1, size, size), jnp.float32)
+    )  # fmt: skip
+    built = method.build(method_config)
+    try:
+        jax.eval_shape(built.apply, jax.eval_shape(built.init, new_key(0)), measurement, new_key(0))
+    except ValueError as error:
+        raise UsageError(f"--method {label}: {error}; crop or pad the images") from error
 
 
 def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, int, int]]) -> list[str]:

@@ -165,6 +165,8 @@ def check_scan(scored: list[Subject], data: SliceData) -> None:
         UsageError: a network is for others.
     """
     for one in scored:
+        if one.config.sinograms and one.method.trained:
+            methods.check_image(one.label, one.method, one.method_config, data.maps.shape[-1], data.kspace.shape)
         if one.method.check_scan is not None:
             training = {} if one.trained is None else one.trained.card.get("training", {})
             try:

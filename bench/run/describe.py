@@ -41,15 +41,16 @@ def headline(plan: Plan, source: Source, work: Work, memory: float, seconds: flo
 
 
 def sampling(prepared: Prepared) -> str:
-    """The mask of a slice in words, and what its coil maps leave out."""
+    """The mask of a slice in words, and what its coil maps leave out; or the views of a sinogram."""
     samples, acceleration, centre = prepared.sampling
     if prepared.is_sinogram:
-        return f"a sinogram of {samples} views by {len(prepared.data.mask)} detectors"
+        return f"sinogram of {samples} views by {len(prepared.data.mask)} detectors"
     total = prepared.data.mask.size
     unit = "lines" if prepared.data.mask.ndim == 1 else "samples"
     maps = "" if prepared.left_out is None else f"; the coil maps leave out {prepared.left_out:.1%} of its energy"
     return (
-        f"{samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a full centre{maps}"
+        f"mask {prepared.mask}: {samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a "
+        f"full centre{maps}"
     )
 
 

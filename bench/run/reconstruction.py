@@ -142,7 +142,7 @@ def reconstruct(
         first, ready = first_usable(source, run)
         subjects.check_brought([], [subject], first.data)
         notes = [*notes_of(run, work, source), *notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)]
-        print(f"mask {first.mask}: {sampling(first)}", file=sys.stderr)
+        print(sampling(first), file=sys.stderr)
         say_notes(notes)
         if batch == batch_size.AUTO:
             work = work._replace(batch=batch_size.chosen(work, source.shapes, largest(source, run, ready)))

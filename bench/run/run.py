@@ -163,7 +163,7 @@ def open_run(
     # Flags that do not fit the data leave nothing behind.
     first, ready = first_usable(source, config)
     work = _tried(work, first.data)
-    print(f"mask {first.mask}: {sampling(first)}", file=sys.stderr)
+    print(sampling(first), file=sys.stderr)
     say_notes([*notes, *(f"{first.name}: {doubt.text}" for doubt in first.doubts)])
     content = beginning(config, {one.label: described(one) for one in work.victims}, argv, source, source.total, notes)
     content["device"] |= {"used": work.devices}

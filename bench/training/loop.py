@@ -72,6 +72,9 @@ class Training:
         methods.check_coils(config.method, preset, shapes)
         self._check_masks(shapes)
         case, _ = self.training.usable(0, config)
+        if config.sinograms:
+            assert case.maps is not None
+            methods.check_image(config.method, entry, preset, case.maps.shape[-1], case.kspace.shape)
         self.method_config = fitted(preset, case.kspace.shape[1:], case.target.shape)
         self.method = entry.build(self.method_config)
         self.first_params = self._first_params()

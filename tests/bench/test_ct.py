@@ -47,7 +47,7 @@ def test_a_network_of_sinograms_is_trained_attacked_and_tested(tmp_path, small, 
     methods = ["--method", "fbpconvnet", "fbp", "--weights", f"fbpconvnet={weights}", "--attack", "apgd"]
     assert run(attack, *methods, *flags, "--norm", "measured", "--output", tmp_path / "attack") == 0
     out = capsys.readouterr()
-    assert "a sinogram of 6 views by 69 detectors" in out.err
+    assert "\nsinogram of 6 views by 69 detectors\n" in out.err
     record = json.loads((only(tmp_path / "attack") / "run.json").read_text())
     assert (record["config"]["views"], record["config"]["phantom"]) == (6, "thorax")
     assert record["threat_model"]["domain"] == "the measured sinogram"
@@ -130,6 +130,13 @@ def test_data_that_are_no_images_of_ct_are_one_line(tmp_path, capsys):
         file["image"] = np.ones((1, 32, 40), np.float32)
     assert run(attack, "--method", "fbp", "--data", path, "--output", tmp_path / "out") == 3
     assert "holds images of 32 x 40 pixels: crop or pad CT images to squares" in capsys.readouterr().err
+    with h5py.File(tmp_path / "odd.h5", "w") as file:
+        file["image"] = np.ones((1, 40, 40), np.float32)
+    flags = ["--method", "fbpconvnet", "--data", tmp_path / "odd.h5", "--output", tmp_path / "out"]
+    assert run(attack, *flags) == 2
+    assert "a side of 40 pixels cannot be halved 4 times" in capsys.readouterr().err
+    assert run(train, *flags, "--validation", tmp_path / "odd.h5") == 2
+    assert "--method fbpconvnet: a side of 40 pixels cannot be halved 4 times" in capsys.readouterr().err
     with h5py.File(tmp_path / "kspace.h5", "w") as file:
         file["kspace"] = np.ones((1, 2, 32, 32), np.complex64)
     assert run(attack, "--method", "fbp", "--data", tmp_path / "kspace.h5", "--output", tmp_path / "out") == 3

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.evaluate import subjects
+from bench.evaluate import methods, subjects
 from bench.plan.errors import InputFileError, UnsuitedError, UsageError, of_none
 from bench.record import provenance
 from bench.record.holding import held
@@ -145,6 +145,7 @@ def _slice(cast: Cast, case: Case | InputError, *, pictured: bool) -> Slice:
         raise InputFileError(str(case)) from case
     if cast.world.phantom:
         usual = prepare(case, cast.config)
+        _check_scan(cast, usual)
         return Slice(cast, usual, usual, pictured, partial(_with_views, cast, usual))
     if case.mask is not None:
         raise InputFileError(f"{case.name}: is already under-sampled; give whole k-space, of which masks are drawn")
@@ -177,10 +178,12 @@ def _with_views(cast: Cast, usual: Prepared, acceleration: float) -> Prepared:
 def _check_scan(cast: Cast, prepared: Prepared) -> None:
     """Raise UsageError if the weights are for another size or mask than those of the world."""
     one = cast.tested.subject
+    data = prepared.data
+    if prepared.is_sinogram and one.method.trained:
+        methods.check_image(one.label, one.method, one.method_config, data.maps.shape[-1], data.kspace.shape)
     if one.method.check_scan is None:
         return
     training = {} if one.trained is None else one.trained.card.get("training", {})
-    data = prepared.data
     try:
         one.method.check_scan(one.method_config, data.kspace.shape, np.asarray(data.mask), training)
     except ValueError as error:
