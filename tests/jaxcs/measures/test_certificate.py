@@ -32,8 +32,7 @@ def scan(mask=None):
     return m, target / jnp.max(target)
 
 
-@pytest.mark.parametrize("lam", LAMBDAS)
-@pytest.mark.parametrize("eps", [0.02, 0.3])
+@pytest.mark.parametrize(("lam", "eps"), [(None, 0.3), (0.01, 0.02), (0.2, 0.3)])
 def test_it_is_reached_by_the_complex_image_and_never_passed_by_the_magnitude(lam, eps):
     m, target = scan()
     image = linear(m, lam)
