@@ -88,7 +88,7 @@ def functions_of(subject, group):
 look()
 prepared = most.copy()
 batch = send(slices, 8, 0, mesh)
-results = executor._attack_batch(work, functions_of, batch)
+results = executor._attack_batch(work, functions_of, batch, lambda stage: None)
 print(json.dumps([prepared, most, len(results), slices[0].data.kspace.nbytes]))
 """
 

@@ -307,7 +307,7 @@ def test_processes_share_a_run_and_do_no_image_twice(tmp_path, monkeypatch):
     _, folder = start(write_volume(tmp_path / "volume.h5", 10), tmp_path / "out")
     reference = contents(folder)
     emptied(folder, 10)
-    said = r"os.write(1, given[3][0].name.encode() + b'\n')"
+    said = r"os.write(1, given[2].members[0].name.encode() + b'\n')"
     counted = f"executor._attack_batch = lambda *given: ({said}, time.sleep(0.3), results(*given))[2]"
     processes = [beside(folder, counted) for _ in range(2)]
     names = [process.communicate(timeout=400)[0].decode().split("\n") for process in processes]
