@@ -134,7 +134,7 @@ METHODS: dict[str, MethodLine] = {
     ),
     "modl": MethodLine(
         "jaxcs.recon.modl:METHOD", "unrolled denoiser", ("small", "paper"), trained=True, slow=True, eps=_FEWER,
-        published_loss="l2", papers=("aggarwal2019",),
+        shipped=(_KNEE,), published_loss="l2", papers=("aggarwal2019",),
     ),
     "deepmri": MethodLine(
         "jaxcs.recon.deepmri:METHOD", "cascade", ("small", "paper"), trained=True, maps=False, published_loss="l2",
