@@ -67,6 +67,9 @@ def _quick(entry: Method) -> Any:
     """The smallest network, or a few steps of a fit; solvers have their defaults."""
     config = next((entry.presets[name] for name in _SMALL if name in entry.presets), entry.config())
     names = {field.name for field in fields(config)}
+    if entry.weights_of is not None:  # the network is another method's
+        network = _quick(METHODS[entry.weights_of])
+        config = replace(config, **{one.name: getattr(network, one.name) for one in fields(network)})
     return replace(config, n_steps=_STEPS, gradient="unroll") if {"n_steps", "gradient"} <= names else config
 
 
