@@ -1,7 +1,8 @@
 """Compare published claims with the results of runs, as a Markdown table: python -m bench.claims RUN_OR_STUDY [...].
 
 Each claim has a row: its source, the numbers with their intervals, whether they agree, and the command that made the
-record.  The command runs nothing, and nobody types a verdict by hand: each follows from the intervals.
+record.  The command runs nothing, and nobody types a verdict by hand: each follows from the intervals.  With --figure
+it also draws one method under all three notions of robustness: attacks, shifts and small features.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from bench.plan.errors import DONE, InputFileError
+from bench.plan.errors import DONE, InputFileError, UsageError
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
 from data_prep.process import as_process
@@ -29,6 +30,7 @@ def parser() -> Parser:
         examples=(
             "runs/ALL_METHODS",
             "runs/ALL_METHODS runs/SHIFT_STUDY --json",
+            "runs/ALL_METHODS runs/SHIFT_STUDY runs/FEATURES --figure unet.png --method unet",
         ),
         description=__doc__,
         epilog="Agrees: yes; no; not excluded, if an interval holds the published value, or zero; in part, if methods "
@@ -44,6 +46,13 @@ def parser() -> Parser:
         "and bench.stability, and the .json that bench.hardest leaves beside its list; runs of bench.features that "
         "differ in --image alone are taken together",
     )
+    made.add_argument(
+        "--figure",
+        metavar="FILE.png",
+        help="draw one method under three notions of robustness, from records of bench.attack, bench.shift and "
+        "bench.features",
+    )
+    made.add_argument("--method", default="unet", metavar="NAME", help="the method of --figure")
     made.add_argument("--json", action="store_true", help="print the rows as a JSON list instead of the table")
     made.add_argument("--debug", action="store_true", help="show tracebacks")
     # The table is made from records; there is no device to choose.
@@ -55,7 +64,10 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     from bench.studies.claims.evidence import evidence  # these import NumPy
     from bench.studies.claims.rows import markdown, objects, rows_of
 
-    found = evidence([Path(path) for path in arguments.records])
+    paths = [Path(path) for path in arguments.records]
+    found = evidence(paths)
+    if arguments.figure is not None:
+        _draw(Path(arguments.figure), paths, arguments.method)
     rows = rows_of(found)
     if not rows:
         raise InputFileError(
@@ -66,6 +78,16 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
             print(f"note: {one.paths[0]}: bears on no published claim", file=sys.stderr)
     print(json.dumps(objects(rows)) if arguments.json else markdown(rows))
     return DONE
+
+
+def _draw(file: Path, paths: list[Path], method: str) -> None:
+    from bench.figures.drawing import draw_into  # these import NumPy
+    from bench.record.records import RunFolder
+    from bench.studies.claims.notions import notions
+
+    if file.suffix.lower() != ".png":
+        raise UsageError(f"--figure {file}: is drawn as .png; give another name")
+    draw_into(RunFolder(file.parent), file.name, "notions", notions(paths, method), again="the same command")
 
 
 if __name__ == "__main__":

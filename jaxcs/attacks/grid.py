@@ -31,7 +31,7 @@ def build(config: Config) -> Attack:
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
         del start
-        return attack_scored(key, lambda delta: (loss(delta), jnp.zeros(())), threat)[0]
+        return attack_scored(key, lambda delta: (loss(delta), jnp.zeros((), jnp.float32)), threat)[0]
 
     return attack
 

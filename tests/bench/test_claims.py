@@ -9,6 +9,7 @@ import pytest
 
 from bench import claims
 from bench.findings.published import CLAIMS
+from bench.studies.claims import notions
 from tests.helpers.claim_records import (
     attack_run,
     feature_run,
@@ -332,3 +333,29 @@ def test_a_table_needs_no_jax_and_help_no_numpy(tmp_path):
         f"assert 'numpy' not in sys.modules; assert claims.main([{str(study)!r}]) == 0; assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_one_method_is_drawn_under_three_notions_of_robustness(tmp_path, capsys):
+    compared = [one._replace(variant="unet") for one in points([0.8], [0.6])]
+    paths = [
+        attack_run(
+            tmp_path / "attack", {("unet", "unet"): 3.0, ("l1", "l1"): 5.0, ("unet", "l1"): 1.0, ("l1", "unet"): 1.0}
+        ),
+        shift_study(tmp_path / "shift", {"noise": compared, "anatomy": compared}),
+        feature_run(tmp_path / "features", "map", {"unet": lambda place: place}, range(2)),
+    ]
+    found = notions.notions(paths, "unet")
+    assert [row["eps"] for row in found["attacks"]] == [0.02, 0.05]
+    lost = [row["clean"] - row["attacked"] for row in found["attacks"]]
+    assert lost == pytest.approx([3.0, 3.0], abs=0.03)
+    assert [(row["name"], round(row["inside"], 2), round(row["outside"], 2)) for row in found["shifts"]] == [
+        ("noise, knee", 0.8, 0.6), ("anatomy, knee", 0.8, 0.6)
+    ]  # fmt: skip
+    assert found["features"] == {"kept": [0.5] * 24}
+    given = [str(path) for path in paths]
+    assert claims.main([*given, "--figure", str(tmp_path / "unet.png")]) == 0
+    assert (tmp_path / "unet.png").read_bytes().startswith(b"\x89PNG")
+    assert claims.main([*given[:2], "--figure", str(tmp_path / "two.png")]) == 2
+    assert "--figure: no record of bench.features is of unet" in capsys.readouterr().err
+    assert claims.main([*given, "--figure", str(tmp_path / "l1.png"), "--method", "l1"]) == 2
+    assert "no record of bench.shift and bench.features is of l1" in capsys.readouterr().err

@@ -24,6 +24,7 @@ NETWORKS = ("unet", "unet_complex", "varnet")
 EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee", "phantom-brain", "brain-t2")}
 # This network chooses hard images, and is compared with nothing.
 EXPECTED |= {"irim-phantom-knee"}
+EXPECTED |= {"modl-phantom-knee"}
 # Sinograms have a network of their own.
 EXPECTED |= {"fbpconvnet-phantom-ellipses"}
 # Weights for the phantom show test-time training; users train weights for measured images.

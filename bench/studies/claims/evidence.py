@@ -72,6 +72,16 @@ def _is_of(command: str, path: Path) -> bool:
     return isinstance(content, dict) and content.get("command") == command
 
 
+def kind_of(path: Path) -> str:
+    """Name the command that made a folder: bench.attack, bench.shift, bench.features, or "" for others."""
+    if (path / SHIFT_RECORD).exists():
+        return "bench.shift"
+    if _is_of(feature_runs.COMMAND, path):
+        return feature_runs.COMMAND
+    others = (path / TEST_TIME_RECORD).exists() or _is_of(stability_runs.COMMAND, path)
+    return "bench.attack" if (path / _RUN).exists() and not others else ""
+
+
 def _of(path: Path) -> Evidence:
     if path.is_dir():
         for name, study in _STUDIES.items():
