@@ -37,7 +37,7 @@ LONG = {
     f"test_{name}"
     for name in (
         "untrained", "distributed_train", "acceptance", "bench_matrix", "recon", "train", "bench_attack", "espirit",
-        "distributed", "export", "checkpoints", "survival", "jobs", "irim", "ttt", "ttt_study", "compiled",
+        "distributed", "export", "checkpoints", "survival", "jobs", "irim", "ttt", "ttt_study", "compiled", "counted",
     )
 }  # fmt: skip
 
