@@ -201,7 +201,7 @@ def check_image(label: str, method: Method, method_config: Any, size: int, shape
     Raises:
         UsageError: the method cannot take the image.
     """
-    like = jax.ShapeDtypeStruct
+    like: Any = jax.ShapeDtypeStruct
     measurement = Measurement(
         like(shape, jnp.float32), like(shape[1:], jnp.bool_), like((1, size, size), jnp.float32)
     )  # fmt: skip
