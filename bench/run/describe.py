@@ -49,8 +49,8 @@ def sampling(prepared: Prepared) -> str:
     unit = "lines" if prepared.data.mask.ndim == 1 else "samples"
     maps = "" if prepared.left_out is None else f"; the coil maps leave out {prepared.left_out:.1%} of its energy"
     return (
-        f"mask {prepared.mask}: {samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them in a "
-        f"full centre{maps}"
+        f"mask {prepared.mask}: {samples} of {total} {unit} ({acceleration:.2f} times accelerated), {centre} of them "
+        f"in a full centre{maps}"
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from bench import attack, reconstruct, stability, train
 from bench.studies.stability.worlds import WORLDS
 from data_prep.phantom import sinograms
+from jaxcs.nets import convolution
 from jaxcs.recon import fbpconvnet
 
 SIZE = 48
@@ -19,6 +20,9 @@ def small(monkeypatch):
     """Small phantoms, and a network that is compiled in seconds."""
     monkeypatch.setattr(sinograms, "SIZE", SIZE)
     monkeypatch.setitem(fbpconvnet.PRESETS, "tiny", fbpconvnet.Config(2, 1))
+    # XLA's convolution for any number of channels compiles faster; the other forms have tests of their own.
+    monkeypatch.setattr(convolution, "_FEW_CHANNELS", 0)
+    monkeypatch.setattr(convolution, "_FEW_FOR_KERNEL", 0)
 
 
 def run(command, *arguments):

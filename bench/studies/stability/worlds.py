@@ -153,7 +153,7 @@ WORLDS: dict[str, World] = {
         published=MappingProxyType(
             {
                 "structure": Published("none of the symbols is seen", "Fig. 4", "symbols lost"),
-                "samples": Published("more samples make the image much worse", "Fig. 4", "samples worsen"),
+                "samples": Published("more samples make the image much worse", "Fig. 4"),
             }
         ),
     ),
@@ -163,7 +163,7 @@ WORLDS: dict[str, World] = {
         published=MappingProxyType(
             {
                 "perturbation": Published("a small perturbation makes artefacts", "Fig. 3", "unstable"),
-                "samples": Published("more samples make the image worse", "Fig. 4", "samples worsen"),
+                "samples": Published("more samples make the image worse", "Fig. 4"),
             }
         ),
     ),
