@@ -31,7 +31,7 @@ def parser() -> Parser:
         examples=(
             "runs/RUN",
             "runs/UNET runs/L1 --output comparison.html",
-            "runs/RUN --accept 'psnr_loss<3' --accept 'ssim>0.8'",
+            "runs/RUN --accept 'psnr_loss<3'",
         ),
         description=__doc__,
         formatter_class=HelpFormatter,

@@ -39,7 +39,6 @@ def parser() -> Parser:
     made = Parser(
         prog="python -m bench.speed",
         examples=(
-            "--only l1 espirit --shape 8 160 128",
             "--set-up peers",
             "--peers peers --only l1 unet --json speed.json",
             "--check --json speed.json",

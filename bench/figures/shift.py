@@ -26,6 +26,7 @@ _COLOURS = {
     "irim": "#7b5aa6",
     "test-time training": "#c2539b",
     "variational network": "#7a2e1d",
+    "unrolled denoiser": "#e07a2c",
     "cascade": "#2aa198",
     "generator": "#8c8c2b",
     "automap": "#1f3a5f",

@@ -31,7 +31,12 @@ def build(config: Config) -> Attack:
 
     def attack(key: Key, loss: Loss, threat: Threat, start: Array | None = None) -> AttackResult:
         del start
-        return attack_scored(key, lambda delta: (loss(delta), jnp.zeros((), jnp.float32)), threat)[0]
+
+        def unscored(delta: Array) -> tuple[Array, Array]:
+            value = loss(delta)
+            return value, jnp.zeros_like(value)
+
+        return attack_scored(key, unscored, threat)[0]
 
     return attack
 

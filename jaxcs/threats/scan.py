@@ -11,6 +11,7 @@ from jaxtyping import Array
 from jaxcs.coils.espirit import EspiritConfig, espirit
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c, image_crop
+from jaxcs.operators.parallel_beam import ParallelBeam
 from jaxcs.threats import CHANGES, NORMS
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Measurement, SliceData
@@ -87,6 +88,9 @@ def build(
         return data.target if change is None or not change.moves_object else perturbed(data, delta)
 
     def perturbed(data: SliceData, delta: Array) -> Array:
+        if not jnp.iscomplexobj(data.kspace):
+            # A sinogram of few views has no image of its own: that of the perturbation is added to the truth.
+            return data.target + ParallelBeam(data.maps, data.mask).fbp(delta)
         image = root_sum_of_squares(ifft2c(changed(data, delta)[0]))
         return image_crop(image, (data.target.shape[0], data.target.shape[1]))
 

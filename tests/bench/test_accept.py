@@ -34,7 +34,7 @@ def test_every_metric_of_records_is_known_with_its_better_side():
     assert set(scores.ALWAYS) == set(METRICS)
     assert set(scores.OF_PAPERS) == {name for convention in CONVENTIONS.values() for name in convention}
     assert {name for name, one in scores.METRICS.items() if one.better} == {
-        name for name in scores.METRICS if name.startswith(("psnr", "ssim"))
+        name for name in scores.METRICS if name.startswith(("psnr", "ssim", "haarpsi"))
     }
 
 

@@ -84,7 +84,7 @@ def test_of_two_studies_in_one_folder_the_second_is_refused(tmp_path, capsys):
 
 
 def test_of_two_tunings_into_one_file_the_second_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning, "training_examples", lambda *_: ([], "none"))
+    monkeypatch.setattr(tuning, "training_examples", lambda *_, **__: ([], "none"))
     monkeypatch.setattr(tuning, "_scores", lambda *_: pytest.fail("it began"))
     config = tuning.TuneConfig(RunConfig(), (("lam", ("1",)),), images=1)
     with held_beside(tmp_path / "l1.json", "file"), refused(tmp_path / "l1.json", "file"):

@@ -1,6 +1,7 @@
 """The invertible network: it is undone only in the right order, and its gradient is autodiff's, in less memory."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -208,7 +209,8 @@ def test_an_estimate_of_time_counts_its_multiplications():
     m = Measurement(like(shape, jnp.complex64), like(shape[-1:], bool), like((), jnp.complex64))
     flops = apply.lower(params, m, KEY).compile().cost_analysis()["flops"]
     # The compiler counts the loop over the steps once.
-    assert 0.5 < estimate._multiplications(config, shape) / config.steps / (flops / 2) < 2
+    subject = SimpleNamespace(method_config=config, params=params)
+    assert 0.5 < estimate._multiplications(subject, shape) / config.steps / (flops / 2) < 2
 
 
 def test_data_of_too_many_coils_are_refused_in_one_line(tmp_path, capsys):
