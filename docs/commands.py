@@ -53,6 +53,7 @@ ADDED = (
 STANDS_FOR = {
     "/path/to/fastmri": "fastmri",
     "board/ENTRY.json": "board/*unet*.json",
+    "--views 50 --weights FILE": "--views 12 --weights fbpconvnet-phantom-ellipses",
 }
 
 # The same for programs: the attacks take one step.

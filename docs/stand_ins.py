@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from data_prep import phantom
+from data_prep import ct, phantom
 from data_prep.fourier import root_sum_of_squares
 from tests.helpers import fastmri_like
 from tests.hostile import seeds
@@ -87,6 +88,20 @@ def _images(path: Path) -> None:
         file["image"] = np.stack([root_sum_of_squares(coils) for coils in cases]).astype(np.complex64)
 
 
+def _slices_of_ct(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["image"] = np.stack([ct.phantoms("thorax", "train", 1, None)[0].read(None).target])
+
+
+def _tissues(path: Path) -> None:
+    """Write a discrete model of BrainWeb's form: a ball of grey and white matter."""
+    path.mkdir()
+    z, y, x = np.ogrid[:362, :434, :362]
+    distance = np.sqrt((z - 181.0) ** 2 + (y - 217.0) ** 2 + (x - 181.0) ** 2)
+    labels = np.where(distance < 80, 3, np.where(distance < 130, 2, 0)).astype(np.uint8)
+    (path / "subject16_crisp_v.rawb.gz").write_bytes(gzip.compress(labels.tobytes(), 1))
+
+
 def _checkpoint(path: Path) -> None:
     shutil.copy(ROOT / "tests" / "parity" / "torch_files" / "unet.pt", path)
 
@@ -134,4 +149,6 @@ STAND_INS: dict[str, Callable[[Path], None]] = {
     "brain.nii.gz": partial(_seed, "nifti packed"),
     "brain_t2_siat.h5": _images,
     "head_t1.h5": _images,
+    "ct.h5": _slices_of_ct,
+    "labels/": _tissues,
 }

@@ -207,7 +207,7 @@ function explore() {
     $("bar").setAttribute("aria-label", `Colours of the errors, black 0 to light yellow ${number(one.peak / gain, 2)}`);
     if (data.victims.length > 1) await drawMethods(one, turn, eps, source, gain);
     if (turn !== drawing) return;
-    if (data.region) outline(one);
+    outline(one.boxes ?? (data.region ? [data.region] : []), one);
     $("missing").textContent = names.some((name) => pictures[name] === null)
       ? "Some pictures of this choice are not on this page, which keeps to about 10 MB." : "";
   }
@@ -219,14 +219,16 @@ function explore() {
     return GAINS.findLast((gain) => large <= one.peak / gain) ?? GAINS[0];
   }
 
-  /** Marks the region that is scored, if it is not the whole image. */
-  function outline(one) {
-    const [row, column, rows, columns] = data.region;
-    const edges = [row / one.rows, 1 - (column + columns) / one.columns, 1 - (row + rows) / one.rows, column / one.columns];
+  /** Marks the boxes that are scored, if they are not the whole image. */
+  function outline(boxes, one) {
     for (const layer of panels.querySelectorAll(".layer")) {
-      const mark = layer.querySelector(".region") ?? layer.appendChild(document.createElement("div"));
-      mark.className = "region";
-      mark.style.inset = edges.map((edge) => `${100 * edge}%`).join(" ");
+      layer.querySelectorAll(".region").forEach((mark) => mark.remove());
+      for (const [row, column, rows, columns] of boxes) {
+        const edges = [row / one.rows, 1 - (column + columns) / one.columns, 1 - (row + rows) / one.rows, column / one.columns];
+        const mark = layer.appendChild(document.createElement("div"));
+        mark.className = "region";
+        mark.style.inset = edges.map((edge) => `${100 * edge}%`).join(" ");
+      }
     }
   }
 

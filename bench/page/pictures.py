@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.plan.config import BOXES
 from bench.plan.scores import rounded
 from bench.record.pictures import Pictures
 from bench.record.record import Record
@@ -51,7 +52,7 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
             if used > budget and cases:
                 break
             budget -= used
-            cases.append(_case(record, case, truth, encoded))
+            cases.append(_case(record, case, truth, encoded) | _boxes(record, case))
     if not cases:
         return None
     return {
@@ -70,6 +71,13 @@ def region_of(records: Sequence[Record]) -> list[int] | None:
     """Return the box that all runs score in every image, None if there is no such box."""
     first, *others = (record.run.config.get("region") for record in records)
     return first if isinstance(first, list) and all(other == first for other in others) else None
+
+
+def _boxes(record: Record, case: str) -> dict[str, Any]:
+    """The entry of an image about its own boxes, if a run scores these."""
+    if record.run.config.get("region") != BOXES:
+        return {}
+    return {"boxes": [one["box"] for one in record.run.sampling.get(case, {}).get("boxes", [])]}
 
 
 def encode(picture: np.ndarray) -> str:

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from bench.findings import card_check
+from bench.plan.config import are_sinograms
 from bench.plan.intervals import FEWEST
 from bench.plan.scores import rounded
 from bench.record.record import Record, estimate
@@ -87,12 +88,16 @@ def setting(record: Record) -> str:
     lines = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     # Old records have no kind of mask for each image.
     drawn = list(dict.fromkeys(sampling.get("mask", config["mask"]) for sampling in run.sampling.values()))
+    measured = (
+        f"Mask: {listed(drawn)}, {span} times accelerated, {lines} {'samples' if 'poisson' in drawn else 'lines'}"
+    )
+    if are_sinograms(config):
+        measured = f"Sinograms of {lines} views"
     labels = list(record.methods)
     attacks = listed(record.names("attack"))
     name = "" if run.name is None else f"Run: {run.name}. "
     return (
-        f"{name}Data: {run.data}. Mask: {listed(drawn)}, {span} times accelerated, {lines} "
-        f"{'samples' if 'poisson' in drawn else 'lines'}. "
+        f"{name}Data: {run.data}. {measured}. "
         f"Method{'s' * (len(labels) > 1)}: {listed(labels)}. Attack{'s' * (', ' in attacks)}: {attacks}."
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -42,6 +43,13 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Fields that a record has only if they are given, so that a run without them has the fingerprint of older versions.
 IF_GIVEN = ("beside", "networks", "acquisition", "views")
+
+
+def are_sinograms(config: Mapping[str, Any]) -> bool:
+    """Whether the data of a configuration, as a record has it, are sinograms."""
+    takes = METHODS.get(config["method"], MethodLine("")).takes
+    drawn = config.get("data") is None and config.get("phantom") in CT_PHANTOMS
+    return KSPACE not in takes or config.get("views") is not None or drawn
 
 
 def default_eps(methods: tuple[str, ...], threat: str) -> tuple[float, ...]:
@@ -160,8 +168,7 @@ class RunConfig:
     @property
     def sinograms(self) -> bool:
         """Whether the data are sinograms: by the method, the phantom, or the number of views."""
-        takes = METHODS.get(self.method, MethodLine("")).takes
-        return KSPACE not in takes or self.views is not None or (self.data is None and self.phantom in CT_PHANTOMS)
+        return are_sinograms(asdict(self))
 
     @property
     def sampling(self) -> Sampling:

@@ -94,3 +94,22 @@ def test_the_page_and_the_explorer_round_alike(ordinary):
     assert json.loads(page.scripts[1])["cases"][0]["scores"]["l1|l1|0.05"]["ssim"] == ["0.900", "0.890", "0.309"]
     assert page.text.count("0.309") >= 2
     assert not re.search(r"0\.308\b|0\.3085", page.text)
+
+
+def test_a_page_outlines_the_boxes_of_each_image(tmp_path):
+    folder = write_run(tmp_path / "boxes")
+    run = json.loads((folder / "run.json").read_text())
+    run["config"]["region"] = "boxes"
+    first, second = run["sampling"]
+    run["sampling"][first]["boxes"] = [{"box": [1, 2, 7, 8], "label": "cyst"}, {"box": [3, 4, 9, 7], "label": ""}]
+    (folder / "run.json").write_text(json.dumps(run))
+    cases = json.loads(Page(page_of(folder)).scripts[1])["cases"]
+    assert {one["name"]: one["boxes"] for one in cases} == {first: [[1, 2, 7, 8], [3, 4, 9, 7]], second: []}
+
+
+def test_a_page_names_the_views_of_sinograms(tmp_path):
+    folder = write_run(tmp_path / "ct")
+    run = json.loads((folder / "run.json").read_text())
+    run["config"] |= {"method": "fbp", "views": 12}
+    (folder / "run.json").write_text(json.dumps(run))
+    assert re.search(r"Sinograms of \d+ views\. Method", Page(page_of(folder)).text)
