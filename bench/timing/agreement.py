@@ -11,6 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.timing import work
+from data_prep.phantom import sinograms
+from jaxcs import catalogue
+from jaxcs.catalogue import KSPACE
 from jaxcs.complex import root_sum_of_squares
 from jaxcs.fourier import ifft2c
 from jaxcs.recon import METHODS, Method, fitted
@@ -20,6 +23,8 @@ from jaxcs.types import Measurement
 LIMIT = 1e-3
 # Adam's fits are chaotic: rounding grows with the steps, and after many of them the images differ on any two devices.
 _STEPS = 4
+# Rows and columns of the image of a sinogram [pixels].
+_SIDE = 64
 # The smallest of a network's presets.
 _SMALL = ("tiny", "small")
 
@@ -74,7 +79,11 @@ def _quick(entry: Method) -> Any:
 
 
 def _suited(name: str, entry: Method, config: Any, whole: Measurement) -> Measurement:
-    """The slice, or a part of it that suits a network for one coil, or for one size and mask."""
+    """The slice, or a part of it that suits a network for one coil, or for one size and mask; or a sinogram."""
+    if KSPACE not in catalogue.METHODS[name].takes:
+        case = sinograms.case("ellipses", "test", 0, _SIDE)
+        scanned: tuple[Any, ...] = (case.kspace, case.mask, case.maps)
+        return Measurement(*scanned)
     coils = 1 if entry.one_coil else len(whole.maps)
     mask: Any = whole.mask
     kspace, maps = whole.kspace[:coils], whole.maps[:coils]
@@ -91,7 +100,7 @@ def _values(entry: Method, config: Any, measurement: Measurement, gradients: boo
     # Drawn on the CPU, so that both devices have the same.
     with jax.default_device(jax.devices("cpu")[0]):
         params = jax.tree.map(np.asarray, method.init(jax.random.key(0)))
-        reference = np.asarray(root_sum_of_squares(ifft2c(jnp.asarray(measurement.kspace))))
+        reference = _reference(measurement)
         key: Any = np.asarray(jax.random.key_data(jax.random.key(0)))
 
     def values(measurement: Measurement) -> tuple[Any, ...]:
@@ -103,6 +112,13 @@ def _values(entry: Method, config: Any, measurement: Measurement, gradients: boo
         return image(measurement.kspace), jax.grad(lambda k: jnp.sum((image(k) - reference) ** 2))(measurement.kspace)
 
     return values
+
+
+def _reference(measurement: Measurement) -> np.ndarray:
+    """The image from which the gradient leads away; 0 for a sinogram."""
+    if not np.iscomplexobj(measurement.kspace):
+        return np.zeros(measurement.maps.shape[1:], np.float32)
+    return np.asarray(root_sum_of_squares(ifft2c(jnp.asarray(measurement.kspace))))
 
 
 def _on(device: jax.Device, precision: str | None, values: Callable[..., Any], measurement: Measurement) -> Any:

@@ -99,7 +99,7 @@ def test_a_check_goes_on_after_a_part_that_fails(alone, monkeypatch, capsys, tmp
 
 
 def test_methods_are_compared_with_the_cpu(monkeypatch):
-    some = {name: METHODS[name] for name in ("zero_filled", "automap")}
+    some = {name: METHODS[name] for name in ("zero_filled", "automap", "fbp")}
     monkeypatch.setattr(agreement, "METHODS", some)
     found = agreement.compare((2, 32, 112), True, lambda line: None)
     assert list(found) == list(some)
