@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 from commands import Command, commands, pages, small, why_not  # noqa: E402
 
 # Pages whose commands go on with the run of the command before, and call it runs/RUN.
-_OF_THE_RUN_BEFORE = ("docs/how-to/regulator.md",)
+_OF_THE_RUN_BEFORE = ("docs/how-to/measures.md", "docs/how-to/regulator.md")
 # Programs that go on from another page.
 _BEFORE = {
     "docs/how-to/deployment.md": "import numpy as np\n"

@@ -51,10 +51,12 @@ def _run(method: str, path: Path) -> None:
 
 def _part(part: str, path: Path) -> None:
     """Make a part of a run."""
-    flags = ("--method", "zero_filled", "--limit", "2", "--eps", "0.05", "--shard", part, "--output", str(path.parent))
+    output = path.parent / f"{path.name}-made"
+    flags = ("--method", "zero_filled", "--limit", "2", "--eps", "0.05", "--shard", part, "--output", str(output))
     bench(path.parent.parent, "bench.attack", *flags)
-    (made,) = path.parent.iterdir()
+    (made,) = output.iterdir()
     made.rename(path)
+    output.rmdir()
 
 
 def _weights(method: str, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import statistics
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from bench.timing import agreement
 from data_prep.process import at_stop
+from data_prep.weights import read_weights
 
 # Share of the memory for each of two processes on one GPU, beside what this process holds.
 _HALF = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.35"}
@@ -123,7 +123,8 @@ def _training(flags: str, folder: Path) -> dict[str, Any]:
         words = [sys.executable, "-m", "bench.train", *flags.split(), "--output", str(folder / turn)]
         (done,) = _commands([words])
         (weights,) = (folder / turn).glob("*/weights.safetensors")
-        digests.append(hashlib.sha256(weights.read_bytes()).hexdigest())
+        # Of the tensors alone: the file also holds the command, which names another folder.
+        digests.append(read_weights(weights).card["sha256"])
         seconds.append(done.seconds)
         lines = map(json.loads, (weights.parent / "log.jsonl").read_text().splitlines())
         scores.append([line["validation"] for line in lines if "validation" in line][-1])

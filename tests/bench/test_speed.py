@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -19,6 +21,7 @@ from bench.timing.programs import cfl
 from jaxcs.recon import METHODS
 from jaxcs.types import Measurement
 from tests.bench.test_survival import largest_file
+from tests.hostile.seeds import state_of
 
 TORCH = "bench.timing.programs.with_torch"
 TINY = ["--shape", "4", "32", "112", "--repetitions", "1"]
@@ -96,6 +99,22 @@ def test_a_check_goes_on_after_a_part_that_fails(alone, monkeypatch, capsys, tmp
     ]
     assert found["check"]["parts"] == {"parts_s": 1.0}
     assert found["check"]["failed"] == capsys.readouterr().out.splitlines()[-2:]
+
+
+@pytest.mark.parametrize(("tensors", "same"), [(("a", "a"), True), (("a", "b"), False)])
+def test_trainings_are_the_same_if_their_tensors_are(monkeypatch, tmp_path, tensors, same):
+    """Files differ in any case: each holds its command, which names its folder."""
+    given = iter(tensors)
+
+    def trained(commands):
+        folder = Path(commands[0][-1]) / "run"
+        folder.mkdir(parents=True)
+        (folder / "weights.safetensors").write_bytes(state_of({"sha256": next(given), "command": str(folder)}))
+        (folder / "log.jsonl").write_text('{"validation": {"ssim": 0.5}}\n')
+        return [SimpleNamespace(seconds=1.0)]
+
+    monkeypatch.setattr(check, "_commands", trained)
+    assert check._training("--method unet", tmp_path)["same_bits"] is same
 
 
 def test_methods_are_compared_with_the_cpu(monkeypatch):
