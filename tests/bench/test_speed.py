@@ -20,8 +20,9 @@ from bench.timing.process import Worker, WorkerError
 from bench.timing.programs import cfl
 from jaxcs.recon import METHODS
 from jaxcs.types import Measurement
+from jaxcs.weights import archive
 from tests.bench.test_survival import largest_file
-from tests.hostile.seeds import state_of
+from tests.hostile.seeds import network
 
 TORCH = "bench.timing.programs.with_torch"
 TINY = ["--shape", "4", "32", "112", "--repetitions", "1"]
@@ -101,7 +102,7 @@ def test_a_check_goes_on_after_a_part_that_fails(alone, monkeypatch, capsys, tmp
     assert found["check"]["failed"] == capsys.readouterr().out.splitlines()[-2:]
 
 
-@pytest.mark.parametrize(("tensors", "same"), [(("a", "a"), True), (("a", "b"), False)])
+@pytest.mark.parametrize(("tensors", "same"), [((1, 1), True), ((1, 2), False)])
 def test_trainings_are_the_same_if_their_tensors_are(monkeypatch, tmp_path, tensors, same):
     """Files differ in any case: each holds its command, which names its folder."""
     given = iter(tensors)
@@ -109,7 +110,10 @@ def test_trainings_are_the_same_if_their_tensors_are(monkeypatch, tmp_path, tens
     def trained(commands):
         folder = Path(commands[0][-1]) / "run"
         folder.mkdir(parents=True)
-        (folder / "weights.safetensors").write_bytes(state_of({"sha256": next(given), "command": str(folder)}))
+        params, card = archive.decode(network())
+        factor = np.float32(next(given))
+        params = jax.tree.map(lambda leaf: factor * leaf, params)
+        (folder / "weights.safetensors").write_bytes(archive.encode(params, card | {"command": str(folder)}))
         (folder / "log.jsonl").write_text('{"validation": {"ssim": 0.5}}\n')
         return [SimpleNamespace(seconds=1.0)]
 
