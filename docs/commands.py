@@ -31,8 +31,8 @@ NOT_RUN = (
 
 # Flags that the script adds to a command, so that it ends in seconds: its numbers mean nothing then.
 ADDED = (
-    (r"bench.attack (?!.*(--resume|--config|--attack my_module))", "--limit 1 --steps 1"),
-    (r"bench.attack .*--attack my_module", "--limit 1"),
+    (r"bench.attack (?!.*(--resume|--config|--attack (my_module|ensemble|rotation)))", "--limit 1 --steps 1"),
+    (r"bench.attack .*--attack (my_module|ensemble|rotation)", "--limit 1"),
     (r"bench.attack .*--config", "--limit 1"),
     (r"bench.attack .*--shard", "--limit 2"),
     (r"bench.attack .*--coordinator", "--limit 2"),
@@ -54,6 +54,7 @@ ADDED = (
 STANDS_FOR = {
     "/path/to/fastmri": "fastmri",
     "board/ENTRY.json": "board/*unet*.json",
+    "--shard 2/8": "--shard 2/2",
     "--views 50 --weights FILE": "--views 12 --weights fbpconvnet-phantom-ellipses",
 }
 
