@@ -27,6 +27,8 @@ NOT_RUN = (
     (r"published", r"bench.claims ", "needs studies of hours: tests/bench/test_claims.py judges made-up records"),
     (r"shift", r"bench.shift( anatomy.*)?$", "takes hours: tests/bench/test_shift_study.py runs a small study"),
     (r"features", r"--study (worst|sizes)", "takes an hour: tests/bench/test_bench_features.py runs small ones"),
+    (r"features", r"--study boxes", "needs boxes of radiologists: tests/bench/test_bench_features.py draws some"),
+    (r"hard-images", r"bench.hardest|hard.csv", "needs runs of many images: tests/bench/test_hardest.py makes such"),
 )
 
 # Flags that the script adds to a command, so that it ends in seconds: its numbers mean nothing then.
@@ -42,7 +44,8 @@ ADDED = (
     (r"bench.train ", "--steps 2 --every 1 --images 2 --validation-images 1"),
     (r"bench.tune ", "--images 1 --steps 1"),
     (r"bench.convergence ", "--iterations 10 20"),
-    (r"bench.features ", "--limit 1 --stride 80"),
+    (r"bench.features (?!.*--study)", "--stride 80"),
+    (r"bench.features .*--study", "--limit 1"),
     (r"bench.leaderboard add ", "--despite 'below noise' 'not converged' 'worse than zero-filled'"),
     (r"bench.hardest ", "--middle 2 --count 2"),
     (r"bench.shift dataset", "--limit 1 --methods zero_filled unet"),
