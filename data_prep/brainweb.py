@@ -22,11 +22,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.coil_array import add_noise, sensitivities, shared_noise
+from data_prep.coil_array import add_noise, sensitivities
 from data_prep.contrast import SEQUENCES, TISSUES, Tissue, signal
 from data_prep.layout import Volume
 from data_prep.phantom.pieces import make_grid, smooth_noise
-from data_prep.phantom.scan import truncated_transform
+from data_prep.phantom.scan import noise_free
 from data_prep.safe_hdf5 import dataset_names, find_dataset, open_file, read, refusal
 from data_prep.scalp import surround
 
@@ -169,12 +169,9 @@ def _slice(head: Head, index: int, values: dict[str, float], order: int) -> np.n
     shares = _shares(head.labels[index], np.random.RandomState([head.number, index, 2]))
     image = np.asarray(sum(values[name] * share for name, share in shares.items()))
     image = image * (1 + 0.03 * smooth_noise(rng, grid, 1.5) + 0.04 * smooth_noise(rng, grid, 12.0))
-    phase = 1.2 * smooth_noise(rng, grid, 60.0) + 0.3 * smooth_noise(rng, grid, 25.0)
-    centred = np.fft.ifftshift(image * np.exp(1j * phase))
     maps = np.fft.ifftshift(sensitivities((_FINE, _FINE), (_FINE * _STEP, _FINE * _STEP)), axes=(-2, -1))
-    clean = np.stack([truncated_transform(coil * centred, (_SIDE, _SIDE)) for coil in maps])
-    covariance = shared_noise(maps[:, ::2, ::2], np.abs(centred[::2, ::2]) > 0)
-    return add_noise(clean, covariance, rng)[0].astype(np.complex64)
+    clean, shared = noise_free(rng, grid, image, maps, (_SIDE, _SIDE))
+    return add_noise(clean, shared, rng)[0].astype(np.complex64)
 
 
 def _shares(labels: np.ndarray, rng: np.random.RandomState) -> Shares:

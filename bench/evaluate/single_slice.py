@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from bench.evaluate.experiment import Functions
+from bench.evaluate.sending import send
 from bench.slices.prepare import Prepared, SliceData
-from data_prep.names import checksum
-from jaxcs.keys import new_key
 
 
 class SingleSlice(NamedTuple):
@@ -33,9 +31,8 @@ class SingleSlice(NamedTuple):
     @classmethod
     def of(cls, functions: Functions, prepared: Prepared, seed: int = 0) -> SingleSlice:
         """Make the batch of a slice, with the random key that bench.attack draws with this seed."""
-        data = jax.device_put(jax.tree.map(lambda leaf: leaf[None], prepared.data))
-        keys = jax.random.fold_in(new_key(seed), checksum(prepared.name))[None]
-        return cls(functions, data, functions.stage(data), keys)
+        batch = send([prepared], 1, seed, None)
+        return cls(functions, batch.data, functions.stage(batch.data), batch.keys)
 
     def nothing(self) -> Array:
         """Return the perturbation zero, (1, 1, coil, ny, nx)."""

@@ -10,10 +10,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
+from bench.evaluate.sending import Batch
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, OutOfMemoryError
 from bench.run.first import Ready
-from bench.run.sending import Batch
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
 from data_prep.cases import InputError

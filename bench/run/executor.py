@@ -16,6 +16,7 @@ from jaxtyping import Array
 from bench.evaluate import scan
 from bench.evaluate.experiment import Evaluated, Found, Functions, build
 from bench.evaluate.outcome import Outcome, Result, losses, result
+from bench.evaluate.sending import Batch, send
 from bench.evaluate.subjects import Subject, zero_filled
 from bench.plan.config import RunConfig
 from bench.plan.scores import rounded
@@ -23,7 +24,6 @@ from bench.record.store import Image, Store
 from bench.run.batches import Halving, batches
 from bench.run.first import Ready
 from bench.run.parallel import side_by_side
-from bench.run.sending import Batch, send
 from bench.run.stages import Stages
 from bench.slices.prepare import Prepared
 from bench.slices.sources import Source

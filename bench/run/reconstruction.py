@@ -22,6 +22,7 @@ from jaxtyping import Array
 
 from bench.evaluate import scan, subjects
 from bench.evaluate.experiment import Functions
+from bench.evaluate.sending import Batch, send
 from bench.evaluate.subjects import Subject
 from bench.findings import markdown
 from bench.plan.config import RunConfig, fingerprint_of
@@ -38,7 +39,6 @@ from bench.run.finish import count
 from bench.run.first import Ready, first_usable, largest
 from bench.run.life import beginning, say_notes
 from bench.run.parallel import side_by_side
-from bench.run.sending import Batch, send
 from bench.run.volumes import Volumes
 from bench.slices import sources
 from bench.slices.own_mask import settled

@@ -135,16 +135,9 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
     if thermal is None and not own and config.norm == "whitened":
         raise InputFileError(f"{case.name}: {NO_BACKGROUND}, but --norm whitened needs it; use --norm measured")
     share = coverage.share_left_out(measurement, centre)
-    on_host: dict[str, Any] = {
-        "kspace": scaled,
-        "mask": mask,
-        "maps": np.asarray(maps, np.complex64),
-        "target": np.asarray(case.target / raw, np.float32),
-        "data_range": np.asarray(case.data_range / raw, np.float32),
-        "noise": noise,
-        "region": region,
-    }
-    data = SliceData(**on_host)
+    data = _on_host(
+        case, raw, kspace=scaled, mask=mask, maps=np.asarray(maps, np.complex64), noise=noise, region=region
+    )
     return Prepared(
         name=case.name,
         volume=case.volume,
@@ -178,15 +171,8 @@ def prepare_sinogram(case: Case) -> Prepared:
     measurement, raw = unit_scale(case.kspace, case.mask, case.maps)
     if not raw > 0:
         raise InputFileError(f"{case.name}: its sinogram is zero; leave it out")
-    on_host: dict[str, Any] = {
-        "kspace": np.asarray(measurement.kspace),
-        "mask": case.mask,
-        "maps": np.asarray(measurement.maps),
-        "target": np.asarray(case.target / raw, np.float32),
-        "data_range": np.asarray(case.data_range / raw, np.float32),
-        "noise": np.eye(1, dtype=np.float32),
-    }
-    data = SliceData(**on_host)
+    kspace, maps = np.asarray(measurement.kspace), np.asarray(measurement.maps)
+    data = _on_host(case, raw, kspace=kspace, mask=case.mask, maps=maps, noise=np.eye(1, dtype=np.float32))
     return Prepared(
         name=case.name,
         volume=case.volume,
@@ -202,6 +188,12 @@ def prepare_sinogram(case: Case) -> Prepared:
         doubts=case.doubts,
         boxes=[],
     )
+
+
+def _on_host(case: Case, raw: float, **arrays: Any) -> SliceData:
+    """The arrays of a slice on the host, with its truth in the units of a measurement, which are `raw` raw ones."""
+    target, data_range = np.asarray(case.target / raw, np.float32), np.asarray(case.data_range / raw, np.float32)
+    return SliceData(target=target, data_range=data_range, **arrays)  # type: ignore[arg-type]
 
 
 def _check_flags(case: Case, config: RunConfig) -> None:

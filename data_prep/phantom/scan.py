@@ -100,15 +100,33 @@ def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
     grid, maps = _geometry(family, shape)
     rng = np.random.RandomState([*seed, 0])
     signal = _FAMILIES[family].draw(rng, grid)
+    clean, shared = noise_free(rng, grid, signal, maps, shape)
+    # A separate stream, so that the noise does not depend on how many numbers the anatomy took.
+    kspace, covariance = add_noise(clean, shared, np.random.RandomState([*seed, 1]))
+    return Scan(kspace, clean, covariance)
+
+
+def noise_free(
+    rng: np.random.RandomState, grid: Grid, signal: np.ndarray, maps: np.ndarray, shape: tuple[int, int]
+) -> tuple[Complex[np.ndarray, "coil ny nx"], Complex[np.ndarray, "coil coil"]]:
+    """Measure a signal on a fine grid, with a drawn phase, without noise.
+
+    Args:
+        rng: random numbers for the phase.
+        grid: the fine pixels, a whole number of times as many as `shape` along each axis.
+        signal: (ny, nx) signal on the fine pixels.
+        maps: (coil, ny, nx) coil maps on them, with the centre at the first pixel.
+        shape: (rows, columns) of k-space.
+
+    Returns:
+        (coil, rows, columns) k-space, and (coil, coil) covariance of the noise up to a factor.
+    """
     # Field inhomogeneity and the coils' own excitation: a few radians across the object.
     phase = 1.2 * smooth_noise(rng, grid, 60.0) + 0.3 * smooth_noise(rng, grid, 25.0)
     image = np.fft.ifftshift(signal * np.exp(1j * phase))
-    clean = np.stack([truncated_transform(coil * image, shape) for coil in maps])
-    every = (slice(None, None, _FINER),) * 2
-    # A separate stream, so that the noise does not depend on how many numbers the anatomy took.
-    rng = np.random.RandomState([*seed, 1])
-    kspace, covariance = add_noise(clean, shared_noise(maps[:, *every], np.abs(image[every]) > 0), rng)
-    return Scan(kspace, clean, covariance)
+    clean = np.stack([_truncated_transform(coil * image, shape) for coil in maps])
+    every = (slice(None, None, signal.shape[0] // shape[0]),) * 2
+    return clean, shared_noise(maps[:, *every], np.abs(image[every]) > 0)
 
 
 def _seed(family: str, split: str, index: int, shape: tuple[int, int]) -> list[int]:
@@ -133,7 +151,7 @@ def _geometry(family: str, shape: tuple[int, int]) -> tuple[Grid, np.ndarray]:
     return make_grid(fine, step), np.fft.ifftshift(sensitivities(fine, extent), axes=(-2, -1))
 
 
-def truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[np.ndarray, "ny nx"]:
+def _truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[np.ndarray, "ny nx"]:
     """The central `shape` of an image's k-space, centred, scaled so that the smaller image has the same amplitude.
 
     The centre of `image` is at its first pixel.  Columns are cropped before the rows' transform, which saves most of

@@ -54,7 +54,7 @@ import numpy as np
 from bench.evaluate import subjects
 from bench.plan.config import RunConfig
 from bench.run import executor
-from bench.run.sending import send
+from bench.evaluate.sending import send
 from bench.slices import sources
 from bench.slices.prepare import prepare
 from data_prep import phantom

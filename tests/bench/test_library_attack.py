@@ -9,9 +9,9 @@ import pytest
 
 import jaxcs
 from bench.evaluate import subjects
+from bench.evaluate.sending import send
 from bench.plan.config import RunConfig
 from bench.run.executor import Work, _attack_batch, functions_for
-from bench.run.sending import send
 from bench.slices.prepare import prepare
 from data_prep import phantom
 from data_prep.names import checksum

@@ -21,7 +21,7 @@ from data_prep.phantom.pieces import (
     smooth_noise,
     stroke,
 )
-from data_prep.phantom.scan import _geometry, truncated_transform
+from data_prep.phantom.scan import _geometry, _truncated_transform
 from data_prep.phantom.scan import scan as uncached_scan
 from jaxcs.coils.whiten import estimate_covariance, whiten
 from jaxcs.fourier import fft2c, ifft2c
@@ -179,7 +179,7 @@ def test_transform_of_a_band_limited_image_is_exact():
     fine = [np.arange(3 * n) / (3 * n) for n in shape]
     rows, columns = (np.exp(2j * np.pi * np.outer(f, k)) for f, k in zip(fine, (y, x), strict=True))
     image = rows @ spectrum @ columns.T
-    np.testing.assert_allclose(truncated_transform(image, shape), spectrum * np.sqrt(88), atol=1e-10)
+    np.testing.assert_allclose(_truncated_transform(image, shape), spectrum * np.sqrt(88), atol=1e-10)
     pixels = np.fft.fftshift(image[::3, ::3])
     np.testing.assert_allclose(fft2c(pixels), spectrum * np.sqrt(88), atol=1e-3)
 
