@@ -67,7 +67,7 @@ def _say(command: Command, state: str, words: str) -> None:
 
 
 def _shown(command: Command) -> str:
-    """What is run, on one line."""
+    """The command that is run, on one line."""
     return small(command) if command.language == "sh" else "one after the other, attacks with one step"
 
 

@@ -1,4 +1,4 @@
-"""What is computed within an image, said while an image takes long."""
+"""The stages within an image, said while an image takes long."""
 
 from __future__ import annotations
 

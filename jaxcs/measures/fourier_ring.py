@@ -128,7 +128,7 @@ def _unit(patch: Array) -> Array:
 
 
 def _cutoff(curves: Float[Array, "*patches ring"], threshold: float) -> Float[Array, "*patches"]:
-    """Where each curve first falls below the threshold, between rings by a straight line, over the number of rings."""
+    """Find where each curve first falls below the threshold, interpolated between rings, over the number of rings."""
     rings = curves.shape[-1]
     below = curves < threshold
     first = jnp.argmax(below, axis=-1)

@@ -1,5 +1,6 @@
-"""What stands in an image, and neither in the truth nor in what the scan can measure (Bhadra et al., IEEE TMI 40:3249,
-2021).
+"""Hallucinations: parts of an image that are neither in the truth nor in what the scan can measure.
+
+The definition follows Bhadra et al., IEEE TMI 40:3249, 2021.
 
 A direction v of the image with a small ||A v|| is decided by the method and not by the data.  An error there is
 invented or left out, and no comparison with the data finds it.  Bhadra et al. cut the singular values of A off; here

@@ -95,7 +95,7 @@ def reconstruction(name: str, **settings: Any) -> Case:
 
 
 def prepared(name: str, **settings: Any) -> Case:
-    """What a method computes once for coil maps and mask."""
+    """The part of a method that is computed once for coil maps and mask."""
     stages = METHODS[name].build(METHODS[name].config(**settings)).stages
     assert stages is not None
     return Case(lambda scan: scan.batched(lambda maps, mask: stages.prepare({}, maps, mask), scan.kspace, scan.mask))

@@ -1,4 +1,4 @@
-"""What accelerators run equals what a CPU runs: both forms of the main functions, values and gradients, on this CPU."""
+"""Both forms of the main functions, for accelerators and for CPUs, have equal values and gradients on this CPU."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 
 
 def test_bound_and_coverage_by_hand(folder, capsys):
-    """Of 19 volumes, the 18th of 20 ranks bounds with 90 %: the second smallest score, 31 dB."""
+    """The 18th of 20 ranks of 19 volumes bounds with 90 %: the second smallest score, 31 dB."""
     assert conformal.main([str(folder / "train"), str(folder / "test")]) == 0
     head, _, line = capsys.readouterr().out.splitlines()
     assert (

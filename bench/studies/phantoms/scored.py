@@ -29,7 +29,7 @@ Images = dict[str, np.ndarray]
 
 
 class Settings(NamedTuple):
-    """What is measured.
+    """A method, its scan and its perturbations.
 
     Attributes:
         method: name of the method.
