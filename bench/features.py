@@ -204,9 +204,9 @@ def main(argv: list[str] | None = None) -> int:
     def work(arguments: Namespace, argv: list[str]) -> int:
         check_resumed(arguments.resume, argv, _BESIDE_RESUME, "study")
         from bench.studies.features.finish import tell
-        from bench.studies.features.study import run, stored  # these import JAX
+        from bench.studies.features.study import KIND, run  # these import JAX
 
-        before = None if arguments.resume is None else stored(Path(arguments.resume))
+        before = None if arguments.resume is None else KIND.stored(Path(arguments.resume))
         config = configuration(arguments) if before is None else before.config
         done = run(config, output=Path(arguments.output), device=arguments.device, resume=before, argv=argv)
         return tell(done, arguments.json)

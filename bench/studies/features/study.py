@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench.evaluate import subjects
 from bench.evaluate.subjects import Subject
 from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.record import provenance
-from bench.record.holding import held
-from bench.record.records import RunFolder
-from bench.record.store import FOLDER, refuse_older
-from bench.record.stored import begun_before
-from bench.run.life import beginning, recording, say_notes
+from bench.record.store import Store
+from bench.run.life import beginning
 from bench.slices import sources
 from bench.slices.own_mask import settled
 from bench.slices.prepare import prepare
 from bench.slices.sources import Source
+from bench.studies.begun import Before, Kind, folder_of
 from bench.studies.ended import Done
 from bench.studies.features.claims import AGAIN
 from bench.studies.features.config import FeatureConfig
@@ -31,25 +27,11 @@ from bench.studies.features.row_forms import RUN
 from bench.studies.features.units import Slice, count, record_all
 from data_prep.cases import Case, InputError
 
-COMMAND = "bench.features"
+KIND = Kind("bench.features", RUN, FeatureConfig.from_dict, parts="groups of places")
 # Figure 16 of the ICML 2021 paper: optimisers of ConvDecoder's fit.  Among the descent's rates 0.3, 3, 30 and 300, this
 # rate is the best after 600 steps on a training knee (SSIM 0.600, 0.669, 0.635, 0.537).  For the smooth Adam, 0.005,
 # 0.01 and 0.02 are alike (0.660, 0.665, 0.669).
 LEARNING_RATES = {"adam": 0.01, "smooth_adam": 0.01, "rising_descent": 3.0}
-
-
-class Before(NamedTuple):
-    """A study that was begun.
-
-    Attributes:
-        path: its folder.
-        record: content of its run.json.
-        config: its configuration.
-    """
-
-    path: Path
-    record: dict[str, Any]
-    config: FeatureConfig
 
 
 def run(
@@ -57,7 +39,7 @@ def run(
     *,
     output: Path = Path("runs"),
     device: str = "auto",
-    resume: Before | None = None,
+    resume: Before[FeatureConfig] | None = None,
     argv: Sequence[str] = (),
 ) -> Done:
     """Carry out a study, as bench.features does; messages go to stderr.
@@ -80,7 +62,6 @@ def run(
     if resume is None:
         config = replace(config, base=settled(config.base, argv))
     else:
-        refuse_older(resume.path)
         argv = resume.record["argv"]
     methods = subjects_of(config)
     source = subjects.source_for(config.base, methods)
@@ -88,38 +69,15 @@ def run(
     slices = _slices(config, source, failed)
     notes = [*source.notes, *provenance.about_settings(), *_doubts(slices)]
     described = {one.label: _described(one) for one in methods}
-    record = beginning(config, described, argv, source, len(slices), notes) | {"command": COMMAND}
-    found, names = record["device"], ", ".join(one.label for one in methods)
-    print(
-        f"{found['platform']} ({found['kind']}, {found['cores']} cores) | {source.description}, "
-        f"{len(slices)} image{'s' * (len(slices) != 1)} | {config.study}: {names}, {count(config, slices, methods)} "
-        "reconstructions",
-        file=sys.stderr,
-    )
-    say_notes(notes)
-    if resume is not None:
-        folder = RunFolder(resume.path)
-    else:
-        folder = RunFolder.create(output, f"features-{config.study}", config.fingerprint())
-    how = shlex.join(["python", "-m", COMMAND, "--resume", str(folder.path)])
-    folder.make(FOLDER)
-    # A search needs the whole map, which one process makes.
-    with held(folder.path / FOLDER / "held", "study", folder.path), recording(folder, record, RUN, how, begun) as going:
-        if going.done is not None:
-            print(f"{going.done} groups of places were done", file=sys.stderr)
-        record_all(config, methods, slices, going.store)
-        record = finish(going.store, going.record, failed)
-    return Done(folder.path, record)
+    record = beginning(config, described, argv, source, len(slices), notes)
+    names = ", ".join(one.label for one in methods)
+    what = f"{config.study}: {names}, {count(config, slices, methods)} reconstructions"
 
+    def work(store: Store, record: dict[str, Any]) -> dict[str, Any]:
+        record_all(config, methods, slices, store)
+        return finish(store, record, failed)
 
-def stored(path: Path) -> Before:
-    """Read the study in a folder.
-
-    Raises:
-        InputFileError: the folder has no study, or its record is damaged.
-    """
-    record, config = begun_before(path / "run.json", RUN, FeatureConfig.from_dict, COMMAND)
-    return Before(path, record, config)
+    return KIND.carry_out(folder_of(resume, output, f"features-{config.study}", config), record, what, begun, work)
 
 
 def subjects_of(config: FeatureConfig) -> list[Subject]:

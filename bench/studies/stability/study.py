@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from bench.evaluate import methods, subjects
 from bench.plan.errors import InputFileError, UnsuitedError, UsageError, of_none
 from bench.record import provenance
-from bench.record.holding import held
-from bench.record.records import RunFolder
-from bench.record.store import FOLDER, refuse_older
-from bench.record.stored import begun_before
-from bench.run.life import beginning, recording, say_notes
+from bench.record.store import Store
+from bench.run.life import beginning
 from bench.slices import sources
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
+from bench.studies.begun import Before, Kind, folder_of
 from bench.studies.ended import Done
 from bench.studies.stability import perturbation, worlds
 from bench.studies.stability.cast import Cast, casts
@@ -33,21 +29,7 @@ from bench.studies.stability.row_forms import RUN
 from bench.studies.stability.units import Slice, record_all
 from data_prep.cases import Case, InputError
 
-COMMAND = "bench.stability"
-
-
-class Before(NamedTuple):
-    """A study that was begun.
-
-    Attributes:
-        path: its folder.
-        record: content of its run.json.
-        config: its configuration.
-    """
-
-    path: Path
-    record: dict[str, Any]
-    config: StabilityConfig
+KIND = Kind("bench.stability", RUN, StabilityConfig.from_dict, parts="parts")
 
 
 def run(
@@ -55,7 +37,7 @@ def run(
     *,
     output: Path = Path("runs"),
     device: str = "auto",
-    resume: Before | None = None,
+    resume: Before[StabilityConfig] | None = None,
     argv: Sequence[str] = (),
 ) -> Done:
     """Carry out a study, as bench.stability does; messages go to stderr.
@@ -76,7 +58,6 @@ def run(
     begun = time.monotonic()
     sources.check_device(device)
     if resume is not None:
-        refuse_older(resume.path)
         argv = resume.record["argv"]
     found, missing = casts(config)
     failed: dict[str, str] = {}
@@ -94,37 +75,14 @@ def run(
     notes = list(dict.fromkeys([*told, *missing, *_without_samples(found, config), *provenance.about_settings()]))
     described = {cast.name: _described(cast, config) for cast in found}
     images = len({one.usual.name for one in slices})
-    record = beginning(config, described, argv, source, images, notes) | {"command": COMMAND, "missing": missing}
-    device_found, names = record["device"], ", ".join(cast.name for cast in found)
-    print(
-        f"{device_found['platform']} ({device_found['kind']}, {device_found['cores']} cores) | {source.description}, "
-        f"{images} image{'s' * (images != 1)} | {', '.join(config.studies)}: {names}",
-        file=sys.stderr,
-    )
-    say_notes(notes)
-    if resume is not None:
-        folder = RunFolder(resume.path)
-    else:
-        folder = RunFolder.create(output, "stability", config.fingerprint())
-    how = shlex.join(["python", "-m", COMMAND, "--resume", str(folder.path)])
-    folder.make(FOLDER)
-    # The comparator's perturbation needs that of the tested method, which the same process makes.
-    with held(folder.path / FOLDER / "held", "study", folder.path), recording(folder, record, RUN, how, begun) as going:
-        if going.done is not None:
-            print(f"{going.done} parts were done", file=sys.stderr)
-        record_all(config, slices, going.store)
-        record = finish(going.store, going.record, failed)
-    return Done(folder.path, record)
+    record = beginning(config, described, argv, source, images, notes) | {"missing": missing}
+    what = f"{', '.join(config.studies)}: {', '.join(cast.name for cast in found)}"
 
+    def work(store: Store, record: dict[str, Any]) -> dict[str, Any]:
+        record_all(config, slices, store)
+        return finish(store, record, failed)
 
-def stored(path: Path) -> Before:
-    """Read the study in a folder.
-
-    Raises:
-        InputFileError: the folder has no study, or its record is damaged.
-    """
-    record, config = begun_before(path / "run.json", RUN, StabilityConfig.from_dict, COMMAND)
-    return Before(path, record, config)
+    return KIND.carry_out(folder_of(resume, output, "stability", config), record, what, begun, work)
 
 
 def _slices(cast: Cast, source: Source, failed: dict[str, str], reasons: list[InputFileError]) -> list[Slice]:
