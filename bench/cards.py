@@ -10,6 +10,7 @@ from bench.figures.drawing import draw_into
 from bench.plan.errors import DONE, InputFileError, OutputError
 from bench.shell.arguments import Parser, setting
 from bench.shell.command import execute
+from bench.shell.flags import add_debug
 from data_prep.process import as_process
 from data_prep.whole import whole_file
 from jaxcs.catalogue import KSPACE, METHODS
@@ -61,7 +62,7 @@ def parser() -> Parser:
         metavar="NAME=RUN",
         help="weights to ship: their name, and a folder of bench.train",
     )
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     return made
 
 

@@ -14,6 +14,7 @@ from bench.plan.errors import DONE
 from bench.plan.references import REFERENCES, bibtex, used
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
+from bench.shell.flags import add_debug
 from data_prep.process import as_process
 
 _PROJECT = """@software{{jaxcs,
@@ -40,7 +41,7 @@ def parser() -> Parser:
         formatter_class=HelpFormatter,
     )
     made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of bench.attack, finished or not")
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     # Entries are made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made

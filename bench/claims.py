@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.plan.errors import DONE, InputFileError, UsageError
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
+from bench.shell.flags import add_debug, add_json
 from data_prep.process import as_process
 
 
@@ -53,8 +54,8 @@ def parser() -> Parser:
         "bench.features",
     )
     made.add_argument("--method", default="unet", metavar="NAME", help="the method of --figure")
-    made.add_argument("--json", action="store_true", help="print the rows as a JSON list instead of the table")
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_json(made, "the rows as a JSON list instead of the table")
+    add_debug(made)
     # The table is made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made

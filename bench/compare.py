@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bench.plan.errors import DONE, OutputError, UsageError
 from bench.shell.arguments import Parser, number
 from bench.shell.command import execute
+from bench.shell.flags import add_debug
 from data_prep.process import as_process
 from data_prep.whole import whole_file
 
@@ -56,7 +57,7 @@ def parser() -> Parser:
         "--csv", metavar="FILE", help="write the means with their intervals too, in the columns of summary.csv"
     )
     made.add_argument("--latex", metavar="FILE", help="write the tables in LaTeX too, for the package booktabs")
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     return made
 
 

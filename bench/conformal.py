@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.plan.errors import DONE, UsageError
 from bench.shell.arguments import HelpFormatter, Parser, one_of
 from bench.shell.command import execute
+from bench.shell.flags import add_debug
 from data_prep.process import as_process
 
 _METRICS = ("psnr", "ssim", "haarpsi")
@@ -43,7 +44,7 @@ def parser() -> Parser:
         "--metric", type=one_of(_METRICS), default="psnr", metavar="M", help="psnr, ssim or haarpsi; psnr if not given"
     )
     made.add_argument("--confidence", type=float, default=0.9, metavar="C", help="between 0 and 1; 0.9 if not given")
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     # The bounds come from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made

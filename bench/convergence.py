@@ -14,7 +14,7 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from bench.plan.errors import DONE
 from bench.shell.arguments import Parser, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
+from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
 
 # The methods whose default solver iterates.
@@ -68,8 +68,8 @@ def parser() -> Parser:
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of random starts; 0 if not given")
     add_device(run)
     output = top.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_json(output)
+    add_debug(output)
     return top
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.plan.errors import DONE, UsageError
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
+from bench.shell.flags import add_debug
 from data_prep.process import as_process
 
 
@@ -35,7 +36,7 @@ def parser() -> Parser:
     )
     made.add_argument("run", metavar="RUN", help="folder of a finished run of bench.attack")
     made.add_argument("--output", metavar="FILE", help="the archive; RUN.zip if not given")
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     # A dossier is made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made

@@ -15,7 +15,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, UsageError
 from bench.shell.arguments import Parser, integer, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_settings
+from bench.shell.flags import add_debug, add_settings
 from data_prep.process import as_process
 
 # Un-trained networks are not deployed, because they are fitted to each measurement for minutes.
@@ -57,7 +57,7 @@ def parser() -> Parser:
         help="shape of the k-space of one slice; a batch may have any number of slices",
     )
     top.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to make; it must not exist")
-    top.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(top)
     top.set_defaults(device="auto")
     return top
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
+from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
 from jaxcs.catalogue import OF_KSPACE
 
@@ -147,8 +147,8 @@ def parser() -> Parser:
     )
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a new folder in here")
-    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_json(output)
+    add_debug(output)
     return top
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.plan.errors import DONE, UsageError
 from bench.shell.arguments import Parser, integer, one_of
 from bench.shell.command import execute
-from bench.shell.flags import CENTER_FRACTION
+from bench.shell.flags import CENTER_FRACTION, add_debug
 from data_prep.process import as_process
 
 _METRICS = ("ssim", "psnr")
@@ -64,7 +64,7 @@ def parser() -> Parser:
         help="runs of other methods, to tell whether the images are hard for them too",
     )
     made.add_argument("--output", required=True, metavar="FILE.csv", help="file of the list")
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     # The host sums the energies, so that there is no device to choose.
     made.set_defaults(device="auto")
     return made

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.plan.errors import DONE
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
-from bench.shell.flags import add_device, add_found
+from bench.shell.flags import add_debug, add_device, add_found
 from data_prep.process import as_process
 
 
@@ -42,7 +42,7 @@ def parser() -> Parser:
     made.add_argument("--method", metavar="LABEL", help="method of the run; the first if not given")
     add_found(made)
     add_device(made)
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     return made
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
 from bench.shell.arguments import HelpFormatter, Parser, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_device, add_found
+from bench.shell.flags import add_debug, add_device, add_found
 from data_prep.process import as_process
 
 _PAGE = "index.html"
@@ -59,7 +59,7 @@ def parser() -> Parser:
     )
     add_found(made)
     add_device(made)
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     return made
 
 

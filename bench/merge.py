@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
+from bench.shell.flags import add_debug, add_json
 from data_prep.process import as_process
 
 
@@ -35,8 +36,8 @@ def parser() -> Parser:
     )
     made.add_argument("runs", nargs="+", metavar="RUN", help="run folders of all parts, in any order")
     made.add_argument("--output", default="runs", metavar="DIR", help="the run makes a new folder in here")
-    made.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_json(made)
+    add_debug(made)
     # The command computes nothing, so that there is no device to choose.
     made.set_defaults(device="auto")
     return made

@@ -14,7 +14,7 @@ from argparse import Namespace
 from bench.plan.errors import DONE, UsageError
 from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import CENTER_FRACTION, add_device
+from bench.shell.flags import CENTER_FRACTION, add_debug, add_device
 from data_prep.process import as_process
 from jaxcs.catalogue import METHODS
 
@@ -52,7 +52,7 @@ def parser() -> Parser:
     made.add_argument("--steps", type=integer(1), metavar="N", help="steps of the attack; its default if not given")
     made.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of mask, noise and search")
     add_device(made)
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     return made
 
 

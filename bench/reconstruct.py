@@ -18,7 +18,17 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
 from bench.shell.arguments import Parser, flags_besides, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_batch, add_data, add_device, add_sampling, add_shift, in_order, unattacked
+from bench.shell.flags import (
+    add_batch,
+    add_data,
+    add_debug,
+    add_device,
+    add_json,
+    add_sampling,
+    add_shift,
+    in_order,
+    unattacked,
+)
 from bench.shell.method_flags import add_method, add_method_settings, add_preset, add_weights
 from data_prep.image_formats import FORMATS
 from data_prep.process import as_process
@@ -92,8 +102,8 @@ def parser() -> Parser:
         help=f"formats of the files: {formats}; h5 if not given",
     )
     output.add_argument("--output", required=True, metavar="FOLDER", help="folder to make; it must not exist")
-    output.add_argument("--json", action="store_true", help="print the record instead of the table")
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_json(output, "the record instead of the table")
+    add_debug(output)
     return top
 
 

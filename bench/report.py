@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.plan.errors import DONE, UsageError
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
-from bench.shell.flags import add_accept
+from bench.shell.flags import add_accept, add_debug
 from data_prep.process import as_process
 
 _COMPARISON = "comparison.html"
@@ -41,7 +41,7 @@ def parser() -> Parser:
         "--output", metavar="FILE", help=f"file of the comparison of several runs; {_COMPARISON} if not given"
     )
     add_accept(made, "in place of the criteria that the run has")
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     # A page is made from records; there is no device to choose.
     made.set_defaults(device="auto")
     return made

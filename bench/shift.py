@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, one_of, setting
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling, unattacked
+from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, unattacked
 from bench.studies.shift.named import AXES, DATA_AXES, DEFAULT_VARIANTS, PHANTOM_AXES, VARIANTS
 from data_prep.process import as_process
 
@@ -100,8 +100,8 @@ def parser() -> Parser:
         "--output", default="runs/shift", metavar="STUDY", help="folder of the study; finished runs in it are kept"
     )
     output.add_argument("--redraw", metavar="STUDY", help="only analyse and draw a study again, from its records")
-    output.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_json(output, "one JSON object instead of the tables")
+    add_debug(output)
     return top
 
 

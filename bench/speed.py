@@ -21,6 +21,7 @@ from typing import Any
 from bench.plan.errors import DONE, SOME_FAILED, OutputError, UsageError
 from bench.shell.arguments import HelpFormatter, Parser, integer, one_of
 from bench.shell.command import execute
+from bench.shell.flags import add_debug
 from bench.timing.names import DEFAULT, NAMES, ON_THE_SLICE
 from data_prep.process import as_process, at_stop
 
@@ -77,7 +78,7 @@ def parser() -> Parser:
         help="check a GPU or TPU, and time the work on it: every method against the CPU, an attack by every method, "
         "two parts at once, trainings; tiny only shows that all of it runs, on a CPU too",
     )
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     return made
 
 

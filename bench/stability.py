@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, one_of, setting
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device
+from bench.shell.flags import add_data, add_debug, add_device, add_json
 from bench.studies.stability.worlds import AUTO, SEVERAL, STUDIES, WORLDS, is_network, names_of
 from data_prep.process import as_process
 
@@ -93,8 +93,8 @@ def parser() -> Parser:
     )
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a new folder in here")
-    output.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_json(output, "one JSON object instead of the tables")
+    add_debug(output)
     return top
 
 

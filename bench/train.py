@@ -12,6 +12,7 @@ from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer,
 from bench.shell.command import execute
 from bench.shell.flags import (
     add_data,
+    add_debug,
     add_device,
     add_processes,
     add_sampling,
@@ -153,7 +154,7 @@ def parser() -> Parser:
         help=f"follow the training in {' or '.join(TRACKERS)} too, an extra of the same name to install; --resume goes "
         "on with it",
     )
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(output)
     return top
 
 

@@ -23,7 +23,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, SOME_FAILED, InputFileError, UsageError
 from bench.shell.arguments import Parser, flags_besides, integer, one_of
 from bench.shell.command import execute
-from bench.shell.flags import CENTER_FRACTION, add_data, add_device, add_sampling, add_settings
+from bench.shell.flags import CENTER_FRACTION, add_data, add_debug, add_device, add_sampling, add_settings
 from bench.studies.test_time.names import MODELS, RECORD, SHIFTS, STATES, WORDS
 from data_prep.process import as_process
 from jaxcs.catalogue import METHODS, TEST_TIME
@@ -104,7 +104,7 @@ def parser() -> Parser:
     run.add_argument("--output", metavar="DIR", help="folder of the study; runs/ttt-SHIFT-NETWORK if not given")
     run.add_argument("--redraw", action="store_true", help="run nothing; analyse the runs that the study has")
     add_device(run)
-    run.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(run)
     return top
 
 

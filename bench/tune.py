@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
 from bench.shell.arguments import Parser, integer, number, one_of, setting
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_device, add_sampling, add_settings, unattacked
+from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
 from jaxcs.catalogue import NETWORKS, OF_KSPACE, TEST_TIME
 
@@ -93,8 +93,8 @@ def parser() -> Parser:
     output.add_argument(
         "--output", metavar="FILE.json", help="file of the scores and the choice; scores in it are not computed again"
     )
-    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_json(output)
+    add_debug(output)
     return top
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.plan.errors import DONE, SOME_FAILED
 from bench.shell.arguments import HelpFormatter, Parser
 from bench.shell.command import execute
-from bench.shell.flags import add_device, add_found
+from bench.shell.flags import add_debug, add_device, add_found
 from data_prep.process import as_process
 
 
@@ -39,7 +39,7 @@ def parser() -> Parser:
     made.add_argument("run", metavar="RUN_OR_DOSSIER", help="folder of a finished run, or a file of bench.dossier")
     add_found(made)
     add_device(made)
-    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(made)
     return made
 
 

@@ -13,7 +13,9 @@ from bench.shell.flags import (
     add_accept,
     add_batch,
     add_data,
+    add_debug,
     add_device,
+    add_json,
     add_processes,
     add_sampling,
     add_shift,
@@ -275,7 +277,7 @@ def parser() -> Parser:
         help="label of the run in its folder's name, record, table, page and in bench.compare; it changes no number",
     )
     add_accept(output, "the run keeps it, and bench.report judges by it again")
-    output.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    add_json(output)
     output.add_argument("--save-perturbations", action="store_true", help="write perturbations.npz")
-    output.add_argument("--debug", action="store_true", help="show tracebacks")
+    add_debug(output)
     return top

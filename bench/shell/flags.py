@@ -200,6 +200,21 @@ def add_device(group: _ActionsContainer, more: str = "") -> None:
     )
 
 
+def add_json(group: _ActionsContainer, words: str = "one JSON object instead of the table") -> None:
+    """Add --json.
+
+    Args:
+        group: the group of arguments.
+        words: what is printed, in place of what, for the help text.
+    """
+    group.add_argument("--json", action="store_true", help=f"print {words}")
+
+
+def add_debug(group: _ActionsContainer) -> None:
+    """Add --debug."""
+    group.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
 def add_batch(group: _ActionsContainer) -> None:
     """Add --batch, which is 0 for as many slices as fit, and None if it is not given."""
     group.add_argument(
