@@ -19,10 +19,11 @@ from jaxcs.attacks.defaults import Search
 from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import ifft2c, image_crop
-from jaxcs.metrics import METRICS, Region, inside
+from jaxcs.metrics import METRICS
 from jaxcs.operators.parallel_beam import forward_model
 from jaxcs.recon import Method
 from jaxcs.recon.staged import stages_of
+from jaxcs.scored import Region, inside
 from jaxcs.threats.scan import Scan
 from jaxcs.types import Follow, Key, Measurement, Reconstructor, SliceData, Solution
 

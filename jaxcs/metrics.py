@@ -10,26 +10,23 @@ cropped to it; a mask keeps its shape from slice to slice, so that one compiled 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxcs.complex import largest
+from jaxcs.haarpsi import haarpsi
+from jaxcs.scored import Box as Box
+from jaxcs.scored import Region, inside, real_pair, runs
+from jaxcs.scored import region_of as region_of
 
 WINDOW = 7
 _K1, _K2 = 0.01, 0.03
-# Constants of HaarPSI for grey values from 0 to 255, which its authors fitted to the judgements of viewers.
-_GREY, _SIMILAR, _STEEP = 255.0, 30.0, 4.2
 
 # Mean and variance in each window of one size, (my, mx) each.
 Moments = tuple[Array, Array]
-# True for the pixels of an image that count, or None for all.
-Region = Bool[Array, "ny nx"]
-# (first row, first column, rows, columns) of an image [pixels].
-Box = tuple[int, int, int, int]
 
 
 @jax.jit
@@ -47,7 +44,7 @@ def nmse(image: Float[Array, "*axes"], target: Float[Array, "*axes"], region: Re
     Raises:
         ValueError: If the shapes differ or an input is complex.
     """
-    image, target = (inside(one, region) for one in _real_pair("nmse", image, target))
+    image, target = (inside(one, region) for one in real_pair("nmse", image, target))
     # Division by the peak keeps squares from overflowing or vanishing in any scanner's units.
     peak = jax.lax.stop_gradient(jnp.max(jnp.abs(target), initial=0.0))
     peak = jnp.where(peak > 0, peak, 1.0)
@@ -75,7 +72,7 @@ def psnr(
     Raises:
         ValueError: If the shapes differ or an input is complex.
     """
-    image, target = _real_pair("psnr", image, target)
+    image, target = real_pair("psnr", image, target)
     return -10 * jnp.log10(_mean(((target - image) / data_range) ** 2, region))
 
 
@@ -125,7 +122,7 @@ def ssim_map(
     Raises:
         ValueError: If the shapes differ, an input is complex or not 2-D, or a side is under 7 pixels.
     """
-    image, target = _real_pair("ssim", image, target)
+    image, target = real_pair("ssim", image, target)
     if image.ndim != 2 or min(image.shape) < WINDOW:
         raise ValueError(f"ssim: needs one slice of at least {WINDOW} x {WINDOW} pixels, got {image.shape}")
     x, y = image / data_range, target / data_range  # no square overflows or vanishes, in any units
@@ -135,81 +132,6 @@ def ssim_map(
     luminance = (mean_p**2 - mean_q**2 + 2 * _K1**2) / (mean_p**2 + mean_q**2 + 2 * _K1**2)
     structure = (variance_p - variance_q + 2 * _K2**2) / (variance_p + variance_q + 2 * _K2**2)
     return luminance * structure
-
-
-@jax.jit
-def haarpsi(
-    image: Float[Array, "ny nx"],
-    target: Float[Array, "ny nx"],
-    data_range: Float[Array, ""] | float,
-    region: Region | None = None,
-) -> Float[Array, ""]:
-    """Compute the Haar wavelet-based perceptual similarity index (Reisenhofer et al., SPIC 61:33, 2018, eqs. 6 to 10).
-
-    HaarPSI was among the four of 35 metrics that agreed best with seven radiologists' scores of MRI reconstructions
-    (Kastryulin et al., IEEE Access 11:14154, 2023).  It is 1 for equal images, and falls towards 0.
-
-    Args:
-        image: (ny, nx) magnitudes.
-        target: (ny, nx) magnitudes.
-        data_range: the value that is shown as the grey value 255, positive.
-        region: (ny, nx) bool, True where the similarity is averaged; None for the whole image.  A pair of rows and
-            columns counts if a pixel of it is in the region.
-
-    Returns:
-        The similarity, () [-].
-
-    Raises:
-        ValueError: If the shapes differ, an input is complex or not 2-D, or a side is under 2 pixels.
-    """
-    return haarpsi_of_loss(jnp.sum(haarpsi_losses(image, target, data_range, region)))
-
-
-@jax.jit
-def haarpsi_losses(
-    image: Float[Array, "ny nx"],
-    target: Float[Array, "ny nx"],
-    data_range: Float[Array, ""] | float,
-    region: Region | None = None,
-) -> Float[Array, "my"]:
-    """Compute what each pair of rows takes off the mean of HaarPSI, before its last, decreasing function.
-
-    The mean is that of the logistic function of the local similarities, each weighted by the larger coefficient of the
-    third scale.  Pairs of rows and of columns are averaged first, as the authors do for a usual viewing distance.
-
-    Args:
-        image: (ny, nx) magnitudes.
-        target: (ny, nx) magnitudes.
-        data_range: the value that is shown as the grey value 255, positive.
-        region: (ny, nx) bool, as for `haarpsi`.
-
-    Returns:
-        (ceil(ny / 2),) losses [-]; `haarpsi_of_loss` makes the index of their sum.
-
-    Raises:
-        ValueError: If the shapes differ, an input is complex or not 2-D, or a side is under 2 pixels.
-    """
-    image, target = _real_pair("haarpsi", image, target)
-    if image.ndim != 2 or min(image.shape) < 2:
-        raise ValueError(f"haarpsi: needs one slice of at least 2 x 2 pixels, got {image.shape}")
-    x, y = (_halved(one * (_GREY / data_range)) for one in (image, target))
-    counted = None if region is None else _halved(region.astype(x.dtype)) > 0
-    lost: Array | float = 0.0
-    total: Array | float = 0.0
-    for axis in (0, 1):
-        similarity = jnp.mean(
-            jnp.stack([_similarity(_haar(x, scale, axis), _haar(y, scale, axis)) for scale in (1, 2)]), axis=0
-        )
-        weight = inside(jnp.maximum(jnp.abs(_haar(x, 3, axis)), jnp.abs(_haar(y, 3, axis))), counted)
-        lost += jnp.sum(weight * (jax.nn.sigmoid(_STEEP) - jax.nn.sigmoid(_STEEP * similarity)), axis=1)
-        total += jnp.sum(weight)
-    # Two images that are 0 have no weight, and are equal.
-    return lost / jnp.where(total > 0, total, 1.0)
-
-
-def haarpsi_of_loss(lost: Float[Array, ""]) -> Float[Array, ""]:
-    """Return the index of the sum of `haarpsi_losses`, 1 for 0."""
-    return (jnp.log((jax.nn.sigmoid(_STEEP) - lost) / (jax.nn.sigmoid(-_STEEP) + lost)) / _STEEP) ** 2
 
 
 @jax.jit
@@ -233,7 +155,7 @@ def max_error(
     Raises:
         ValueError: If the shapes differ or an input is complex.
     """
-    image, target = _real_pair("max_error", image, target)
+    image, target = real_pair("max_error", image, target)
     return largest(inside(jnp.abs(target - image), region)) / data_range
 
 
@@ -265,7 +187,7 @@ def row_errors(
     image: Float[Array, "ny nx"], target: Float[Array, "ny nx"], region: Region | None = None
 ) -> Float[Array, "ny"]:
     """Compute the share of each row in `row_error`, (ny,) [-], which raises the same errors."""
-    image, target = _real_pair("row_error", image, target)
+    image, target = real_pair("row_error", image, target)
     if image.ndim != 2:
         raise ValueError(f"row_error: needs one slice, got {image.shape}")
     image, target = inside(image, region), inside(target, region)
@@ -275,24 +197,6 @@ def row_errors(
     count = image.shape[0] if region is None else jnp.sum(jnp.any(region, axis=-1), dtype=jnp.int32)
     errors = jnp.sum(((target - image) / peak) ** 2, axis=-1) / (energy + jnp.sum(energy) / count)
     return errors / count
-
-
-def region_of(boxes: Iterable[Box], shape: tuple[int, int]) -> Bool[np.ndarray, "ny nx"]:
-    """Make the region of boxes that lie inside an image, together.
-
-    Args:
-        boxes: (first row, first column, rows, columns) of each [pixels].
-        shape: (ny, nx) of the image.
-    """
-    found = np.zeros(shape, bool)
-    for row, column, rows, columns in boxes:
-        found[row : row + rows, column : column + columns] = True
-    return found
-
-
-def inside(values: Float[Array, "*axes"], region: Region | None) -> Float[Array, "*axes"]:
-    """Set the values outside a region to 0; None keeps all."""
-    return values if region is None else jnp.where(region, values, 0)
 
 
 def windows_inside(region: Region | None) -> Bool[Array, "my mx"] | None:
@@ -311,34 +215,6 @@ METRICS: dict[str, Callable[..., Array]] = {
     "max_error": max_error,
     "row_error": lambda image, target, data_range, region=None: row_error(image, target, region),
 }
-
-
-def _halved(z: Float[Array, "ny nx"]) -> Float[Array, "my mx"]:
-    """Means of squares of 2 x 2 pixels; beyond an odd end there is 0, as in the authors' programs."""
-    ny, nx = z.shape
-    z = jnp.pad(z, ((0, ny % 2), (0, nx % 2)))
-    return jnp.mean(z.reshape(z.shape[0] // 2, 2, z.shape[1] // 2, 2), axis=(1, 3))
-
-
-def _haar(z: Float[Array, "my mx"], scale: int, axis: int) -> Float[Array, "my mx"]:
-    """Coefficients of the Haar wavelet of 2^scale pixels that is a step along `axis`, one at each pixel.
-
-    They are 2^-scale times the sum over half a square window minus the sum over its other half; outside is 0.
-    """
-    shape, half = z.shape, 2 ** (scale - 1)
-    z = jnp.pad(z, (half - 1, half))
-    for along in (0, 1):
-        count = half if along == axis else 2 * half
-        for log in range(count.bit_length() - 1):
-            size = z.shape[along] - 2**log
-            z = _runs(z, 0, size, along) + _runs(z, 2**log, size, along)
-    difference = _runs(z, half, shape[axis], axis) - _runs(z, 0, shape[axis], axis)
-    return difference / 2**scale
-
-
-def _similarity(a: Array, b: Array) -> Array:
-    """Similarity of the magnitudes of two coefficients, 1 if they are equal."""
-    return (2 * jnp.abs(a * b) + _SIMILAR) / (a**2 + b**2 + _SIMILAR)
 
 
 def _mean(values: Array, region: Array | None) -> Array:
@@ -367,23 +243,8 @@ def _joined(left: Moments, n_left: int, right: Moments, n_right: int, axis: int)
     American Statistician 37:242, 1983).
     """
     starts = right[0].shape[axis] - n_left
-    left_mean, left_variance = (_runs(part, 0, starts, axis) for part in left)
-    right_mean, right_variance = (_runs(part, n_left, starts, axis) for part in right)
+    left_mean, left_variance = (runs(part, 0, starts, axis) for part in left)
+    right_mean, right_variance = (runs(part, n_left, starts, axis) for part in right)
     a, b = n_left / (n_left + n_right), n_right / (n_left + n_right)
     mean = a * left_mean + b * right_mean
     return mean, a * left_variance + b * right_variance + a * b * (right_mean - left_mean) ** 2
-
-
-def _runs(x: Float[Array, "my mx"], first: int, count: int, axis: int) -> Array:
-    """The `count` entries of `x` along `axis` that begin at `first`."""
-    return jax.lax.slice_in_dim(x, first, first + count, axis=axis)
-
-
-def _real_pair(metric: str, image: Array, target: Array) -> tuple[Array, Array]:
-    """Both as real floating-point arrays of at least 32 bits."""
-    if image.shape != target.shape:
-        raise ValueError(f"{metric}: image is {image.shape}, target is {target.shape}; need equal shapes")
-    if jnp.iscomplexobj(image) or jnp.iscomplexobj(target):
-        raise ValueError(f"{metric}: image is {image.dtype}, target is {target.dtype}; need magnitudes")
-    dtype = jnp.promote_types(jnp.result_type(image, target), jnp.float32)
-    return jnp.asarray(image, dtype), jnp.asarray(target, dtype)

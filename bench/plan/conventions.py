@@ -7,7 +7,8 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.metrics import Region, nmse, psnr, ssim
+from jaxcs.metrics import nmse, psnr, ssim
+from jaxcs.scored import Region
 
 # (image, truth, True for the pixels that are scored, or None for all) -> score
 Score = Callable[[Array, Array, Region | None], Array]

@@ -14,7 +14,8 @@ from jaxcs.coils.coverage import combined, left_out
 from jaxcs.coils.espirit import EspiritConfig
 from jaxcs.complex import magnitude
 from jaxcs.fourier import centre_slice, image_crop
-from jaxcs.metrics import METRICS, Region
+from jaxcs.metrics import METRICS
+from jaxcs.scored import Region
 from jaxcs.types import Kspace, Maps, Measurement
 
 # Share of the energy of the measured centre that coil maps may leave out [-].  On 4 measured brains, 6 phantoms and 6

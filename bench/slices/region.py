@@ -10,7 +10,8 @@ from bench.plan.config import BOXES, RunConfig
 from bench.plan.errors import UnsuitedError
 from data_prep.boxes import clipped
 from data_prep.cases import Case
-from jaxcs.metrics import WINDOW, region_of
+from jaxcs.metrics import WINDOW
+from jaxcs.scored import region_of
 
 
 def scored_boxes(case: Case, config: RunConfig) -> list[dict[str, Any]]:

@@ -21,9 +21,10 @@ from jaxcs.attacks.defaults import Search
 from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.fourier import image_crop
 from jaxcs.keys import new_key
-from jaxcs.metrics import METRICS, Box, Region
+from jaxcs.metrics import METRICS
 from jaxcs.names import check_name, first_line
 from jaxcs.recon import zero_filled
+from jaxcs.scored import Box, Region
 from jaxcs.threats import CHANGES, NORMS, Threat
 from jaxcs.threats.scan import Scan
 from jaxcs.threats.scan import build as build_scan

@@ -11,8 +11,9 @@ import numpy as np
 from jaxcs import masks
 from jaxcs.coils.espirit import EspiritConfig, check_calibration, espirit
 from jaxcs.fourier import centre_slice
-from jaxcs.metrics import WINDOW, Region, region_of
+from jaxcs.metrics import WINDOW
 from jaxcs.recon.checks import check_measurement
+from jaxcs.scored import Region, region_of
 from jaxcs.types import Kspace, Maps, Mask
 
 _COMPLEX = np.dtype(np.complex64)

@@ -13,7 +13,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxcs.metrics import WINDOW, Region, haarpsi_losses, haarpsi_of_loss, inside, row_errors, ssim_map, windows_inside
+from jaxcs.haarpsi import haarpsi_losses, haarpsi_of_loss
+from jaxcs.metrics import WINDOW, row_errors, ssim_map, windows_inside
+from jaxcs.scored import Region, inside
 
 # Order of the norm in place of the largest error: with 8, some fifty equal pixels count 1.6 times as much as a single
 # pixel, and errors down to 1e-4 of the range do not vanish in float32.

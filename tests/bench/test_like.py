@@ -10,8 +10,8 @@ from bench.plan.conventions import CONVENTIONS
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
 from jaxcs.attacks import ATTACKS
-from jaxcs.metrics import region_of
 from jaxcs.recon import METHODS
+from jaxcs.scored import region_of
 
 REGION = (4, 6, 12, 10)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcs.metrics import haarpsi
+from jaxcs.haarpsi import haarpsi
 
 STORED = np.load(Path(__file__).parents[1] / "parity" / "haarpsi.npz")
 NAMES = [key.removeprefix("image|") for key in STORED.files if key.startswith("image|")]

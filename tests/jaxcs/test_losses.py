@@ -15,7 +15,8 @@ from data_prep import phantom
 from jaxcs import catalogue
 from jaxcs.attacks import scout
 from jaxcs.attacks.losses import LOSSES
-from jaxcs.metrics import METRICS, haarpsi, max_error, row_error
+from jaxcs.haarpsi import haarpsi
+from jaxcs.metrics import METRICS, max_error, row_error
 from jaxcs.recon import METHODS
 from tests.helpers.asserts import float64
 

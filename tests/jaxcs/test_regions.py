@@ -9,7 +9,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 import jaxcs
 from data_prep import phantom
 from jaxcs.attacks.losses import LOSSES
-from jaxcs.metrics import METRICS, region_of, windows_inside
+from jaxcs.metrics import METRICS, windows_inside
+from jaxcs.scored import region_of
 from tests.helpers.asserts import complex_normal
 
 SHAPE = (24, 20)

@@ -17,8 +17,8 @@ from jaxcs.attacks import Path, apgd, scout
 from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import from_rows, to_rows
-from jaxcs.metrics import region_of
 from jaxcs.recon import METHODS, l1, tv
+from jaxcs.scored import region_of
 from jaxcs.threats import balls
 from tests.helpers.asserts import assert_adjoint, complex_normal, relative_error
 from tests.jaxcs.test_recon import measurement
