@@ -42,7 +42,8 @@ def method(name: str) -> Method:
 
     Args:
         name: MODULE:NAME or FILE.py:NAME of a function (kspace, mask) or (kspace, mask, maps) -> magnitude image; of a
-            PyTorch module; or of a class or function that gives one of the two when it is called without arguments.
+            PyTorch module; of a reconstruction of DeepInverse, also as deepinv:NAME; or of a class or function that
+            gives one of these when it is called without arguments.
 
     Raises:
         UsageError: the object cannot be imported or made.  The functions of the method raise it if it cannot be used.

@@ -18,8 +18,11 @@ from typing import Any, NamedTuple
 import jax
 
 from bench.plan.errors import RunError, UsageError
+from jaxcs.interop import deepinverse
 from jaxcs.names import first_line, printable
 
+# The module that stands for all of DeepInverse, whose reconstructions are in several of its modules.
+_DEEPINV = "deepinv"
 # Several threads trace, and there is one `sys.stdout`.
 _PRINTING = threading.RLock()
 
@@ -29,7 +32,7 @@ class Named(NamedTuple):
 
     Attributes:
         flag: the flag.
-        name: MODULE:NAME or FILE.py:NAME.
+        name: MODULE:NAME, FILE.py:NAME or deepinv:NAME.
         takes: the arguments that the function must take, in words.
     """
 
@@ -46,10 +49,10 @@ class Named(NamedTuple):
         module, _, function = self.name.rpartition(":")
         try:
             with prints_to_stderr():
-                found = getattr(_module(module), function)
+                found = deepinverse.named(function) if module == _DEEPINV else getattr(_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
-            how = "name MODULE:NAME, importable from this folder, or FILE.py:NAME"
-            raise self.problem(f"{first_line(error)}; {how}") from error
+            how = "" if module == _DEEPINV else "; name MODULE:NAME, importable from this folder, or FILE.py:NAME"
+            raise self.problem(f"{first_line(error)}{how}") from error
         except SystemExit as error:
             raise self.problem(f"{module} ends the program when it is imported (sys.exit({error.code!r}))") from error
         except (RunError, MemoryError):

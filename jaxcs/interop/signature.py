@@ -18,6 +18,15 @@ def takes_maps(function: Any) -> bool:
     return _accepts(function.forward if is_module(function) else function, 3)
 
 
+def takes_physics(function: Any) -> bool:
+    """Return whether the second argument of a function is called `physics`, as of reconstructions of DeepInverse."""
+    try:
+        names = list(inspect.signature(function.forward if is_module(function) else function).parameters)
+    except (TypeError, ValueError):  # no function, or none with a signature
+        return False
+    return names[1:2] == ["physics"]
+
+
 def makes_reconstruction(given: Any) -> bool:
     """Return whether this is to be called without arguments, and then gives the reconstruction."""
     if isinstance(given, type):

@@ -172,7 +172,10 @@ class _TorchSide:
             variables = [one.requires_grad_() for one in (kspace, *maps)]
             # The clones may be changed in place, which PyTorch forbids for the variables themselves.
             clones = [one.clone() for one in variables]
-            return variables, self._image(clones[0], mask.clone(), *clones[1:]).float()
+            image = self._image(clones[0], mask.clone(), *clones[1:]).float()
+        if not image.requires_grad:
+            raise ValueError("the image has no gradient: the function detaches it, or computes under torch.no_grad()")
+        return variables, image
 
     def _image(self, *arguments: torch.Tensor) -> torch.Tensor:
         image = self._function(*arguments)

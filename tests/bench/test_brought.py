@@ -134,6 +134,13 @@ def test_what_cannot_is_one_line(name, problem, tmp_path, monkeypatch):
     assert line.startswith(f"--method {name if name.isprintable() else 'a?b?:f'}: {problem}")
 
 
+def test_deepinverse_that_is_not_there_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "deepinv", None)
+    needs = r"^--method deepinv:MoDL: it needs DeepInverse and PyTorch, .*: pip install 'jaxcs\[deepinv\]'$"
+    with pytest.raises(UsageError, match=needs):
+        brought.method("deepinv:MoDL")
+
+
 def test_a_signal_and_memory_that_runs_out_are_no_faults_of_the_function(monkeypatch):
     brought.check_method("mine:good", data(), "noise")
     for error in (KeyboardInterrupt(), MemoryError()):
