@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from data_prep.coil_array import add_noise, sensitivities
+from data_prep.coil_array import add_noise, shifted_sensitivities
 from data_prep.contrast import SEQUENCES, TISSUES, Tissue, signal
 from data_prep.layout import Volume
 from data_prep.phantom.pieces import make_grid, smooth_noise
@@ -169,7 +169,7 @@ def _slice(head: Head, index: int, values: dict[str, float], order: int) -> np.n
     shares = _shares(head.labels[index], np.random.RandomState([head.number, index, 2]))
     image = np.asarray(sum(values[name] * share for name, share in shares.items()))
     image = image * (1 + 0.03 * smooth_noise(rng, grid, 1.5) + 0.04 * smooth_noise(rng, grid, 12.0))
-    maps = np.fft.ifftshift(sensitivities((_FINE, _FINE), (_FINE * _STEP, _FINE * _STEP)), axes=(-2, -1))
+    maps = shifted_sensitivities((_FINE, _FINE), (_FINE * _STEP, _FINE * _STEP))
     clean, shared = noise_free(rng, grid, image, maps, (_SIDE, _SIDE))
     return add_noise(clean, shared, rng)[0].astype(np.complex64)
 

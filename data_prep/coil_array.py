@@ -39,6 +39,12 @@ def sensitivities(shape: tuple[int, int], extent: tuple[float, float]) -> Comple
     return loop_sensitivities(shape, extent, COILS, radius, _LOOP_RADIUS * radius)
 
 
+@lru_cache(maxsize=4)
+def shifted_sensitivities(shape: tuple[int, int], extent: tuple[float, float]) -> Complex[np.ndarray, "coil ny nx"]:
+    """Return `sensitivities` with the centre at the first pixel, as the FFT expects, shared by all slices."""
+    return np.fft.ifftshift(sensitivities(shape, extent), axes=(-2, -1))
+
+
 def tissue(image: Float[np.ndarray, "ny nx"]) -> Bool[np.ndarray, "ny nx"]:
     """Mark the pixels of a magnitude image that exceed a tenth of its maximum."""
     return image > _TISSUE * image.max()

@@ -110,7 +110,10 @@ def _run(command: Command, folder: Path) -> bool:
     else:
         program = ""
         words = ["bash", "-c", f"set -e; {text}; wait"]
-    if ("import torch" in program or "my_network.py" in text) and not _has_torch():
+    if "deepinv" in program + text and not _installed("deepinv"):
+        _say(command, "not run", "DeepInverse is not installed")
+        return True
+    if ("import torch" in program or "my_network.py" in text) and not _installed("torch"):
         _say(command, "not run", "PyTorch is not installed")
         return True
     try:
@@ -131,10 +134,10 @@ def _run(command: Command, folder: Path) -> bool:
     return code == 0
 
 
-def _has_torch() -> bool:
+def _installed(package: str) -> bool:
     from importlib.util import find_spec
 
-    return find_spec("torch") is not None
+    return find_spec(package) is not None
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ def _client() -> Any:
     """The client of the coordination service.
 
     JAX's public functions carry only arrays, not text.  They send arrays by the devices' collectives, which an attack
-    does not need: these require the same number of devices on each machine, and on GPUs a separate network.
+    does not need: these require the same number of devices on each machine, and on GPUs a separate network.  The client
+    is private in JAX 0.10 to 0.12, whose public `jax.distributed` only begins, ends and asks whether it has begun.
     """
     from jax._src.distributed import global_state
 
@@ -244,7 +245,8 @@ def _place(meeting: Meeting) -> tuple[Place, Sequence[int] | None]:
     else:
         from jax._src.clusters import ClusterEnv
 
-        # JAX's public function reports neither the cluster that it finds nor the process for which it waits.
+        # JAX's public function reports neither the cluster that it finds nor the process for which it waits.  In
+        # JAX 0.10 to 0.12 the search is private in JAX 0.10 to 0.12, with equal arguments.
         detected = ClusterEnv.auto_detect_unset_distributed_params(
             os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, BEGIN
         )

@@ -16,8 +16,8 @@ _FREE = {name: line for name, line in METHODS.items() if name not in NETWORKS}
 _PRESETS = tuple(dict.fromkeys(preset for line in _FREE.values() for preset in line.presets))
 _METHOD_NAMES = ", ".join(METHODS)
 _OTHER_METHODS = (
-    "a method that an installed package adds; or MODULE:NAME or FILE.py:NAME, a function or PyTorch module of yours, "
-    "see docs/how-to/own-reconstruction.md"
+    "a method that an installed package adds; or MODULE:NAME or FILE.py:NAME, a function or PyTorch module of yours; "
+    "or deepinv:NAME, a reconstruction of DeepInverse, see docs/how-to/own-reconstruction.md"
 )
 _OF_HUB = "hf:OWNER/REPO[/FILE][@REVISION] of the Hugging Face hub"
 _IF_NO_WEIGHTS = (

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Complex
 
 from data_prep.cases import Case, InputError
-from data_prep.coil_array import add_noise, sensitivities, shared_noise
+from data_prep.coil_array import add_noise, shared_noise, shifted_sensitivities
 from data_prep.fourier import root_sum_of_squares
 from data_prep.phantom import brain, knee
 from data_prep.phantom.pieces import Grid, make_grid, smooth_noise
@@ -148,7 +148,7 @@ def _geometry(family: str, shape: tuple[int, int]) -> tuple[Grid, np.ndarray]:
     height, width = _FAMILIES[family].FIELD_OF_VIEW
     step = max(height / fine[0], width / fine[1])
     extent = (fine[0] * step, fine[1] * step)
-    return make_grid(fine, step), np.fft.ifftshift(sensitivities(fine, extent), axes=(-2, -1))
+    return make_grid(fine, step), shifted_sensitivities(fine, extent)
 
 
 def _truncated_transform(image: np.ndarray, shape: tuple[int, int]) -> Complex[np.ndarray, "ny nx"]:

@@ -1,6 +1,7 @@
 """Heads of BrainWeb: signal equations, what is drawn around a brain, both forms of files, and splits by subject."""
 
 import gzip
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from data_prep import brainweb
 from data_prep.__main__ import _CONTRASTS, main
+from data_prep.coil_array import sensitivities, shifted_sensitivities
 from data_prep.contrast import SEQUENCES, TISSUES, signal
 from data_prep.files import list_cases
 from data_prep.fourier import root_sum_of_squares
@@ -44,6 +46,18 @@ def labels(tmp_path_factory):
 
 
 # ---- Contrast.
+
+
+def test_the_maps_of_all_slices_are_shifted_once_and_to_the_bit():
+    size = (SIDE, SIDE), (240.0, 240.0)
+    maps = shifted_sensitivities(*size)
+    assert maps is shifted_sensitivities(*size)
+    assert np.array_equal(maps, np.fft.ifftshift(sensitivities(*size), axes=(-2, -1)))
+    volume = brainweb._scan(brainweb.Head(16, Path("labels.h5"), tissues()), "t2", 2)
+    shifted_sensitivities.cache_clear()
+    again = brainweb._scan(brainweb.Head(16, Path("labels.h5"), tissues()), "t2", 2)
+    assert shifted_sensitivities.cache_info().misses == 1
+    assert np.array_equal(volume.kspace, again.kspace)
 
 
 def test_contrasts_are_ordered_as_radiologists_know_them():
