@@ -45,7 +45,8 @@ def parser() -> Parser:
         nargs="+",
         default=["unet"],
         metavar="NAME",
-        help=f"one or several of {', '.join(WORLDS)}; antun = {', '.join(SEVERAL['antun'])}, the paper's networks; all",
+        help=f"one or several of {', '.join(WORLDS)}; ell50 and med50 = fbpconvnet on sinograms; antun = "
+        f"{', '.join(SEVERAL['antun'])}, the paper's networks; all",
     )
     what.add_argument(
         "--study",

@@ -246,7 +246,7 @@ def _place(meeting: Meeting) -> tuple[Place, Sequence[int] | None]:
         from jax._src.clusters import ClusterEnv
 
         # JAX's public function reports neither the cluster that it finds nor the process for which it waits.  In
-        # JAX 0.10 to 0.12 the search is private in JAX 0.10 to 0.12, with equal arguments.
+        # JAX 0.10 to 0.12 the search is private, with equal arguments.
         detected = ClusterEnv.auto_detect_unset_distributed_params(
             os.environ.get("JAX_COORDINATOR_ADDRESS"), None, None, None, None, BEGIN
         )
