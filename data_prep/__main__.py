@@ -200,7 +200,7 @@ def _explained(error: BaseException) -> Failure | None:
 
 
 def _convert(arguments: _Arguments) -> int:
-    from data_prep.layout import write_volume
+    from data_prep.layout import size_in_words, write_volume
 
     read, _ = SOURCES[arguments.command]
     raw = Path(arguments.raw)
@@ -214,8 +214,7 @@ def _convert(arguments: _Arguments) -> int:
         if older.exists() and raw.exists() and (older.samefile(raw) or older.parent.samefile(raw)):
             raise _UsageError(f"OUT holds RAW's own {older.name}, which would be replaced; give another folder")
         path = write_volume(arguments.out, volume)
-        slices, coils, ny, nx = volume.kspace.shape
-        print(f"{path}: {slices} slices of {coils} coils, {ny} x {nx}", flush=True)
+        print(f"{path}: {size_in_words(*volume.kspace.shape)}", flush=True)
     return _EXIT_DONE
 
 

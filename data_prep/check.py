@@ -15,6 +15,7 @@ from data_prep.cases import InputError
 from data_prep.fastmri import list_slices
 from data_prep.fastmri_layout import open_volume, volume_files
 from data_prep.images import is_image_file, list_images, read_pixels
+from data_prep.layout import size_in_words
 from data_prep.look import Seen, look, sampling_in_words
 from data_prep.safe_hdf5 import damaged, open_file
 from jaxcs.names import printable
@@ -72,7 +73,7 @@ def _check_volume(path: Path) -> Iterator[Line]:
         return
     problems: list[str] = []
     seen = look(slices, problems)
-    words = [_shape(len(slices), slices[0].shape)]
+    words = [size_in_words(len(slices), *slices[0].shape)]
     if seen is not None:
         words += [seen.sampling, seen.noise]
         problems += [*_problems(path, seen), *_box_problems(path, len(slices), seen.shape)]
@@ -89,7 +90,11 @@ def _check_images(path: Path, digest: str) -> Iterator[Line]:
         yield Line(str(error), problem=True)
         return
     ny, nx = images[0].shape[1:]
-    yield _describe(path, [f"{len(images)} images of {ny} x {nx}", "no k-space: coils will be simulated"], digest)
+    yield _describe(
+        path,
+        [f"{len(images)} image{'s' * (len(images) != 1)} of {ny} x {nx}", "no k-space: coils will be simulated"],
+        digest,
+    )
     for info in images:
         try:
             read_pixels(info)
@@ -102,15 +107,11 @@ def _describe(path: Path, words: list[str], digest: str) -> Line:
     return Line(printable(f"{path}: {text}"), problem=False)
 
 
-def _shape(slices: int, shape: tuple[int, int, int]) -> str:
-    return f"{slices} slices of {shape[0]} coils, {shape[1]} x {shape[2]}"
-
-
 def _outline(path: Path) -> list[str]:
     """Shape and sampling, in words, of a volume without ground truth; empty if they cannot be determined."""
     with suppress(InputError, ValueError), open_file(path) as file:  # ValueError: the padding leaves no measured column
         volume = open_volume(path, file)
-        return [_shape(volume.kspace.shape[0], volume.shape), sampling_in_words(volume.mask, volume.padding)]
+        return [size_in_words(volume.kspace.shape[0], *volume.shape), sampling_in_words(volume.mask, volume.padding)]
     return []
 
 

@@ -85,6 +85,11 @@ def write_volume(folder: Path, volume: Volume) -> Path:
     return path
 
 
+def size_in_words(slices: int, coils: int, ny: int, nx: int) -> str:
+    """Return the size of a volume's k-space as a line for the user has it."""
+    return f"{slices} slice{'s' * (slices != 1)} of {coils} coil{'s' * (coils != 1)}, {ny} x {nx}"
+
+
 def targets_of(volume: Volume) -> np.ndarray | None:
     """Give the volume's own targets, or compute them.
 

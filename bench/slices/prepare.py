@@ -120,7 +120,8 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
         except ValueError as error:
             if own:
                 raise InputFileError(f"{case.name}: {error} as 'maps' in the file") from error
-            raise UnsuitedError(f"{case.name}: {error} (--center-fraction)") from error
+            now = "" if config.center_fraction is None else f", now {config.center_fraction:g}"
+            raise UnsuitedError(f"{case.name}: {error} (--center-fraction{now})") from error
     if maps is None:
         assert calibration is not None
         maps = coil_maps(kspace, calibration)

@@ -161,7 +161,7 @@ def test_what_is_no_model_is_one_line(tmp_path, monkeypatch, capsys, name, conte
 def test_the_command_writes_files_that_an_attack_reads(labels, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["brainweb", str(labels), str(out), "--split", "train", "--contrast", "flair", "--slices", "1"]) == 0
-    assert "1 slices of 8 coils, 240 x 240" in capsys.readouterr().out
+    assert "1 slice of 8 coils, 240 x 240" in capsys.readouterr().out
     (info,) = list_cases(out, validation=None).slices
     assert info.shape == (8, 240, 240)
 
