@@ -217,7 +217,8 @@ def _shared(runs: list[Run], eps: list[float]) -> list[str]:
     for run in runs:
         missing = [value for value in eps if (cases[0], value, "psnr") not in run.rows]
         if missing:
-            raise InputFileError(f"{run.label}: has no epsilon {missing[0]:g}; choose others by --eps")
+            there = " ".join(f"{value:g}" for value in sorted({value for _, value, _ in run.rows}))
+            raise InputFileError(f"{run.label}: has no epsilon {missing[0]:g}; give --eps {there}")
     return cases
 
 

@@ -70,7 +70,7 @@ def test_the_interval_is_that_of_the_differences():
     [
         (lambda path: ["nowhere"], "nowhere/run.json: is missing"),
         (lambda path: [record(path / "a", "l1", 0, ("a",)), record(path / "b", "tv", 0, ("b",))], "share no image"),
-        (lambda path: [record(path / "a", "l1", 0), "--eps", "0.3"], "l1: has no epsilon 0.3"),
+        (lambda path: [record(path / "a", "l1", 0), "--eps", "0.3"], "l1: has no epsilon 0.3; give --eps 0.02"),
         (lambda path: [record(path / "a", "l1", 0, cases=())], "every image of the run failed"),
     ],
 )
