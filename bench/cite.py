@@ -59,7 +59,8 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         attacks = list(dict.fromkeys(row["attack"] for row in run.summary if "attack" in row)) or [
             config.get("attack", "")
         ]
-        keys |= dict.fromkeys(used(methods, attacks, config.get("like"), bool(config.get("data"))))
+        settings = {name for one in run.methods.values() for name in one["config"]}
+        keys |= dict.fromkeys(used(methods, attacks, config.get("like"), bool(config.get("data")), settings))
         versions |= dict.fromkeys([run.versions.get("jaxcs", "")])
     entries = [_PROJECT.format(version=", ".join(version for version in versions if version))]
     print("\n\n".join(entries + [bibtex(key, REFERENCES[key]) for key in keys]))

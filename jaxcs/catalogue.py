@@ -136,6 +136,10 @@ METHODS: dict[str, MethodLine] = {
         "jaxcs.recon.modl:METHOD", "unrolled denoiser", ("small", "paper"), trained=True, slow=True, eps=_FEWER,
         shipped=(_KNEE,), published_loss="l2", papers=("aggarwal2019",),
     ),
+    "smug": MethodLine(
+        "jaxcs.recon.smug:METHOD", "unrolled denoiser", ("small", "paper"), trained=True, slow=True, eps=_FEWER,
+        weights_of="modl", published_loss="l2", papers=("liang2023", "aggarwal2019"),
+    ),
     "deepmri": MethodLine(
         "jaxcs.recon.deepmri:METHOD", "cascade", ("small", "paper"), trained=True, maps=False, published_loss="l2",
         one_coil=True, papers=("schlemper2017",),
@@ -176,6 +180,8 @@ METHODS: dict[str, MethodLine] = {
     ),
 }  # fmt: skip
 
+# The setting that puts a method into a defence -> publications, keys of `bench.plan.references`.
+DEFENCES: dict[str, tuple[str, ...]] = {"smoothing": ("kumar2021",), "cyclic": ("saberi2026",)}
 ATTACKS: dict[str, AttackLine] = {
     "scout": AttackLine("jaxcs.attacks.scout:ATTACK", papers=("croce2020",)),
     "pgd": AttackLine("jaxcs.attacks.pgd:ATTACK", papers=("madry2018",)),

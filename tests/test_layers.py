@@ -14,6 +14,7 @@ from jaxcs import catalogue
 from jaxcs.attacks import ATTACKS, two_step
 from jaxcs.masks import MASKS
 from jaxcs.recon import METHODS
+from jaxcs.recon.wrapped import DEFENCES
 from jaxcs.threats import CHANGES, NORMS
 from jaxcs.weights.files import left_out, shipped
 from tests.helpers.places import ROOT
@@ -59,6 +60,7 @@ def test_the_catalogue_says_of_each_method_what_its_file_says():
         assert line.published_loss in LOSSES
         here = {one for one in shipped() if one.startswith(f"{name}-")}
         assert {f"{name}-{data}" for data in line.shipped} - left_out() == here
+    assert list(catalogue.DEFENCES) == list(DEFENCES)
     assert set(train.LOSSES) == set(LOSSES)
     assert {catalogue.METHODS[name].weights_of for name in catalogue.TEST_TIME} <= set(catalogue.NETWORKS)
 

@@ -35,7 +35,7 @@ def write(config: RunConfig, shape: tuple[int, int, int], output: Path) -> None:
     method_config = methods.configuration(config, trained)
     params = {} if trained is None else trained.params
     try:
-        found = artefacts.artefacts(methods.entry(config.method).build(method_config), params, shape)
+        found = artefacts.artefacts(methods.method_of(config).build(method_config), params, shape)
     except ValueError as error:
         raise UsageError(
             f"--shape {' '.join(map(str, shape))}: {error}; {config.method} needs a larger shape"

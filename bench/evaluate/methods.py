@@ -17,6 +17,9 @@ from data_prep.weights import Weights, lacking, read_weights, shipped
 from jaxcs.keys import new_key
 from jaxcs.names import did_you_mean, printable
 from jaxcs.recon import METHODS, Method
+from jaxcs.recon.cyclic import Cyclic
+from jaxcs.recon.defence import DefenceConfig
+from jaxcs.recon.wrapped import DEFENCES, wrapped
 from jaxcs.types import Measurement
 from jaxcs.weights import archive
 from jaxcs.weights.errors import WeightsError
@@ -34,6 +37,28 @@ def entry(name: str) -> Method:
         return METHODS[name]
     except ValueError as error:
         raise UsageError(f"--method {name}: {error}") from error
+
+
+def method_of(config: RunConfig) -> Method:
+    """Return the method of a configuration: that of its name, in the defence that --set chooses.
+
+    Raises:
+        UsageError: the method's module cannot be imported, or the defence does not suit the method.
+    """
+    settings = [name for name, _ in config.settings]
+    try:
+        found = wrapped(entry(config.method), settings)
+    except ValueError as error:
+        raise UsageError(f"--set {error}") from error
+    if config.sinograms and issubclass(found.config, Cyclic):
+        raise UsageError("--set cyclic: measures k-space again; leave it out for sinograms, or set smoothing")
+    return found
+
+
+def check_without_defence(config: RunConfig) -> None:
+    """Raise UsageError if --set chooses a defence, for a command that knows of none."""
+    if issubclass(method_of(config).config, DefenceConfig):
+        raise UsageError("--set: the command takes no defence; leave smoothing and cyclic out")
 
 
 def weights(config: RunConfig) -> Weights | None:
@@ -63,7 +88,7 @@ def weights(config: RunConfig) -> Weights | None:
         found = read_weights(config.weights or suits)
     except InputError as error:
         raise InputFileError(f"--weights {error}") from error
-    if found.method != wanted:
+    if found.method not in (wanted, config.method):
         raise UsageError(f"--weights {config.weights}: they are weights of {found.method}; use --method {found.method}")
     return found
 
@@ -113,7 +138,7 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     Raises:
         UsageError: these flags do not fit the method or each other.
     """
-    method = entry(config.method)
+    method = method_of(config)
     if trained is not None and config.preset is not None and method.weights_of is None:
         raise UsageError(f"--preset: the weights of {config.method} decide its configuration; leave the flag out")
     if config.preset is not None and config.preset not in method.presets:
@@ -123,6 +148,8 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     if trained is not None:
         base = replace(base, **{field.name: getattr(trained.config, field.name) for field in fields(trained.config)})
     changed = _changed(config, base)
+    if isinstance(changed, DefenceConfig) and changed.problem is not None:
+        raise UsageError(f"--set: {changed.problem}")
     if config.maps == "reestimated" and without_maps(config, changed) is not None:
         raise UsageError(f"--maps reestimated: {config.method} takes no coil maps; leave the flag out")
     if trained is not None:
@@ -138,7 +165,7 @@ _MAPS = dict.fromkeys(("varnet", "ttt_varnet"), "estimated by the network from t
 
 def without_maps(config: RunConfig, method_config: Any) -> str | None:
     """Return the origin of the coil maps in words if the method takes none as an input, otherwise None."""
-    return None if entry(config.method).uses_maps(method_config) else _MAPS.get(config.method, "not used")
+    return None if method_of(config).uses_maps(method_config) else _MAPS.get(config.method, "not used")
 
 
 _TRUTH = {"true": True, "false": False}
@@ -149,7 +176,7 @@ def _changed(config: RunConfig, base: Any) -> Any:
     for name, text in config.settings:
         known_names = [field.name for field in fields(base)]
         if name not in known_names:
-            hint = did_you_mean(name, known_names) if known_names else "; it has none"
+            hint = did_you_mean(name, [*known_names, *DEFENCES])
             raise UsageError(f"--set {name}: {config.method} has no such setting{hint}")
         kind = type(getattr(base, name))
         try:
@@ -227,7 +254,7 @@ def notes(config: RunConfig, trained: Weights | None, shapes: list[tuple[int, in
     if trained is None:
         return []
     told = trained.card.get("data")
-    found = [f"weights of {config.method} trained on: {printable(told)}"] if told else []
+    found = [f"weights of {trained.method} trained on: {printable(told)}"] if told else []
     seen = {tuple(shape)[1:] for shape in trained.card.get("shapes", [])}
     unseen = sorted({shape[1:] for shape in shapes} - seen)
     if seen and unseen:

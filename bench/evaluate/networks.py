@@ -31,7 +31,7 @@ def networks(config: RunConfig, names: Iterable[str]) -> dict[str, list[tuple[st
     """
     if not config.networks and not (config.several and config.weights):
         return {name: [(name, config.weights)] for name in names}
-    kinds = {name: _kind(name) for name in names}
+    kinds = {name: _kinds(name) for name in names}
     named = methods.named_weights(config.networks, "--weights")
     plain: str | None = None
     if config.weights is not None:
@@ -44,21 +44,25 @@ def networks(config: RunConfig, names: Iterable[str]) -> dict[str, list[tuple[st
                 f"--weights {label}: is another name already; give these weights of {of} a name of their own"
             )
     found: dict[str, list[tuple[str, str | None]]] = {}
-    for name, kind in kinds.items():
-        several = list(kinds.values()).count(kind) > 1
-        own = [(f"{name} {label}" if several else label, file) for label, (of, file) in named.items() if of == kind]
-        found[name] = [*own]
-        if not own or plain == kind:
-            found[name].insert(0, (name, config.weights if plain == kind else None))
+    for name, taken in kinds.items():
+        own = [(label, of, file) for label, (of, file) in named.items() if of in taken]
+        found[name] = [
+            (f"{name} {label}" if sum(of in other for other in kinds.values()) > 1 else label, file)
+            for label, of, file in own
+        ]
+        if not own or plain in taken:
+            found[name].insert(0, (name, config.weights if plain in taken else None))
     return found
 
 
-def _kind(name: str) -> str | None:
-    """The method whose weights a method takes, None if it takes none."""
+def _kinds(name: str) -> tuple[str, ...]:
+    """The methods whose weights a method takes, none if it takes none."""
     method = methods.entry(name)
-    return (method.weights_of or name) if method.trained else None
+    if not method.trained:
+        return ()
+    return (name,) if method.weights_of is None else (method.weights_of, name)
 
 
-def _check_taken(given: str, kind: str, kinds: dict[str, str | None]) -> None:
-    if kind not in kinds.values():
+def _check_taken(given: str, kind: str, kinds: dict[str, tuple[str, ...]]) -> None:
+    if not any(kind in taken for taken in kinds.values()):
         raise UsageError(f"--weights {given}: they are weights of {kind}; name {kind} in --method or --victims too")

@@ -21,6 +21,7 @@ from jaxcs import catalogue
 from jaxcs.attacks import ATTACKS, own, spsa
 from jaxcs.attacks.defaults import Search, attack_named, default_attack
 from jaxcs.recon import METHODS, Method
+from jaxcs.recon.defence import DefenceConfig
 from jaxcs.threats import Threat
 
 _RESTARTS, _GRADIENT_FREE_STEPS = 3, 20
@@ -190,17 +191,17 @@ def _subject(
     config: RunConfig, label: str, name: str, weights: str | None, given: tuple[tuple[str, str], ...] = ()
 ) -> Subject:
     protocol = LIKE[config.like] if config.like is not None else None
-    method = methods.entry(name)
     settings = given + tuple(_own(config, name))
     preset = config.preset or (protocol.presets.get(name) if protocol else None)
     own = replace(config, method=name, beside=(), networks=(), settings=settings, preset=preset, weights=weights)
+    method = methods.method_of(own)
     if config.several and config.preset is not None:
         raise UsageError("--preset: several methods are run; use --set METHOD.NAME=VALUE")
     trained = methods.weights(own)
     method_config = methods.configuration(own, trained)
     if methods.without_maps(own, method_config) is not None:
         own = replace(own, maps="fixed")
-    if config.method_seed == "fresh" and not method.fitted and not config.several:
+    if config.method_seed == "fresh" and method.random is None and not config.several:
         raise UsageError(f"--method-seed fresh: {name} draws nothing at random; leave the flag out")
     attack = _attack(own, method, protocol.attacks.get(name) if protocol else None)
     checks = _checks(attack) if config.check else {}
@@ -208,9 +209,10 @@ def _subject(
 
 
 def _labelled(label: str, method_config: Any) -> str:
-    """The label, with the number of iterations if it decides the image, because the solver stops early."""
-    stops_early = getattr(method_config, "tolerance", None) == 0
-    return f"{label} at {method_config.n_iters} iterations" if stops_early else label
+    """The label, with what else decides the image: the iterations of a solver that stops early, and the defence."""
+    if getattr(method_config, "tolerance", None) == 0:
+        label = f"{label} at {method_config.n_iters} iterations"
+    return f"{label}, {method_config.words}" if isinstance(method_config, DefenceConfig) else label
 
 
 def _own(config: RunConfig, name: str) -> list[tuple[str, str]]:

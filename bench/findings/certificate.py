@@ -1,4 +1,4 @@
-"""The worst case of linear methods between the certificate and the attack, as a sentence beside the scores."""
+"""The worst case of certified methods between the certificate and the attack, as a sentence beside the scores."""
 
 from __future__ import annotations
 
@@ -24,5 +24,7 @@ def sentence(rows: list[Row]) -> str | None:
     for victim in dict.fromkeys(row.victim for row in known):
         own = [row for row in known if (row.victim, row.eps) == (victim, eps)]
         least = fmean(row.certified for row in own if row.certified is not None)
-        told.append(f"{victim} between {least:.2f} (certificate) and {fmean(row.attacked for row in own):.2f} (attack)")
+        confidence = own[0].certified_confidence
+        sure = "certificate" if confidence is None else f"certificate, {confidence:.0%} confidence for each image"
+        told.append(f"{victim} between {least:.2f} ({sure}) and {fmean(row.attacked for row in own):.2f} (attack)")
     return f"worst mean PSNR at epsilon {eps:g} [dB]: {'; '.join(told)}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from jaxcs.catalogue import ATTACKS, METHODS
+from jaxcs.catalogue import ATTACKS, DEFENCES, METHODS
 
 
 class Reference(NamedTuple):
@@ -105,6 +106,20 @@ REFERENCES = {
         "{MoDL}: Model-Based Deep Learning Architecture for Inverse Problems", 2019,
         "IEEE Transactions on Medical Imaging", volume="38", pages="394--405",
     ),
+    "liang2023": _reference(
+        "misc", "Liang, Shijun and Nguyen, Van Hoang Minh and Jia, Jinghan and others",
+        "Robust {MRI} Reconstruction by Smoothed Unrolling ({SMUG})", 2023, "arXiv", eprint="2312.07784",
+    ),
+    "kumar2021": _reference(
+        "inproceedings", "Kumar, Aounon and Goldstein, Tom",
+        "Center Smoothing: Certified Robustness for Networks with Structured Outputs", 2021,
+        "Advances in Neural Information Processing Systems", eprint="2102.09701",
+    ),
+    "saberi2026": _reference(
+        "inproceedings", "Saberi, Mahdi and Zhang, Chi and Akcakaya, Mehmet",
+        "Training-Free Adversarial Robustness in Computational {MRI}", 2026,
+        "International Conference on Machine Learning", eprint="2501.01908",
+    ),
     "schlemper2017": _reference(
         "inproceedings", "Schlemper, Jo and Caballero, Jose and Hajnal, Joseph V. and others",
         "A Deep Cascade of Convolutional Neural Networks for {MR} Image Reconstruction", 2017,
@@ -174,7 +189,9 @@ OF_PROTOCOL = {
 }
 
 
-def used(methods: list[str], attacks: list[str], protocol: str | None, fastmri: bool) -> list[str]:
+def used(
+    methods: list[str], attacks: list[str], protocol: str | None, fastmri: bool, settings: Collection[str] = ()
+) -> list[str]:
     """Choose the publications that a run rests on.
 
     Args:
@@ -182,13 +199,15 @@ def used(methods: list[str], attacks: list[str], protocol: str | None, fastmri: 
         attacks: names of the attacks.
         protocol: the published protocol that the run followed, or None.
         fastmri: True if the data were files in fastMRI's layout.
+        settings: names of the methods' settings, of which some choose a defence.
 
     Returns:
-        Keys of `REFERENCES`, each once: protocol, methods, coil maps, attacks, data.
+        Keys of `REFERENCES`, each once: protocol, methods, defences, coil maps, attacks, data.
     """
     keys = list(OF_PROTOCOL.get(protocol or "", ()))
     known = [METHODS[name] for name in methods if name in METHODS and METHODS[name].papers]
     keys += [key for line in known for key in line.papers]
+    keys += [key for name, papers in DEFENCES.items() if name in settings for key in papers]
     # Coil maps from outside are estimated by ESPIRiT unless the data bring them.
     keys += ["uecker2014"] * any(line.maps for line in known)
     keys += [key for name in attacks if name in ATTACKS for key in ATTACKS[name].papers]

@@ -140,7 +140,8 @@ BEGUN = table(
     _MORE,
 )
 
-_MEASURED: tuple[str, ...] = ("norm", "norm_kspace", "clamped", "clamped_clean", "widened", "certified", "zero_filled")
+_MEASURED: tuple[str, ...] = ("norm", "norm_kspace", "clamped", "clamped_clean", "widened", "zero_filled")
+_MEASURED += ("certified", "certified_confidence")
 _MEASURED += tuple(f"solver_error_{state}" for state in ("clean", "noise", "attacked"))
 FAILED = table({"case": text, "failed": text})
 _ROW = table(

@@ -21,7 +21,8 @@ class Row:
     flags: names of `jaxcs.evidence.FLAGS`.  solver_error: distance from the minimiser, relative.  clamped: share
     of the network's input that is cut off, under attack and of clean data.  widened: how many times the distance from
     the data is allowed that was asked for, under attack; above 1 no image comes as near.
-    certified: the worst value that any perturbation of this size leaves, for linear methods.
+    certified: the worst value that any perturbation of this size leaves, for linear and for smoothed methods.
+    certified_confidence: probability of this, over the draws of a smoothed method.
     None if the method has no such number, or the record is of a version that did not keep it.
     """
 
@@ -46,6 +47,7 @@ class Row:
     clamped: float | None = None
     widened: float | None = None
     certified: float | None = None
+    certified_confidence: float | None = None
 
     def score(self, state: State) -> float:
         """The metric's value in one of the states."""
@@ -59,7 +61,7 @@ class Row:
 
     def line(self) -> dict[str, Any]:
         """The row as its file has it."""
-        return _line(self, ("clamped_clean", "clamped", "widened", "certified"))
+        return _line(self, ("clamped_clean", "clamped", "widened", "certified", "certified_confidence"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from jaxcs.attacks.losses import LOSSES
 from jaxcs.recon import l1
 from jaxcs.threats import CHANGES, NORMS
 
-# The attack's knowledge of random draws of a fit: an un-trained network, or the samples that are withheld.
+# The attack's knowledge of what a method draws at random.
 _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}
 
 
@@ -154,7 +154,5 @@ def _threat_model(subject: Subject) -> dict[str, str]:
 
 
 def _seed(subject: Subject) -> str:
-    if not subject.method.fitted:
-        return ""
-    drawn = "the samples withheld" if subject.method.trained else "the network"
-    return _SEED[subject.config.method_seed].format(drawn)
+    drawn = subject.method.random
+    return "" if drawn is None else _SEED[subject.config.method_seed].format(drawn)

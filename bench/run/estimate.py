@@ -19,6 +19,7 @@ from jaxcs.coils.espirit import EspiritConfig, kernel_for
 from jaxcs.keys import new_key
 from jaxcs.operators.row_inverse import inverse_bytes
 from jaxcs.recon import Method
+from jaxcs.recon.defence import DefenceConfig
 from jaxcs.recon.staged import stages_of
 from jaxcs.solvers.fit import ADJOINT_ITERATIONS
 from jaxcs.types import Key, Measurement
@@ -51,14 +52,16 @@ def estimate(shapes: list[tuple[int, int, int]], work: Work) -> tuple[float, flo
     """Estimate peak memory [bytes] and time [s] of a run, each within a factor of about two."""
     live, computed, compiled = 0.0, 0.0, 0.0
     for victim in work.victims:
-        cost = _cost_of(victim.method)
+        passes = getattr(victim.method_config, "passes", 1)
+        one = _without_defence(victim)
+        cost = _cost_of(one.method)
         attacks = [victim.attack, *victim.checks.values()] if victim in work.sources else []
-        sources = [one for one in work.sources if victim in work.scored_under(one)]
+        sources = [source for source in work.sources if victim in work.scored_under(source)]
         sizes = sum(eps > 0 for eps in work.config.eps)
         # Clean; and under each source's perturbations, and under noise, at each size.
         scored = 1 + sizes * (len(sources) + 1)
-        cost_live, cost_time, cost_compile = cost(shapes, work, victim, [(one, sizes) for one in attacks], scored)
-        live, computed, compiled = max(live, cost_live), computed + cost_time, compiled + cost_compile
+        cost_live, cost_time, cost_compile = cost(shapes, work, one, [(attack, sizes) for attack in attacks], scored)
+        live, computed, compiled = max(live, cost_live), computed + passes * cost_time, compiled + cost_compile
     overhead = _FIXED_SECONDS + len(set(shapes)) * compiled + len(shapes) * _SECONDS_PER_IMAGE
     maps = max(_maps(shape, work.config.center_fraction) for shape in shapes)
     return _BASE_MEMORY + max(live, maps), computed + overhead
@@ -80,6 +83,16 @@ def _maps(shape: tuple[int, int, int], center_fraction: float | None) -> float:
     columns = nx if center_fraction is None else round(nx * center_fraction)
     kernel = kernel_for((ny, columns), EspiritConfig())
     return _LIVE_MATRICES * _COMPLEX_BYTES * (coils * kernel**2) ** 2
+
+
+def _without_defence(subject: Subject) -> Subject:
+    """The method alone, of which a defence makes several passes."""
+    config = subject.method_config
+    return (
+        subject._replace(method=config.inner, method_config=config.plain())
+        if isinstance(config, DefenceConfig)
+        else subject
+    )
 
 
 def _cost_of(method: Method) -> Callable[[_Shapes, Work, Subject, _Attacks, int], _Cost]:

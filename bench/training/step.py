@@ -96,14 +96,15 @@ def build(
     def measurement_of(one: Batch) -> Measurement:
         return Measurement(jnp.where(one.mask, one.kspace, 0), one.mask, one.maps)
 
-    def reconstruct(params: Params, one: Batch) -> Array:
+    def reconstruct(params: Params, one: Batch, key: Key) -> Array:
+        """The image; the key is for networks that draw noise inside."""
         params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-        image = method.apply(params, measurement_of(one), new_key(0))
+        image = method.apply(params, measurement_of(one), key)
         return image_crop(image, (one.target.shape[0], one.target.shape[1]))
 
     def worst(params: Params, one: Batch, key: Key) -> Array:
         def distance(delta: Array) -> Array:
-            return jnp.sum((reconstruct(params, one._replace(kspace=one.kspace + delta)) - one.target) ** 2)
+            return jnp.sum((reconstruct(params, one._replace(kspace=one.kspace + delta), key) - one.target) ** 2)
 
         allowed = balls.measured(jnp.float32(config.adversarial_eps), one.kspace, one.mask)
         found = pgd.build(pgd.Config(n_steps=config.adversarial_steps))(key, distance, allowed)
@@ -123,7 +124,7 @@ def build(
     def loss_of_one(params: Params, one: Batch, key: Key) -> Array:
         one = disturbed(params, one, key)
         if config.self_supervised == 0:
-            return LOSSES[config.loss](reconstruct(params, one), one.target)
+            return LOSSES[config.loss](reconstruct(params, one, key), one.target)
         return joint_loss(params, one)
 
     def joint_loss(params: Params, one: Batch) -> Array:
@@ -201,7 +202,7 @@ def build(
 
     def evaluate(params: Params, batch: Batch) -> dict[str, Array]:
         def scores(one: Batch) -> dict[str, Array]:
-            image = reconstruct(params, one)
+            image = reconstruct(params, one, new_key(0))
             return {name: metric(image, one.target, 1.0) for name, metric in METRICS.items()}
 
         return jax.vmap(scores)(batch)

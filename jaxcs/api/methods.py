@@ -14,6 +14,7 @@ from jaxcs.interop.signature import takes_maps
 from jaxcs.names import check_name, first_line
 from jaxcs.recon import METHODS, Method, fitted
 from jaxcs.recon.checks import check_one_coil
+from jaxcs.recon.defence import DefenceConfig
 from jaxcs.types import Key, Measurement, Params, Reconstructor
 from jaxcs.weights.files import Weights, shipped
 
@@ -46,7 +47,7 @@ def chosen(method: Any, weights: Weights | None) -> Chosen:
     """Return the method that the user names or configures.
 
     Args:
-        method: a name in `METHODS`, or a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`.
+        method: a name in `METHODS`, or a configuration such as `jaxcs.recon.l1.Config(lam=0.005)`, also in a defence.
         weights: weights of a trained network, or None.
 
     Raises:
@@ -57,18 +58,20 @@ def chosen(method: Any, weights: Weights | None) -> Chosen:
         check_name("method", method, METHODS)
         name, config = method, METHODS[method].config()
     else:
-        found = next((name for name in METHODS if type(method) is METHODS[name].config), None)
+        kind = method.inner.config if isinstance(method, DefenceConfig) else type(method)
+        found = next((name for name in METHODS if kind is METHODS[name].config), None)
         if found is None:
             raise TypeError(
                 f"method is {type(method).__name__}; give a name ({', '.join(METHODS)}), "
                 "a method's Config, or for jaxcs.attack a function (kspace, mask, maps)"
             )
         name, config = found, method
-    entry = METHODS[name]
+    entry = config.defended if isinstance(config, DefenceConfig) else METHODS[name]
+    label = f"{name}, {config.words}" if isinstance(config, DefenceConfig) else name
     if not entry.trained:
         if weights is not None:
             raise ValueError(f"weights: {name} is not trained; leave them out")
-        return Chosen(name, entry, config, {})
+        return Chosen(label, entry, config, {})
     wanted = entry.weights_of or name
     if weights is None:
         some = (
@@ -78,10 +81,10 @@ def chosen(method: Any, weights: Weights | None) -> Chosen:
             f"{name} is a network and needs weights: give weights=jaxcs.load_weights(NAME OR FILE); "
             f"those of {wanted} that come with jaxcs are {some}"
         )
-    if weights.method != wanted:
+    if weights.method not in (wanted, name):
         raise ValueError(f"weights are of {weights.method}; {name} needs those of {wanted}")
     same = {field.name: getattr(weights.config, field.name) for field in fields(weights.config)}
-    return Chosen(name, entry, replace(config, **same), weights.params)
+    return Chosen(label, entry, replace(config, **same), weights.params)
 
 
 def check_suits(ready: Chosen, weights: Weights | None, kspace: Any, mask: Any) -> None:

@@ -49,6 +49,7 @@ class Method(NamedTuple):
         variational: configuration -> the objective that the method minimises, or None if it minimises none.
         fitted: whether the method fits a network to each measurement: from random parameters, or from its weights if it
             is also trained.
+        random: what the key draws, in words, or None if the image does not depend on it.
         weights_of: name of the method with whose weights this method begins, if it is another method.  The
             configuration fields of this method then stay free.
         uses_maps: configuration -> whether the method needs coil sensitivity maps from outside.
@@ -73,6 +74,7 @@ class Method(NamedTuple):
     without_inverse: Callable[[Any], Any] = lambda config: config
     variational: Callable[[Any], MakeVariational] | None = None
     fitted: bool = False
+    random: str | None = None
     weights_of: str | None = None
     uses_maps: Callable[[Any], bool] = lambda config: True
     predict: Callable[[Any], Predict] | None = None

@@ -14,14 +14,15 @@ from jaxcs.nets.modl import modl, weight_of
 from jaxcs.nets.net import Net
 from jaxcs.operators import Sense
 from jaxcs.operators.row_inverse import RowInverse, row_inverse
-from jaxcs.recon.checks import check_at_least, check_choice
+from jaxcs.recon.checks import check_at_least, check_choice, checked
 from jaxcs.recon.method import by_solver
-from jaxcs.recon.predicted import method, reconstructor
+from jaxcs.recon.predicted import method
 from jaxcs.recon.row_split import by_rows
 from jaxcs.recon.scale import peak
 from jaxcs.types import (
     Image,
     Key,
+    Magnitude,
     Maps,
     Mask,
     Measurement,
@@ -75,40 +76,46 @@ PRESETS = {
 
 def build(config: Config) -> Reconstructor:
     """Build the method: the magnitude of the network's image, in the units of the measurement."""
-    complex_image = build_complex(config)
+    return build_by(config, _net(config))
+
+
+def build_by(config: Config, net: Net) -> Reconstructor:
+    """Build the method of a network (zero-filled image, Sense, inverse, key) -> complex image."""
+    complex_image = complex_by(net)
 
     def prepare(params: Params, maps: Maps, mask: Mask) -> RowInverse | None:
         return _inverse(config, params, maps, mask)
 
     def solve(params: Params, prepared: RowInverse | None, measurement: Measurement, key: Key) -> Solution:
-        del key
-        image = magnitude(complex_image(params, measurement, prepared))
+        image = magnitude(complex_image(params, measurement, prepared, key))
         return Solution(image, jnp.int32(0), jnp.asarray(jnp.nan, image.dtype))
 
-    door = reconstructor(_net(config).init, predict(config), needs_maps=NEEDS_MAPS)
-    return door._replace(stages=Stages(prepare, solve))
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        return solve(params, prepare(params, measurement.maps, measurement.mask), measurement, key).image
+
+    door = jax.jit(checked(apply, needs_maps=NEEDS_MAPS, trained=True))
+    return Reconstructor(net.init, door, Stages(prepare, solve))
 
 
 def predict(config: Config) -> Predict:
     """Build the function that gives the magnitude of the image, and the coil images: the image times the maps."""
-    complex_image = build_complex(config)
+    complex_image = complex_by(_net(config))
 
     def of(params: Params, measurement: Measurement) -> Prediction:
-        image = complex_image(params, measurement, _inverse(config, params, measurement.maps, measurement.mask))
+        image = complex_image(params, measurement, _inverse(config, params, measurement.maps, measurement.mask), None)
         return Prediction(magnitude(image), measurement.maps * image)
 
     return of
 
 
-def build_complex(config: Config) -> Callable[[Params, Measurement, RowInverse | None], Image]:
+def complex_by(net: Net) -> Callable[[Params, Measurement, RowInverse | None, Key | None], Image]:
     """Build the function that gives the network's complex image, in the units of the measurement."""
-    net = _net(config)
 
-    def of(params: Params, measurement: Measurement, inverse: RowInverse | None) -> Image:
+    def of(params: Params, measurement: Measurement, inverse: RowInverse | None, key: Key | None) -> Image:
         sense = Sense(measurement.maps, measurement.mask)
         zero_filled = sense.adjoint(measurement.kspace)
         size = peak(zero_filled)
-        return size * net.apply(params, zero_filled / size, sense, inverse)
+        return size * net.apply(params, zero_filled / size, sense, inverse, key)
 
     return of
 

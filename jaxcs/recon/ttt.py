@@ -221,6 +221,7 @@ def _method(config: type[Any], presets: dict[str, Any], network: Network, weight
         trained=True,
         surrogate=partial(surrogate, network),
         fitted=True,
+        random="the samples withheld",
         weights_of=weights_of,
         uses_maps=lambda config: bool(network.NEEDS_MAPS),
     )

@@ -146,6 +146,7 @@ def method(config: type[Any], presets: dict[str, Any], make: MakeNet) -> Method:
         surrogate=partial(surrogate, make),
         variational=partial(variational, make),
         fitted=True,
+        random="the network",
         uses_maps=lambda config: bool(config.coils == "maps"),
         coils=partial(coils, make),
     )

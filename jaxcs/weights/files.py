@@ -30,6 +30,8 @@ _LARGEST = 4_000_000_000
 _MOST, _MOST_POOLS, _MOST_LAYERS, _MOST_LETTERS = 4096, 10, 64, 20
 # Layers of AUTOMAP that are dense in all samples; the shapes alone are compared.
 _MOST_DENSE = {"hidden": 2**15, "samples": 2**15}
+# Settings that are a share from 0 to 1 and no whole number.
+_SHARES = ("noise",)
 
 
 class WeightsFileError(ValueError):
@@ -143,7 +145,7 @@ def _safetensors(content: bytes) -> _Read:
 
 
 def _is_network(method: Method) -> bool:
-    return method.trained and method.weights_of is None
+    return method.trained and not method.fitted
 
 
 def _torch(content: bytes) -> _Read:
@@ -187,6 +189,10 @@ def _check_settings(settings: dict[str, Any]) -> None:
             continue
         if isinstance(value, list) and len(value) > _MOST_LAYERS:
             raise WeightsError(f"its configuration's '{name}' has over {_MOST_LAYERS} numbers")
+        if name in _SHARES:
+            if not (isinstance(value, int | float) and 0 <= value <= 1):
+                raise WeightsError(f"its configuration's '{name}' is no number from 0 to 1")
+            continue
         for number in value if isinstance(value, list) else [value]:
             if number is not None and not (isinstance(number, int) and 0 <= number <= most):
                 raise WeightsError(f"its configuration's '{name}' is no whole number from 0 to {most}")

@@ -15,7 +15,8 @@ from tests.helpers.run_folder import write_run
 def test_the_catalogue_and_the_protocols_name_the_publications_that_are_there():
     assert set(OF_PROTOCOL) == set(LIKE)
     lines = [*catalogue.METHODS.values(), *catalogue.ATTACKS.values()]
-    named = [key for keys in (*OF_PROTOCOL.values(), *(line.papers for line in lines)) for key in keys]
+    papers = (*OF_PROTOCOL.values(), *(line.papers for line in lines), *catalogue.DEFENCES.values())
+    named = [key for keys in papers for key in keys]
     assert {*named, "uecker2014"} == set(REFERENCES)
 
 
@@ -23,6 +24,7 @@ def test_a_run_rests_on_its_protocol_methods_maps_attacks_and_data_each_once():
     assert used(["zero_filled"], ["noise"], None, False) == []
     keys = used(["unet", "l1"], ["apgd", "scout"], "rc2021", True)
     assert keys == ["darestani2021", "zbontar2018", "lustig2007", "uecker2014", "croce2020"]
+    assert used(["unet"], ["apgd"], None, False, {"channels", "smoothing"}) == ["zbontar2018", "kumar2021", "croce2020"]
 
 
 @pytest.mark.parametrize("key", REFERENCES)

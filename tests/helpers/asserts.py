@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.cases import InputError
 from jaxcs.weights.errors import WeightsError
+from tests.helpers.compiling import quick
 
 
 def float64(enabled=True):
@@ -60,3 +61,19 @@ def assert_changed_bytes_are_refused(read, original):
         except WeightsError:
             refused += 1
     assert refused > 200
+
+
+def assert_gradient(loss, at, rtol=0.02):
+    """A small step along the gradient changes a loss by what it predicts, and the gradient at 0 is finite.
+
+    Returns:
+        The direction of steepest ascent.
+    """
+    evaluate = quick(jax.value_and_grad(loss))
+    ascent = np.conj(np.asarray(evaluate(at)[1]))
+    square = np.sum(np.abs(ascent) ** 2)
+    step = 1e-3 * np.linalg.norm(at) / square**0.5
+    ahead, behind = (evaluate(at + sign * step * ascent)[0] for sign in (1, -1))
+    np.testing.assert_allclose((ahead - behind) / (2 * step), square, rtol=rtol)
+    assert np.all(np.isfinite(evaluate(jnp.zeros_like(at))[1]))
+    return ascent

@@ -106,6 +106,8 @@ def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") 
     check_device(device)
     wanted = combinations(config.grid, config.count, config.seed)
     configs = [replace(base, settings=(*base.settings, *settings.items())) for settings in wanted]
+    for one in configs:
+        methods.check_without_defence(one)
     method_configs = [methods.configuration(one, None) for one in configs]
     examples, description = training_examples(
         base.data, base.phantom, config.images, acquisitions=base.acquisition, truth=config.held_out is None
