@@ -9,12 +9,14 @@ from bench.plan.intervals import meaning, of_mean, told
 from bench.studies.stability import numbers
 from bench.studies.stability.numbers import Rows, first_seen, mean, of
 
+# Kinds of rows that have a table and a figure, in order.
+KINDS = ("perturbation", "sweep", "structure", "samples")
+
 
 def tables(rows: Rows) -> str:
     """Make the tables of all studies that the rows are of."""
-    made: list[Callable[[Rows], str]] = [_perturbation, _structure, _samples]
-    kinds = ("perturbation", "structure", "samples")
-    return "\n\n".join(make(rows) for kind, make in zip(kinds, made, strict=True) if of(rows, kind=kind))
+    made: list[Callable[[Rows], str]] = [_perturbation, _sweep, _structure, _samples]
+    return "\n\n".join(make(rows) for kind, make in zip(KINDS, made, strict=True) if of(rows, kind=kind))
 
 
 def _perturbation(rows: Rows) -> str:
@@ -36,6 +38,27 @@ def _perturbation(rows: Rows) -> str:
             cells += [_told(numbers.pushed(own, source), "gain", "{:.2f}") for source in (tested, other)]
             body.append([world, name, *cells])
     return f"{markdown.table(head, body)}\n\n{_meaning(rows, 'perturbation')}"
+
+
+def _sweep(rows: Rows) -> str:
+    parts = []
+    for world in first_seen(of(rows, kind="sweep"), "world"):
+        here = of(rows, world=world, kind="sweep")
+        largest = mean(of(rows, world=world, kind="clean", role="tested"), "singular_value")
+        counts = sorted(first_seen(here, "steps"))
+        head = [f"{world}: step, times", "penalty, times", "momentum"]
+        head += [f"{words}, {steps} steps" for steps in counts for words in ("norm [%]", "gain")]
+        body = []
+        for constants in dict.fromkeys(map(numbers.constants_of, here)):
+            own = [row for row in here if numbers.constants_of(row) == constants]
+            cells = [f"{value:g}" for value in constants]
+            for steps in counts:
+                at = of(own, steps=steps)
+                cells += [_told(at, "norm", "{:.2g}", 100), _told(at, "gain", "{:.2f}")]
+            body.append(cells)
+        beside = "" if largest is None else f"\n\nLargest singular value of {world}: {largest:.2f}."
+        parts.append(f"{markdown.table(head, body)}{beside}")
+    return "\n\n".join([*parts, _meaning(rows, "sweep")])
 
 
 def _structure(rows: Rows) -> str:
