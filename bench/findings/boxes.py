@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxcs.catalogue import METHODS
+
 Points = dict[str, tuple[list[float], list[float]]]
 
 
@@ -30,6 +32,15 @@ def box_points(rows: Iterable[Mapping[str, Any]]) -> Points:
             x, y = found.setdefault(method, ([], []))
             x.append(ssim[method, image])
             y.append(float(np.mean(own)))
+    return found
+
+
+def families(points: Points) -> dict[str, Points]:
+    """Group the points by the family of their methods, as `jaxcs.catalogue` has it."""
+    found: dict[str, Points] = {}
+    for method, own in points.items():
+        family = METHODS[method].family if method in METHODS else method
+        found.setdefault(family, {})[method] = own
     return found
 
 

@@ -75,8 +75,8 @@ def _sweep(world: str, rows: Rows) -> str:
         for words, values in zip(("step times", "penalty times", "momentum"), zip(*choices, strict=True), strict=True)
     ]
     return (
-        f"{world}: with {len(choices)} choices of the attack's constants ({', '.join(ranges)}) the perturbations have "
-        f"{100 * min(norms):.2g} to {100 * max(norms):.2g} % of the image, and the gain is {each}; it is above 1 in "
+        f"{world}: with {len(choices)} choices of the attack's constants ({', '.join(ranges)}), perturbations of "
+        f"{100 * min(norms):.2g} to {100 * max(norms):.2g} % of the image have gains of {each}; they are above 1 in "
         f"{sum(gain > numbers.PERFECT for gain in every)} of {len(every)}; largest singular value "
         f"{_two(of(rows, kind='clean', role='tested'), 'singular_value')}"
     )
