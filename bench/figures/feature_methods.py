@@ -57,8 +57,9 @@ def draw(folder: Path) -> bytes:
                 panel.set_xlabel("size [pixels]")
                 panel.set_xticks(sorted({float(row["size"]) for row in rows if row["size"]}))
             else:
-                panel.set_xticks(range(len(names)), names)
-        axes[0].legend(frameon=False)
+                panel.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+        if study == "sizes":
+            axes[0].legend(frameon=False)
         _against_ssim(axes[2], rows, names)
         if study == "boxes":
             lines = (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()
@@ -66,7 +67,7 @@ def draw(folder: Path) -> bytes:
         for panel in axes:
             panel.grid(alpha=0.25)
             panel.spines[["top", "right"]].set_visible(False)
-        figure.subplots_adjust(left=0.06, right=0.985, top=0.91, bottom=0.13, wspace=0.25)
+        figure.subplots_adjust(left=0.06, right=0.985, top=0.88, bottom=0.2, wspace=0.25)
         content = io.BytesIO()
         figure.savefig(content, format="png")
     return content.getvalue()

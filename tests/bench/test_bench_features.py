@@ -268,10 +268,10 @@ def test_the_boxes_of_a_file_are_scored(data, tmp_path):
 
 def test_the_line_of_real_findings_is_through_every_image_and_method():
     random = np.random.default_rng(1)
-    ssim, mse = random.uniform(0.5, 0.9, (2, 4)), random.uniform(0.01, 0.03, (2, 4, 2))
+    ssim, mse = random.uniform(0.5, 0.9, (2, 5)), random.uniform(0.01, 0.03, (2, 5, 2))
     rows = []
     for at, method in enumerate(("unet", "l1")):
-        for index in range(4):
+        for index in range(5):
             common = {"image": f"{index}", "volume": f"{index}", "method": method}
             rows.append({"kind": "image", "ssim": ssim[at, index], **common})
             rows += [{"kind": "box", "mse": value, "ssim": 0.0, **common} for value in mse[at, index]]
@@ -283,7 +283,8 @@ def test_the_line_of_real_findings_is_through_every_image_and_method():
         assert f"{method} {np.polyfit(ssim[at], mse[at].mean(axis=-1), 1)[0]:.3f} ± " in groups
     assert "the MSE of drawn lesions is" in findings.findings("boxes", rows, "add", drawn=True)[-2]
     assert said.startswith(
-        f"through the 8 points of an image and a method each, the MSE of real findings is {intercept:.3f} {slope:+.3f} "
+        "through the 10 points of an image and a method each, the MSE of real findings is "
+        f"{intercept:.3f} {slope:+.3f} "
     )
     assert f"R^2 {r2:.2f} (published: linear" in said
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import h5py
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from bench.studies.stability import (
     one_image,
     perturbation,
     sweep,
+    tables,
     units,
     worlds,
 )
@@ -146,6 +148,7 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, tin
     assert stored["methods"]["zero_filled"]["constants"]["preset"] == "auto"
     for figure in ("perturbation", "sweep"):
         assert (part / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+    assert "| zero_filled | auto | 0.05 of the squared singular value |  | from the largest" in printed
     # Linear maps that shrink all images are not called unstable, and nothing moves what ignores its data.
     attacked = rows_of(whole, "perturbation")
     assert all(0 < row["gain"] < 1.0001 for row in attacked if row["method"] in ("zero_filled", "sense"))
@@ -288,6 +291,13 @@ def test_published_constants_are_those_of_the_attack():
     assert (fewer.n_steps, fewer.snapshots) == (60, (20, 40, 60))
     auto = perturbation.constants_of(deepmri, StabilityConfig(("perturbation",), ("deepmri",), constants="auto"))
     assert auto.step is None
+
+
+def test_the_table_of_constants_has_those_in_print_and_those_of_our_units():
+    entry = {"constants": asdict(momentum.PRESETS["deepmri"]) | {"preset": "deepmri"}}
+    *_, line = tables.constants({"deepmri": entry}).splitlines()
+    # lambda and eta of the paper's Table 1, whose gradient is 1.526e-5 of ours.
+    assert line.startswith("| deepmri | deepmri | 65.5 | 0.001 | 1.53e-07 | 0.01 | 0.01 | 0.9 | 2000, 4000, 6000 |")
 
 
 def test_noise_has_the_norm_that_is_asked_for():

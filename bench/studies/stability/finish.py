@@ -13,7 +13,7 @@ from bench.record.summary import csv_of, interval_columns
 from bench.studies.ended import Done, end
 from bench.studies.stability.findings import findings
 from bench.studies.stability.row_forms import LINES
-from bench.studies.stability.tables import KINDS, tables
+from bench.studies.stability.tables import KINDS, constants, tables
 
 _CONSTANTS = ("step_factor", "penalty_factor", "decay")
 _KEYS = ("kind", "world", "attack", "source", "steps", "acceleration", "method", *_CONSTANTS)
@@ -51,6 +51,8 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
             "findings": findings(rows),
         }
         written = tables(rows)
+        if "perturbation" in record["config"]["studies"]:
+            written += f"\n\n{constants(record['methods'])}"
     folder.write("summary.csv", csv_of(COLUMNS, record["summary"]))
     folder.write(TABLES, f"{written}\n".encode())
     folder.write_json("run.json", record)
