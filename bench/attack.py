@@ -18,7 +18,7 @@ from bench.processes.distributed import ALONE, Team, connected, wanted
 from bench.shell.arguments import check_resumed
 from bench.shell.attack_parser import BESIDE_RESUME, parser
 from bench.shell.command import execute
-from bench.shell.flags import CENTER_FRACTION, check_kind, in_common, in_order, meeting, phantom_of
+from bench.shell.flags import CENTER_FRACTION, check_findings, check_kind, in_common, in_order, meeting, phantom_of
 from bench.shell.repeating import beside, without_config, words_of
 from data_prep.process import as_process
 from jaxcs.catalogue import CHANGES
@@ -111,8 +111,8 @@ def _check(arguments: Namespace, threat: str) -> None:
     if arguments.attack == "momentum" and arguments.norm not in (None, "image"):
         raise UsageError("--attack momentum: it perturbs the image; use --norm image")
     _check_criteria(arguments.accept, arguments.like)
-    if arguments.region == BOXES and arguments.data is None:
-        raise UsageError(f"--region {BOXES}: no boxes are drawn in the phantom; name files with --data")
+    if arguments.region == BOXES:
+        check_findings(f"--region {BOXES}", phantom, arguments.data)
     if isinstance(arguments.region, tuple) and min(arguments.region[2:]) < WINDOW:
         raise UsageError(f"--region: SSIM needs a box of at least {WINDOW} x {WINDOW} pixels")
     if arguments.aim is not None and arguments.region is None:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
+from bench.shell.flags import (
+    add_data,
+    add_debug,
+    add_device,
+    add_json,
+    add_sampling,
+    add_settings,
+    check_findings,
+    unattacked,
+)
 from data_prep.process import as_process
 from jaxcs.catalogue import OF_KSPACE
 
@@ -56,7 +65,8 @@ def parser() -> Parser:
         default="map",
         metavar="NAME",
         help="map = all places of one slice; sizes = places drawn at random, several images and sizes; boxes = real "
-        "findings that radiologists drew boxes around; worst = the feature that is lost most easily, by gradients; "
+        "findings that radiologists drew boxes around, or the lesions of the phantom brain; worst = the feature that "
+        "is lost most easily, by gradients; "
         "optimisers = a coarse map of convdecoder with three optimisers, and with one of them from another start",
     )
     what.add_argument(
@@ -166,8 +176,8 @@ def configuration(arguments: Namespace) -> FeatureConfig:
         raise UsageError("--draws: visibility is measured against noise; give at least 2")
     if study == "optimisers" and names != ["convdecoder"]:
         raise UsageError("--method: the study of optimisers is about convdecoder; leave the flag out")
-    if arguments.data is None and study == "boxes":
-        raise UsageError("--study boxes: the phantom has no boxes; name files with --data")
+    if study == "boxes":
+        check_findings("--study boxes", arguments.phantom, arguments.data)
     one_image = study in ("map", "worst", "optimisers")
     if one_image and arguments.limit is not None:
         raise UsageError(f"--limit: --study {study} takes one image; choose it by --image")

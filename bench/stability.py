@@ -29,6 +29,7 @@ def parser() -> Parser:
         examples=(
             "--method unet --study perturbation --limit 1",
             "--method antun --weights deepmri=runs/RUN/weights.safetensors --constants auto",
+            "--method unet --study perturbation --sweep --limit 1",
             "--resume runs/RUN",
         ),
         description="Test the stability of reconstructions in three ways: small perturbations of the image, text and "
@@ -76,6 +77,12 @@ def parser() -> Parser:
         "from the largest singular value of the method",
     )
     attack.add_argument(
+        "--sweep",
+        action="store_true",
+        help="repeat the attack on each method with other constants, around those of --constants: step, penalty, "
+        "momentum and number of steps",
+    )
+    attack.add_argument(
         "--steps",
         type=integer(1),
         metavar="N",
@@ -116,6 +123,8 @@ def configuration(arguments: Namespace) -> StabilityConfig:
     studies = tuple(study for study in STUDIES if study in arguments.study)
     if studies == ("samples",) and not any(WORLDS[name].accelerations for name in methods):
         raise UsageError(f"--study samples: {methods[0]} is for one mask; choose another study or method")
+    if arguments.sweep and "perturbation" not in studies:
+        raise UsageError("--sweep: varies the constants of the perturbation; add perturbation to --study")
     return StabilityConfig(
         studies=studies,
         methods=methods,
@@ -127,6 +136,7 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         limit=arguments.limit,
         seed=arguments.seed,
         acquisition=tuple(arguments.acquisition),
+        sweep=arguments.sweep,
     )
 
 

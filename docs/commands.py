@@ -27,7 +27,6 @@ NOT_RUN = (
     (r"published", r"bench.claims ", "needs studies of hours: tests/bench/test_claims.py judges made-up records"),
     (r"shift", r"bench.shift( anatomy.*)?$", "takes hours: tests/bench/test_shift_study.py runs a small study"),
     (r"features", r"--study (worst|sizes)", "takes an hour: tests/bench/test_bench_features.py runs small ones"),
-    (r"features", r"--study boxes", "needs boxes of radiologists: tests/bench/test_bench_features.py draws some"),
     (r"hard-images", r"bench.hardest|hard.csv", "needs runs of many images: tests/bench/test_hardest.py makes such"),
 )
 

@@ -231,7 +231,8 @@ LOSSES = {
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 # Shifts of the scan, in the order in which they happen.
 SHIFTS = ("thickness", "contrast", "motion", "resolution", "noise")
-PHANTOMS = ("knee", "brain")
+# Families of the phantom, and those in which findings are drawn, with boxes around them.
+PHANTOMS, WITH_FINDINGS = ("knee", "brain"), ("brain",)
 CT_PHANTOMS = ("ellipses", "thorax")
 
 # Networks that are trained, those that are also fitted to each measurement, and those that are only fitted.

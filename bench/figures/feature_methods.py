@@ -1,8 +1,8 @@
 """Comparison of methods on small features, as Figures 17 and 8 of the ICML 2021 paper.
 
 Left: scores of features against their size, or scores of boxes.  Right: their MSE against SSIM of the image; for boxes,
-a small point for each image and the line through these points.  The figure is drawn from a study's records only
-(run.json, summary.csv, images.jsonl), without JAX.
+a small point for each image, and the lines through these points and those of each group.  The figure is drawn from a
+study's records only (run.json, summary.csv, images.jsonl), without JAX.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.bars import kind_of, reach_of
-from bench.findings.boxes import Points, box_points, together
+from bench.findings.boxes import Points, box_points, families, together
 from bench.plan.intervals import name_of
 from bench.plan.line import line
 
@@ -57,8 +57,9 @@ def draw(folder: Path) -> bytes:
                 panel.set_xlabel("size [pixels]")
                 panel.set_xticks(sorted({float(row["size"]) for row in rows if row["size"]}))
             else:
-                panel.set_xticks(range(len(names)), names)
-        axes[0].legend(frameon=False)
+                panel.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+        if study == "sizes":
+            axes[0].legend(frameon=False)
         _against_ssim(axes[2], rows, names)
         if study == "boxes":
             lines = (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()
@@ -66,7 +67,7 @@ def draw(folder: Path) -> bytes:
         for panel in axes:
             panel.grid(alpha=0.25)
             panel.spines[["top", "right"]].set_visible(False)
-        figure.subplots_adjust(left=0.06, right=0.985, top=0.91, bottom=0.13, wspace=0.25)
+        figure.subplots_adjust(left=0.06, right=0.985, top=0.88, bottom=0.2, wspace=0.25)
         content = io.BytesIO()
         figure.savefig(content, format="png")
     return content.getvalue()
@@ -92,9 +93,20 @@ def _each_image(axes: Any, points: Points, names: list[str]) -> None:
     """Show the images of each method, and the line through all of them."""
     for name, colour in zip(names, _COLOURS, strict=False):
         axes.plot(*points.get(name, ([], [])), ".", color=colour, alpha=0.5, markersize=4)
+    for own in (families(points) if len(points) > 1 else {}).values():
+        _line(axes, own, 0.8, ":")
+    fitted = _line(axes, points, 1.2, "-")
+    if fitted is not None:
+        slope = f"slope {fitted['slope']:.2f} ± {fitted['slope_half']:.2f}, R² {fitted['r2']:.2f}"
+        axes.set_title(f"MSE against SSIM of the image\n{slope} (dotted: group)", pad=4)
+
+
+def _line(axes: Any, points: Points, width: float, style: str) -> dict[str, float] | None:
+    """Draw the line through points, if there is one, and return it."""
     x, y = together(points)
     fitted = line(x, y)
     if fitted is not None:
         ends = np.array([min(x), max(x)])
-        axes.plot(ends, fitted["intercept"] + fitted["slope"] * ends, color="0.5", linewidth=1.2, zorder=0)
-        axes.set_title(f"MSE against SSIM of the image, R² {fitted['r2']:.2f}", pad=4)
+        height = fitted["intercept"] + fitted["slope"] * ends
+        axes.plot(ends, height, color="0.5", linewidth=width, linestyle=style, zorder=0)
+    return fitted

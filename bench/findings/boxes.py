@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.plan.intervals import FEWEST
+from jaxcs.catalogue import METHODS
+
 Points = dict[str, tuple[list[float], list[float]]]
 
 
@@ -31,6 +34,18 @@ def box_points(rows: Iterable[Mapping[str, Any]]) -> Points:
             x.append(ssim[method, image])
             y.append(float(np.mean(own)))
     return found
+
+
+def families(points: Points) -> dict[str, Points]:
+    """Group the points by the family of their methods, as `jaxcs.catalogue` has it.
+
+    A group with fewer than five points is left out, because its line would say nothing.
+    """
+    found: dict[str, Points] = {}
+    for method, own in points.items():
+        family = METHODS[method].family if method in METHODS else method
+        found.setdefault(family, {})[method] = own
+    return {family: own for family, own in found.items() if len(together(own)[0]) >= FEWEST}
 
 
 def together(points: Points) -> tuple[list[float], list[float]]:

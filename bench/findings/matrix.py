@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bench.findings.judged import CANNOT_TELL, NO, NOT_EXCLUDED, YES, Judged, Part, verdict
 from bench.findings.published import ABOVE, OWN_ATTACK, SENSITIVE
+from bench.plan import ranks
 from bench.plan.intervals import Interval, of_mean, told
 from bench.plan.scores import rounded, style_of
 from bench.record.rows import Row
@@ -17,6 +18,8 @@ _More = tuple[float, Interval | None]
 
 # The methods in order of the loss to their own attacks, least first (U-Net and l1 are about equal).
 _ORDER_OF_THE_PAPER = ("convdecoder", "unet", "l1", "varnet")
+# Fewest methods of which an order says something.
+_FEWEST = 3
 
 
 def findings(rows: list[Row]) -> list[str]:
@@ -34,6 +37,7 @@ def findings(rows: list[Row]) -> list[str]:
     margins = _margins(run)
     own = [_own_attack(label, run, margin) for label, margin in margins.items()]
     own += [_against_noise(label, run) for label in run.victims]
+    own += _accurate_and_sensitive(run, rows)
     own += [f"published: {one.claim.words}: {one.verdict}." for one in judged(rows)]
     return own + ([_order(run)] if set(run.labels) == set(_ORDER_OF_THE_PAPER) else [])
 
@@ -137,6 +141,22 @@ def _order(run: _Run) -> str:
             "gradient goes through the solver of the l1 problem"
         )
     return found + ". No order of methods follows from attacks that are not known to find the worst."
+
+
+def _accurate_and_sensitive(run: _Run, rows: list[Row]) -> list[str]:
+    """Say whether more accurate methods lose more to their own attacks; no sentence about fewer than three methods."""
+    if len(run.victims) < _FEWEST:
+        return []
+    clean = [
+        _mean([row.clean for row in rows if row.metric == "psnr" and row.source == row.victim == label])
+        for label in run.victims
+    ]
+    lost = [run.mean(label, label) for label in run.victims]
+    found = ranks.told(ranks.rank_correlation(clean, lost), len(clean))
+    return [
+        f"Over {len(clean)} methods, the PSNR on clean data and the PSNR lost to the method's own attack at epsilon "
+        f"{run.largest:g} have a rank correlation of {found}: above zero, accurate methods would be more susceptible."
+    ]
 
 
 def _more_than_noise(label: str, run: _Run) -> _More:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.findings.paired import Run
-from bench.page.pictures import BUDGET, encode, peak_of
+from bench.page.pictures import BUDGET, PERTURBED, encode, peak_of, perturbed_in
 from bench.plan.scores import rounded
 from bench.record.pictures import Pictures
 from bench.record.records import shown_epsilon
@@ -42,6 +42,7 @@ class _Shelf:
             names |= {
                 f"{label}|noise|{value}": f"{victim}|noise|{value}",
                 f"{label}|perturbation|{value}": f"{victim}|perturbation|{value}",
+                f"{label}|{PERTURBED}|{value}": f"{victim}|{PERTURBED}|{value}",
                 f"{label}|{label}|{value}": f"{victim}|{victim}|{value}",
             }
         found = {
@@ -110,6 +111,7 @@ def collect(runs: list[Run], cases: list[str], eps: list[float], budget: int = B
         "crossed": False,
         "eps": every,
         "shown": shown,
+        "perturbed": perturbed_in(found),
     }
 
 

@@ -6,7 +6,7 @@ const INFERNO = [
   [252, 255, 164],
 ];
 const GAINS = ["1", "2", "5", "10", "20", "50"];
-const STATES = { truth: "truth", clean: "clean", attacked: "attacked", noise: "noise" };
+const STATES = { truth: "truth", perturbed: "truth, perturbed", clean: "clean", attacked: "attacked", noise: "noise" };
 
 /** Numbers of a picture that Python packed: low bytes, then high bytes of float16, deflated. */
 async function unpack(text, length) {
@@ -57,6 +57,7 @@ function explore() {
 
   const number = (value, digits) => Number(value.toPrecision(digits)).toString();
   const words = { ...STATES, noise: data.control };
+  const states = Object.keys(STATES).filter((state) => state !== "perturbed" || data.perturbed);
 
   /** Window and level as the values that are black and white in an image. */
   function greys(one) {
@@ -156,10 +157,10 @@ function explore() {
     const one = data.cases[Number($("case").value)];
     const [eps, victim, source, gain] = ["eps", "victim", "source", "gain"].map((id) => $(id).value);
     const keys = {
-      truth: "truth", clean: `${victim}|clean`, noise: `${victim}|noise|${eps}`, attacked: `${victim}|${source}|${eps}`,
+      truth: "truth", perturbed: `${source}|perturbed truth|${eps}`, clean: `${victim}|clean`, noise: `${victim}|noise|${eps}`, attacked: `${victim}|${source}|${eps}`,
       perturbation: `${source}|perturbation|${eps}`,
     };
-    const names = Object.keys(keys);
+    const names = [...states, "perturbation"];
     const found = await Promise.all(names.map((name) => picture(one, keys[name])));
     if (turn !== drawing) return;
     const pictures = Object.fromEntries(names.map((name, index) => [name, found[index]]));
@@ -168,7 +169,8 @@ function explore() {
       return draw();
     }
     const scores = one.scores[keys.attacked] ?? {};
-    const score = (state) => state === "truth" ? "what the method should return" : scored(scores, state);
+    const told = { truth: "what the method should return", perturbed: "all data, with the perturbation" };
+    const score = (state) => told[state] ?? scored(scores, state);
 
     panels.style.setProperty("--ratio", one.columns / one.rows);
     for (const figure of panels.querySelectorAll("figure[data-panel]:not(.wipe)")) {
@@ -237,8 +239,8 @@ function explore() {
   choices("victim", data.victims, data.victims[0]);
   choices("source", data.sources, data.sources.includes(data.victims[0]) ? data.victims[0] : data.sources[0]);
   choices("gain", [...GAINS, "auto"], "auto", { ...Object.fromEntries(GAINS.map((gain) => [gain, `×${gain}`])), auto: "to fit" });
-  choices("left", Object.keys(STATES), "clean", words);
-  choices("right", Object.keys(STATES), "attacked", words);
+  choices("left", states, "clean", words);
+  choices("right", states, "attacked", words);
   choices("state", ["attacked", "noise", "clean"], "attacked", words);
   // Without perturbations for other methods each method has its own alone.
   if (!data.crossed) $("source").closest("label").hidden = true;

@@ -17,6 +17,13 @@ from bench.plan.scores import rounded
 from bench.record.reading import understanding
 from bench.record.record import Record, estimate, read, zero_filled
 
+# Figures that a run may draw beside its page.
+_FIGURES = {
+    "figure.png": "an image and PSNR against epsilon",
+    "angle.png": "SSIM against the angle",
+    "transfer.png": "every method under every perturbation",
+}
+
 
 def page_of(folder: Path, criteria: Sequence[Criterion] | None = None) -> bytes:
     """Make the page of a finished run.
@@ -39,6 +46,7 @@ def page_of(folder: Path, criteria: Sequence[Criterion] | None = None) -> bytes:
             "matrix": {"table": tables.matrix(record), "findings": findings(record.rows)} if record.several else None,
             "quality": plots.quality(record),
             "about_curves": _about_curves(record),
+            "figures": _figures(record.folder),
             "numbers": tables.numbers(record),
             "about_numbers": _about_numbers(record),
             "threat_model": record.run.threat_model,
@@ -108,6 +116,11 @@ def _static(record: Record) -> dict[str, str] | None:
     )
     curves = "Right: mean PSNR against epsilon, for noise and under attack."
     return {"alt": f"{text} {curves} {words.finding(record)}", "content": content}
+
+
+def _figures(folder: Path) -> dict[str, str]:
+    """Other figures in the folder of the run, which the page links to: their contents in words, by name."""
+    return {name: words for name, words in _FIGURES.items() if (folder / name).exists()}
 
 
 def _about_curves(record: Record) -> str:

@@ -21,6 +21,8 @@ from bench.record.rows import STATES
 
 # Largest size of all pictures on a page in base64 [bytes]; the page says how many do not fit.
 BUDGET = 9_500_000
+# Part of the keys of the fully sampled scan with a perturbation in it.  Old records and under-sampled data have none.
+PERTURBED = "perturbed truth"
 
 
 def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
@@ -63,8 +65,14 @@ def collect(record: Record, budget: int = BUDGET) -> dict[str, Any] | None:
         "crossed": record.several,
         "eps": [f"{value:g}" for value in record.eps],
         "shown": f"{record.shown:g}",
+        "perturbed": perturbed_in(cases),
         "region": region_of([record]),
     }
+
+
+def perturbed_in(cases: Sequence[dict[str, Any]]) -> bool:
+    """Return whether images of an explorer have a fully sampled scan with a perturbation among their pictures."""
+    return any(f"|{PERTURBED}|" in key for one in cases for key in one["pictures"])
 
 
 def region_of(records: Sequence[Record]) -> list[int] | None:
@@ -104,6 +112,7 @@ def _selections(record: Record, case: str) -> list[list[str]]:
         for value in eps:
             chosen += [f"{victim}|noise|{value:g}" for victim in victims]
             chosen += [f"{source}|perturbation|{value:g}" for source in sources]
+            chosen += [f"{source}|{PERTURBED}|{value:g}" for source in sources]
             chosen += [f"{victim}|{source}|{value:g}" for source, victim in pairs]
         return chosen
 

@@ -10,7 +10,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.processes.distributed import Meeting
 from bench.shell.arguments import address, criterion, integer, number, one_of, printable_word, setting
-from jaxcs.catalogue import CT_PHANTOMS, KSPACE, MASKS, METHODS, PHANTOMS, SHIFTS, SINOGRAM, MethodLine
+from jaxcs.catalogue import CT_PHANTOMS, KSPACE, MASKS, METHODS, PHANTOMS, SHIFTS, SINOGRAM, WITH_FINDINGS, MethodLine
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 PRECISIONS = ("default", "float32")
@@ -56,6 +56,24 @@ def add_views(group: _ArgumentGroup) -> None:
 def phantom_of(given: str | None, method: str) -> str:
     """Return the family of the phantom: the given one, or that which suits the method."""
     return given or (PHANTOMS if KSPACE in METHODS.get(method, MethodLine("")).takes else CT_PHANTOMS)[0]
+
+
+def check_findings(flag: str, phantom: str, data: str | None) -> None:
+    """Check that the data may have boxes around findings.
+
+    Args:
+        flag: the flag that needs them.
+        phantom: family of the phantom.
+        data: path of the data, or None for the phantom.
+
+    Raises:
+        UsageError: no findings are drawn in the phantom.
+    """
+    if data is None and phantom not in WITH_FINDINGS:
+        others = " or ".join(WITH_FINDINGS)
+        raise UsageError(
+            f"{flag}: the phantom {phantom} has no findings; use --phantom {others}, or name files with --data"
+        )
 
 
 def check_kind(method: str, phantom: str, data: str | None, views: int | None) -> None:

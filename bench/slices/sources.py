@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 import jax
 import numpy as np
 from jax.sharding import Mesh
@@ -41,11 +44,14 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
     check_acquisition(config.acquisition, config.data)
     if config.data is None:
         count = config.limit or (_FEW_IMAGES if few else _PHANTOM_IMAGES)
-        indices = list(range(count))
+        every: Iterable[int] = itertools.count()
         if config.only is not None:
             numbers = phantom_numbers(config.phantom)
-            chosen = listed(config.only, numbers, f"the phantom of a {config.phantom}")
-            indices = sorted(numbers[name] for name in chosen)[: config.limit]
+            every = sorted(numbers[name] for name in listed(config.only, numbers, f"the phantom of a {config.phantom}"))
+            count = config.limit or len(every)
+        if config.region == BOXES:
+            every = (index for index in every if phantom.boxed(config.phantom, "test", index))
+        indices = list(itertools.islice(every, count))
         names = [phantom.case_name(config.phantom, "test", index) for index in indices]
         return Source(
             description=f"built-in phantom ({config.phantom}, test){only_words(config)}{_shift(config)}",

@@ -13,6 +13,7 @@ import numpy as np
 from data_prep.phantom.pieces import (
     Array,
     Canvas,
+    Drawing,
     Grid,
     Point,
     blank,
@@ -51,7 +52,7 @@ _WEIGHTINGS = (
 )
 
 
-def draw(rng: np.random.RandomState, grid: Grid) -> Array:
+def draw(rng: np.random.RandomState, grid: Grid) -> Drawing:
     """Draw one random head.
 
     Args:
@@ -59,7 +60,7 @@ def draw(rng: np.random.RandomState, grid: Grid) -> Array:
         grid: the pixels.
 
     Returns:
-        (ny, nx) signal, about 1 in bright tissue.
+        The head; its findings are the lesions of the white matter.
     """
     base = _WEIGHTINGS[rng.choice(3, p=(0.3, 0.5, 0.2))]
     tissues = _Tissues(*(value * rng.uniform(0.94, 1.06) for value in base))
@@ -77,8 +78,7 @@ def draw(rng: np.random.RandomState, grid: Grid) -> Array:
         _ganglia(rng, canvas, tissues)
     if level == _VENTRICLES:
         _ventricle_bodies(rng, canvas, tissues)
-    _details(rng, canvas, tissues)
-    return canvas.signal
+    return Drawing(canvas.signal, _details(rng, canvas, tissues))
 
 
 def _skull(rng: np.random.RandomState, canvas: Canvas, grid: Grid, tissues: _Tissues, fine: Array) -> Array:
@@ -171,13 +171,14 @@ def _ventricle_bodies(rng: np.random.RandomState, canvas: Canvas, tissues: _Tiss
         canvas.stroke([(a, sign * b) for a, b in body], widths, tissues.fluid, 1.2)
 
 
-def _details(rng: np.random.RandomState, canvas: Canvas, tissues: _Tissues) -> None:
-    """Paint lesions of the white matter, perivascular spaces, vessels, and the sagittal sinus."""
+def _details(rng: np.random.RandomState, canvas: Canvas, tissues: _Tissues) -> tuple[tuple[int, int, int, int], ...]:
+    """Paint lesions of the white matter, perivascular spaces, vessels, and the sagittal sinus; returns the lesions."""
     sides = [1 if rng.uniform() < 0.5 else -1 for _ in range(40)]
     white = [(rng.uniform(-40, 40), side * rng.uniform(20, 38)) for side in sides]
-    canvas.dots(rng, white[: rng.randint(0, 8)], (0.8, 3.0), tissues.lesion)
+    lesions = canvas.dots(rng, white[: rng.randint(0, 8)], (0.8, 3.0), tissues.lesion)
     canvas.dots(rng, white[8:22], (0.4, 0.7), tissues.fluid)
     turns = [side * rng.uniform(0.1, 3.0) for side in sides[22:]]
     canvas.dots(rng, [(72 * np.cos(turn), 54 * np.sin(turn)) for turn in turns], (0.5, 1.0), tissues.vessel)
     canvas.stroke([(-22, 2), (-34, 1), (-46, -1)], [0.8, 0.9, 0.6], tissues.vessel)
     canvas.dots(rng, [(79, 0.0), (-80, 0.0)], (2.0, 3.2), tissues.vessel)
+    return tuple(lesions)

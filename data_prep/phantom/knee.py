@@ -13,6 +13,7 @@ import numpy as np
 from data_prep.phantom.pieces import (
     Array,
     Canvas,
+    Drawing,
     Grid,
     Point,
     blank,
@@ -49,15 +50,15 @@ class _Bones(NamedTuple):
     joint: float
 
 
-def draw(rng: np.random.RandomState, grid: Grid) -> Array:
-    """Draw one random knee.
+def draw(rng: np.random.RandomState, grid: Grid) -> Drawing:
+    """Draw one random knee, which is healthy.
 
     Args:
         rng: random numbers.
         grid: the pixels.
 
     Returns:
-        (ny, nx) signal, about 1 in bright tissue.
+        The knee, without findings.
     """
     size = rng.uniform(0.88, 1.03)
     y, x = (grid.y - rng.uniform(-4, 4)) / size, (grid.x - rng.uniform(-2, 2)) / size
@@ -82,7 +83,7 @@ def draw(rng: np.random.RandomState, grid: Grid) -> Array:
     if not through_notch and rng.uniform() < 0.5:
         _fibula(rng, canvas, texture, joint)
     # The array sees no farther up and down the leg.
-    return canvas.signal * inside(skin, 0.8) * inside(np.abs(grid.y) - 71.0, 14.0)
+    return Drawing(canvas.signal * inside(skin, 0.8) * inside(np.abs(grid.y) - 71.0, 14.0))
 
 
 def _bones(rng: np.random.RandomState, grid: Grid, joint: float, through_notch: bool) -> _Bones:

@@ -38,6 +38,18 @@ class Grid(NamedTuple):
     step: float
 
 
+class Drawing(NamedTuple):
+    """A drawn anatomy.
+
+    Attributes:
+        signal: (ny, nx) signal, about 1 in bright tissue.
+        findings: (first row, first column, rows, columns) of what a radiologist would draw a box around [pixels].
+    """
+
+    signal: Array
+    findings: tuple[tuple[int, int, int, int], ...] = ()
+
+
 class Canvas(NamedTuple):
     """A signal that is painted on in place.
 
@@ -87,7 +99,9 @@ class Canvas(NamedTuple):
         patch = self.around(points, max(widths) + self._edge(softness))
         patch.paint(stroke(patch.grid, points, widths), value, softness)
 
-    def dots(self, rng: np.random.RandomState, centres: Sequence[Point], radii: Point, value: float) -> None:
+    def dots(
+        self, rng: np.random.RandomState, centres: Sequence[Point], radii: Point, value: float
+    ) -> list[tuple[int, int, int, int]]:
         """Paint small round spots.
 
         Args:
@@ -95,11 +109,21 @@ class Canvas(NamedTuple):
             centres: (y, x) positions [mm].
             radii: smallest and largest radius [mm].
             value: signal to paint.
+
+        Returns:
+            (first row, first column, rows, columns) of each spot that covers pixels of the canvas.
         """
+        boxes = []
         for y, x in centres:
             radius = rng.uniform(*radii)
             patch = self.around([(y, x)], radius + self._edge(0.8))
-            patch.paint(np.hypot(patch.grid.y - y, patch.grid.x - x) - radius, value)
+            distance = np.hypot(patch.grid.y - y, patch.grid.x - x) - radius
+            patch.paint(distance, value)
+            rows, columns = (np.flatnonzero(np.any(distance < 0, axis=axis)) for axis in (1, 0))
+            if rows.size:
+                first = int(patch.where[0].start + rows[0]), int(patch.where[1].start + columns[0])
+                boxes.append((*first, int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1))
+        return boxes
 
     def _edge(self, softness: float) -> float:
         """Width of an edge on this grid [mm]."""

@@ -18,16 +18,20 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex
 
-from data_prep.cases import Case, InputError
+from data_prep.cases import Box, Case, InputError
 from data_prep.coil_array import add_noise, shared_noise, shifted_sensitivities
 from data_prep.fourier import root_sum_of_squares
 from data_prep.phantom import brain, knee
-from data_prep.phantom.pieces import Grid, make_grid, smooth_noise
+from data_prep.phantom.pieces import Drawing, Grid, make_grid, smooth_noise
 
 _FAMILIES: dict[str, ModuleType] = {"knee": knee, "brain": brain}
 _SPLITS = ("train", "validation", "test")
 SHAPE = (160, 128)
 _FINER = 3
+# Radiologists' boxes are wider than the findings: by about this much on each side [mm].
+_MARGIN = 2.0
+# Label of the drawn findings, one of fastMRI+'s.
+_LABEL = "Nonspecific white matter lesion"
 
 
 class Scan(NamedTuple):
@@ -37,11 +41,13 @@ class Scan(NamedTuple):
         kspace: (coil, ny, nx) complex128 with noise.
         clean: (coil, ny, nx) complex128 without noise.
         covariance: (coil, coil) E[n n^H] of the noise n, which is independent from sample to sample.
+        boxes: boxes around the drawn findings.
     """
 
     kspace: Complex[np.ndarray, "coil ny nx"]
     clean: Complex[np.ndarray, "coil ny nx"]
     covariance: Complex[np.ndarray, "coil coil"]
+    boxes: tuple[Box, ...]
 
 
 def cases(family: str, split: str, n: int, shape: tuple[int, int] = SHAPE) -> Iterator[Case]:
@@ -83,6 +89,7 @@ def case(family: str, split: str, index: int, shape: tuple[int, int] = SHAPE) ->
         target=target,
         data_range=float(target.max()),
         padding=(0, shape[1]),
+        boxes=measured.boxes,
     )
 
 
@@ -99,11 +106,32 @@ def scan(family: str, split: str, index: int, shape: tuple[int, int]) -> Scan:
     seed = _seed(family, split, index, shape)
     grid, maps = _geometry(family, shape)
     rng = np.random.RandomState([*seed, 0])
-    signal = _FAMILIES[family].draw(rng, grid)
-    clean, shared = noise_free(rng, grid, signal, maps, shape)
+    drawing: Drawing = _FAMILIES[family].draw(rng, grid)
+    clean, shared = noise_free(rng, grid, drawing.signal, maps, shape)
     # A separate stream, so that the noise does not depend on how many numbers the anatomy took.
     kspace, covariance = add_noise(clean, shared, np.random.RandomState([*seed, 1]))
-    return Scan(kspace, clean, covariance)
+    boxes = _boxes(drawing, case_name(family, split, index).removesuffix(":0"), shape, grid.step)
+    return Scan(kspace, clean, covariance, boxes)
+
+
+def boxed(family: str, split: str, index: int, shape: tuple[int, int] = SHAPE) -> bool:
+    """Return whether a case has boxes around findings, without scanning; see `case`."""
+    seed = _seed(family, split, index, shape)
+    grid, _ = _geometry(family, shape)
+    drawing: Drawing = _FAMILIES[family].draw(np.random.RandomState([*seed, 0]), grid)
+    return bool(_boxes(drawing, "", shape, grid.step))
+
+
+def _boxes(drawing: Drawing, volume: str, shape: tuple[int, int], step: float) -> tuple[Box, ...]:
+    """The findings of a drawing on fine pixels of `step` mm, with a margin, as boxes of the image."""
+    found = []
+    for first, left, rows, columns in drawing.findings:
+        margin = _MARGIN / step
+        row, column = (max(0, int((at - margin) // _FINER)) for at in (first, left))
+        ends = (first + rows + margin, left + columns + margin)
+        bottom, right = (min(size, int(-(-at // _FINER))) for at, size in zip(ends, shape, strict=True))
+        found.append(Box(volume, 0, row, column, bottom - row, right - column, _LABEL))
+    return tuple(found)
 
 
 def noise_free(

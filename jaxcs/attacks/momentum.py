@@ -112,6 +112,21 @@ class Snapshots(NamedTuple):
     changes: Float[Array, "snapshot"]
 
 
+class Varied(NamedTuple):
+    """Other constants of an ascent than those of its configuration, as values that a compiled function can be given.
+
+    Attributes:
+        penalty: lambda, as a multiple of the configuration's [-].
+        step: eta, as a multiple of the configuration's [-].  If that follows from the largest singular value, it does
+            so with this `decay`.
+        decay: gamma, of the momentum [-].
+    """
+
+    penalty: Float[Array, ""]
+    step: Float[Array, ""]
+    decay: Float[Array, ""]
+
+
 class _State(NamedTuple):
     delta: Array
     velocity: Array
@@ -132,12 +147,17 @@ def build(config: Config) -> ResidualAttack:
     return attack
 
 
-def snapshots(config: Config) -> Callable[[Key, Residual, Threat], Snapshots]:
-    """Build the ascent that keeps r after each of `config.snapshots` steps, each as the attack with as many steps."""
+def snapshots(config: Config, varied: Varied | None = None) -> Callable[[Key, Residual, Threat], Snapshots]:
+    """Build the ascent that keeps r after each of `config.snapshots` steps, each as the attack with as many steps.
+
+    Args:
+        config: constants, and the numbers of steps.
+        varied: other constants, None for those of `config`.
+    """
     kept = jnp.asarray(config.snapshots, jnp.int32)
 
     def run(key: Key, residual: Residual, threat: Threat) -> Snapshots:
-        first, step = _ascent(config, key, residual, threat, None)
+        first, step = _ascent(config, key, residual, threat, None, varied)
 
         def keep(carry: tuple[_State, Array], done: Array) -> tuple[tuple[_State, Array], None]:
             state, deltas = carry
@@ -174,15 +194,25 @@ def pulled_back_by(forward: Callable[[Array], Array], surrogate: Callable[[Array
     return apply
 
 
-def _ascent(config: Config, key: Key, residual: Residual, threat: Threat, start: Array | None) -> tuple[_State, _Step]:
+def _ascent(
+    config: Config,
+    key: Key,
+    residual: Residual,
+    threat: Threat,
+    start: Array | None,
+    varied: Varied | None = None,
+) -> tuple[_State, _Step]:
     """The first state, and the step with its loss and the norm of its gradient."""
     ascend = value_and_ascent(squared_norm(residual))
-    penalty, eta = _constants(config, key, residual, threat)
+    decay = config.decay if varied is None else varied.decay
+    penalty, eta = _constants(config, decay, key, residual, threat)
+    if varied is not None:
+        penalty, eta = penalty * varied.penalty, eta * varied.step
 
     def step(state: _State) -> tuple[_State, tuple[Array, Array]]:
         value, gradient = ascend(state.delta)
         slope = gradient / 2 - penalty * state.delta
-        velocity = config.decay * state.velocity + eta * slope
+        velocity = decay * state.velocity + eta * slope
         return _State(threat.project(state.delta + velocity), velocity), (value, l2_norm(gradient))
 
     if start is None:
@@ -193,14 +223,16 @@ def _ascent(config: Config, key: Key, residual: Residual, threat: Threat, start:
     return _State(delta, jnp.zeros_like(delta)), step
 
 
-def _constants(config: Config, key: Key, residual: Residual, threat: Threat) -> tuple[float | Array, float | Array]:
+def _constants(
+    config: Config, decay: float | Array, key: Key, residual: Residual, threat: Threat
+) -> tuple[float | Array, float | Array]:
     """Lambda and eta."""
     if config.step is not None:
         return config.penalty, config.step
     # Networks bend: in a ball as large as the image the gain is much smaller than at r = 0.
     near = replace(threat, radius=_NEAR * threat.radius)
     largest, _ = singular_pair(residual, near, near.random(key), _POWER_ITERATIONS)
-    return config.penalty * largest**2, _AUTOMATIC * (1 - config.decay) / largest**2
+    return config.penalty * largest**2, _AUTOMATIC * (1 - decay) / largest**2
 
 
 ATTACK = AttackEntry(Config, build, PRESETS, sees="residual")

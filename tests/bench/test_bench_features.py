@@ -236,6 +236,8 @@ def test_boxes_are_clipped_and_widened_for_ssim():
     box = (slice(10, 18), slice(5, 14))
     assert found["box_nmse"] == pytest.approx(float(np.sum((image - target)[box] ** 2) / np.sum(target[box] ** 2)), rel=1e-4)  # noqa: E501  # fmt: skip
     assert found["box_ssim"] == pytest.approx(float(ssim(image[box], target[box], 1.0)), rel=1e-5)
+    whole = float(np.sum((image - target)[box] ** 2) / np.sum(target**2))
+    assert found["box_share"] == pytest.approx(whole, rel=1e-4)
     assert found["label"] == "tear"
 
 
@@ -249,8 +251,13 @@ def test_the_boxes_of_a_file_are_scored(data, tmp_path):
     assert [(row["image"], row["method"], row["label"]) for row in rows] == [
         ("small.h5:1", name, "tear") for name in ("zero_filled", "sense")
     ]
-    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
-    alone, said = json.loads((folder / "run.json").read_text())["findings"]
+    for row in rows:  # the same error, of the norm of the box and of the image
+        assert 0 < row["box_share"] < row["box_nmse"]
+    for figure in ("figure", "findings"):
+        assert (folder / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+    alone, said, norms = json.loads((folder / "run.json").read_text())["findings"]
+    assert norms.startswith("squared error in the boxes of real findings, of the squared norm of the box, and of the")
+    assert f"zero_filled {rows[0]['box_nmse']:.3g}, {rows[0]['box_share']:.2g}; sense " in norms
     assert alone == "one image is an example and no finding"
     assert said.startswith("ranking by MSE of real findings")
     assert said.endswith(
@@ -261,21 +268,33 @@ def test_the_boxes_of_a_file_are_scored(data, tmp_path):
 
 def test_the_line_of_real_findings_is_through_every_image_and_method():
     random = np.random.default_rng(1)
-    ssim, mse = random.uniform(0.5, 0.9, (2, 4)), random.uniform(0.01, 0.03, (2, 4, 2))
+    ssim, mse = random.uniform(0.5, 0.9, (2, 5)), random.uniform(0.01, 0.03, (2, 5, 2))
     rows = []
     for at, method in enumerate(("unet", "l1")):
-        for index in range(4):
+        for index in range(5):
             common = {"image": f"{index}", "volume": f"{index}", "method": method}
             rows.append({"kind": "image", "ssim": ssim[at, index], **common})
             rows += [{"kind": "box", "mse": value, "ssim": 0.0, **common} for value in mse[at, index]]
     rows.append({"kind": "box", "mse": 9.0, "image": "failed", "volume": "failed", "method": "l1"})
     slope, intercept = np.polyfit(ssim.ravel(), mse.mean(axis=-1).ravel(), 1)
     r2 = np.corrcoef(ssim.ravel(), mse.mean(axis=-1).ravel())[0, 1] ** 2
-    said = findings.findings("boxes", rows, "add")[-1]
+    said, groups = findings.findings("boxes", rows, "add")[-2:]
+    for at, method in enumerate(("unet", "l1")):
+        assert f"{method} {np.polyfit(ssim[at], mse[at].mean(axis=-1), 1)[0]:.3f} ± " in groups
+    assert "the MSE of drawn lesions is" in findings.findings("boxes", rows, "add", drawn=True)[-2]
     assert said.startswith(
-        f"through the 8 points of an image and a method each, the MSE of real findings is {intercept:.3f} {slope:+.3f} "
+        "through the 10 points of an image and a method each, the MSE of real findings is "
+        f"{intercept:.3f} {slope:+.3f} "
     )
     assert f"R^2 {r2:.2f} (published: linear" in said
+
+
+def test_the_lesions_of_the_phantom_brain_are_findings(tmp_path):
+    flags = ["--study", "boxes", "--phantom", "brain", "--limit", "2", "--method", "zero_filled"]
+    assert run(*flags, "--output", tmp_path / "out") == 0
+    rows = rows_of(next((tmp_path / "out").iterdir()), "box")
+    assert {row["label"] for row in rows} == {"Nonspecific white matter lesion"}
+    assert len({row["image"] for row in rows}) == 2
 
 
 def test_rank_correlation_shares_ranks():

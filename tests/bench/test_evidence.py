@@ -143,6 +143,24 @@ def test_the_order_of_the_families_stands_beside_that_of_the_paper():
     assert "From the least" not in sentence({"l1": 1.0, "unet": 2.0})
 
 
+def test_accuracy_is_set_beside_sensitivity():
+    def sentences(lost):
+        rows = [
+            row(case=case, volume=case, source=name, victim=name, clean=30.0 + place, attacked=30.0 + place - value)
+            for case in ("one", "two")
+            for place, (name, value) in enumerate(lost.items())
+        ]
+        return [said for said in findings(rows) if "clean data" in said]
+
+    (told,) = sentences({"a": 1.0, "b": 2.0, "c": 5.0, "d": 3.0, "e": 4.0})
+    assert told.startswith(
+        "Over 5 methods, the PSNR on clean data and the PSNR lost to the method's own attack at epsilon 0.05 have a "
+        "rank correlation of 0.70 (95 %: "
+    )
+    assert "-1.00 (too few to tell)" in sentences({"a": 3.0, "b": 2.0, "c": 1.0})[0]
+    assert sentences({"a": 1.0, "b": 2.0}) == []
+
+
 def summary_rows(volumes, zero_filled=0.5):
     """Rows of one method with an image a volume; SSIM under attack is 0.1, 0.2 and so on."""
     common = {"source": "unet", "metric": "ssim", "clean": 0.4, "noise": 0.4, "zero_filled": zero_filled}

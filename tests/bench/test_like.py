@@ -102,7 +102,7 @@ def test_the_papers_scores(region):
         (["--threat", "shift", "--target", "clean"], "--target clean: shift changes the object"),
         (["--attack", "momentum", "--norm", "measured"], "use --norm image"),
         (["--region", "0", "0", "6", "20"], "at least 7 x 7"),
-        (["--region", "boxes"], "no boxes are drawn in the phantom"),
+        (["--region", "boxes"], "the phantom knee has no findings; use --phantom brain"),
         (["--region", "boxes", "8"], "give Y X ROWS COLUMNS, or boxes"),
         (["--region", "0", "0", "9"], "give Y X ROWS COLUMNS, or boxes"),
         (["--region", "0", "0", "9", "box"], "'box' is not a whole number"),

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from bench import attack
+from bench.plan.config import RunConfig
 from bench.run import executor
+from bench.slices.sources import open_source
 from data_prep import phantom
 from data_prep.fourier import inverse
 
@@ -92,3 +94,12 @@ def test_without_a_box_there_is_one_line(tmp_path, capsys, boxes, code, words):
     assert found == code
     assert words.format(path=path) in capsys.readouterr().err.splitlines()[-1]
     assert folder is None
+
+
+def test_of_the_phantom_brains_those_with_lesions_are_attacked():
+    source = open_source(RunConfig(method="zero_filled", phantom="brain", region="boxes", limit=11))
+    numbers = [int(name[-6:-2]) for name in source.names]
+    assert numbers == [index for index in range(12) if index != 10]
+    (case,) = source.read([10])
+    assert case.name == source.names[10]
+    assert case.boxes

@@ -156,7 +156,8 @@ def test_pictures_are_on_the_page_bit_for_bit(ordinary):
     assert [case["name"] for case in data["cases"]] == ["a.h5:0", "b.h5:0"]
     with np.load(ordinary / "pictures.npz") as file:
         for case in data["cases"]:
-            assert len(case["pictures"]) == 8
+            assert len(case["pictures"]) == 10
+            assert "l1|perturbed truth|0.05" in case["pictures"]
             for key, text in case["pictures"].items():
                 planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(2, -1)
                 found = (planes[0] | planes[1].astype(np.uint16) << 8).view(np.float16)
@@ -247,7 +248,27 @@ def test_the_command_renews_pages_and_compares(capsys, tmp_path, ordinary, matri
     (shown,) = (json.loads(script) for script in page.scripts if script.startswith("{"))
     assert shown["victims"] == ["l1 (ordinary)", "l1 (matrix)", "unet"]
     assert [one["name"] for one in shown["cases"]] == ["a.h5:0", "b.h5:0"]
-    assert len(shown["cases"][0]["pictures"]) == 1 + 3 * (1 + 2 * 3)
+    assert len(shown["cases"][0]["pictures"]) == 1 + 3 * (1 + 2 * 4)
+    assert shown["perturbed"]
+
+
+def test_a_record_without_perturbed_truths_offers_none(ordinary):
+    assert json.loads(Page(page_of(ordinary)).scripts[1])["perturbed"]
+    with np.load(ordinary / "pictures.npz") as file:
+        older = {key: file[key] for key in file.files if "perturbed truth" not in key}
+    np.savez(ordinary / "pictures.npz", **older)
+    assert not json.loads(Page(page_of(ordinary)).scripts[1])["perturbed"]
+
+
+def test_the_page_links_to_the_other_figures_of_its_folder(ordinary):
+    def links():
+        return [
+            values["href"] for tag, values in Page(page_of(ordinary)).tags if tag == "a" and "download" not in values
+        ]
+
+    assert links() == ["figure.png"]
+    (ordinary / "angle.png").write_bytes((ordinary / "figure.png").read_bytes())
+    assert links() == ["figure.png", "angle.png"]
 
 
 def test_runs_on_different_images_are_not_paired(capsys, tmp_path, ordinary):

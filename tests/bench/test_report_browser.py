@@ -159,6 +159,16 @@ def test_the_pictures_are_those_of_the_record(page, folder):
     assert page.run("document.getElementById('case').selectedOptions[0].textContent") == HOSTILE
 
 
+def test_the_perturbed_truth_is_a_picture_to_choose(page, folder):
+    with np.load(folder / "pictures.npz") as file:
+        truth, perturbed = (file[f"{HOSTILE}|{name}"] for name in ("truth", "l1|perturbed truth|0.02"))
+    choose(page, "eps", "0.02")
+    choose(page, "left", "perturbed")
+    page.until("document.getElementById('left-score').textContent === 'all data, with the perturbation'")
+    grey = 255 * min(float(perturbed[5, 7]) / float(np.quantile(truth.astype(np.float32), 0.999)), 1)
+    assert pixel(page, "#left-canvas")[0] == pytest.approx(grey, abs=1)
+
+
 def test_a_method_chosen_is_shown_under_its_own_attack(page):
     choose(page, "victim", "unet")
     page.until("document.querySelector('[data-panel=attacked] small').textContent.startsWith('PSNR 25.00 dB')")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import h5py
 import jax.numpy as jnp
@@ -14,7 +15,19 @@ from bench.evaluate import subjects
 from bench.findings.published import ON_STABILITY
 from bench.plan.config import RunConfig, Sampling
 from bench.slices.prepare import prepare
-from bench.studies.stability import cast, findings, finish, functions, numbers, one_image, perturbation, units, worlds
+from bench.studies.stability import (
+    cast,
+    findings,
+    finish,
+    functions,
+    numbers,
+    one_image,
+    perturbation,
+    sweep,
+    tables,
+    units,
+    worlds,
+)
 from bench.studies.stability.cast import COMPARATOR, TESTED, Cast, Member
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.samples import NOISE_FREE
@@ -107,7 +120,7 @@ def test_the_command_that_makes_weights_is_one_that_bench_train_takes(name):
 
 
 def test_a_study_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, tiny, monkeypatch, capsys):
-    flags = ["--study", "perturbation"]
+    flags = ["--study", "perturbation", "--sweep"]
     with monkeypatch.context() as patch:
         patch.setattr(finish, "draw_into", lambda *arguments, **more: None)
         code, whole = started(data, tmp_path / "whole", *flags)
@@ -133,7 +146,9 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, tin
     stored = json.loads((part / "run.json").read_text())
     assert (stored["status"], stored["resumed"]) == ("done", 1)
     assert stored["methods"]["zero_filled"]["constants"]["preset"] == "auto"
-    assert (part / "perturbation.png").read_bytes().startswith(b"\x89PNG")
+    for figure in ("perturbation", "sweep"):
+        assert (part / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+    assert "| zero_filled | auto | 0.05 of the squared singular value |  | from the largest" in printed
     # Linear maps that shrink all images are not called unstable, and nothing moves what ignores its data.
     attacked = rows_of(whole, "perturbation")
     assert all(0 < row["gain"] < 1.0001 for row in attacked if row["method"] in ("zero_filled", "sense"))
@@ -141,6 +156,20 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_record(data, tmp_path, tin
     assert "zero_filled: it amplifies no perturbation" in printed
     assert "one image is an example and no finding" in printed
     assert all(row["singular_value"] < 1.0001 for row in rows_of(whole, "clean"))
+    # Every step with every penalty and three more momenta, each after three numbers of steps.
+    swept = rows_of(whole, "sweep")
+    assert len(swept) == 12 * 3
+    assert all(0 < row["gain"] < 1.0001 for row in swept)
+    own, usual = (
+        next(row for row in rows if row["method"] == "zero_filled" and row["steps"] == 5 and of_the_study(row))
+        for rows, of_the_study in (
+            (attacked, lambda row: row["attack"] == worlds.ALGORITHM_1),
+            (swept, lambda row: numbers.constants_of(row) == (1, 1, 0.9)),
+        )
+    )
+    assert (usual["norm"], usual["gain"]) == pytest.approx((own["norm"], own["gain"]), rel=1e-5)
+    assert "zero_filled: with 12 choices of the attack's constants (step times 0.3 to 3, penalty times 0.1" in printed
+    assert "above 1 in 0 of 36" in printed
     # The comparator's perturbation has the norm of the tested method's.
     norms = [row["norm"] for row in attacked if row["attack"] == worlds.PROJECTED]
     assert norms == pytest.approx([max(row["norm"] for row in attacked if row["steps"] == 5)] * len(norms))
@@ -193,6 +222,9 @@ def test_the_gain_of_a_linear_map_is_its_largest_singular_value():
     assert last["linear"]["gain_noise"] < 1.2
     assert 0.5 < last["zero_filled"]["gain"] <= 1.0001
     assert numbers.amplifies([row | {"kind": "perturbation"} for row in rows])
+    for point in (sweep.Point(3.0, 0.1, 0.0), sweep.Point(1.0, 10.0, 0.5)):
+        swept, _ = sweep.swept(one, constants, point)
+        assert swept[-1]["gain"] == pytest.approx(4, rel=1e-2)
     pushed, _ = perturbation.pushed(one, "linear", perturbation.tested_norm(rows), 15)
     assert pushed[0]["gain"] == pytest.approx(4, rel=1e-2)
 
@@ -261,6 +293,13 @@ def test_published_constants_are_those_of_the_attack():
     assert auto.step is None
 
 
+def test_the_table_of_constants_has_those_in_print_and_those_of_our_units():
+    entry = {"constants": asdict(momentum.PRESETS["deepmri"]) | {"preset": "deepmri"}}
+    *_, line = tables.constants({"deepmri": entry}).splitlines()
+    # lambda and eta of the paper's Table 1, whose gradient is 1.526e-5 of ours.
+    assert line.startswith("| deepmri | deepmri | 65.5 | 0.001 | 1.53e-07 | 0.01 | 0.01 | 0.9 | 2000, 4000, 6000 |")
+
+
 def test_noise_has_the_norm_that_is_asked_for():
     noise = functions.noise_like(jnp.zeros(SHAPE, jnp.complex64), jnp.float32(0.7), new_key(0))
     assert float(l2_norm(noise)) == pytest.approx(0.7, rel=1e-5)
@@ -273,6 +312,7 @@ def test_noise_has_the_norm_that_is_asked_for():
         (["--study", "text"], 2, "unknown name 'text'"),
         (["--method", "deepmri"], 2, "python -m bench.train --method deepmri --variant small --mask gaussian"),
         (["--method", "automap", "--study", "samples"], 2, "is for one mask"),
+        (["--study", "structure", "--sweep"], 2, "--sweep: varies the constants of the perturbation"),
         (["--weights", "deepmri=x"], 2, "is not tested"),
         (["--weights", "zero_filled=x"], 2, "is not trained"),
         (["--method", "deepmri", "--weights", "deepmri=nowhere.npz"], 3, "nowhere.npz"),

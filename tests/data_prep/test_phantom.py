@@ -12,6 +12,7 @@ from data_prep.cases import InputError
 from data_prep.fourier import root_sum_of_squares
 from data_prep.phantom import brain, knee
 from data_prep.phantom.pieces import (
+    Canvas,
     blank,
     curve,
     ellipse,
@@ -190,7 +191,7 @@ def test_no_inverse_crime(family):
     target = case(family, shape=USUAL).target
     fine, maps = _geometry(family, USUAL)
     draw = {"knee": knee, "brain": brain}[family].draw
-    drawn = draw(np.random.RandomState([FAMILIES.index(family), 2, 3, 0]), make_grid(USUAL, 3 * fine.step))
+    drawn = draw(np.random.RandomState([FAMILIES.index(family), 2, 3, 0]), make_grid(USUAL, 3 * fine.step)).signal
     sensitivity = np.sqrt(np.sum(np.abs(np.fft.fftshift(maps, axes=(1, 2))[:, ::3, ::3]) ** 2, axis=0))
     coarse = drawn * sensitivity
     difference = np.linalg.norm(coarse - target) / np.linalg.norm(target)
@@ -339,3 +340,32 @@ def test_painting_a_patch_paints_the_whole():
     assert canvas.patch((90.0, 90.0), (95.0, 95.0)).signal.size == 0
     distance = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
     np.testing.assert_allclose(inside(distance, 1.0), [1, 1, 0.5, 0, 0])
+
+
+def test_boxes_are_around_the_lesions_of_brains(monkeypatch):
+    """Without the lesions of a head its image changes within the boxes, and hardly beside them."""
+    whole = scan("brain", "test", 3, USUAL)
+    assert 1 <= len(whole.boxes) < 8
+    assert {box.file for box in whole.boxes} == {"phantom-brain-test-0003"}
+    boxes = np.zeros(USUAL, bool)
+    for box in whole.boxes:
+        assert 4 <= min(box.rows, box.columns) <= max(box.rows, box.columns) < 12
+        boxes[box.row : box.row + box.rows, box.column : box.column + box.columns] = True
+    dots, lesion = Canvas.dots, (0.8, 3.0)
+
+    def without_lesions(self, rng, centres, radii, value):
+        # On a copy: as many random numbers are drawn.
+        canvas = self._replace(signal=self.signal.copy()) if radii == lesion else self
+        return dots(canvas, rng, centres, radii, value)
+
+    monkeypatch.setattr(Canvas, "dots", without_lesions)
+    healthy = uncached_scan("brain", "test", 3, USUAL)
+    change = root_sum_of_squares(whole.clean - healthy.clean)
+    assert np.sum(change[boxes] ** 2) > 0.9 * np.sum(change**2) > 0
+
+
+def test_knees_are_healthy_and_what_is_boxed_is_known_without_a_scan():
+    assert case("knee").boxes == ()
+    assert not phantom.boxed("knee", "test", 3)
+    for index in (3, 10):
+        assert phantom.boxed("brain", "test", index) == bool(phantom.case("brain", "test", index).boxes)

@@ -48,6 +48,7 @@ def write_run(
         for source in labels:
             for eps in _EPS:
                 pictures[f"{case}|{source}|perturbation|{eps:g}"] = np.full(shape, eps / 10)
+                pictures[f"{case}|{source}|perturbed truth|{eps:g}"] = truth + eps
                 climb = [eps * (1 - 0.5**step) for step in (1, 2, 3)]
                 searches.append(
                     {"case": case, "source": source, "attack": "pgd", "eps": eps, "trace": climb}

@@ -1,5 +1,7 @@
 """The published ascent with momentum: its growth on a linear map, snapshots, constants, and Algorithm 2."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,3 +151,17 @@ def test_the_adjoint_as_surrogate_changes_nothing():
 def test_snapshots_must_increase(steps):
     with pytest.raises(ValueError, match="snapshots are"):
         momentum.Config(snapshots=steps)
+
+
+@pytest.mark.parametrize("step", [0.02, None])
+def test_varied_constants_are_those_of_another_configuration(step):
+    residual = linear(system()[0])
+    config = momentum.Config(penalty=0.3, step=step, n_steps=30, snapshots=(10, 30))
+    varied = momentum.Varied(*map(jnp.float32, (2.0, 1.5, 0.6)))
+    found = momentum.snapshots(config, varied)(KEY, residual, FREE)
+    # With the step of the largest singular value, the multiple is that of the step for this decay.
+    other = replace(config, penalty=0.6, step=None if step is None else 1.5 * step, decay=0.6)
+    expected = momentum.snapshots(other, momentum.Varied(*map(jnp.float32, (1.0, 1.0 if step else 1.5, 0.6))))
+    assert relative_error(found.deltas, expected(KEY, residual, FREE).deltas) < 1e-4
+    if step is not None:
+        assert relative_error(found.deltas, momentum.snapshots(other)(KEY, residual, FREE).deltas) < 1e-4

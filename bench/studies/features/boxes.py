@@ -20,7 +20,8 @@ from jaxcs.metrics import WINDOW, nmse, ssim
 def box_scores(box: Box, image: jax.Array, target: jax.Array, data_range: jax.Array) -> dict[str, Any] | None:
     """Score one box: its error after both images are standardised, as in the paper, its NMSE and its SSIM.
 
-    SSIM needs 7 pixels a side; a smaller box is widened for it.
+    The squared error is also given relative to the squared norm of the whole image.  SSIM needs 7 pixels a side; a
+    smaller box is widened for it.
 
     Args:
         box: the box.
@@ -35,11 +36,13 @@ def box_scores(box: Box, image: jax.Array, target: jax.Array, data_range: jax.Ar
     if inside is None or wide is None:
         return None
     weight = jnp.zeros(image.shape, jnp.float32).at[_slices(inside)].set(1.0)
+    error = jnp.sum((image - target)[_slices(inside)] ** 2)
     return {
         "box": list(inside),
         "label": box.label,
         "mse": float(scores.standardised_mse(image, target, weight)),
         "box_nmse": float(nmse(image[_slices(inside)], target[_slices(inside)])),
+        "box_share": float(error / jnp.sum(target**2)),
         "box_ssim": float(ssim(image[_slices(wide)], target[_slices(wide)], data_range)),
     }
 

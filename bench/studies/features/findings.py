@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.findings.boxes import box_points, together
+from bench.findings.boxes import box_points, families, together
 from bench.plan import ranks
 from bench.plan.line import line
 from bench.studies.features.claims import (
@@ -33,22 +33,26 @@ _OF_THE_NOTEBOOK = (
 )
 
 
-def findings(study: str, rows: Rows, how: str) -> list[str]:
+def findings(study: str, rows: Rows, how: str, *, drawn: bool = False) -> list[str]:
     """Say the findings of one study; if all rows are of one image, the first sentence says that this is not a finding.
 
     Args:
         study: name of the study.
         rows: all its rows.
         how: how the features were inserted into the scan, see `Insertion`.
+        drawn: whether the findings in boxes are those of the phantom.
     """
     alone = len({row["image"] for row in rows}) == 1
-    return ["one image is an example and no finding"] * alone + _findings(study, rows, how)
+    return ["one image is an example and no finding"] * alone + _findings(
+        study, rows, how, "drawn lesions" if drawn else "real findings"
+    )
 
 
-def _findings(study: str, rows: Rows, how: str) -> list[str]:
+def _findings(study: str, rows: Rows, how: str, boxed: str) -> list[str]:
     names = methods_of(rows)
     if study == "boxes":
-        return _ranking(rows, names, "box", "of real findings", "and the relation is linear") + _line(rows)
+        said = _ranking(rows, names, "box", f"of {boxed}", "and the relation is linear")
+        return said + _norms(rows, names, boxed) + _lines(rows, boxed)
     said = _locations(rows, names, how) if study != "sizes" else _sizes(rows, names)
     if study == "optimisers":
         return said + _moved(rows, names)
@@ -126,17 +130,35 @@ def _ranking(rows: Rows, names: list[str], kind: str, what: str, detail: str) ->
     ]
 
 
-def _line(rows: Rows) -> list[str]:
-    """The line through the images of all methods; no sentence if there is none."""
-    x, y = together(box_points(rows))
+def _norms(rows: Rows, names: list[str], boxed: str) -> list[str]:
+    """The squared error in the boxes, relative to the boxes and to the whole image."""
+    both = {name: [mean_of(rows, "box", name, score) for score in ("box_nmse", "box_share")] for name in names}
+    known = {name: values for name, values in both.items() if np.isfinite(values).all()}
+    if not known:
+        return []
+    each = "; ".join(f"{name} {own:.3g}, {whole:.2g}" for name, (own, whole) in known.items())
+    return [f"squared error in the boxes of {boxed}, of the squared norm of the box, and of the whole image: {each}"]
+
+
+def _lines(rows: Rows, boxed: str) -> list[str]:
+    """The lines through the images of all methods and of each group; no sentence if there is none."""
+    points = box_points(rows)
+    x, y = together(points)
     fitted = line(x, y)
     if fitted is None:
         return []
-    return [
-        f"through the {len(x)} points of an image and a method each, the MSE of real findings is "
+    said = (
+        f"through the {len(x)} points of an image and a method each, the MSE of {boxed} is "
         f"{fitted['intercept']:.3f} {fitted['slope']:+.3f} x SSIM of the image (slope {fitted['slope']:.3f} ± "
         f"{fitted['slope_half']:.3f}), R^2 {fitted['r2']:.2f} (published: linear, ICML 2021, Fig. 8)"
+    )
+    each = {", ".join(own): line(*together(own)) for own in families(points).values()}
+    slopes = [
+        f"{names} {one['slope']:.3f} ± {one['slope_half']:.3f} (R^2 {one['r2']:.2f})"
+        for names, one in each.items()
+        if one is not None
     ]
+    return [said, f"slope of each group alone: {'; '.join(slopes)}"] if len(slopes) > 1 else [said]
 
 
 def _search(row: dict[str, Any]) -> str:

@@ -17,7 +17,9 @@ from bench.studies.features.findings import findings
 from bench.studies.features.row_forms import LINES
 
 # Scores of features, of boxes and of whole images, in the order of the table.
-SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_ssim", "ssim", "psnr")
+SCORES = (
+    "mse", "error", "kept", "detectability", "detectability_whole", "box_nmse", "box_share", "box_ssim", "ssim", "psnr",
+)  # fmt: skip
 COLUMNS = ("method", "size", "score", "mean", "ci95", "low", "high", "interval", "least", "largest", "n")
 
 
@@ -44,7 +46,12 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
             "seconds": round(sum(unit.seconds for unit in units) + store.elapsed(), 2),
             "failed": unusable | {unit.case: unit.failed for unit in units if unit.failed is not None},
             "summary": summarise(rows),
-            "findings": findings(record["config"]["study"], rows, record["config"]["insertion"]["how"]),
+            "findings": findings(
+                record["config"]["study"],
+                rows,
+                record["config"]["insertion"]["how"],
+                drawn=record["config"]["base"]["data"] is None,
+            ),
         }
     folder.write("summary.csv", csv_of(COLUMNS, record["summary"]))
     folder.write_json("run.json", record)
@@ -54,6 +61,8 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
         again = f"python -m bench.features --resume {shlex.quote(str(folder.path))}"
         with understanding(folder.path / "images.jsonl", "bench.features"):
             draw_into(folder, "figure.png", figure, folder.path, again=again)
+            if any(row["kind"] == "box" for row in rows):
+                draw_into(folder, "findings.png", "findings_cropped", folder.path, again=again)
     return record
 
 

@@ -18,7 +18,17 @@ RUN = table(GOING_ON | {"config": _CONFIG, "command": one_of(("bench.features",)
 
 _NUMBER = optional(number)
 _COMMON: dict[str, Form] = dict.fromkeys(("case", "image", "volume", "method"), text)
-_SCORES = ("mse", "error", "kept", "detectability", "detectability_whole", "background", "box_nmse", "box_ssim")
+_SCORES = (
+    "mse",
+    "error",
+    "kept",
+    "detectability",
+    "detectability_whole",
+    "background",
+    "box_nmse",
+    "box_share",
+    "box_ssim",
+)
 _KEPT = ("kept_mean", "kept_grid", "kept_place", "kept_random", "kept_random_least", "kept_worst")
 _KINDS: dict[str, Form] = {
     "image": table(_COMMON | dict.fromkeys(("ssim", "psnr"), number)),

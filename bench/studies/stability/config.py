@@ -24,6 +24,7 @@ class StabilityConfig:
         acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
         limit: number of images.
         seed: seed of starting points and noise.
+        sweep: whether the constants of the attack are varied.
     """
 
     studies: tuple[str, ...]
@@ -36,11 +37,12 @@ class StabilityConfig:
     limit: int | None = None
     seed: int = 0
     acquisition: tuple[str, ...] = ()
+    sweep: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
         content = asdict(self) | {"weights": dict(self.weights)}
-        return {name: value for name, value in content.items() if value or name != "acquisition"}
+        return {name: value for name, value in content.items() if value or name not in ("acquisition", "sweep")}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> StabilityConfig:

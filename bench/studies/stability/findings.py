@@ -37,6 +37,8 @@ def findings(rows: Rows) -> list[str]:
         for study, say in sentences.items():
             if of(here, kind=study):
                 said.append(say(world, here) + _beside(world, study, judged.get(study, [])))
+            if study == "perturbation" and of(here, kind="sweep"):
+                said.append(_sweep(world, here))
     return said
 
 
@@ -51,14 +53,32 @@ def _perturbation(world: str, rows: Rows) -> str:
     controls = first_seen(of(last, role="control"), "method")
     return (
         f"{world}: {amplified}; one of {_percent(own, 'norm')} of the image moves the reconstruction by "
-        f"{_percent(own, 'change')} (gain {_two(own, 'gain')}, noise of equal norm {_two(own, 'gain_noise')}, with "
-        f"noise added {_two(own, 'gain_both')}; largest singular value "
+        f"{_percent(own, 'change')} (gain {_two(own, 'gain')}{_spread(own)}, noise of equal norm "
+        f"{_two(own, 'gain_noise')}, with noise added {_two(own, 'gain_both')}; largest singular value "
         f"{_two(of(clean, method=tested), 'singular_value')}), PSNR {_one(of(clean, method=tested), 'psnr')} to "
         f"{_one(own, 'psnr')} dB; {other} has gain "
         f"{_two(of(last, method=other), 'gain')} under it; by projected gradients of this norm, {tested} has gain "
         f"{_two(of(own_worst, method=tested), 'gain')} and {other} {_two(of(its_worst, method=other), 'gain')}, each "
         "under its worst; controls under the first: "
         + ", ".join(f"{name} {_two(of(last, method=name), 'gain')}" for name in controls)
+    )
+
+
+def _sweep(world: str, rows: Rows) -> str:
+    swept = of(rows, kind="sweep")
+    choices = list(dict.fromkeys(map(numbers.constants_of, swept)))
+    gains, norms = numbers.swept_gains(rows), [row["norm"] for row in swept]
+    each = ", ".join(f"{min(own):.2f} to {max(own):.2f} after {steps} steps" for steps, own in gains.items())
+    every = [gain for own in gains.values() for gain in own]
+    ranges = [
+        f"{words} {min(values):g} to {max(values):g}"
+        for words, values in zip(("step times", "penalty times", "momentum"), zip(*choices, strict=True), strict=True)
+    ]
+    return (
+        f"{world}: with {len(choices)} choices of the attack's constants ({', '.join(ranges)}), perturbations of "
+        f"{100 * min(norms):.2g} to {100 * max(norms):.2g} % of the image have gains of {each}; they are above 1 in "
+        f"{sum(gain > numbers.PERFECT for gain in every)} of {len(every)}; largest singular value "
+        f"{_two(of(rows, kind='clean', role='tested'), 'singular_value')}"
     )
 
 
@@ -111,6 +131,12 @@ def _beside(world: str, study: str, judged: list[Judged]) -> str:
     if not judged:
         return f"; published: {published.words} (PNAS 2020, {published.where})"
     return "".join(f"; {one.beside()}" for one in judged)
+
+
+def _spread(rows: Rows) -> str:
+    """The gains of the least and the most affected image, because the paper asks if instabilities are rare."""
+    gains = [row["gain"] for row in rows if row["gain"] is not None]
+    return f", {min(gains):.2f} to {max(gains):.2f} by image" if len(gains) > 1 else ""
 
 
 def _two(rows: Rows, score: str) -> str:

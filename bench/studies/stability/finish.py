@@ -13,9 +13,10 @@ from bench.record.summary import csv_of, interval_columns
 from bench.studies.ended import Done, end
 from bench.studies.stability.findings import findings
 from bench.studies.stability.row_forms import LINES
-from bench.studies.stability.tables import tables
+from bench.studies.stability.tables import KINDS, constants, tables
 
-_KEYS = ("kind", "world", "attack", "source", "steps", "acceleration", "method")
+_CONSTANTS = ("step_factor", "penalty_factor", "decay")
+_KEYS = ("kind", "world", "attack", "source", "steps", "acceleration", "method", *_CONSTANTS)
 _SCORES = (
     "singular_value", "norm", "norm_data", "change", "gain", "gain_noise", "gain_both", "psnr", "psnr_noise", "ssim",
     "ssim_perturbed", "share", "glyphs", "read", "read_alone", "kept", "error",
@@ -50,14 +51,17 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
             "findings": findings(rows),
         }
         written = tables(rows)
+        if "perturbation" in record["config"]["studies"]:
+            written += f"\n\n{constants(record['methods'])}"
     folder.write("summary.csv", csv_of(COLUMNS, record["summary"]))
     folder.write(TABLES, f"{written}\n".encode())
     folder.write_json("run.json", record)
     again = f"python -m bench.stability --resume {shlex.quote(str(folder.path))}"
     with understanding(folder.path / "images.jsonl", "bench.stability"):
-        for study in ("perturbation", "structure", "samples"):
+        for study in KINDS:
             if any(row["kind"] == study for row in rows):
-                draw_into(folder, f"{study}.png", "stability", folder.path, study, again=again)
+                figure = ("sweep", folder.path) if study == "sweep" else ("stability", folder.path, study)
+                draw_into(folder, f"{study}.png", *figure, again=again)
     return record
 
 

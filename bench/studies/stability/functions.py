@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -37,6 +38,8 @@ class Functions(NamedTuple):
         stage: slice -> staged.
         image: staged, (coil, ny, nx) k-space of which the mask is applied, key -> (ty, tx) image.
         climb: staged, reference image, random key, key -> the perturbations of the ascent after its snapshots.
+        vary: staged, reference image, other constants, random key, key -> the perturbations of an ascent with these
+            constants, after `halves(constants)`.
         push: staged, reference image, norm relative to the truth, random key, key -> the perturbation of projected
             gradients in the ball of this norm.
         singular: staged, clean image, random key, key -> largest singular value of the linearised map from r to the
@@ -46,6 +49,7 @@ class Functions(NamedTuple):
     stage: Callable[[SliceData], Staged]
     image: Callable[[Staged, Array, Key], Array]
     climb: Callable[[Staged, Array, Key, Key], Array]
+    vary: Callable[[Staged, Array, momentum.Varied, Key, Key], Array]
     push: Callable[[Staged, Array, Array, Key, Key], Array]
     singular: Callable[[Staged, Array, Key, Key], Array]
 
@@ -67,14 +71,22 @@ def build(
     def residual(staged: Staged, reference: Array, key: Key) -> Callable[[Array], Array]:
         return lambda r: image(staged, _SCAN.measure(staged.data, r).kspace, key) - reference
 
-    def climb(staged: Staged, reference: Array, random: Key, key: Key) -> Array:
+    def ascended(
+        chosen: momentum.Config, varied: momentum.Varied | None, staged: Staged, reference: Array, random: Key, key: Key
+    ) -> Array:
         allowed = _SCAN.allowed(staged.data, jnp.float32(LARGEST))
         climbed = residual(staged, reference, key)
         if ascent == ALGORITHM_2:
             beam = ParallelBeam(staged.data.maps, staged.data.mask)
             measure = momentum.pulled_back_by(beam.forward, beam.fbp)
             climbed = lambda r: image(staged, staged.data.kspace + measure(r), key) - reference  # noqa: E731
-        return momentum.snapshots(constants)(random, climbed, allowed).deltas
+        return momentum.snapshots(chosen, varied)(random, climbed, allowed).deltas
+
+    def climb(staged: Staged, reference: Array, random: Key, key: Key) -> Array:
+        return ascended(constants, None, staged, reference, random, key)
+
+    def vary(staged: Staged, reference: Array, varied: momentum.Varied, random: Key, key: Key) -> Array:
+        return ascended(halves(constants), varied, staged, reference, random, key)
 
     def push(staged: Staged, reference: Array, norm: Array, random: Key, key: Key) -> Array:
         far = residual(staged, reference, key)
@@ -85,7 +97,13 @@ def build(
         near = _SCAN.allowed(staged.data, jnp.float32(_NEAR))
         return singular_pair(residual(staged, clean, key), near, near.random(random), _ITERATIONS)[0]
 
-    return Functions(*(jax.jit(function) for function in (stage, image, climb, push, singular)))
+    return Functions(*(jax.jit(function) for function in (stage, image, climb, vary, push, singular)))
+
+
+def halves(constants: momentum.Config) -> momentum.Config:
+    """Return the ascent that is scored after half, all and twice the steps of `constants`."""
+    steps = constants.n_steps
+    return replace(constants, n_steps=2 * steps, snapshots=tuple(sorted({max(1, steps // 2), steps, 2 * steps})))
 
 
 @jax.jit

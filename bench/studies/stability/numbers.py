@@ -68,6 +68,23 @@ def amplifies(rows: Rows) -> bool:
     return max((gain for gain in gains if gain is not None), default=0.0) > PERFECT
 
 
+def constants_of(row: dict[str, Any]) -> tuple[float, float, float]:
+    """Return step and penalty as multiples of the study's, and the momentum, of a row of the sweep [-]."""
+    return row["step_factor"], row["penalty_factor"], row["decay"]
+
+
+def swept_gains(rows: Rows) -> dict[int, list[float]]:
+    """Return the gain of each choice of constants, its mean over images, by number of steps, fewest first."""
+    swept = of(rows, kind="sweep")
+    found: dict[int, list[float]] = {}
+    for steps in sorted(first_seen(swept, "steps")):
+        at = of(swept, steps=steps)
+        for constants in dict.fromkeys(map(constants_of, at)):
+            gain = mean([row for row in at if constants_of(row) == constants], "gain")
+            found.setdefault(steps, []).extend([] if gain is None else [gain])
+    return {steps: gains for steps, gains in found.items() if gains}
+
+
 def under_trained(world: str, rows: Rows) -> tuple[float, float] | None:
     """Return the PSNR of a network and of zero-filling, or filtered back-projection, if it is hardly better [dB].
 

@@ -14,7 +14,7 @@ _CONFIG = table(
         "constants": one_of(("published", AUTO)), "steps": optional(whole(1)), "data": optional(text),
         "phantom": text, "limit": optional(whole(1)), "seed": whole(0, 2**64),
     },
-    {"acquisition": list_of(text)},
+    {"acquisition": list_of(text), "sweep": truth},
 )  # fmt: skip
 RUN = table(
     GOING_ON | {"config": _CONFIG, "command": one_of(("bench.stability",)), "methods": mapping(mapping(plain))},
@@ -29,6 +29,11 @@ _KINDS: dict[str, Form] = {
     "clean": table(_COMMON | _SCORES, {"singular_value": _NUMBER}),
     "perturbation": table(
         _COMMON | _SCORES | dict.fromkeys(_CHANGES, _NUMBER) | {"attack": text, "source": text, "steps": whole(1)}
+    ),
+    "sweep": table(
+        _COMMON
+        | dict.fromkeys(("norm", "change", "gain"), _NUMBER)
+        | {"step_factor": number, "penalty_factor": number, "decay": number, "steps": whole(1)}
     ),
     "structure": table(
         _COMMON

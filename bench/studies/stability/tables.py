@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from bench.findings import markdown
 from bench.plan.intervals import meaning, of_mean, told
 from bench.studies.stability import numbers
 from bench.studies.stability.numbers import Rows, first_seen, mean, of
+from bench.studies.stability.worlds import AUTO
+from jaxcs.attacks.momentum import PRESETS, Config
+
+# Kinds of rows that have a table and a figure, in order.
+KINDS = ("perturbation", "sweep", "structure", "samples")
 
 
 def tables(rows: Rows) -> str:
     """Make the tables of all studies that the rows are of."""
-    made: list[Callable[[Rows], str]] = [_perturbation, _structure, _samples]
-    kinds = ("perturbation", "structure", "samples")
-    return "\n\n".join(make(rows) for kind, make in zip(kinds, made, strict=True) if of(rows, kind=kind))
+    made: list[Callable[[Rows], str]] = [_perturbation, _sweep, _structure, _samples]
+    return "\n\n".join(make(rows) for kind, make in zip(KINDS, made, strict=True) if of(rows, kind=kind))
+
+
+def constants(worlds: Mapping[str, Any]) -> str:
+    """Make the table of the attack's constants, as Table 1 of the paper, with the printed ones beside ours.
+
+    Args:
+        worlds: entries of run.json about worlds, by name.
+    """
+    head = ["world", "constants", "penalty", "as printed", "step", "as printed", "start", "momentum", "steps"]
+    body = []
+    for world, entry in worlds.items():
+        used, name = entry["constants"], entry["constants"]["preset"]
+        printed = PRESETS.get(f"{name}_printed", PRESETS[name]) if name != AUTO else None
+        cells = ["" if printed is None else f"{value:.3g}" for value in _penalty_and_step(printed)]
+        step = "from the largest singular value" if used["step"] is None else f"{used['step']:.3g}"
+        penalty = f"{used['penalty']:.3g}" + " of the squared singular value" * (used["step"] is None)
+        row = [world, name, penalty, cells[0], step, cells[1], f"{used['start']:.3g}", f"{used['decay']:g}"]
+        body.append([*row, ", ".join(str(count) for count in used["snapshots"])])
+    return markdown.table(head, body)
+
+
+def _penalty_and_step(printed: Config | None) -> tuple[float, float]:
+    return (0.0, 0.0) if printed is None else (printed.penalty, printed.step or 0.0)
 
 
 def _perturbation(rows: Rows) -> str:
@@ -36,6 +64,27 @@ def _perturbation(rows: Rows) -> str:
             cells += [_told(numbers.pushed(own, source), "gain", "{:.2f}") for source in (tested, other)]
             body.append([world, name, *cells])
     return f"{markdown.table(head, body)}\n\n{_meaning(rows, 'perturbation')}"
+
+
+def _sweep(rows: Rows) -> str:
+    parts = []
+    for world in first_seen(of(rows, kind="sweep"), "world"):
+        here = of(rows, world=world, kind="sweep")
+        largest = mean(of(rows, world=world, kind="clean", role="tested"), "singular_value")
+        counts = sorted(first_seen(here, "steps"))
+        head = [f"{world}: step, times", "penalty, times", "momentum"]
+        head += [f"{words}, {steps} steps" for steps in counts for words in ("norm [%]", "gain")]
+        body = []
+        for constants in dict.fromkeys(map(numbers.constants_of, here)):
+            own = [row for row in here if numbers.constants_of(row) == constants]
+            cells = [f"{value:g}" for value in constants]
+            for steps in counts:
+                at = of(own, steps=steps)
+                cells += [_told(at, "norm", "{:.2g}", 100), _told(at, "gain", "{:.2f}")]
+            body.append(cells)
+        beside = "" if largest is None else f"\n\nLargest singular value of {world}: {largest:.2f}."
+        parts.append(f"{markdown.table(head, body)}{beside}")
+    return "\n\n".join([*parts, _meaning(rows, "sweep")])
 
 
 def _structure(rows: Rows) -> str:

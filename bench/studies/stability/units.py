@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from bench.plan.errors import InputFileError
 from bench.record.store import Image, Store
 from bench.slices.prepare import Prepared
-from bench.studies.stability import perturbation, samples, structure
+from bench.studies.stability import perturbation, samples, structure, sweep
 from bench.studies.stability.cast import COMPARATOR, Cast
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.one_image import Compiled, OneImage, Rows, Work, on
@@ -95,6 +96,10 @@ def units(config: StabilityConfig, one: Slice, store: Store) -> Iterator[Unit]:
         for label in rivals:
             name = f"{begin}|{PROJECTED} on {label}"
             yield Unit(name, "perturbation", False, _pushed(label, f"{begin}|{one.cast.world.ascent}", steps, store))
+        for point in sweep.points(constants) if config.sweep else []:
+            yield Unit(
+                f"{begin}|sweep, {point.name}", "sweep", False, partial(sweep.swept, constants=constants, point=point)
+            )
     if "structure" in config.studies:
         yield Unit(f"{begin}|structure", "structure", True, structure.shown)
     if "samples" in config.studies:
