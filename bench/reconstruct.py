@@ -26,7 +26,10 @@ from bench.shell.flags import (
     add_json,
     add_sampling,
     add_shift,
+    add_views,
+    check_kind,
     in_order,
+    phantom_of,
     unattacked,
 )
 from bench.shell.method_flags import add_method, add_method_settings, add_preset, add_weights
@@ -48,6 +51,7 @@ def parser() -> Parser:
             "--method l1 --limit 2 --output images",
             "--method varnet --weights FILE --data multicoil_test/ --output submission",
             "--method tv --data brain/ --noise 0.02 --format nifti dicom --output brain-tv",
+            "--method fbp --phantom thorax --views 24 --limit 2 --output thorax",
         ),
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
@@ -74,8 +78,9 @@ def parser() -> Parser:
         "run decides the data and their sampling",
     )
     data = top.add_argument_group("data")
-    add_data(data)
+    add_data(data, ct=True)
     add_sampling(data)
+    add_views(data)
     add_shift(data)
     data.add_argument("--only", metavar="FILE", help="use only the cases of this CSV list, such as of bench.hardest")
     data.add_argument(
@@ -142,9 +147,13 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
 
 def _of_data(arguments: Namespace) -> RunConfig:
     """The configuration that the flags give."""
+    method = arguments.method or "l1"
+    arguments.phantom = phantom_of(arguments.phantom, method)
+    check_kind(method, arguments.phantom, arguments.data, arguments.views)
     return unattacked(
         arguments,
-        method=arguments.method or "l1",
+        method=method,
+        views=arguments.views,
         **_configured(arguments),
         shift=in_order(arguments.shift),
         only=arguments.only,

@@ -1,8 +1,8 @@
 """Time the main work and its peers on the same data in one run: python -m bench.speed.
 
-The peers are BART, SigPy, PyTorch and the `fastmri` package; missing peers are reported and left out.  Each program
-runs in a separate process.  The programs take turns, and each figure is the median over the turns, with the smallest
-and the largest.
+The peers are BART, SigPy, PyTorch, the `fastmri` package, scikit-image and ASTRA; missing peers are reported and left
+out.  Each program runs in a separate process.  The programs take turns, and each figure is the median over the turns,
+with the smallest and the largest.
 """
 
 from __future__ import annotations

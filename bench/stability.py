@@ -11,7 +11,7 @@ from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json
-from bench.studies.stability.worlds import AUTO, SEVERAL, STUDIES, WORLDS, is_network, names_of
+from bench.studies.stability.worlds import AUTO, COMPARATORS, SEVERAL, STUDIES, WORLDS, is_network, names_of, unsuited
 from data_prep.process import as_process
 
 if TYPE_CHECKING:
@@ -67,6 +67,13 @@ def parser() -> Parser:
         metavar="NAME=FILE",
         help="weights of a network; the shipped weights if not given",
     )
+    what.add_argument(
+        "--comparator",
+        type=one_of(COMPARATORS),
+        metavar="NAME",
+        help=f"the method of sparsity beside each tested method: {', '.join(COMPARATORS)}; if not given, tv for "
+        "sinograms, shearlets for one coil, and bpdn",
+    )
     attack = top.add_argument_group("attack")
     attack.add_argument(
         "--constants",
@@ -120,6 +127,10 @@ def configuration(arguments: Namespace) -> StabilityConfig:
             raise UsageError(f"--weights {name}: is not tested; add it to --method, or leave it out")
         if not is_network(name):
             raise UsageError(f"--weights {name}: is not trained; leave it out")
+    for name in methods if arguments.comparator else ():
+        reason = unsuited(name, arguments.comparator)
+        if reason is not None:
+            raise UsageError(f"--comparator {arguments.comparator}: {reason}")
     studies = tuple(study for study in STUDIES if study in arguments.study)
     if studies == ("samples",) and not any(WORLDS[name].accelerations for name in methods):
         raise UsageError(f"--study samples: {methods[0]} is for one mask; choose another study or method")
@@ -137,6 +148,7 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         seed=arguments.seed,
         acquisition=tuple(arguments.acquisition),
         sweep=arguments.sweep,
+        comparator=arguments.comparator,
     )
 
 

@@ -108,8 +108,8 @@ METHODS: dict[str, MethodLine] = {
     ),
     "shearlets": MethodLine(
         "jaxcs.recon.shearlets:METHOD", "sparsity",
-        ("fourier", "fourier500", "paper_levels", "radon", "tgv", "plain"), slow=True, eps=_ONE,
-        papers=("ma2016", "kutyniok2016"),
+        ("fourier", "fourier500", "paper_levels", "radon", "radon_noisy", "tgv", "plain"), slow=True, eps=_ONE,
+        papers=("ma2016", "kutyniok2016"), takes=(KSPACE, SINOGRAM),
     ),
     "unet": MethodLine(
         "jaxcs.recon.unet:METHOD", "unet", ("small", "half", "u1", "u2", "u3", "u4", "u5"), trained=True, maps=False,

@@ -17,7 +17,7 @@ _TIE = {"psnr": 0.005, "ssim": 0.0005}
 # Rounding errors of an attack may leave its set by this share.
 _ROUNDING = 1e-3
 
-WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD = "worse than zero-filled", "below its card"
+WORSE_THAN_ZERO_FILLED, WORSE_THAN_FBP, BELOW_ITS_CARD = "worse than zero-filled", "worse than FBP", "below its card"
 # Objections to a result, with their meaning.
 FLAGS = {
     "zero gradient": "the attack saw a gradient of exactly zero, so that it was blind",
@@ -36,10 +36,11 @@ FLAGS = {
     "that of an iteration and not of the method",
     "budget exceeded": "the attack left its threat set, and what it returned was scaled back before it was scored",
     WORSE_THAN_ZERO_FILLED: "its clean PSNR or SSIM is below the zero-filled image's: weights, scale or crop?",
+    WORSE_THAN_FBP: "its clean PSNR or SSIM is below that of filtered back-projection: weights, scale or views?",
     BELOW_ITS_CARD: "its clean score is clearly below that on the card of its weights: weights, scale or crop?",
 }
 # Flags of the clean image, whatever the attack.
-CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, BELOW_ITS_CARD)
+CLEAN_FLAGS = (WORSE_THAN_ZERO_FILLED, WORSE_THAN_FBP, BELOW_ITS_CARD)
 
 
 def search_flags(eps: float, found: Any, checks: dict[str, float]) -> dict[str, bool]:
@@ -91,14 +92,17 @@ def victim_flags(
     }
 
 
-def clean_flags(clean: dict[str, float], zero_filled: dict[str, float]) -> dict[str, bool]:
+def clean_flags(clean: dict[str, float], start: dict[str, float], *, sinogram: bool = False) -> dict[str, bool]:
     """Compute the flags of a clean reconstruction.
 
     Args:
         clean: its scores by metric.
-        zero_filled: scores of the zero-filled image of the same data, by metric.
+        start: scores of the linear start of the same data, by metric: of the zero-filled image, or of filtered
+            back-projection.
+        sinogram: whether the data are a sinogram.
     """
-    return {WORSE_THAN_ZERO_FILLED: any(clean[name] < zero_filled[name] - tie for name, tie in _TIE.items())}
+    worse = any(clean[name] < start[name] - tie for name, tie in _TIE.items())
+    return {WORSE_THAN_FBP if sinogram else WORSE_THAN_ZERO_FILLED: worse}
 
 
 def raised(flags: dict[str, bool]) -> list[str]:

@@ -144,7 +144,8 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     if config.preset is not None and config.preset not in method.presets:
         known = ", ".join(method.presets) or "none"
         raise UsageError(f"--preset {config.preset}: {config.method} has no such preset; its presets are: {known}")
-    base = method.presets[config.preset] if config.preset is not None else method.config()
+    usual = method.of_sinograms if config.sinograms and method.of_sinograms is not None else method.config()
+    base = method.presets[config.preset] if config.preset is not None else usual
     if trained is not None:
         base = replace(base, **{field.name: getattr(trained.config, field.name) for field in fields(trained.config)})
     changed = _changed(config, base)

@@ -70,7 +70,7 @@ class Result(NamedTuple):
 def result(
     config: RunConfig,
     prepared: Prepared,
-    zero_filled: Evaluated,
+    start: Evaluated,
     clean: dict[str, Evaluated],
     outcomes: dict[tuple[str, float], Outcome],
     sources: list[Subject],
@@ -81,13 +81,13 @@ def result(
     Args:
         config: settings of the run.
         prepared: the slice.
-        zero_filled: scores of the zero-filled image, with which every method is compared.
+        start: scores of the linear start, with which every method is compared.
         clean: scores on clean data, by victim.
         outcomes: results by source and epsilon.
         sources: the methods that are attacked.
         victims: the methods that are scored.
     """
-    baseline = {metric: float(value) for metric, value in zero_filled.scores.items()}
+    baseline = {metric: float(value) for metric, value in start.scores.items()}
     by_label = {one.label: one for one in victims}
     # Keep the order of the run: JAX sorts the names of mappings.
     labels = [(source.label, eps) for source in sources for eps in config.eps]
@@ -132,7 +132,8 @@ def result(
             holds["solver not converged"] = any(
                 error is not None and not error <= CONVERGED for error in errors.values()
             )
-            holds |= clean_flags({name: float(value) for name, value in clean[victim].scores.items()}, baseline)
+            unperturbed = {name: float(value) for name, value in clean[victim].scores.items()}
+            holds |= clean_flags(unperturbed, baseline, sinogram=prepared.is_sinogram)
             flags = raised(holds | (searched if source == victim else {}))
             common: dict[str, Any] = {"case": name, "volume": prepared.volume, "source": source, "victim": victim}
             common |= {"attack": attack, "eps": eps}

@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.evaluate import brought, methods
 from bench.evaluate.networks import networks as networks_of
+from bench.plan import linear_start
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
@@ -103,9 +104,9 @@ def _scored(config: RunConfig) -> list[str]:
     return list(dict.fromkeys(name for given in config.victims for name in (FAMILIES if given == "all" else (given,))))
 
 
-def zero_filled(config: RunConfig) -> Subject:
-    """Return the reconstruction with which every method is compared on clean data: zero-filled, of sinograms FBP."""
-    name = "fbp" if config.sinograms else "zero_filled"
+def linear_start_of(config: RunConfig) -> Subject:
+    """Return the linear start, with which every method is compared on clean data."""
+    name = linear_start.of(sinograms=config.sinograms).method
     own = replace(config, method=name, beside=(), networks=(), settings=(), preset=None, weights=None, maps="fixed")
     method = METHODS[name]
     return Subject(name, own, method, method.config(), None, default_attack(method), {})

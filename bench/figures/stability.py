@@ -70,7 +70,7 @@ def _pictures(folder: Path) -> Found:
 
 def _perturbation(world: str, rows: _Rows, found: Found) -> list[_Panel]:
     """The truth, and under the strongest perturbation of the ascent the truth, the methods' images and the gains."""
-    climbed = [row for row in rows if row["kind"] == "perturbation" and row["attack"] != "projected gradients"]
+    climbed = [row for row in rows if row["kind"] == "perturbation" and row["attack"].startswith("Algorithm")]
     steps = max(row["steps"] for row in climbed)
     name, other = _by_role(rows, "tested"), _by_role(rows, "comparator")
     key = f"{climbed[0]['attack']}|{steps}"

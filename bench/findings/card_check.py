@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.plan.config import are_sinograms
 from bench.plan.intervals import FEWEST, means_by_volume, quantile
 from bench.record.rows import Row
 from bench.record.run_record import RunRecord
@@ -22,8 +23,8 @@ def below_card(rows: list[Row], run: RunRecord) -> dict[str, str]:
     """Find networks that score clearly less on clean data than their cards state.
 
     A card is comparable under three conditions.  Its validation images were of the same phantom, or of a file of this
-    name.  They were sampled and shifted in the same way.  The run's images were neither chosen for being hard nor
-    scored in a region.
+    name.  They were sampled and shifted in the same way; sinograms had as many views.  The run's images were neither
+    chosen for being hard nor scored in a region.
 
     "Clearly" means by more than half of Student's 99 % interval of a difference of two means, the run's by volume.  The
     spread is the card's.  Older cards state none; then it is the run's, and fewer than 5 volumes cannot tell.
@@ -35,10 +36,10 @@ def below_card(rows: list[Row], run: RunRecord) -> dict[str, str]:
     Returns:
         A sentence for each such network, by victim.
     """
-    config, found = run.config, {}
+    found = {}
     for victim, method in run.methods.items():
         card = (method.get("weights") or {}).get("card")
-        if card is None or not _comparable(card, method.get("method"), config):
+        if card is None or not _comparable(card, method.get("method"), run):
             continue
         scores = card["validation"]
         for metric, style in _WORDS.items():
@@ -56,7 +57,8 @@ def below_card(rows: list[Row], run: RunRecord) -> dict[str, str]:
     return found
 
 
-def _comparable(card: Any, method: Any, config: dict[str, Any]) -> bool:
+def _comparable(card: Any, method: Any, run: RunRecord) -> bool:
+    config = run.config
     if type(card) is not dict or type(card.get("validation")) is not dict or type(card.get("training")) is not dict:
         return False
     trained = card["training"]
@@ -64,12 +66,22 @@ def _comparable(card: Any, method: Any, config: dict[str, Any]) -> bool:
         return False
     if dict(trained.get("shift") or {}) != dict(config.get("shift") or {}):
         return False
-    if any(trained.get(name) != config.get(name) for name in _SAMPLING):
+    if are_sinograms(config):
+        # The usual number of views follows from the size, so what was measured tells, and not the flags.
+        views = {one.get("samples") for one in run.sampling.values()}
+        if views != _views_of(card.get("shapes")):
+            return False
+    elif any(trained.get(name) != config.get(name) for name in _SAMPLING):
         return False
     data, own = trained.get("validation") or trained.get("data"), config.get("data")
     if data is None or own is None:
         return data is None and own is None and trained.get("phantom") == config.get("phantom")
     return PurePath(str(data)).name == PurePath(str(own)).name
+
+
+def _views_of(shapes: Any) -> set[Any]:
+    """The numbers of views in a card's shapes (1, detector, view)."""
+    return {one[-1] for one in shapes if type(one) is list and one} if type(shapes) is list else set()
 
 
 def _by_volume(rows: list[Row], victim: str, metric: str) -> list[float]:

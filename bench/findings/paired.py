@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bench.findings.latex import table as latex_table
 from bench.findings.markdown import table as markdown_table
+from bench.plan import linear_start
 from bench.plan.errors import InputFileError
 from bench.plan.intervals import meaning, of_mean, told
 from bench.plan.scores import style_of
@@ -33,6 +34,7 @@ class Run(NamedTuple):
         victim: name of the method in its record.
         weights: file of its weights, in words.
         folder: folder of the record.
+        start: name of the linear start of its data.
     """
 
     label: str
@@ -42,6 +44,7 @@ class Run(NamedTuple):
     victim: str
     weights: str
     folder: Path
+    start: str
 
     @property
     def cases(self) -> set[str]:
@@ -73,6 +76,7 @@ def runs_of(record: Record) -> list[Run]:
             victim=victim,
             weights=_weights(record, victim),
             folder=record.folder,
+            start=linear_start.of_config(record.run.config).head,
         )
         for victim, found in keyed.items()
     ]
@@ -121,8 +125,14 @@ def volumes_of(runs: list[Run], cases: list[str]) -> set[int]:
     return {len({run.volumes[case] for case in cases}) for run in runs}
 
 
-def zero_filled(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
-    """Return the mean score of the zero-filled images, None if the record has none."""
+def head_of_start(runs: list[Run]) -> str:
+    """Return the name of the linear start of runs."""
+    names = {run.start for run in runs}
+    return names.pop() if len(names) == 1 else linear_start.EITHER
+
+
+def score_of_start(run: Run, cases: list[str], eps: float, metric: str) -> float | None:
+    """Return the mean score of the linear start, None if the record has none."""
     return mean_if_known([run.rows[case, eps, metric].get("zero_filled") for case in cases])
 
 
@@ -188,12 +198,12 @@ def parts(runs: list[Run], eps: list[float]) -> list[Part]:
             )
             for state, value in columns
         ]
-        least = [(zero_filled(run, cases, eps[0], metric), style) for metric, style in _FORMATS.items()]
+        least = [(score_of_start(run, cases, eps[0], metric), style) for metric, style in _FORMATS.items()]
         least_told = " / ".join("-" if value is None else style.format(value) for value, style in least)
         rows.append([run.label, least_told, *cells])
     means = Part(
         f"Means over {len(cases)} image{'s' * (len(cases) != 1)}, PSNR [dB] / SSIM.",
-        ["method", "zero-filled", *heads],
+        ["method", head_of_start(runs), *heads],
         rows,
     )
     if len(runs) == 1:

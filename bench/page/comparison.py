@@ -17,6 +17,7 @@ from bench.page.cells import Cell, Table, cells, interval, score
 from bench.page.curves import Line, Point, chart
 from bench.page.document import document, resource
 from bench.page.pictures import region_of
+from bench.plan import linear_start
 from bench.plan.criteria import Criterion
 from bench.plan.intervals import meaning, of_mean
 from bench.plan.scores import decimals_of, rounded, words_of
@@ -127,7 +128,7 @@ def _means(runs: list[Run], shared: list[str], common: list[float]) -> list[Tabl
         rows = [
             [
                 Cell(run.label, colour=plots.colour(index)),
-                score(metric, paired.zero_filled(run, shared or sorted(run.cases), columns[0][1], metric)),
+                score(metric, paired.score_of_start(run, shared or sorted(run.cases), columns[0][1], metric)),
                 *(
                     interval(metric, _mean(run, shared or sorted(run.cases), value, metric, state), kind=kind)
                     for (state, value), kind in zip(columns, _kinds(columns), strict=True)
@@ -135,7 +136,9 @@ def _means(runs: list[Run], shared: list[str], common: list[float]) -> list[Tabl
             ]
             for index, run in enumerate(runs)
         ]
-        tables.append(Table(["method", "zero-filled", *head], rows, words_of(metric), kinds={head[-1]: "sight"}))
+        tables.append(
+            Table(["method", paired.head_of_start(runs), *head], rows, words_of(metric), kinds={head[-1]: "sight"})
+        )
     return tables
 
 
@@ -212,7 +215,8 @@ def _flags(record: Record) -> dict[str, Any]:
     name = f"{', '.join(record.names('victim'))}: {record.folder.resolve().name}"
     if found:
         return {"name": name, "sentences": found, "kind": "flags"}
-    if not words.held_against_zero_filled(record):
-        text = "No check failed, but the run was not compared with zero-filled images."
+    if not words.held_against_start(record):
+        start = linear_start.of_config(record.run.config).head
+        text = f"No check failed, but the run was not compared with {start} images."
         return {"name": name, "sentences": [text], "kind": ""}
     return {"name": name, "sentences": ["No check failed."], "kind": "fine"}

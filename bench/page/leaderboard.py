@@ -7,6 +7,7 @@ from typing import Any
 from bench.page import words
 from bench.page.cells import Cell, Table, cells, interval, score
 from bench.page.document import document
+from bench.plan import linear_start
 from bench.plan.config import fingerprint_of
 from bench.plan.intervals import Interval, meaning
 from bench.plan.scores import words_of
@@ -29,7 +30,8 @@ def _ranking(entries: list[Entry]) -> dict[str, Any]:
     first = entries[0]
     protocol, metric = first.protocol, ranking_metric(first.protocol)
     attacked = [f"attacked {value:g}" for value in first.eps]
-    head = ["method", "attack", "zero-filled", "clean", f"noise {first.eps[-1]:g}", *attacked, "images", "volumes"]
+    scores = [linear_start.EITHER, "clean", f"noise {first.eps[-1]:g}", *attacked]
+    head = ["method", "attack", *scores, "images", "volumes"]
     rows = [
         [
             Cell(_numbered(index, entry)),

@@ -12,6 +12,7 @@ from bench.findings import acceptance, ceiling, certificate, solver_error
 from bench.findings.matrix import findings
 from bench.page import origin, pictures, plots, tables, words
 from bench.page.document import document, resource
+from bench.plan import linear_start
 from bench.plan.criteria import Criterion
 from bench.plan.scores import rounded
 from bench.record.reading import understanding
@@ -70,7 +71,7 @@ def _head(record: Record) -> dict[str, Any]:
         "doubts": words.clean_flags(record),
         "setting": words.setting(record),
         "stats": [] if record.several else _three_numbers(record),
-        "zero_filled": _zero_filled(record),
+        "start": _start(record),
     }
 
 
@@ -86,11 +87,17 @@ def _three_numbers(record: Record) -> list[tuple[str, str, str, str]]:
     return items
 
 
-def _zero_filled(record: Record) -> str:
+def _start(record: Record) -> str:
     psnr, ssim = (zero_filled(record.select(metric=metric, eps=record.shown)) for metric in plots.METRICS)
     if psnr is None or ssim is None:
         return ""
-    return f"Zero-filled, from clean data: {rounded('psnr', psnr)} dB, SSIM {rounded('ssim', ssim)}"
+    return f"{_head_of_start(record)}, from clean data: {rounded('psnr', psnr)} dB, SSIM {rounded('ssim', ssim)}"
+
+
+def _head_of_start(record: Record) -> str:
+    """The name of the linear start, at the beginning of a sentence."""
+    head = linear_start.of_config(record.run.config).head
+    return head[0].upper() + head[1:]
 
 
 def _images(record: Record, shown: dict[str, Any] | None) -> dict[str, Any]:
@@ -152,17 +159,17 @@ def _beside_the_centre(record: Record) -> str:
 
 
 _FINE = "No check failed: every gradient was non-zero, and every attack was stronger than noise"
-_BETTER = "; no clean image was worse than the zero-filled one."
+_BETTER = "; no clean image was worse than the {start} one."
 
 
 def _belief(record: Record) -> dict[str, Any]:
     """Objections to the numbers, evidence that was not gathered, and the course of the search."""
     failed = [f"{name} failed: {reason}." for name, reason in record.run.failed.items()]
     # Old records do not tell, and get no tick.
-    compared = words.held_against_zero_filled(record)
+    compared = words.held_against_start(record)
     return {
         "against": words.flags(record) + failed,
-        "fine": _FINE + (_BETTER if compared else "."),
+        "fine": _FINE + (_BETTER.format(start=linear_start.of_config(record.run.config).head) if compared else "."),
         "compared": compared,
         "checks": plots.checks(record),
         "not_checked": words.not_checked(record),
@@ -179,5 +186,5 @@ def _about_numbers(record: Record) -> str:
     certain = "" if between is None else f"{between[0].upper() + between[1:]}. "
     return (
         f"{clean}{solved}{certain}The control is {words.control(record)}, in the same threat set. "
-        f"{words.about_interval(record)} Zero-filled: the weakest method, on clean data."
+        f"{words.about_interval(record)} {_head_of_start(record)}: the weakest method, on clean data."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.page import words
 from bench.page.cells import Cell, Table, cells, interval, score
+from bench.plan import linear_start
 from bench.plan.intervals import Interval, beside, name_of
 from bench.plan.scores import METRICS, style_of, words_of
 from bench.record.record import Estimate, Record, estimate
@@ -18,8 +19,9 @@ def numbers(record: Record) -> Table:
     one = len({(row.source, row.victim) for row in record.rows}) == 1
     summary = summarise(record.rows)
     kinds = {row.interval for row in summary if row.interval is not None}
+    start = linear_start.of_config(record.run.config).head
     heads = [words.control_name(record), "attacked", name_of(kinds) or "interval", "images"]
-    head = ["metric", "epsilon", *([] if one else ["made for", "scored on"]), "zero-filled", "clean", *heads]
+    head = ["metric", "epsilon", *([] if one else ["made for", "scored on"]), start, "clean", *heads]
     known = list(dict.fromkeys([*METRICS, *record.names("metric")]))
     rows = []
     for row in sorted(summary, key=lambda row: (known.index(row.metric), row.eps)):

@@ -8,11 +8,12 @@ from operator import attrgetter
 from typing import Any
 
 from bench.findings import card_check
+from bench.plan import linear_start
 from bench.plan.config import are_sinograms
 from bench.plan.intervals import FEWEST
 from bench.plan.scores import rounded
 from bench.record.record import Record, estimate
-from jaxcs.evidence import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_ZERO_FILLED
+from jaxcs.evidence import BELOW_ITS_CARD, CLEAN_FLAGS, FLAGS, WORSE_THAN_FBP, WORSE_THAN_ZERO_FILLED
 
 # If there are more methods, a sentence names only the least and the most harmed.
 _MOST_NAMED = 4
@@ -144,10 +145,11 @@ def clean_flags(record: Record) -> list[str]:
     sentences = []
     for victim in record.names("victim"):
         own = [found for at, found in images.items() if at[0] == victim]
-        worse = sum(WORSE_THAN_ZERO_FILLED in found for found in own)
-        if worse:
-            share = f"{worse} of {count(len(own), 'image')} of {victim} ({worse / len(own):.0%})".replace("%", " %")
-            sentences.append(f"{WORSE_THAN_ZERO_FILLED.capitalize()}, in {share}: {FLAGS[WORSE_THAN_ZERO_FILLED]}")
+        for flag in (WORSE_THAN_ZERO_FILLED, WORSE_THAN_FBP):
+            worse = sum(flag in found for found in own)
+            if worse:
+                share = f"{worse} of {count(len(own), 'image')} of {victim} ({worse / len(own):.0%})".replace("%", " %")
+                sentences.append(f"{flag[0].upper()}{flag[1:]}, in {share}: {FLAGS[flag]}")
     for sentence in card_check.below_card(record.rows, record.run).values():
         sentences.append(f"{BELOW_ITS_CARD.capitalize()}: {sentence}; {FLAGS[BELOW_ITS_CARD]}")
     return sentences
@@ -173,13 +175,14 @@ def flags(record: Record) -> list[str]:
 def not_checked(record: Record) -> list[str]:
     """Say which evidence the run did not gather, and which no run can gather."""
     known = [text[:1].upper() + text[1:].rstrip(".") + "." for text in record.run.not_checked]
-    if not held_against_zero_filled(record):
-        known.append("This old record does not tell whether the clean images are better than zero-filled images.")
+    if not held_against_start(record):
+        start = linear_start.of_config(record.run.config).head
+        known.append(f"This old record does not tell whether the clean images are better than {start} images.")
     return [*known, "An attack bounds the worst case from one side only: a better attack may exist."]
 
 
-def held_against_zero_filled(record: Record) -> bool:
-    """Return whether the record has the scores of zero-filled images; old records lack them."""
+def held_against_start(record: Record) -> bool:
+    """Return whether the record has the scores of the linear start; old records lack them."""
     return all(row.zero_filled is not None for row in record.rows)
 
 

@@ -11,6 +11,7 @@ from bench.evaluate import scan, subjects
 from bench.evaluate.experiment import Functions
 from bench.evaluate.single_slice import SingleSlice
 from bench.evaluate.subjects import Subject
+from bench.plan import linear_start
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError
 from bench.record.perturbations import Perturbations
@@ -93,7 +94,7 @@ def scores_of(
         deltas[source] = jnp.stack(found) / scan.stored_unit(config, prepared.scale)
     clean: dict[str, _Scores] = {}
     under: dict[tuple[str, str], _Scores] = {}
-    least = subjects.zero_filled(config)
+    least, start = subjects.linear_start_of(config), linear_start.of(sinograms=config.sinograms).head
     for one in {subject.label: subject for subject in (least, *victims)}.values():
         single = SingleSlice.of(functions_for(compiled, None, one, [prepared]), prepared, config.seed)
         clean[one.label] = single.scores(nothing[None, None])
@@ -115,7 +116,7 @@ def scores_of(
             size = float(unit.share(deltas[row.source][index]))
             attacked_score = under[row.source, row.victim][row.metric][index]
         whose = "" if row.source == row.victim else f" made for {row.source}"
-        compare(f"zero-filled {row.metric}", row.zero_filled, clean[least.label][row.metric][0], small)
+        compare(f"{start} {row.metric}", row.zero_filled, clean[least.label][row.metric][0], small)
         compare(f"{row.victim}, clean {row.metric}", row.clean, clean[row.victim][row.metric][0], small)
         where = f"{row.victim} under a perturbation{whose} of {row.eps:g}"
         compare(f"{where}, {row.metric}", row.attacked, attacked_score, small)

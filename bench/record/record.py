@@ -76,7 +76,7 @@ def estimate(rows: list[Row], value: Callable[[Row], float]) -> Estimate:
 
 
 def zero_filled(rows: list[Row]) -> float | None:
-    """The mean of the zero-filled images; None in older records, which have none."""
+    """The mean of the linear starts; None in older records, which have none."""
     return mean_if_known([row.zero_filled for row in rows])
 
 

@@ -16,7 +16,7 @@ STATES: tuple[State, ...] = ("clean", "noise", "attacked")
 class Row:
     """One metric of one image: how `victim` scores under the perturbation that was made for `source`.
 
-    zero_filled, clean, noise, attacked: the metric's values of the zero-filled image, and of the method's on clean
+    zero_filled, clean, noise, attacked: the metric's values of the linear start, and of the method's on clean
     data, with noise of the perturbation's size, and under attack.  norm, norm_kspace: of the perturbation, relative.
     flags: names of `jaxcs.evidence.FLAGS`.  solver_error: distance from the minimiser, relative.  clamped: share
     of the network's input that is cut off, under attack and of clean data.  widened: how many times the distance from

@@ -17,7 +17,7 @@ from bench.evaluate import scan
 from bench.evaluate.experiment import Evaluated, Found, Functions, build
 from bench.evaluate.outcome import Outcome, Result, losses, result
 from bench.evaluate.sending import Batch, send
-from bench.evaluate.subjects import Subject, zero_filled
+from bench.evaluate.subjects import Subject, linear_start_of
 from bench.plan.config import RunConfig
 from bench.plan.scores import rounded
 from bench.record.store import Image, Store
@@ -203,7 +203,7 @@ def _attack_batch(
         outcome = Outcome(found, _finite(found.delta), checks, scored, far)
         found_for[source.label] = outcome if work.save_perturbations else outcome.without_perturbations()
         del found, outcome, arguments
-    least = zero_filled(config)
+    least = linear_start_of(config)
     # Attacked itself, it has been scored already.
     baseline = clean.get(least.label)
     if baseline is None:

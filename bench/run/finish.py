@@ -14,6 +14,7 @@ from bench.findings import acceptance, ceiling, certificate, solver_error
 from bench.findings.card_check import below_card
 from bench.findings.matrix import findings
 from bench.page.page import page_of
+from bench.plan import linear_start
 from bench.plan.errors import DONE, SOME_FAILED
 from bench.record.record import Record
 from bench.record.record_forms import LINES
@@ -44,7 +45,8 @@ def finish(store: Store, record: RunRecord, names: Mapping[int, str] | None = No
     store.collect(content)
     images, rows = content.images, read_rows(content.lines["images.jsonl"])
     summary = summarise(rows)
-    below = below_card(rows, record)
+    sampled = {image.case: image.sampling for image in images if image.sampling is not None}
+    below = below_card(rows, replace(record, sampling=sampled))
     noted = [note for image in images for note in image.notes]
     record = replace(
         record,
@@ -53,7 +55,7 @@ def finish(store: Store, record: RunRecord, names: Mapping[int, str] | None = No
         notes=list(dict.fromkeys([*record.notes, *noted, *doubtful(images)])),
         gradient_evaluations=sum(image.gradients for image in images),
         seconds=round(sum(image.seconds for image in images) + store.elapsed(), 2),
-        sampling={image.case: image.sampling for image in images if image.sampling is not None},
+        sampling=sampled,
         thermal={image.case: image.thermal for image in images if image.sampling is not None},
         failed={image.case: image.failed for image in images if image.failed is not None},
         flags=_count_flags(rows, below),
@@ -100,6 +102,7 @@ def tell(done: Record, as_json: bool) -> int:
                 record.flags,
                 record.below_card,
                 record.config["loss"],
+                linear_start.of_config(record.config).head,
             )
         )
         said = ceiling.sentence(record), solver_error.sentence(done.rows), certificate.sentence(done.rows)

@@ -11,16 +11,16 @@ from jaxcs.evidence import CLEAN_FLAGS, FLAGS
 _ASIDE = ("haarpsi", "max_error", "row_error")
 
 
-def render(summary: list[Summary], flags: dict[str, int], below_card: dict[str, str], loss: str) -> str:
+def render(summary: list[Summary], flags: dict[str, int], below_card: dict[str, str], loss: str, start: str) -> str:
     """Aligned text: a line for each victim, attack, epsilon and metric, and for each source if sources differ.
 
     Lines below it say what a range is, if there is one, and which flags speak against the clean images.
     flags: how many results carry each.  below_card: by method, a sentence of `card_check`.
-    loss: the error that the attack drove up.
+    loss: the error that the attack drove up.  start: head of the column of the linear start.
     """
     summary = [row for row in summary if row.metric not in _ASIDE or row.metric == loss]
     ranges = {row.interval for row in summary} == {RANGE}
-    heads = ["zero-filled", "clean", "noise", "attacked", "range" if ranges else "95 % CI", "images"]
+    heads = [start, "clean", "noise", "attacked", "range" if ranges else "95 % CI", "images"]
     across = any(row.source != row.victim for row in summary)
     header = ["method", "attack", "eps", "metric", *heads]
     lines = [header]

@@ -15,7 +15,6 @@ from data_prep.ct import CtSlice
 from jaxcs.catalogue import CT_PHANTOMS
 
 NOTE = "these are images: their sinograms and the noise are simulated"
-BASELINE = "for sinograms, what tables call zero-filled is filtered back-projection"
 
 
 def open_sinograms(config: RunConfig, count: int) -> Source:
@@ -31,7 +30,8 @@ def open_sinograms(config: RunConfig, count: int) -> Source:
     """
     if config.data is None and config.phantom not in CT_PHANTOMS:
         raise UsageError(
-            f"--method {config.method}: reconstructs sinograms, for which there are bench.attack and bench.stability"
+            f"--method {config.method}: reconstructs sinograms, for which there are bench.attack, bench.reconstruct, "
+            "bench.stability and bench.train"
         )
     if config.shift:
         raise UsageError(f"--shift {config.shift[0][0]}: a sinogram is not shifted; leave the flag out")
@@ -58,10 +58,7 @@ def open_sinograms(config: RunConfig, count: int) -> Source:
         names=[one.name for one in slices],
         volumes=[one.volume for one in slices],
         shapes=[one.shape for one in slices],
-        notes=(
-            NOTE if config.data else "this is the built-in phantom; --data PATH takes files of images of CT",
-            BASELINE,
-        ),
+        notes=(NOTE if config.data else "this is the built-in phantom; --data PATH takes files of images of CT",),
         sha256={path.name: sha256_of(Path(path)) for path in paths} | list_sha256(config),
         read=read,
     )

@@ -81,6 +81,18 @@ def l1(shape: tuple[float, int, int], taps: int, iterations: float) -> Counts:
     return normal(shape).plus(wavelet(shape, taps)).plus(rest).times(iterations)
 
 
+def radon(size: int, views: int, filtered: bool = False) -> Counts:
+    """Count a projection or a back-projection: place, interpolation and sum of each ray in each row, 8 operations.
+
+    Args:
+        size: rows and columns of the image, and detectors of each view.
+        views: number of views.
+        filtered: whether each view is filtered first, by two real FFTs of twice its length.
+    """
+    flops = 8.0 * views * size**2 + (views * fft(2 * size) if filtered else 0)
+    return Counts(flops, (size**2 + views * size) * _REAL)
+
+
 def espirit(shape: tuple[int, int, int], iterations: int, calibration: int = 24, kernel: int = 6) -> Counts:
     """Count ESPIRiT: row space (Gram matrix, eigenvectors), G(r) from its lags, power iterations at each pixel.
 

@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from bench.timing import work
+from bench.timing.programs import with_ct
 from jaxcs.coils import espirit as coils
 from jaxcs.operators import Sense, Wavelet
+from jaxcs.operators.radon import Radon, even_angles
 from jaxcs.recon import l1 as method
 from jaxcs.types import Measurement
 
@@ -94,6 +96,18 @@ def wavelet(options: dict[str, Any]) -> Program:
     w, image = Wavelet(options["wavelet"], levels), jnp.ones((*measurement.maps.shape[:-3], *grid), jnp.complex64)
     apply = jax.jit(_for_each(lambda x: w.adjoint(w.forward(x)), options))
     return lambda _: jax.block_until_ready(apply(image))
+
+
+def radon(options: dict[str, Any]) -> Program:
+    """Build the Radon transform, its adjoint, or filtered back-projection."""
+    size, views, copies = options["size"], options["views"], options["at_once"]
+    a = Radon(even_angles(views), size, size)
+    x = jnp.asarray(with_ct.image(size))
+    of = {with_ct.FORWARD: a.forward, with_ct.ADJOINT: a.adjoint, with_ct.FBP: a.fbp}[options["of"]]
+    given = x if options["of"] == with_ct.FORWARD else a.forward(x)
+    given = given if copies == 1 else jnp.stack([given] * copies)
+    apply = jax.jit(_for_each(of, options))
+    return lambda _: jax.block_until_ready(apply(given))
 
 
 def _for_each(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:

@@ -17,7 +17,8 @@ _SIGPY = "sigpy==0.1.27"
 # Lightning and its dependencies serve the package's training, not its models.
 _WITHOUT_NEEDS = ["fastmri==0.3.0"]
 _CUPY = ("cupy", "cupy-cuda12x", "cupy-cuda13x")
-_PACKAGES = ("sigpy", "torch", "fastmri", *_CUPY)
+_SCIKIT_IMAGE, _ASTRA = "scikit-image", "astra-toolbox"
+_PACKAGES = ("sigpy", "torch", "fastmri", _SCIKIT_IMAGE, _ASTRA, *_CUPY)
 
 
 class Peers(NamedTuple):
@@ -30,6 +31,8 @@ class Peers(NamedTuple):
         versions: version of each available peer, by name.
         absent: one line for each missing peer.
         cupy: whether SigPy's interpreter has CuPy, so that SigPy can compute on a GPU.
+        scikit_image: interpreter that has scikit-image, or None.
+        astra: interpreter that has ASTRA, or None.
     """
 
     sigpy: Path | None
@@ -38,10 +41,12 @@ class Peers(NamedTuple):
     versions: dict[str, str]
     absent: list[str]
     cupy: bool = False
+    scikit_image: Path | None = None
+    astra: Path | None = None
 
     def of_many(self) -> Peers:
         """Return the peers that take several slices at once."""
-        return self._replace(sigpy=None, bart=False, cupy=False)
+        return self._replace(sigpy=None, bart=False, cupy=False, scikit_image=None, astra=None)
 
 
 def find(folder: Path | None) -> Peers:
@@ -71,9 +76,15 @@ def find(folder: Path | None) -> Peers:
         versions["bart"] = subprocess.run(["bart", "version"], capture_output=True, text=True).stdout.strip()
     else:
         absent.append("BART is not on the path; its Debian package is called bart")
-    sigpy = found["sigpy"][0] if "sigpy" in found else None
+    if _SCIKIT_IMAGE not in found:
+        absent.append("scikit-image is not installed; --set-up FOLDER installs it for --peers FOLDER")
+    if _ASTRA not in found:
+        absent.append(f"ASTRA is not installed; its package is called {_ASTRA}")
+    sigpy, scikit_image, astra = (
+        found[name][0] if name in found else None for name in ("sigpy", _SCIKIT_IMAGE, _ASTRA)
+    )
     cupy = any(found[name][0] == sigpy for name in _CUPY if name in found)
-    return Peers(sigpy, torch, bart, versions, absent, cupy)
+    return Peers(sigpy, torch, bart, versions, absent, cupy, scikit_image, astra)
 
 
 def _versions(interpreter: Path) -> dict[str, str]:

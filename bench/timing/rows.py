@@ -8,12 +8,15 @@ from typing import Any
 
 from bench.timing import counts, work
 from bench.timing.counts import Counts
+from bench.timing.names import OF_CT
 from bench.timing.networks import STEPS
 from bench.timing.peers import Peers
+from bench.timing.programs import with_ct
 
 OURS = "jaxcs"
 # Relative to max|A^H y|, the default of the project.  SigPy and BART see the same data, and therefore the same lambda.
 LAM = 0.002
+_CT_SIZE, _CT_VIEWS = 512, 50
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ def _row(
 ) -> Row:
     if name in STEPS:
         return _network(name, peers, at_once, accelerator)
+    if name in OF_CT:
+        return _ct(name, peers, at_once)
     data: dict[str, Any] = {"folder": str(folder), "at_once": at_once, "accelerator": accelerator and peers.cupy}
     if name in ("l1", "l1-db4"):
         row = _l1(name, (work.coils_that_count(folder), *shape[1:]), data, peers)
@@ -132,6 +137,24 @@ def _row(
     count = counts.normal(shape) if name == "normal" else counts.wavelet(shape, 8)
     ours = Side(OURS, f"bench.timing.ours:{name}", options, count=count)
     return Row(name, what, [ours, *_sigpy("SigPy", name, options, peers)])
+
+
+def _ct(name: str, peers: Peers, at_once: int) -> Row:
+    """The published geometry: 50 views of 512 x 512 pixels, with as many detectors."""
+    of, what = {
+        "radon": (with_ct.FORWARD, "Radon transform"),
+        "radon-adjoint": (with_ct.ADJOINT, "back-projection without a filter"),
+        "fbp": (with_ct.FBP, "filtered back-projection"),
+    }[name]
+    options = {"size": _CT_SIZE, "views": _CT_VIEWS, "of": of, "at_once": at_once}
+    count = counts.radon(_CT_SIZE, _CT_VIEWS, filtered=of == with_ct.FBP)
+    sides = [Side(OURS, "bench.timing.ours:radon", options, count=count)]
+    if peers.scikit_image:
+        program = "bench.timing.programs.with_ct:scikit_image"
+        sides.append(Side("scikit-image", program, options, peers.scikit_image))
+    if peers.astra and of != with_ct.FBP:
+        sides.append(Side("ASTRA on the CPU, linear", "bench.timing.programs.with_ct:astra", options, peers.astra))
+    return Row(name, f"{what}, {_CT_VIEWS} views of {_CT_SIZE} x {_CT_SIZE}", sides)
 
 
 def _l1(name: str, shape: tuple[float, int, int], data: dict[str, Any], peers: Peers) -> Row:

@@ -61,6 +61,7 @@ class Method(NamedTuple):
         train: configuration -> the network by the statistics of a batch, if it is trained so.
         coils: configuration -> (measurement, key) -> coil images (coil, ny, nx) of the reconstruction before measured
             samples replace its own, for methods without weights that have them; see `jaxcs.recon.held_out`.
+        of_sinograms: the configuration for sinograms if none is chosen, if it is not the usual one.
     """
 
     config: type[Any]
@@ -83,6 +84,7 @@ class Method(NamedTuple):
     first: Callable[[Any, np.ndarray], Callable[[Key], Params]] | None = None
     train: Callable[[Any], TrainBatch] | None = None
     coils: Callable[[Any], Callable[[Measurement, Key], Array]] | None = None
+    of_sinograms: Any = None
 
 
 # An attack that searches at this many times the tolerance takes half the time and is as strong, within the scatter of

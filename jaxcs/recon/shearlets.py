@@ -14,11 +14,11 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Inexact
 
-from jaxcs.complex import abs2, magnitude, safe_sqrt
+from jaxcs.complex import abs2, largest, magnitude, safe_sqrt
 from jaxcs.fourier import ifft2c, inverse_fft
-from jaxcs.operators import Sense
+from jaxcs.operators.parallel_beam import ParallelBeam, forward_model
 from jaxcs.operators.second_order import gradient, gradient_adjoint, strain, strain_adjoint, symbols
 from jaxcs.operators.shearlet_windows import FAMILIES, Family
 from jaxcs.operators.shearlets import Shearlets, shearlets
@@ -49,7 +49,8 @@ class Config:
         epsilon: the weights' smallest coefficient, in units of the measurement.
         outer: number of Bregman iterations.
         inner: number of alternating minimisations in each.
-        cg: steps of conjugate gradients in each minimisation for several coils.  A single coil needs none.
+        cg: steps of conjugate gradients in each minimisation for several coils or a sinogram.  A single coil needs
+            none.
         real: whether the coefficients are made real, for images without phase.
         differentiate_weights: whether gradients see the weights change with the data.
     """
@@ -91,15 +92,20 @@ class Config:
 
 
 FOURIER = Config()
+# The published parameters for a Radon transform without noise: shearlets alone, although the paper speaks of a TV term.
+RADON = Config(
+    levels=(0, 0, 1, 1), mu=(500.0, 0.0, 0.0), alpha=(0.0, 0.0), beta=50.0, lam=3e-4, epsilon=1e-8, outer=100, cg=25
+)
+# For few views with noise, to which 100 iterations with the published weight fit the image: ellipses of 12 views have
+# 11.7 dB with it and 28.9 with this, and without noise 18.3 with it.
+RADON_NOISY = replace(RADON, lam=0.1, outer=25, cg=5)
 PRESETS = {
     # The published parameters for Fourier sampling; those of DeepMRI ran ten times as long.
     "fourier": FOURIER,
     "fourier500": replace(FOURIER, outer=500),
     "paper_levels": replace(FOURIER, levels=(1, 2, 2)),
-    # The published parameters for a Radon transform: shearlets alone, although the paper speaks of a TV term.
-    "radon": Config(
-        levels=(0, 0, 1, 1), mu=(500.0, 0.0, 0.0), alpha=(0.0, 0.0), beta=50.0, lam=3e-4, epsilon=1e-8, outer=100
-    ),
+    "radon": RADON,
+    "radon_noisy": RADON_NOISY,
     "tgv": replace(FOURIER, mu=(0.0, 10.0, 20.0)),
     "plain": replace(FOURIER, reweight="none"),
 }
@@ -142,7 +148,7 @@ def _system(config: Config, shape: tuple[int, int]) -> _System:
 def minimise(
     config: Config,
     normal: Callable[[Image], Image],
-    adjoint_data: Image,
+    adjoint_data: Inexact[Array, "ny nx"],
     density: Float[Array, "ny nx"],
     exact: bool,
 ) -> Solution:
@@ -151,15 +157,16 @@ def minimise(
     Args:
         config: choices of the method.
         normal: image -> A^H A image.
-        adjoint_data: (ny, nx) complex A^H y.
+        adjoint_data: (ny, nx) A^H y.  If it is real, so are all images.
         density: (ny, nx) real eigenvalues of A^H A in the Fourier domain, or approximate ones; the zero frequency is in
             the corner.
         exact: whether these are the eigenvalues.  Otherwise they precondition conjugate gradients.
 
     Returns:
-        The solution, whose image is (ny, nx) complex.
+        The solution, whose image is (ny, nx), complex or real as A^H y is.
     """
     shape = (adjoint_data.shape[-2], adjoint_data.shape[-1])
+    back = inverse_fft if jnp.iscomplexobj(adjoint_data) else lambda spectrum: jnp.real(inverse_fft(spectrum))
     system = _system(config, shape)
     (shear, first, second), psi = config.mu, system.psi
     diagonal = config.beta * density + system.rest
@@ -175,19 +182,19 @@ def minimise(
             right = right + first * gradient_adjoint(target[1])
             field = jnp.fft.fft2(second * strain_adjoint(target[2]) - first * target[1])
             solved = jnp.sum(system.inverse * field, axis=1)
-            right = right + inverse_fft(first * jnp.sum(jnp.conj(system.symbol) * solved, axis=0))
+            right = right + back(first * jnp.sum(jnp.conj(system.symbol) * solved, axis=0))
         if exact:
             # Rounding errors of the data must not reach frequencies that no data determine: beta is large.
             data = jnp.where(density > 0, config.beta * jnp.fft.fft2(g), 0)
-            image = inverse_fft(divided(data + jnp.fft.fft2(right)))
+            image = back(divided(data + jnp.fft.fft2(right)))
         else:
-            full = lambda x: config.beta * normal(x) + inverse_fft(jnp.asarray(system.rest) * jnp.fft.fft2(x))  # noqa: E731
-            inverse = lambda x: inverse_fft(divided(jnp.fft.fft2(x)))  # noqa: E731
+            full = lambda x: config.beta * normal(x) + back(jnp.asarray(system.rest) * jnp.fft.fft2(x))  # noqa: E731
+            inverse = lambda x: back(divided(jnp.fft.fft2(x)))  # noqa: E731
             image = preconditioned(full, inverse, config.beta * g + right, last[0], config.cg)
         if not first:
             return image, ()
         spectrum = first * system.symbol * jnp.fft.fft2(image)
-        return image, inverse_fft(solved + jnp.sum(system.inverse * spectrum, axis=1))
+        return image, back(solved + jnp.sum(system.inverse * spectrum, axis=1))
 
     def split(x: _Variables) -> _Parts:
         coefficients = () if psi is None else psi.forward(x[0])
@@ -233,10 +240,10 @@ def _weights(config: Config, c: Complex[Array, "band ny nx"]) -> Float[Array, "b
 
 
 def solve(config: Config, measurement: Measurement, prepared: None = None) -> Solution:
-    """Compute the complex image.
+    """Compute the image, complex for k-space and real for a sinogram.
 
-    A single coil's image is solved for at once, and its map's phase is then removed.  Several coils take conjugate
-    gradients.
+    A single coil's image is solved for at once, and its map's phase is then removed.  Several coils and sinograms take
+    conjugate gradients.
 
     Args:
         config: choices of the method.
@@ -244,11 +251,14 @@ def solve(config: Config, measurement: Measurement, prepared: None = None) -> So
         prepared: nothing is prepared.
 
     Returns:
-        The solution, whose image is (ny, nx) complex, 0 at pixels that no coil sees.  Its error is estimated from the
-        image's movement; re-weighting has no minimiser.
+        The solution, whose image is (ny, nx), 0 at pixels that no coil sees.  Its error is estimated from the image's
+        movement; re-weighting has no minimiser.
     """
     del prepared
     maps, mask = measurement.maps, measurement.mask
+    a = forward_model(maps, mask)
+    if isinstance(a, ParallelBeam):
+        return _of_sinogram(config, a, measurement.kspace)
     shape = maps.shape[-2:]
     density = jnp.fft.ifftshift(jnp.broadcast_to(mask, shape)).astype(maps.real.dtype)
     if maps.shape[0] == 1:
@@ -256,12 +266,34 @@ def solve(config: Config, measurement: Measurement, prepared: None = None) -> So
         masked = lambda x: inverse_fft(density * jnp.fft.fft2(x))  # noqa: E731
         found = minimise(config, masked, data, density, exact=True)
         return found._replace(image=jnp.conj(maps[0]) * found.image)
-    a = Sense(maps, mask)
     # Coils fill gaps of the mask, so its mean is nearer to A^H A than the mask: at 10 steps the image is within 1e-4 of
     # that of 40 steps.  The mask as preconditioner is within 1e-3, and fails for TGV alone.
     density = jnp.full_like(density, jnp.mean(density))
     found = minimise(config, a.normal, a.adjoint(measurement.kspace), density, exact=False)
     return found._replace(image=jnp.where(jnp.any(maps != 0, axis=0), found.image, 0))
+
+
+# The published geometry, for which the published constants hold: views of images of this many rows and columns.
+_VIEWS, _SIZE = 50, 512
+
+
+def _of_sinogram(config: Config, a: ParallelBeam, sinogram: Float[Array, "1 detector view"]) -> Solution:
+    """Solve for a real image in the published units: data divided by max|A^T y|.
+
+    beta, lambda and epsilon depend on the units of A.  A has more and longer rays in larger scans, and is therefore
+    scaled to ||A|| of the published geometry, which leaves that geometry as it is.
+    """
+    size, views = a.maps.shape[-1], a.mask.shape[-1]
+    ratio = _VIEWS * _SIZE / (views * size)
+    back = ratio * a.adjoint(sinogram)
+    extent = largest(magnitude(back))
+    unit = jnp.where(extent > 0, extent, 1.0)
+    # Plain conjugate gradients: the convolution that is nearest to A^T A preconditions badly, because the border and
+    # gaps between few views are no convolution.  After 10 steps for 12 views of 128 x 128 the residual is 8e-4 of the
+    # first, and 8e-2 with it.
+    density = jnp.full((size, size), ratio * a.squared_norm())
+    found = minimise(config, lambda x: ratio * a.normal(x), back / unit, density, exact=False)
+    return found._replace(image=jnp.where(jnp.any(a.maps != 0, axis=0), unit * found.image, 0))
 
 
 def objective(config: Config, x: Image, field: Complex[Array, "2 ny nx"]) -> Array:
@@ -291,7 +323,7 @@ def build(config: Config) -> Reconstructor:
         found = solve(config, measurement, prepared)
         return found if config.reweight == "none" else found._replace(error=jnp.full_like(found.error, jnp.nan))
 
-    return staged(_prepare, solved)
+    return staged(_prepare, solved, sinograms=True)
 
 
-METHOD = Method(Config, build, PRESETS)
+METHOD = Method(Config, build, PRESETS, of_sinograms=RADON_NOISY)

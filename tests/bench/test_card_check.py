@@ -1,5 +1,7 @@
 """Comparison of a run's scores with the card of its weights, and cases in which the two cannot be compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from bench.findings.card_check import below_card
 from tests.helpers.rows import record, row
 
 CONFIG = {"mask": "random", "acceleration": 4.0, "center_fraction": 0.08, "data": None, "phantom": "knee", "shift": {}}
-CONFIG |= {"only": None, "region": None}
+CONFIG |= {"only": None, "region": None, "method": "unet"}
 
 
 def run(validation, trained=None, method="unet", **changes):
@@ -65,6 +67,18 @@ def test_without_it_the_run_s_own_spread_stands_in_and_few_volumes_cannot_tell()
 def test_a_card_of_other_data_says_nothing(changes):
     assert below_card(rows([0.1] * 9), run(SPREAD)) != {}
     assert below_card(rows([0.1] * 9), run(SPREAD, **changes)) == {}
+
+
+@pytest.mark.parametrize(("views", "phantom", "told"), [(12, "ellipses", 1), (24, "ellipses", 0), (12, "thorax", 0)])
+def test_cards_of_sinograms_are_compared_by_their_views(views, phantom, told):
+    """Flags of a mask mean nothing there, and differ between attack and training."""
+    one = run(SPREAD, {"phantom": "ellipses"}, "fbpconvnet", phantom=phantom, mask="of the file", acceleration=None)
+    one = replace(one, config=one.config | {"method": "fbpconvnet"})
+    one.methods["fbpconvnet"]["weights"]["card"] |= {"method": "fbpconvnet", "shapes": [[1, 183, 12]]}
+    measured = replace(one, sampling={f"{index}": {"samples": views} for index in range(4)})
+    assert len(below_card(rows([0.1] * 4, "fbpconvnet"), measured)) == told
+    one.methods["fbpconvnet"]["weights"]["card"]["shapes"] = [3]
+    assert below_card(rows([0.1] * 4, "fbpconvnet"), measured) == {}
 
 
 def test_files_are_the_same_by_name_and_other_methods_are_not_the_card_s():

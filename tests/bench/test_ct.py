@@ -6,11 +6,13 @@ import h5py
 import numpy as np
 import pytest
 
-from bench import attack, reconstruct, stability, train
+from bench import attack, reconstruct, stability, train, tune
 from bench.studies.stability.worlds import WORLDS
 from data_prep.phantom import sinograms
 from jaxcs.nets import convolution
+from jaxcs.operators.parallel_beam import ParallelBeam
 from jaxcs.recon import fbpconvnet
+from tests.helpers.places import DATA
 
 SIZE = 48
 
@@ -57,8 +59,12 @@ def test_a_network_of_sinograms_is_trained_attacked_and_tested(tmp_path, small, 
     assert record["threat_model"]["domain"] == "the measured sinogram"
     psnr = {row["victim"]: row for row in rows_of(only(tmp_path / "attack")) if row["metric"] == "psnr"}
     assert all(row["attacked"] < min(row["noise"], row["clean"]) for row in psnr.values())
-    # What tables call zero-filled is filtered back-projection.
+    # The linear start of a sinogram is filtered back-projection, and tables and page call it so.
     assert psnr["fbp"]["zero_filled"] == pytest.approx(psnr["fbp"]["clean"], abs=1e-3)
+    page = (only(tmp_path / "attack") / "report.html").read_text()
+    assert out.out.split("\n")[0].split()[:6] == ["method", "attack", "eps", "metric", "FBP", "clean"]
+    assert "FBP: the weakest method" in page
+    assert "zero-filled" not in (out.out + out.err + page).lower()
     world = WORLDS["med50"]._replace(comparator="fbp", settings=(), accelerations=(20.0, 4.0))
     monkeypatch.setitem(WORLDS, "med50", world)
     flags = ["--weights", f"med50={weights}", "--limit", 1, "--steps", 3, "--output", tmp_path / "stability"]
@@ -67,11 +73,15 @@ def test_a_network_of_sinograms_is_trained_attacked_and_tested(tmp_path, small, 
     found = {
         name: [row for row in rows if row["kind"] == name] for name in ("clean", "perturbation", "structure", "samples")
     }
-    assert {row["attack"] for row in found["perturbation"]} == {"Algorithm 2", "projected gradients"}
+    attacks = {row["attack"] for row in found["perturbation"]}
+    assert attacks == {"Algorithm 2", "projected gradients", "singular vector"}
     # The largest singular value bounds what a linear map does to any perturbation.
     (fbp,) = (row for row in found["clean"] if row["method"] == "fbp")
     gains = [row["gain"] for row in found["perturbation"] if row["method"] == "fbp"]
-    assert 1 < max(gains) <= 1.01 * fbp["singular_value"]
+    own = next(row for row in found["perturbation"] if row["attack"] == "singular vector" and row["method"] == "fbp")
+    assert 1 < fbp["singular_value"] <= 1.001 * own["gain"]
+    assert own["gain"] == pytest.approx(max(gains))
+    assert "gain, worst for fbp" in (only(tmp_path / "stability") / "tables.md").read_text()
     assert {row["gain"] for row in found["perturbation"] if row["method"] == "ignores data"} == {0}
     samples = {(row["method"], row["acceleration"]): row["psnr"] for row in found["samples"]}
     assert samples["fbp", 4.0] > samples["fbp", 20.0] + 3
@@ -82,12 +92,57 @@ def test_a_network_of_sinograms_is_trained_attacked_and_tested(tmp_path, small, 
         assert (only(tmp_path / "stability") / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_images_of_a_file_are_projected(tmp_path, capsys):
-    path = tmp_path / "ct.h5"
+def test_phantoms_of_ct_and_images_of_a_file_are_reconstructed(tmp_path, small, capsys):
+    flags = ["--method", "fbp", "--views", 9, "--limit", 1]
+    assert run(reconstruct, *flags, "--phantom", "thorax", "--noise", 0.1, "--output", tmp_path / "drawn") == 0
+    told = capsys.readouterr()
+    assert "sinogram of 9 views by 69 detectors" in told.err
+    clean, noisy = (read_image(tmp_path / "drawn" / name) for name in ("clean", "noise-0.1"))
+    case = sinograms.case("thorax", "test", 0, SIZE, 9)
+    beam = ParallelBeam(np.ones((1, SIZE, SIZE), np.float32), np.ones(case.kspace.shape[1:], bool))
+    np.testing.assert_allclose(clean, beam.fbp(case.kspace), atol=1e-4 * np.abs(clean).max())
+    assert clean.shape == noisy.shape == (SIZE, SIZE)
+    assert np.abs(clean - noisy).max() > 0
+    assert run(reconstruct, *flags, "--data", ct_file(tmp_path), "--output", tmp_path / "given") == 0
+    assert "these are images: their sinograms and the noise are simulated" in capsys.readouterr().err
+    record = json.loads((tmp_path / "given" / "reconstruction.json").read_text())
+    assert any("simulated" in note for note in record["notes"])
+
+
+def read_image(folder):
+    (path,) = folder.iterdir()
+    with h5py.File(path) as file:
+        return file["reconstruction"][0]
+
+
+def ct_file(folder):
+    """Two images of 32 x 32 pixels."""
     image = np.zeros((2, 32, 32), np.float32)
     image[0, 8:20, 9:22], image[1, 10:15, 3:30] = 700, 1200
-    with h5py.File(path, "w") as file:
+    with h5py.File(folder / "ct.h5", "w") as file:
         file["image"] = image
+    return folder / "ct.h5"
+
+
+def test_measured_thoraxes_are_projected(tmp_path, capsys):
+    """Slices of a scanner, which span 0 to 2072."""
+    path = DATA / "images" / "ct_thorax.h5"
+    if not path.exists():
+        pytest.skip(f"the slices of CT are not in {path}")
+    flags = ["--data", path, "--method", "fbp", "--limit", 1, "--views", 50]
+    assert run(reconstruct, *flags, "--output", tmp_path / "out") == 0
+    assert "sinogram of 50 views by 727 detectors" in capsys.readouterr().err
+    record = json.loads((tmp_path / "out" / "reconstruction.json").read_text())
+    (scores,) = record["scores"]
+    with h5py.File(path) as file:
+        measured = file["image"][0]
+    image = read_image(tmp_path / "out" / "clean")
+    assert np.corrcoef(image.ravel(), measured.ravel())[0, 1] > 0.9
+    assert 15 < scores["psnr"] < 40
+
+
+def test_images_of_a_file_are_projected(tmp_path, capsys):
+    path = ct_file(tmp_path)
     flags = ["--eps", 0.02, "--steps", 1, "--output", tmp_path / "out"]
     assert run(attack, "--method", "fbp", "--data", path, "--views", 9, "--limit", 1, *flags) == 0
     assert "ct.h5, sinograms of 9 views" in capsys.readouterr().err
@@ -119,7 +174,14 @@ def test_images_of_a_file_are_projected(tmp_path, capsys):
         (attack, ["--method", "fbp", "--norm", "whitened"], "its whole data unknown; use measured"),
         (train, ["--method", "fbpconvnet", "--phantom", "brain"], "use --phantom ellipses or thorax"),
         (train, ["--method", "unet", "--phantom", "thorax"], "unet reconstructs k-space"),
-        (reconstruct, ["--method", "fbp"], "--method fbp: reconstructs sinograms"),
+        (reconstruct, ["--method", "fbp", "--phantom", "knee"], "use --phantom ellipses or thorax"),
+        (
+            reconstruct,
+            ["--method", "l1", "--phantom", "thorax"],
+            "l1 reconstructs k-space; use --phantom knee or brain",
+        ),
+        (reconstruct, ["--method", "fbp", "--views", "0"], "0 must be at least 1"),
+        (tune, ["--method", "tv", "--phantom", "ellipses"], "unknown name 'ellipses'"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, small, capsys, command, flags, problem):

@@ -15,9 +15,9 @@ from bench.timing import agreement, ceilings, check, counts, curves, networks, o
 from bench.timing.ceilings import Ceilings
 from bench.timing.converge import nrmse, smallest
 from bench.timing.measure import shares, summarise
-from bench.timing.names import NAMES
+from bench.timing.names import NAMES, OF_CT
 from bench.timing.process import Worker, WorkerError
-from bench.timing.programs import cfl
+from bench.timing.programs import cfl, with_ct
 from jaxcs.recon import METHODS
 from jaxcs.types import Measurement
 from jaxcs.weights import archive
@@ -172,6 +172,29 @@ def test_every_row_can_be_built(name, tmp_path):
     on_gpu = rows.build(name, (15, 640, 368), 60, tmp_path, everybody._replace(cupy=True), 1, True)
     assert all("with CuPy" in side.who for side in on_gpu.sides if "with_sigpy" in side.program)
     assert [side.options["compiled"] for side in on_gpu.sides if side.program.startswith(TORCH)] in ([], [False, True])
+
+
+@pytest.mark.parametrize(("of", "least"), [(with_ct.FORWARD, 0.01), (with_ct.ADJOINT, 0.03), (with_ct.FBP, 0.06)])
+def test_our_radon_transform_and_scikit_image_do_the_same_work(of, least):
+    """On pixels inside the circle: scikit-image's back-projection is 0 outside it."""
+    options = {"size": 64, "views": 12, "of": of, "at_once": 1}
+    mine, theirs = np.asarray(ours.radon(options)(1)), with_ct.scikit_image(options)(1)
+    if of == with_ct.FORWARD:
+        mine = mine.T
+    else:
+        inside = np.hypot(*(np.mgrid[:64, :64] - 32)) < 29
+        # `iradon` divides by the views, with a filter or without.
+        scale = np.pi / (2 * 12) if of == with_ct.ADJOINT else 1.0
+        mine, theirs = scale * mine[inside], theirs[inside]
+    assert np.linalg.norm(mine - theirs) < least * np.linalg.norm(theirs)
+    assert ours.radon(options | {"at_once": 2})(1).shape[0] == 2
+
+
+def test_peers_of_ct_have_rows_of_their_own(tmp_path):
+    everybody = peers.Peers(None, None, False, {}, [], scikit_image=tmp_path, astra=tmp_path)
+    who = {name: [side.who for side in rows.build(name, (1, 1, 1), 1, tmp_path, everybody).sides] for name in OF_CT}
+    assert who["radon"] == ["jaxcs", "scikit-image", "ASTRA on the CPU, linear"]
+    assert who["fbp"] == ["jaxcs", "scikit-image"]
 
 
 def test_peers_are_looked_for_in_the_folder_first(tmp_path, monkeypatch):

@@ -3,9 +3,10 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import h5py
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -39,7 +40,10 @@ from jaxcs.catalogue import ATTACKS, CT_PHANTOMS, KSPACE, MASKS, METHODS, SINOGR
 from jaxcs.complex import l2_norm
 from jaxcs.fourier import ifft2c
 from jaxcs.keys import new_key
-from jaxcs.types import Reconstructor
+from jaxcs.operators.parallel_beam import ParallelBeam
+from jaxcs.operators.radon import enough_detectors
+from jaxcs.recon import shearlets
+from jaxcs.types import Reconstructor, SliceData
 from tests.helpers.claim_records import perturbed, read, sampled
 
 SHAPE = (40, 32)
@@ -229,6 +233,51 @@ def test_the_gain_of_a_linear_map_is_its_largest_singular_value():
     assert pushed[0]["gain"] == pytest.approx(4, rel=1e-2)
 
 
+def test_the_worst_perturbation_of_filtered_back_projection_is_exact():
+    """By the singular values of its matrix: image -> sinogram -> image."""
+    size, views = 12, 5
+    (fbp,) = subjects.sources(RunConfig(method="fbp", phantom="ellipses", attack="noise", eps=(0.0,)))
+    a = ParallelBeam(jnp.ones((1, size, size), jnp.float32), jnp.ones((enough_detectors(size), views), bool))
+    x = jnp.zeros((size, size), jnp.float32).at[3:8, 4:9].set(1)
+    data = SliceData(a.forward(x), a.mask, a.maps, x, jnp.float32(1), jnp.eye(1, dtype=jnp.float32))
+    made = functions.build(fbp, fbp.method_config, momentum.PRESETS["auto"], 1)
+    staged = made.stage(data)
+    clean = made.image(staged, data.kspace, new_key(0))
+    r = made.worst(staged, clean, jnp.float32(0.02), new_key(1), new_key(0))
+    assert float(l2_norm(r)) == pytest.approx(0.02 * float(l2_norm(x)), rel=1e-4)
+    basis = jnp.eye(size * size).reshape(-1, size, size)
+    matrix = jax.vmap(lambda image: a.fbp(a.forward(image)).ravel())(basis).T
+    change = made.image(staged, functions.perturbed(data, r), new_key(0)) - clean
+    assert float(l2_norm(change) / l2_norm(r)) == pytest.approx(np.linalg.norm(matrix, 2), rel=1e-3)
+
+
+def test_a_finding_compares_the_network_with_its_linear_start_under_their_own_worst():
+    rows = perturbed("ell50", [(3.0, 1.0)] * 6)
+    rows += [row | {"method": "fbp"} for row in rows if row["kind"] == "clean" and row["role"] == "control"]
+    under = [row for row in rows if row["kind"] == "perturbation" and row["role"] == "tested"]
+    for gain, words in ((16.0, "it is more sensitive than"), (2.0, "it is no more sensitive than")):
+        told = {"attack": worlds.SINGULAR, "source": "fbp", "steps": 60}
+        more = [
+            row | told | {"method": name, "role": role, "gain": value}
+            for row in under
+            for name, role, value in (("fbp", "control", gain), ("ell50", "tested", 1.5))
+        ]
+        said = findings.findings([*rows, *more])[-1]
+        assert f"fbp is linear, and has gain {gain:.2f} under its own worst" in said
+        assert f"{words} ell50, whose largest gain found is 3.00" in said
+        assert "| gain, worst for fbp |" in tables.tables([*rows, *more])
+    assert "worst for fbp" not in tables.tables(rows)
+
+
+def test_another_comparator_has_its_own_settings():
+    config = StabilityConfig(("perturbation",), ("ell50",), comparator="shearlets")
+    made = cast.cast("ell50", config, {})
+    (other,) = (one for one in made.members if one.role == COMPARATOR)
+    assert (other.label, other.subject.method_config) == ("shearlets", shearlets.PRESETS["radon_noisy"])
+    assert StabilityConfig.from_dict(config.to_dict()) == config
+    assert "comparator" not in replace(config, comparator=None).to_dict()
+
+
 def test_published_claims_are_judged_over_images():
     for gains, words in (
         ([(3 + 0.1 * n, 1.0) for n in range(6)], ("yes", "yes")),
@@ -314,6 +363,8 @@ def test_noise_has_the_norm_that_is_asked_for():
         (["--method", "automap", "--study", "samples"], 2, "is for one mask"),
         (["--study", "structure", "--sweep"], 2, "--sweep: varies the constants of the perturbation"),
         (["--weights", "deepmri=x"], 2, "is not tested"),
+        (["--method", "tv", "--comparator", "tv"], 2, "--comparator tv: is the tested method of tv; choose another"),
+        (["--method", "med50", "--comparator", "bpdn"], 2, "the data of med50 are sinograms; choose another"),
         (["--weights", "zero_filled=x"], 2, "is not trained"),
         (["--method", "deepmri", "--weights", "deepmri=nowhere.npz"], 3, "nowhere.npz"),
         (["--data", "nowhere"], 3, "nowhere"),

@@ -98,6 +98,9 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
         weights: files of weights by method, where they are not the shipped ones.
     """
     world = WORLDS[name]
+    if config.comparator not in (None, world.comparator):
+        # Settings are those that suit the usual comparator.
+        world = world._replace(comparator=config.comparator, settings=())
     sampling = world.sampling
 
     def subject(method: str, settings: tuple[tuple[str, str], ...] = (), file: str | None = None) -> Subject:
@@ -109,7 +112,8 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
             acquisition=config.acquisition,
         )  # fmt: skip
         (found,) = subjects.sources(own)
-        return found
+        suited = found.method.of_sinograms if world.phantom and not settings else None
+        return found if suited is None else found._replace(method_config=suited)
 
     file = weights.get(name)
     if file is None and world.phantom and worlds.is_network(name):

@@ -7,6 +7,9 @@ from typing import Any
 
 from bench.plan.config import fingerprint_of
 
+# Fields that a record has only if they are given.
+_IF_GIVEN = ("acquisition", "comparator", "sweep")
+
 
 @dataclass(frozen=True)
 class StabilityConfig:
@@ -19,6 +22,7 @@ class StabilityConfig:
         constants: "published" for the paper's constants of the attack if there are any; "auto" for constants that
             follow from the method's largest singular value.
         steps: number of steps of the attack, None for that of the constants.
+        comparator: the method of sparsity that each tested method is compared with, None for that of its world.
         data: path of fastMRI files, or None for the phantom.
         phantom: family of the phantom.
         acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
@@ -38,11 +42,12 @@ class StabilityConfig:
     seed: int = 0
     acquisition: tuple[str, ...] = ()
     sweep: bool = False
+    comparator: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
         content = asdict(self) | {"weights": dict(self.weights)}
-        return {name: value for name, value in content.items() if value or name not in ("acquisition", "sweep")}
+        return {name: value for name, value in content.items() if value or name not in _IF_GIVEN}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> StabilityConfig:

@@ -10,7 +10,7 @@ from bench.studies.stability import numbers
 from bench.studies.stability.numbers import Rows, first_seen, mean, of
 from bench.studies.stability.samples import NOISE_FREE
 from bench.studies.stability.structure import FULLY_SAMPLED
-from bench.studies.stability.worlds import CONTROLS, WORLDS, weakest
+from bench.studies.stability.worlds import CONTROLS, WORLDS, start_of
 
 _Say = Callable[[str, Rows], str]
 
@@ -28,7 +28,7 @@ def findings(rows: Rows) -> list[str]:
         weak = numbers.under_trained(world, here)
         if weak is not None:
             said.append(
-                f"{world}: is under-trained, {weak[0]:.1f} dB where {weakest(world)[1]} has {weak[1]:.1f}: its "
+                f"{world}: is under-trained, {weak[0]:.1f} dB where {start_of(world).words} has {weak[1]:.1f}: its "
                 "stability says nothing"
             )
             continue
@@ -61,6 +61,24 @@ def _perturbation(world: str, rows: Rows) -> str:
         f"{_two(of(own_worst, method=tested), 'gain')} and {other} {_two(of(its_worst, method=other), 'gain')}, each "
         "under its worst; controls under the first: "
         + ", ".join(f"{name} {_two(of(last, method=name), 'gain')}" for name in controls)
+        + _start(rows, tested)
+    )
+
+
+def _start(rows: Rows, tested: str) -> str:
+    """The linear start under its own worst perturbation, beside the tested method under that and under its own."""
+    worst = numbers.worst_of_start(rows)
+    names = first_seen(worst, "source")
+    if not names or names[0] == tested:
+        return ""
+    own, its = numbers.own_worst(rows, tested), mean(of(worst, method=names[0]), "gain")
+    if own is None or its is None:
+        return ""
+    word = "more sensitive than" if its > own else "no more sensitive than"
+    return (
+        f"; {names[0]} is linear, and has gain {its:.2f} under its own worst, found by power iteration, under which "
+        f"{tested} has {_two(of(worst, method=tested), 'gain')}: it is {word} {tested}, whose largest gain found is "
+        f"{own:.2f}"
     )
 
 
@@ -87,7 +105,7 @@ def _structure(world: str, rows: Rows) -> str:
     tested, other = numbers.tested_of(shown), numbers.comparator_of(shown)
     whole = of(shown, method=FULLY_SAMPLED)
     count, size = _mean(whole, "glyphs", "{:.0f}"), mean(whole, "height") or 0.0
-    names = (tested, other, weakest(world)[0], CONTROLS[-1], FULLY_SAMPLED)
+    names = (tested, other, start_of(world).method, CONTROLS[-1], FULLY_SAMPLED)
     each = ", ".join(
         f"{name} {_one(of(shown, method=name), 'read')} ({_one(of(shown, method=name), 'read_alone')})"
         for name in dict.fromkeys(names)
@@ -113,8 +131,8 @@ def _samples(world: str, rows: Rows) -> str:
     points = numbers.curve(rows, tested)
     (low, first), (high, last), (most, best) = points[0], points[-1], max(points, key=lambda point: point[1])
     up, steps = numbers.rising(rows, tested)
-    rivals = [name for name in (other, weakest(world)[0]) if name != tested]
-    control = NOISE_FREE if of(own, method=NOISE_FREE) else weakest(world)[0]
+    rivals = [name for name in (other, start_of(world).method) if name != tested]
+    control = NOISE_FREE if of(own, method=NOISE_FREE) else start_of(world).method
     return (
         f"{world}: with more samples than trained it {words(tested)}; {first:.1f} dB at {100 * low:.0f} % of the "
         f"samples, {last:.1f} at {100 * high:.0f} %, rising in {up} of {steps} steps, best at {100 * most:.0f} % with "

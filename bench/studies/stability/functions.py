@@ -26,6 +26,8 @@ from jaxcs.types import Key
 LARGEST = 0.5
 # ||r|| / ||x|| about which a method is linearised [-], and iterations for its singular value.
 _NEAR, _ITERATIONS = 0.01, 10
+# Iterations for the worst perturbation of a linear method.
+EXACT = 60
 _SCAN = scan.build(norm="image")
 
 
@@ -44,6 +46,8 @@ class Functions(NamedTuple):
             gradients in the ball of this norm.
         singular: staged, clean image, random key, key -> largest singular value of the linearised map from r to the
             image [-].
+        worst: staged, clean image, norm relative to the truth, random key, key -> the perturbation of this norm along
+            the first right singular vector, which is the worst if the method is linear.
     """
 
     stage: Callable[[SliceData], Staged]
@@ -52,6 +56,7 @@ class Functions(NamedTuple):
     vary: Callable[[Staged, Array, momentum.Varied, Key, Key], Array]
     push: Callable[[Staged, Array, Array, Key, Key], Array]
     singular: Callable[[Staged, Array, Key, Key], Array]
+    worst: Callable[[Staged, Array, Array, Key, Key], Array]
 
 
 def build(
@@ -97,7 +102,11 @@ def build(
         near = _SCAN.allowed(staged.data, jnp.float32(_NEAR))
         return singular_pair(residual(staged, clean, key), near, near.random(random), _ITERATIONS)[0]
 
-    return Functions(*(jax.jit(function) for function in (stage, image, climb, vary, push, singular)))
+    def worst(staged: Staged, clean: Array, norm: Array, random: Key, key: Key) -> Array:
+        allowed = _SCAN.allowed(staged.data, norm)
+        return allowed.radius * singular_pair(residual(staged, clean, key), allowed, allowed.random(random), EXACT)[1]
+
+    return Functions(*(jax.jit(function) for function in (stage, image, climb, vary, push, singular, worst)))
 
 
 def halves(constants: momentum.Config) -> momentum.Config:

@@ -14,12 +14,12 @@ from bench.findings.published import (
     Claim,
 )
 from bench.plan.intervals import SURE, Interval, of_mean
-from bench.studies.stability.worlds import PROJECTED, WORLDS, is_network, weakest
+from bench.studies.stability.worlds import ASCENTS, PROJECTED, SINGULAR, WORLDS, is_network, start_of
 
 Rows = list[dict[str, Any]]
 # A perfect reconstruction has gain 1; float32 adds this much at most.
 PERFECT = 1.001
-# A change of PSNR below this is none [dB], and a network that gains less on zero-filling is not trained.
+# A change of PSNR below this is none [dB], and a network that gains less on its linear start is not trained.
 NO_CHANGE, TRAINED = 0.5, 1.0
 IMPROVES, STAGNATES, DETERIORATES, UNSURE = "improves", "stagnates", "deteriorates", "cannot be told"
 
@@ -52,7 +52,7 @@ def comparator_of(rows: Rows) -> str:
 
 def last_climbed(rows: Rows) -> Rows:
     """Return the rows of the last perturbation of the ascent."""
-    climbed = [row for row in of(rows, kind="perturbation") if row["attack"] != PROJECTED]
+    climbed = [row for row in of(rows, kind="perturbation") if row["attack"] in ASCENTS]
     return of(climbed, steps=max(row["steps"] for row in climbed)) if climbed else []
 
 
@@ -61,11 +61,20 @@ def pushed(rows: Rows, source: str) -> Rows:
     return of(rows, kind="perturbation", attack=PROJECTED, source=source)
 
 
+def worst_of_start(rows: Rows) -> Rows:
+    """Return the rows of the worst perturbation of the linear start, which only sinograms have."""
+    return of(rows, kind="perturbation", attack=SINGULAR)
+
+
 def amplifies(rows: Rows) -> bool:
     """Return whether the perturbations found for the tested method change its image by more than they are."""
-    name = tested_of(rows)
-    gains = [mean(of(some, method=name), "gain") for some in (last_climbed(rows), pushed(rows, name))]
-    return max((gain for gain in gains if gain is not None), default=0.0) > PERFECT
+    return (own_worst(rows, tested_of(rows)) or 0.0) > PERFECT
+
+
+def own_worst(rows: Rows, tested: str) -> float | None:
+    """Return the largest mean gain that was found for the tested method, None if none was sought [-]."""
+    gains = [mean(of(some, method=tested), "gain") for some in (last_climbed(rows), pushed(rows, tested))]
+    return max((gain for gain in gains if gain is not None), default=None)
 
 
 def constants_of(row: dict[str, Any]) -> tuple[float, float, float]:
@@ -86,14 +95,14 @@ def swept_gains(rows: Rows) -> dict[int, list[float]]:
 
 
 def under_trained(world: str, rows: Rows) -> tuple[float, float] | None:
-    """Return the PSNR of a network and of zero-filling, or filtered back-projection, if it is hardly better [dB].
+    """Return the PSNR of a network and of its linear start, if it is hardly better [dB].
 
     The result is None otherwise.
     """
     clean = of(rows, kind="clean")
     if not is_network(world) or not clean:
         return None
-    own, zero = mean(of(clean, role="tested"), "psnr"), mean(of(clean, method=weakest(world)[0]), "psnr")
+    own, zero = mean(of(clean, role="tested"), "psnr"), mean(of(clean, method=start_of(world).method), "psnr")
     return None if own is None or zero is None or own >= zero + TRAINED else (own, zero)
 
 

@@ -17,9 +17,9 @@ from jaxtyping import Array
 from bench.slices.prepare import SliceData
 from bench.studies.stability.cast import TESTED, Cast
 from bench.studies.stability.config import StabilityConfig
-from bench.studies.stability.functions import noise_like, scores, size_in_data
+from bench.studies.stability.functions import EXACT, noise_like, scores, size_in_data
 from bench.studies.stability.one_image import OneImage, Rows, Work
-from bench.studies.stability.worlds import AUTO, PROJECTED
+from bench.studies.stability.worlds import AUTO, PROJECTED, SINGULAR, start_of
 from jaxcs.attacks import momentum
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.features import insert
@@ -96,6 +96,20 @@ def pushed(one: OneImage, source: str, norm: float, steps: int) -> Work:
     told: dict[str, Any] = {"attack": PROJECTED, "source": source, "steps": steps}
     rows, images = under(one, r, told, 100 + list(one.functions).index(source))
     return rows, {f"{name}|{PROJECTED}|{source}": image for name, image in images.items()}
+
+
+def worst_of_start(one: OneImage, norm: float) -> Work:
+    """Score all methods under the worst perturbation of the linear start, found by power iteration.
+
+    Args:
+        one: the world on the slice, a sinogram: the image of filtered back-projection is linear in the data.
+        norm: norm of the perturbation over that of the truth [-].
+    """
+    source = start_of(one.cast.name).method
+    random = jax.random.fold_in(one.random, 3)
+    r = one.functions[source].worst(one.staged[source], one.clean[source], jnp.float32(norm), random, one.key)
+    rows, images = under(one, r, {"attack": SINGULAR, "source": source, "steps": EXACT}, 200)
+    return rows, {f"{name}|{SINGULAR}|{source}": image for name, image in images.items()}
 
 
 def under(one: OneImage, r: Array, told: dict[str, Any], index: int) -> tuple[Rows, dict[str, Array]]:

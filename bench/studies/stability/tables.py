@@ -50,6 +50,8 @@ def _perturbation(rows: Rows) -> str:
         "world", "method", "PSNR [dB]", "largest singular value", "norm [%]", "gain", "gain of noise",
         "gain with noise added", "PSNR [dB]", "gain, worst for the method", "gain, worst for the comparator",
     ]  # fmt: skip
+    start = first_seen(numbers.worst_of_start(rows), "source")
+    head += [f"gain, worst for {name}" for name in start]
     body = []
     for world in first_seen(of(rows, kind="perturbation"), "world"):
         here = of(rows, world=world)
@@ -62,6 +64,7 @@ def _perturbation(rows: Rows) -> str:
             cells += [_told(last, "gain_noise", "{:.2f}"), _told(last, "gain_both", "{:.2f}")]
             cells += [_told(last, "psnr", "{:.2f}")]
             cells += [_told(numbers.pushed(own, source), "gain", "{:.2f}") for source in (tested, other)]
+            cells += [_told(of(numbers.worst_of_start(own), source=one), "gain", "{:.2f}") for one in start]
             body.append([world, name, *cells])
     return f"{markdown.table(head, body)}\n\n{_meaning(rows, 'perturbation')}"
 

@@ -17,7 +17,7 @@ from bench.studies.stability.cast import COMPARATOR, Cast
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.one_image import Compiled, OneImage, Rows, Work, on
 from bench.studies.stability.row_forms import LINES
-from bench.studies.stability.worlds import PROJECTED
+from bench.studies.stability.worlds import PROJECTED, SINGULAR, start_of
 from data_prep.cases import InputError
 from data_prep.progress import Progress
 
@@ -100,6 +100,9 @@ def units(config: StabilityConfig, one: Slice, store: Store) -> Iterator[Unit]:
             yield Unit(
                 f"{begin}|sweep, {point.name}", "sweep", False, partial(sweep.swept, constants=constants, point=point)
             )
+        if one.cast.world.phantom:
+            name = f"{begin}|{SINGULAR} of {start_of(one.cast.name).method}"
+            yield Unit(name, "perturbation", False, _of_start(f"{begin}|{one.cast.world.ascent}", store))
     if "structure" in config.studies:
         yield Unit(f"{begin}|structure", "structure", True, structure.shown)
     if "samples" in config.studies:
@@ -119,14 +122,20 @@ def _sampled(one: Slice, acceleration: float) -> Callable[[OneImage], Work]:
 
 
 def _pushed(label: str, before: str, steps: int, store: Store) -> Callable[[OneImage], Work]:
-    def work(context: OneImage) -> Work:
-        lines = store.read(LINES).lines["images.jsonl"]
-        first: Rows = [row for row in lines if row["case"] == before]
-        if any("failed" in row for row in first):
-            raise InputFileError(f"{before}: the perturbation that this follows has failed")
-        return perturbation.pushed(context, label, perturbation.tested_norm(first), steps)
+    return lambda context: perturbation.pushed(context, label, _norm_of(before, store), steps)
 
-    return work
+
+def _of_start(before: str, store: Store) -> Callable[[OneImage], Work]:
+    return lambda context: perturbation.worst_of_start(context, _norm_of(before, store))
+
+
+def _norm_of(before: str, store: Store) -> float:
+    """The norm that the ascent has found, from the record of its unit."""
+    lines = store.read(LINES).lines["images.jsonl"]
+    first: Rows = [row for row in lines if row["case"] == before]
+    if any("failed" in row for row in first):
+        raise InputFileError(f"{before}: the perturbation that this follows has failed")
+    return perturbation.tested_norm(first)
 
 
 def _record(store: Store, position: int, unit: Unit, context: OneImage, *, pictured: bool) -> None:

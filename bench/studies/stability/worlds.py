@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bench.plan import linear_start
 from bench.plan.config import Sampling
-from jaxcs.catalogue import METHODS
+from bench.plan.linear_start import LinearStart
+from jaxcs.catalogue import KSPACE, METHODS, SINOGRAM
 
 STUDIES = ("perturbation", "structure", "samples")
 # Methods that every world is compared with; the last ignores its data.
@@ -21,6 +23,11 @@ CT_CONTROLS = ("fbp", "ignores data")
 AUTO = "auto"
 # Names of the attacks in records; Algorithm 2 has filtered back-projection in the place of the adjoint.
 ALGORITHM_1, ALGORITHM_2, PROJECTED = "Algorithm 1", "Algorithm 2", "projected gradients"
+# The worst perturbation of a linear method.
+SINGULAR = "singular vector"
+ASCENTS = (ALGORITHM_1, ALGORITHM_2)
+# Methods of sparsity that a network can be compared with.
+COMPARATORS = ("bpdn", "shearlets", "tv", "l1")
 # Stands for the mask of sinograms.
 VIEWS = "views"
 
@@ -73,7 +80,7 @@ class World(NamedTuple):
 
     @property
     def controls(self) -> tuple[str, ...]:
-        """The controls, the weakest reconstruction of the data first."""
+        """The controls, the linear start first."""
         return CT_CONTROLS if self.phantom else CONTROLS
 
 
@@ -196,11 +203,21 @@ def is_network(name: str) -> bool:
     return method_of(name) in METHODS and METHODS[method_of(name)].trained
 
 
+def unsuited(name: str, comparator: str) -> str | None:
+    """Return the reason why a method cannot be the comparator of a world, or None."""
+    if method_of(name) == comparator:
+        return f"is the tested method of {name}; choose another"
+    data = SINOGRAM if WORLDS[name].phantom else KSPACE
+    if data not in METHODS[comparator].takes:
+        return f"reconstructs {METHODS[comparator].takes[0]}, and the data of {name} are {data}; choose another"
+    return None
+
+
 def method_of(name: str) -> str:
     """Return the tested method of a world."""
     return (WORLDS[name].method if name in WORLDS else "") or name
 
 
-def weakest(name: str) -> tuple[str, str]:
-    """Return the weakest reconstruction of a world, with which its network is compared, and its name in words."""
-    return ("fbp", "filtered back-projection") if WORLDS[name].phantom else ("zero_filled", "zero-filling")
+def start_of(name: str) -> LinearStart:
+    """Return the linear start of a world, with which its network is compared."""
+    return linear_start.of(sinograms=bool(WORLDS[name].phantom))
