@@ -123,7 +123,7 @@ SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
     ),
     "images": (_images, "complex or magnitude images, HDF5 (.h5) or NIfTI (.nii, .nii.gz), or a folder of such files"),
     "ismrmrd": (reader("data_prep.ismrmrd"), "an ISMRMRD raw file (.h5) of a Cartesian scan"),
-    "phantom": (_phantom, "knee or brain: the ten test images of the built-in phantom"),
+    "phantom": (_phantom, "knee, brain or head: the ten test images of the built-in phantom"),
     "pyqmri": (
         reader("data_prep.pyqmri"),
         "the folder of an archive of 86 MB, a measured brain, which is fetched if it is not there",
@@ -183,6 +183,10 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("check", help=words, description=words.capitalize() + ".")
     command.set_defaults(run=_check, writes=None)
     command.add_argument("folder", metavar="DIR", help="a folder of fastMRI's layout, or one file")
+    words = "compare spectrum, sparsity and contrast of images with those of the built-in phantoms"
+    command = commands.add_parser("statistics", help=words, description=words.capitalize() + ".")
+    command.set_defaults(run=_statistics, writes=None)
+    command.add_argument("data", metavar="DATA", help="a folder or file that bench.attack --data takes")
     words = "estimate the coil maps of a folder and keep them for bench.attack"
     command = commands.add_parser("maps", help=words, description=words.capitalize() + ".")
     command.set_defaults(run=_maps, writes="the cache, $XDG_CACHE_HOME or ~/.cache")
@@ -266,6 +270,14 @@ def _check(arguments: _Arguments) -> int:
         problems += line.problem
         print(f"problem: {line.text}" if line.problem else line.text, flush=True)
     return _EXIT_PROBLEMS if problems else _EXIT_DONE
+
+
+def _statistics(arguments: _Arguments) -> int:
+    from data_prep.statistics import table
+
+    for line in table(arguments.data):
+        print(line, flush=True)
+    return _EXIT_DONE
 
 
 def _maps(arguments: _Arguments) -> int:

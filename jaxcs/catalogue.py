@@ -225,7 +225,9 @@ LOSSES = {
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 # Shifts of the scan, in the order in which they happen.
 SHIFTS = ("thickness", "contrast", "motion", "resolution", "noise")
-PHANTOMS = ("knee", "brain")
+PHANTOMS = ("knee", "brain", "head")
+# Phantoms of different anatomy; the head is the brain with another texture.
+ANATOMIES = ("knee", "brain")
 CT_PHANTOMS = ("ellipses", "thorax")
 
 # Networks that are trained, those that are also fitted to each measurement, and those that are only fitted.
