@@ -65,7 +65,26 @@ def _images(arguments: _Arguments) -> Iterator[Volume]:
 def _brainweb(arguments: _Arguments) -> Iterator[Volume]:
     from data_prep import brainweb
 
-    return brainweb.volumes(Path(arguments.raw), arguments.split, tuple(arguments.contrast), arguments.slices)
+    return brainweb.volumes(Path(arguments.raw), arguments.split, _contrasts(arguments), arguments.slices)
+
+
+def _colin27(arguments: _Arguments) -> Iterator[Volume]:
+    from data_prep import colin27
+
+    return colin27.volumes(Path(arguments.raw), arguments.draw, arguments.slices)
+
+
+def _icbm152(arguments: _Arguments) -> Iterator[Volume]:
+    from data_prep import icbm152
+
+    return icbm152.volumes(Path(arguments.raw), _contrasts(arguments), arguments.slices)
+
+
+def _contrasts(arguments: _Arguments) -> tuple[str, ...]:
+    """The contrasts that are wanted, none if they are drawn."""
+    if arguments.draw and arguments.contrast is not None:
+        raise _UsageError("--draw: draws the contrast of each slice; leave --contrast out")
+    return () if arguments.draw else tuple(arguments.contrast or _CONTRASTS)
 
 
 def _stanford(arguments: _Arguments) -> Iterator[Volume]:
@@ -93,10 +112,18 @@ def _phantom(arguments: _Arguments) -> Iterator[Volume]:
 SOURCES: dict[str, tuple[Callable[[_Arguments], Iterator[Volume]], str]] = {
     "bart": (reader("data_prep.bart"), "a .cfl and .hdr pair, or a folder of them"),
     "brainweb": (_brainweb, "BrainWeb's tissue maps, subjectNN_crisp_v.rawb.gz or HDF5, a file or a folder"),
+    "colin27": (
+        _colin27,
+        "the folder of one subject's T1 image, fetched out of the Debian package mricron-data (16 MB) if not there",
+    ),
     "fastmri": (_fastmri, "a file of fastMRI's layout, or a folder of them: knee or brain, with or without truth"),
+    "icbm152": (
+        _icbm152,
+        "the folder of a mean head's tissue maps, fetched out of the Python package nilearn (12 MB) if not there",
+    ),
     "images": (_images, "complex or magnitude images, HDF5 (.h5) or NIfTI (.nii, .nii.gz), or a folder of such files"),
     "ismrmrd": (reader("data_prep.ismrmrd"), "an ISMRMRD raw file (.h5) of a Cartesian scan"),
-    "phantom": (_phantom, "knee or brain: the ten test images of the built-in phantom"),
+    "phantom": (_phantom, "knee, brain or head: the ten test images of the built-in phantom"),
     "pyqmri": (
         reader("data_prep.pyqmri"),
         "the folder of an archive of 86 MB, a measured brain, which is fetched if it is not there",
@@ -134,12 +161,14 @@ def parser() -> argparse.ArgumentParser:
         if name == "brainweb":
             words = "subjects: 1 to 13 train, 14 and 15 validation, 16 to 20 test (default: test)"
             command.add_argument("--split", choices=("train", "validation", "test"), default="test", help=words)
+        if name in ("brainweb", "icbm152"):
             words = "contrasts, a volume each, of t1, t2, pd and flair (default: all)"
-            command.add_argument(
-                "--contrast", nargs="+", choices=_CONTRASTS, default=_CONTRASTS, metavar="NAME", help=words
-            )
+            command.add_argument("--contrast", nargs="+", choices=_CONTRASTS, metavar="NAME", help=words)
+        if name in ("brainweb", "colin27", "icbm152"):
             words = "axial slices of a volume (default: 10)"
             command.add_argument("--slices", type=_positive, default=10, metavar="N", help=words)
+            words = "draw pose, contrast, coils, phase and noise of each slice at random, to train networks on"
+            command.add_argument("--draw", action="store_true", help=words)
         if name == "images":
             words = "coil maps to use, an HDF5 file with maps (coil, ny, nx) and perhaps noise_covariance (coil, coil)"
             command.add_argument("--maps", metavar="FILE", help=f"{words}; if not given, eight coils are simulated")
@@ -154,6 +183,10 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("check", help=words, description=words.capitalize() + ".")
     command.set_defaults(run=_check, writes=None)
     command.add_argument("folder", metavar="DIR", help="a folder of fastMRI's layout, or one file")
+    words = "compare spectrum, sparsity and contrast of images with those of the built-in phantoms"
+    command = commands.add_parser("statistics", help=words, description=words.capitalize() + ".")
+    command.set_defaults(run=_statistics, writes=None)
+    command.add_argument("data", metavar="DATA", help="a folder or file that bench.attack --data takes")
     words = "estimate the coil maps of a folder and keep them for bench.attack"
     command = commands.add_parser("maps", help=words, description=words.capitalize() + ".")
     command.set_defaults(run=_maps, writes="the cache, $XDG_CACHE_HOME or ~/.cache")
@@ -236,6 +269,14 @@ def _check(arguments: _Arguments) -> int:
         problems += line.problem
         print(f"problem: {line.text}" if line.problem else line.text, flush=True)
     return _EXIT_PROBLEMS if problems else _EXIT_DONE
+
+
+def _statistics(arguments: _Arguments) -> int:
+    from data_prep.statistics import table
+
+    for line in table(arguments.data):
+        print(line, flush=True)
+    return _EXIT_DONE
 
 
 def _maps(arguments: _Arguments) -> int:

@@ -6,9 +6,7 @@ The maps (Aubert-Broche et al., IEEE Trans. Med. Imaging 25:1410, 2006) are down
 * an HDF5 file with `subjectNN` (slice, ny, nx, 3) of 0 or 1: vessels, grey and white matter at 0.5 mm, axial, the front
   of the head at the first row.  Fluid, skull and scalp are drawn around them.
 
-A pixel of several tissues has their mean signal.  Anatomy and coil maps are on the grid of the labels, and the k-space
-of 1 mm pixels is the centre of their transform.  Subjects are split once and for all, so that no subject is in two
-splits.
+Subjects are split once and for all, so that no subject is in two splits.
 """
 
 from __future__ import annotations
@@ -16,34 +14,27 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
-from data_prep.coil_array import add_noise, shifted_sensitivities
-from data_prep.contrast import SEQUENCES, TISSUES, Tissue, signal
+from data_prep import anatomy
+from data_prep.anatomy import Anatomy
+from data_prep.drawn_scan import FINE, STEP, Shares
 from data_prep.layout import Volume
-from data_prep.phantom.pieces import make_grid, smooth_noise
-from data_prep.phantom.scan import noise_free
+from data_prep.phantom.pieces import make_grid
 from data_prep.safe_hdf5 import dataset_names, find_dataset, open_file, read, refusal
 from data_prep.scalp import surround
 
 SPLITS: Mapping[str, range] = {"train": range(1, 14), "validation": range(14, 16), "test": range(16, 21)}
 _NAME = re.compile(r"subject(\d\d)")
-# The labels' pixels and the side of the field of view, in pixels of the labels and of the image.
-_STEP, _FINE, _SIDE = 0.5, 480, 240
 _CRISP = (362, 434, 362)
 # Labels 0 to 11 of the discrete models.
 _OF_LABEL = (
     None, "fluid", "grey", "white", "fat", "muscle", "muscle", "bone", "muscle", "fat", "fluid", "fat",
 )  # fmt: skip
-# Slices are taken if their brain covers this share of the largest slice's.
-_COVERED = 0.4
-_SPREAD = 0.05
-
-Shares = dict[str, Float[np.ndarray, "ny nx"]]
 
 
 class Head(NamedTuple):
@@ -66,11 +57,11 @@ def volumes(path: Path, split: str, contrasts: tuple[str, ...], slices: int) -> 
     Args:
         path: a file, or a folder of BrainWeb's files.
         split: "train", "validation" or "test".
-        contrasts: names out of `SEQUENCES`.
+        contrasts: names out of `SEQUENCES`; none draws contrast and all else, for each slice (`anatomy.drawn`).
         slices: number of axial slices of a volume, evenly spaced over the brain.
 
     Yields:
-        The volumes, one at a time, of 8 coils and 240 x 240 pixels of 1 mm.
+        The volumes, one at a time, of 240 x 240 pixels of 1 mm.
 
     Raises:
         InputError: If a file cannot be used, or holds no subject of the split.
@@ -78,8 +69,7 @@ def volumes(path: Path, split: str, contrasts: tuple[str, ...], slices: int) -> 
     found = False
     for head in heads(path, SPLITS[split]):
         found = True
-        for contrast in contrasts:
-            yield _scan(head, contrast, slices)
+        yield from anatomy.volumes(_anatomy(head), contrasts, slices)
     if not found:
         numbers = SPLITS[split]
         raise refusal(path, f"no subject of the {split} split", f"give subjects {numbers[0]} to {numbers[-1]}")
@@ -107,9 +97,17 @@ def heads(path: Path, wanted: range) -> Iterator[Head]:
             labels = find_dataset(file, name, "u", (4,)) if number in wanted else None
             if labels is None:
                 continue
-            if labels.shape[1:] != (_FINE, _FINE, 3):
-                raise refusal(path, f"'{name}' has shape {labels.shape}", f"it must be (slice, {_FINE}, {_FINE}, 3)")
+            if labels.shape[1:] != (FINE, FINE, 3):
+                raise refusal(path, f"'{name}' has shape {labels.shape}", f"it must be (slice, {FINE}, {FINE}, 3)")
             yield Head(number, path, read(labels))
+
+
+def _anatomy(head: Head) -> Anatomy:
+    covered = np.array([np.count_nonzero(_brain(labels)) for labels in head.labels])
+    if not covered.any():
+        raise refusal(head.path, f"subject {head.number} has no grey or white matter", "use another file")
+    subject = f"BrainWeb subject {head.number}"
+    return Anatomy(f"brainweb{head.number:02d}", subject, head.number, covered, partial(_shares, head.labels))
 
 
 def _number(path: Path, name: str) -> int:
@@ -132,54 +130,17 @@ def _crisp(path: Path) -> np.ndarray:
     labels = np.frombuffer(content, np.uint8).reshape(_CRISP)
     if labels.max() >= len(_OF_LABEL):
         raise refusal(path, f"holds the label {labels.max()}", "give a discrete model, whose labels are 0 to 11")
-    margins = [(0, 0), *(((_FINE - n) // 2, (_FINE - n + 1) // 2) for n in _CRISP[1:])]
+    margins = [(0, 0), *(((FINE - n) // 2, (FINE - n + 1) // 2) for n in _CRISP[1:])]
     return np.pad(labels[:, ::-1], margins)
 
 
-def _scan(head: Head, contrast: str, slices: int) -> Volume:
-    order = list(SEQUENCES).index(contrast)
-    rng = np.random.RandomState([head.number, order])
-    tissues = {
-        name: Tissue(*(value * rng.uniform(1 - _SPREAD, 1 + _SPREAD) for value in tissue))
-        for name, tissue in TISSUES.items()
-    }
-    values = {name: signal(tissue, SEQUENCES[contrast]) for name, tissue in tissues.items()}
-    kspace = [_slice(head, index, values, order) for index in _chosen(head, slices)]
-    return Volume(
-        name=f"brainweb{head.number:02d}-{contrast}",
-        kspace=np.stack(kspace),
-        crop=(_SIDE, _SIDE),
-        acquisition=f"simulated {contrast}",
-        patient=f"BrainWeb subject {head.number}",
-        notes=("anatomy of BrainWeb; contrast, phase, coils and noise are simulated",),
-    )
-
-
-def _chosen(head: Head, slices: int) -> list[int]:
-    covered = np.array([np.count_nonzero(_brain(labels)) for labels in head.labels])
-    usable = np.flatnonzero(covered >= _COVERED * covered.max())
-    if not covered.any():
-        raise refusal(head.path, f"subject {head.number} has no grey or white matter", "use another file")
-    return [int(usable[at]) for at in np.unique(np.linspace(0, len(usable) - 1, slices).round().astype(int))]
-
-
-def _slice(head: Head, index: int, values: dict[str, float], order: int) -> np.ndarray:
-    rng = np.random.RandomState([head.number, order, index, 1])
-    grid = make_grid((_FINE, _FINE), _STEP)
-    shares = _shares(head.labels[index], np.random.RandomState([head.number, index, 2]))
-    image = np.asarray(sum(values[name] * share for name, share in shares.items()))
-    image = image * (1 + 0.03 * smooth_noise(rng, grid, 1.5) + 0.04 * smooth_noise(rng, grid, 12.0))
-    maps = shifted_sensitivities((_FINE, _FINE), (_FINE * _STEP, _FINE * _STEP))
-    clean, shared = noise_free(rng, grid, image, maps, (_SIDE, _SIDE))
-    return add_noise(clean, shared, rng)[0].astype(np.complex64)
-
-
-def _shares(labels: np.ndarray, rng: np.random.RandomState) -> Shares:
+def _shares(slices: np.ndarray, index: int, rng: np.random.RandomState) -> Shares:
     """The share of each tissue in each pixel."""
+    labels = slices[index]
     if labels.ndim == 2:
         names = sorted({name for name in _OF_LABEL if name is not None})
         return {name: np.isin(labels, [i for i, one in enumerate(_OF_LABEL) if one == name]) * 1.0 for name in names}
-    shares = surround(rng, make_grid((_FINE, _FINE), _STEP), _brain(labels))
+    shares = surround(rng, make_grid((FINE, FINE), STEP), _brain(labels))
     grey, white = (labels[..., i] > 0 for i in (1, 2))
     count = np.maximum(1.0 * grey + white, 1)
     shares |= {"grey": grey / count, "white": white / count}

@@ -96,12 +96,14 @@ def _slices_of_ct(path: Path) -> None:
 
 
 def _tissues(path: Path) -> None:
-    """Write a discrete model of BrainWeb's form: a ball of grey and white matter."""
+    """Write discrete models of BrainWeb's form, one for each split: balls of grey and white matter."""
     path.mkdir()
     z, y, x = np.ogrid[:362, :434, :362]
     distance = np.sqrt((z - 181.0) ** 2 + (y - 217.0) ** 2 + (x - 181.0) ** 2)
     labels = np.where(distance < 80, 3, np.where(distance < 130, 2, 0)).astype(np.uint8)
-    (path / "subject16_crisp_v.rawb.gz").write_bytes(gzip.compress(labels.tobytes(), 1))
+    packed = gzip.compress(labels.tobytes(), 1)
+    for number in (1, 14, 16):
+        (path / f"subject{number:02d}_crisp_v.rawb.gz").write_bytes(packed)
 
 
 def _checkpoint(path: Path) -> None:

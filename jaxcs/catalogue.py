@@ -232,7 +232,9 @@ MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction
 # Shifts of the scan, in the order in which they happen.
 SHIFTS = ("thickness", "contrast", "motion", "resolution", "noise")
 # Families of the phantom, and those in which findings are drawn, with boxes around them.
-PHANTOMS, WITH_FINDINGS = ("knee", "brain"), ("brain",)
+PHANTOMS, WITH_FINDINGS = ("knee", "brain", "head"), ("brain", "head")
+# Phantoms of different anatomy; the head is the brain with another texture.
+ANATOMIES = ("knee", "brain")
 CT_PHANTOMS = ("ellipses", "thorax")
 
 # Networks that are trained, those that are also fitted to each measurement, and those that are only fitted.

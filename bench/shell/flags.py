@@ -38,7 +38,7 @@ def add_data(group: _ArgumentGroup, ct: bool = False) -> None:
         type=one_of((*PHANTOMS, *CT_PHANTOMS) if ct else PHANTOMS),
         default=None if ct else "knee",
         metavar="FAMILY",
-        help=f"built-in data: knee or brain{words}",
+        help=f"built-in data: knee, brain, or head, a brain nearer to scans in its spectrum{words}",
     )
 
 

@@ -21,10 +21,10 @@ from jaxtyping import Complex
 from data_prep.cases import Box, Case, InputError
 from data_prep.coil_array import add_noise, shared_noise, shifted_sensitivities
 from data_prep.fourier import root_sum_of_squares
-from data_prep.phantom import brain, knee
+from data_prep.phantom import brain, head, knee
 from data_prep.phantom.pieces import Drawing, Grid, make_grid, smooth_noise
 
-_FAMILIES: dict[str, ModuleType] = {"knee": knee, "brain": brain}
+_FAMILIES: dict[str, ModuleType] = {"knee": knee, "brain": brain, "head": head}
 _SPLITS = ("train", "validation", "test")
 SHAPE = (160, 128)
 _FINER = 3
@@ -67,7 +67,7 @@ def case(family: str, split: str, index: int, shape: tuple[int, int] = SHAPE) ->
     Every case is a separate volume, "phantom-knee-test-0003", with a single slice, "phantom-knee-test-0003:0".
 
     Args:
-        family: "knee" or "brain".
+        family: "knee", "brain" or "head".
         split: "train", "validation" or "test"; no two splits share a seed.
         index: 0, 1, ...
         shape: (ny, nx) of k-space and target.  Pixels are square.  The field of view is the smallest with this aspect

@@ -52,18 +52,29 @@ def loop_sensitivities(
         raise ValueError(f"loop_sensitivities: field of view {field_of_view} does not fit into radius {radius}")
     y, x = ((np.arange(n) - n // 2) * (extent / n) for n, extent in zip(shape, field_of_view, strict=True))
     angles = np.pi * (2 * np.arange(n_coils) + 1) / n_coils
-    maps = np.stack([_loop_field(y[:, None], x, angle, radius, loop_radius) for angle in angles])
-    centre = _loop_field(np.zeros((1, 1)), np.zeros(1), 0.0, radius, loop_radius)
+    maps = np.stack([loop_field(y[:, None], x, angle, radius, loop_radius) for angle in angles])
+    centre = loop_field(np.zeros((1, 1)), np.zeros(1), 0.0, radius, loop_radius)
     return (maps / (np.sqrt(n_coils) * np.abs(centre))).astype(np.complex64)
 
 
-def _loop_field(
+def loop_field(
     y: np.ndarray, x: np.ndarray, angle: float, radius: float, loop_radius: float
 ) -> Complex[np.ndarray, "ny nx"]:
-    """B1- of one loop, up to a constant.
+    """Compute B1- of one loop, which faces the axis of the cylinder, up to a constant.
 
     In the loop's frame (normal n, tangent t, and z across the plane) a node at the angle a is (0, r cos a, r sin a) and
     dl = r (0, -sin a, cos a) da.  The two halves of the loop contribute alike to Bn and Bt, and oppositely to Bz.
+    The sum over the nodes leaves out the factor r, so that the field of an equal current is the result times r.
+
+    Args:
+        y: (ny, 1) positions of the rows [mm].
+        x: (nx,) positions of the columns [mm].
+        angle: angle of the loop's centre from +x [radian].
+        radius: distance of the loop's centre from the origin [mm].
+        loop_radius: radius r of the loop [mm].
+
+    Returns:
+        (ny, nx) complex field [1/mm^2 per node], infinite at the wire.
     """
     normal = x * np.cos(angle) + y * np.sin(angle) - radius
     tangent = y * np.cos(angle) - x * np.sin(angle)

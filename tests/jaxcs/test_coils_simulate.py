@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxcs.coils.simulate import _loop_field, loop_sensitivities, noise_covariance
+from jaxcs.coils.simulate import loop_field, loop_sensitivities, noise_covariance
 
 FIELD = (160.0, 120.0)
 GEOMETRY = {"field_of_view": FIELD, "n_coils": 8, "radius": 150.0, "loop_radius": 63.0}
@@ -28,7 +28,7 @@ def direct_field(point, angle, radius, loop_radius, nodes=4000):
 def test_field_on_the_axis_of_a_loop():
     """The textbook case 2 pi r^2 / (r^2 + d^2)^(3/2), as a ratio between two places."""
     place = np.array([0.0, 40.0])
-    ratio = np.divide(*np.abs(_loop_field(np.zeros((1, 1)), place, 0.0, 150.0, 63.0)[0]))
+    ratio = np.divide(*np.abs(loop_field(np.zeros((1, 1)), place, 0.0, 150.0, 63.0)[0]))
     assert ratio == pytest.approx(((63.0**2 + 110.0**2) / (63.0**2 + 150.0**2)) ** 1.5, rel=1e-12)
 
 
@@ -38,7 +38,7 @@ def test_field_agrees_with_direct_integration(angle, point):
     """The last point lies near the wire of a coil at angle 0."""
     point = complex(*point) * np.exp(1j * angle) if point[0] == 150.0 else complex(*point)
     bx, by, bz = direct_field((point.real, point.imag, 0.0), angle, 150.0, 63.0)
-    field = _loop_field(np.array([[point.imag]]), np.array([point.real]), angle, 150.0, 63.0)[0, 0]
+    field = loop_field(np.array([[point.imag]]), np.array([point.real]), angle, 150.0, 63.0)[0, 0]
     factor = 2 * 63.0 * np.pi / 32  # cancelled by the maps' normalisation: two halves, and r da
     assert abs(field * factor - (bx - 1j * by)) < 1e-6 * abs(bx - 1j * by)
     assert abs(bz) < 1e-12

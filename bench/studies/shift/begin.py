@@ -23,7 +23,7 @@ from bench.studies.shift.runs import one_run
 from bench.studies.tuning.tuned_file import read_tuned
 from data_prep.cases import InputError
 from data_prep.weights import lacking, read_weights, shipped
-from jaxcs.catalogue import NETWORKS, PHANTOMS, TEST_TIME
+from jaxcs.catalogue import ANATOMIES, NETWORKS, TEST_TIME
 
 # Default number of phantom images, and how many times as many are searched for hard images.
 _IMAGES, _MORE = 10, 4
@@ -92,7 +92,7 @@ def _bases(asked: ShiftConfig, argv: list[str]) -> tuple[Base, list[Base]]:
         return Base(name, settled(replace(given, data=data, phantom=family, limit=limit), argv))
 
     if given.data is None:
-        own, *rest = sorted(PHANTOMS, key=lambda family: family != given.phantom)
+        own, rest = given.phantom, [family for family in ANATOMIES if family != given.phantom]
         return base(own, None, own), [base(family, None, family) for family in rest]
     paths = [given.data, *asked.other_data]
     names = [Path(path).stem for path in paths]
