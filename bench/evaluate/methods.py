@@ -121,7 +121,7 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
         raise UsageError(f"--preset {config.preset}: {config.method} has no such preset; its presets are: {known}")
     base = method.presets[config.preset] if config.preset is not None else method.config()
     if trained is not None:
-        base = replace(base, **{field.name: getattr(trained.config, field.name) for field in fields(trained.config)})
+        base = trained.configured(base)
     changed = _changed(config, base)
     if config.maps == "reestimated" and without_maps(config, changed) is not None:
         raise UsageError(f"--maps reestimated: {config.method} takes no coil maps; leave the flag out")

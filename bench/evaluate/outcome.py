@@ -125,7 +125,7 @@ def result(
             far, near = map(float, one.losses[victim])
             losses[source, victim, eps] = far
             clamped = float(attacked.scores.get("clamped", 0.0))
-            randomised = config.method_seed == "fresh" and by_label[victim].method.fitted
+            randomised = config.method_seed == "fresh" and by_label[victim].method.random
             reconstructed = {"clean": clean[victim], "noise": noise, "attacked": attacked}
             errors = {state: _solver_error(scored) for state, scored in reconstructed.items()}
             holds = victim_flags(eps, far, near, clamped, randomised, _maps_leave_out(prepared, by_label[victim]))

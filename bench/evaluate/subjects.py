@@ -200,7 +200,7 @@ def _subject(
     method_config = methods.configuration(own, trained)
     if methods.without_maps(own, method_config) is not None:
         own = replace(own, maps="fixed")
-    if config.method_seed == "fresh" and not method.fitted and not config.several:
+    if config.method_seed == "fresh" and not method.random and not config.several:
         raise UsageError(f"--method-seed fresh: {name} draws nothing at random; leave the flag out")
     attack = _attack(own, method, protocol.attacks.get(name) if protocol else None)
     checks = _checks(attack) if config.check else {}

@@ -21,7 +21,7 @@ from jaxcs.attacks.losses import LOSSES
 from jaxcs.recon import l1
 from jaxcs.threats import CHANGES, NORMS
 
-# The attack's knowledge of random draws of a fit: an un-trained network, or the samples that are withheld.
+# The attack's knowledge of random draws: an un-trained network, the samples that a fit withholds, a sampler's noise.
 _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random seed of {}"}
 
 
@@ -154,7 +154,9 @@ def _threat_model(subject: Subject) -> dict[str, str]:
 
 
 def _seed(subject: Subject) -> str:
-    if not subject.method.fitted:
+    if not subject.method.random:
         return ""
-    drawn = "the samples withheld" if subject.method.trained else "the network"
+    drawn = "the network"
+    if subject.method.trained:
+        drawn = "the sampler" if subject.method.samples else "the samples withheld"
     return _SEED[subject.config.method_seed].format(drawn)

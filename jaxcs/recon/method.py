@@ -15,6 +15,8 @@ from jaxcs.types import Key, Magnitude, MakeVariational, Measurement, Params, Pr
 CheckScan = Callable[[Any, tuple[int, ...], np.ndarray, Mapping[str, Any]], None]
 # (parameters, measurements with a leading axis) -> (images, parameters with the next running statistics).
 TrainBatch = Callable[[Params, Measurement], tuple[Magnitude, Params]]
+# (parameters, fully sampled measurement, key) -> loss ().
+TrainLoss = Callable[[Params, Measurement, Key], Array]
 
 
 class Surrogate(NamedTuple):
@@ -49,6 +51,7 @@ class Method(NamedTuple):
         variational: configuration -> the objective that the method minimises, or None if it minimises none.
         fitted: whether the method fits a network to each measurement: from random parameters, or from its weights if it
             is also trained.
+        samples: whether the image is a sample of many possible ones, which the key decides.
         weights_of: name of the method with whose weights this method begins, if it is another method.  The
             configuration fields of this method then stay free.
         uses_maps: configuration -> whether the method needs coil sensitivity maps from outside.
@@ -58,6 +61,8 @@ class Method(NamedTuple):
         first: (configuration, mask (ny, nx)) -> key -> parameters with which a training begins, for a network of one
             mask; None for those of the reconstructor.
         train: configuration -> the network by the statistics of a batch, if it is trained so.
+        train_loss: configuration -> the loss of one example, for a network that is trained on whole scans and not to
+            reconstruct; None if the loss compares reconstructions.
         coils: configuration -> (measurement, key) -> coil images (coil, ny, nx) of the reconstruction before measured
             samples replace its own, for methods without weights that have them; see `jaxcs.recon.held_out`.
     """
@@ -73,6 +78,7 @@ class Method(NamedTuple):
     without_inverse: Callable[[Any], Any] = lambda config: config
     variational: Callable[[Any], MakeVariational] | None = None
     fitted: bool = False
+    samples: bool = False
     weights_of: str | None = None
     uses_maps: Callable[[Any], bool] = lambda config: True
     predict: Callable[[Any], Predict] | None = None
@@ -80,7 +86,13 @@ class Method(NamedTuple):
     check_scan: CheckScan | None = None
     first: Callable[[Any, np.ndarray], Callable[[Key], Params]] | None = None
     train: Callable[[Any], TrainBatch] | None = None
+    train_loss: Callable[[Any], TrainLoss] | None = None
     coils: Callable[[Any], Callable[[Measurement, Key], Array]] | None = None
+
+    @property
+    def random(self) -> bool:
+        """Whether the image depends on the key."""
+        return self.fitted or self.samples
 
 
 # An attack that searches at this many times the tolerance takes half the time and is as strong, within the scatter of
