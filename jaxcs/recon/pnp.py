@@ -48,7 +48,7 @@ class Config:
 
     channels: int = diffusion.Config.channels
     levels: int = diffusion.Config.levels
-    sigma: float = 0.05
+    sigma: float = 0.1
     tolerance: float = 1e-3
     n_iters: int = 500
 
