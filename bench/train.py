@@ -184,9 +184,27 @@ def configuration(arguments: Namespace) -> TrainConfig:
             f"--self-supervised: {arguments.method} gives a magnitude, which has no k-space; use --method "
             "unet_complex, varnet or irim"
         )
+    if METHODS[arguments.method].prior:
+        _check_prior(arguments)
     if arguments.rows and METHODS[arguments.method].one_mask:
         raise UsageError(f"--rows: {arguments.method} is for one size; leave the flag out")
     return TrainConfig(**config)
+
+
+def _check_prior(arguments: Namespace) -> None:
+    """Raise UsageError for a flag that a network of images has no use for."""
+    given = {
+        "--loss": arguments.loss not in (None, METHODS[arguments.method].published_loss),
+        "--adversarial-eps": arguments.adversarial_eps > 0,
+        "--jitter": arguments.jitter > 0,
+        "--self-supervised": arguments.self_supervised > 0,
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"{flag}: {arguments.method} is trained to denoise images, and reconstructs nothing meanwhile; leave "
+                "the flag out"
+            )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from bench.shell.arguments import Parser, integer, number, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
-from jaxcs.catalogue import NETWORKS, OF_KSPACE, TEST_TIME
+from jaxcs.catalogue import NETWORKS, OF_KSPACE, OF_OTHER_WEIGHTS
 
 if TYPE_CHECKING:
     from bench.studies.tuning.tuning import TuneConfig
@@ -40,7 +40,7 @@ def parser() -> Parser:
         formatter_class=RawDescriptionHelpFormatter,
     )
     what = top.add_argument_group("what")
-    untrained = tuple(name for name in OF_KSPACE if name not in NETWORKS + TEST_TIME)
+    untrained = tuple(name for name in OF_KSPACE if name not in NETWORKS + OF_OTHER_WEIGHTS)
     what.add_argument(
         "--method",
         type=one_of(untrained),

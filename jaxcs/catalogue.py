@@ -31,10 +31,12 @@ class MethodLine(NamedTuple):
             method that is fitted.
         eps: sizes of the perturbation if none are given, ascending [-].
         weights_of: the method with whose weights it begins, if that is another method.
+        trainable: whether `bench.train` trains it, if it is trained; else the weights are always another method's.
         shipped: data of the weights that come with the project; these are named METHOD-DATA.
         published_loss: name of the loss that its publication trains with, if it is trained.
         one_coil: whether it is for scans of a single coil.
         one_mask: whether it is for one mask, which belongs to its weights.
+        prior: whether it is trained on images, and not to reconstruct.
         papers: publications, keys of `bench.plan.references`.
         takes: the data that it reconstructs: `KSPACE`, `SINOGRAM` or both.
     """
@@ -48,10 +50,12 @@ class MethodLine(NamedTuple):
     slow: bool = False
     eps: tuple[float, ...] = _USUAL
     weights_of: str | None = None
+    trainable: bool = True
     shipped: tuple[str, ...] = ()
     published_loss: str = "l1"
     one_coil: bool = False
     one_mask: bool = False
+    prior: bool = False
     papers: tuple[str, ...] = ()
     takes: tuple[str, ...] = (KSPACE,)
 
@@ -139,6 +143,15 @@ METHODS: dict[str, MethodLine] = {
     "smug": MethodLine(
         "jaxcs.recon.smug:METHOD", "unrolled denoiser", ("small", "paper"), trained=True, slow=True, eps=_FEWER,
         weights_of="modl", published_loss="l2", papers=("liang2023", "aggarwal2019"),
+    ),
+    "diffusion": MethodLine(
+        "jaxcs.recon.diffusion:METHOD", "diffusion", ("small",), trained=True, slow=True, eps=_FEWER,
+        shipped=(_KNEE,), published_loss="l2", prior=True, papers=("karras2022", "zhang2025"),
+    ),
+    "pnp": MethodLine(
+        "jaxcs.recon.pnp:METHOD", "plug-and-play", trained=True, slow=True, eps=_FEWER, weights_of="diffusion",
+        trainable=False,
+        papers=("venkatakrishnan2013", "xu2020"),
     ),
     "deepmri": MethodLine(
         "jaxcs.recon.deepmri:METHOD", "cascade", ("small", "paper"), trained=True, maps=False, published_loss="l2",
@@ -237,9 +250,11 @@ PHANTOMS, WITH_FINDINGS = ("knee", "brain", "head"), ("brain", "head")
 ANATOMIES = ("knee", "brain")
 CT_PHANTOMS = ("ellipses", "thorax")
 
-# Networks that are trained, those that are also fitted to each measurement, and those that are only fitted.
+# Networks that are trained, methods with the weights of another one, those of them that fit these weights to each
+# measurement, and networks that are only fitted.
 OF_KSPACE = tuple(name for name, line in METHODS.items() if KSPACE in line.takes)
-NETWORKS = tuple(name for name, line in METHODS.items() if line.trained and not line.fitted)
+NETWORKS = tuple(name for name, line in METHODS.items() if line.trained and line.trainable and not line.fitted)
+OF_OTHER_WEIGHTS = tuple(name for name, line in METHODS.items() if line.weights_of is not None)
 TEST_TIME = tuple(name for name, line in METHODS.items() if line.trained and line.fitted)
 UNTRAINED = tuple(name for name, line in METHODS.items() if line.fitted and not line.trained)
 

@@ -55,6 +55,7 @@ def test_the_catalogue_says_of_each_method_what_its_file_says():
         assert set(line.presets) == set(method.presets), name
         assert (line.trained, line.fitted, line.weights_of) == (method.trained, method.fitted, method.weights_of), name
         assert (line.one_coil, line.one_mask) == (method.one_coil, method.check_scan is not None), name
+        assert line.prior == (method.train_loss is not None), name
         assert line.maps == method.uses_maps(method.config()), name
         assert line.eps == tuple(sorted(line.eps))
         assert line.published_loss in LOSSES
@@ -62,7 +63,8 @@ def test_the_catalogue_says_of_each_method_what_its_file_says():
         assert {f"{name}-{data}" for data in line.shipped} - left_out() == here
     assert list(catalogue.DEFENCES) == list(DEFENCES)
     assert set(train.LOSSES) == set(LOSSES)
-    assert {catalogue.METHODS[name].weights_of for name in catalogue.TEST_TIME} <= set(catalogue.NETWORKS)
+    assert {catalogue.METHODS[name].weights_of for name in catalogue.OF_OTHER_WEIGHTS} <= set(catalogue.NETWORKS)
+    assert set(catalogue.TEST_TIME) <= set(catalogue.OF_OTHER_WEIGHTS)
 
 
 def test_the_catalogue_says_of_each_attack_and_threat_what_its_file_says():

@@ -147,7 +147,7 @@ def configuration(config: RunConfig, trained: Weights | None) -> Any:
     usual = method.of_sinograms if config.sinograms and method.of_sinograms is not None else method.config()
     base = method.presets[config.preset] if config.preset is not None else usual
     if trained is not None:
-        base = replace(base, **{field.name: getattr(trained.config, field.name) for field in fields(trained.config)})
+        base = trained.configured(base)
     changed = _changed(config, base)
     if isinstance(changed, DefenceConfig) and changed.problem is not None:
         raise UsageError(f"--set: {changed.problem}")

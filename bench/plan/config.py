@@ -82,7 +82,7 @@ class RunConfig:
         step_size: step size in units of the radius [-], None for the attack's default.
         restarts: number of restarts, None for the attack's default.
         like: published protocol that decides fields which are not given, or None.
-        method_seed: seed of an un-trained method: "known" to the attack, or "fresh" for scoring.
+        method_seed: seed of an un-trained method or a sampler: "known" to the attack, or "fresh" for scoring.
         threat: "noise" added to the data, or a change named in `jaxcs.threats.changes`.
         eps: sizes of the perturbation, ascending: relative to the quantity that `norm` names [-], or in units of the
             change; if empty, those of `default_eps`.

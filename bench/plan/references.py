@@ -120,6 +120,26 @@ REFERENCES = {
         "Training-Free Adversarial Robustness in Computational {MRI}", 2026,
         "International Conference on Machine Learning", eprint="2501.01908",
     ),
+    "karras2022": _reference(
+        "inproceedings", "Karras, Tero and Aittala, Miika and Aila, Timo and Laine, Samuli",
+        "Elucidating the Design Space of Diffusion-Based Generative Models", 2022,
+        "Advances in Neural Information Processing Systems", volume="35", eprint="2206.00364",
+    ),
+    "zhang2025": _reference(
+        "inproceedings", "Zhang, Bingliang and Chu, Wenda and Berner, Julius and others",
+        "Improving Diffusion Inverse Problem Solving with Decoupled Noise Annealing", 2025,
+        "Conference on Computer Vision and Pattern Recognition", eprint="2407.01521",
+    ),
+    "venkatakrishnan2013": _reference(
+        "inproceedings", "Venkatakrishnan, Singanallur V. and Bouman, Charles A. and Wohlberg, Brendt",
+        "Plug-and-Play priors for model based reconstruction", 2013,
+        "Global Conference on Signal and Information Processing", pages="945--948",
+    ),
+    "xu2020": _reference(
+        "article", "Xu, Xiaojian and Sun, Yu and Liu, Jiaming and Wohlberg, Brendt and Kamilov, Ulugbek S.",
+        "Provable Convergence of Plug-and-Play Priors With {MMSE} Denoisers", 2020,
+        "IEEE Signal Processing Letters", volume="27", pages="1280--1284", eprint="2005.07685",
+    ),
     "schlemper2017": _reference(
         "inproceedings", "Schlemper, Jo and Caballero, Jose and Hajnal, Joseph V. and others",
         "A Deep Cascade of Convolutional Neural Networks for {MR} Image Reconstruction", 2017,

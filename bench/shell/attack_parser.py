@@ -204,8 +204,8 @@ def parser() -> Parser:
         type=one_of(("known", "fresh")),
         default="known",
         metavar="S",
-        help="random draws of a fit, an un-trained network or the samples that are withheld: known to the attack, or "
-        "fresh when it is scored",
+        help="random draws: an un-trained network, the samples that a fit withholds, the noise of a sampler; known to "
+        "the attack, or fresh when it is scored",
     )
     attack.add_argument(
         "--target",

@@ -81,7 +81,8 @@ class Training:
         predict = None if entry.predict is None else entry.predict(self.method_config)
         by_batch = None if entry.train is None else entry.train(self.method_config)
         self.placement = Placement.of(config.batch)
-        self.functions = step.build(config, self.method, predict, by_batch, self.placement.mesh)
+        train_loss = None if entry.train_loss is None else entry.train_loss(self.method_config)
+        self.functions = step.build(config, self.method, predict, by_batch, self.placement.mesh, train_loss)
 
     @property
     def devices(self) -> int:

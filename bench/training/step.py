@@ -19,7 +19,7 @@ from jaxcs.attacks import pgd
 from jaxcs.fourier import image_crop
 from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS, ssim
-from jaxcs.recon.method import TrainBatch
+from jaxcs.recon.method import TrainBatch, TrainLoss
 from jaxcs.recon.self_supervision import misfit
 from jaxcs.threats import balls
 from jaxcs.types import Key, Measurement, Params, Predict, Reconstructor
@@ -80,6 +80,7 @@ def build(
     predict: Predict | None = None,
     by_batch: TrainBatch | None = None,
     mesh: Mesh | None = None,
+    train_loss: TrainLoss | None = None,
 ) -> Functions:
     """Build the functions of a training.
 
@@ -89,6 +90,7 @@ def build(
         predict: the network as image and coil images, needed only for the self-supervised loss.
         by_batch: the network by the statistics of a batch, if it is trained so.
         mesh: devices over which the examples of a batch are spread, or None for one device.
+        train_loss: the loss of one example, if the network is not trained to reconstruct.
     """
     transform = optimiser(config)
     dtype = jnp.dtype(config.precision)
@@ -122,6 +124,9 @@ def build(
         return one
 
     def loss_of_one(params: Params, one: Batch, key: Key) -> Array:
+        if train_loss is not None:
+            whole = Measurement(one.kspace, jnp.ones_like(one.mask), one.maps)
+            return train_loss(jax.tree.map(lambda leaf: leaf.astype(dtype), params), whole, key)
         one = disturbed(params, one, key)
         if config.self_supervised == 0:
             return LOSSES[config.loss](reconstruct(params, one, key), one.target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -83,8 +83,7 @@ def chosen(method: Any, weights: Weights | None) -> Chosen:
         )
     if weights.method not in (wanted, name):
         raise ValueError(f"weights are of {weights.method}; {name} needs those of {wanted}")
-    same = {field.name: getattr(weights.config, field.name) for field in fields(weights.config)}
-    return Chosen(label, entry, replace(config, **same), weights.params)
+    return Chosen(label, entry, weights.configured(config), weights.params)
 
 
 def check_suits(ready: Chosen, weights: Weights | None, kspace: Any, mask: Any) -> None:

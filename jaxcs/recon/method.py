@@ -15,6 +15,8 @@ from jaxcs.types import Key, Magnitude, MakeVariational, Measurement, Params, Pr
 CheckScan = Callable[[Any, tuple[int, ...], np.ndarray, Mapping[str, Any]], None]
 # (parameters, measurements with a leading axis) -> (images, parameters with the next running statistics).
 TrainBatch = Callable[[Params, Measurement], tuple[Magnitude, Params]]
+# (parameters, fully sampled measurement, key) -> loss ().
+TrainLoss = Callable[[Params, Measurement, Key], Array]
 
 
 class Surrogate(NamedTuple):
@@ -59,6 +61,8 @@ class Method(NamedTuple):
         first: (configuration, mask (ny, nx)) -> key -> parameters with which a training begins, for a network of one
             mask; None for those of the reconstructor.
         train: configuration -> the network by the statistics of a batch, if it is trained so.
+        train_loss: configuration -> the loss of one example, for a network that is trained on whole scans and not to
+            reconstruct; None if the loss compares reconstructions.
         coils: configuration -> (measurement, key) -> coil images (coil, ny, nx) of the reconstruction before measured
             samples replace its own, for methods without weights that have them; see `jaxcs.recon.held_out`.
         of_sinograms: the configuration for sinograms if none is chosen, if it is not the usual one.
@@ -83,6 +87,7 @@ class Method(NamedTuple):
     check_scan: CheckScan | None = None
     first: Callable[[Any, np.ndarray], Callable[[Key], Params]] | None = None
     train: Callable[[Any], TrainBatch] | None = None
+    train_loss: Callable[[Any], TrainLoss] | None = None
     coils: Callable[[Any], Callable[[Measurement, Key], Array]] | None = None
     of_sinograms: Any = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,8 +31,6 @@ _LARGEST = 4_000_000_000
 _MOST, _MOST_POOLS, _MOST_LAYERS, _MOST_LETTERS = 4096, 10, 64, 20
 # Layers of AUTOMAP that are dense in all samples; the shapes alone are compared.
 _MOST_DENSE = {"hidden": 2**15, "samples": 2**15}
-# Settings that are a share from 0 to 1 and no whole number.
-_SHARES = ("noise",)
 
 
 class WeightsFileError(ValueError):
@@ -54,6 +53,15 @@ class Weights(NamedTuple):
     params: Params
     card: dict[str, Any]
     sha256: str
+
+    def configured(self, config: Any) -> Any:
+        """Return a configuration of the network's method, or of a method that begins with its weights, for the network.
+
+        Args:
+            config: of any such method; the fields that it shares with the network's take the network's values.
+        """
+        shared = {field.name for field in fields(self.config)} & {field.name for field in fields(config)}
+        return replace(config, **{name: getattr(self.config, name) for name in shared})
 
 
 def shipped() -> dict[str, Path]:
@@ -169,7 +177,7 @@ def _npz(content: bytes) -> _Read:
 
 def _checked(method: str, settings: dict[str, Any], params: Params, card: dict[str, Any]) -> _Read:
     entry = METHODS[method]
-    _check_settings(settings)
+    _check_settings(settings, {field.name for field in fields(entry.config) if type(field.default) is float})
     try:
         config = entry.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
         like = jax.eval_shape(entry.build(config).init, new_key(0))
@@ -179,9 +187,16 @@ def _checked(method: str, settings: dict[str, Any], params: Params, card: dict[s
     return method, config, params, card
 
 
-def _check_settings(settings: dict[str, Any]) -> None:
-    """Raise WeightsError if a card describes a network that is too large to build."""
+def _check_settings(settings: dict[str, Any], lengths: set[str]) -> None:
+    """Raise WeightsError if a card describes a network that is too large to build.
+
+    Args:
+        settings: the card's configuration.
+        lengths: names of the settings that need not be whole; the configuration itself checks their range.
+    """
     for name, value in settings.items():
+        if name in lengths and type(value) is float:
+            continue
         most = _MOST_POOLS if name.endswith("pools") or name == "levels" else _MOST_DENSE.get(name, _MOST)
         if isinstance(value, str):
             if len(value) > _MOST_LETTERS:
@@ -189,10 +204,6 @@ def _check_settings(settings: dict[str, Any]) -> None:
             continue
         if isinstance(value, list) and len(value) > _MOST_LAYERS:
             raise WeightsError(f"its configuration's '{name}' has over {_MOST_LAYERS} numbers")
-        if name in _SHARES:
-            if not (isinstance(value, int | float) and 0 <= value <= 1):
-                raise WeightsError(f"its configuration's '{name}' is no number from 0 to 1")
-            continue
         for number in value if isinstance(value, list) else [value]:
             if number is not None and not (isinstance(number, int) and 0 <= number <= most):
                 raise WeightsError(f"its configuration's '{name}' is no whole number from 0 to {most}")

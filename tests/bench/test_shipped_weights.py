@@ -25,6 +25,7 @@ EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee
 # This network chooses hard images, and is compared with nothing.
 EXPECTED |= {"irim-phantom-knee"}
 EXPECTED |= {"modl-phantom-knee"}
+EXPECTED |= {"diffusion-phantom-knee"}
 # Sinograms have a network of their own.
 EXPECTED |= {"fbpconvnet-phantom-ellipses"}
 # Weights for the phantom show test-time training; users train weights for measured images.

@@ -167,6 +167,8 @@ def test_data_that_do_not_say_what_to_validate_on_are_refused(tmp_path, capsys):
         (["--shift", "noise=0.5"], 2, "--shift noise=0.5: noise is 0.5, must lie in 1 to 1000"),
         (["--initial", "nowhere.safetensors"], 3, "nowhere.safetensors"),
         (["--loss", "sim"], 2, "did you mean 'ssim'?"),
+        (["--method", "diffusion", "--loss", "ssim"], 2, "--loss: diffusion is trained to denoise images"),
+        (["--method", "diffusion", "--jitter", "0.1"], 2, "--jitter: diffusion is trained to denoise images"),
     ],
 )
 def test_mistakes_are_one_line(flags, code, problem, tmp_path, capsys):

@@ -30,14 +30,15 @@ def test_a_file_of_d5_c5_gives_the_network(tmp_path):
         ({"scale": "x" * 21}, "'scale' has over 20 letters"),
         ({"hidden": 2**15 + 1}, "'hidden' is no whole number from 0 to 32768"),
         ({"levels": 11}, "'levels' is no whole number from 0 to 10"),
+        ({"levels": 2.5, "noise": 0.1}, "'levels' is no whole number from 0 to 10"),
     ],
 )
 def test_a_card_of_a_network_that_is_too_large_is_refused(settings, problem):
     with pytest.raises(WeightsError, match=problem):
-        files._check_settings(settings)
+        files._check_settings(settings, {"noise"})
 
 
 def test_the_published_networks_have_cards_that_are_taken():
     for name in ("mri_vn", "deepmri", "dagan", "automap"):
         for preset in METHODS[name].presets.values():
-            files._check_settings(dict(preset.__dict__))
+            files._check_settings(dict(preset.__dict__), set())

@@ -26,6 +26,8 @@ QUICK_TO_COMPILE = {
     "mri_vn": {"stages": 1, "filters": 2, "size": 3, "gaussians": 5},
     "modl": {"iterations": 2, "layers": 3, "channels": 4},
     "smug": {"iterations": 2, "layers": 3, "channels": 4, "draws": 2},
+    "diffusion": {"channels": 4, "levels": 2, "steps": 2, "cg_iters": 200},
+    "pnp": {"channels": 4, "levels": 2, "tolerance": 1e-6},
     "deepmri": {"cascades": 1, "layers": 2, "channels": 4},
     "dagan": {"levels": 2, "channels": 2},
     "automap": {"side": 24, "samples": 192, "hidden": 32, "channels": 2},
@@ -120,7 +122,8 @@ def test_a_method_is_pure_and_compiles_once(method, name):
         np.testing.assert_array_equal(reconstruct(m), image)
     turned = reconstruct(cases[0]._replace(kspace=np.exp(2j).astype(np.complex64) * cases[0].kspace))
     if (
-        name not in ("varnet", "unet_complex", "irim", "mri_vn", "modl", "smug", "deepmri", "automap")
+        name
+        not in ("varnet", "unet_complex", "irim", "mri_vn", "modl", "smug", "diffusion", "pnp", "deepmri", "automap")
         and not METHODS[name].fitted
     ):
         assert relative_error(turned, images[0]) < 1e-4

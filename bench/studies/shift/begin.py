@@ -23,7 +23,7 @@ from bench.studies.shift.runs import one_run
 from bench.studies.tuning.tuned_file import read_tuned
 from data_prep.cases import InputError
 from data_prep.weights import lacking, read_weights, shipped
-from jaxcs.catalogue import ANATOMIES, NETWORKS, TEST_TIME
+from jaxcs.catalogue import ANATOMIES, NETWORKS, OF_OTHER_WEIGHTS
 
 # Default number of phantom images, and how many times as many are searched for hard images.
 _IMAGES, _MORE = 10, 4
@@ -109,7 +109,7 @@ def _models(asked: ShiftConfig, base: Base, others: list[Base]) -> list[Model]:
     shipped = [read_tuned(path) for path in sorted(_TUNED.glob("*.json"))]
     used: set[int] = set()
     methods = list(dict.fromkeys(asked.methods or DEFAULT_VARIANTS))
-    networks = [name for name in methods if name in NETWORKS + TEST_TIME]
+    networks = [name for name in methods if name in NETWORKS + OF_OTHER_WEIGHTS]
     rest = [name for name in methods if name not in networks]
     given = {
         base.name: named_weights(asked.weights, "--weights"),
