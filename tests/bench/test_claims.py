@@ -12,8 +12,10 @@ from bench.findings.published import CLAIMS
 from bench.studies.claims import notions
 from tests.helpers.claim_records import (
     attack_run,
+    bounds,
     feature_run,
     hard_list,
+    hidden_run,
     perturbed,
     points,
     read,
@@ -52,6 +54,28 @@ def attacks(own, noise=0.5, images=6):
     """Make a run in which methods a and b lose `own` dB to their own attacks, and 3 dB to the other's attack."""
     lost = {("a", "b"): 3.0, ("b", "a"): 3.0, ("a", "a"): own[0], ("b", "b"): own[1]}
     return lambda path: [attack_run(path / "run", lost, noise, images)]
+
+
+def defended(first, second, more):
+    """Make a run of two methods, of which the first loses `more` dB less to its own attack than the second."""
+    lost = {(first, first): 5.0, (second, second): 5.0 + more, (first, second): 1.0, (second, first): 1.0}
+    return lambda path: [attack_run(path / "run", lost)]
+
+
+def sampler(own, transferred, noise=0.5):
+    """Make a run of a diffusion sampler and another method."""
+    lost = {("diffusion", "diffusion"): own, ("unet", "diffusion"): transferred, ("unet", "unet"): 9.0}
+    return lambda path: [attack_run(path / "run", lost | {("diffusion", "unet"): 1.0}, noise)]
+
+
+def hidden(lost):
+    """Make a run whose attack takes `lost` off scores from 20 to 31."""
+    clean = np.arange(20.0, 32.0)
+    return lambda path: [hidden_run(path / "run", clean, clean - lost)]
+
+
+def kept(**counts):
+    return lambda path: [bounds(path / "bounds.json", counts)]
 
 
 def hard(share=(-0.2, -0.1), **others):
@@ -175,6 +199,26 @@ CASES = [
     ("samples worsen", stability("dagan", sampled("dagan", around(-3))), "yes"),
     ("samples worsen", stability("dagan", sampled("dagan", around(3))), "no"),
     ("samples worsen", stability("dagan", sampled("dagan", around(0))), "not excluded"),
+    ("smoothing inside", defended("smug", "smoothed modl", 2.0), "yes"),
+    ("smoothing inside", defended("smug", "smoothed modl", -2.0), "no"),
+    ("smoothing inside", defended("smug", "smoothed modl", 0.0), "not excluded"),
+    ("jitter equals", defended("unet jitter", "unet adversarial", 0.0), "not excluded"),
+    ("jitter equals", defended("unet jitter", "unet adversarial", -2.0), "no"),
+    ("cyclic survives", defended("cyclic", "modl", 2.0), "yes"),
+    ("cyclic survives", defended("cyclic", "modl", -2.0), "no"),
+    ("cyclic survives", defended("cyclic", "modl", 0.0), "not excluded"),
+    ("diffusion transfer", sampler(9.0, 4.0), "yes"),
+    ("diffusion transfer", sampler(9.0, 0.5, noise=4.0), "no"),
+    ("diffusion transfer", sampler(9.0, 4.0, noise=4.0), "not excluded"),
+    ("diffusion own", sampler(2.0, 4.0), "yes"),
+    ("diffusion own", sampler(9.0, 4.0), "no"),
+    ("diffusion own", sampler(4.0, 4.0), "not excluded"),
+    ("unseen", hidden(0.1), "not excluded"),
+    ("unseen", hidden(20.0), "no"),
+    ("coverage", kept(clean=40), "yes"),
+    ("coverage", kept(attacked=3), "no"),
+    ("coverage", kept(clean=36), "not excluded"),
+    ("coverage", kept(clean=36, attacked=3), "in part"),
     # Fewer than 5 volumes, and one image.
     ("own attack", attacks((9, 9), images=4), "cannot tell"),
     ("sensitive", attacks((9, 9), images=1), "cannot tell"),
