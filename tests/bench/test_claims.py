@@ -12,14 +12,16 @@ from bench.findings.published import CLAIMS
 from bench.studies.claims import notions
 from tests.helpers.claim_records import (
     attack_run,
-    bounds,
+    defended,
     feature_run,
     hard_list,
-    hidden_run,
+    hidden,
+    kept,
     perturbed,
     points,
     read,
     sampled,
+    sampler,
     shift_study,
     stability_run,
     trained_study,
@@ -54,28 +56,6 @@ def attacks(own, noise=0.5, images=6):
     """Make a run in which methods a and b lose `own` dB to their own attacks, and 3 dB to the other's attack."""
     lost = {("a", "b"): 3.0, ("b", "a"): 3.0, ("a", "a"): own[0], ("b", "b"): own[1]}
     return lambda path: [attack_run(path / "run", lost, noise, images)]
-
-
-def defended(first, second, more):
-    """Make a run of two methods, of which the first loses `more` dB less to its own attack than the second."""
-    lost = {(first, first): 5.0, (second, second): 5.0 + more, (first, second): 1.0, (second, first): 1.0}
-    return lambda path: [attack_run(path / "run", lost)]
-
-
-def sampler(own, transferred, noise=0.5):
-    """Make a run of a diffusion sampler and another method."""
-    lost = {("diffusion", "diffusion"): own, ("unet", "diffusion"): transferred, ("unet", "unet"): 9.0}
-    return lambda path: [attack_run(path / "run", lost | {("diffusion", "unet"): 1.0}, noise)]
-
-
-def hidden(lost):
-    """Make a run whose attack takes `lost` off scores from 20 to 31."""
-    clean = np.arange(20.0, 32.0)
-    return lambda path: [hidden_run(path / "run", clean, clean - lost)]
-
-
-def kept(**counts):
-    return lambda path: [bounds(path / "bounds.json", counts)]
 
 
 def hard(share=(-0.2, -0.1), **others):

@@ -66,6 +66,28 @@ def bounds(file: Path, kept: Mapping[str, int], volumes: int = 40) -> Path:
     return _write_json(file, {"argv": ["a", "b"], "metric": "psnr", "confidence": 0.9, "coverage": shares})
 
 
+def defended(first, second, more):
+    """Make a run of two methods, of which the first loses `more` dB less to its own attack than the second."""
+    lost = {(first, first): 5.0, (second, second): 5.0 + more, (first, second): 1.0, (second, first): 1.0}
+    return lambda path: [attack_run(path / "run", lost)]
+
+
+def sampler(own, transferred, noise=0.5):
+    """Make a run of a diffusion sampler and another method."""
+    lost = {("diffusion", "diffusion"): own, ("unet", "diffusion"): transferred, ("unet", "unet"): 9.0}
+    return lambda path: [attack_run(path / "run", lost | {("diffusion", "unet"): 1.0}, noise)]
+
+
+def hidden(lost):
+    """Make a run whose attack takes `lost` off scores from 20 to 31."""
+    clean = np.arange(20.0, 32.0)
+    return lambda path: [hidden_run(path / "run", clean, clean - lost)]
+
+
+def kept(**counts):
+    return lambda path: [bounds(path / "bounds.json", counts)]
+
+
 def points(insides: Sequence[float], outsides: Sequence[float], images: int = 6) -> list[Point]:
     """Make methods with these mean scores in distribution and out of it."""
     names = [f"image {image}" for image in range(images)]
