@@ -48,6 +48,8 @@ COMMANDS = {
     ),
     "shift": Command("bench.shift", "measure methods on data unlike the data that they were made for"),
     "ttt": Command("bench.ttt", "measure test-time training across a shift of the data"),
+    "defend": Command("bench.defend", "compare defences of a network by clean accuracy and worst case"),
+    "universal": Command("bench.universal", "fit one perturbation to many slices, and apply it to others"),
     "hardest": Command("bench.hardest", "list the images that a method reconstructs worst"),
     "convergence": Command("bench.convergence", "measure whether more iterations save a reconstruction"),
     "claims": Command("bench.claims", "compare published claims with the results of runs"),

@@ -68,6 +68,7 @@ def configuration(arguments: Namespace) -> RunConfig:
         norm=chosen("norm", ""),
         target=chosen("target", "truth"),
         loss=arguments.loss,
+        stealth=arguments.stealth,
         region=arguments.region,
         aim=arguments.aim or "",
         maps=arguments.maps,
@@ -110,7 +111,8 @@ def _check(arguments: Namespace, threat: str) -> None:
         raise UsageError(f"--target clean: {threat} changes the object, and what is right with it; leave it out")
     if arguments.attack == "momentum" and arguments.norm not in (None, "image"):
         raise UsageError("--attack momentum: it perturbs the image; use --norm image")
-    _check_criteria(arguments.accept, arguments.like)
+    _check_goal(arguments, threat)
+    _check_criteria(arguments.accept, arguments)
     if arguments.region == BOXES:
         check_findings(f"--region {BOXES}", phantom, arguments.data)
     if isinstance(arguments.region, tuple) and min(arguments.region[2:]) < WINDOW:
@@ -119,14 +121,26 @@ def _check(arguments: Namespace, threat: str) -> None:
         raise UsageError("--aim: names what --region is for; give --region boxes, or --region Y X ROWS COLUMNS")
 
 
-def _check_criteria(criteria: list[Criterion], like: str | None) -> None:
+def _check_goal(arguments: Namespace, threat: str) -> None:
+    """Raise UsageError if the attack cannot have its loss."""
+    if arguments.loss == "hallucination":
+        if threat != "noise":
+            raise UsageError(f"--loss hallucination: {threat} changes the scan; use --threat noise, or another --loss")
+        if arguments.target == "clean":
+            raise UsageError("--loss hallucination: it is told by the truth; leave --target out")
+
+
+def _check_criteria(criteria: list[Criterion], arguments: Namespace) -> None:
     """Raise UsageError if a criterion is about a metric that the run will not have."""
+    needs = {"hallucination": arguments.loss == "hallucination"}
+    needs["ssim_image"] = arguments.stealth is not None and arguments.region is not None
+    words = {"hallucination": "--loss hallucination", "ssim_image": "--stealth with --region"}
     for one in criteria:
         paper = one.metric.rpartition("_")[2]
-        if one.metric not in ALWAYS and paper != like:
-            raise UsageError(
-                f"--accept {one.text}: only --like {paper} has {one.metric}; add it, or name another metric"
-            )
+        if one.metric in ALWAYS or needs.get(one.metric, paper == arguments.like):
+            continue
+        only = words.get(one.metric, f"--like {paper}")
+        raise UsageError(f"--accept {one.text}: only {only} has {one.metric}; add it, or name another metric")
 
 
 def _before(arguments: Namespace) -> Stored | None:

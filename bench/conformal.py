@@ -1,8 +1,9 @@
 """Bound a score without the truth, and see whether the bound survives: python -m bench.conformal CALIBRATION RUN.
 
 The clean scores of CALIBRATION say what a new volume from the same distribution scores at least, with the chosen
-confidence (split conformal prediction).  RUN has other volumes.  The table gives the share of them whose worst slice is
-above the bound: from clean data, with noise, and under attack.  The promise is about clean data alone.
+confidence (split conformal prediction).  Each RUN has other volumes, of the same distribution or after a shift.  The
+table counts those whose worst slice is above the bound: from clean data, with noise, and under attack.  In brackets is
+the 95 % interval of the share.  The promise is about clean data of the same distribution alone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def parser() -> Parser:
         prog="python -m bench.conformal",
         examples=(
             "runs/TRAIN runs/TEST",
-            "runs/TRAIN runs/OTHER_SCANNER --metric ssim --confidence 0.8",
+            "runs/TRAIN runs/TEST runs/OTHER_SCANNER --metric ssim --confidence 0.8 --output coverage.json",
         ),
         description=__doc__,
         formatter_class=HelpFormatter,
@@ -39,11 +40,18 @@ def parser() -> Parser:
     made.add_argument(
         "calibration", metavar="CALIBRATION", help="finished run of bench.attack whose clean scores count"
     )
-    made.add_argument("run", metavar="RUN", help="finished run of the same methods on other volumes")
+    made.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="finished run of the same methods on other volumes, such as one with --shift; its --name stands in the "
+        "table",
+    )
     made.add_argument(
         "--metric", type=one_of(_METRICS), default="psnr", metavar="M", help="psnr, ssim or haarpsi; psnr if not given"
     )
     made.add_argument("--confidence", type=float, default=0.9, metavar="C", help="between 0 and 1; 0.9 if not given")
+    made.add_argument("--output", metavar="FILE.json", help="write a record that bench.claims judges")
     add_debug(made)
     # The bounds come from records; there is no device to choose.
     made.set_defaults(device="auto")
@@ -51,13 +59,20 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.findings.conformal import covered  # these import JAX
+    from bench.findings.conformal import covered, markdown  # these import JAX
     from bench.record.record import read
+    from bench.record.records import RunFolder
 
     if not 0 < arguments.confidence < 1:
         raise UsageError(f"--confidence {arguments.confidence:g}: give a number between 0 and 1, such as 0.9")
-    calibration, run = (read(Path(folder)) for folder in (arguments.calibration, arguments.run))
-    print(covered(calibration, run, arguments.metric, arguments.confidence))
+    output = None if arguments.output is None else Path(arguments.output)
+    if output is not None and output.suffix.lower() != ".json":
+        raise UsageError(f"--output {output}: is written as .json; give another name")
+    calibration, *runs = (read(Path(folder)) for folder in (arguments.calibration, *arguments.runs))
+    found = covered(calibration, runs, arguments.metric, arguments.confidence)
+    if output is not None:
+        RunFolder(output.parent).write_json(output.name, {"argv": argv} | found.record())
+    print(markdown(found))
     return DONE
 
 

@@ -25,6 +25,11 @@ NOT_RUN = (
     (r"own-data", r"data_prep (colin27|icbm152) ", "fetches 28 MB: tests/data_prep/test_templates.py has stand-ins"),
     (r"own-data", r"--data brain/", "needs the brain that the command above it fetches"),
     (r"speed", r"bench.speed ", "needs PyTorch, fastmri, SigPy and BART: tests/bench/test_speed.py times our side"),
+    (
+        r"measures",
+        r"knees.csv|bench.conformal|coverage.json",
+        "needs a list and runs of 120 images: tests/bench/test_conformal.py makes such",
+    ),
     (r"published", r"bench.claims ", "needs studies of hours: tests/bench/test_claims.py judges made-up records"),
     (r"shift", r"bench.shift( anatomy.*)?$", "takes hours: tests/bench/test_shift_study.py runs a small study"),
     (r"features", r"--study (worst|sizes)", "takes an hour: tests/bench/test_bench_features.py runs small ones"),
@@ -52,6 +57,7 @@ ADDED = (
     (r"bench.hardest ", "--middle 2 --count 2"),
     (r"bench.shift dataset", "--limit 1 --methods zero_filled unet"),
     (r"bench.stability ", "--limit 1 --steps 1"),
+    (r"bench.universal ", "--fit 1 --limit 2 --steps 1"),
     (r"bench.ttt ", "--limit 1 --set n_steps=2 gradient_steps=1"),
 )
 

@@ -240,6 +240,7 @@ LOSSES = {
     "haarpsi": "1 - HaarPSI",
     "row_error": "squared error of each row relative to its own energy",
     "max_error": "largest error of a pixel",
+    "hallucination": "energy of what stands in the image and neither in the truth nor in the data",
 }
 MASKS = ("random", "equispaced", "equispaced_fraction", "magic", "magic_fraction", "gaussian", "poisson")
 # Shifts of the scan, in the order in which they happen.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from inspect import signature
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -16,19 +15,18 @@ from jaxtyping import Array
 from jaxcs.attacks import Path
 from jaxcs.attacks.base import AttackResult, Loss
 from jaxcs.attacks.defaults import Search
-from jaxcs.attacks.losses import LOSSES
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.fourier import ifft2c, image_crop
+from jaxcs.goal import Goal, objective
 from jaxcs.metrics import METRICS
 from jaxcs.operators.parallel_beam import forward_model
 from jaxcs.recon import Method
 from jaxcs.recon.staged import stages_of
-from jaxcs.scored import Region, inside
+from jaxcs.scored import inside
 from jaxcs.threats.scan import Scan
 from jaxcs.types import Follow, Key, Measurement, Reconstructor, SliceData, Solution
 
 Scores = dict[str, Array]
-Score = Callable[[Array, Array, Region | None], Array]
 # From this share of its allowed size on, a perturbation counts as full size.  The noise then has the full size, a
 # little more than the perturbation, and one control serves all attacks of this size.
 _WHOLE = 0.99
@@ -108,26 +106,6 @@ class Functions(NamedTuple):
     evaluate: Callable[[SliceData, Any, Array, Array], Evaluated]
 
 
-class Goal(NamedTuple):
-    """The error that an attack maximises.
-
-    Attributes:
-        target: "truth" or "clean": the image that the attack drives away from.
-        loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
-        aim: "image" or "region", which is that of each slice: the part in which the attack maximises the error.
-        conventions: further scores by name, each a function of (image, truth, region of the slice).
-    """
-
-    target: str = "truth"
-    loss: str = "nmse"
-    aim: str = "image"
-    conventions: Mapping[str, Score] = MappingProxyType({})
-
-    def aimed(self, data: SliceData) -> Region | None:
-        """Return the part of a slice in which the attack maximises the error, None for the whole image."""
-        return data.region if self.aim == "region" else None
-
-
 def build(
     goal: Goal,
     params: Any,
@@ -150,7 +128,6 @@ def build(
     """
     method, surrogate = entry.build(method_config), entry.surrogate(method_config)
     searching = entry.build(entry.searched(method_config)) if surrogate is None else surrogate.method
-    loss = LOSSES[goal.loss]
 
     def stage(data: SliceData) -> Any:
         return stages_of(method).prepare(params, data.maps, data.mask) if scan.maps_stay else None
@@ -161,8 +138,7 @@ def build(
         measurement, stages = scan.measure(data, delta), stages_of(method)
         if staged is None:
             staged = stages.prepare(params, measurement.maps, measurement.mask)
-        found = stages.solve(params, staged, measurement, key)
-        return found._replace(image=image_crop(found.image, _shape(data)))
+        return stages.solve(params, staged, measurement, key)
 
     def begin(data: SliceData, key: Key) -> Any:
         assert surrogate is not None
@@ -174,29 +150,24 @@ def build(
 
         def run(data: SliceData, staged: Any, clean: Array, start: Any, epsilon: Array, key: Key) -> Found:
             attack_key, _ = jax.random.split(key)
-            allowed, aimed = scan.allowed(data, epsilon), goal.aimed(data)
-
-            def reference(delta: Array) -> Array:
-                return scan.truth(data, delta) if goal.target == "truth" else clean
+            allowed, aim = scan.allowed(data, epsilon), objective(goal, scan, data, clean)
 
             def imaged(delta: Array) -> Array:
                 known = staged if surrogate is None or not kind.searches else None
                 weights = start if surrogate is None or kind.searches else params
                 return reconstruct(searched, weights, data, known, delta, key).image
 
-            def rows(image: Array, delta: Array) -> Array:
-                return loss.rows(image, reference(delta), data.data_range, aimed)
-
             def losses(delta: Array) -> Array:
-                return rows(imaged(delta), delta)
+                return aim.rows(imaged(delta), delta)
 
             def residual(delta: Array) -> Array:
-                return inside(imaged(delta) - reference(delta), aimed)
+                return inside(image_crop(imaged(delta), _shape(data)) - aim.reference(delta), goal.aimed(data))
 
             def scored_at(delta: Array) -> tuple[Array, Array]:
                 image = imaged(delta)
-                ssim = METRICS["ssim"](image, scan.truth(data, delta), data.data_range, data.region)
-                return jnp.sum(rows(image, delta)), ssim
+                cropped = image_crop(image, _shape(data))
+                ssim = METRICS["ssim"](cropped, scan.truth(data, delta), data.data_range, data.region)
+                return jnp.sum(aim.rows(image, delta)), ssim
 
             curve = jnp.zeros(0, jnp.float32)
             if kind.scored is not None:
@@ -215,12 +186,11 @@ def build(
                 seen: Any = residual
                 if kind.sees == "path":
                     followed = followed_by(data.mask)
-                    seen = _path(losses) if followed is None else follow(followed, data, staged, rows)
+                    seen = _path(losses) if followed is None else follow(followed, data, staged, aim.rows)
                 elif kind.sees == "loss":
                     seen = _sum(losses)
                 found = attack(attack_key, seen, allowed)
-            true = data.target if goal.target == "truth" else clean
-            return _found(scan, data, epsilon, found, key, lambda total: loss.value(total, true, aimed), curve)
+            return _found(scan, data, epsilon, aim.kept(found, imaged), key, aim.value, curve)
 
         return many_of(run, 4)
 
@@ -229,12 +199,12 @@ def build(
         return stages_of(method).follow(mask) if scan.maps_stay and scan.additive else None
 
     def follow(followed: Follow, data: SliceData, staged: Any, rows: Callable[[Array, Array], Array]) -> Path:
-        """The loss along a path, on which the method follows; rows: image, perturbation -> the loss of each row."""
+        """The loss along a path, on which the method follows; rows: whole image, perturbation -> loss of each row."""
 
         def ascend(delta: Array, memory: Any) -> tuple[Array, Array, Any]:
             kspace, back = jax.vjp(lambda delta: scan.measure(data, delta).kspace, delta)
             image, pull = followed.advance(staged, Measurement(kspace, data.mask, data.maps), memory)
-            losses, to_image = jax.vjp(lambda image: rows(image_crop(image, _shape(data)), delta), image)
+            losses, to_image = jax.vjp(lambda image: rows(image, delta), image)
             kspace_gradient, memory = pull(to_image(jnp.ones_like(losses))[0])
             return losses, jnp.conj(back(kspace_gradient)[0]), memory
 
@@ -260,10 +230,9 @@ def build(
 
     def evaluate(data: SliceData, staged: Any, delta: Array, key: Key) -> Evaluated:
         solution, truth = reconstruct(method, params, data, staged, delta, key), scan.truth(data, delta)
-        image = solution.image
+        image = image_crop(solution.image, _shape(data))
         scores = {name: metric(image, truth, data.data_range, data.region) for name, metric in METRICS.items()}
-        for name, score in goal.conventions.items():
-            scores[name] = score(image, truth, data.region)
+        scores |= goal.scores(data)(solution.image, truth)
         if entry.clamped is not None:
             scores["clamped"] = entry.clamped(method_config, scan.measure(data, delta))
         if entry.widened is not None:

@@ -10,6 +10,7 @@ from bench.plan.config import RunConfig
 from bench.plan.conventions import CONVENTIONS
 from jaxcs import evaluate
 from jaxcs.evaluate import Evaluated, Found, Functions, Search
+from jaxcs.goal import Goal
 from jaxcs.recon import Method
 from jaxcs.threats.scan import Scan
 
@@ -27,5 +28,5 @@ def build(
 ) -> Functions:
     """Close over the static choices of a run; see `jaxcs.evaluate.build`."""
     conventions = CONVENTIONS.get(config.like or "", {})
-    goal = evaluate.Goal(config.target, config.loss, config.aim, conventions)
+    goal = Goal(config.target, config.loss, config.aim, conventions, config.stealth)
     return evaluate.build(goal, params, entry, method_config, searches, scan, mesh)

@@ -197,6 +197,8 @@ def losses(config: RunConfig, clean: Evaluated, scored: Evaluated, data: SliceDa
     Returns:
         (slice, perturbation) losses.
     """
+    if LOSSES[config.loss].sees != "image":
+        return scored.scores[config.loss]
     region = data.region if config.aim == "region" else None
     reference = scored.truth if config.target == "truth" else jnp.broadcast_to(clean.image, scored.image.shape)
     return _losses(config.loss, scored.image, reference, data.data_range, region)

@@ -10,7 +10,7 @@ import numpy as np
 from bench.evaluate import brought, methods
 from bench.evaluate.networks import networks as networks_of
 from bench.plan import linear_start
-from bench.plan.config import RunConfig
+from bench.plan.config import OF_THE_FILE, RunConfig
 from bench.plan.errors import UsageError
 from bench.plan.like import LIKE
 from bench.plan.several import BASES, FAMILIES
@@ -20,7 +20,7 @@ from bench.slices.sources import Source, open_source
 from data_prep.weights import Weights
 from jaxcs import catalogue
 from jaxcs.attacks import ATTACKS, own, spsa
-from jaxcs.attacks.defaults import Search, attack_named, default_attack
+from jaxcs.attacks.defaults import STAYS_OUTSIDE, Search, attack_named, default_attack
 from jaxcs.recon import METHODS, Method
 from jaxcs.recon.defence import DefenceConfig
 from jaxcs.threats import Threat
@@ -230,13 +230,18 @@ def _own(config: RunConfig, name: str) -> list[tuple[str, str]]:
 
 def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None) -> Search:
     """The attack on one method: as given, otherwise the protocol's, otherwise the default."""
-    name, preset, default = config.attack, config.attack_preset, default_attack(method, config.threat)
+    name, preset = config.attack, config.attack_preset
+    by_rows = config.stealth is None
     if name == "default":
-        name, preset = published or (default.name, preset)
-    search = _named(name, method, config.threat)
+        name, preset = published or (default_attack(method, config.threat, by_rows=by_rows).name, preset)
+    search = _named(name, method, config.threat, by_rows)
     entry = search.kind
     if config.loss != "nmse" and entry.sees in ("residual", "objective"):
         raise UsageError(f"--loss {config.loss}: {name} drives up squared errors alone; use scout, apgd or pgd")
+    if config.loss == "hallucination" and (config.sinograms or config.mask == OF_THE_FILE):
+        raise UsageError("--loss hallucination: what is not measured must be known; use fully sampled k-space")
+    if not by_rows and (entry.sees in ("residual", "objective") or name in STAYS_OUTSIDE):
+        raise UsageError(f"--stealth: {name} cannot keep within a bound; use apgd, pgd or spsa")
     if entry.sees == "objective":
         return _two_step(config, method, name, preset)
     if preset is not None and preset not in entry.presets:
@@ -254,14 +259,14 @@ def _attack(config: RunConfig, method: Method, published: tuple[str, str] | None
     )
 
 
-def _named(name: str, method: Method, threat: str) -> Search:
+def _named(name: str, method: Method, threat: str, by_rows: bool) -> Search:
     """The attack of a name in `ATTACKS` or of a function of the user, as it suits the method.  Raises UsageError."""
     if name not in ATTACKS:
         return brought.attack(name)
     try:
         # What descends on an objective has a configuration for each kind of objective.
         joint = ATTACKS[name].sees == "objective"
-        return Search(name, None) if joint else attack_named(name, method, threat)
+        return Search(name, None) if joint else attack_named(name, method, threat, by_rows=by_rows)
     except ValueError as error:
         raise UsageError(f"--attack {name}: {error}") from error
 

@@ -129,10 +129,47 @@ SAMPLES_WORSEN = Claim(
 # Claims that records of bench.stability decide.
 ON_STABILITY = (UNSTABLE, NOT_AFFECTED, SYMBOLS_LOST, SAMPLES_IMPROVE, SAMPLES_STAGNATE, SAMPLES_WORSEN)
 
+# Claims of 2023 to 2026, each about one comparison; the epsilon is the largest of the record.
+_WORST = "worst PSNR less that of {}, each under its own attack [dB]"
+SMOOTHING_INSIDE = Claim(
+    "smoothing inside", "smoothing inside the unrolled iterations is more robust than smoothing of the whole method",
+    "Liang et al. 2023, arXiv:2312.07784", "SMUG", ABOVE, _WORST.format("smoothing outside"), "{:+.2f}",
+)  # fmt: skip
+JITTER_EQUALS = Claim(
+    "jitter equals", "training with jitter is as robust as adversarial training",
+    "Krainovic et al. 2023, arXiv:2307.12822", "", 0.0, _WORST.format("adversarial training"), "{:+.2f}",
+)  # fmt: skip
+CYCLIC_SURVIVES = Claim(
+    "cyclic survives", "cyclic consistency protects even from an attack through it", "ICML 2026",
+    "Saberi et al., arXiv:2501.01908", ABOVE, _WORST.format("the method without it"), "{:+.2f}",
+)  # fmt: skip
+DIFFUSION_TRANSFER = Claim(
+    "diffusion transfer", "perturbations made for another method break a diffusion sampler",
+    "Han et al. 2024, arXiv:2406.16983", "", ABOVE,
+    "PSNR lost to the strongest of the others' perturbations less that lost to noise of equal norm [dB]", "{:+.1f}",
+)  # fmt: skip
+DIFFUSION_OWN = Claim(
+    "diffusion own", "the gradient through a diffusion sampler finds no more than a transferred perturbation",
+    "Han et al. 2024, arXiv:2406.16983", "which transfers alone", BELOW,
+    "PSNR lost to its own gradient less that lost to the strongest of the others' perturbations [dB]", "{:+.1f}",
+)  # fmt: skip
+UNSEEN = Claim(
+    "unseen", "PSNR and SSIM do not tell images with a hallucination that an attack made from images without",
+    "Bugday et al. 2026, arXiv:2602.18536", "", 0.5,
+    "share of the pairs of an attacked and a clean image in which the attacked one scores worse", "{:.2f}",
+)  # fmt: skip
+COVERAGE = Claim(
+    "coverage", "a conformal bound holds with its confidence", "Wen et al. 2025, arXiv:2505.09528",
+    "for clean data of the same distribution", ABOVE, "share of the volumes that keep it, less the confidence",
+    "{:+.2f}",
+)  # fmt: skip
+OF_DEFENCES = (SMOOTHING_INSIDE, JITTER_EQUALS, CYCLIC_SURVIVES)
+
 # All claims, in the order of the table.
 CLAIMS = (
     ANATOMY, DATASET, SAMPLING, ORDER_KEPT, HARD_FOR_ALL, LOW_FREQUENCY, DARK, BY_FEATURES, BY_FINDINGS,
     CONVDECODER_BEST, OPTIMISER, CLOSED_JOINTLY, CLOSED_SUPERVISED, SENSITIVE, OWN_ATTACK, *ON_STABILITY,
+    *OF_DEFENCES, DIFFUSION_TRANSFER, DIFFUSION_OWN, UNSEEN, COVERAGE,
 )  # fmt: skip
 
 # SSIM of one image before and after test-time training, as the notebooks of the published code print it, for the claims

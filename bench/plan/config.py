@@ -42,7 +42,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "phantom": (*PHANTOMS, *CT_PHANTOMS), "mask": (*MASKS, OF_THE_FILE),
 }  # fmt: skip
 # Fields that a record has only if they are given, so that a run without them has the fingerprint of older versions.
-IF_GIVEN = ("beside", "networks", "acquisition", "views")
+IF_GIVEN = ("beside", "networks", "acquisition", "views", "stealth")
 
 
 def are_sinograms(config: Mapping[str, Any]) -> bool:
@@ -90,6 +90,7 @@ class RunConfig:
             empty "measured", or "image" for the attack momentum.
         target: "truth" or "clean": what the attack drives the image away from.
         loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
+        stealth: the most SSIM of the whole image that the attack may cost [-], None for any.
         region: (first row, first column, rows, columns) of the target that is scored, "boxes" for the boxes that were
             drawn in each slice, None for all.
         aim: "image" or "region": the part of the image that the attack maximises the error of; if empty, the
@@ -129,6 +130,7 @@ class RunConfig:
     norm: str = ""
     target: str = "truth"
     loss: str = "nmse"
+    stealth: float | None = None
     region: tuple[int, int, int, int] | str | None = None
     aim: str = ""
     maps: str = "fixed"

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit  # scipy.stats has the same function and takes a second to import
+from scipy.special import betaincinv, stdtrit  # scipy.stats has the same functions and takes a second to import
 
 # With fewer volumes, the spread is hardly known, and an interval would rest on it.
 FEWEST = 5
@@ -130,6 +130,25 @@ def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[st
         return None
     root = math.sqrt(max(b**2 - a * c, 0.0))
     return Interval(float((b - root) / a), float((b + root) / a), SURE, count)
+
+
+def of_share(kept: int, count: int, confidence: float = _CONFIDENCE) -> Interval:
+    """Compute the interval of a share of volumes (Clopper and Pearson, Biometrika 26:404, 1934).
+
+    The interval is exact: it holds the true share with at least the confidence, for any number of volumes.
+
+    Args:
+        kept: number of volumes that count.
+        count: number of all volumes, at least 1.
+        confidence: confidence of the interval.
+
+    Returns:
+        The interval of the share [-].
+    """
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(kept, count - kept + 1, tail)) if kept else 0.0
+    high = float(betaincinv(kept + 1, count - kept, 1 - tail)) if kept < count else 1.0
+    return Interval(low, high, SURE, count)
 
 
 def told(mean: float, interval: Interval | None, style: str, *, brief: bool = False) -> str:

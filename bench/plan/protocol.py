@@ -13,6 +13,8 @@ _FIELDS = (
     "like", "threat", "eps", "norm", "target", "loss", "region", "aim", "maps", "method_seed", "shift", "mask",
     "acceleration", "center_fraction",
 )  # fmt: skip
+# Fields that a protocol has only if they are given.
+_IF_GIVEN = ("stealth",)
 
 
 def protocol_of(config: RunConfig, version: int) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def protocol_of(config: RunConfig, version: int) -> dict[str, Any]:
         version: version of the protocol by which it was computed.
     """
     content = config.to_dict()
+    fields = [*_FIELDS, *(name for name in _IF_GIVEN if name in content)]
     return {"version": version} | {
-        name: list(value) if isinstance(value := content[name], tuple) else value for name in _FIELDS
+        name: list(value) if isinstance(value := content[name], tuple) else value for name in fields
     }

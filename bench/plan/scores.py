@@ -33,6 +33,11 @@ ALWAYS = {
     "row_error": Metric("error by rows", 4, False),
     "max_error": Metric("largest error", 4, False),
 }
+# Metrics of runs with --loss hallucination, and of runs with --stealth and --region.
+OF_GOALS = {
+    "hallucination": Metric("hallucinated energy", 5, False),
+    "ssim_image": Metric("SSIM of the whole image", 3, True),
+}
 # Metrics of runs with --like.
 OF_PAPERS = {
     "psnr_rc2021": Metric("PSNR as in rc2021 [dB]", 2, True, "dB"),
@@ -42,7 +47,7 @@ OF_PAPERS = {
     "psnr_antun2020": Metric("PSNR as in antun2020 [dB]", 2, True, "dB"),
     "error_genzel2020": Metric("error as in genzel2020", 4, False),
 }
-METRICS = ALWAYS | OF_PAPERS
+METRICS = ALWAYS | OF_GOALS | OF_PAPERS
 _UNKNOWN = 4
 
 

@@ -73,7 +73,7 @@ CONFIG: dict[str, Form] = {
 # Fields that a run has only if they were given.
 CONFIG_IF_GIVEN: dict[str, Form] = {
     "beside": list_of(_label), "networks": list_of(_network), "acquisition": list_of(_label),
-    "views": optional(whole(1)),
+    "views": optional(whole(1)), "stealth": number,
 }  # fmt: skip
 _CEILING = table(dict.fromkeys(("psnr", "ssim"), optional(number)))
 _SAMPLING = table(

@@ -149,7 +149,8 @@ def _threat_model(subject: Subject) -> dict[str, str]:
         "goal": "smallest objective of the method less a share of the squared distance of its coil images from the true"
         if subject.attack.kind.sees == "objective"
         else f"largest {LOSSES[config.loss].goal} of the image against the "
-        + ("truth" if config.target == "truth" else "clean output"),
+        + ("truth" if config.target == "truth" else "clean output")
+        + ("" if config.stealth is None else f", at a loss of SSIM of the whole image of at most {config.stealth:g}"),
     }
 
 

@@ -222,6 +222,13 @@ def parser() -> Parser:
         f"{'; '.join(f'{name} = {words}' for name, words in LOSSES.items())}; nmse if not given",
     )
     attack.add_argument(
+        "--stealth",
+        type=number(0, 1, open_low=True),
+        metavar="LOSS",
+        help="the most SSIM of the whole image that the attack may cost, such as 0.01: the attack does the most harm "
+        "that SSIM does not show, in the region with --region; any if not given",
+    )
+    attack.add_argument(
         "--maps",
         type=one_of(("fixed", "reestimated")),
         default="fixed",

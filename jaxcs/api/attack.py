@@ -20,6 +20,7 @@ from jaxcs.attacks import own
 from jaxcs.attacks.defaults import Search
 from jaxcs.attacks.losses import LOSSES, ImageLoss
 from jaxcs.fourier import image_crop
+from jaxcs.goal import OF_GOALS, Goal
 from jaxcs.keys import new_key
 from jaxcs.metrics import METRICS
 from jaxcs.names import check_name, first_line
@@ -47,6 +48,7 @@ def attack(
     data_range: float | None = None,
     weights: Weights | None = None,
     loss: str = "nmse",
+    stealth: float | None = None,
     region: Box | Region | None = None,
     steps: int | None = None,
     restarts: int | None = None,
@@ -81,7 +83,9 @@ def attack(
             from the clean image instead.
         data_range: peak for PSNR and SSIM, in fastMRI the maximum of the volume; None is the maximum of the truth.
         weights: weights of a trained network, from `jaxcs.load_weights`; None for other methods.
-        loss: the error that the attack maximises, a name in `jaxcs.attacks.losses.LOSSES`.
+        loss: the error that the attack maximises, a name in `jaxcs.attacks.losses.LOSSES`; "hallucination" needs fully
+            sampled `kspace` and a threat that is added to the data.
+        stealth: the most SSIM of the whole image that the attack may cost [-], None for any.
         region: the part that is scored and attacked, None for the whole image: (first row, first column, rows,
             columns), or (ty, tx) bool, True inside.
         steps: number of steps of the attack, None for its configuration's.
@@ -96,6 +100,8 @@ def attack(
         TypeError: numbers are of the wrong kind, or JAX cannot trace the function; the message is one line.
     """
     _check(kspace, mask, maps, threat, loss)
+    if stealth is not None and not 0 < stealth < 1:
+        raise ValueError(f"stealth is {stealth}; give the SSIM that may be lost, between 0 and 1, such as 0.01")
     sizes = _sizes(eps)
     given = Given.of(reconstruct, kspace, mask, maps, threat, weights)
     data = given.slice_of(truth, data_range, threat)
@@ -103,10 +109,15 @@ def attack(
         data = data._replace(region=check_region(region, (data.target.shape[0], data.target.shape[1])))
     scan = build_scan(threat, maps="fixed") if threat in CHANGES else build_scan(norm=threat)
     victim = given.victim.for_shape(data.maps.shape[1:], data.target.shape)
-    search = search_of(method, victim, threat, loss, steps, restarts)
-    goal = evaluate.Goal(
-        "truth" if given.whole or truth is not None else "clean", loss, "image" if region is None else "region"
+    search = search_of(method, victim, threat, loss, stealth, steps, restarts)
+    goal = Goal(
+        "truth" if given.whole or truth is not None else "clean",
+        loss,
+        "image" if region is None else "region",
+        stealth=stealth,
     )
+    if LOSSES[loss].sees == "hallucination" and not (given.whole and jnp.iscomplexobj(data.kspace)):
+        raise ValueError(f"loss {loss!r}: what is not measured must be known; give fully sampled kspace")
     if search.entry is not None:
         _check_own(search, scan.allowed(data, jnp.float32(max(sizes))))
     functions = evaluate.build(goal, victim.params, victim.method, victim.config, {"attack": search}, scan)
@@ -185,7 +196,7 @@ def _computed(
 
 def _report(
     given: Given,
-    goal: evaluate.Goal,
+    goal: Goal,
     names: tuple[str, str, str],
     sizes: tuple[float, ...],
     computed: _Computed,
@@ -214,19 +225,19 @@ def _report(
         trace=np.asarray(found.trace),
         scores={
             name: Scores(float(clean.scores[name]), *(np.asarray(one.scores[name]) for one in (noisy, attacked)))
-            for name in METRICS
+            for name in (*METRICS, *(name for name in OF_GOALS if name in clean.scores))
         },
         flags=_flags(given, goal, sizes, computed),
     )
 
 
-def _flags(
-    given: Given, goal: evaluate.Goal, sizes: tuple[float, ...], computed: _Computed
-) -> tuple[tuple[str, ...], ...]:
+def _flags(given: Given, goal: Goal, sizes: tuple[float, ...], computed: _Computed) -> tuple[tuple[str, ...], ...]:
     """The names of the objections to the result, for each epsilon."""
     data, clean, found, noisy, attacked = computed
 
     def error_of(scored: evaluate.Evaluated, index: int) -> float:
+        if LOSSES[goal.loss].sees != "image":
+            return float(scored.scores[goal.loss][index])
         reference = clean.image if goal.target == "clean" else scored.truth[index]
         return float(_LOSSES[goal.loss](scored.image[index], reference, data.data_range, goal.aimed(data)))
 

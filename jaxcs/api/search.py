@@ -7,12 +7,21 @@ from typing import Any
 
 from jaxcs.api.methods import Chosen
 from jaxcs.attacks import ATTACKS, own
-from jaxcs.attacks.defaults import Search, attack_named, default_attack
+from jaxcs.attacks.defaults import STAYS_OUTSIDE, Search, attack_named, default_attack
+from jaxcs.attacks.losses import LOSSES
 from jaxcs.names import check_name
 from jaxcs.threats import CHANGES
 
 
-def search_of(method: Any, victim: Chosen, threat: str, loss: str, steps: int | None, restarts: int | None) -> Search:
+def search_of(
+    method: Any,
+    victim: Chosen,
+    threat: str,
+    loss: str,
+    stealth: float | None,
+    steps: int | None,
+    restarts: int | None,
+) -> Search:
     """Return the attack that the user names or configures.
 
     Args:
@@ -20,6 +29,7 @@ def search_of(method: Any, victim: Chosen, threat: str, loss: str, steps: int | 
         victim: the attacked method.
         threat: name of the threat.
         loss: name of the loss.
+        stealth: the most SSIM that the attack may cost, None for any.
         steps: number of steps, None for the configuration's.
         restarts: number of starts, None for the configuration's.
 
@@ -31,11 +41,11 @@ def search_of(method: Any, victim: Chosen, threat: str, loss: str, steps: int | 
     if isinstance(method, str):
         check_name("method", method, ("default", *ATTACKS))
         if method == "default":
-            search = default_attack(victim.method, kind)
+            search = default_attack(victim.method, kind, by_rows=stealth is None)
         elif ATTACKS[method].sees == "objective":
             search = Search(method, None)
         else:
-            search = attack_named(method, victim.method, kind)
+            search = attack_named(method, victim.method, kind, by_rows=stealth is None)
     else:
         found = next((name for name in ATTACKS if type(method) is ATTACKS[name].config), None)
         if found is not None:
@@ -51,6 +61,10 @@ def search_of(method: Any, victim: Chosen, threat: str, loss: str, steps: int | 
     name, sees = search.name, search.kind.sees
     if sees in ("residual", "objective") and loss != "nmse":
         raise ValueError(f"loss {loss!r}: {name} drives up squared errors alone; use scout, apgd or pgd")
+    if LOSSES[loss].sees == "hallucination" and kind != "noise":
+        raise ValueError(f"loss {loss!r}: {threat} changes the scan; use a threat that is added to the data")
+    if stealth is not None and (sees in ("residual", "objective") or name in STAYS_OUTSIDE):
+        raise ValueError(f"stealth: {name} cannot keep within a bound; use apgd, pgd or spsa")
     if name == "grid" and threat != "rotation":
         raise ValueError(f"method 'grid': threat {threat!r} has more than one parameter; use threat='rotation'")
     if name == "momentum" and threat != "image":

@@ -7,6 +7,10 @@ from typing import Any, NamedTuple
 from jaxcs.attacks import ATTACKS, AttackEntry, apgd, pgd, scout
 from jaxcs.recon import Method
 
+# Attacks that scale every step onto the boundary of the threat set, or visit given points alone.  A bound on SSIM may
+# hold only for smaller perturbations.
+STAYS_OUTSIDE = ("scout", "grid", "momentum", "ensemble", "noise")
+
 
 class Search(NamedTuple):
     """An attack with its configuration.
@@ -27,7 +31,7 @@ class Search(NamedTuple):
         return ATTACKS[self.name] if self.entry is None else self.entry
 
 
-def default_attack(method: Method, threat: str = "noise") -> Search:
+def default_attack(method: Method, threat: str = "noise", *, by_rows: bool = True) -> Search:
     """Choose the attack if none is named.
 
     Bands of rows are the local maxima of solvers, not of networks, and `scout` searches for them.  On three phantom
@@ -38,21 +42,24 @@ def default_attack(method: Method, threat: str = "noise") -> Search:
     Args:
         method: the attacked method.
         threat: "noise" added to the data, or a change of the scan.
+        by_rows: whether the loss is a sum over rows, which a bound on SSIM is not.
     """
     if method.fitted:
         return Search("apgd", apgd.Config(n_steps=10))
     if threat != "noise":
         return Search("apgd", apgd.Config())
-    return Search("apgd", apgd.Config(n_steps=40)) if method.trained else Search("scout", scout.Config())
+    if method.trained or not by_rows:
+        return Search("apgd", apgd.Config(n_steps=40))
+    return Search("scout", scout.Config())
 
 
-def attack_named(name: str, method: Method, threat: str = "noise") -> Search:
+def attack_named(name: str, method: Method, threat: str = "noise", *, by_rows: bool = True) -> Search:
     """Return the attack of this name, with the configuration that suits the method; see `default_attack`.
 
     Raises:
         KeyError: the name is not in `ATTACKS`.
     """
-    default = default_attack(method, threat)
+    default = default_attack(method, threat, by_rows=by_rows)
     if name == "pgd":
         return Search(name, _plain_pgd(method))
     return default if name == default.name else Search(name, ATTACKS[name].config())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -30,11 +30,14 @@ class ImageLoss(NamedTuple):
             Only pixels count for which `region` is True, or all if it is None.
         value: (sum, reference, region) -> the error in its units, which grows with the sum.
         goal: what an attack drives up, in words.
+        sees: what stands in place of the image: the "image" itself, or its "hallucination" map, see
+            `jaxcs.measures.hallucination`.
     """
 
     rows: Callable[[Array, Array, Array, Region | None], Float[Array, "ny"]]
     value: Callable[[Array, Array, Region | None], Float[Array, ""]]
     goal: str
+    sees: Literal["image", "hallucination"] = "image"
 
     def __call__(
         self, image: Array, reference: Array, data_range: Array, region: Region | None = None
@@ -70,6 +73,11 @@ def _power(image: Array, reference: Array, data_range: Array, region: Region | N
     return jnp.sum((jnp.abs(inside(image - reference, region)) / data_range) ** _ORDER, axis=-1)
 
 
+def _energy(hallucinated: Array, reference: Array, data_range: Array, region: Region | None) -> Array:
+    del reference, data_range
+    return jnp.sum(inside(hallucinated, region) ** 2, axis=-1)
+
+
 def _as_it_is(total: Array, reference: Array, region: Region | None) -> Array:
     del reference, region
     return total
@@ -98,5 +106,6 @@ LOSSES: Mapping[str, ImageLoss] = MappingProxyType(
         "haarpsi": ImageLoss(_less_alike, _unlike, "loss of HaarPSI"),
         "row_error": ImageLoss(_relative, _as_it_is, "squared error, each row relative to its own energy,"),
         "max_error": ImageLoss(_power, _root, "error of a pixel (by the 8-norm)"),
+        "hallucination": ImageLoss(_energy, _normalised, "hallucinated energy", "hallucination"),
     }
 )

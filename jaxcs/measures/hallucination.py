@@ -13,6 +13,8 @@ row.  sigma <= 1 is the direction's singular value.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
@@ -45,12 +47,21 @@ def null_part(
     Returns:
         (..., ny, nx) complex, in the units of the image.
     """
+    return _projection(maps, mask, threshold)(image)
+
+
+def _projection(maps: Maps, mask: Mask, threshold: float) -> Callable[[Array], Array]:
+    """The function `null_part` of one scan; the inverse of the rows is computed once."""
     if mask.ndim == 1:
-        return row_inverse(maps, mask, threshold).shrink(image)
-    normal = Sense(maps, mask).normal
-    for _ in range(image.ndim - 2):
-        normal = jax.vmap(normal)
-    return cg(lambda x: normal(x) / threshold + x, image, _ITERATIONS)
+        return row_inverse(maps, mask, threshold).shrink
+
+    def null(image: Array) -> Array:
+        normal = Sense(maps, mask).normal
+        for _ in range(image.ndim - 2):
+            normal = jax.vmap(normal)
+        return cg(lambda x: normal(x) / threshold + x, image, _ITERATIONS)
+
+    return null
 
 
 def hallucination_map(
@@ -83,13 +94,32 @@ def hallucination_map(
             f"hallucination_map: image is {image.shape}, truth is {truth.shape}, maps are {maps.shape}; need images "
             "before the crop"
         )
-    if not jnp.iscomplexobj(image):
-        size = magnitude(truth)
-        image = image * jnp.where(size > 0, truth / jnp.where(size > 0, size, 1.0), 1.0)
-    # One call, so that the inverse of the rows is computed once.
-    brought, true = null_part(jnp.stack([image, truth]), maps, mask, threshold)
-    adds = magnitude(brought) > _VISIBLE * jnp.max(magnitude(truth))
-    return jnp.where(adds, magnitude(brought - true), 0.0)
+    return hallucinations(truth, maps, mask, threshold)(image)
+
+
+def hallucinations(
+    truth: Complex[Array, "ny nx"], maps: Maps, mask: Mask, threshold: float = THRESHOLD
+) -> Callable[[Inexact[Array, "ny nx"]], Magnitude]:
+    """Build `hallucination_map` for many images of one scan; what the scan alone decides is computed once.
+
+    Args:
+        truth: as in `hallucination_map`.
+        maps: as in `hallucination_map`.
+        mask: as in `hallucination_map`.
+        threshold: as in `hallucination_map`.
+
+    Returns:
+        The function from an image to its map.
+    """
+    null, size = _projection(maps, mask, threshold), magnitude(truth)
+    true, least = null(truth), _VISIBLE * jnp.max(size)
+    phase = jnp.where(size > 0, truth / jnp.where(size > 0, size, 1.0), 1.0)
+
+    def mapped(image: Inexact[Array, "ny nx"]) -> Magnitude:
+        brought = null(image if jnp.iscomplexobj(image) else image * phase)
+        return jnp.where(magnitude(brought) > least, magnitude(brought - true), 0.0)
+
+    return mapped
 
 
 def hallucinated_energy(

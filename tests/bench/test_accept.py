@@ -15,6 +15,7 @@ from bench.plan.errors import InputFileError
 from bench.proof.facts import facts
 from bench.record.record import read
 from bench.record.stored import stored
+from jaxcs.goal import OF_GOALS
 from jaxcs.metrics import METRICS
 from tests.helpers.cheap_run import FLAGS, cheapen, go_on, start, write_volume
 from tests.helpers.run_folder import write_run
@@ -32,6 +33,7 @@ def judged(folder, *criteria):
 
 def test_every_metric_of_records_is_known_with_its_better_side():
     assert set(scores.ALWAYS) == set(METRICS)
+    assert set(scores.OF_GOALS) == set(OF_GOALS)
     assert set(scores.OF_PAPERS) == {name for convention in CONVENTIONS.values() for name in convention}
     assert {name for name, one in scores.METRICS.items() if one.better} == {
         name for name in scores.METRICS if name.startswith(("psnr", "ssim", "haarpsi"))

@@ -42,6 +42,52 @@ def attack_run(folder: Path, lost: Mapping[tuple[str, str], float], noise: float
     return folder
 
 
+def hidden_run(folder: Path, clean: Sequence[float], attacked: Sequence[float]) -> Path:
+    """Write a run that aims at hallucinated energy, with these scores of PSNR and SSIM by image."""
+    write_run(folder, cases=tuple(f"{image}.h5:0" for image in range(len(clean))), shape=(2, 2))
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    _write_json(folder / "run.json", record | {"config": record["config"] | {"loss": "hallucination"}})
+    rows = []
+    for row in _lines(folder / "images.jsonl"):
+        image = int(row["case"].split(".")[0])
+        rows.append(row | {"clean": clean[image], "attacked": attacked[image]})
+        if row["metric"] == "psnr":
+            rows.append(row | {"metric": "hallucination", "clean": 0.01, "attacked": 0.02})
+    _write_lines(folder / "images.jsonl", rows)
+    return folder
+
+
+def bounds(file: Path, kept: Mapping[str, int], volumes: int = 40) -> Path:
+    """Write a record of bench.conformal; `kept` maps a state to the number of volumes above the bound."""
+    shares = [
+        {"run": "test", "method": "l1", "state": state, "eps": 0.05, "kept": count, "volumes": volumes}
+        for state, count in kept.items()
+    ]
+    return _write_json(file, {"argv": ["a", "b"], "metric": "psnr", "confidence": 0.9, "coverage": shares})
+
+
+def defended(first, second, more):
+    """Make a run of two methods, of which the first loses `more` dB less to its own attack than the second."""
+    lost = {(first, first): 5.0, (second, second): 5.0 + more, (first, second): 1.0, (second, first): 1.0}
+    return lambda path: [attack_run(path / "run", lost)]
+
+
+def sampler(own, transferred, noise=0.5):
+    """Make a run of a diffusion sampler and another method."""
+    lost = {("diffusion", "diffusion"): own, ("unet", "diffusion"): transferred, ("unet", "unet"): 9.0}
+    return lambda path: [attack_run(path / "run", lost | {("diffusion", "unet"): 1.0}, noise)]
+
+
+def hidden(lost):
+    """Make a run whose attack takes `lost` off scores from 20 to 31."""
+    clean = np.arange(20.0, 32.0)
+    return lambda path: [hidden_run(path / "run", clean, clean - lost)]
+
+
+def kept(**counts):
+    return lambda path: [bounds(path / "bounds.json", counts)]
+
+
 def points(insides: Sequence[float], outsides: Sequence[float], images: int = 6) -> list[Point]:
     """Make methods with these mean scores in distribution and out of it."""
     names = [f"image {image}" for image in range(images)]

@@ -7,21 +7,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.findings import matrix
+from bench.findings import defences, diffusion, matrix, unseen
 from bench.findings.judged import Judged
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.forms import Form, plain
 from bench.record.reading import read_json, reason_of, understanding
-from bench.record.record import read
+from bench.record.record import Record, read
 from bench.studies.claims import feature_runs, stability_runs
-from bench.studies.claims.record_forms import HARDEST, SHIFT, TEST_TIME
+from bench.studies.claims.record_forms import BOUNDS, DEFENCES, HARDEST, SHIFT, TEST_TIME
+from bench.studies.defend import analysis
+from bench.studies.defend.names import RECORD as DEFEND_RECORD
 from bench.studies.shift import claims as shift_claims
 from bench.studies.shift.study import NAME as SHIFT_RECORD
 from bench.studies.test_time import gap
 from bench.studies.test_time.names import RECORD as TEST_TIME_RECORD
 
 _RUN = "run.json"
-_COMMANDS = "bench.attack, bench.shift, bench.ttt, bench.features or bench.stability, or the .json of bench.hardest"
+_COMMANDS = (
+    "bench.attack, bench.defend, bench.shift, bench.ttt, bench.features or bench.stability, or the .json of "
+    "bench.hardest or bench.conformal"
+)
 
 
 class Evidence(NamedTuple):
@@ -78,7 +83,7 @@ def kind_of(path: Path) -> str:
         return "bench.shift"
     if _is_of(feature_runs.COMMAND, path):
         return feature_runs.COMMAND
-    others = (path / TEST_TIME_RECORD).exists() or _is_of(stability_runs.COMMAND, path)
+    others = any((path / name).exists() for name in _STUDIES) or _is_of(stability_runs.COMMAND, path)
     return "bench.attack" if (path / _RUN).exists() and not others else ""
 
 
@@ -93,7 +98,7 @@ def _of(path: Path) -> Evidence:
         if (path / _RUN).exists():
             return _of_attacks(path)
     elif path.suffix.lower() == ".json":
-        return _of_hard_images(path)
+        return _of_bounds(path) if _is_of_bounds(path) else _of_hard_images(path)
     raise InputFileError(f"{path}: holds no record; name a folder of {_COMMANDS}")
 
 
@@ -103,8 +108,17 @@ def _of_attacks(path: Path) -> Evidence:
     # The claims are about attacks on the measured data.
     bears = config.get("threat", "noise") == "noise" and config.get("attack") != "noise"
     with understanding(path / "images.jsonl"):
-        judged = matrix.judged(record.rows) if bears else []
+        judged = _of_rows(record) if bears else []
     return Evidence([path], [_command("bench.attack", record.run.argv)], judged)
+
+
+def _of_rows(record: Record) -> list[Judged]:
+    config = record.run.config
+    # An attack that aims at what PSNR does not see says nothing about the loss of PSNR.
+    if config.get("loss") == "hallucination" or config.get("stealth") is not None:
+        return unseen.judged(record.rows)
+    methods, volumes = defences.of_record(record)
+    return [*matrix.judged(record.rows), *defences.judged(methods, volumes), *diffusion.judged(record.rows)]
 
 
 def _of_shifts(file: Path) -> Evidence:
@@ -126,7 +140,24 @@ def _of_hard_images(file: Path) -> Evidence:
     return _of_file(file, HARDEST, "bench.hardest", "the command that made the list writes it anew", judged)
 
 
-_STUDIES = {SHIFT_RECORD: _of_shifts, TEST_TIME_RECORD: _of_test_time}
+def _is_of_bounds(path: Path) -> bool:
+    """Whether a file is of bench.conformal."""
+    content = read_json(path, plain)
+    return isinstance(content, dict) and "coverage" in content
+
+
+def _of_bounds(file: Path) -> Evidence:
+    from bench.findings import conformal  # imports JAX
+
+    return _of_file(file, BOUNDS, "bench.conformal", "the command that made it writes it anew", conformal.judged)
+
+
+def _of_defences(file: Path) -> Evidence:
+    again = "the command that made the study writes it anew, and runs nothing that is done"
+    return _of_file(file, DEFENCES, "bench.defend", again, analysis.judged)
+
+
+_STUDIES = {SHIFT_RECORD: _of_shifts, TEST_TIME_RECORD: _of_test_time, DEFEND_RECORD: _of_defences}
 
 
 def _of_file(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.findings.published import SSIM_OF_NOTEBOOKS
 from bench.plan.intervals import RANGE, SURE
 from bench.record.forms import list_of, mapping, number, one_of, optional, table, text, whole
+from bench.record.rows import STATES
 from bench.studies.test_time.gap import KINDS
 from bench.studies.test_time.names import SHIFTS
 
@@ -43,3 +44,10 @@ HARDEST = table(
         "difference": optional(table({"mean": number, "interval": _INTERVAL})), "others": list_of(_OTHER),
     }
 )  # fmt: skip
+
+_SHARE = table(
+    {"run": text, "method": text, "state": one_of(STATES), "eps": number, "kept": whole(), "volumes": _COUNT}
+)
+BOUNDS = table({"argv": list_of(text), "metric": text, "confidence": number, "coverage": list_of(_SHARE)})
+_DEFENCE = table({"clean": mapping(number), "attacked": mapping(number)})
+DEFENCES = table({"argv": list_of(text), "eps": number, "volumes": mapping(text), "defences": mapping(_DEFENCE)})

@@ -1,0 +1,1 @@
+"""A study of defences: networks trained in several ways, each under its own attack."""

@@ -1,0 +1,1 @@
+"""A study of universal perturbations: fitted to some slices, scored on others."""
