@@ -22,6 +22,8 @@ class StabilityConfig:
         data: path of fastMRI files, or None for the phantom.
         phantom: family of the phantom.
         acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
+        shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
+            names.
         limit: number of images.
         seed: seed of starting points and noise.
     """
@@ -36,11 +38,12 @@ class StabilityConfig:
     limit: int | None = None
     seed: int = 0
     acquisition: tuple[str, ...] = ()
+    shift: tuple[tuple[str, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
-        content = asdict(self) | {"weights": dict(self.weights)}
-        return {name: value for name, value in content.items() if value or name != "acquisition"}
+        content = asdict(self) | {"weights": dict(self.weights), "shift": dict(self.shift)}
+        return {name: value for name, value in content.items() if value or name not in ("acquisition", "shift")}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> StabilityConfig:
@@ -52,7 +55,8 @@ class StabilityConfig:
         """
         lists = {name: tuple(content[name]) for name in ("studies", "methods")}
         lists["acquisition"] = tuple(content.get("acquisition", ()))
-        return cls(**content | lists | {"weights": tuple(content["weights"].items())})
+        pairs = {"weights": tuple(content["weights"].items()), "shift": tuple(content.get("shift", {}).items())}
+        return cls(**content | lists | pairs)
 
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any field."""
