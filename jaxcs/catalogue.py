@@ -153,7 +153,7 @@ METHODS: dict[str, MethodLine] = {
     ),
     "automap": MethodLine(
         "jaxcs.recon.automap:METHOD", "automap", ("tiny", "small", "p64", "paper"), trained=True, maps=False,
-        published_loss="l2", one_coil=True, one_mask=True, papers=("zhu2018",),
+        published_loss="l2", one_coil=True, one_mask=True, papers=("zhu2018",), shipped=(_KNEE,),
         sampling=("poisson", 1.667, 0.08),
     ),
     "fbp": MethodLine("jaxcs.recon.fbp:METHOD", "linear", maps=False, takes=(SINOGRAM,)),

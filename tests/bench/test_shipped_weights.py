@@ -26,7 +26,7 @@ EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee
 EXPECTED |= {"irim-phantom-knee"}
 EXPECTED |= {"modl-phantom-knee"}
 # The networks of Antun et al. (2020), each for the sampling of its publication.
-EXPECTED |= {f"{method}-phantom-knee" for method in ("deepmri", "dagan", "mri_vn")}
+EXPECTED |= {f"{method}-phantom-knee" for method in ("deepmri", "dagan", "mri_vn", "automap")}
 # Sinograms have a network of their own.
 EXPECTED |= {"fbpconvnet-phantom-ellipses"}
 # Weights for the phantom show test-time training; users train weights for measured images.
