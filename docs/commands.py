@@ -23,7 +23,7 @@ NOT_RUN = (
     (r"many-machines", r"^bench/jobs/slurm_array.sh ", "needs Slurm: tests/bench/test_jobs.py executes the template"),
     (r"own-data", r"data_prep pyqmri ", "fetches 86 MB: tests/data_prep/test_pyqmri.py converts a stand-in"),
     (r"own-data", r"--data brain/", "needs the brain that the command above it fetches"),
-    (r"stability", r"d5_c5.npz|varnet_coronal", "needs published weights, and takes hours: tests/bench/test_stability.py"),
+    (r"stability", r"d5_c5.npz|varnet_coronal", "needs published weights: tests/bench/test_stability.py runs others"),
     (r"speed", r"bench.speed ", "needs PyTorch, fastmri, SigPy and BART: tests/bench/test_speed.py times our side"),
     (r"published", r"bench.claims ", "needs studies of hours: tests/bench/test_claims.py judges made-up records"),
     (r"shift", r"bench.shift( anatomy.*)?$", "takes hours: tests/bench/test_shift_study.py runs a small study"),
