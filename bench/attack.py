@@ -18,7 +18,7 @@ from bench.processes.distributed import ALONE, Team, connected, wanted
 from bench.shell.arguments import check_resumed
 from bench.shell.attack_parser import BESIDE_RESUME, parser
 from bench.shell.command import execute
-from bench.shell.flags import CENTER_FRACTION, check_findings, check_kind, in_common, in_order, meeting, phantom_of
+from bench.shell.flags import check_findings, check_kind, in_common, in_order, meeting, phantom_of
 from bench.shell.repeating import beside, without_config, words_of
 from data_prep.process import as_process
 from jaxcs.catalogue import CHANGES
@@ -79,9 +79,9 @@ def configuration(arguments: Namespace) -> RunConfig:
         views=arguments.views,
         only=arguments.only,
         shift=in_order(arguments.shift),
-        mask=arguments.mask,
-        acceleration=arguments.acceleration,
-        center_fraction=chosen("center_fraction", CENTER_FRACTION),
+        mask=chosen("mask", ""),
+        acceleration=chosen("acceleration", 0.0),
+        center_fraction=chosen("center_fraction", 0.0),
         limit=arguments.limit,
         seed=arguments.seed,
     )

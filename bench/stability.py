@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, one_of, setting
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_debug, add_device, add_json
+from bench.shell.flags import add_data, add_debug, add_device, add_json, add_shift, in_order
 from bench.studies.stability.worlds import AUTO, COMPARATORS, SEVERAL, STUDIES, WORLDS, is_network, names_of, unsuited
 from data_prep.process import as_process
 
@@ -97,6 +97,7 @@ def parser() -> Parser:
     )
     data = top.add_argument_group("data")
     add_data(data)
+    add_shift(data)
     data.add_argument("--limit", type=integer(1), default=_IMAGES, metavar="N", help="number of images")
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of starting points and noise")
@@ -122,6 +123,9 @@ def configuration(arguments: Namespace) -> StabilityConfig:
     from bench.studies.stability.config import StabilityConfig
 
     methods = names_of(tuple(arguments.method))
+    sinograms = [name for name in methods if WORLDS[name].phantom]
+    if arguments.shift and sinograms:
+        raise UsageError(f"--shift: the sinograms of {sinograms[0]} have no shifts; leave the flag or the method out")
     for name, _ in arguments.weights:
         if name not in methods:
             raise UsageError(f"--weights {name}: is not tested; add it to --method, or leave it out")
@@ -149,6 +153,7 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         acquisition=tuple(arguments.acquisition),
         sweep=arguments.sweep,
         comparator=arguments.comparator,
+        shift=in_order(arguments.shift),
     )
 
 

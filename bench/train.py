@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from bench.plan.config import Sampling
 from bench.plan.errors import UsageError
 from bench.processes.distributed import connected
 from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
@@ -168,6 +169,8 @@ def configuration(arguments: Namespace) -> TrainConfig:
     names = TrainConfig.__dataclass_fields__
     config = {name: values[name] for name in names}
     config |= {"acquisition": tuple(arguments.acquisition)}
+    for name, usual in zip(Sampling._fields, METHODS[arguments.method].sampling, strict=True):
+        config[name] = usual if config[name] is None else config[name]
     # The precision of products is a setting of JAX, which the record has among the versions.
     config |= {"precision": "bfloat16" if arguments.precision == "bfloat16" else "float32"}
     config |= {"loss": arguments.loss or METHODS[arguments.method].published_loss, "shift": in_order(arguments.shift)}
@@ -175,7 +178,7 @@ def configuration(arguments: Namespace) -> TrainConfig:
     check_kind(arguments.method, config["phantom"], arguments.data, arguments.views)
     if "thickness" in dict(arguments.shift):
         raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")
-    if arguments.rows and arguments.mask == "poisson":
+    if arguments.rows and config["mask"] == "poisson":
         raise UsageError(
             "--rows: a poisson mask under-samples rows too, so that a band of them is no scan; use another --mask"
         )

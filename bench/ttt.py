@@ -96,7 +96,7 @@ def parser() -> Parser:
     target = top.add_argument_group("data of the target; if not given, the phantom's knees after --shift")
     add_data(target)
     add_sampling(target)
-    target.set_defaults(phantom=None, mask=None, acceleration=None, center_fraction=None)
+    target.set_defaults(phantom=None)
     target.add_argument(
         "--limit", type=integer(1), default=10, metavar="N", help="number of slices to use; 10 if not given"
     )

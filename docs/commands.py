@@ -24,6 +24,7 @@ NOT_RUN = (
     (r"own-data", r"data_prep pyqmri ", "fetches 86 MB: tests/data_prep/test_pyqmri.py converts a stand-in"),
     (r"own-data", r"data_prep (colin27|icbm152) ", "fetches 28 MB: tests/data_prep/test_templates.py has stand-ins"),
     (r"own-data", r"--data brain/", "needs the brain that the command above it fetches"),
+    (r"stability", r"d5_c5.npz|varnet_coronal", "needs published weights: tests/bench/test_stability.py runs others"),
     (r"speed", r"bench.speed ", "needs PyTorch, fastmri, SigPy and BART: tests/bench/test_speed.py times our side"),
     (
         r"measures",

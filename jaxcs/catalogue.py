@@ -13,6 +13,8 @@ from typing import NamedTuple
 # Sizes of the perturbation if none are given: what two cores do in a minute or a few, although an image takes long.
 _USUAL, _FEWER, _ONE = (0.01, 0.02, 0.03, 0.05, 0.08), (0.01, 0.02, 0.05), (0.05,)
 _KNEE, _BRAIN, _T2 = "phantom-knee", "phantom-brain", "brain-t2"
+# The sampling of most methods: kind of mask, acceleration, share of columns in the centre [-].
+RANDOM = ("random", 4.0, 0.08)
 # What a method reconstructs.
 KSPACE, SINOGRAM = "k-space", "sinograms"
 
@@ -39,6 +41,8 @@ class MethodLine(NamedTuple):
         prior: whether it is trained on images, and not to reconstruct.
         papers: publications, keys of `bench.plan.references`.
         takes: the data that it reconstructs: `KSPACE`, `SINOGRAM` or both.
+        sampling: kind of mask, acceleration and share of columns in the centre [-], if none are given: those with which
+            the network was published.
     """
 
     place: str
@@ -58,6 +62,7 @@ class MethodLine(NamedTuple):
     prior: bool = False
     papers: tuple[str, ...] = ()
     takes: tuple[str, ...] = (KSPACE,)
+    sampling: tuple[str, float, float] = RANDOM
 
 
 class AttackLine(NamedTuple):
@@ -135,6 +140,8 @@ METHODS: dict[str, MethodLine] = {
     "mri_vn": MethodLine(
         "jaxcs.recon.mri_vn:METHOD", "variational network", ("small", "paper", "rixez"), trained=True, slow=True,
         eps=_FEWER, published_loss="l2", papers=("hammernik2018",),
+        # 28 of 368 columns are the centre; all in all 15 % are measured.
+        shipped=(_KNEE,), sampling=("equispaced", 12.0, 0.076087),
     ),
     "modl": MethodLine(
         "jaxcs.recon.modl:METHOD", "unrolled denoiser", ("small", "paper"), trained=True, slow=True, eps=_FEWER,
@@ -155,15 +162,16 @@ METHODS: dict[str, MethodLine] = {
     ),
     "deepmri": MethodLine(
         "jaxcs.recon.deepmri:METHOD", "cascade", ("small", "paper"), trained=True, maps=False, published_loss="l2",
-        one_coil=True, papers=("schlemper2017",),
+        one_coil=True, papers=("schlemper2017",), shipped=(_KNEE,), sampling=("gaussian", 3.0, 0.03125),
     ),
     "dagan": MethodLine(
-        "jaxcs.recon.dagan:METHOD", "generator", ("small", "paper"), trained=True, maps=False, published_loss="l2",
-        one_coil=True, papers=("yang2018",),
+        "jaxcs.recon.dagan:METHOD", "generator", ("tiny", "small", "paper"), trained=True, maps=False,
+        published_loss="l2", one_coil=True, papers=("yang2018",), shipped=(_KNEE,), sampling=("gaussian", 5.0, 0.04),
     ),
     "automap": MethodLine(
         "jaxcs.recon.automap:METHOD", "automap", ("tiny", "small", "p64", "paper"), trained=True, maps=False,
-        published_loss="l2", one_coil=True, one_mask=True, papers=("zhu2018",),
+        published_loss="l2", one_coil=True, one_mask=True, papers=("zhu2018",), shipped=(_KNEE,),
+        sampling=("poisson", 1.667, 0.08),
     ),
     "fbp": MethodLine("jaxcs.recon.fbp:METHOD", "linear", maps=False, takes=(SINOGRAM,)),
     "fbpconvnet": MethodLine(

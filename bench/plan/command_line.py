@@ -25,7 +25,7 @@ def command_line(config: RunConfig) -> list[str]:
     words = ["--method", *config.attacked]
     for field in fields(config):
         name, value = field.name, getattr(config, field.name)
-        default = getattr(usual, name) if name in ("eps", "norm", "aim") else field.default
+        default = getattr(usual, name) if name in ("eps", "norm", "aim", *_SAMPLING) else field.default
         # No flag about sampling applies to files with masks.
         of_the_file = name in _SAMPLING and config.mask == OF_THE_FILE
         if name not in ("method", "beside") and not of_the_file and (value != default or name in said):

@@ -104,9 +104,11 @@ class RunConfig:
         only: list of the cases that are used, or None for all.
         shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
             names.
-        mask: kind of the mask, "of the file" if each file has a mask.
-        acceleration: acceleration factor [-], None if each file has a mask.
-        center_fraction: share of columns in the fully sampled centre [-], None if each file has a mask.
+        mask: kind of the mask, "of the file" if each file has a mask; if empty, that of the method's line in the
+            catalogue.
+        acceleration: acceleration factor [-], None if each file has a mask; if 0, that of the method's line.
+        center_fraction: share of columns in the fully sampled centre [-], None if each file has a mask; if 0, that of
+            the method's line.
         limit: number of slices, None for all.
         seed: seed of starting points and noise.
     """
@@ -141,9 +143,9 @@ class RunConfig:
     views: int | None = None
     only: str | None = None
     shift: tuple[tuple[str, float], ...] = ()
-    mask: str = "random"
-    acceleration: float | None = 4.0
-    center_fraction: float | None = 0.08
+    mask: str = ""
+    acceleration: float | None = 0.0
+    center_fraction: float | None = 0.0
     limit: int | None = None
     seed: int = 0
 
@@ -156,6 +158,10 @@ class RunConfig:
         for name, value in dependent.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, value)
+        usual = METHODS.get(self.method, MethodLine("")).sampling
+        for name, one in zip(Sampling._fields, usual, strict=True):
+            if getattr(self, name) in ("", 0.0):
+                object.__setattr__(self, name, one)
 
     @property
     def attacked(self) -> tuple[str, ...]:

@@ -238,7 +238,7 @@ def parser() -> Parser:
     data = top.add_argument_group("data")
     add_data(data, ct=True)
     add_views(data)
-    add_sampling(data, center_fraction=None)
+    add_sampling(data)
     add_shift(data)
     data.add_argument(
         "--only", metavar="FILE", help="use only the cases of this CSV list, such as bench.hardest writes"

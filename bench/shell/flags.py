@@ -10,11 +10,22 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.processes.distributed import Meeting
 from bench.shell.arguments import address, criterion, integer, number, one_of, printable_word, setting
-from jaxcs.catalogue import CT_PHANTOMS, KSPACE, MASKS, METHODS, PHANTOMS, SHIFTS, SINOGRAM, WITH_FINDINGS, MethodLine
+from jaxcs.catalogue import (
+    CT_PHANTOMS,
+    KSPACE,
+    MASKS,
+    METHODS,
+    PHANTOMS,
+    RANDOM,
+    SHIFTS,
+    SINOGRAM,
+    WITH_FINDINGS,
+    MethodLine,
+)
 
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 PRECISIONS = ("default", "float32")
-CENTER_FRACTION = 0.08
+CENTER_FRACTION = RANDOM[2]
 # Flags that may differ between the processes of a job.
 _MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 
@@ -171,26 +182,38 @@ def in_order(shifts: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ..
     return tuple(sorted(shifts, key=lambda one: SHIFTS.index(one[0])))
 
 
-def add_sampling(group: _ArgumentGroup, center_fraction: float | None = CENTER_FRACTION) -> None:
-    """Add --mask, --acceleration and --center-fraction.
+def add_sampling(group: _ArgumentGroup) -> None:
+    """Add --mask, --acceleration and --center-fraction, which are None if they are not given.
 
     Args:
         group: the group of arguments.
-        center_fraction: default of --center-fraction [-], or None if it depends on other flags.
     """
     group.add_argument(
-        "--mask", type=one_of(MASKS), default="random", metavar="KIND", help=f"kind of mask: one of {', '.join(MASKS)}"
+        "--mask",
+        type=one_of(MASKS),
+        metavar="KIND",
+        help=f"kind of mask: one of {', '.join(MASKS)}; if not given {RANDOM[0]}, or that of the method's publication "
+        f"({', '.join(f'{name} {kind}' for name, kind in _published(0))})",
     )
     group.add_argument(
-        "--acceleration", type=number(1), default=4.0, metavar="R", help="columns per measured column [-]"
+        "--acceleration",
+        type=number(1),
+        metavar="R",
+        help=f"columns per measured column [-]; if not given {RANDOM[1]:g} "
+        f"({', '.join(f'{name} {value:g}' for name, value in _published(1))})",
     )
     group.add_argument(
         "--center-fraction",
         type=number(0, 1, open_low=True),
-        default=center_fraction,
         metavar="F",
-        help=f"fully sampled share of the columns [-]{'' if center_fraction else f'; {CENTER_FRACTION} if not given'}",
+        help=f"fully sampled share of the columns [-]; if not given {RANDOM[2]:g} "
+        f"({', '.join(f'{name} {value:g}' for name, value in _published(2))})",
     )
+
+
+def _published(place: int) -> list[tuple[str, Any]]:
+    """The methods with another sampling than most, each with an entry of it."""
+    return [(name, line.sampling[place]) for name, line in METHODS.items() if line.sampling != RANDOM]
 
 
 def add_device(group: _ActionsContainer, more: str = "") -> None:
@@ -282,5 +305,6 @@ def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
         fields: values of other fields that differ from the defaults.
     """
     shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
-    given = {name: getattr(arguments, name) for name in shared} | {"acquisition": tuple(arguments.acquisition)}
+    given = {name: getattr(arguments, name) for name in shared if getattr(arguments, name) is not None}
+    given |= {"acquisition": tuple(arguments.acquisition)}
     return RunConfig(**({"attack": "noise", "eps": (0.0,)} | given | fields))

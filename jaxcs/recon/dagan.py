@@ -39,6 +39,8 @@ PRESETS = {
     "paper": Config(),
     # A network that trains in minutes on two CPU cores.
     "small": Config(6, 8),
+    # Its weights come with the project.
+    "tiny": Config(5, 8),
 }
 
 

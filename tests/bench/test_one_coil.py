@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 import jaxcs
-from bench.plan.config import RunConfig
+from bench import attack, train
+from bench.plan.command_line import command_line
+from bench.plan.config import RunConfig, Sampling
 from bench.slices.one_coil import mask_seed
 from data_prep import phantom
 from data_prep.cases import InputError
 from data_prep.fourier import inverse
 from data_prep.one_coil import one_coil
-from jaxcs import masks
+from jaxcs import catalogue, masks
 from jaxcs.recon import METHODS, automap
 from jaxcs.weights.files import Weights
 
@@ -68,3 +70,16 @@ def test_a_scan_that_the_network_is_not_for_is_one_line(kspace, mask, problem):
 def test_the_scan_that_it_is_for_is_taken():
     METHODS["automap"].check_scan(CONFIG, (1, 16, 16), MASK, TRAINING)
     assert RunConfig("automap").eps == RunConfig("unet").eps
+
+
+@pytest.mark.parametrize("flags", [[], ["--mask", "random"], ["--acceleration", "4"], ["--center-fraction", "0.1"]])
+@pytest.mark.parametrize("method", ["unet", "deepmri", "automap"])
+def test_the_sampling_that_is_not_given_is_that_of_the_first_method(method, flags):
+    config = attack.configuration(attack.parser().parse_args(["--method", method, "l1", *flags]))
+    wanted = dict(zip(Sampling._fields, catalogue.METHODS[method].sampling, strict=True))
+    given = {"--mask": {"mask": "random"}, "--acceleration": {"acceleration": 4.0}}
+    wanted |= given.get(flags[0], {"center_fraction": 0.1}) if flags else {}
+    assert config.sampling == Sampling(**wanted)
+    assert attack.configuration(attack.parser().parse_args(command_line(config))) == config
+    trained = train.configuration(train.parser().parse_args(["--method", method, *flags]))
+    assert trained.sampling == config.sampling

@@ -360,6 +360,7 @@ def test_noise_has_the_norm_that_is_asked_for():
         (["--method", "zero"], 2, "unknown name 'zero'"),
         (["--study", "text"], 2, "unknown name 'text'"),
         (["--method", "deepmri"], 2, "python -m bench.train --method deepmri --variant small --mask gaussian"),
+        (["--method", "ell50", "--shift", "noise=2"], 2, "the sinograms of ell50 have no shifts"),
         (["--method", "automap", "--study", "samples"], 2, "is for one mask"),
         (["--study", "structure", "--sweep"], 2, "--sweep: varies the constants of the perturbation"),
         (["--weights", "deepmri=x"], 2, "is not tested"),

@@ -109,7 +109,7 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
             data=config.data, phantom=world.phantom or config.phantom, mask=sampling.mask,
             acceleration=sampling.acceleration, center_fraction=sampling.center_fraction,
             limit=config.limit, seed=config.seed,
-            acquisition=config.acquisition,
+            acquisition=config.acquisition, shift=config.shift,
         )  # fmt: skip
         (found,) = subjects.sources(own)
         suited = found.method.of_sinograms if world.phantom and not settings else None

@@ -8,7 +8,7 @@ from typing import Any
 from bench.plan.config import fingerprint_of
 
 # Fields that a record has only if they are given.
-_IF_GIVEN = ("acquisition", "comparator", "sweep")
+_IF_GIVEN = ("acquisition", "comparator", "shift", "sweep")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class StabilityConfig:
         data: path of fastMRI files, or None for the phantom.
         phantom: family of the phantom.
         acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
+        shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
+            names.
         limit: number of images.
         seed: seed of starting points and noise.
         sweep: whether the constants of the attack are varied.
@@ -43,10 +45,11 @@ class StabilityConfig:
     acquisition: tuple[str, ...] = ()
     sweep: bool = False
     comparator: str | None = None
+    shift: tuple[tuple[str, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
-        content = asdict(self) | {"weights": dict(self.weights)}
+        content = asdict(self) | {"weights": dict(self.weights), "shift": dict(self.shift)}
         return {name: value for name, value in content.items() if value or name not in _IF_GIVEN}
 
     @classmethod
@@ -59,7 +62,8 @@ class StabilityConfig:
         """
         lists = {name: tuple(content[name]) for name in ("studies", "methods")}
         lists["acquisition"] = tuple(content.get("acquisition", ()))
-        return cls(**content | lists | {"weights": tuple(content["weights"].items())})
+        pairs = {"weights": tuple(content["weights"].items()), "shift": tuple(content.get("shift", {}).items())}
+        return cls(**content | lists | pairs)
 
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any field."""

@@ -102,7 +102,7 @@ WORLDS: dict[str, World] = {
     "bpdn": _ON_PHANTOM._replace(comparator="l1"),
     "deepmri": World(
         comparator="shearlets",
-        sampling=Sampling("gaussian", 3.0, 0.03125),
+        sampling=Sampling(*METHODS["deepmri"].sampling),
         accelerations=(14.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.0),
         constants="deepmri",
         made_by="--variant small",
@@ -117,7 +117,7 @@ WORLDS: dict[str, World] = {
     "automap": World(
         comparator="shearlets",
         settings=(("real", "true"),),
-        sampling=Sampling("poisson", 1.667, 0.08),
+        sampling=Sampling(*METHODS["automap"].sampling),
         accelerations=(),
         symbols=1.667,
         constants="automap_fig2",
@@ -129,10 +129,10 @@ WORLDS: dict[str, World] = {
     ),
     "dagan": World(
         comparator="shearlets",
-        sampling=Sampling("gaussian", 5.0, 0.04),
+        sampling=Sampling(*METHODS["dagan"].sampling),
         accelerations=(20.0, 10.0, 5.0, 10 / 3, 2.5, 2.0),
         symbols=5.0,
-        made_by="--variant small",
+        made_by="--variant tiny",
         published=MappingProxyType(
             {
                 "structure": Published("the symbols are blurred", "Fig. 4", "symbols lost"),
@@ -141,8 +141,7 @@ WORLDS: dict[str, World] = {
         ),
     ),
     "mri_vn": World(
-        # 28 of 368 columns are the centre; all in all 15 % are measured.
-        sampling=Sampling("equispaced", 12.0, 28 / 368),
+        sampling=Sampling(*METHODS["mri_vn"].sampling),
         accelerations=(24.0, 12.0, 8.0, 6.0, 4.0, 3.0, 2.0),
         symbols=12.0,
         constants="mri_vn",
