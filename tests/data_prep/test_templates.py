@@ -159,7 +159,9 @@ def test_without_network_or_tools_the_way_out_is_one_line(hashes, tmp_path, caps
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"another image"), b"no gzip", FILES["ch2.nii.gz"][:-9]])
+@pytest.mark.parametrize(
+    "content", [gzip.compress(b"another image"), b"no gzip", FILES["ch2.nii.gz"][:-9]], ids=["other", "none", "cut"]
+)
 def test_other_images_are_refused(kept, capsys, content):
     (kept / "ch2.nii.gz").write_bytes(content)
     assert main(["colin27", str(kept), str(kept / "out")]) == 3
