@@ -57,7 +57,7 @@ PRESETS = {
     "p64": Config(64, 2458, 6250, 64),
     "small": Config(32, 614, 1558, 32),
     # A network that trains in minutes on two CPU cores, and whose weights come with the project.
-    "tiny": Config(32, 614, 400, 8),
+    "tiny": Config(32, 614, 320, 8),
 }
 
 
