@@ -103,7 +103,7 @@ def _card(name: str, path: Path) -> str:
     card, count = weights.card, sum(leaf.size for leaf in jax.tree.leaves(weights.params))
     scores, training = card["validation"], card["training"]
     licence, _, terms = card["licence"].partition("; ")
-    sizes = ", ".join(f"{coils} coils of {ny} x {nx}" for coils, ny, nx in card["shapes"])
+    sizes = ", ".join(f"{coils} coil{'s' * (coils != 1)} of {ny} x {nx}" for coils, ny, nx in card["shapes"])
     seen = f"{sizes}; {training['mask']} masks of acceleration {training['acceleration']:g}"
     if KSPACE not in METHODS[weights.method].takes:
         seen = "sinograms of " + ", ".join(

@@ -50,7 +50,6 @@ def parser() -> Parser:
         examples=(
             "--method l1 --limit 2 --output images",
             "--method varnet --weights FILE --data multicoil_test/ --output submission",
-            "--method tv --data brain/ --noise 0.02 --format nifti dicom --output brain-tv",
             "--method fbp --phantom thorax --views 24 --limit 2 --output thorax",
         ),
         description=__doc__,

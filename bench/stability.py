@@ -27,7 +27,6 @@ def parser() -> Parser:
     top = Parser(
         prog="python -m bench.stability",
         examples=(
-            "--method unet --study perturbation --limit 1",
             "--method antun --weights deepmri=runs/RUN/weights.safetensors --constants auto",
             "--method unet --study perturbation --sweep --limit 1",
             "--resume runs/RUN",

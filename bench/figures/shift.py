@@ -30,6 +30,8 @@ _COLOURS = {
     "cascade": "#2aa198",
     "generator": "#8c8c2b",
     "automap": "#1f3a5f",
+    "diffusion": "#d4a017",
+    "plug-and-play": "#5f9ea0",
 }
 _MARKERS = "osD^vP*X<>"
 _GREY = "#4c566a"

@@ -101,9 +101,8 @@ LACKING = [one for one in OTHER.items() if f"phantom-{one[1]}" not in catalogue.
 def test_a_network_without_weights_says_how_to_train_it(method, family, capsys):
     assert attack.main(["--method", method, "--phantom", family, "--dry-run"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert (
-        f"--weights: no {method}-phantom-{family} come with the project; name a file of python -m bench.train" in line
-    )
+    lacking = f"{catalogue.METHODS[method].weights_of or method}-phantom-{family}"
+    assert f"--weights: no {lacking} come with the project; name a file of python -m bench.train" in line
 
 
 def test_a_size_that_was_not_trained_on_is_noted(capsys, tmp_path):

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data_prep import brainweb
+from data_prep import anatomy, brainweb
 from data_prep.__main__ import _CONTRASTS, main
 from data_prep.coil_array import sensitivities, shifted_sensitivities
 from data_prep.contrast import SEQUENCES, TISSUES, signal
@@ -53,9 +53,10 @@ def test_the_maps_of_all_slices_are_shifted_once_and_to_the_bit():
     maps = shifted_sensitivities(*size)
     assert maps is shifted_sensitivities(*size)
     assert np.array_equal(maps, np.fft.ifftshift(sensitivities(*size), axes=(-2, -1)))
-    volume = brainweb._scan(brainweb.Head(16, Path("labels.h5"), tissues()), "t2", 2)
+    head = brainweb.Head(16, Path("labels.h5"), tissues())
+    volume = anatomy.scan(brainweb._anatomy(head), "t2", 2)
     shifted_sensitivities.cache_clear()
-    again = brainweb._scan(brainweb.Head(16, Path("labels.h5"), tissues()), "t2", 2)
+    again = anatomy.scan(brainweb._anatomy(head), "t2", 2)
     assert shifted_sensitivities.cache_info().misses == 1
     assert np.array_equal(volume.kspace, again.kspace)
 

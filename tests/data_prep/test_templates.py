@@ -127,7 +127,7 @@ def test_colin27_is_fetched_once_and_keeps_its_contrast(hashes, debian, tmp_path
 def test_icbm152_is_fetched_and_scanned_in_each_contrast(hashes, shelf, tmp_path, capsys):
     raw, out = tmp_path / "raw", tmp_path / "out"
     assert main(["icbm152", str(raw), str(out), "--slices", "1", "--contrast", "t2", "t1"]) == 0
-    assert "icbm152-t2.h5: 1 slices of 8 coils, 240 x 240" in capsys.readouterr().out
+    assert "icbm152-t2.h5: 1 slice of 8 coils, 240 x 240" in capsys.readouterr().out
     assert sorted(path.name for path in raw.iterdir()) == sorted(icbm152.HASHES)
     fluid, white, grey = ([np.median(image_of(out, n)[120, at : at + 5]) for n in (0, 1)] for at in (118, 140, 158))
     assert white[0] > grey[0] > fluid[0]  # T1, which is first by name
