@@ -184,7 +184,8 @@ class Training:
             weights = read_weights(self.config.initial)
         except InputError as error:
             raise InputFileError(f"--initial {error}") from error
-        if weights.method != self.config.method or weights.config != self.method_config:
+        kin = (self.config.method, METHODS[self.config.method].weights_of)
+        if weights.method not in kin or weights.configured(self.method_config) != self.method_config:
             raise UsageError(
                 f"--initial {self.config.initial}: holds {weights.method} {weights.config}; give weights of the "
                 "network to train"

@@ -102,6 +102,14 @@ def test_smug_takes_the_weights_of_modl_and_its_own():
     assert (found.draws, found.noise, found.channels) == (2, 0.01, trained.config.channels)
 
 
+@pytest.mark.parametrize(("initial", "code"), [("modl-phantom-knee", 0), ("unet-phantom-knee", 2)])
+def test_a_training_of_smug_begins_with_the_weights_of_modl(tmp_path, capsys, initial, code):
+    flags = ["--method", "smug", "--data", str(write_images(tmp_path / "images.h5")), *SAMPLING]
+    steps = ["--steps", "1", "--every", "1", "--batch", "1", "--initial", initial, "--output", str(tmp_path)]
+    assert train.main([*flags, *steps]) == code
+    assert ("give weights of the network to train" in capsys.readouterr().err) == (code == 2)
+
+
 def test_a_training_with_the_noise_inside_is_attacked(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(METHODS["smug"].presets, "small", smug.Config(1, 2, 2, draws=2, noise=0.02))
     images = write_images(tmp_path / "images.h5")
