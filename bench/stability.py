@@ -11,7 +11,7 @@ from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json
-from bench.studies.stability.worlds import AUTO, SEVERAL, STUDIES, WORLDS, is_network, names_of
+from bench.studies.stability.worlds import ANTUN, AUTO, PROTOCOLS, SEVERAL, STUDIES, WORLDS, is_network, names_of
 from data_prep.process import as_process
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def parser() -> Parser:
             "--method unet --study perturbation --limit 1",
             "--method antun --weights deepmri=runs/RUN/weights.safetensors --constants auto",
             "--method unet --study perturbation --sweep --limit 1",
+            "--like antun2020 --limit 1",
             "--resume runs/RUN",
         ),
         description="Test the stability of reconstructions in three ways: small perturbations of the image, text and "
@@ -44,10 +45,9 @@ def parser() -> Parser:
         "--method",
         type=one_of((*WORLDS, *SEVERAL)),
         nargs="+",
-        default=["unet"],
         metavar="NAME",
         help=f"one or several of {', '.join(WORLDS)}; ell50 and med50 = fbpconvnet on sinograms; antun = "
-        f"{', '.join(SEVERAL['antun'])}, the paper's networks; all",
+        f"{', '.join(ANTUN)}, the paper's networks; all; if not given, unet, or with --like the paper's networks",
     )
     what.add_argument(
         "--study",
@@ -68,6 +68,13 @@ def parser() -> Parser:
         help="weights of a network; the shipped weights if not given",
     )
     attack = top.add_argument_group("attack")
+    attack.add_argument(
+        "--like",
+        type=one_of(PROTOCOLS),
+        metavar="PAPER",
+        help="antun2020 = the paper's protocol: its networks with its sampling, constants and numbers of steps; a line "
+        "for each difference that remains",
+    )
     attack.add_argument(
         "--constants",
         type=one_of(("published", AUTO)),
@@ -114,7 +121,11 @@ def configuration(arguments: Namespace) -> StabilityConfig:
     """
     from bench.studies.stability.config import StabilityConfig
 
-    methods = names_of(tuple(arguments.method))
+    methods = names_of(tuple(arguments.method or (ANTUN if arguments.like else ("unet",))))
+    if arguments.like and not set(methods) <= set(ANTUN):
+        raise UsageError(f"--like {arguments.like}: is about {', '.join(ANTUN)}; name some of these in --method")
+    if arguments.like and arguments.constants == AUTO:
+        raise UsageError(f"--constants auto: --like {arguments.like} has the published ones; leave one of the two out")
     for name, _ in arguments.weights:
         if name not in methods:
             raise UsageError(f"--weights {name}: is not tested; add it to --method, or leave it out")
@@ -137,6 +148,7 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         seed=arguments.seed,
         acquisition=tuple(arguments.acquisition),
         sweep=arguments.sweep,
+        like=arguments.like,
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import h5py
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from bench import stability
 from bench.evaluate import subjects
 from bench.findings.published import ON_STABILITY
 from bench.plan.config import RunConfig, Sampling
+from bench.plan.errors import UsageError
 from bench.slices.prepare import prepare
 from bench.studies.stability import (
     cast,
@@ -23,6 +24,7 @@ from bench.studies.stability import (
     numbers,
     one_image,
     perturbation,
+    protocol,
     sweep,
     tables,
     units,
@@ -212,13 +214,14 @@ def test_the_gain_of_a_linear_map_is_its_largest_singular_value():
     whole = case._replace(
         kspace=kspace, maps=np.ones_like(kspace), mask=np.ones(SHAPE[1], bool), target=np.abs(ifft2c(kspace[0]))
     )
-    constants = perturbation.constants_of(world, StabilityConfig(("perturbation",), ("zero_filled",), steps=180))
+    constants = perturbation.constants_of(world, StabilityConfig(("perturbation",), ("zero_filled",), steps=40))
     one = one_image.on(world, prepare(whole, plain.config), {}, constants, steps=15)
     (row,), _ = perturbation.clean(one, "linear", linear=True)
     assert row["singular_value"] == pytest.approx(4, rel=1e-3)
     rows, _ = perturbation.climbed(one, constants)
-    last = {row["method"]: row for row in rows if row["steps"] == 180}
+    last = {row["method"]: row for row in rows if row["steps"] == 40}
     assert last["linear"]["gain"] == pytest.approx(4, rel=1e-2)
+    assert functions.ARRIVAL / 4 < last["linear"]["norm"] < 1.001 * functions.ARRIVAL
     assert last["linear"]["gain_noise"] < 1.2
     assert 0.5 < last["zero_filled"]["gain"] <= 1.0001
     assert numbers.amplifies([row | {"kind": "perturbation"} for row in rows])
@@ -293,6 +296,45 @@ def test_published_constants_are_those_of_the_attack():
     assert auto.step is None
 
 
+def test_a_protocol_is_the_networks_of_the_paper_with_its_constants():
+    def given(*flags):
+        return stability.configuration(stability.parser().parse_args(flags))
+
+    config = given("--like", "antun2020", "--limit", "1")
+    assert config.methods == worlds.ANTUN
+    assert StabilityConfig.from_dict(config.to_dict()) == config
+    assert given("--like", "antun2020", "--method", "med50").methods == ("med50",)
+    usual = given("--method", "med50", "unet")
+    assert "like" not in usual.to_dict()
+    assert given().methods == ("unet",)
+    with pytest.raises(UsageError, match="--constants auto: --like antun2020 has the published ones"):
+        given("--like", "antun2020", "--constants", "auto")
+    presets = {"deepmri": "deepmri", "automap": "automap_fig2", "mri_vn": "mri_vn", "med50": "med50"}
+    for name, world in WORLDS.items():
+        made = Cast(name, world, None, ())
+        if name in worlds.ANTUN:
+            assert protocol.preset_of(made, config) == presets.get(name, "auto")
+            # Every network whose perturbation the paper has a finding about has its constants.
+            assert (name in presets) == ("perturbation" in world.published)
+        if name not in presets or name == "med50":
+            assert protocol.preset_of(made, usual) == "auto"
+
+
+def test_a_protocol_says_what_is_not_as_in_the_paper():
+    config = StabilityConfig(("perturbation",), worlds.ANTUN, like="antun2020", limit=1)
+    found, missing = cast.casts(config)
+    told = protocol.differences(found, config)
+    assert "ell50: the network has 415,556 weights, that of the paper 34,562,945" in told
+    assert "ell50: the paper has no perturbation of it, so the constants are automatic" in told
+    # A network of the paper is either tested or said to be without weights.
+    assert len(found) + len(missing) == len(worlds.ANTUN)
+    for name in worlds.ANTUN:
+        assert any(name in line for line in (*told, *missing))
+    assert protocol.differences(found, replace(config, like=None)) == []
+    fewer = protocol.differences([found[0]._replace(world=WORLDS["mri_vn"])], replace(config, steps=3))
+    assert f"{found[0].name}: --steps 3 is in the place of the paper's number of steps" in fewer
+
+
 def test_the_table_of_constants_has_those_in_print_and_those_of_our_units():
     entry = {"constants": asdict(momentum.PRESETS["deepmri"]) | {"preset": "deepmri"}}
     *_, line = tables.constants({"deepmri": entry}).splitlines()
@@ -313,6 +355,8 @@ def test_noise_has_the_norm_that_is_asked_for():
         (["--method", "deepmri"], 2, "python -m bench.train --method deepmri --variant small --mask gaussian"),
         (["--method", "automap", "--study", "samples"], 2, "is for one mask"),
         (["--study", "structure", "--sweep"], 2, "--sweep: varies the constants of the perturbation"),
+        (["--like", "antun2020"], 2, "is about deepmri, automap, dagan, mri_vn, ell50, med50; name some of these"),
+        (["--like", "rc2021"], 2, "unknown name 'rc2021'"),
         (["--weights", "deepmri=x"], 2, "is not tested"),
         (["--weights", "zero_filled=x"], 2, "is not trained"),
         (["--method", "deepmri", "--weights", "deepmri=nowhere.npz"], 3, "nowhere.npz"),

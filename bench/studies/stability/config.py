@@ -7,6 +7,9 @@ from typing import Any
 
 from bench.plan.config import fingerprint_of
 
+# Fields that a record has only if they are given.
+_IF_GIVEN = ("acquisition", "sweep", "like")
+
 
 @dataclass(frozen=True)
 class StabilityConfig:
@@ -25,6 +28,7 @@ class StabilityConfig:
         limit: number of images.
         seed: seed of starting points and noise.
         sweep: whether the constants of the attack are varied.
+        like: a name of `worlds.PROTOCOLS` whose constants are taken, or None.
     """
 
     studies: tuple[str, ...]
@@ -38,11 +42,12 @@ class StabilityConfig:
     seed: int = 0
     acquisition: tuple[str, ...] = ()
     sweep: bool = False
+    like: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""
         content = asdict(self) | {"weights": dict(self.weights)}
-        return {name: value for name, value in content.items() if value or name not in ("acquisition", "sweep")}
+        return {name: value for name, value in content.items() if value or name not in _IF_GIVEN}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> StabilityConfig:

@@ -19,7 +19,8 @@ from bench.studies.stability.cast import TESTED, Cast
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.functions import noise_like, scores, size_in_data
 from bench.studies.stability.one_image import OneImage, Rows, Work
-from bench.studies.stability.worlds import AUTO, PROJECTED
+from bench.studies.stability.protocol import preset_of
+from bench.studies.stability.worlds import PROJECTED
 from jaxcs.attacks import momentum
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.features import insert
@@ -35,8 +36,7 @@ _FRAGILE = 0.25
 
 def constants_of(cast: Cast, config: StabilityConfig) -> momentum.Config:
     """Choose the constants of the ascent for a world, with its snapshots."""
-    published = cast.world.constants if config.constants != AUTO else None
-    found = momentum.PRESETS[published or AUTO]
+    found = momentum.PRESETS[preset_of(cast, config)]
     steps = config.steps or found.n_steps
     whole = found.snapshots or tuple(round(share * found.n_steps) for share in _SHARES)
     snapshots = sorted({max(1, round(one * steps / found.n_steps)) for one in whole})

@@ -21,7 +21,7 @@ from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
 from bench.studies.begun import Before, Kind, folder_of
 from bench.studies.ended import Done
-from bench.studies.stability import perturbation, worlds
+from bench.studies.stability import perturbation, protocol, worlds
 from bench.studies.stability.cast import Cast, casts
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.finish import finish
@@ -72,7 +72,8 @@ def run(
     words = "; ".join(dict.fromkeys(one.description for one in opened))
     source = opened[0]._replace(description=words)
     told = [note for one in opened for note in one.notes]
-    notes = list(dict.fromkeys([*told, *missing, *_without_samples(found, config), *provenance.about_settings()]))
+    told += [*missing, *protocol.differences(found, config), *_without_samples(found, config)]
+    notes = list(dict.fromkeys([*told, *provenance.about_settings()]))
     described = {cast.name: _described(cast, config) for cast in found}
     images = len({one.usual.name for one in slices})
     record = beginning(config, described, argv, source, images, notes) | {"missing": missing}
@@ -166,13 +167,8 @@ def _described(cast: Cast, config: StabilityConfig) -> dict[str, Any]:
         "accelerations": list(cast.world.accelerations),
         "target": cast.world.target,
         "compared": "magnitudes",
-        "constants": asdict(perturbation.constants_of(cast, config)) | {"preset": _preset(cast, config)},
+        "constants": asdict(perturbation.constants_of(cast, config)) | {"preset": protocol.preset_of(cast, config)},
         "pushes": perturbation.pushes_of(config),
         "members": {one.label: {"role": one.role, "config": asdict(one.subject.method_config)} for one in cast.members},
         "weights": None if weights is None else {"sha256": weights.sha256, "card": weights.card},
     }
-
-
-def _preset(cast: Cast, config: StabilityConfig) -> str:
-    published = cast.world.constants
-    return published if published is not None and config.constants == "published" else "auto"

@@ -21,6 +21,8 @@ CT_CONTROLS = ("fbp", "ignores data")
 AUTO = "auto"
 # Names of the attacks in records; Algorithm 2 has filtered back-projection in the place of the adjoint.
 ALGORITHM_1, ALGORITHM_2, PROJECTED = "Algorithm 1", "Algorithm 2", "projected gradients"
+# The protocols of --like.
+PROTOCOLS = ("antun2020",)
 # Stands for the mask of sinograms.
 VIEWS = "views"
 
@@ -49,6 +51,7 @@ class World(NamedTuple):
         accelerations: accelerations of the study of samples, the highest first; that of `sampling` is among them.
         symbols: acceleration of the study of structure.
         constants: preset of the attack momentum with the published constants, or None.
+        protocol: preset with published constants that suit the paper's network alone, which --like takes, or None.
         target: "clean" or "truth": what the perturbation drives the image away from.
         made_by: arguments of bench.train that make the weights, if none are shipped.
         published: the paper's findings by study.
@@ -64,6 +67,7 @@ class World(NamedTuple):
     accelerations: tuple[float, ...] = (8.0, 6.0, 4.0, 3.0, 2.0, 1.5)
     symbols: float = 4.0
     constants: str | None = None
+    protocol: str | None = None
     target: str = "clean"
     made_by: str = ""
     published: Mapping[str, Published] = MappingProxyType({})
@@ -159,6 +163,7 @@ WORLDS: dict[str, World] = {
     ),
     "med50": _ON_SINOGRAMS._replace(
         phantom="thorax",
+        protocol="med50",
         ascent=ALGORITHM_2,
         published=MappingProxyType(
             {
