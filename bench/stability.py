@@ -11,7 +11,17 @@ from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json
-from bench.studies.stability.worlds import ANTUN, AUTO, PROTOCOLS, SEVERAL, STUDIES, WORLDS, is_network, names_of
+from bench.studies.stability.worlds import (
+    ANTUN,
+    AUTO,
+    PROTOCOLS,
+    RESIDUALS,
+    SEVERAL,
+    STUDIES,
+    WORLDS,
+    is_network,
+    names_of,
+)
 from data_prep.process import as_process
 
 if TYPE_CHECKING:
@@ -90,6 +100,14 @@ def parser() -> Parser:
         "momentum and number of steps",
     )
     attack.add_argument(
+        "--residual",
+        type=one_of(RESIDUALS),
+        default="magnitude",
+        metavar="KIND",
+        help="what the attack changes, and what the gain is of: magnitude, or complex, the complex images of methods "
+        "that give them; the paper has complex for deepmri and mri_vn",
+    )
+    attack.add_argument(
         "--steps",
         type=integer(1),
         metavar="N",
@@ -149,6 +167,7 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         acquisition=tuple(arguments.acquisition),
         sweep=arguments.sweep,
         like=arguments.like,
+        residual=None if arguments.residual == "magnitude" else arguments.residual,
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import h5py
 import jax.numpy as jnp
@@ -14,7 +14,6 @@ from bench import stability
 from bench.evaluate import subjects
 from bench.findings.published import ON_STABILITY
 from bench.plan.config import RunConfig, Sampling
-from bench.plan.errors import UsageError
 from bench.slices.prepare import prepare
 from bench.studies.stability import (
     cast,
@@ -24,7 +23,6 @@ from bench.studies.stability import (
     numbers,
     one_image,
     perturbation,
-    protocol,
     sweep,
     tables,
     units,
@@ -66,10 +64,10 @@ def data(tmp_path):
 def tiny(monkeypatch):
     """The world of zero-filling with no method that iterates, whose functions are compiled once for all tests."""
 
-    def build(subject, method_config, constants, steps, ascent):
-        kind = (subject.label, constants, steps)
+    def build(subject, method_config, constants, steps, ascent, residual):
+        kind = (subject.label, constants, steps, residual)
         if kind not in COMPILED:
-            COMPILED[kind] = functions.build(subject, method_config, constants, steps, ascent)
+            COMPILED[kind] = functions.build(subject, method_config, constants, steps, ascent, residual)
         return COMPILED[kind]
 
     monkeypatch.setattr(one_image, "build", build)
@@ -296,45 +294,6 @@ def test_published_constants_are_those_of_the_attack():
     assert auto.step is None
 
 
-def test_a_protocol_is_the_networks_of_the_paper_with_its_constants():
-    def given(*flags):
-        return stability.configuration(stability.parser().parse_args(flags))
-
-    config = given("--like", "antun2020", "--limit", "1")
-    assert config.methods == worlds.ANTUN
-    assert StabilityConfig.from_dict(config.to_dict()) == config
-    assert given("--like", "antun2020", "--method", "med50").methods == ("med50",)
-    usual = given("--method", "med50", "unet")
-    assert "like" not in usual.to_dict()
-    assert given().methods == ("unet",)
-    with pytest.raises(UsageError, match="--constants auto: --like antun2020 has the published ones"):
-        given("--like", "antun2020", "--constants", "auto")
-    presets = {"deepmri": "deepmri", "automap": "automap_fig2", "mri_vn": "mri_vn", "med50": "med50"}
-    for name, world in WORLDS.items():
-        made = Cast(name, world, None, ())
-        if name in worlds.ANTUN:
-            assert protocol.preset_of(made, config) == presets.get(name, "auto")
-            # Every network whose perturbation the paper has a finding about has its constants.
-            assert (name in presets) == ("perturbation" in world.published)
-        if name not in presets or name == "med50":
-            assert protocol.preset_of(made, usual) == "auto"
-
-
-def test_a_protocol_says_what_is_not_as_in_the_paper():
-    config = StabilityConfig(("perturbation",), worlds.ANTUN, like="antun2020", limit=1)
-    found, missing = cast.casts(config)
-    told = protocol.differences(found, config)
-    assert "ell50: the network has 415,556 weights, that of the paper 34,562,945" in told
-    assert "ell50: the paper has no perturbation of it, so the constants are automatic" in told
-    # A network of the paper is either tested or said to be without weights.
-    assert len(found) + len(missing) == len(worlds.ANTUN)
-    for name in worlds.ANTUN:
-        assert any(name in line for line in (*told, *missing))
-    assert protocol.differences(found, replace(config, like=None)) == []
-    fewer = protocol.differences([found[0]._replace(world=WORLDS["mri_vn"])], replace(config, steps=3))
-    assert f"{found[0].name}: --steps 3 is in the place of the paper's number of steps" in fewer
-
-
 def test_the_table_of_constants_has_those_in_print_and_those_of_our_units():
     entry = {"constants": asdict(momentum.PRESETS["deepmri"]) | {"preset": "deepmri"}}
     *_, line = tables.constants({"deepmri": entry}).splitlines()
@@ -356,6 +315,7 @@ def test_noise_has_the_norm_that_is_asked_for():
         (["--method", "automap", "--study", "samples"], 2, "is for one mask"),
         (["--study", "structure", "--sweep"], 2, "--sweep: varies the constants of the perturbation"),
         (["--like", "antun2020"], 2, "is about deepmri, automap, dagan, mri_vn, ell50, med50; name some of these"),
+        (["--residual", "complex"], 2, "--residual complex: zero_filled has no complex image to compare"),
         (["--like", "rc2021"], 2, "unknown name 'rc2021'"),
         (["--weights", "deepmri=x"], 2, "is not tested"),
         (["--weights", "zero_filled=x"], 2, "is not trained"),

@@ -8,7 +8,7 @@ from typing import Any
 from bench.plan.config import fingerprint_of
 
 # Fields that a record has only if they are given.
-_IF_GIVEN = ("acquisition", "sweep", "like")
+_IF_GIVEN = ("acquisition", "sweep", "like", "residual")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class StabilityConfig:
         limit: number of images.
         seed: seed of starting points and noise.
         sweep: whether the constants of the attack are varied.
+        residual: a name of `worlds.RESIDUALS`; None for magnitudes.
         like: a name of `worlds.PROTOCOLS` whose constants are taken, or None.
     """
 
@@ -43,6 +44,7 @@ class StabilityConfig:
     acquisition: tuple[str, ...] = ()
     sweep: bool = False
     like: str | None = None
+    residual: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""

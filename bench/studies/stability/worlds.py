@@ -21,6 +21,8 @@ CT_CONTROLS = ("fbp", "ignores data")
 AUTO = "auto"
 # Names of the attacks in records; Algorithm 2 has filtered back-projection in the place of the adjoint.
 ALGORITHM_1, ALGORITHM_2, PROJECTED = "Algorithm 1", "Algorithm 2", "projected gradients"
+# Kinds of images of which the residual of the attack, and the gain, are taken.
+MAGNITUDE, COMPLEX = RESIDUALS = ("magnitude", "complex")
 # The protocols of --like.
 PROTOCOLS = ("antun2020",)
 # Stands for the mask of sinograms.
