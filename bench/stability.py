@@ -11,7 +11,19 @@ from bench.plan.errors import UsageError
 from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json, add_shift, in_order
-from bench.studies.stability.worlds import AUTO, COMPARATORS, SEVERAL, STUDIES, WORLDS, is_network, names_of, unsuited
+from bench.studies.stability.worlds import (
+    ANTUN,
+    AUTO,
+    COMPARATORS,
+    PROTOCOLS,
+    RESIDUALS,
+    SEVERAL,
+    STUDIES,
+    WORLDS,
+    is_network,
+    names_of,
+    unsuited,
+)
 from data_prep.process import as_process
 
 if TYPE_CHECKING:
@@ -29,6 +41,7 @@ def parser() -> Parser:
         examples=(
             "--method antun --weights deepmri=runs/RUN/weights.safetensors --constants auto",
             "--method unet --study perturbation --sweep --limit 1",
+            "--like antun2020 --limit 1",
             "--resume runs/RUN",
         ),
         description="Test the stability of reconstructions in three ways: small perturbations of the image, text and "
@@ -43,10 +56,9 @@ def parser() -> Parser:
         "--method",
         type=one_of((*WORLDS, *SEVERAL)),
         nargs="+",
-        default=["unet"],
         metavar="NAME",
         help=f"one or several of {', '.join(WORLDS)}; ell50 and med50 = fbpconvnet on sinograms; antun = "
-        f"{', '.join(SEVERAL['antun'])}, the paper's networks; all",
+        f"{', '.join(ANTUN)}, the paper's networks; all; if not given, unet, or with --like the paper's networks",
     )
     what.add_argument(
         "--study",
@@ -75,6 +87,13 @@ def parser() -> Parser:
     )
     attack = top.add_argument_group("attack")
     attack.add_argument(
+        "--like",
+        type=one_of(PROTOCOLS),
+        metavar="PAPER",
+        help="antun2020 = the paper's protocol: its networks with its sampling, constants and numbers of steps; a line "
+        "for each difference that remains",
+    )
+    attack.add_argument(
         "--constants",
         type=one_of(("published", AUTO)),
         default="published",
@@ -87,6 +106,14 @@ def parser() -> Parser:
         action="store_true",
         help="repeat the attack on each method with other constants, around those of --constants: step, penalty, "
         "momentum and number of steps",
+    )
+    attack.add_argument(
+        "--residual",
+        type=one_of(RESIDUALS),
+        default="magnitude",
+        metavar="KIND",
+        help="what the attack changes, and what the gain is of: magnitude, or complex, the complex images of methods "
+        "that give them; the paper has complex for deepmri and mri_vn",
     )
     attack.add_argument(
         "--steps",
@@ -121,10 +148,14 @@ def configuration(arguments: Namespace) -> StabilityConfig:
     """
     from bench.studies.stability.config import StabilityConfig
 
-    methods = names_of(tuple(arguments.method))
+    methods = names_of(tuple(arguments.method or (ANTUN if arguments.like else ("unet",))))
     sinograms = [name for name in methods if WORLDS[name].phantom]
     if arguments.shift and sinograms:
         raise UsageError(f"--shift: the sinograms of {sinograms[0]} have no shifts; leave the flag or the method out")
+    if arguments.like and not set(methods) <= set(ANTUN):
+        raise UsageError(f"--like {arguments.like}: is about {', '.join(ANTUN)}; name some of these in --method")
+    if arguments.like and arguments.constants == AUTO:
+        raise UsageError(f"--constants auto: --like {arguments.like} has the published ones; leave one of the two out")
     for name, _ in arguments.weights:
         if name not in methods:
             raise UsageError(f"--weights {name}: is not tested; add it to --method, or leave it out")
@@ -153,6 +184,8 @@ def configuration(arguments: Namespace) -> StabilityConfig:
         sweep=arguments.sweep,
         comparator=arguments.comparator,
         shift=in_order(arguments.shift),
+        like=arguments.like,
+        residual=None if arguments.residual == "magnitude" else arguments.residual,
     )
 
 

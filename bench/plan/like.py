@@ -77,6 +77,7 @@ LIKE: dict[str, Protocol] = {
         differs=(
             "the perturbation of the image has no bound but a penalty and the number of steps, so that epsilon is only "
             "where it is stopped at the latest; what it came to is recorded as norm",
+            "the networks of the paper have a command of their own, bench.stability --like antun2020",
             "the preset is that of MRI-VN; --attack-preset names those of the other networks of their Table 1, of "
             "which the paper showed the ones that worked",
             "psnr_antun2020 takes the reconstruction's own maximum for the peak, as the published code; psnr takes the "

@@ -37,11 +37,10 @@ class Config:
     Attributes:
         penalty: lambda, of the squared norm of r, relative to that of the residual.  If it exceeds the squared gain of
             the method, r shrinks.
-        step: eta, of the gradient.  None takes it from the residual's largest singular value s at r = 0: a twentieth of
-            (1 - decay) / s^2, by which r grows by a factor of e in about 20 steps.  The penalty is then relative to
-            s^2.
+        step: eta, of the gradient.  None takes it from the largest singular value, see `automatic_step`.  The penalty
+            is then relative to the square of this value, and below 1.
         start: tau, largest size of a pixel at the start [image units].
-        n_steps: gradient evaluations.
+        n_steps: gradient evaluations.  If `step` is None, r reaches the radius of the threat set in as many.
         decay: gamma, of the momentum.
         snapshots: numbers of steps at which `snapshots` keeps r.  The attack itself does not use them.
     """
@@ -56,6 +55,8 @@ class Config:
     def __post_init__(self) -> None:
         if any(steps < 1 for steps in self.snapshots) or list(self.snapshots) != sorted(set(self.snapshots)):
             raise ValueError(f"snapshots are {self.snapshots}; they must be positive and increase")
+        if self.step is None and not 0 <= self.penalty < 1:
+            raise ValueError(f"penalty is {self.penalty}; relative to the squared singular value it must be below 1")
 
 
 # The printed constants belong to other units in two of the paper's codes, so they are converted here.
@@ -95,7 +96,10 @@ PRESETS = {
     # This preset is for any other network: the published constants do not fit all.
     "auto": Config(penalty=0.05, step=None, start=1e-4, n_steps=100),
 }
-_POWER_ITERATIONS, _NEAR, _AUTOMATIC = 10, 0.01, 0.05
+# Iterations for the largest singular value, and the share of the threat set's radius in which they are.
+_POWER_ITERATIONS, _NEAR = 10, 0.1
+# Each refinement of z divides its relative error by about the number of steps.
+_REFINEMENTS = 4
 
 
 class Snapshots(NamedTuple):
@@ -118,7 +122,7 @@ class Varied(NamedTuple):
     Attributes:
         penalty: lambda, as a multiple of the configuration's [-].
         step: eta, as a multiple of the configuration's [-].  If that follows from the largest singular value, it does
-            so with this `decay`.
+            so with this `decay` and the configuration's penalty.
         decay: gamma, of the momentum [-].
     """
 
@@ -204,8 +208,13 @@ def _ascent(
 ) -> tuple[_State, _Step]:
     """The first state, and the step with its loss and the norm of its gradient."""
     ascend = value_and_ascent(squared_norm(residual))
+    if start is None:
+        uniform = config.start * jax.random.uniform(key, threat.support.shape, jnp.float32)
+        delta = threat.project(uniform if threat.real else uniform.astype(jnp.complex64))
+    else:
+        delta = threat.boundary(start)
     decay = config.decay if varied is None else varied.decay
-    penalty, eta = _constants(config, decay, key, residual, threat)
+    penalty, eta = _constants(config, decay, key, residual, threat, delta)
     if varied is not None:
         penalty, eta = penalty * varied.penalty, eta * varied.step
 
@@ -215,24 +224,50 @@ def _ascent(
         velocity = decay * state.velocity + eta * slope
         return _State(threat.project(state.delta + velocity), velocity), (value, l2_norm(gradient))
 
-    if start is None:
-        uniform = config.start * jax.random.uniform(key, threat.support.shape, jnp.float32)
-        delta = threat.project(uniform if threat.real else uniform.astype(jnp.complex64))
-    else:
-        delta = threat.boundary(start)
     return _State(delta, jnp.zeros_like(delta)), step
 
 
 def _constants(
-    config: Config, decay: float | Array, key: Key, residual: Residual, threat: Threat
+    config: Config, decay: float | Array, key: Key, residual: Residual, threat: Threat, first: Array
 ) -> tuple[float | Array, float | Array]:
-    """Lambda and eta."""
+    """Lambda and eta, for an ascent from `first`."""
     if config.step is not None:
         return config.penalty, config.step
     # Networks bend: in a ball as large as the image the gain is much smaller than at r = 0.
     near = replace(threat, radius=_NEAR * threat.radius)
     largest, _ = singular_pair(residual, near, near.random(key), _POWER_ITERATIONS)
-    return config.penalty * largest**2, _AUTOMATIC * (1 - decay) / largest**2
+    numbers = jnp.sum(threat.support) * (1 if threat.real else 2)
+    growth = threat.radius * jnp.sqrt(numbers) / l2_norm(first)
+    return config.penalty * largest**2, automatic_step(config, decay, growth) / largest**2
+
+
+def automatic_step(config: Config, decay: float | Array, growth: Float[Array, ""]) -> Float[Array, ""]:
+    """Compute the step that brings the ascent from its random start to the radius of the threat set in its last step.
+
+    The share of a random start of n real numbers along the first singular vector is 1 / sqrt(n) on average.  An ascent
+    that is too slow or too short is still at its start, whose gain says nothing of the worst case.  So this component
+    alone must grow by `growth`, from ||r|| / sqrt(n) to the radius.  Along all other vectors r grows less.  The step
+    follows from z, the growth of each step on a linear map, see the top of this module.  After m steps that begin
+    without velocity, the component is (z - decay) / (z - decay / z) z^m of what it was, and a power below 1 besides.
+    A network whose gain falls with the size of r, or a start with an unusual share, ends nearer or farther.
+
+    The result is at most 2 (1 + decay) / penalty.  With a larger step, components of small gain swing instead of
+    shrinking.
+
+    Args:
+        config: penalty and number of steps.
+        decay: gamma, of the momentum.
+        growth: growth of the component along the first singular vector [-].
+
+    Returns:
+        The step times the squared largest singular value [-].
+    """
+    growth = jnp.maximum(growth, 1.0)
+    z = growth ** (1 / config.n_steps)
+    for _ in range(_REFINEMENTS):
+        z = (growth * (z - decay / z) / (z - decay)) ** (1 / config.n_steps)
+    wanted = (z + decay / z - 1 - decay) / (1 - config.penalty)
+    return wanted if config.penalty == 0 else jnp.minimum(wanted, 2 * (1 + decay) / config.penalty)
 
 
 ATTACK = AttackEntry(Config, build, PRESETS, sees="residual")

@@ -68,10 +68,10 @@ def data(tmp_path):
 def tiny(monkeypatch):
     """The world of zero-filling with no method that iterates, whose functions are compiled once for all tests."""
 
-    def build(subject, method_config, constants, steps, ascent):
-        kind = (subject.label, constants, steps)
+    def build(subject, method_config, constants, steps, ascent, residual):
+        kind = (subject.label, constants, steps, residual)
         if kind not in COMPILED:
-            COMPILED[kind] = functions.build(subject, method_config, constants, steps, ascent)
+            COMPILED[kind] = functions.build(subject, method_config, constants, steps, ascent, residual)
         return COMPILED[kind]
 
     monkeypatch.setattr(one_image, "build", build)
@@ -216,13 +216,14 @@ def test_the_gain_of_a_linear_map_is_its_largest_singular_value():
     whole = case._replace(
         kspace=kspace, maps=np.ones_like(kspace), mask=np.ones(SHAPE[1], bool), target=np.abs(ifft2c(kspace[0]))
     )
-    constants = perturbation.constants_of(world, StabilityConfig(("perturbation",), ("zero_filled",), steps=180))
+    constants = perturbation.constants_of(world, StabilityConfig(("perturbation",), ("zero_filled",), steps=40))
     one = one_image.on(world, prepare(whole, plain.config), {}, constants, steps=15)
     (row,), _ = perturbation.clean(one, "linear", linear=True)
     assert row["singular_value"] == pytest.approx(4, rel=1e-3)
     rows, _ = perturbation.climbed(one, constants)
-    last = {row["method"]: row for row in rows if row["steps"] == 180}
+    last = {row["method"]: row for row in rows if row["steps"] == 40}
     assert last["linear"]["gain"] == pytest.approx(4, rel=1e-2)
+    assert functions.ARRIVAL / 4 < last["linear"]["norm"] < 1.001 * functions.ARRIVAL
     assert last["linear"]["gain_noise"] < 1.2
     assert 0.5 < last["zero_filled"]["gain"] <= 1.0001
     assert numbers.amplifies([row | {"kind": "perturbation"} for row in rows])
@@ -363,6 +364,9 @@ def test_noise_has_the_norm_that_is_asked_for():
         (["--method", "ell50", "--shift", "noise=2"], 2, "the sinograms of ell50 have no shifts"),
         (["--method", "automap", "--study", "samples"], 2, "is for one mask"),
         (["--study", "structure", "--sweep"], 2, "--sweep: varies the constants of the perturbation"),
+        (["--like", "antun2020"], 2, "is about deepmri, automap, dagan, mri_vn, ell50, med50; name some of these"),
+        (["--residual", "complex"], 2, "--residual complex: zero_filled has no complex image to compare"),
+        (["--like", "rc2021"], 2, "unknown name 'rc2021'"),
         (["--weights", "deepmri=x"], 2, "is not tested"),
         (["--method", "tv", "--comparator", "tv"], 2, "--comparator tv: is the tested method of tv; choose another"),
         (["--method", "med50", "--comparator", "bpdn"], 2, "the data of med50 are sinograms; choose another"),

@@ -85,15 +85,39 @@ def test_snapshots_are_separate_attacks_also_where_the_set_ends():
         np.testing.assert_allclose(kept.changes[i] ** 2, result.loss, rtol=1e-4)
 
 
-def test_the_automatic_step_is_that_of_the_largest_singular_value():
-    sizes = np.full(SIZE, 1.0)
+@pytest.mark.parametrize("steps", [12, 60, 300])
+def test_with_the_automatic_step_the_worst_direction_has_grown_to_the_radius_in_the_last_step(steps):
+    sizes = np.linspace(0.1, 2.5, SIZE)
     sizes[3] = 4
     parts = system(2, sizes)
-    auto = momentum.Config(penalty=0.05, step=None, start=0.01, snapshots=(60,))
-    by_hand = momentum.Config(penalty=0.05 * 16, step=0.05 * 0.1 / 16, start=0.01)
-    result = jax.jit(lambda: momentum.snapshots(auto)(KEY, linear(parts[0]), FREE))()
-    assert relative_error(result.deltas[0], closed_form(by_hand, parts, 60)) < 1e-2
-    assert result.norms[0] > 2 * np.linalg.norm(started(auto))
+    auto = momentum.Config(penalty=0.05, step=None, start=1e-3, n_steps=steps, snapshots=(steps // 2, steps))
+    # The closed form of Algorithm 1 has the growth that is wanted, along a single direction.
+    wanted = 5 * np.sqrt(2 * SIZE) / np.linalg.norm(started(auto))
+    eta = float(momentum.automatic_step(auto, auto.decay, jnp.float32(wanted))) / 16
+    by_hand = momentum.Config(penalty=0.05 * 16, step=eta, start=auto.start)
+    first, last = (parts[1][:, 3].conj() @ closed_form(by_hand, parts, count) for count in (0, steps))
+    assert abs(last / first) == pytest.approx(wanted, rel=2e-3)
+    ball = Threat(jnp.asarray(5.0), jnp.ones(SIZE, bool), domain="image")
+    result = jax.jit(lambda: momentum.snapshots(auto)(KEY, linear(parts[0]), ball))()
+    expected = closed_form(by_hand, parts, steps // 2)
+    assert relative_error(result.deltas[0], expected) < 2e-2
+    # The start's share along one direction is random, and differs from its expectation.
+    assert 5 / 4 < result.norms[1] < 5.001
+    assert result.changes[1] / result.norms[1] == pytest.approx(4, rel=5e-3)
+
+
+def test_the_automatic_step_lets_components_of_small_gain_shrink():
+    config = momentum.Config(penalty=0.05, step=None, n_steps=1)
+    assert momentum.automatic_step(config, 0.9, jnp.float32(1e6)) == pytest.approx(2 * 1.9 / 0.05)
+    free = replace(config, penalty=0.0)
+    assert momentum.automatic_step(free, 0.0, jnp.float32(1e6)) == pytest.approx(1e6, rel=1e-5)
+    assert momentum.automatic_step(free, 0.9, jnp.float32(0.1)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("penalty", [1.0, -0.1])
+def test_a_relative_penalty_is_below_one(penalty):
+    with pytest.raises(ValueError, match="must be below 1"):
+        momentum.Config(penalty=penalty, step=None)
 
 
 def test_the_printed_constants_are_converted_into_the_units_of_half_the_squared_norm():
@@ -159,9 +183,10 @@ def test_varied_constants_are_those_of_another_configuration(step):
     config = momentum.Config(penalty=0.3, step=step, n_steps=30, snapshots=(10, 30))
     varied = momentum.Varied(*map(jnp.float32, (2.0, 1.5, 0.6)))
     found = momentum.snapshots(config, varied)(KEY, residual, FREE)
-    # With the step of the largest singular value, the multiple is that of the step for this decay.
+    # With the step of the largest singular value, the multiple is that of the step for this decay and the penalty 0.3.
     other = replace(config, penalty=0.6, step=None if step is None else 1.5 * step, decay=0.6)
-    expected = momentum.snapshots(other, momentum.Varied(*map(jnp.float32, (1.0, 1.0 if step else 1.5, 0.6))))
+    multiple = 1.0 if step else 1.5 * (1 - 0.6) / (1 - 0.3)
+    expected = momentum.snapshots(other, momentum.Varied(*map(jnp.float32, (1.0, multiple, 0.6))))
     assert relative_error(found.deltas, expected(KEY, residual, FREE).deltas) < 1e-4
     if step is not None:
         assert relative_error(found.deltas, momentum.snapshots(other)(KEY, residual, FREE).deltas) < 1e-4

@@ -13,6 +13,7 @@ from bench.evaluate.subjects import Subject
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.studies.stability import worlds
+from bench.studies.stability.compared import is_complex
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.worlds import CONTROLS, CT_CONTROLS, WORLDS, World
 from data_prep.weights import lacking, shipped
@@ -45,12 +46,14 @@ class Cast(NamedTuple):
         world: its choices.
         config: settings for its slices.
         members: the methods, the tested one first.
+        residual: a name of `worlds.RESIDUALS`.
     """
 
     name: str
     world: World
     config: RunConfig
     members: tuple[Member, ...]
+    residual: str = worlds.MAGNITUDE
 
     @property
     def tested(self) -> Member:
@@ -119,6 +122,9 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
     if file is None and world.phantom and worlds.is_network(name):
         file = _shipped_for(name, config)
     tested = subject(worlds.method_of(name), file=file)
+    residual = config.residual or worlds.MAGNITUDE
+    if residual == worlds.COMPLEX and (world.target == "truth" or not is_complex(tested, residual)):
+        raise UsageError(f"--residual complex: {name} has no complex image to compare; leave the flag or {name} out")
     members = [
         Member(tested.label, TESTED, tested),
         Member(world.comparator, COMPARATOR, subject(world.comparator, world.settings)),
@@ -127,7 +133,7 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
         if control not in (worlds.method_of(name), world.comparator):
             members.append(Member(control, CONTROL, subject(control)))
     members.append(Member(CONTROLS[-1], CONTROL, _ignoring(members[-1].subject)))
-    return Cast(name, world, tested.config, tuple(members))
+    return Cast(name, world, tested.config, tuple(members), residual)
 
 
 def _missing(name: str, weights: Mapping[str, str], config: StabilityConfig) -> str | None:

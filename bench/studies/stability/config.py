@@ -8,7 +8,7 @@ from typing import Any
 from bench.plan.config import fingerprint_of
 
 # Fields that a record has only if they are given.
-_IF_GIVEN = ("acquisition", "comparator", "shift", "sweep")
+_IF_GIVEN = ("acquisition", "comparator", "like", "residual", "shift", "sweep")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class StabilityConfig:
         limit: number of images.
         seed: seed of starting points and noise.
         sweep: whether the constants of the attack are varied.
+        residual: a name of `worlds.RESIDUALS`; None for magnitudes.
+        like: a name of `worlds.PROTOCOLS` whose constants are taken, or None.
     """
 
     studies: tuple[str, ...]
@@ -46,6 +48,8 @@ class StabilityConfig:
     sweep: bool = False
     comparator: str | None = None
     shift: tuple[tuple[str, float], ...] = ()
+    like: str | None = None
+    residual: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""

@@ -53,9 +53,10 @@ def _perturbation(world: str, rows: Rows) -> str:
     controls = first_seen(of(last, role="control"), "method")
     return (
         f"{world}: {amplified}; one of {_percent(own, 'norm')} of the image moves the reconstruction by "
-        f"{_percent(own, 'change')} (gain {_two(own, 'gain')}{_spread(own)}, noise of equal norm "
-        f"{_two(own, 'gain_noise')}, with noise added {_two(own, 'gain_both')}; largest singular value "
-        f"{_two(of(clean, method=tested), 'singular_value')}), PSNR {_one(of(clean, method=tested), 'psnr')} to "
+        f"{_percent(own, 'change')} (gain {_two(own, 'gain')}{_spread(own)}{_before(rows, tested)}, "
+        f"noise of equal norm {_two(own, 'gain_noise')}, with noise added {_two(own, 'gain_both')}; "
+        f"largest singular value {_two(of(clean, method=tested), 'singular_value')}), "
+        f"PSNR {_one(of(clean, method=tested), 'psnr')} to "
         f"{_one(own, 'psnr')} dB; {other} has gain "
         f"{_two(of(last, method=other), 'gain')} under it; by projected gradients of this norm, {tested} has gain "
         f"{_two(of(own_worst, method=tested), 'gain')} and {other} {_two(of(its_worst, method=other), 'gain')}, each "
@@ -155,6 +156,15 @@ def _spread(rows: Rows) -> str:
     """The gains of the least and the most affected image, because the paper asks if instabilities are rare."""
     gains = [row["gain"] for row in rows if row["gain"] is not None]
     return f", {min(gains):.2f} to {max(gains):.2f} by image" if len(gains) > 1 else ""
+
+
+def _before(rows: Rows, tested: str) -> str:
+    """The gains at the earlier snapshots, because a network has less gain for large perturbations than for small."""
+    *earlier, _ = numbers.climbed(rows)
+    told = " and ".join(
+        f"{_two(of(some, method=tested), 'gain')} at {_percent(of(some, method=tested), 'norm')}" for some in earlier
+    )
+    return f", on the way {told}" if told else ""
 
 
 def _two(rows: Rows, score: str) -> str:

@@ -50,10 +50,16 @@ def comparator_of(rows: Rows) -> str:
     return str(next(row["method"] for row in rows if row["role"] == "comparator"))
 
 
+def climbed(rows: Rows) -> list[Rows]:
+    """Return the rows of each perturbation of the ascent, that of the fewest steps first."""
+    found = [row for row in of(rows, kind="perturbation") if row["attack"] in ASCENTS]
+    return [of(found, steps=steps) for steps in sorted({row["steps"] for row in found})]
+
+
 def last_climbed(rows: Rows) -> Rows:
     """Return the rows of the last perturbation of the ascent."""
-    climbed = [row for row in of(rows, kind="perturbation") if row["attack"] in ASCENTS]
-    return of(climbed, steps=max(row["steps"] for row in climbed)) if climbed else []
+    found = climbed(rows)
+    return found[-1] if found else []
 
 
 def pushed(rows: Rows, source: str) -> Rows:

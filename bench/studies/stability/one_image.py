@@ -13,6 +13,7 @@ from bench.studies.stability.functions import Functions, build, perturbed
 from bench.studies.staged import Staged
 from data_prep.names import checksum
 from jaxcs.attacks import momentum
+from jaxcs.complex import l2_norm
 from jaxcs.keys import new_key
 from jaxcs.recon import fitted
 from jaxcs.types import Key
@@ -33,6 +34,7 @@ class OneImage(NamedTuple):
         functions: compiled functions of each method, by label.
         staged: the slice for each method.
         clean: (ty, tx) image of the unperturbed data, of each method.
+        reference: what is compared of these images, see `Functions`.
         key: random key of the methods.
         random: random key of the attacks and the noise.
     """
@@ -42,6 +44,7 @@ class OneImage(NamedTuple):
     functions: dict[str, Functions]
     staged: dict[str, Staged]
     clean: dict[str, Array]
+    reference: dict[str, Array]
     key: Key
     random: Key
 
@@ -57,6 +60,14 @@ class OneImage(NamedTuple):
         """
         return self.functions[label].image(self.staged[label], perturbed(self.prepared.data, r), self.key)
 
+    def moved(self, label: str, r: Array) -> tuple[Array, Array]:
+        """Reconstruct y + A r: (ty, tx) image, and how far it is moved: () norm of the change of what is compared."""
+        functions, image = self.functions[label], self.image(label, r)
+        found = image
+        if functions.compared is not functions.image:
+            found = functions.compared(self.staged[label], perturbed(self.prepared.data, r), self.key)
+        return image, l2_norm(found - self.reference[label])
+
 
 def functions_of(
     compiled: Compiled, cast: Cast, member: Member, prepared: Prepared, constants: momentum.Config, steps: int
@@ -66,7 +77,8 @@ def functions_of(
     method_config = fitted(member.subject.method_config, data.maps.shape[1:], data.target.shape)
     kind = (member.label, method_config, constants)
     if kind not in compiled:
-        compiled[kind] = build(member.subject, method_config, constants, steps, cast.world.ascent)
+        more = (cast.world.ascent, cast.residual)
+        compiled[kind] = build(member.subject, method_config, constants, steps, *more)
     return compiled[kind]
 
 
@@ -87,4 +99,8 @@ def on(cast: Cast, prepared: Prepared, compiled: Compiled, constants: momentum.C
     functions = {one.label: functions_of(compiled, cast, one, prepared, constants, steps) for one in cast.members}
     staged = {label: one.stage(prepared.data) for label, one in functions.items()}
     clean = {label: one.image(staged[label], prepared.data.kspace, key) for label, one in functions.items()}
-    return OneImage(cast, prepared, functions, staged, clean, key, random)
+    reference = {
+        label: clean[label] if one.compared is one.image else one.compared(staged[label], prepared.data.kspace, key)
+        for label, one in functions.items()
+    }
+    return OneImage(cast, prepared, functions, staged, clean, reference, key, random)

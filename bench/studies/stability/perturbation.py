@@ -19,7 +19,8 @@ from bench.studies.stability.cast import TESTED, Cast
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.functions import EXACT, noise_like, scores, size_in_data
 from bench.studies.stability.one_image import OneImage, Rows, Work
-from bench.studies.stability.worlds import AUTO, PROJECTED, SINGULAR, start_of
+from bench.studies.stability.protocol import preset_of
+from bench.studies.stability.worlds import PROJECTED, SINGULAR, start_of
 from jaxcs.attacks import momentum
 from jaxcs.complex import l2_norm, magnitude
 from jaxcs.features import insert
@@ -35,8 +36,7 @@ _FRAGILE = 0.25
 
 def constants_of(cast: Cast, config: StabilityConfig) -> momentum.Config:
     """Choose the constants of the ascent for a world, with its snapshots."""
-    published = cast.world.constants if config.constants != AUTO else None
-    found = momentum.PRESETS[published or AUTO]
+    found = momentum.PRESETS[preset_of(cast, config)]
     steps = config.steps or found.n_steps
     whole = found.snapshots or tuple(round(share * found.n_steps) for share in _SHARES)
     snapshots = sorted({max(1, round(one * steps / found.n_steps)) for one in whole})
@@ -59,7 +59,7 @@ def clean(one: OneImage, label: str, *, linear: bool) -> Work:
     image = one.clean[label]
     row: dict[str, Any] = {"method": label, "role": _roles(one)[label]} | _scored(one, image)
     if linear:
-        largest = one.functions[label].singular(one.staged[label], image, one.random, one.key)
+        largest = one.functions[label].singular(one.staged[label], one.reference[label], one.random, one.key)
         row["singular_value"] = float(largest)
     truth = {"truth": one.prepared.data.target} if label == one.cast.tested.label else {}
     return [row], {f"{label}|clean": image} | truth
@@ -69,7 +69,7 @@ def climbed(one: OneImage, constants: momentum.Config) -> Work:
     """Score all methods under the perturbations that the ascent finds for the tested method."""
     tested, ascent = one.cast.tested.label, one.cast.world.ascent
     functions, staged = one.functions[tested], one.staged[tested]
-    reference = one.clean[tested] if one.cast.world.target == "clean" else one.prepared.data.target
+    reference = one.reference[tested] if one.cast.world.target == "clean" else one.prepared.data.target
     deltas = functions.climb(staged, reference, jax.random.fold_in(one.random, 1), one.key)
     rows: Rows = []
     pictures: dict[str, Array] = {}
@@ -92,7 +92,7 @@ def pushed(one: OneImage, source: str, norm: float, steps: int) -> Work:
         steps: number of gradient evaluations.
     """
     random = jax.random.fold_in(one.random, 2)
-    r = one.functions[source].push(one.staged[source], one.clean[source], jnp.float32(norm), random, one.key)
+    r = one.functions[source].push(one.staged[source], one.reference[source], jnp.float32(norm), random, one.key)
     told: dict[str, Any] = {"attack": PROJECTED, "source": source, "steps": steps}
     rows, images = under(one, r, told, 100 + list(one.functions).index(source))
     return rows, {f"{name}|{PROJECTED}|{source}": image for name, image in images.items()}
@@ -107,7 +107,7 @@ def worst_of_start(one: OneImage, norm: float) -> Work:
     """
     source = start_of(one.cast.name).method
     random = jax.random.fold_in(one.random, 3)
-    r = one.functions[source].worst(one.staged[source], one.clean[source], jnp.float32(norm), random, one.key)
+    r = one.functions[source].worst(one.staged[source], one.reference[source], jnp.float32(norm), random, one.key)
     rows, images = under(one, r, {"attack": SINGULAR, "source": source, "steps": EXACT}, 200)
     return rows, {f"{name}|{SINGULAR}|{source}": image for name, image in images.items()}
 
@@ -136,17 +136,16 @@ def under(one: OneImage, r: Array, told: dict[str, Any], index: int) -> tuple[Ro
     rows: Rows = []
     images = {}
     for label, role in _roles(one).items():
-        before = one.clean[label]
-        images[label] = one.image(label, r)
-        change = l2_norm(images[label] - before)
-        noisy, together = one.image(label, noise), one.image(label, both)
+        images[label], change = one.moved(label, r)
+        noisy, by_noise = one.moved(label, noise)
+        _, by_both = one.moved(label, both)
         row = {
             "method": label,
             "role": role,
-            "change": float(change / l2_norm(before)),
+            "change": float(change / l2_norm(one.reference[label])),
             "gain": float(change / norm),
-            "gain_noise": float(l2_norm(noisy - before) / norm),
-            "gain_both": float(l2_norm(together - before) / l2_norm(both)),
+            "gain_noise": float(by_noise / norm),
+            "gain_both": float(by_both / l2_norm(both)),
         }
         rows.append(common | row | _scored(one, images[label]) | {"psnr_noise": _scored(one, noisy)["psnr"]})
     return rows, images

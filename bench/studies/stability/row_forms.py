@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.record.forms import Form, list_of, mapping, number, one_of, optional, plain, table, text, truth, whole
 from bench.record.record_forms import FAILED, GOING_ON
-from bench.studies.stability.worlds import AUTO, COMPARATORS, STUDIES, WORLDS
+from bench.studies.stability.worlds import AUTO, COMPARATORS, PROTOCOLS, RESIDUALS, STUDIES, WORLDS
 
 _CONFIG = table(
     {
@@ -14,7 +14,10 @@ _CONFIG = table(
         "constants": one_of(("published", AUTO)), "steps": optional(whole(1)), "data": optional(text),
         "phantom": text, "limit": optional(whole(1)), "seed": whole(0, 2**64),
     },
-    {"acquisition": list_of(text), "sweep": truth, "comparator": one_of(COMPARATORS)},
+    {
+        "acquisition": list_of(text), "sweep": truth, "comparator": one_of(COMPARATORS), "like": one_of(PROTOCOLS),
+        "residual": one_of(RESIDUALS), "shift": mapping(number),
+    },
 )  # fmt: skip
 RUN = table(
     GOING_ON | {"config": _CONFIG, "command": one_of(("bench.stability",)), "methods": mapping(mapping(plain))},

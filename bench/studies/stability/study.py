@@ -21,12 +21,14 @@ from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
 from bench.studies.begun import Before, Kind, folder_of
 from bench.studies.ended import Done
-from bench.studies.stability import perturbation, worlds
+from bench.studies.stability import perturbation, protocol, worlds
 from bench.studies.stability.cast import Cast, casts
+from bench.studies.stability.compared import is_complex
 from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.finish import finish
 from bench.studies.stability.row_forms import RUN
 from bench.studies.stability.units import Slice, record_all
+from bench.studies.stability.worlds import COMPLEX, MAGNITUDE
 from data_prep.cases import Case, InputError
 
 KIND = Kind("bench.stability", RUN, StabilityConfig.from_dict, parts="parts")
@@ -72,7 +74,8 @@ def run(
     words = "; ".join(dict.fromkeys(one.description for one in opened))
     source = opened[0]._replace(description=words)
     told = [note for one in opened for note in one.notes]
-    notes = list(dict.fromkeys([*told, *missing, *_without_samples(found, config), *provenance.about_settings()]))
+    told += [*missing, *protocol.differences(found, config), *_without_samples(found, config), *_magnitudes(found)]
+    notes = list(dict.fromkeys([*told, *provenance.about_settings()]))
     described = {cast.name: _described(cast, config) for cast in found}
     images = len({one.usual.name for one in slices})
     record = beginning(config, described, argv, source, images, notes) | {"missing": missing}
@@ -148,6 +151,16 @@ def _check_scan(cast: Cast, prepared: Prepared) -> None:
         raise UsageError(f"--weights {cast.name}: {error}; {worlds.training(cast.name)} makes others") from error
 
 
+def _magnitudes(found: list[Cast]) -> list[str]:
+    """A note for each world whose other methods cannot be compared as complex images."""
+    said = []
+    for cast in found:
+        names = [one.label for one in cast.members if not is_complex(one.subject, cast.residual)]
+        if cast.residual == COMPLEX and names:
+            said.append(f"{cast.name}: gains of {', '.join(names)} are of magnitudes, and may be smaller for it")
+    return said
+
+
 def _without_samples(found: list[Cast], config: StabilityConfig) -> list[str]:
     """A note for each world whose method takes one mask."""
     if "samples" not in config.studies:
@@ -165,14 +178,11 @@ def _described(cast: Cast, config: StabilityConfig) -> dict[str, Any]:
         "symbols": cast.world.symbols,
         "accelerations": list(cast.world.accelerations),
         "target": cast.world.target,
-        "compared": "magnitudes",
-        "constants": asdict(perturbation.constants_of(cast, config)) | {"preset": _preset(cast, config)},
+        "compared": {
+            one.label: COMPLEX if is_complex(one.subject, cast.residual) else MAGNITUDE for one in cast.members
+        },
+        "constants": asdict(perturbation.constants_of(cast, config)) | {"preset": protocol.preset_of(cast, config)},
         "pushes": perturbation.pushes_of(config),
         "members": {one.label: {"role": one.role, "config": asdict(one.subject.method_config)} for one in cast.members},
         "weights": None if weights is None else {"sha256": weights.sha256, "card": weights.card},
     }
-
-
-def _preset(cast: Cast, config: StabilityConfig) -> str:
-    published = cast.world.constants
-    return published if published is not None and config.constants == "published" else "auto"

@@ -59,7 +59,7 @@ def swept(one: OneImage, constants: momentum.Config, point: Point) -> Work:
         point: those of this ascent.
     """
     member = one.cast.tested
-    functions, staged, clean = one.functions[member.label], one.staged[member.label], one.clean[member.label]
+    functions, staged, clean = one.functions[member.label], one.staged[member.label], one.reference[member.label]
     truth = one.prepared.data.target
     reference = clean if one.cast.world.target == "clean" else truth
     varied = momentum.Varied(*(jnp.float32(value) for value in (point.penalty_factor, point.step_factor, point.decay)))
@@ -67,7 +67,7 @@ def swept(one: OneImage, constants: momentum.Config, point: Point) -> Work:
     deltas = functions.vary(staged, reference, varied, jax.random.fold_in(one.random, 1), one.key)
     rows: Rows = []
     for steps, r in zip(halves(constants).snapshots, deltas, strict=True):
-        norm, change = l2_norm(r), l2_norm(one.image(member.label, r) - clean)
+        norm, change = l2_norm(r), one.moved(member.label, r)[1]
         row: dict[str, Any] = {"method": member.label, "role": member.role, **point._asdict(), "steps": steps}
         row |= {"norm": float(norm / l2_norm(truth)), "change": float(change / l2_norm(clean))}
         rows.append(row | {"gain": float(change / norm)})

@@ -28,6 +28,10 @@ SINGULAR = "singular vector"
 ASCENTS = (ALGORITHM_1, ALGORITHM_2)
 # Methods of sparsity that a network can be compared with.
 COMPARATORS = ("bpdn", "shearlets", "tv", "l1")
+# Kinds of images of which the residual of the attack, and the gain, are taken.
+MAGNITUDE, COMPLEX = RESIDUALS = ("magnitude", "complex")
+# The protocols of --like.
+PROTOCOLS = ("antun2020",)
 # Stands for the mask of sinograms.
 VIEWS = "views"
 
@@ -56,6 +60,7 @@ class World(NamedTuple):
         accelerations: accelerations of the study of samples, the highest first; that of `sampling` is among them.
         symbols: acceleration of the study of structure.
         constants: preset of the attack momentum with the published constants, or None.
+        protocol: preset with published constants that suit the paper's network alone, which --like takes, or None.
         target: "clean" or "truth": what the perturbation drives the image away from.
         made_by: arguments of bench.train that make the weights, if none are shipped.
         published: the paper's findings by study.
@@ -71,6 +76,7 @@ class World(NamedTuple):
     accelerations: tuple[float, ...] = (8.0, 6.0, 4.0, 3.0, 2.0, 1.5)
     symbols: float = 4.0
     constants: str | None = None
+    protocol: str | None = None
     target: str = "clean"
     made_by: str = ""
     published: Mapping[str, Published] = MappingProxyType({})
@@ -165,6 +171,7 @@ WORLDS: dict[str, World] = {
     ),
     "med50": _ON_SINOGRAMS._replace(
         phantom="thorax",
+        protocol="med50",
         ascent=ALGORITHM_2,
         published=MappingProxyType(
             {
