@@ -2,7 +2,9 @@
 
 The first table has each run's means.  The second has the differences between each run and the next, image by image,
 over the images that all runs share.  Their intervals tell whether a difference could be chance.  If two runs differ in
---aim alone, a sentence tells by how much aiming at the region does more harm in it.  Runs of several threats, such as
+--aim alone, a sentence tells by how much aiming at the region does more harm in it, and if one is of --region boxes and
+the other of --region beside, by how much more findings lose.  Of methods that were attacked in one region, sentences
+tell their loss relative to clean data.  Runs of several threats, such as
 noise and rotation, have a table each.  The columns are the epsilons that the runs share.
 
 Runs of one method are told apart by the names that bench.attack --name and --weights NAME=FILE gave, or by the files
@@ -61,7 +63,7 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.findings import paired, rotations, targeted  # these import NumPy
+    from bench.findings import paired, relative, rotations, targeted  # these import NumPy
     from bench.record.record import read
 
     if arguments.csv is not None and arguments.csv == arguments.latex:
@@ -72,7 +74,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     if len(threats) == 1:
         runs = paired.told_apart(records)
         eps = arguments.eps or paired.shared_eps(runs)
-        told = [paired.markdown(runs, eps)]
+        told = [paired.markdown(runs, eps), *relative.sentences(records, runs, eps)]
         if arguments.csv is not None:
             _write("--csv", arguments.csv, paired.csv(runs, eps))
         if arguments.latex is not None:
