@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.plan.config import BOXES, RunConfig
+from bench.plan.config import RunConfig
 from bench.plan.criteria import Criterion
 from bench.plan.errors import DONE, UsageError
 from bench.plan.like import LIKE
@@ -113,8 +113,8 @@ def _check(arguments: Namespace, threat: str) -> None:
         raise UsageError("--attack momentum: it perturbs the image; use --norm image")
     _check_goal(arguments, threat)
     _check_criteria(arguments.accept, arguments)
-    if arguments.region == BOXES:
-        check_findings(f"--region {BOXES}", phantom, arguments.data)
+    if isinstance(arguments.region, str):
+        check_findings(f"--region {arguments.region}", phantom, arguments.data)
     if isinstance(arguments.region, tuple) and min(arguments.region[2:]) < WINDOW:
         raise UsageError(f"--region: SSIM needs a box of at least {WINDOW} x {WINDOW} pixels")
     if arguments.aim is not None and arguments.region is None:

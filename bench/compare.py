@@ -2,8 +2,10 @@
 
 The first table has each run's means.  The second has the differences between each run and the next, image by image,
 over the images that all runs share.  Their intervals tell whether a difference could be chance.  If two runs differ in
---aim alone, a sentence tells by how much aiming at the region does more harm in it.  Runs of several threats, such as
-noise and rotation, have a table each, with all sizes that the runs of a change share.
+--aim alone, a sentence tells by how much aiming at the region does more harm in it, and if one is of --region boxes and
+the other of --region beside, by how much more findings lose.  Of methods that were attacked in one region, sentences
+tell their loss relative to clean data.  Runs of several threats, such as
+noise and rotation, have a table each.  The columns are the epsilons that the runs share.
 
 Runs of one method are told apart by the names that bench.attack --name and --weights NAME=FILE gave, or by the files
 of their weights.  bench.attack --method A B attacks several methods in one run; bench.report RUN RUN makes a page of
@@ -49,9 +51,8 @@ def parser() -> Parser:
         "--eps",
         type=number(0),
         nargs="+",
-        default=[0.02, 0.05],
         metavar="E",
-        help="epsilons of the columns; 0.02 0.05 if not given",
+        help="epsilons of the columns, for runs of noise; all that the runs share if not given",
     )
     made.add_argument(
         "--csv", metavar="FILE", help="write the means with their intervals too, in the columns of summary.csv"
@@ -62,7 +63,7 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.findings import paired, rotations, targeted  # these import NumPy
+    from bench.findings import paired, relative, rotations, targeted  # these import NumPy
     from bench.record.record import read
 
     if arguments.csv is not None and arguments.csv == arguments.latex:
@@ -72,20 +73,20 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     told: list[str] = []
     if len(threats) == 1:
         runs = paired.told_apart(records)
-        told = [paired.markdown(runs, arguments.eps)]
+        eps = arguments.eps or paired.shared_eps(runs)
+        told = [paired.markdown(runs, eps), *relative.sentences(records, runs, eps)]
         if arguments.csv is not None:
-            _write("--csv", arguments.csv, paired.csv(runs, arguments.eps))
+            _write("--csv", arguments.csv, paired.csv(runs, eps))
         if arguments.latex is not None:
-            _write("--latex", arguments.latex, paired.latex(runs, arguments.eps).encode("utf-8", "replace"))
+            _write("--latex", arguments.latex, paired.latex(runs, eps).encode("utf-8", "replace"))
     elif arguments.csv is not None or arguments.latex is not None:
         flag = "--latex" if arguments.csv is None else "--csv"
         raise UsageError(f"{flag}: is for runs of one threat, not of {' and '.join(threats)}; name fewer runs")
     else:
         for threat in threats:
-            some = [record for record in records if _threat(record) == threat]
-            shared = sorted(set.intersection(*(set(record.eps) for record in some)))
-            eps = arguments.eps if threat == "noise" or not shared else shared
-            told.append(f"--threat {threat}. {paired.markdown(paired.told_apart(some), eps)}")
+            runs = paired.told_apart([record for record in records if _threat(record) == threat])
+            eps = (arguments.eps if threat == "noise" else None) or paired.shared_eps(runs)
+            told.append(f"--threat {threat}. {paired.markdown(runs, eps)}")
     print("\n\n".join([*told, *targeted.sentences(records), *rotations.sentences(records)]))
     return DONE
 

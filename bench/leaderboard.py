@@ -88,8 +88,7 @@ def _score(arguments: Namespace, paths: list[Path]) -> int:
 
     check_device(arguments.device)
     result = verify_entry(paths[0], paths[1] if len(paths) > 1 else None, arguments.data, arguments.weights)
-    print(*result.sentences, *result.differences, sep="\n")
-    print("differs" if result.differences else "verified")
+    print(*result.sentences, *result.differences, result.verdict, sep="\n")
     return SOME_FAILED if result.differences else DONE
 
 

@@ -2,7 +2,8 @@
 
 Of a dossier every byte is held against its manifest.  Stored perturbations are scored again on this machine, and each
 score is held against the record, to 1e-4 of its value.  The data of the run must be here.  Scores under noise are not
-computed again, because noise is not stored.
+computed again, because noise is not stored.  A run without --save-perturbations has its hashes checked alone, and the
+last line says so.
 """
 
 from __future__ import annotations
@@ -50,8 +51,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     with opened(Path(arguments.run)) as found:
         check_device(arguments.device)
         result = verify(found, arguments.data, arguments.weights)
-    print(*result.sentences, *result.differences, sep="\n")
-    print("differs" if result.differences else "verified")
+    print(*result.sentences, *result.differences, result.verdict, sep="\n")
     return SOME_FAILED if result.differences else DONE
 
 

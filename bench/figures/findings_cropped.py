@@ -25,7 +25,7 @@ from jaxcs.names import printable
 _MOST_IMAGES, _MOST_METHODS = 4, 8
 # Smallest side of the part that is shown, and the share of it that a box fills at most [pixels, -].
 _SIDE, _FILLED = 32, 0.5
-_BOX = "#e8c33a"
+BOX_COLOUR = "#e8c33a"
 
 
 def draw(folder: Path) -> bytes:
@@ -43,7 +43,7 @@ def draw(folder: Path) -> bytes:
             own = [one for one in boxes if one["image"] == image]
             box = max((tuple(one["box"]) for one in own), key=lambda at: at[2] * at[3])
             truth = found[f"{image}|truth"]
-            part = _around(box, truth.shape)
+            part = around(box, truth.shape)
             white = float(truth[part].max()) or 1.0
             titled = {"truth": truth} | {method: found[f"{image}|{method}|clean"] for method in methods}
             for axes, (name, picture) in zip(panels[row], titled.items(), strict=True):
@@ -51,7 +51,7 @@ def draw(folder: Path) -> bytes:
                 title = f"{name}, MSE {scores[0]:.2f}" if scores and scores[0] is not None else name
                 show(axes, picture[part], white, title, "gray", None)
                 corner = (box[1] - part[1].start - 0.5, box[0] - part[0].start - 0.5)
-                axes.add_patch(Rectangle(corner, box[3], box[2], fill=False, edgecolor=_BOX))
+                axes.add_patch(Rectangle(corner, box[3], box[2], fill=False, edgecolor=BOX_COLOUR))
             label = next(one["label"] for one in own if tuple(one["box"]) == box)
             panels[row, 0].set_ylabel(f"{printable(image)}\n{printable(label)}", fontsize=6, parse_math=False)
         content = io.BytesIO()
@@ -68,8 +68,13 @@ def _pictures(folder: Path, images: list[str], methods: list[str]) -> dict[str, 
     return found
 
 
-def _around(box: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """A square around a box, moved into the image; smaller where the image is."""
+def around(box: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Return the rows and columns of a square around a box, moved into the image; smaller if the image is.
+
+    Args:
+        box: (first row, first column, rows, columns) [pixels].
+        shape: (rows, columns) of the image.
+    """
     side = max(_SIDE, int(max(box[2:]) / _FILLED))
     parts = []
     for first, length, size in zip(box[:2], box[2:], shape, strict=True):

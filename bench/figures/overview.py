@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.plan.config import BOXES
 from bench.plan.errors import InputFileError
 from bench.plan.scores import rounded
 from bench.record.archives import damaged
@@ -117,7 +116,7 @@ def boxes_of(folder: Path, case: str) -> list[list[int]]:
     region = run.config.get("region")
     if isinstance(region, list):
         return [region]
-    return [one["box"] for one in run.sampling.get(case, {}).get("boxes", [])] if region == BOXES else []
+    return [] if region is None else [one["box"] for one in run.sampling.get(case, {}).get("boxes", [])]
 
 
 def _pictures(

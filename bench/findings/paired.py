@@ -109,6 +109,20 @@ def _weights(record: Record, victim: str) -> str:
     return "shipped weights" if file is None else "/".join(Path(file).parts[-2:])
 
 
+def shared_eps(runs: list[Run]) -> list[float]:
+    """Return the epsilons that all runs have, ascending.
+
+    Raises:
+        InputFileError: they share none.
+    """
+    of_each = [{eps for _, eps, _ in run.rows} for run in runs]
+    shared = sorted(set.intersection(*of_each))
+    if not shared:
+        told = "; ".join(f"{run.label}: {_told(eps)}" for run, eps in zip(runs, of_each, strict=True))
+        raise InputFileError(f"the runs share no epsilon ({told}); compare runs of equal epsilons")
+    return shared
+
+
 def values(run: Run, cases: list[str], eps: float, metric: str, state: str) -> list[float]:
     """Return a metric of the images in one state: clean, noise or attacked."""
     return [run.rows[case, eps, metric][state] for case in cases]
@@ -227,9 +241,13 @@ def _shared(runs: list[Run], eps: list[float]) -> list[str]:
     for run in runs:
         missing = [value for value in eps if (cases[0], value, "psnr") not in run.rows]
         if missing:
-            there = " ".join(f"{value:g}" for value in sorted({value for _, value, _ in run.rows}))
+            there = _told({value for _, value, _ in run.rows})
             raise InputFileError(f"{run.label}: has no epsilon {missing[0]:g}; give --eps {there}")
     return cases
+
+
+def _told(eps: set[float]) -> str:
+    return " ".join(f"{value:g}" for value in sorted(eps))
 
 
 def _interval(found: list[float], volumes: list[str]) -> str:

@@ -22,6 +22,7 @@ from bench.record.record import Record, estimate, read, zero_filled
 _FIGURES = {
     "figure.png": "an image and PSNR against epsilon",
     "angle.png": "SSIM against the angle",
+    "region.png": "crops of the region",
     "transfer.png": "every method under every perturbation",
 }
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from bench.plan.config import BOXES
 from bench.plan.scores import rounded
 from bench.record.pictures import Pictures
 from bench.record.record import Record
@@ -83,7 +82,7 @@ def region_of(records: Sequence[Record]) -> list[int] | None:
 
 def _boxes(record: Record, case: str) -> dict[str, Any]:
     """The entry of an image about its own boxes, if a run scores these."""
-    if record.run.config.get("region") != BOXES:
+    if not isinstance(record.run.config.get("region"), str):
         return {}
     return {"boxes": [one["box"] for one in record.run.sampling.get(case, {}).get("boxes", [])]}
 

@@ -17,6 +17,8 @@ from jaxcs.names import check_name
 OF_THE_FILE = "of the file"
 # Stands for a region if the boxes that were drawn in each slice are scored.
 BOXES = "boxes"
+# Stands for boxes of the same sizes beside them, as a control.
+BESIDE = "beside"
 
 
 class Sampling(NamedTuple):
@@ -92,7 +94,7 @@ class RunConfig:
         loss: the error that the attack maximises, named in `jaxcs.attacks.losses`.
         stealth: the most SSIM of the whole image that the attack may cost [-], None for any.
         region: (first row, first column, rows, columns) of the target that is scored, "boxes" for the boxes that were
-            drawn in each slice, None for all.
+            drawn in each slice, "beside" for boxes of the same sizes beside them, None for all.
         aim: "image" or "region": the part of the image that the attack maximises the error of; if empty, the
             region if there is one.
         maps: "fixed" at the maps of the clean data, or "reestimated" from the perturbed data in the attack.

@@ -24,8 +24,8 @@ PERTURBATIONS = "perturbations.npz"
 MANIFEST, FACTS, SOFTWARE, PAGE = "manifest.json", "dossier.json", "software.cdx.json", "report.html"
 # Files of a run folder that a dossier holds if they are there.
 OF_THE_RUN = (
-    "run.json", "images.jsonl", "searches.jsonl", "summary.csv", "figure.png", "angle.png", "transfer.png",
-    "pictures.npz", PERTURBATIONS,
+    "run.json", "images.jsonl", "searches.jsonl", "summary.csv", "figure.png", "angle.png", "region.png",
+    "transfer.png", "pictures.npz", PERTURBATIONS,
 )  # fmt: skip
 # A member of another name is refused, so that no name in an archive decides where something is written.
 _ORDER = (MANIFEST, FACTS, SOFTWARE, PAGE, *OF_THE_RUN)

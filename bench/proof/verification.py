@@ -19,7 +19,7 @@ from bench.record.record import Record, read
 from bench.record.stored import Stored, stored
 from jaxcs.recon import METHODS
 
-_SAVE = "bench.attack --save-perturbations keeps them"
+_SAVE = "run bench.attack with --save-perturbations, and its scores are verified too"
 
 
 class Opened(NamedTuple):
@@ -53,10 +53,21 @@ class Verified(NamedTuple):
     Attributes:
         sentences: what was looked at.
         differences: a sentence for each difference.
+        unscored: why no score was computed again, and how to get more; None if scores were.
     """
 
     sentences: list[str]
     differences: list[str]
+    unscored: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The result in one line."""
+        if self.differences:
+            return "differs"
+        if self.unscored is not None:
+            return f"verified by hashes alone, no score computed again: {self.unscored}"
+        return "verified"
 
 
 @contextmanager
@@ -100,7 +111,7 @@ def verify(found: Opened, data: str | None = None, weights: str | None = None) -
         return Verified(sentences, [*contradictions(record), *(score.told() for score in scores if not score.same)])
     if found.sha256 is None:
         raise InputFileError(f"{found.folder}: cannot be verified: it has no manifest, and {unscored}")
-    return Verified([*sentences, f"verified by hashes alone: {unscored}"], contradictions(record))
+    return Verified(sentences, contradictions(record), unscored)
 
 
 def _unscored(found: Opened, config: RunConfig, weights: str | None) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.plan.config import BOXES, OF_THE_FILE
+from bench.plan.config import BESIDE, BOXES, OF_THE_FILE
 from bench.plan.criteria import parse
 from bench.record.forms import (
     Form,
@@ -56,8 +56,8 @@ def _network(value: Any) -> None:
 
 
 def _region(value: Any) -> None:
-    """A box, or the word for the boxes of each slice."""
-    if value != BOXES:
+    """A box, or the word for boxes of each slice."""
+    if value not in (BOXES, BESIDE):
         list_of(whole(), 4)(value)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.evaluate import methods
 from bench.evaluate.subjects import Subject
-from bench.plan.config import RunConfig
+from bench.plan.config import BESIDE, RunConfig
 from bench.plan.like import LIKE
 from bench.plan.shards import WHOLE
 from bench.record import provenance
@@ -120,6 +120,8 @@ def _shift(config: RunConfig) -> dict[str, str]:
 def _region(config: RunConfig) -> str:
     assert config.region is not None
     where = "the boxes that were drawn in each image"
+    if config.region == BESIDE:
+        where = "boxes of the same sizes beside those that were drawn in each image"
     if isinstance(config.region, tuple):
         row, column, rows, columns = config.region
         where = f"rows {row} to {row + rows - 1} and columns {column} to {column + columns - 1}"

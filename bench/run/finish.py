@@ -71,6 +71,8 @@ def finish(store: Store, record: RunRecord, names: Mapping[int, str] | None = No
         draw_into(folder, "figure.png", overview, folder.path, again=again)
         if any(line.get("ssim") for line in content.lines["searches.jsonl"]):
             draw_into(folder, "angle.png", "angle", folder.path, again=again)
+        if record.config["region"] is not None:
+            draw_into(folder, "region.png", "region_cropped", folder.path, again=again)
         if record.config["victims"]:
             draw_into(folder, "transfer.png", "transfer", folder.path, again=again)
         folder.write("report.html", page_of(folder.path))

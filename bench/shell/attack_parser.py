@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Action, ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
 from typing import Any
 
-from bench.plan.config import BOXES
+from bench.plan.config import BESIDE, BOXES
 from bench.plan.like import LIKE
 from bench.plan.shards import WHOLE
 from bench.shell.arguments import HelpFormatter, Parser, integer, label, number, one_of, shard
@@ -80,13 +80,14 @@ def _units() -> str:
 
 
 class _Region(Action):
-    """Keeps the word boxes, or a tuple of the four numbers of a box."""
+    """Keeps the word for boxes of each slice, or a tuple of the four numbers of a box."""
 
     def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None) -> None:
-        if values != [BOXES] and (len(values) != 4 or BOXES in values):
-            raise ArgumentError(self, f"give Y X ROWS COLUMNS, or {BOXES}")
+        word = values[0] if values in ([BOXES], [BESIDE]) else None
+        if word is None and (len(values) != 4 or BOXES in values or BESIDE in values):
+            raise ArgumentError(self, f"give Y X ROWS COLUMNS, {BOXES} or {BESIDE}")
         try:
-            setattr(namespace, self.dest, BOXES if values == [BOXES] else tuple(map(integer(0), values)))
+            setattr(namespace, self.dest, word or tuple(map(integer(0), values)))
         except ArgumentTypeError as error:
             raise ArgumentError(self, str(error)) from error
 
@@ -184,9 +185,10 @@ def parser() -> Parser:
         "--region",
         nargs="+",
         action=_Region,
-        metavar=("boxes | Y", "X ROWS COLUMNS"),
-        help="part of the image that is scored and attacked: a box [pixels], or boxes = the boxes that radiologists "
-        "drew in each slice, all together; slices without a box are left out",
+        metavar=("boxes | beside | Y", "X ROWS COLUMNS"),
+        help="part of the image that is scored and attacked: a box [pixels]; boxes = the boxes that radiologists "
+        "drew in each slice, all together; or beside = boxes of the same sizes beside them, as a control; slices "
+        "without a box are left out",
     )
     attack.add_argument(
         "--aim",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from bench.plan.config import BOXES, OF_THE_FILE, RunConfig, Sampling
+from bench.plan.config import OF_THE_FILE, RunConfig, Sampling
 from bench.plan.errors import InputFileError, UnsuitedError
 from bench.slices import coverage
 from bench.slices.one_coil import mask_seed
@@ -157,7 +157,7 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
             *_noise_doubts(own, thermal),
             *_mask_doubts(own, config),
         ),
-        boxes=boxes if config.region == BOXES else [],
+        boxes=boxes if isinstance(config.region, str) else [],
     )
 
 

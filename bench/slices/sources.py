@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from bench.plan.config import BOXES, RunConfig
+from bench.plan.config import BESIDE, BOXES, RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.record.provenance import forbidding
 from bench.slices.case_list import listed, phantom_numbers
@@ -49,7 +49,7 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
             numbers = phantom_numbers(config.phantom)
             every = sorted(numbers[name] for name in listed(config.only, numbers, f"the phantom of a {config.phantom}"))
             count = config.limit or len(every)
-        if config.region == BOXES:
+        if config.region in (BOXES, BESIDE):
             every = (index for index in every if phantom.boxed(config.phantom, "test", index))
         indices = list(itertools.islice(every, count))
         names = [phantom.case_name(config.phantom, "test", index) for index in indices]
@@ -100,11 +100,11 @@ def _chosen(config: RunConfig, data: str, found: Found) -> tuple[list[SliceInfo]
     if config.only is not None:
         chosen = listed(config.only, (info.name for info in slices), data)
         slices = [info for info in slices if info.name in chosen]
-    if config.region == BOXES:
+    if config.region in (BOXES, BESIDE):
         boxed = [info for info in slices if info.boxed]
         if not boxed:
             remedy = "join those of a table by python -m data_prep fastmri IN OUT --boxes TABLE.csv"
-            raise InputFileError(f"--region {BOXES}: no slice of {data} has a box; {remedy}")
+            raise InputFileError(f"--region {config.region}: no slice of {data} has a box; {remedy}")
         if len(boxed) < len(slices):
             notes.append(f"{len(slices) - len(boxed)} of {len(slices)} slices have no box, and are left out")
         slices = boxed

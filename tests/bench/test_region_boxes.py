@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 
 from bench import attack
+from bench.figures import region_cropped
 from bench.plan.config import RunConfig
 from bench.run import executor
+from bench.slices.beside import controls
 from bench.slices.sources import open_source
 from data_prep import phantom
 from data_prep.fourier import inverse
+from tests.helpers.run_folder import write_run
 
 SHAPE = (40, 32)
+original = executor.build
 FLAGS = ["--method", "sense", "--eps", "0.05", "--attack", "pgd", "--steps", "8", "--center-fraction", "0.25"]
 FLAGS += ["--acceleration", "2.5", "--limit", "3"]
 
@@ -78,7 +82,50 @@ def test_each_slice_has_its_own_boxes_in_one_program(tmp_path, volume, capsys, m
         assert scores(folder)[case, "nmse"]["clean"] == pytest.approx(scores(whole)[case, "nmse"]["clean"], rel=1e-5)
 
 
-original = executor.build
+def test_controls_are_the_nearest_boxes_in_the_object():
+    image = np.ones((30, 40))
+    image[:, :12] = 0.1  # air
+    boxes = [(10, 14, 8, 9), (10, 24, 8, 9)]
+    found = controls(boxes, image)
+    # Above and below are nine pixels away; the left is air, and the right is the other box.
+    assert found == [(1, 14, 8, 9), (1, 24, 8, 9)]
+    covered = np.zeros(image.shape, int)
+    for row, column, rows, columns in [*boxes, *found]:
+        covered[row : row + rows, column : column + columns] += 1
+    assert covered.max() == 1
+    assert controls([(0, 12, 30, 28)], image) == [None]
+    # The truth decides: in the dark no box is a control of a bright box.
+    image[:9] = image[19:] = 0
+    assert controls([(10, 14, 8, 25)], image) == [None]
+
+
+def test_a_control_is_scored_beside_each_box(tmp_path, volume, capsys):
+    code, folder = started(volume, tmp_path / "beside", "--region", "beside")
+    record = json.loads((folder / "run.json").read_text())
+    assert "boxes of the same sizes beside those that were drawn" in record["threat_model"]["region"]
+    (first, second) = (one["box"] for one in record["sampling"]["v.h5:1"]["boxes"])
+    assert (first[2:], second[2:]) == ([7, 12], [7, 7])
+    assert first[:2] != [8, 8]
+    # The box of the other slice is as large as the object beside it.
+    assert (code, list(record["failed"])) == (1, ["v.h5:2"])
+    assert "--region beside: v.h5:2 has no room beside its boxes; leave it out" in capsys.readouterr().err
+    assert (folder / "region.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_crops_have_a_row_for_each_image_and_method(tmp_path, monkeypatch):
+    folder = write_run(tmp_path / "run", ("l1", "unet"))
+    content = json.loads((folder / "run.json").read_text())
+    content["config"]["region"] = "beside"
+    for found in content["sampling"].values():
+        found["boxes"] = [{"box": [1, 1, 2, 2], "label": ""}, {"box": [10, 8, 7, 9], "label": ""}]
+    (folder / "run.json").write_text(json.dumps(content))
+    shown = []
+    monkeypatch.setattr(region_cropped, "show", lambda axes, image, white, title, *rest: shown.append((title, image)))
+    region_cropped.draw(folder)
+    titles = [title for title, _ in shown]
+    assert titles[:5] == ["truth", "truth + perturbation", "clean data, 0.900", "with noise, 0.890", "attacked, 0.650"]
+    assert len(titles) == 5 * 4
+    assert shown[0][1].shape == (24, 20)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,17 @@ def test_a_box_of_the_flag_is_named_the_region_and_runs_of_other_images_say_noth
     assert sentences([run("region", images(0.3)), run("image", {"other.h5:0": 0.2})]) == []
 
 
+def test_findings_beside_their_controls():
+    findings = run("region", images(0.30, 0.32, 0.34, 0.36, 0.38))
+    control = run("region", images(0.20, 0.24, 0.22, 0.26, 0.28), region="beside")
+    (said,) = sentences([control, findings])
+    assert said == (
+        "unet: an attack of epsilon 0.05 on the boxes of each image takes 0.340 of their SSIM, and one on boxes of the "
+        "same sizes beside them 0.240: the findings lose +0.100 ± 0.018 more."
+    )
+    assert sentences([run("image", images(0.2), region="beside"), findings]) == []
+
+
 @pytest.mark.parametrize(("turned", "words"), [(0.2, "milder, by -0.500"), (0.9, "NOT milder, by +0.200")])
 def test_the_worst_rotation_beside_noise(turned, words):
     def of(threat, lost):

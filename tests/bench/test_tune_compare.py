@@ -19,7 +19,7 @@ from jaxcs.attacks import scout
 from jaxcs.recon import METHODS
 
 
-def record(folder, method, offset, cases=("a", "b", "c"), settings=None, zero_filled=None):
+def record(folder, method, offset, cases=("a", "b", "c"), settings=None, zero_filled=None, eps=(0.02, 0.05)):
     """A run folder with made-up numbers: SSIM is 0.5 + offset + 0.01 i, and lower by epsilon under attack."""
     folder.mkdir()
     run = {"config": {"method": method, "settings": settings or {}}, "status": "done", "threat_model": {}}
@@ -27,14 +27,14 @@ def record(folder, method, offset, cases=("a", "b", "c"), settings=None, zero_fi
     (folder / "run.json").write_text(json.dumps(run))
     rows = []
     for i, case in enumerate(cases):
-        for eps in (0.02, 0.05):
+        for size in eps:
             for metric, scale in (("ssim", 1.0), ("psnr", 50.0)):
                 value = scale * (0.5 + offset + 0.01 * i)
-                states = {"clean": value, "noise": value - scale * eps / 10, "attacked": value - scale * eps}
+                states = {"clean": value, "noise": value - scale * size / 10, "attacked": value - scale * size}
                 own = {"case": case, "volume": case, "source": method, "victim": method, "attack": "pgd", "flags": []}
                 if zero_filled is not None:
                     states["zero_filled"] = scale * zero_filled
-                rows.append({**own, "eps": eps, "metric": metric, **states})
+                rows.append({**own, "eps": size, "metric": metric, **states})
     rows.append({"case": "broken", "failed": "zero"})
     (folder / "images.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(folder)
@@ -55,6 +55,17 @@ def test_runs_are_compared_on_the_images_they_share(tmp_path, capsys):
     assert out[5].startswith("| l1 lam=0.1 | - / - | 30.25 / 0.605 |")
     assert out[-1].startswith("| varnet - l1 lam=0.1 | +0.110 (+0.110 to +0.110) |")
     assert "In brackets: the range of the volumes' means, as fewer than 5 have no 95 % interval." in out[-5]
+
+
+def test_the_columns_are_the_epsilons_that_all_runs_have(tmp_path, capsys):
+    one = record(tmp_path / "one", "varnet", 0.2, eps=(0.01, 0.03, 0.08))
+    other = record(tmp_path / "two", "l1", 0.1, eps=(0.08, 0.01))
+    assert compare.main([one, other]) == 0
+    head = "| method | zero-filled | clean | noise 0.01 | attacked 0.01 | noise 0.08 | attacked 0.08 |"
+    assert capsys.readouterr().out.splitlines()[2] == head
+    assert compare.main([one, record(tmp_path / "three", "tv", 0.1)]) == 3
+    told = "the runs share no epsilon (varnet: 0.01 0.03 0.08; tv: 0.02 0.05); compare runs of equal epsilons"
+    assert capsys.readouterr().err.strip().endswith(told)
 
 
 def test_the_interval_is_that_of_the_differences():
