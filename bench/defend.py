@@ -20,7 +20,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
 from bench.shell.arguments import Parser, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_settings
+from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_settings, of_data
 from bench.shell.method_flags import add_networks
 from bench.studies.defend.names import RECORD, TRAINED
 from data_prep.process import as_process
@@ -154,14 +154,9 @@ def _base(arguments: Namespace) -> RunConfig:
         method=arguments.method,
         eps=(arguments.eps,),
         steps=arguments.steps,
-        data=arguments.data,
-        phantom=arguments.phantom,
-        acquisition=tuple(arguments.acquisition),
-        mask=arguments.mask,
-        acceleration=arguments.acceleration,
-        center_fraction=arguments.center_fraction,
         limit=arguments.limit,
         seed=arguments.seed,
+        **of_data(arguments),
     )
 
 

@@ -39,7 +39,6 @@ def parser() -> Parser:
     top = Parser(
         prog="python -m bench.stability",
         examples=(
-            "--method antun --weights deepmri=runs/RUN/weights.safetensors --constants auto",
             "--method unet --study perturbation --sweep --limit 1",
             "--like antun2020 --limit 1",
             "--resume runs/RUN",

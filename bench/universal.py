@@ -17,7 +17,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import DONE
 from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of
 from bench.shell.command import execute
-from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_shift, in_order
+from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_shift, in_order, of_data
 from bench.shell.method_flags import add_method_settings, add_weights
 from data_prep.process import as_process
 from jaxcs.catalogue import LOSSES, METHODS, OF_KSPACE
@@ -93,15 +93,10 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         steps=arguments.steps,
         eps=(arguments.eps,),
         loss=arguments.loss,
-        data=arguments.data,
-        phantom=arguments.phantom,
-        acquisition=tuple(arguments.acquisition),
         shift=in_order(arguments.shift),
-        mask=arguments.mask,
-        acceleration=arguments.acceleration,
-        center_fraction=arguments.center_fraction,
         limit=arguments.limit,
         seed=arguments.seed,
+        **of_data(arguments),
     )
     path = Path(arguments.output)
     with held_beside(path / RECORD, "study"):

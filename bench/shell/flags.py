@@ -304,7 +304,15 @@ def unattacked(arguments: Namespace, **fields: Any) -> RunConfig:
         arguments: arguments with the flags of `add_data` and `add_sampling`.
         fields: values of other fields that differ from the defaults.
     """
-    shared = ("data", "phantom", "mask", "acceleration", "center_fraction")
-    given = {name: getattr(arguments, name) for name in shared if getattr(arguments, name) is not None}
-    given |= {"acquisition": tuple(arguments.acquisition)}
-    return RunConfig(**({"attack": "noise", "eps": (0.0,)} | given | fields))
+    return RunConfig(**({"attack": "noise", "eps": (0.0,)} | of_data(arguments) | fields))
+
+
+def of_data(arguments: Namespace) -> dict[str, Any]:
+    """Return the fields of a `RunConfig` that the flags of `add_data` and `add_sampling` give.
+
+    Args:
+        arguments: the arguments; what is not given is left out, so that the configuration has its defaults.
+    """
+    names = ("data", "phantom", "mask", "acceleration", "center_fraction")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    return given | {"acquisition": tuple(arguments.acquisition)}

@@ -10,6 +10,7 @@ from bench.plan.config import RunConfig
 from bench.record.record import read
 from bench.studies.defend.analysis import analyse, markdown
 from bench.studies.defend.training import Recipe, command_of
+from jaxcs.catalogue import RANDOM
 from tests.helpers.run_folder import write_run
 
 
@@ -94,3 +95,8 @@ def test_the_printed_command_is_that_of_the_training(kind):
 def test_mistakes_are_one_line(flags, said, capsys):
     assert defend.main(flags) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_training_has_the_sampling_of_its_method_if_none_is_given():
+    made = Recipe("small", 2, 3, 0.2, 0.05, 0).configuration("plain", defend._base(defend.parser().parse_args([])))
+    assert (made.mask, made.acceleration, made.center_fraction) == RANDOM

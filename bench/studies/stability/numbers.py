@@ -79,7 +79,7 @@ def amplifies(rows: Rows) -> bool:
 
 def own_worst(rows: Rows, tested: str) -> float | None:
     """Return the largest mean gain that was found for the tested method, None if none was sought [-]."""
-    gains = [mean(of(some, method=tested), "gain") for some in (last_climbed(rows), pushed(rows, tested))]
+    gains = [mean(of(some, method=tested), "gain") for some in (*climbed(rows), pushed(rows, tested))]
     return max((gain for gain in gains if gain is not None), default=None)
 
 

@@ -1,0 +1,37 @@
+"""bench.universal: a perturbation of some slices is scored on the others, and mistakes end in one line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bench import universal
+from tests.bench.test_train import SAMPLING, write_images
+
+
+def test_a_perturbation_is_fitted_to_some_slices_and_scored_on_all(tmp_path, capsys):
+    images, out = write_images(tmp_path / "images.h5"), tmp_path / "out"
+    flags = ["--method", "sense", "--data", str(images), *SAMPLING, "--fit", "1", "--limit", "2", "--steps", "3"]
+    assert universal.main([*flags, "--eps", "0.05", "--output", str(out)]) == 0, capsys.readouterr().err
+    record = json.loads((out / "universal.json").read_text())
+    assert [image["part"] for image in record["images"]] == ["fitted", "held out"]
+    fitted = record["means"]["fitted"]["psnr"]
+    assert fitted["attacked"]["mean"] < fitted["noise"]["mean"] < fitted["clean"]["mean"] + 0.1
+    direction = np.load(out / "universal.npz")["direction"]
+    assert direction.ndim == 3
+    assert 0 < np.linalg.norm(direction) <= 1.001
+    assert "| held out |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "line"),
+    [
+        (["--fit", "2", "--limit", "2"], 2, "none is left to apply it to"),
+        (["--fit", "1", "--data", "nowhere"], 3, "nowhere"),
+    ],
+)
+def test_a_mistake_ends_in_one_line(tmp_path, capsys, flags, code, line):
+    data = [] if "--data" in flags else ["--data", str(write_images(tmp_path / "images.h5")), *SAMPLING]
+    assert universal.main(["--method", "sense", *data, *flags, "--output", str(tmp_path / "out")]) == code
+    (told,) = [one for one in capsys.readouterr().err.splitlines() if "error:" in one]
+    assert line in told
