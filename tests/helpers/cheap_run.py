@@ -6,7 +6,7 @@ import pytest
 
 from bench import attack
 from bench.evaluate.outcome import Result
-from bench.figures import overview, side_by_side
+from bench.figures import overview, region_cropped, side_by_side
 from bench.record.rows import Row, SearchRow
 from bench.run import executor, finish
 from data_prep import phantom
@@ -62,7 +62,7 @@ def _result(prepared, labels):
 def cheapen(monkeypatch):
     """Make runs cheap."""
     monkeypatch.setattr(executor, "_attack_batch", results)
-    for figure in (overview, side_by_side):
+    for figure in (overview, region_cropped, side_by_side):
         monkeypatch.setattr(figure, "draw", lambda folder: b"figure")
     monkeypatch.setattr(finish, "page_of", lambda folder: b"report")
 
