@@ -41,7 +41,7 @@ def of_record(record: Record) -> tuple[dict[str, Defended], dict[str, str]]:
     for label in record.names("victim"):
         rows = record.select(source=label, victim=label, metric="psnr", eps=eps)
         if rows and eps > 0:
-            name = f"{_SMOOTHED} {label}" if _is_smoothed(record, label) else label
+            name = f"{_SMOOTHED} {label}" if _is_smoothed(record, label) and _SMOOTHED not in _words(label) else label
             methods[name] = Defended({row.case: row.clean for row in rows}, {row.case: row.attacked for row in rows})
             volumes |= {row.case: row.volume for row in rows}
     return methods, volumes
