@@ -58,6 +58,18 @@ def l2_norm(x: Inexact[Array, "*axes"]) -> Float[Array, ""]:
     return safe_sqrt(jnp.sum(abs2(x)))
 
 
+def unit(x: Inexact[Array, "*axes"]) -> Inexact[Array, "*axes"]:
+    """Divide an array by its Euclidean norm; 0 stays 0."""
+    size = l2_norm(x)
+    return x * jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)
+
+
+def unit_phase(z: Inexact[Array, "*axes"]) -> Inexact[Array, "*axes"]:
+    """Divide each number by its magnitude; 0 gives 1."""
+    size = magnitude(z)
+    return jnp.where(size > 0, z / jnp.where(size > 0, size, 1.0), 1.0)
+
+
 def value_and_ascent(loss: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
     """Return a function that gives the value of a real `loss` and its direction of steepest ascent.
 

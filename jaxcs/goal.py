@@ -164,7 +164,7 @@ def _shape(data: SliceData) -> tuple[int, int]:
 
 
 class _View(NamedTuple):
-    """What a loss looks at.
+    """The images that a loss compares.
 
     look: image before the crop -> (ty, tx) what stands in place of the image.
     truth: (ty, tx) magnitude of the true image that it was made against, None if the loss sees the image itself.

@@ -99,12 +99,12 @@ def _drawn(method: Smoothing, shape: tuple[int, int]) -> Callable[[Any, SliceDat
 
     The image is the mean of as many draws as the method has, which lies amid the others.
     """
-    solutions = draw_by(method.inner, method)
-    plain = stages_of(method.inner.build(method.plain()))
+    inner = method.inner.build(method.plain())
+    solutions, prepare = draw_by(inner, method.smoothing), stages_of(inner).prepare
 
     def drawn(params: Any, data: SliceData, middle_key: Key, key: Key) -> tuple[Array, Array]:
         measurement = Measurement(jnp.where(data.mask, data.kspace, 0), data.mask, data.maps)
-        prepared = plain.prepare(params, data.maps, data.mask)
+        prepared = prepare(params, data.maps, data.mask)
 
         def images(keys: Key) -> Array:
             return image_crop(solutions(params, prepared, measurement, key, keys).image, shape)

@@ -64,7 +64,7 @@ def _lost(one: Record, other: Record, method: str) -> _Lost | None:
 
 
 def _sentence(one: Record, other: Record, method: str) -> str:
-    """What the aim does; "" if the runs share no image."""
+    """The effect of the aim in a sentence; "" if the runs share no image."""
     lost = _lost(one, other, method)
     words = {BOXES: "the boxes of each image", BESIDE: "the boxes beside the findings"}
     region = one.run.config["region"]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxcs.attacks.base import Attack, AttackEntry, AttackResult, Loss
-from jaxcs.complex import l2_norm, value_and_ascent
+from jaxcs.complex import l2_norm, unit, value_and_ascent
 from jaxcs.threats.balls import Threat
 from jaxcs.types import Key
 
@@ -44,7 +44,7 @@ def build(config: Config) -> Attack:
         def step(delta: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
             value, gradient = ascend(delta)
             if config.published:
-                mixed = jnp.where(threat.support, _unit(delta) + config.step_size * _unit(gradient), 0)
+                mixed = jnp.where(threat.support, unit(delta) + config.step_size * unit(gradient), 0)
                 moved = threat.radius * mixed / jnp.maximum(1.0, threat.norm(mixed))
             else:
                 moved = threat.project(delta + config.step_size * threat.boundary(gradient))
@@ -56,12 +56,6 @@ def build(config: Config) -> Attack:
         return AttackResult(last, value, losses, norms[0], value[None])
 
     return attack
-
-
-def _unit(x: Array) -> Array:
-    """x / ||x||, and 0 at 0."""
-    size = l2_norm(x)
-    return x * jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1.0), 0.0)
 
 
 ATTACK = AttackEntry(Config, build, PRESETS)

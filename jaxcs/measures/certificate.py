@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from jaxcs.complex import abs2, magnitude
+from jaxcs.complex import abs2, magnitude, unit_phase
 from jaxcs.fourier import image_slice
 from jaxcs.operators.matrices import eigh
 from jaxcs.operators.row_inverse import row_matrices
@@ -103,9 +103,7 @@ def error_of(image: Image, target: Float[Array, "ty tx"]) -> Complex[Array, "ny 
         target: (ty, tx) true magnitudes, of the central part of the image.
     """
     place = tuple(image_slice(whole, part) for whole, part in zip(image.shape, target.shape, strict=True))
-    size = magnitude(image)
-    phase = jnp.where(size > 0, image / jnp.where(size > 0, size, 1.0), 1.0)[place]
-    return jnp.zeros_like(image).at[place].set(phase * (size[place] - target))
+    return jnp.zeros_like(image).at[place].set(unit_phase(image)[place] * (magnitude(image)[place] - target))
 
 
 def _dual(parts: np.ndarray, gains: np.ndarray, largest: float, radius: float) -> float:

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from jaxcs.complex import abs2, magnitude
+from jaxcs.complex import abs2, magnitude, unit_phase
 from jaxcs.operators import Sense
 from jaxcs.operators.row_inverse import row_inverse
 from jaxcs.solvers import cg
@@ -111,9 +111,8 @@ def hallucinations(
     Returns:
         The function from an image to its map.
     """
-    null, size = _projection(maps, mask, threshold), magnitude(truth)
-    true, least = null(truth), _VISIBLE * jnp.max(size)
-    phase = jnp.where(size > 0, truth / jnp.where(size > 0, size, 1.0), 1.0)
+    null, phase = _projection(maps, mask, threshold), unit_phase(truth)
+    true, least = null(truth), _VISIBLE * jnp.max(magnitude(truth))
 
     def mapped(image: Inexact[Array, "ny nx"]) -> Magnitude:
         brought = null(image if jnp.iscomplexobj(image) else image * phase)

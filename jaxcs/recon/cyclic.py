@@ -23,16 +23,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from jaxcs.complex import abs2, l2_norm, magnitude, value_and_ascent
+from jaxcs.complex import abs2, l2_norm, magnitude, unit, value_and_ascent
 from jaxcs.fourier import fft2c, image_slice
 from jaxcs.nets.varnet import calibration_region
 from jaxcs.operators import Sense
 from jaxcs.recon.checks import check_at_least, check_choice
-from jaxcs.recon.defence import Defence, DefenceConfig
+from jaxcs.recon.defence import Defence, DefenceConfig, around
 from jaxcs.recon.method import Method, Surrogate
 from jaxcs.recon.staged import stages_of
 from jaxcs.recon.unet_complex import phase_of
-from jaxcs.types import Key, Kspace, Magnitude, Mask, Measurement, Params, Reconstructor, Solution, Stages
+from jaxcs.types import Key, Kspace, Mask, Measurement, Params, Reconstructor, Solution
 
 GRADIENTS = ("through", "blind")
 # Length of a step in radii, so that all steps together could cross the ball.
@@ -173,36 +173,25 @@ def mitigated(config: Cyclic, coils: Coils, params: Params, measurement: Measure
 
         _, ascent = value_and_ascent(loss)(change)
         ascent = jnp.where(measurement.mask, ascent, 0)
-        change = change - _REACH / config.cyclic * radius * _unit(ascent)
+        change = change - _REACH / config.cyclic * radius * unit(ascent)
         outside = l2_norm(change) > radius
-        return jnp.where(outside, radius * _unit(change), change), None
+        return jnp.where(outside, radius * unit(change), change), None
 
     change, _ = jax.lax.scan(step, jnp.zeros_like(y), jnp.arange(config.cyclic, dtype=jnp.int32))
     return y + change
-
-
-def _unit(x: Array) -> Array:
-    """The array divided by its norm, 0 for zeros."""
-    size = l2_norm(x)
-    return x / jnp.where(size > 0, size, 1.0)
 
 
 def build(method: Method, config: Any) -> Reconstructor:
     """Build the method of which the data are moved first."""
     plain_config = config.plain()
     inner, coils = method.build(plain_config), coils_of(method, plain_config)
-    plain = stages_of(inner)
+    plain = stages_of(inner).solve
 
     def solve(params: Params, prepared: Any, measurement: Measurement, key: Key) -> Solution:
         kspace = mitigated(config, coils, params, measurement, key)
-        return plain.solve(params, prepared, measurement._replace(kspace=kspace), key)
+        return plain(params, prepared, measurement._replace(kspace=kspace), key)
 
-    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
-        # Shapes and weights are checked by the method, at its door.
-        jax.eval_shape(inner.apply, params, measurement, key)
-        return solve(params, plain.prepare(params, measurement.maps, measurement.mask), measurement, key).image
-
-    return Reconstructor(inner.init, jax.jit(apply), Stages(plain.prepare, solve))
+    return around(inner, solve)
 
 
 def surrogate(method: Method, config: Any) -> Surrogate | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
+import jax
+
 from jaxcs.recon.method import Method, Surrogate
-from jaxcs.types import Reconstructor
+from jaxcs.recon.staged import stages_of
+from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor, Solution, Stages
 
 
 @dataclass(frozen=True)
-class DefenceConfig:
+class DefenceConfig(ABC):
     """Settings of a defence; a wrapped method's configuration has them beside those of the method.
 
     Attributes:
@@ -22,6 +26,7 @@ class DefenceConfig:
     inner: ClassVar[Method]
     defended: ClassVar[Method]
 
+    @abstractmethod
     def check(self) -> None:
         """Raise ValueError if a setting of the defence makes no sense."""
 
@@ -31,14 +36,14 @@ class DefenceConfig:
         return None
 
     @property
+    @abstractmethod
     def words(self) -> str:
         """The defence in words, for labels."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def passes(self) -> int:
         """Reconstructions by the method without the defence that an image takes."""
-        raise NotImplementedError
 
     def plain(self) -> Any:
         """Return the configuration of the method without the defence."""
@@ -64,3 +69,19 @@ class Defence(NamedTuple):
     surrogate: Callable[[Method, Any], Surrogate | None] = lambda method, config: None
     uses_maps: Callable[[Method, Any], bool] = lambda method, config: method.uses_maps(config)
     searched: bool = True
+
+
+def around(inner: Reconstructor, solve: Callable[[Params, Any, Measurement, Key], Solution]) -> Reconstructor:
+    """Build a method in a defence, which prepares what the method without it prepares.
+
+    Args:
+        inner: the method without the defence; it checks shapes and weights.
+        solve: the second stage, as in `Stages`.
+    """
+    prepare = stages_of(inner).prepare
+
+    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
+        jax.eval_shape(inner.apply, params, measurement, key)
+        return solve(params, prepare(params, measurement.maps, measurement.mask), measurement, key).image
+
+    return Reconstructor(inner.init, jax.jit(apply), Stages(prepare, solve))

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from jaxcs.complex import abs2, largest, magnitude, safe_sqrt
+from jaxcs.complex import abs2, magnitude, safe_sqrt
 from jaxcs.fourier import ifft2c, inverse_fft
 from jaxcs.operators.parallel_beam import ParallelBeam, forward_model
 from jaxcs.operators.second_order import gradient, gradient_adjoint, strain, strain_adjoint, symbols
@@ -25,6 +25,7 @@ from jaxcs.operators.shearlets import Shearlets, shearlets
 from jaxcs.prox import project_ball, soft_threshold
 from jaxcs.recon.checks import check_at_least, check_choice
 from jaxcs.recon.method import Method
+from jaxcs.recon.scale import peak
 from jaxcs.recon.staged import staged
 from jaxcs.solvers.cg import preconditioned
 from jaxcs.solvers.split_bregman import split_bregman
@@ -286,8 +287,7 @@ def _of_sinogram(config: Config, a: ParallelBeam, sinogram: Float[Array, "1 dete
     size, views = a.maps.shape[-1], a.mask.shape[-1]
     ratio = _VIEWS * _SIZE / (views * size)
     back = ratio * a.adjoint(sinogram)
-    extent = largest(magnitude(back))
-    unit = jnp.where(extent > 0, extent, 1.0)
+    unit = peak(back)
     # Plain conjugate gradients: the convolution that is nearest to A^T A preconditions badly, because the border and
     # gaps between few views are no convolution.  After 10 steps for 12 views of 128 x 128 the residual is 8e-4 of the
     # first, and 8e-2 with it.

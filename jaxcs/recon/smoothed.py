@@ -24,10 +24,10 @@ from jaxtyping import Array, Float
 
 from jaxcs.complex import abs2, l2_norm
 from jaxcs.recon.checks import check_at_least, check_choice
-from jaxcs.recon.defence import Defence, DefenceConfig
+from jaxcs.recon.defence import Defence, DefenceConfig, around
 from jaxcs.recon.method import Method
 from jaxcs.recon.staged import stages_of
-from jaxcs.types import Key, Kspace, Magnitude, Maps, Mask, Measurement, Params, Reconstructor, Solution, Stages
+from jaxcs.types import Key, Kspace, Measurement, Params, Reconstructor, Solution
 
 # The norm of the data is rounded to a power of this.
 _STEP = 1.1
@@ -118,23 +118,15 @@ def build(method: Method, config: Any) -> Reconstructor:
     The draws are computed one after the other, and each is computed again for the gradient, so that the memory is that
     of one reconstruction and of the images.
     """
-    solutions = draw_by(method, config)
-    inner, plain = method.build(config.plain()), stages_of(method.build(config.plain()))
+    inner = method.build(config.plain())
+    solutions = draw_by(inner, config.smoothing)
 
     def solve(params: Params, prepared: Any, measurement: Measurement, key: Key) -> Solution:
         found = solutions(params, prepared, measurement, key, noise_keys(key, config.draws))
         image = AVERAGES[config.average](found.image)
         return Solution(image, jnp.sum(found.iterations), jnp.max(found.error))
 
-    def apply(params: Params, measurement: Measurement, key: Key) -> Magnitude:
-        # Shapes and weights are checked by the method, at its door.
-        jax.eval_shape(inner.apply, params, measurement, key)
-        return solve(params, plain.prepare(params, measurement.maps, measurement.mask), measurement, key).image
-
-    def prepare(params: Params, maps: Maps, mask: Mask) -> Any:
-        return plain.prepare(params, maps, mask)
-
-    return Reconstructor(inner.init, jax.jit(apply), Stages(prepare, solve))
+    return around(inner, solve)
 
 
 def noise_keys(key: Key, count: int, first: int = 0) -> Key:
@@ -144,20 +136,24 @@ def noise_keys(key: Key, count: int, first: int = 0) -> Key:
     )
 
 
-def draw_by(method: Method, config: Any) -> Callable[[Params, Any, Measurement, Key, Key], Solution]:
+def draw_by(inner: Reconstructor, smoothing: float) -> Callable[[Params, Any, Measurement, Key, Key], Solution]:
     """Build the function that reconstructs noisy data by the method without smoothing.
+
+    Args:
+        inner: the method without smoothing.
+        smoothing: size of the noise, see `Smoothing` [-].
 
     Returns:
         (parameters, result of `Stages.prepare`, measurement, key of the method, (draw,) keys of the noise) -> solutions
         with a first axis for the draws.
     """
-    plain = stages_of(method.build(config.plain()))
+    plain = stages_of(inner).solve
 
     def solutions(params: Params, prepared: Any, measurement: Measurement, key: Key, keys: Key) -> Solution:
         @jax.checkpoint
         def one(noise_key: Key) -> Solution:
-            kspace = measurement.kspace + noise(noise_key, measurement, config.smoothing)
-            return plain.solve(params, prepared, measurement._replace(kspace=kspace), key)
+            kspace = measurement.kspace + noise(noise_key, measurement, smoothing)
+            return plain(params, prepared, measurement._replace(kspace=kspace), key)
 
         return jax.lax.map(one, keys)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxcs.complex import abs2, magnitude, safe_sqrt
+from jaxcs.complex import abs2, magnitude, safe_sqrt, unit_phase
 from jaxcs.nets.varnet import calibration_region, norm_unet
 from jaxcs.operators import Sense
 from jaxcs.recon.checks import check_at_least
@@ -89,9 +89,7 @@ def phase_of(image: Array) -> Array:
     Returns:
         Numbers of magnitude 1, of the same shape.
     """
-    moved = image + _FAINT * safe_sqrt(jnp.mean(abs2(image)))
-    size = magnitude(moved)
-    return jnp.where(size > 0, moved / jnp.where(size > 0, size, 1), 1)
+    return unit_phase(image + _FAINT * safe_sqrt(jnp.mean(abs2(image))))
 
 
 METHOD = method(Config, build, PRESETS, predict, needs_maps=NEEDS_MAPS)

@@ -17,7 +17,7 @@ import jax
 from jaxcs import catalogue
 from jaxcs.keys import new_key
 from jaxcs.names import printable
-from jaxcs.recon import METHODS, Method
+from jaxcs.recon import METHODS
 from jaxcs.types import Params
 from jaxcs.weights import archive, deepmri, fastmri, mri_vn
 from jaxcs.weights.card import check_card
@@ -147,13 +147,15 @@ def _safetensors(content: bytes) -> _Read:
     params, card = archive.decode(content)
     card = check_card(card)
     method = card["method"]
-    if method not in METHODS or not _is_network(METHODS[method]):
+    if method not in METHODS or not _is_network(method):
         raise WeightsError(f"its card names the method {method!r}, which is no trained one; use another version")
     return _checked(method, card["config"], params, card)
 
 
-def _is_network(method: Method) -> bool:
-    return method.trained and not method.fitted
+def _is_network(name: str) -> bool:
+    """Whether a method has weights of its own; installed methods are not in the catalogue."""
+    method, line = METHODS[name], catalogue.METHODS.get(name)
+    return method.trained and not method.fitted and (line is None or line.trainable)
 
 
 def _torch(content: bytes) -> _Read:

@@ -81,7 +81,7 @@ def test_the_data_move_within_the_ball_and_become_more_consistent():
 
 
 def test_the_gradient_goes_through_all_steps():
-    """That of the mitigated data is a difference quotient, and not that of a constant change."""
+    """The gradient of the mitigated data is a difference quotient, and not that of a constant change."""
 
     def loss(kspace):
         return jnp.sum(abs2(mitigated(CONFIG, smooth_coils, PARAMS, M._replace(kspace=kspace), KEY) - 1))

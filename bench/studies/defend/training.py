@@ -22,7 +22,7 @@ _ENDED = "ended"
 
 
 class Recipe(NamedTuple):
-    """What decides the trainings of a study.
+    """The settings of the trainings of a study.
 
     Attributes:
         variant: named configuration of the network.

@@ -1,4 +1,4 @@
-"""What is compared of two reconstructions: magnitudes, or complex coil images, as Algorithm 1 does for two networks."""
+"""The comparison of two reconstructions: by magnitudes, or by complex coil images as Algorithm 1 for two networks."""
 
 from __future__ import annotations
 
