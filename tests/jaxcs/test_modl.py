@@ -37,6 +37,13 @@ def problem(shape=(6, 8), coils=3, columns=True):
     return Measurement(jnp.where(mask, complex_normal(rng, (coils, *shape)), 0), mask, maps)
 
 
+def dense(m):
+    """The matrix of `Sense`."""
+    shape = m.maps.shape[1:]
+    units = jnp.eye(shape[0] * shape[1], dtype=jnp.complex64).reshape(-1, *shape)
+    return np.asarray(jax.vmap(Sense(m.maps, m.mask).forward)(units)).reshape(len(units), -1).T.astype(np.complex128)
+
+
 def test_the_denoiser_of_the_paper_has_five_layers_of_64_channels():
     def layers(channels):
         return 2 * 9 * channels + channels + 3 * (channels * 9 * channels + channels) + channels * 9 * 2 + 2
@@ -47,9 +54,7 @@ def test_the_denoiser_of_the_paper_has_five_layers_of_64_channels():
 
 def test_the_image_is_that_of_the_formula_with_dense_matrices():
     m, params = problem(), drawn()
-    shape = m.maps.shape[1:]
-    units = jnp.eye(shape[0] * shape[1], dtype=jnp.complex64).reshape(-1, *shape)
-    a = np.asarray(jax.vmap(Sense(m.maps, m.mask).forward)(units)).reshape(len(units), -1).T.astype(np.complex128)
+    shape, a = m.maps.shape[1:], dense(m)
     network = quick(residual_cnn(CONFIG.layers, CONFIG.channels).apply)
     weight = 0.05
     zero_filled = a.conj().T @ np.asarray(m.kspace).ravel()

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from jaxcs.nets.residual import residual_cnn
-from jaxcs.operators import Sense
 from jaxcs.recon import modl, smug
 from jaxcs.recon.staged import stages_of
 from tests.helpers.asserts import assert_gradient, relative_error
 from tests.helpers.compiling import quick
-from tests.jaxcs.test_modl import drawn, problem
+from tests.jaxcs.test_modl import dense, drawn, problem
 
 pytestmark = pytest.mark.usefixtures("one_form")
 KEY = jax.random.key(3)
@@ -20,9 +19,7 @@ CONFIG = smug.Config(2, 3, 4, cg_iters=200, noise=0.2, draws=3)
 
 def test_the_image_is_that_of_the_formula_with_dense_matrices():
     m, params = problem(), drawn()
-    shape = m.maps.shape[1:]
-    units = jnp.eye(shape[0] * shape[1], dtype=jnp.complex64).reshape(-1, *shape)
-    a = np.asarray(jax.vmap(Sense(m.maps, m.mask).forward)(units)).reshape(len(units), -1).T.astype(np.complex128)
+    shape, a = m.maps.shape[1:], dense(m)
     network = quick(residual_cnn(CONFIG.layers, CONFIG.channels).apply)
     weight = 0.05
     zero_filled = a.conj().T @ np.asarray(m.kspace).ravel()

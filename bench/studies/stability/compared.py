@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from bench.evaluate.subjects import Subject
-from bench.slices.prepare import SliceData
 from bench.studies.stability.worlds import COMPLEX
 from bench.studies.staged import Staged
 from jaxcs.fourier import image_crop
+from jaxcs.recon.cyclic import coils_of
 from jaxcs.types import Key, Measurement
 
 
@@ -38,18 +38,13 @@ def compared(
     """
     if not is_complex(subject, residual):
         return image
-    method, params = subject.method, subject.params
-
-    def coils(data: SliceData, kspace: Array, key: Key) -> Array:
-        measurement = Measurement(jnp.where(data.mask, kspace, 0), data.mask, data.maps)
-        if method.predict is not None:
-            return method.predict(method_config)(params, measurement).coils
-        assert method.coils is not None
-        return method.coils(method_config)(measurement, key)
+    coils = coils_of(subject.method, method_config)
 
     def parts(staged: Staged, kspace: Array, key: Key) -> Array:
-        shape = (staged.data.target.shape[0], staged.data.target.shape[1])
-        cropped = image_crop(coils(staged.data, kspace, key), shape)
+        data = staged.data
+        measurement = Measurement(jnp.where(data.mask, kspace, 0), data.mask, data.maps)
+        shape = (data.target.shape[0], data.target.shape[1])
+        cropped = image_crop(coils(subject.params, measurement, key), shape)
         return jnp.stack([jnp.real(cropped), jnp.imag(cropped)])
 
     return parts
