@@ -6,15 +6,13 @@ The figure is drawn from a run's records only (searches.jsonl), without JAX.
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.record.rows import SearchRow, search_of
+from bench.figures.frame import as_png, lighten
+from bench.record.rows import SearchRow, lines_of, search_of
 from bench.record.run_record import read_run
 from jaxcs.catalogue import CHANGES
 from jaxcs.names import printable
@@ -22,10 +20,10 @@ from jaxcs.names import printable
 _MEAN, _IMAGE = "#c8382b", "#2f7ebc"
 
 
-def draw(folder: Path) -> bytes:
+@as_png()
+def draw(folder: Path) -> Figure:
     """Draw a run folder as PNG, at the largest range of angles."""
-    lines = (folder / "searches.jsonl").read_text(encoding="utf-8").splitlines()
-    searches = [search for search in map(search_of, map(json.loads, lines)) if search.ssim]
+    searches = [search for search in map(search_of, lines_of(folder / "searches.jsonl")) if search.ssim]
     largest = max(search.eps for search in searches)
     by_method: dict[str, list[SearchRow]] = {}
     for search in searches:
@@ -33,21 +31,17 @@ def draw(folder: Path) -> bytes:
             by_method.setdefault(search.source, []).append(search)
     threat = read_run(folder).config["threat"]
     unit = CHANGES[threat].unit if threat in CHANGES else ""
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(3.6 * len(by_method) + 0.4, 3.3), dpi=110, layout="constrained")
-        panels = figure.subplots(1, len(by_method), squeeze=False, sharey=True)[0]
-        for axes, (method, own) in zip(panels, by_method.items(), strict=True):
-            curves = np.array([search.ssim for search in own], float)
-            values = np.linspace(-largest, largest, curves.shape[1])
-            axes.plot(values, curves.T, color=_IMAGE, alpha=0.4, linewidth=0.8)
-            worst = np.nanargmin(curves, axis=1)
-            axes.plot(values[worst], curves[np.arange(len(curves)), worst], "o", color=_IMAGE, markersize=3)
-            axes.plot(values, np.mean(curves, axis=0), color=_MEAN, linewidth=1.8)
-            axes.set_title(f"{printable(method)}, {len(own)} image{'s' * (len(own) > 1)}", parse_math=False)
-            axes.set_xlabel(f"{threat} [{unit}]")
-            axes.grid(alpha=0.25)
-            axes.spines[["top", "right"]].set_visible(False)
-        panels[0].set_ylabel("SSIM (thick: mean, dot: worst)")
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    figure = Figure(figsize=(3.6 * len(by_method) + 0.4, 3.3), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(by_method), squeeze=False, sharey=True)[0]
+    for axes, (method, own) in zip(panels, by_method.items(), strict=True):
+        curves = np.array([search.ssim for search in own], float)
+        values = np.linspace(-largest, largest, curves.shape[1])
+        axes.plot(values, curves.T, color=_IMAGE, alpha=0.4, linewidth=0.8)
+        worst = np.nanargmin(curves, axis=1)
+        axes.plot(values[worst], curves[np.arange(len(curves)), worst], "o", color=_IMAGE, markersize=3)
+        axes.plot(values, np.mean(curves, axis=0), color=_MEAN, linewidth=1.8)
+        axes.set_title(f"{printable(method)}, {len(own)} image{'s' * (len(own) > 1)}", parse_math=False)
+        axes.set_xlabel(f"{threat} [{unit}]")
+        lighten(axes)
+    panels[0].set_ylabel("SSIM (thick: mean, dot: worst)")
+    return figure

@@ -6,16 +6,16 @@ relative to the whole scan.  The figure is drawn from a study's records only (im
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.figures.frame import as_png
 from bench.figures.overview import pictures, show
+from bench.record.rows import lines_of
 from jaxcs.names import printable
 
 _PANELS = (
@@ -25,9 +25,10 @@ _PANELS = (
 )
 
 
-def draw(folder: Path) -> bytes:
+@as_png()
+def draw(folder: Path) -> Figure:
     """Draw a study's folder as PNG."""
-    lines = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = lines_of(folder / "images.jsonl")
     rows = [row for row in lines if row.get("kind") == "feature"]
     ssim = {row["method"]: row["ssim"] for row in lines if row.get("kind") == "image"}
     config = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]
@@ -39,33 +40,30 @@ def draw(folder: Path) -> bytes:
     # All methods share a scale: a map on a scale of its own would make the best method look like the worst.
     largest = max((row["mse"] for row in rows if row.get("mse") is not None), default=1.0) or 1.0
     panels = [one for one in _PANELS if any(row.get(one[0]) is not None for row in rows)]
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        columns, height = len(panels) + 2, 2.2 * truth.shape[0] / truth.shape[1]
-        figure = Figure(figsize=(2.5 * columns, len(names) * height + 0.9), dpi=110)
-        grid = figure.add_gridspec(len(names), columns, wspace=0.22, hspace=0.14)
-        for index, name in enumerate(names):
-            if index == 0:
-                show(figure.add_subplot(grid[0, 0]), truth, peak, "truth", "gray", None)
-            else:
-                figure.add_subplot(grid[index, 0]).set_axis_off()
-            title = f"{name}, SSIM {ssim[name]:.3f}"
-            show(figure.add_subplot(grid[index, 1]), found[f"{name}|clean"], peak, title, "gray", None)
-            own = [row for row in rows if row["method"] == name]
-            for column, (score, words, colours) in enumerate(panels):
-                axes = figure.add_subplot(grid[index, column + 2])
-                high = largest if score == "mse" else 1.0
-                _panel(figure, axes, score, words, colours, own, stride, truth, peak, high)
-        figure.suptitle(
-            f"{printable(case)}: {feature['shape']} of {feature['size']:g} pixels, contrast {feature['contrast']:g} "
-            f"of the {feature['reference']}, every {stride} pixels",
-            y=1 - 0.12 / figure.get_figheight(),
-            fontsize=11,
-            parse_math=False,
-        )
-        figure.subplots_adjust(left=0.01, right=0.97, top=1 - 0.62 / figure.get_figheight(), bottom=0.02)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    columns, height = len(panels) + 2, 2.2 * truth.shape[0] / truth.shape[1]
+    figure = Figure(figsize=(2.5 * columns, len(names) * height + 0.9), dpi=110)
+    grid = figure.add_gridspec(len(names), columns, wspace=0.22, hspace=0.14)
+    for index, name in enumerate(names):
+        if index == 0:
+            show(figure.add_subplot(grid[0, 0]), truth, peak, "truth", "gray", None)
+        else:
+            figure.add_subplot(grid[index, 0]).set_axis_off()
+        title = f"{name}, SSIM {ssim[name]:.3f}"
+        show(figure.add_subplot(grid[index, 1]), found[f"{name}|clean"], peak, title, "gray", None)
+        own = [row for row in rows if row["method"] == name]
+        for column, (score, words, colours) in enumerate(panels):
+            axes = figure.add_subplot(grid[index, column + 2])
+            high = largest if score == "mse" else 1.0
+            _panel(figure, axes, score, words, colours, own, stride, truth, peak, high)
+    figure.suptitle(
+        f"{printable(case)}: {feature['shape']} of {feature['size']:g} pixels, contrast {feature['contrast']:g} "
+        f"of the {feature['reference']}, every {stride} pixels",
+        y=1 - 0.12 / figure.get_figheight(),
+        fontsize=11,
+        parse_math=False,
+    )
+    figure.subplots_adjust(left=0.01, right=0.97, top=1 - 0.62 / figure.get_figheight(), bottom=0.02)
+    return figure
 
 
 def _panel(

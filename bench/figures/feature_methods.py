@@ -8,69 +8,65 @@ study's records only (run.json, summary.csv, images.jsonl), without JAX.
 from __future__ import annotations
 
 import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from bench.figures.bars import kind_of, reach_of
+from bench.figures.frame import as_png, lighten
+from bench.figures.side_by_side import COLOURS
 from bench.findings.boxes import Points, box_points, families, together
 from bench.plan.intervals import name_of
 from bench.plan.line import line
+from bench.record.rows import lines_of
 
-_COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c", "#8a56a8", "#b8791e", "#4c566a", "#1f9d9d", "#a8475f", "#777777")
 _SIZES = (("mse", "MSE of the feature, standardised"), ("kept", "contrast kept"))
 _BOXES = (("mse", "MSE of the box, standardised"), ("box_ssim", "SSIM of the box"))
 
 
-def draw(folder: Path) -> bytes:
+@as_png()
+def draw(folder: Path) -> Figure:
     """Draw a study's folder as PNG."""
     with (folder / "summary.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     study = json.loads((folder / "run.json").read_text(encoding="utf-8"))["config"]["study"]
     names = list(dict.fromkeys(row["method"] for row in rows))
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(11, 3.8), dpi=110)
-        axes = figure.subplots(1, 3)
-        for panel, (score, words) in zip(axes, _SIZES if study == "sizes" else _BOXES, strict=False):
-            for at, (name, colour) in enumerate(zip(names, _COLOURS, strict=False)):
-                own = [row for row in rows if (row["method"], row["score"]) == (name, score)]
-                x = [float(row["size"]) if row["size"] else at for row in own]
-                y, reach = [float(row["mean"]) for row in own], [reach_of(row, "mean") for row in own]
-                panel.errorbar(
-                    x,
-                    y,
-                    yerr=np.array(reach).reshape(-1, 2).T,
-                    color=colour,
-                    label=name,
-                    marker="o",
-                    markersize=4,
-                    capsize=2,
-                )
-            kinds = name_of({kind_of(row) for row in rows} - {""})
-            panel.set_title(words + (f" ({kinds})" if kinds else ""), pad=4)
-            if study == "sizes":
-                panel.set_xlabel("size [pixels]")
-                panel.set_xticks(sorted({float(row["size"]) for row in rows if row["size"]}))
-            else:
-                panel.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+    figure = Figure(figsize=(11, 3.8), dpi=110)
+    axes = figure.subplots(1, 3)
+    for panel, (score, words) in zip(axes, _SIZES if study == "sizes" else _BOXES, strict=False):
+        for at, (name, colour) in enumerate(zip(names, COLOURS, strict=False)):
+            own = [row for row in rows if (row["method"], row["score"]) == (name, score)]
+            x = [float(row["size"]) if row["size"] else at for row in own]
+            y, reach = [float(row["mean"]) for row in own], [reach_of(row, "mean") for row in own]
+            panel.errorbar(
+                x,
+                y,
+                yerr=np.array(reach).reshape(-1, 2).T,
+                color=colour,
+                label=name,
+                marker="o",
+                markersize=4,
+                capsize=2,
+            )
+        kinds = name_of({kind_of(row) for row in rows} - {""})
+        panel.set_title(words + (f" ({kinds})" if kinds else ""), pad=4)
         if study == "sizes":
-            axes[0].legend(frameon=False)
-        _against_ssim(axes[2], rows, names)
-        if study == "boxes":
-            lines = (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()
-            _each_image(axes[2], box_points(map(json.loads, lines)), names)
-        for panel in axes:
-            panel.grid(alpha=0.25)
-            panel.spines[["top", "right"]].set_visible(False)
-        figure.subplots_adjust(left=0.06, right=0.985, top=0.88, bottom=0.2, wspace=0.25)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+            panel.set_xlabel("size [pixels]")
+            panel.set_xticks(sorted({float(row["size"]) for row in rows if row["size"]}))
+        else:
+            panel.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+    if study == "sizes":
+        axes[0].legend(frameon=False)
+    _against_ssim(axes[2], rows, names)
+    if study == "boxes":
+        _each_image(axes[2], box_points(lines_of(folder / "images.jsonl")), names)
+    for panel in axes:
+        lighten(panel)
+    figure.subplots_adjust(left=0.06, right=0.985, top=0.88, bottom=0.2, wspace=0.25)
+    return figure
 
 
 def _against_ssim(axes: Any, rows: list[dict[str, str]], names: list[str]) -> None:
@@ -80,7 +76,7 @@ def _against_ssim(axes: Any, rows: list[dict[str, str]], names: list[str]) -> No
         own = [row for row in rows if (row["method"], row["score"]) == (name, score)]
         return float(np.average([float(row["mean"]) for row in own], weights=[int(row["n"]) for row in own]))
 
-    for name, colour in zip(names, _COLOURS, strict=False):
+    for name, colour in zip(names, COLOURS, strict=False):
         x, y = mean(name, "ssim"), mean(name, "mse")
         axes.plot(x, y, "o", color=colour)
         axes.annotate(name, (x, y), (5, 4), textcoords="offset points", color=colour)
@@ -91,7 +87,7 @@ def _against_ssim(axes: Any, rows: list[dict[str, str]], names: list[str]) -> No
 
 def _each_image(axes: Any, points: Points, names: list[str]) -> None:
     """Show the images of each method, and the line through all of them."""
-    for name, colour in zip(names, _COLOURS, strict=False):
+    for name, colour in zip(names, COLOURS, strict=False):
         axes.plot(*points.get(name, ([], [])), ".", color=colour, alpha=0.5, markersize=4)
     for own in (families(points) if len(points) > 1 else {}).values():
         _line(axes, own, 0.8, ":")

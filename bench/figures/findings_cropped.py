@@ -6,19 +6,18 @@ the box.  The figure is drawn from a study's records only (images.jsonl, picture
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from bench.figures.frame import as_png
 from bench.figures.overview import Found, show
 from bench.record.archives import damaged
 from bench.record.pictures import Pictures
+from bench.record.rows import lines_of
 from jaxcs.names import printable
 
 # More images or methods would be too small to see.
@@ -28,35 +27,33 @@ _SIDE, _FILLED = 32, 0.5
 BOX_COLOUR = "#e8c33a"
 
 
-def draw(folder: Path) -> bytes:
+@as_png(title=9)
+def draw(folder: Path) -> Figure:
     """Draw a study of boxes as PNG."""
-    lines = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = lines_of(folder / "images.jsonl")
     boxes = [row for row in lines if row.get("kind") == "box"]
     methods = list(dict.fromkeys(row["method"] for row in boxes))[:_MOST_METHODS]
     images = list(dict.fromkeys(row["image"] for row in boxes))[:_MOST_IMAGES]
     found = _pictures(folder, images, methods)
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9, "font.family": "DejaVu Sans"}):
-        columns = 1 + len(methods)
-        figure = Figure(figsize=(1.7 * columns, 2.05 * len(images)), dpi=110, layout="constrained")
-        panels = figure.subplots(len(images), columns, squeeze=False)
-        for row, image in enumerate(images):
-            own = [one for one in boxes if one["image"] == image]
-            box = max((tuple(one["box"]) for one in own), key=lambda at: at[2] * at[3])
-            truth = found[f"{image}|truth"]
-            part = around(box, truth.shape)
-            white = float(truth[part].max()) or 1.0
-            titled = {"truth": truth} | {method: found[f"{image}|{method}|clean"] for method in methods}
-            for axes, (name, picture) in zip(panels[row], titled.items(), strict=True):
-                scores = [one["mse"] for one in own if one["method"] == name and tuple(one["box"]) == box]
-                title = f"{name}, MSE {scores[0]:.2f}" if scores and scores[0] is not None else name
-                show(axes, picture[part], white, title, "gray", None)
-                corner = (box[1] - part[1].start - 0.5, box[0] - part[0].start - 0.5)
-                axes.add_patch(Rectangle(corner, box[3], box[2], fill=False, edgecolor=BOX_COLOUR))
-            label = next(one["label"] for one in own if tuple(one["box"]) == box)
-            panels[row, 0].set_ylabel(f"{printable(image)}\n{printable(label)}", fontsize=6, parse_math=False)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    columns = 1 + len(methods)
+    figure = Figure(figsize=(1.7 * columns, 2.05 * len(images)), dpi=110, layout="constrained")
+    panels = figure.subplots(len(images), columns, squeeze=False)
+    for row, image in enumerate(images):
+        own = [one for one in boxes if one["image"] == image]
+        box = max((tuple(one["box"]) for one in own), key=lambda at: at[2] * at[3])
+        truth = found[f"{image}|truth"]
+        part = around(box, truth.shape)
+        white = float(truth[part].max()) or 1.0
+        titled = {"truth": truth} | {method: found[f"{image}|{method}|clean"] for method in methods}
+        for axes, (name, picture) in zip(panels[row], titled.items(), strict=True):
+            scores = [one["mse"] for one in own if one["method"] == name and tuple(one["box"]) == box]
+            title = f"{name}, MSE {scores[0]:.2f}" if scores and scores[0] is not None else name
+            show(axes, picture[part], white, title, "gray", None)
+            corner = (box[1] - part[1].start - 0.5, box[0] - part[0].start - 0.5)
+            axes.add_patch(Rectangle(corner, box[3], box[2], fill=False, edgecolor=BOX_COLOUR))
+        label = next(one["label"] for one in own if tuple(one["box"]) == box)
+        panels[row, 0].set_ylabel(f"{printable(image)}\n{printable(label)}", fontsize=6, parse_math=False)
+    return figure
 
 
 def _pictures(folder: Path, images: list[str], methods: list[str]) -> dict[str, Any]:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from bench.figures.frame import as_png, lighten
 
 _COLOURS = {"source": "#c8382b", "target": "#2f7ebc"}
 _LINES = {"self": "-", "sup": (0, (4, 2))}
 _NAMES = {"sup": "supervised", "self": "jointly"}
 
 
-def draw(record: dict[str, Any]) -> bytes:
+@as_png()
+def draw(record: dict[str, Any]) -> Figure:
     """Draw a study's record as PNG."""
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(9.6, 4.2), dpi=110)
-        for axes, kind in zip(figure.subplots(1, 2, sharey=True), _NAMES, strict=True):
-            _panel(axes, record, kind)
-        title = f"Test-time training, {record['shift']} shift, {record['network']}"
-        figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
-        figure.subplots_adjust(left=0.075, right=0.985, top=0.84, bottom=0.09, wspace=0.08)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    figure = Figure(figsize=(9.6, 4.2), dpi=110)
+    for axes, kind in zip(figure.subplots(1, 2, sharey=True), _NAMES, strict=True):
+        _panel(axes, record, kind)
+    title = f"Test-time training, {record['shift']} shift, {record['network']}"
+    figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
+    figure.subplots_adjust(left=0.075, right=0.985, top=0.84, bottom=0.09, wspace=0.08)
+    return figure
 
 
 def _panel(axes: Axes, record: dict[str, Any], kind: str) -> None:
@@ -50,5 +48,4 @@ def _panel(axes: Axes, record: dict[str, Any], kind: str) -> None:
     if kind == "sup":
         axes.set_ylabel(f"{record['metric'].upper()} on {len(record['cases'])} images of the target")
     axes.legend(frameon=False, loc="lower right" if kind == "self" else "lower left")
-    axes.grid(alpha=0.25, axis="y")
-    axes.spines[["top", "right"]].set_visible(False)
+    lighten(axes, "y")

@@ -6,15 +6,14 @@ figure is drawn from the records of runs only (images.jsonl, pictures.npz), with
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.figures.frame import as_png
 from bench.figures.overview import show
 from bench.record.pictures import Pictures
 from bench.record.record import Record
@@ -33,7 +32,8 @@ class _Column(NamedTuple):
     pictures: Pictures
 
 
-def draw(cases: Sequence[str], method: str, records: Sequence[Record], others: Sequence[Record], metric: str) -> bytes:
+@as_png(8.5, 8.5)
+def draw(cases: Sequence[str], method: str, records: Sequence[Record], others: Sequence[Record], metric: str) -> Figure:
     """Draw the first images of a choice as PNG.
 
     Args:
@@ -55,30 +55,27 @@ def draw(cases: Sequence[str], method: str, records: Sequence[Record], others: S
             [_Column(label, _scores(record, label, metric), pictures[id(record)]) for record in some]
             for label, some in parts[:_MOST_METHODS]
         ]
-        with matplotlib.rc_context({"font.size": 8.5, "axes.titlesize": 8.5, "font.family": "DejaVu Sans"}):
-            figure = Figure(figsize=(1.75 * (1 + len(groups)) + 0.3, 2.05 * len(cases) + 0.4), dpi=110)
-            axes = figure.subplots(len(cases), 1 + len(groups), squeeze=False)
-            for line, case in zip(axes, cases, strict=True):
-                truth = _read(opened, f"{case}|truth")
-                peak = 1.0 if truth is None else float(np.quantile(truth, 0.999))
-                titles = [printable(case)[-28:]]
-                images = [truth]
-                for group in groups:
-                    score = next((one.scores[case] for one in group if case in one.scores), None)
-                    said = "not in this run" if score is None else _STYLE[metric].format(score)
-                    titles.append(f"{printable(group[0].label)} {said}")
-                    images.append(_read([one.pictures for one in group], f"{case}|{group[0].label}|clean"))
-                for panel, title, image in zip(line, titles, images, strict=True):
-                    panel.set_axis_off()
-                    if image is not None:
-                        show(panel, image, peak, "", "gray", None)
-                    panel.set_title(title, pad=3, parse_math=False)
-            height = figure.get_figheight()
-            figure.suptitle(f"The hardest images of {printable(method)}, {metric.upper()} of each method", fontsize=11)
-            figure.subplots_adjust(left=0.01, right=0.99, top=1 - 0.55 / height, bottom=0.01, wspace=0.04, hspace=0.16)
-            content = io.BytesIO()
-            figure.savefig(content, format="png")
-    return content.getvalue()
+        figure = Figure(figsize=(1.75 * (1 + len(groups)) + 0.3, 2.05 * len(cases) + 0.4), dpi=110)
+        axes = figure.subplots(len(cases), 1 + len(groups), squeeze=False)
+        for line, case in zip(axes, cases, strict=True):
+            truth = _read(opened, f"{case}|truth")
+            peak = 1.0 if truth is None else float(np.quantile(truth, 0.999))
+            titles = [printable(case)[-28:]]
+            images = [truth]
+            for group in groups:
+                score = next((one.scores[case] for one in group if case in one.scores), None)
+                said = "not in this run" if score is None else _STYLE[metric].format(score)
+                titles.append(f"{printable(group[0].label)} {said}")
+                images.append(_read([one.pictures for one in group], f"{case}|{group[0].label}|clean"))
+            for panel, title, image in zip(line, titles, images, strict=True):
+                panel.set_axis_off()
+                if image is not None:
+                    show(panel, image, peak, "", "gray", None)
+                panel.set_title(title, pad=3, parse_math=False)
+        height = figure.get_figheight()
+        figure.suptitle(f"The hardest images of {printable(method)}, {metric.upper()} of each method", fontsize=11)
+        figure.subplots_adjust(left=0.01, right=0.99, top=1 - 0.55 / height, bottom=0.01, wspace=0.04, hspace=0.16)
+    return figure
 
 
 def _scores(record: Record, label: str, metric: str) -> dict[str, float]:

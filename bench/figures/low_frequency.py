@@ -6,34 +6,31 @@ through the centre of k-space.  The figure is drawn from the record of bench.har
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.figures.frame import as_png, lighten
 from bench.plan.intervals import bars, name_of
 
 _COLOURS = {"rest": "#2f7ebc", "subset": "#c8382b"}
 _WORDS = {"rest": "the others", "subset": "hardest"}
 
 
-def draw(record: dict[str, Any]) -> bytes:
+@as_png()
+def draw(record: dict[str, Any]) -> Figure:
     """Draw a record that has at least one group as PNG."""
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(9.6, 4.2), dpi=110)
-        left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
-        _shares(left, record)
-        _profiles(right, record)
-        n, total = sum(one["chosen"] for one in record["cases"]), len(record["cases"])
-        title = f"The {n} of {total} images with the lowest {record['metric'].upper()} of {record['method']}"
-        figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
-        figure.subplots_adjust(left=0.065, right=0.985, top=0.85, bottom=0.12, wspace=0.2)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    figure = Figure(figsize=(9.6, 4.2), dpi=110)
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
+    _shares(left, record)
+    _profiles(right, record)
+    n, total = sum(one["chosen"] for one in record["cases"]), len(record["cases"])
+    title = f"The {n} of {total} images with the lowest {record['metric'].upper()} of {record['method']}"
+    figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
+    figure.subplots_adjust(left=0.065, right=0.985, top=0.85, bottom=0.12, wspace=0.2)
+    return figure
 
 
 def _shares(axes: Axes, record: dict[str, Any]) -> None:
@@ -53,8 +50,7 @@ def _shares(axes: Axes, record: dict[str, Any]) -> None:
     axes.set_title(
         f"energy in the central {100 * record['center_fraction']:.3g} % of columns{_named(record, 'bars')}", pad=5
     )
-    axes.grid(alpha=0.25, axis="y")
-    axes.spines[["top", "right"]].set_visible(False)
+    lighten(axes, "y")
 
 
 def _profiles(axes: Axes, record: dict[str, Any]) -> None:
@@ -83,8 +79,7 @@ def _profiles(axes: Axes, record: dict[str, Any]) -> None:
     axes.set_xlabel("frequency along the vertical line [cycles per field of view]")
     axes.set_title("energy of one sample / energy of k-space" + _named(record, "shaded"), pad=5)
     axes.legend(frameon=False, loc="lower left")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    lighten(axes)
 
 
 def _named(record: dict[str, Any], what: str) -> str:

@@ -6,35 +6,31 @@ each shift.  Right: small features, the share of their contrast that is kept, or
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.figures.frame import as_png, lighten
 from bench.plan.intervals import bars
 from jaxcs.names import printable
 
 _CLEAN, _NOISE, _HARMED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
-def draw(content: dict[str, Any]) -> bytes:
+@as_png()
+def draw(content: dict[str, Any]) -> Figure:
     """Draw the numbers of `bench.studies.claims.notions` as PNG."""
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(11.5, 3.9), dpi=110, layout="constrained")
-        left, middle, right = figure.subplots(1, 3)
-        _attacks(left, content["attacks"])
-        _shifts(middle, content["shifts"])
-        _features(right, content["features"])
-        for axes in (left, middle, right):
-            axes.grid(alpha=0.25)
-            axes.spines[["top", "right"]].set_visible(False)
-        figure.suptitle(f"{printable(content['method'])} under three notions of robustness", parse_math=False)
-        made = io.BytesIO()
-        figure.savefig(made, format="png")
-    return made.getvalue()
+    figure = Figure(figsize=(11.5, 3.9), dpi=110, layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    _attacks(left, content["attacks"])
+    _shifts(middle, content["shifts"])
+    _features(right, content["features"])
+    for axes in (left, middle, right):
+        lighten(axes)
+    figure.suptitle(f"{printable(content['method'])} under three notions of robustness", parse_math=False)
+    return figure
 
 
 def _attacks(axes: Axes, rows: list[dict[str, Any]]) -> None:

@@ -7,16 +7,15 @@ from a run's records only (pictures.npz, images.jsonl, run.json), without JAX.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from bench.figures.frame import as_png, lighten
 from bench.plan.errors import InputFileError
 from bench.plan.scores import rounded
 from bench.record.archives import damaged
@@ -32,7 +31,8 @@ _BOX = "#e8c33a"
 _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
-def draw(folder: Path) -> bytes:
+@as_png()
+def draw(folder: Path) -> Figure:
     """Draw a run folder as PNG."""
     rows = [row for row in results(folder) if row.metric == "psnr"]
     label = rows[0].source
@@ -45,25 +45,22 @@ def draw(folder: Path) -> bytes:
     if whole in found:  # older records and under-sampled data have none
         example["perturbed"] = found[whole]
     scores = next(row for row in rows if row.case == case and row.eps == eps)
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        truth, columns = example["truth"], 5 if "perturbed" in example else 4
-        width = 3.74 + 1.815 * columns
-        panel = 1.815 * truth.shape[0] / truth.shape[1]
-        figure = Figure(figsize=(width, 2 * panel + 1.1), dpi=110)
-        ratios = [1] * columns + [0.32, 1.55]
-        grid = figure.add_gridspec(2, columns + 2, width_ratios=ratios, wspace=0.06, hspace=0.16)
-        _pictures(figure, grid, example, {state: scores.score(state) for state in STATES}, boxes_of(folder, case))
-        axes = figure.add_subplot(grid[:, columns + 1])
-        _curve(axes, rows)
-        title = f"{label} under {rows[0].attack}: {printable(case)}, epsilon {eps:g}"
-        figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
-        figure.subplots_adjust(
-            left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.68 / figure.get_figheight()
-        )
-        legend_below(figure, axes, 3)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    truth, columns = example["truth"], 5 if "perturbed" in example else 4
+    width = 3.74 + 1.815 * columns
+    panel = 1.815 * truth.shape[0] / truth.shape[1]
+    figure = Figure(figsize=(width, 2 * panel + 1.1), dpi=110)
+    ratios = [1] * columns + [0.32, 1.55]
+    grid = figure.add_gridspec(2, columns + 2, width_ratios=ratios, wspace=0.06, hspace=0.16)
+    _pictures(figure, grid, example, {state: scores.score(state) for state in STATES}, boxes_of(folder, case))
+    axes = figure.add_subplot(grid[:, columns + 1])
+    _curve(axes, rows)
+    title = f"{label} under {rows[0].attack}: {printable(case)}, epsilon {eps:g}"
+    figure.suptitle(title, x=0.5, y=0.985, fontsize=11, parse_math=False)
+    figure.subplots_adjust(
+        left=0.025, right=0.985, top=1 - 0.62 / figure.get_figheight(), bottom=0.68 / figure.get_figheight()
+    )
+    legend_below(figure, axes, 3)
+    return figure
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
@@ -177,5 +174,4 @@ def _curve(axes: Axes, rows: list[Row]) -> None:
     axes.set_xlabel("perturbation / data (epsilon)")
     axes.set_title(f"PSNR [dB], mean of {len(by_case)} (thin: each image)" if len(by_case) > 1 else "PSNR [dB]", pad=3)
     axes.set_xlim(left=0)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    lighten(axes)

@@ -7,15 +7,14 @@ crop.  An image with several boxes is cropped around the largest.  The figure is
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bench.figures.findings_cropped import BOX_COLOUR, around
+from bench.figures.frame import as_png
 from bench.figures.overview import Found, boxes_of, show
 from bench.plan.errors import InputFileError
 from bench.plan.scores import rounded
@@ -31,7 +30,8 @@ _TITLES = {"truth": "truth", "perturbed truth": "truth + perturbation"}
 _TITLES |= {"clean": "clean data", "noise": "with noise", "attacked": "attacked"}
 
 
-def draw(folder: Path) -> bytes:
+@as_png(title=9)
+def draw(folder: Path) -> Figure:
     """Draw a run folder as PNG, at the epsilon that its page opens with."""
     scored = [row for row in results(folder) if row.metric == "ssim" and row.source == row.victim]
     eps = shown_epsilon({row.eps for row in scored})
@@ -54,24 +54,21 @@ def draw(folder: Path) -> bytes:
         found.update({key: file.read(key).astype(np.float32) for key in wanted if key in file})
     if not drawn:
         raise InputFileError(f"{path}: lacks the pictures of every image; delete it, and --resume computes them again")
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(2.0 * len(_TITLES), 2.25 * len(drawn) + 0.35), dpi=110, layout="constrained")
-        figure.suptitle(f"SSIM in the region, epsilon {eps:g}", fontsize=10)
-        panels = figure.subplots(len(drawn), len(_TITLES), squeeze=False)
-        for row, keys, line in zip(drawn, crops, panels, strict=True):
-            scores: dict[str, str] = {state: f", {rounded('ssim', row.score(state))}" for state in STATES}
-            box = max(map(tuple, boxes_of(folder, row.case)), key=lambda at: at[2] * at[3])
-            truth = found[keys["truth"]]
-            part = around(box, truth.shape)
-            white = float(truth[part].max()) or 1.0
-            for axes, (name, title) in zip(line, _TITLES.items(), strict=True):
-                if name == "perturbed truth" and keys[name] not in found:  # older records and under-sampled data
-                    axes.set_axis_off()
-                    continue
-                show(axes, found[keys[name]][part], white, title + scores.get(name, ""), "gray", None)
-                corner = (box[1] - part[1].start - 0.5, box[0] - part[0].start - 0.5)
-                axes.add_patch(Rectangle(corner, box[3], box[2], fill=False, edgecolor=BOX_COLOUR))
-            line[0].set_ylabel(f"{printable(row.case)}\n{printable(row.source)}", fontsize=7, parse_math=False)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    figure = Figure(figsize=(2.0 * len(_TITLES), 2.25 * len(drawn) + 0.35), dpi=110, layout="constrained")
+    figure.suptitle(f"SSIM in the region, epsilon {eps:g}", fontsize=10)
+    panels = figure.subplots(len(drawn), len(_TITLES), squeeze=False)
+    for row, keys, line in zip(drawn, crops, panels, strict=True):
+        scores: dict[str, str] = {state: f", {rounded('ssim', row.score(state))}" for state in STATES}
+        box = max(map(tuple, boxes_of(folder, row.case)), key=lambda at: at[2] * at[3])
+        truth = found[keys["truth"]]
+        part = around(box, truth.shape)
+        white = float(truth[part].max()) or 1.0
+        for axes, (name, title) in zip(line, _TITLES.items(), strict=True):
+            if name == "perturbed truth" and keys[name] not in found:  # older records and under-sampled data
+                axes.set_axis_off()
+                continue
+            show(axes, found[keys[name]][part], white, title + scores.get(name, ""), "gray", None)
+            corner = (box[1] - part[1].start - 0.5, box[0] - part[0].start - 0.5)
+            axes.add_patch(Rectangle(corner, box[3], box[2], fill=False, edgecolor=BOX_COLOUR))
+        line[0].set_ylabel(f"{printable(row.case)}\n{printable(row.source)}", fontsize=7, parse_math=False)
+    return figure

@@ -6,7 +6,6 @@ The figure is drawn from a study's record only, without JAX.
 
 from __future__ import annotations
 
-import io
 import textwrap
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.figures.frame import as_png, lighten
 from bench.plan.intervals import bars, name_of
 
 _COLOURS = {
@@ -38,41 +38,39 @@ _GREY = "#4c566a"
 _COLUMNS = 4
 
 
-def draw(content: dict[str, Any]) -> bytes:
+@as_png(title=9)
+def draw(content: dict[str, Any]) -> Figure:
     """Draw the content of study.json as PNG."""
     comparisons = content["comparisons"]
     marks = _marks(comparisons)
     columns = min(_COLUMNS, len(comparisons))
     rows = -(-len(comparisons) // columns)
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9, "font.family": "DejaVu Sans"}):
-        # Below the panels is a legend of several columns; it needs a line for every so many names.
-        lines = -(-len(marks) // (2 * columns))
-        below = 0.35 + 0.2 * lines
-        figure = Figure(figsize=(max(3.25 * columns + 0.4, 5.2), 3.35 * rows + 0.45 + below), dpi=110)
-        axes = figure.subplots(rows, columns, squeeze=False)
-        for panel, comparison in zip(axes.flat, comparisons, strict=False):
-            _panel(panel, comparison, marks)
-        for panel in axes.flat[len(comparisons) :]:
-            panel.set_visible(False)
-        handles = [
-            matplotlib.lines.Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=6, label=name)
-            for name, (colour, marker) in marks.items()
-        ]
-        figure.legend(handles=handles, loc="lower center", ncol=2 * columns, frameon=False, columnspacing=1.2)
-        figure.suptitle(
-            f"Mean SSIM in distribution (across) and out of it (up){_named(comparisons)}",
-            fontsize=11,
-            y=0.995,
-            va="top",
-        )
-        height = figure.get_figheight()
-        figure.subplots_adjust(
-            left=0.55 / figure.get_figwidth(), right=0.985, bottom=(below + 0.35) / height, top=1 - 0.85 / height,
-            wspace=0.24, hspace=0.42,
-        )  # fmt: skip
-        content_of_file = io.BytesIO()
-        figure.savefig(content_of_file, format="png")
-    return content_of_file.getvalue()
+    # Below the panels is a legend of several columns; it needs a line for every so many names.
+    lines = -(-len(marks) // (2 * columns))
+    below = 0.35 + 0.2 * lines
+    figure = Figure(figsize=(max(3.25 * columns + 0.4, 5.2), 3.35 * rows + 0.45 + below), dpi=110)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for panel, comparison in zip(axes.flat, comparisons, strict=False):
+        _panel(panel, comparison, marks)
+    for panel in axes.flat[len(comparisons) :]:
+        panel.set_visible(False)
+    handles = [
+        matplotlib.lines.Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=6, label=name)
+        for name, (colour, marker) in marks.items()
+    ]
+    figure.legend(handles=handles, loc="lower center", ncol=2 * columns, frameon=False, columnspacing=1.2)
+    figure.suptitle(
+        f"Mean SSIM in distribution (across) and out of it (up){_named(comparisons)}",
+        fontsize=11,
+        y=0.995,
+        va="top",
+    )
+    height = figure.get_figheight()
+    figure.subplots_adjust(
+        left=0.55 / figure.get_figwidth(), right=0.985, bottom=(below + 0.35) / height, top=1 - 0.85 / height,
+        wspace=0.24, hspace=0.42,
+    )  # fmt: skip
+    return figure
 
 
 def _marks(comparisons: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
@@ -119,8 +117,7 @@ def _panel(axes: Axes, comparison: dict[str, Any], marks: dict[str, tuple[str, s
     axes.set_title("\n".join(textwrap.wrap(title, 38)), pad=17, parse_math=False)
     axes.set_xlabel(labels[0], labelpad=2, parse_math=False)
     axes.set_ylabel(labels[1], labelpad=2, parse_math=False)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    lighten(axes)
 
 
 def _named(comparisons: list[dict[str, Any]]) -> str:

@@ -6,15 +6,14 @@ The figure is drawn from the records of a study's runs only, without JAX.
 
 from __future__ import annotations
 
-import io
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.figures.frame import as_png
 from bench.figures.overview import show
 from bench.record.pictures import Pictures
 from bench.record.rows import results
@@ -23,7 +22,8 @@ from bench.record.rows import results
 _MOST = 8
 
 
-def draw(study: Path, content: dict[str, Any]) -> bytes:
+@as_png(8.5, 8.5)
+def draw(study: Path, content: dict[str, Any]) -> Figure:
     """Draw a study as PNG.
 
     Each comparison has a row, or two rows if differently trained methods see the same images.
@@ -44,18 +44,15 @@ def draw(study: Path, content: dict[str, Any]) -> bytes:
             rows.append((words, variants, [(homes[name, home], outside) for name in variants]))
     rows = list({tuple(cells): (words, variants, cells) for words, variants, cells in rows}.values())
     columns = 1 + max(len(variants) for _, variants, _ in rows)
-    with matplotlib.rc_context({"font.size": 8.5, "axes.titlesize": 8.5, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(1.75 * columns + 0.5, 2.35 * len(rows) + 0.4), dpi=100)
-        axes = figure.subplots(len(rows), columns, squeeze=False)
-        for line, (words, variants, cells) in zip(axes, rows, strict=True):
-            with ExitStack() as stack:
-                _row(stack, line, words, variants, [runs[cell] for cell in cells])
-        height = figure.get_figheight()
-        figure.suptitle("Shifted images, SSIM of each method", fontsize=11, y=1 - 0.06 / height, va="top")
-        figure.subplots_adjust(left=0.06, right=0.995, top=1 - 0.5 / height, bottom=0.01, wspace=0.04, hspace=0.16)
-        content_of_file = io.BytesIO()
-        figure.savefig(content_of_file, format="png")
-    return content_of_file.getvalue()
+    figure = Figure(figsize=(1.75 * columns + 0.5, 2.35 * len(rows) + 0.4), dpi=100)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (words, variants, cells) in zip(axes, rows, strict=True):
+        with ExitStack() as stack:
+            _row(stack, line, words, variants, [runs[cell] for cell in cells])
+    height = figure.get_figheight()
+    figure.suptitle("Shifted images, SSIM of each method", fontsize=11, y=1 - 0.06 / height, va="top")
+    figure.subplots_adjust(left=0.06, right=0.995, top=1 - 0.5 / height, bottom=0.01, wspace=0.04, hspace=0.16)
+    return figure
 
 
 def _row(stack: ExitStack, line: Any, words: str, variants: list[str], folders: list[Path]) -> None:

@@ -6,15 +6,14 @@ run's records only (pictures.npz, images.jsonl), without JAX.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
+from bench.figures.frame import as_png, lighten
 from bench.figures.overview import legend_below, pictures, show
 from bench.plan.scores import rounded
 from bench.record.records import shown_epsilon
@@ -27,7 +26,8 @@ _GAINS = (20, 10, 5, 2, 1)
 _STYLES: tuple[tuple[State, str], ...] = (("noise", "--"), ("attacked", "-"))
 
 
-def draw(folder: Path) -> bytes:
+@as_png(8, 8)
+def draw(folder: Path) -> Figure:
     """Draw a run folder as PNG."""
     rows = [row for row in results(folder) if row.metric == "psnr" and row.source == row.victim]
     labels = list(dict.fromkeys(row.source for row in rows))
@@ -35,25 +35,22 @@ def draw(folder: Path) -> bytes:
     eps = shown_epsilon({row.eps for row in rows})
     scores = {row.victim: row for row in rows if row.case == case and row.eps == eps}
     columns = len(labels) + 1
-    with matplotlib.rc_context({"font.size": 8, "axes.titlesize": 8, "font.family": "DejaVu Sans"}):
-        truth = found["truth"]
-        panel = _PANEL * truth.shape[0] / truth.shape[1]
-        # The legend stands below the chart, where it covers no line.
-        lines = -(-len(labels) // 2)
-        height = max(3 * (panel + 0.24) + 0.55, 2.6 + 0.2 * lines)
-        figure = Figure(figsize=(_PANEL * columns + _CHART, height), dpi=110)
-        ratios = [_PANEL] * columns + [0.55, _CHART - 0.75]
-        grid = figure.add_gridspec(3, columns + 2, width_ratios=ratios, wspace=0.04, hspace=0.14)
-        _pictures(figure, grid, found, labels, scores, eps)
-        axes = figure.add_subplot(grid[:, -1])
-        _curves(axes, rows, labels)
-        title = f"{printable(case)}: each method under its own attack, epsilon {eps:g}"
-        figure.suptitle(title, y=1 - 0.1 / height, fontsize=10, parse_math=False)
-        figure.subplots_adjust(left=0.01, right=0.99, top=1 - 0.55 / height, bottom=(0.5 + 0.2 * lines) / height)
-        legend_below(figure, axes, 2)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    truth = found["truth"]
+    panel = _PANEL * truth.shape[0] / truth.shape[1]
+    # The legend stands below the chart, where it covers no line.
+    lines = -(-len(labels) // 2)
+    height = max(3 * (panel + 0.24) + 0.55, 2.6 + 0.2 * lines)
+    figure = Figure(figsize=(_PANEL * columns + _CHART, height), dpi=110)
+    ratios = [_PANEL] * columns + [0.55, _CHART - 0.75]
+    grid = figure.add_gridspec(3, columns + 2, width_ratios=ratios, wspace=0.04, hspace=0.14)
+    _pictures(figure, grid, found, labels, scores, eps)
+    axes = figure.add_subplot(grid[:, -1])
+    _curves(axes, rows, labels)
+    title = f"{printable(case)}: each method under its own attack, epsilon {eps:g}"
+    figure.suptitle(title, y=1 - 0.1 / height, fontsize=10, parse_math=False)
+    figure.subplots_adjust(left=0.01, right=0.99, top=1 - 0.55 / height, bottom=(0.5 + 0.2 * lines) / height)
+    legend_below(figure, axes, 2)
+    return figure
 
 
 def _pictures(
@@ -92,8 +89,7 @@ def _curves(axes: Axes, rows: list[Row], labels: list[str]) -> None:
     images = len({row.case for row in rows})
     axes.set_title(f"PSNR [dB]{f', mean of {images}' * (images > 1)}; dashed: noise", pad=4)
     axes.set_xlim(left=0)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    lighten(axes)
 
 
 def _mean(rows: list[Row], state: State) -> float:

@@ -5,20 +5,19 @@ The figures are drawn from a study's records only (images.jsonl, pictures.npz), 
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.figures.frame import as_png
 from bench.figures.overview import Found, show
 from bench.record.archives import damaged
 from bench.record.pictures import Pictures
+from bench.record.rows import lines_of
 from jaxcs.names import printable
 
 _COLOURS = ("#c8382b", "#2f7ebc", "#4c566a", "#3b8f4c", "#8a56a8", "#b8791e", "#1f9d9d", "#777777")
@@ -27,37 +26,35 @@ _Rows = list[dict[str, Any]]
 _Panel = tuple[str, np.ndarray] | Callable[[Axes], None]
 
 
-def draw(folder: Path, study: str) -> bytes:
+@as_png(title=8.5)
+def draw(folder: Path, study: str) -> Figure:
     """Draw one study of a folder as PNG.
 
     Args:
         folder: the folder.
         study: "perturbation", "structure" or "samples".
     """
-    lines = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = lines_of(folder / "images.jsonl")
     rows = [row for row in lines if row.get("kind") in (study, "clean")]
     worlds = list(dict.fromkeys(row["world"] for row in rows if row["kind"] == study))
     found = _pictures(folder)
     panels = {"perturbation": _perturbation, "structure": _structure, "samples": _samples}[study]
     made = {world: panels(world, [row for row in rows if row["world"] == world], found) for world in worlds}
     columns = max(map(len, made.values()))
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 8.5, "font.family": "DejaVu Sans"}):
-        size = (2.5 * columns + 0.6, 2.9 * len(made) + 0.4)
-        figure = Figure(figsize=size, dpi=110, layout="constrained")
-        grid = figure.add_gridspec(len(made), columns)
-        for row, (world, own) in enumerate(made.items()):
-            peak = float(np.quantile(next(one[1] for one in own if isinstance(one, tuple)), 0.999))
-            for column, panel in enumerate(own):
-                axes = figure.add_subplot(grid[row, column])
-                if isinstance(panel, tuple):
-                    show(axes, panel[1], peak, panel[0], "gray", None)
-                    if column == 0:
-                        axes.set_ylabel(printable(world))
-                else:
-                    panel(axes)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    size = (2.5 * columns + 0.6, 2.9 * len(made) + 0.4)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    grid = figure.add_gridspec(len(made), columns)
+    for row, (world, own) in enumerate(made.items()):
+        peak = float(np.quantile(next(one[1] for one in own if isinstance(one, tuple)), 0.999))
+        for column, panel in enumerate(own):
+            axes = figure.add_subplot(grid[row, column])
+            if isinstance(panel, tuple):
+                show(axes, panel[1], peak, panel[0], "gray", None)
+                if column == 0:
+                    axes.set_ylabel(printable(world))
+            else:
+                panel(axes)
+    return figure
 
 
 def _pictures(folder: Path) -> Found:

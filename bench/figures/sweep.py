@@ -6,14 +6,14 @@ of the panel alone.  The figure is drawn from a study's records only (images.jso
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+
+from bench.figures.frame import as_png, lighten
+from bench.record.rows import lines_of
 
 _COLOURS = ("#2f7ebc", "#c8382b", "#3b8f4c")
 _CONSTANTS = {
@@ -24,19 +24,17 @@ _CONSTANTS = {
 _Rows = list[dict[str, Any]]
 
 
-def draw(folder: Path) -> bytes:
+@as_png()
+def draw(folder: Path) -> Figure:
     """Draw the sweep of a study's folder as PNG."""
-    lines = [json.loads(line) for line in (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = lines_of(folder / "images.jsonl")
     worlds = list(dict.fromkeys(row["world"] for row in lines if row.get("kind") == "sweep"))
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        size = (3.0 * (1 + len(_CONSTANTS)) + 0.4, 2.9 * len(worlds) + 0.4)
-        figure = Figure(figsize=size, dpi=110, layout="constrained")
-        grid = figure.subplots(len(worlds), 1 + len(_CONSTANTS), squeeze=False, sharey="row")
-        for axes, world in zip(grid, worlds, strict=True):
-            _row(axes, world, [row for row in lines if row.get("world") == world])
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    size = (3.0 * (1 + len(_CONSTANTS)) + 0.4, 2.9 * len(worlds) + 0.4)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    grid = figure.subplots(len(worlds), 1 + len(_CONSTANTS), squeeze=False, sharey="row")
+    for axes, world in zip(grid, worlds, strict=True):
+        _row(axes, world, [row for row in lines if row.get("world") == world])
+    return figure
 
 
 def _row(panels: np.ndarray, world: str, rows: _Rows) -> None:
@@ -51,8 +49,7 @@ def _row(panels: np.ndarray, world: str, rows: _Rows) -> None:
             axes.axhline(float(np.mean(largest)), color="black", lw=1, ls="--", label="largest singular value")
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        lighten(axes)
     for colour, steps in zip(_COLOURS, sorted({point["steps"] for point in points}), strict=False):
         own = [point for point in points if point["steps"] == steps]
         panels[0].plot(

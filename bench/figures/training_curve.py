@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.figures.frame import as_png
+from bench.record.rows import lines_of
 
-def draw(folder: Path) -> bytes:
+
+@as_png(10)
+def draw(folder: Path) -> Figure:
     """Draw a training's folder as PNG."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = lines_of(folder / "log.jsonl")
     losses = np.array([(line["step"], line["loss"]) for line in lines if "loss" in line]).reshape(-1, 2)
     scores = np.array([(line["step"], line["validation"]["ssim"]) for line in lines if "validation" in line])
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    figure = Figure(figsize=(6.4, 3.2), dpi=110, layout="constrained")
     left = figure.subplots()
     left.plot(*losses.T, color="0.8", linewidth=0.5)
     width = max(1, len(losses) // 50)
@@ -28,6 +30,4 @@ def draw(folder: Path) -> bytes:
     right.set_ylabel("validation SSIM")
     handles = [*left.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     left.legend(handles=handles, loc="center right", frameon=False)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    return content.getvalue()
+    return figure

@@ -8,16 +8,15 @@ The figure is drawn from a run's records only (summary.csv, pictures.npz), witho
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.figures.bars import kind_of, reach_of
+from bench.figures.frame import as_png
 from bench.figures.overview import pictures, show
 from bench.figures.side_by_side import COLOURS
 from bench.plan.intervals import name_of
@@ -30,7 +29,8 @@ _STYLES: tuple[tuple[Literal["-", "--"], str], ...] = (
 )
 
 
-def draw(folder: Path) -> bytes:
+@as_png()
+def draw(folder: Path) -> Figure:
     """Draw a run folder as PNG."""
     with (folder / "summary.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -38,31 +38,28 @@ def draw(folder: Path) -> bytes:
     found, case = pictures(folder)
     eps = shown_epsilon({float(row["eps"]) for row in rows})
     columns = max(len(sources), 1)
-    with matplotlib.rc_context({"font.size": 9, "axes.titlesize": 9.5, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(2.75 * columns + 0.6, 10.2), dpi=110)
-        halves = figure.add_gridspec(2, 1, hspace=0.16)
-        grid = halves[0].subgridspec(2, columns, hspace=0.12, wspace=0.08)
-        images = halves[1].subgridspec(2, columns, hspace=0.12, wspace=0.08)
-        for index, metric in enumerate(("psnr", "ssim")):
-            _curves(figure, grid, index, [row for row in rows if row["metric"] == metric], sources, victims)
-        for column, label in enumerate(sources):
-            peak = float(np.quantile(found["truth"], 0.999))
-            for row, (key, words) in enumerate(
-                ((f"{label}|clean", "clean"), (f"{label}|{label}|{eps:g}", f"attacked, epsilon {eps:g}"))
-            ):
-                axes = figure.add_subplot(images[row, column])
-                show(axes, found[key], peak, f"{label}, {words}", "gray", None)
-        kinds = name_of({kind_of(row) for row in rows} - {""})
-        bars = f" (bars: {kinds})" if kinds else ""
-        many = max((int(row["n"]) for row in rows), default=0)
-        means = f"curves: mean of {many} images{bars}" if many > 1 else "curves: one image"
-        title = f"Every method under every method's perturbations\n{means}; pictures: {printable(case)}"
-        figure.suptitle(title, y=0.985, fontsize=10.5, parse_math=False)
-        lines = _legend(figure, victims)
-        figure.subplots_adjust(left=0.075, right=0.985, top=0.905 - 0.018 * lines, bottom=0.02)
-        content = io.BytesIO()
-        figure.savefig(content, format="png")
-    return content.getvalue()
+    figure = Figure(figsize=(2.75 * columns + 0.6, 10.2), dpi=110)
+    halves = figure.add_gridspec(2, 1, hspace=0.16)
+    grid = halves[0].subgridspec(2, columns, hspace=0.12, wspace=0.08)
+    images = halves[1].subgridspec(2, columns, hspace=0.12, wspace=0.08)
+    for index, metric in enumerate(("psnr", "ssim")):
+        _curves(figure, grid, index, [row for row in rows if row["metric"] == metric], sources, victims)
+    for column, label in enumerate(sources):
+        peak = float(np.quantile(found["truth"], 0.999))
+        for row, (key, words) in enumerate(
+            ((f"{label}|clean", "clean"), (f"{label}|{label}|{eps:g}", f"attacked, epsilon {eps:g}"))
+        ):
+            axes = figure.add_subplot(images[row, column])
+            show(axes, found[key], peak, f"{label}, {words}", "gray", None)
+    kinds = name_of({kind_of(row) for row in rows} - {""})
+    bars = f" (bars: {kinds})" if kinds else ""
+    many = max((int(row["n"]) for row in rows), default=0)
+    means = f"curves: mean of {many} images{bars}" if many > 1 else "curves: one image"
+    title = f"Every method under every method's perturbations\n{means}; pictures: {printable(case)}"
+    figure.suptitle(title, y=0.985, fontsize=10.5, parse_math=False)
+    lines = _legend(figure, victims)
+    figure.subplots_adjust(left=0.075, right=0.985, top=0.905 - 0.018 * lines, bottom=0.02)
+    return figure
 
 
 def _legend(figure: Figure, victims: list[str]) -> int:

@@ -112,7 +112,12 @@ def read_rows(lines: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 def results(folder: Path) -> list[Row]:
     """The rows of a run that has just been written or checked."""
-    return read_rows(map(json.loads, (folder / "images.jsonl").read_text(encoding="utf-8").splitlines()))
+    return read_rows(lines_of(folder / "images.jsonl"))
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of JSON that has just been written or checked."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 _Row = TypeVar("_Row", Row, SearchRow)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.record.rows import lines_of
 from bench.timing import agreement
 from data_prep.process import at_stop
 from data_prep.weights import read_weights
@@ -126,7 +126,7 @@ def _training(flags: str, folder: Path) -> dict[str, Any]:
         # Of the tensors alone: the file also holds the command, which names another folder.
         digests.append(read_weights(weights).card["sha256"])
         seconds.append(done.seconds)
-        lines = map(json.loads, (weights.parent / "log.jsonl").read_text().splitlines())
+        lines = lines_of(weights.parent / "log.jsonl")
         scores.append([line["validation"] for line in lines if "validation" in line][-1])
     return {"first_s": seconds[0], "again_s": seconds[1], "validation": scores[1], "same_bits": len(set(digests)) == 1}
 
@@ -172,7 +172,7 @@ def _psnr(output: Path) -> dict[str, float]:
     """Mean PSNR under attack of each method [dB]."""
     (folder,) = output.iterdir()
     scores: dict[str, list[float]] = {}
-    for line in map(json.loads, (folder / "images.jsonl").read_text().splitlines()):
+    for line in lines_of(folder / "images.jsonl"):
         if line["metric"] == "psnr" and line["source"] == line["victim"]:
             scores.setdefault(line["source"], []).append(line["attacked"])
     return {name: statistics.fmean(found) for name, found in scores.items()}
