@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from bench.plan.like import LIKE
 from bench.plan.several import SEVERAL
@@ -33,6 +33,18 @@ class Sampling(NamedTuple):
     mask: str
     acceleration: float | None
     center_fraction: float | None
+
+
+class Configuration(Protocol):
+    """All settings that decide the numbers of a run or a study."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as values that JSON can hold."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return eight hexadecimal digits that change with any field."""
+        return fingerprint_of(self.to_dict())
 
 
 # Sizes if several methods are run.
@@ -67,7 +79,7 @@ def default_eps(methods: tuple[str, ...], threat: str) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Configuration):
     """All settings that decide the numbers of a run.
 
     Attributes:
@@ -209,10 +221,6 @@ class RunConfig:
             if getattr(made, field) is not None:
                 check_name(field, getattr(made, field), names)
         return made
-
-    def fingerprint(self) -> str:
-        """Return eight hexadecimal digits that change with any field."""
-        return fingerprint_of(self.to_dict())
 
 
 def fingerprint_of(content: dict[str, Any]) -> str:

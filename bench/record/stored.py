@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from bench.plan.config import RunConfig
+from bench.plan.config import Configuration, RunConfig
 from bench.plan.errors import InputFileError
 from bench.plan.shards import WHOLE, Shard
 from bench.record.forms import Form, shown
@@ -20,11 +20,7 @@ _MOST_NAMED = 4
 _VERSIONS, _METHODS, _FILES = "versions", "methods", "data_sha256"
 
 
-class _Configuration(Protocol):
-    def fingerprint(self) -> str: ...
-
-
-_Config = TypeVar("_Config", bound=_Configuration)
+_Config = TypeVar("_Config", bound=Configuration)
 
 
 class Plan(NamedTuple):

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from bench.plan.config import Configuration
 from bench.record import provenance
 from bench.record.forms import Form
 from bench.record.reading import read_json
@@ -17,18 +18,6 @@ from bench.record.run_record import SCHEMA_VERSION
 from bench.record.store import Store
 from bench.record.stored import continued
 from bench.slices.sources import Source
-
-
-class Configuration(Protocol):
-    """Configuration that decides the numbers of a run."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON can hold it."""
-        ...
-
-    def fingerprint(self) -> str:
-        """Eight hexadecimal digits that change with any field."""
-        ...
 
 
 def beginning(

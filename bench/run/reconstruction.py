@@ -25,7 +25,7 @@ from bench.evaluate.experiment import Functions
 from bench.evaluate.sending import Batch, send
 from bench.evaluate.subjects import Subject
 from bench.findings import markdown
-from bench.plan.config import RunConfig, fingerprint_of
+from bench.plan.config import Configuration, RunConfig
 from bench.plan.errors import InputFileError
 from bench.record import provenance
 from bench.record.perturbations import Perturbations
@@ -56,7 +56,7 @@ _Delta: TypeAlias = Callable[[Batch], Sequence[Array | None]]
 
 
 @dataclass(frozen=True)
-class ReconstructionConfig:
+class ReconstructionConfig(Configuration):
     """All that decides the images and their files.
 
     Attributes:
@@ -75,10 +75,6 @@ class ReconstructionConfig:
         """Return the configuration as values that JSON can hold."""
         more = {"noise": self.noise, "perturbations": self.perturbations, "formats": self.formats}
         return self.run.to_dict() | more
-
-    def fingerprint(self) -> str:
-        """Return eight hexadecimal digits that change with any field."""
-        return fingerprint_of(self.to_dict())
 
 
 class Version(NamedTuple):

@@ -6,8 +6,9 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from bench.plan.config import Configuration
 from bench.record.forms import Form
 from bench.record.holding import held
 from bench.record.records import RunFolder
@@ -16,12 +17,7 @@ from bench.record.stored import begun_before
 from bench.run.life import recording, say_notes
 from bench.studies.ended import Done
 
-
-class _Configuration(Protocol):
-    def fingerprint(self) -> str: ...
-
-
-_Config = TypeVar("_Config", bound=_Configuration)
+_Config = TypeVar("_Config", bound=Configuration)
 
 
 class Kind(NamedTuple, Generic[_Config]):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.plan.config import RunConfig, fingerprint_of
+from bench.plan.config import Configuration, RunConfig
 from jaxcs.features.insert import Insertion
 
 
 @dataclass(frozen=True)
-class FeatureConfig:
+class FeatureConfig(Configuration):
     """All settings that decide the numbers of a study.
 
     Attributes:
@@ -49,7 +49,3 @@ class FeatureConfig:
         """
         base, insertion = RunConfig.from_dict(content["base"]), Insertion(**content["insertion"])
         return cls(**content | {"base": base, "insertion": insertion, "sizes": tuple(content["sizes"])})
-
-    def fingerprint(self) -> str:
-        """Return eight hexadecimal digits that change with any field."""
-        return fingerprint_of(self.to_dict())

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.plan.config import fingerprint_of
+from bench.plan.config import Configuration
 
 # Fields that a record has only if they are given.
 _IF_GIVEN = ("acquisition", "comparator", "like", "residual", "shift", "sweep")
 
 
 @dataclass(frozen=True)
-class StabilityConfig:
+class StabilityConfig(Configuration):
     """All settings that decide the numbers of a study.
 
     Attributes:
@@ -68,7 +68,3 @@ class StabilityConfig:
         lists["acquisition"] = tuple(content.get("acquisition", ()))
         pairs = {"weights": tuple(content["weights"].items()), "shift": tuple(content.get("shift", {}).items())}
         return cls(**content | lists | pairs)
-
-    def fingerprint(self) -> str:
-        """Return eight hexadecimal digits that change with any field."""
-        return fingerprint_of(self.to_dict())
