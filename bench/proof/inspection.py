@@ -20,7 +20,6 @@ from bench.record.records import shown_epsilon
 from bench.record.stored import Stored
 from bench.run import batch_size
 from bench.slices.prepare import Prepared, prepare
-from data_prep.cases import InputError
 from data_prep.names import checksum
 from jaxcs.complex import magnitude
 from jaxcs.fourier import image_crop, image_slice
@@ -104,8 +103,6 @@ def inspected(
     victims = [batch_size.within_memory(one, source.shapes, 1)[0] for one in victims if one.label == label]
     (position,) = (at for name, at in zip(source.names, source.positions, strict=True) if name == case)
     (read,) = source.read([position])
-    if isinstance(read, InputError):
-        raise InputFileError(str(read))
     return _measured(record, prepare(read, config), victims[0], config.seed)
 
 

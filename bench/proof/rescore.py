@@ -22,7 +22,6 @@ from bench.run import batch_size
 from bench.slices.case_list import phantom_numbers
 from bench.slices.prepare import prepare
 from bench.slices.sources import Source
-from data_prep.cases import InputError
 from data_prep.progress import Progress
 
 
@@ -58,8 +57,6 @@ def rescore(record: Record, stored: Stored, data: str | None = None, weights: st
     progress = Progress(len(positions), "images")
     with Perturbations(record.folder) as kept:
         for name, case in zip(positions, source.read(positions.values()), strict=True):
-            if isinstance(case, InputError):
-                raise InputFileError(str(case))
             scores += scores_of(config, prepare(case, config), rows[name], kept, victims, compiled)
             progress.advance(f"{sum(not score.same for score in scores)} of {len(scores)} scores differ")
     return scores

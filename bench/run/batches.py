@@ -16,7 +16,6 @@ from bench.plan.errors import InputFileError, OutOfMemoryError
 from bench.run.first import Ready
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
-from data_prep.cases import InputError
 from data_prep.machine import is_of_memory
 from data_prep.prefetch import prefetch
 
@@ -71,9 +70,6 @@ def _prepared(
             yield position, ready.pop(position)
     positions, to_read = tee(filter(claim, to_prepare))
     for position, case in zip(positions, source.read(to_read), strict=True):
-        if isinstance(case, InputError):
-            yield position, str(case)
-            continue
         try:
             yield position, prepare(case, config)
         except InputFileError as error:

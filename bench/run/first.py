@@ -10,7 +10,6 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
-from data_prep.cases import InputError
 
 # By position: the slice, or why it cannot be used.
 Ready: TypeAlias = dict[int, Prepared | str]
@@ -44,8 +43,6 @@ def _first(source: Source, config: RunConfig, positions: Sequence[int], ready: R
     reasons: list[InputFileError] = []
     for position, case in zip(positions, source.read(positions), strict=False):
         try:
-            if isinstance(case, InputError):
-                raise InputFileError(str(case))
             ready[position] = found = prepare(case, config)
             return found
         except InputFileError as error:

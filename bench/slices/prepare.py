@@ -15,7 +15,7 @@ from bench.slices import coverage
 from bench.slices.one_coil import mask_seed
 from bench.slices.own_mask import FLAGS
 from bench.slices.region import scored_boxes, scored_region
-from data_prep.cases import Case, Doubt
+from data_prep.cases import Case, Doubt, InputError
 from data_prep.maps import coil_maps
 from jaxcs import masks
 from jaxcs.coils.background import noise_factor
@@ -78,11 +78,11 @@ class Prepared(NamedTuple):
         return found | ({"doubts": [list(one) for one in self.doubts]} if self.doubts else {})
 
 
-def prepare(case: Case, config: RunConfig) -> Prepared:
+def prepare(case: Case | InputError, config: RunConfig) -> Prepared:
     """Under-sample one case, estimate its coil maps and scale it.
 
     Args:
-        case: the slice as its source has it.
+        case: the slice as its source has it, or why the source could not read it.
         config: settings of the run.
 
     Returns:
@@ -90,8 +90,10 @@ def prepare(case: Case, config: RunConfig) -> Prepared:
 
     Raises:
         UnsuitedError: the flags do not fit this case.
-        InputFileError: the data of the case cannot be used.
+        InputFileError: the data of the case cannot be read or used.
     """
+    if isinstance(case, InputError):
+        raise InputFileError(str(case)) from case
     _check_flags(case, config)
     if config.sinograms:
         return prepare_sinogram(case)

@@ -131,8 +131,6 @@ def _with_views(cast: Cast, usual: Prepared, acceleration: float) -> Prepared:
     config = replace(cast.config, views=views)
     source = sources.open_source(config)
     (case,) = source.read([source.names.index(usual.name)])
-    if isinstance(case, InputError):
-        raise InputFileError(str(case)) from case
     return prepare(case, config)
 
 

@@ -13,10 +13,9 @@ from bench.evaluate.single_slice import SingleSlice
 from bench.evaluate.subjects import Subject, source_for, sources
 from bench.findings import markdown
 from bench.plan.config import RunConfig
-from bench.plan.errors import InputFileError, UsageError
+from bench.plan.errors import UsageError
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import check_device
-from data_prep.cases import InputError
 
 _EARLY = "early_stopped"
 
@@ -76,8 +75,6 @@ def _prepared(config: RunConfig, subject: Subject, image: int) -> Prepared:
     if image >= len(source.names):
         raise UsageError(f"--image {image}: the data have {len(source.names)} images, the first is 0")
     (case,) = source.read([image])
-    if isinstance(case, InputError):
-        raise InputFileError(str(case))
     return prepare(case, config)
 
 

@@ -21,7 +21,6 @@ from bench.plan.errors import InputFileError, UsageError
 from bench.plan.intervals import as_json, from_json, of_mean, told
 from bench.plan.scores import METRICS, style_of
 from bench.slices.prepare import Prepared, prepare
-from data_prep.cases import InputError
 from jaxcs import universal
 from jaxcs.attacks import apgd
 from jaxcs.evaluate import build, control
@@ -91,13 +90,12 @@ def _slices(config: RunConfig, subject: Subject) -> list[Prepared]:
     source = subjects.source_for(config, [subject])
     found: list[Prepared] = []
     for case in source.read(source.positions):
-        if isinstance(case, InputError):
-            raise InputFileError(str(case))
-        found.append(prepare(case, config))
-        shape, first = found[-1].data.kspace.shape, found[0].data.kspace.shape
+        one = prepare(case, config)
+        found.append(one)
+        shape, first = one.data.kspace.shape, found[0].data.kspace.shape
         if shape != first:
             raise InputFileError(
-                f"{case.name}: its k-space is {shape}, and that of {found[0].name} {first}; use slices of one shape"
+                f"{one.name}: its k-space is {shape}, and that of {found[0].name} {first}; use slices of one shape"
             )
     return found
 
