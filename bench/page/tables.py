@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.page import words
 from bench.page.cells import Cell, Table, cells, interval, score
 from bench.plan import linear_start
-from bench.plan.intervals import Interval, beside, name_of
+from bench.plan.intervals import beside, name_of
 from bench.plan.scores import METRICS, style_of, words_of
 from bench.record.record import Estimate, Record, estimate
 from bench.record.summary import summarise
@@ -25,9 +25,7 @@ def numbers(record: Record) -> Table:
     known = list(dict.fromkeys([*METRICS, *record.names("metric")]))
     rows = []
     for row in sorted(summary, key=lambda row: (known.index(row.metric), row.eps)):
-        sure = None
-        if row.interval is not None and row.low is not None and row.high is not None:
-            sure = Interval(row.low, row.high, row.interval, row.volumes)
+        sure = row.sure
         told = "–" if sure is None else beside(row.attacked, sure, style_of(row.metric), brief=True)
         rows.append(
             [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from jaxcs.names import did_you_mean
 _LOSS = "_loss"
 _FORM = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*")
 _MOST_DECIMALS = 17
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 class Criterion(NamedTuple):
@@ -53,12 +55,7 @@ class Criterion(NamedTuple):
 
     def met(self, value: float) -> bool:
         """Return whether a value keeps the bound."""
-        return {
-            "<": value < self.bound,
-            "<=": value <= self.bound,
-            ">": value > self.bound,
-            ">=": value >= self.bound,
-        }[self.comparison]
+        return bool(_COMPARISONS[self.comparison](value, self.bound))
 
     def told(self, value: float) -> str:
         """Return a value with its unit, with more decimals if it would otherwise seem to be on the other side."""

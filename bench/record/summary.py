@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.plan.intervals import SURE, of_mean
+from bench.plan.intervals import SURE, Interval, of_mean
 from bench.record.rows import Row
 
 _KEYS = ("source", "victim", "attack", "eps", "metric")
@@ -41,6 +41,13 @@ class Summary:
     interval: str | None
     volumes: int
     n: int
+
+    @property
+    def sure(self) -> Interval | None:
+        """The interval of the attacked mean."""
+        if self.interval is None or self.low is None or self.high is None:
+            return None
+        return Interval(self.low, self.high, self.interval, self.volumes)
 
     def line(self) -> dict[str, Any]:
         """The row as run.json and summary.csv have it."""
