@@ -84,7 +84,7 @@ def _differing(records: list[Record]) -> Table | None:
     configs = [record.run.config | {"data": record.run.data} for record in records]
     rows = []
     for key in sorted(set.union(*map(set, configs))):
-        values = [_plain(config.get(key)) for config in configs]
+        values = [words.plain(config.get(key), "=") for config in configs]
         if len(set(values)) > 1:
             rows.append(cells(key, *values))
     if not rows:
@@ -96,15 +96,6 @@ def _differing(records: list[Record]) -> Table | None:
 def _name(record: Record) -> str:
     """The name of a run, or of its folder."""
     return record.run.name or record.folder.resolve().name
-
-
-def _plain(value: Any) -> str:
-    """A setting's value in words."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={item}" for key, item in value.items()) or "none"
-    if isinstance(value, list):
-        return " ".join("=".join(map(str, item)) if isinstance(item, list) else str(item) for item in value) or "none"
-    return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))
 
 
 def _about_means(runs: list[Run], shared: list[str], common: list[float]) -> str:

@@ -9,7 +9,7 @@ from bench.page.cells import Cell, Table, cells, interval, score
 from bench.page.document import document
 from bench.plan import linear_start
 from bench.plan.config import fingerprint_of
-from bench.plan.intervals import Interval, meaning
+from bench.plan.intervals import meaning
 from bench.plan.scores import words_of
 from bench.record.entries import Entry, harm, ranking_metric
 from bench.record.record import Estimate
@@ -46,7 +46,7 @@ def _ranking(entries: list[Entry]) -> dict[str, Any]:
         "data": first.described,
         "table": Table([*head, "flags"], rows, words_of(metric), kinds={attacked[-1]: "attacked"}),
         "about": meaning(volumes),
-        "protocol": {name: _plain(value) for name, value in protocol.items()},
+        "protocol": {name: words.plain(value) for name, value in protocol.items()},
         "entries": {_numbered(index, entry): _about(entry) for index, entry in enumerate(entries)},
     }
 
@@ -64,31 +64,19 @@ def _scores(entry: Entry, metric: str) -> list[Cell]:
 
 
 def _attacked(row: Summary) -> Cell:
-    sure = None
-    if row.interval is not None and row.low is not None and row.high is not None:
-        sure = Interval(row.low, row.high, row.interval, row.volumes)
-    return interval(row.metric, Estimate(row.attacked, sure), kind="attacked")
+    return interval(row.metric, Estimate(row.attacked, row.sure), kind="attacked")
 
 
 def _about(entry: Entry) -> str:
     """The settings of an entry and its origin."""
     weights = entry.method["weights"]
     parts = [
-        f"settings: {_plain(entry.method['config'])}",
+        f"settings: {words.plain(entry.method['config'])}",
         f"weights: {'none' if weights is None else f'SHA-256 {weights}'}",
-        f"attack: {entry.attack['name']} ({_plain(entry.attack['config'])})",
+        f"attack: {entry.attack['name']} ({words.plain(entry.attack['config'])})",
         f"{words.count(entry.failed, 'image')} failed",
         f"not checked: {'; '.join(entry.not_checked) or 'nothing'}",
         f"jaxcs {entry.versions.get('jaxcs', '?')}, started {entry.started}",
         entry.name,
     ]
     return ". ".join(parts)
-
-
-def _plain(value: Any) -> str:
-    """A setting in words."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items()) or "none"
-    if isinstance(value, list):
-        return " ".join(map(_plain, value)) or "none"
-    return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))

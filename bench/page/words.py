@@ -217,6 +217,16 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}s" if " " not in noun else f"{number} {noun.replace(' ', 's ', 1)}"
 
 
+def plain(value: Any, between: str = " ") -> str:
+    """Return the value of a setting in words; `between` stands between a name and its value."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}{between}{plain(item, between)}" for name, item in value.items()) or "none"
+    if isinstance(value, list):
+        pairs = (between.join(map(str, item)) if isinstance(item, list) else plain(item) for item in value)
+        return " ".join(pairs) or "none"
+    return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))
+
+
 def listed(names: list[str]) -> str:
     """Join names: "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
