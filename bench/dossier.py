@@ -43,8 +43,8 @@ def parser() -> Parser:
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:
-    from bench.proof.archive import sha256_of  # these import JAX
-    from bench.proof.dossier import write
+    from bench.proof.dossier import write  # these import JAX
+    from bench.slices.source import sha256_of
 
     folder = Path(arguments.run)
     output = folder.parent / f"{folder.resolve().name}.zip" if arguments.output is None else Path(arguments.output)

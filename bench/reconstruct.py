@@ -178,10 +178,7 @@ def _of_run(arguments: Namespace, argv: list[str]) -> RunConfig:
     if arguments.method is not None:
         run = replace(run, method=arguments.method, beside=(), networks=(), **configured)
     # Nothing is searched.  The number of images is that of the run, whatever the method.
-    return replace(
-        run, victims=(), attack="noise", attack_preset=None, steps=None, step_size=None, restarts=None, check=False,
-        eps=(0.0,), limit=before.record.images,
-    )  # fmt: skip
+    return replace(run.unsearched(), victims=(), eps=(0.0,), limit=before.record.images)
 
 
 def _configured(arguments: Namespace) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from bench.plan.like import LIKE
@@ -196,6 +196,10 @@ class RunConfig(Configuration):
     def sampling(self) -> Sampling:
         """The under-sampling of the data."""
         return Sampling(self.mask, self.acceleration, self.center_fraction)
+
+    def unsearched(self) -> RunConfig:
+        """Return the configuration without the settings of its search."""
+        return replace(self, attack="noise", attack_preset=None, steps=None, step_size=None, restarts=None, check=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as values that JSON can hold."""

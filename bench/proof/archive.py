@@ -18,6 +18,7 @@ from bench.plan.errors import InputFileError, OutputError
 from bench.record.archives import damaged, opened
 from bench.record.forms import Form, mapping, shown, table, text, whole
 from bench.record.reading import content_of, parsed
+from bench.slices.source import sha256_of
 from data_prep.process import at_stop
 
 PERTURBATIONS = "perturbations.npz"
@@ -70,12 +71,6 @@ def manifest(folder: Path, names: Mapping[str, bytes | None]) -> bytes:
         digest = sha256_of(folder / name) if content is None else hashlib.sha256(content).hexdigest()
         members[name] = {"sha256": digest, "bytes": size}
     return (json.dumps({"dossier": _VERSION, "members": members}, indent=2) + "\n").encode()
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from bench.plan.errors import InputFileError, UsageError
 from bench.plan.protocol import protocol_of
-from bench.proof.archive import sha256_of
 from bench.proof.consistent import contradictions, same_lines
 from bench.proof.facts import weights_of
 from bench.proof.verification import Opened, Verified, opened, verify
 from bench.record.entries import Entry, harm, read_entry
 from bench.record.records import RunFolder, finite, writing
 from bench.record.summary import summarise
+from bench.slices.source import sha256_of
 from jaxcs.evidence import BELOW_ITS_CARD, FLAGS
 from jaxcs.names import did_you_mean
 

@@ -75,19 +75,8 @@ def here(config: RunConfig, data: str | None, weights: str | None) -> RunConfig:
     limit = config.limit if config.only is None else None
     if config.data is None:
         limit = len(phantom_numbers(config.phantom))
-    return replace(
-        config,
-        data=data or config.data,
-        weights=weights or config.weights,
-        only=None,
-        limit=limit,
-        attack="noise",
-        attack_preset=None,
-        steps=None,
-        step_size=None,
-        restarts=None,
-        check=False,
-    )
+    data, weights = data or config.data, weights or config.weights
+    return replace(config.unsearched(), data=data, weights=weights, only=None, limit=limit)
 
 
 def check(record: Record, config: RunConfig, victims: list[Subject], source: Source) -> None:

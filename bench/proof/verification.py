@@ -10,13 +10,14 @@ from typing import NamedTuple
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError
 from bench.plan.several import SEVERAL
-from bench.proof.archive import PERTURBATIONS, sha256_of, unpacked
+from bench.proof.archive import PERTURBATIONS, unpacked
 from bench.proof.consistent import contradictions
 from bench.proof.image import TOLERANCE, Score
 from bench.proof.rescore import rescore
 from bench.record.reading import understanding
 from bench.record.record import Record, read
 from bench.record.stored import Stored, stored
+from bench.slices.source import sha256_of
 from jaxcs.recon import METHODS
 
 _SAVE = "run bench.attack with --save-perturbations, and its scores are verified too"
