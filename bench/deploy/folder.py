@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +11,8 @@ from bench.evaluate import methods
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.record.provenance import about_settings, settings, versions
-from bench.record.records import writing
+from bench.record.records import check_new, writing
+from bench.run.life import say_notes
 from data_prep.whole import remove_left, whole_folder
 
 _MANIFEST = "manifest.json"
@@ -41,13 +39,11 @@ def write(config: RunConfig, shape: tuple[int, int, int], output: Path) -> None:
             f"--shape {' '.join(map(str, shape))}: {error}; {config.method} needs a larger shape"
         ) from error
     # Check before lowering, which may take a minute.
+    check_new(output)
     with writing(output):
-        if os.path.lexists(output):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         remove_left(output.parent)
     with writing(output), whole_folder(output) as folder:
-        for note in about_settings():
-            print(f"note: {note}", file=sys.stderr)
+        say_notes(about_settings())
         lowered = {name: artefacts.lower(one) for name, one in found.items()}
         files = {name: bytes(one.serialize()) for name, one in lowered.items()}
         for name, content in files.items():

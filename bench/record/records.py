@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import math
@@ -94,6 +95,13 @@ class RunFolder:
         """Make a folder in this folder, unless it is there."""
         with writing(self.path / name):
             (self.path / name).mkdir(exist_ok=True)
+
+
+def check_new(path: Path) -> None:
+    """Raise OutputError if a folder that is to be made is there."""
+    with writing(path):
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
 @contextmanager

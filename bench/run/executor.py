@@ -23,6 +23,7 @@ from bench.plan.scores import rounded
 from bench.record.store import Image, Store
 from bench.run.batches import Halving, batches
 from bench.run.first import Ready
+from bench.run.life import say_notes
 from bench.run.parallel import side_by_side
 from bench.run.stages import Stages
 from bench.slices.prepare import Prepared
@@ -88,7 +89,7 @@ def attack_all(work: Work, source: Source, store: Store, said: set[str], ready: 
         return send(members, size, work.config.seed, work.mesh)
 
     def note(text: str) -> None:
-        print(f"note: {text}", file=sys.stderr)
+        say_notes([text])
         store.note(text)
 
     def fail(name: str, reason: str, **known: Any) -> None:

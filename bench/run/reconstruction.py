@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import sys
 import time
@@ -29,7 +27,7 @@ from bench.plan.config import Configuration, RunConfig
 from bench.plan.errors import InputFileError
 from bench.record import provenance
 from bench.record.perturbations import Perturbations
-from bench.record.records import RunFolder, writing
+from bench.record.records import RunFolder, check_new, writing
 from bench.run import batch_size
 from bench.run.batches import Halving, batches
 from bench.run.describe import described, notes_of, sampling
@@ -119,9 +117,7 @@ def reconstruct(
         UsageError, InputFileError, OutputError, OutOfMemoryError: each with one line for the user.
     """
     begun = time.monotonic()
-    with writing(output):  # before minutes of work
-        if os.path.lexists(output):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    check_new(output)  # before minutes of work
     sources.check_device(device)
     run = settled(config.run, argv)
     (subject,) = subjects.sources(run)

@@ -23,6 +23,7 @@ from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.record.holding import held_beside
 from bench.record.provenance import about_settings, versions
 from bench.record.records import RunFolder
+from bench.run.life import say_notes
 from bench.run.parallel import side_by_side
 from bench.slices.own_mask import settled
 from bench.slices.prepare import Prepared, prepare
@@ -153,8 +154,7 @@ def _completed(
             if name not in ("candidates", "best", "failed") and before.get(name) != json.loads(json.dumps(value)):
                 raise InputFileError(f"--output {output}: its {name} is not that of this command; choose another file")
         found = before | {"failed": before.get("failed", {})}
-    for note in about_settings():
-        print(f"note: {note}", file=sys.stderr)
+    say_notes(about_settings())
     candidates = found["candidates"]
 
     def candidate(choice: _Choice) -> dict[str, Any] | None:
