@@ -158,35 +158,15 @@ def _run(config: RunConfig, before: Stored | None, arguments: Namespace, argv: l
     from bench.run.teamwork import run_together
 
     done: Done | None = None
+    output = Path(arguments.output)
+    given = {name: getattr(arguments, name) for name in ("device", "devices", "batch", "save_perturbations", "name")}
+    given |= {"accept": [one.text for one in arguments.accept], "argv": argv}
     if team != ALONE:  # --resume is none of its flags
-        done = run_together(
-            config,
-            output=Path(arguments.output),
-            device=arguments.device,
-            devices=arguments.devices,
-            batch=arguments.batch,
-            save_perturbations=arguments.save_perturbations,
-            name=arguments.name,
-            accept=[one.text for one in arguments.accept],
-            dry_run=arguments.dry_run,
-            argv=argv,
-            team=team,
-        )
+        done = run_together(config, output=output, dry_run=arguments.dry_run, team=team, **given)
     else:
-        opened = open_run(
-            config,
-            device=arguments.device,
-            devices=arguments.devices,
-            batch=arguments.batch,
-            save_perturbations=arguments.save_perturbations,
-            name=arguments.name,
-            accept=[one.text for one in arguments.accept],
-            shard=arguments.shard,
-            resume=before,
-            argv=argv,
-        )
+        opened = open_run(config, shard=arguments.shard, resume=before, **given)
         if not arguments.dry_run:
-            done = carry_out(opened, lambda: folder_of(opened, Path(arguments.output)))
+            done = carry_out(opened, lambda: folder_of(opened, output))
     if done is None:
         return DONE
     if done.record is None:
