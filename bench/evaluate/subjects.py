@@ -167,16 +167,27 @@ def check_scan(scored: list[Subject], data: SliceData) -> None:
         UsageError: a network is for others.
     """
     for one in scored:
-        if one.config.sinograms and one.method.trained:
-            methods.check_image(one.label, one.method, one.method_config, data.maps.shape[-1], data.kspace.shape)
-        if one.method.check_scan is not None:
-            training = {} if one.trained is None else one.trained.card.get("training", {})
-            try:
-                one.method.check_scan(one.method_config, data.kspace.shape, np.asarray(data.mask), training)
-            except ValueError as error:
-                raise UsageError(
-                    f"--method {one.label}: {error}; change --mask, --acceleration or --center-fraction"
-                ) from error
+        problem = scan_problem(one, data)
+        if problem is not None:
+            raise UsageError(f"--method {one.label}: {problem}; change --mask, --acceleration or --center-fraction")
+
+
+def scan_problem(one: Subject, data: SliceData) -> str | None:
+    """Return why a network is not for the mask of a slice, None if it is.
+
+    Raises:
+        UsageError: it is for images of another size.
+    """
+    if one.config.sinograms and one.method.trained:
+        methods.check_image(one.label, one.method, one.method_config, data.maps.shape[-1], data.kspace.shape)
+    if one.method.check_scan is None:
+        return None
+    training = {} if one.trained is None else one.trained.card.get("training", {})
+    try:
+        one.method.check_scan(one.method_config, data.kspace.shape, np.asarray(data.mask), training)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def tried(subject: Subject, threat: Threat) -> Subject:

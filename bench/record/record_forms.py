@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bench.plan.config import BESIDE, BOXES, OF_THE_FILE
@@ -14,6 +15,7 @@ from bench.record.forms import (
     list_of,
     mapping,
     number,
+    one_of,
     optional,
     plain,
     shown,
@@ -165,6 +167,21 @@ def _image(value: Any) -> None:
 
 # By the file's name, a line of each.
 LINES: dict[str, Form] = {"images.jsonl": _image, "searches.jsonl": _SEARCH}
+
+
+def of_kinds(kinds: Mapping[str, Form]) -> dict[str, Form]:
+    """The form of a line of a study, by file name: that of its kind, unless it tells of a failure."""
+    kind = table({"kind": one_of(tuple(kinds))})
+
+    def check(value: Any) -> None:
+        if type(value) is dict and "failed" in value:
+            FAILED(value)
+        else:
+            kind(value)
+            kinds[value["kind"]](value)
+
+    return {"images.jsonl": check, "searches.jsonl": plain}  # a study has no searches
+
 
 # The content of image.json in the file of an image, beside its lines and arrays.
 IMAGE = table(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.record.forms import Form
+from bench.record.store import Line, Store
 from bench.run.finish import exit_code
 
 
@@ -14,6 +17,29 @@ class Done(NamedTuple):
 
     folder: Path
     run: dict[str, Any]
+
+
+def gathered(store: Store, forms: Mapping[str, Form], unusable: dict[str, str]) -> tuple[list[Line], dict[str, Any]]:
+    """Write the files that are made of all units together.
+
+    Args:
+        store: of the study, which holds all units.
+        forms: forms of the lines, by file name.
+        unusable: by name, why slices cannot be used at all.
+
+    Returns:
+        The rows that did not fail, and the entries of run.json that every study has at its end.
+    """
+    content = store.read(forms)
+    store.collect(content, all_pictures=True)
+    units = content.images
+    entries = {
+        "status": "done",
+        "folder": str(store.folder.path),
+        "seconds": round(sum(unit.seconds for unit in units) + store.elapsed(), 2),
+        "failed": unusable | {unit.case: unit.failed for unit in units if unit.failed is not None},
+    }
+    return [row for row in content.lines["images.jsonl"] if "failed" not in row], entries
 
 
 def end(done: Done, drawn: str) -> int:

@@ -76,7 +76,7 @@ def tiny(monkeypatch):
 
     monkeypatch.setattr(one_image, "build", build)
     monkeypatch.setitem(WORLDS, "zero_filled", TINY)
-    monkeypatch.setattr(cast, "CONTROLS", ("ignores data",))
+    monkeypatch.setattr(cast, "CONTROLS", ())
 
 
 def run(*arguments):

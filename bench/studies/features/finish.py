@@ -12,7 +12,7 @@ from bench.figures.drawing import draw_into
 from bench.record.reading import understanding
 from bench.record.store import Store
 from bench.record.summary import csv_of, interval_columns
-from bench.studies.ended import Done, end
+from bench.studies.ended import Done, end, gathered
 from bench.studies.features.findings import findings
 from bench.studies.features.row_forms import LINES
 
@@ -35,16 +35,9 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
         The completed content of run.json.
     """
     folder = store.folder
-    content = store.read(LINES)
-    store.collect(content, all_pictures=True)
-    units = content.images
-    rows = [row for row in content.lines["images.jsonl"] if "failed" not in row]
+    rows, entries = gathered(store, LINES, unusable)
     with understanding(folder.path / "images.jsonl", "bench.features"):
-        record = record | {
-            "status": "done",
-            "folder": str(folder.path),
-            "seconds": round(sum(unit.seconds for unit in units) + store.elapsed(), 2),
-            "failed": unusable | {unit.case: unit.failed for unit in units if unit.failed is not None},
+        record = record | entries | {
             "summary": summarise(rows),
             "findings": findings(
                 record["config"]["study"],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.record.forms import Form, list_of, mapping, number, one_of, optional, plain, table, text, whole
-from bench.record.record_forms import CONFIG, FAILED, GOING_ON
+from bench.record.record_forms import CONFIG, GOING_ON, of_kinds
 
 # The form of a study's configuration; `base` is the configuration of a run of bench.attack.
 _CONFIG = table(
@@ -41,16 +39,4 @@ _KINDS: dict[str, Form] = {
         _COMMON | {"pixels": whole(), "contrast_to_noise": mapping(_NUMBER)} | dict.fromkeys(_KEPT, _NUMBER)
     ),
 }
-_KIND = table({"kind": one_of(tuple(_KINDS))})
-
-
-def _line(value: Any) -> None:
-    if type(value) is dict and "failed" in value:
-        FAILED(value)
-    else:
-        _KIND(value)
-        _KINDS[value["kind"]](value)
-
-
-# The form of a line, by file name; the second file is never written.
-LINES: dict[str, Form] = {"images.jsonl": _line, "searches.jsonl": plain}
+LINES = of_kinds(_KINDS)

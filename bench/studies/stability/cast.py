@@ -15,7 +15,7 @@ from bench.plan.errors import UsageError
 from bench.studies.stability import worlds
 from bench.studies.stability.compared import is_complex
 from bench.studies.stability.config import StabilityConfig
-from bench.studies.stability.worlds import CONTROLS, CT_CONTROLS, WORLDS, World
+from bench.studies.stability.worlds import CONTROLS, CT_CONTROLS, IGNORES_DATA, WORLDS, World
 from data_prep.weights import lacking, shipped
 from jaxcs.attacks.defaults import Search
 from jaxcs.recon.method import Method
@@ -129,10 +129,10 @@ def cast(name: str, config: StabilityConfig, weights: Mapping[str, str]) -> Cast
         Member(tested.label, TESTED, tested),
         Member(world.comparator, COMPARATOR, subject(world.comparator, world.settings)),
     ]
-    for control in (CT_CONTROLS if world.phantom else CONTROLS)[:-1]:
+    for control in CT_CONTROLS if world.phantom else CONTROLS:
         if control not in (worlds.method_of(name), world.comparator):
             members.append(Member(control, CONTROL, subject(control)))
-    members.append(Member(CONTROLS[-1], CONTROL, _ignoring(members[-1].subject)))
+    members.append(Member(IGNORES_DATA, CONTROL, _ignoring(members[-1].subject)))
     return Cast(name, world, tested.config, tuple(members), residual)
 
 
@@ -176,6 +176,6 @@ def _ignoring(like: Subject) -> Subject:
         return Reconstructor(init=lambda key: {}, apply=apply)
 
     return like._replace(
-        label=CONTROLS[-1], method=Method(_Nothing, build, {}), method_config=_Nothing(), trained=None,
+        label=IGNORES_DATA, method=Method(_Nothing, build, {}), method_config=_Nothing(), trained=None,
         attack=Search("noise", None), checks={},
     )  # fmt: skip

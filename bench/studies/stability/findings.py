@@ -10,7 +10,7 @@ from bench.studies.stability import numbers
 from bench.studies.stability.numbers import Rows, first_seen, mean, of
 from bench.studies.stability.samples import NOISE_FREE
 from bench.studies.stability.structure import FULLY_SAMPLED
-from bench.studies.stability.worlds import CONTROLS, WORLDS, start_of
+from bench.studies.stability.worlds import IGNORES_DATA, WORLDS, start_of
 
 _Say = Callable[[str, Rows], str]
 
@@ -106,7 +106,7 @@ def _structure(world: str, rows: Rows) -> str:
     tested, other = numbers.tested_of(shown), numbers.comparator_of(shown)
     whole = of(shown, method=FULLY_SAMPLED)
     count, size = _mean(whole, "glyphs", "{:.0f}"), mean(whole, "height") or 0.0
-    names = (tested, other, start_of(world).method, CONTROLS[-1], FULLY_SAMPLED)
+    names = (tested, other, start_of(world).method, IGNORES_DATA, FULLY_SAMPLED)
     each = ", ".join(
         f"{name} {_one(of(shown, method=name), 'read')} ({_one(of(shown, method=name), 'read_alone')})"
         for name in dict.fromkeys(names)
@@ -138,7 +138,7 @@ def _samples(world: str, rows: Rows) -> str:
         f"{world}: with more samples than trained it {words(tested)}; {first:.1f} dB at {100 * low:.0f} % of the "
         f"samples, {last:.1f} at {100 * high:.0f} %, rising in {up} of {steps} steps, best at {100 * most:.0f} % with "
         f"{best:.1f} dB{''.join(map(behind, rivals))}; {other} {words(other)}; "
-        f"controls: {control} {words(control)}, {CONTROLS[-1]} {words(CONTROLS[-1])}"
+        f"controls: {control} {words(control)}, {IGNORES_DATA} {words(IGNORES_DATA)}"
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.record.forms import Form, list_of, mapping, number, one_of, optional, plain, table, text, truth, whole
-from bench.record.record_forms import FAILED, GOING_ON
+from bench.record.record_forms import GOING_ON, of_kinds
 from bench.studies.stability.worlds import AUTO, COMPARATORS, PROTOCOLS, RESIDUALS, STUDIES, WORLDS
 
 _CONFIG = table(
@@ -45,16 +43,4 @@ _KINDS: dict[str, Form] = {
     ),
     "samples": table(_COMMON | _SCORES | {"acceleration": number, "share": number, "trained": truth}),
 }
-_KIND = table({"kind": one_of(tuple(_KINDS))})
-
-
-def _line(value: Any) -> None:
-    if type(value) is dict and "failed" in value:
-        FAILED(value)
-    else:
-        _KIND(value)
-        _KINDS[value["kind"]](value)
-
-
-# The form of a line, by file name; the second file is never written.
-LINES: dict[str, Form] = {"images.jsonl": _line, "searches.jsonl": plain}
+LINES = of_kinds(_KINDS)

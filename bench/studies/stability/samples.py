@@ -14,7 +14,7 @@ from bench.slices.one_coil import mask_seed
 from bench.slices.prepare import SliceData
 from bench.studies.stability.functions import scores
 from bench.studies.stability.one_image import OneImage, Rows, Work
-from bench.studies.stability.worlds import CONTROLS
+from bench.studies.stability.worlds import IGNORES_DATA
 from jaxcs import masks
 from jaxcs.complex import magnitude
 from jaxcs.features import insert
@@ -51,7 +51,7 @@ def sampled(one: OneImage, acceleration: float) -> Work:
     for name, role, label, of in members:
         given = _masked(of, mask)
         # A method that ignores its data would take a change of scale for one of the scan.
-        given = given if label == CONTROLS[-1] else _scaled(given)
+        given = given if label == IGNORES_DATA else _scaled(given)
         rows.append(common | _scored(one, name, role, label, given, acceleration, pictures))
     return rows, pictures
 
@@ -75,7 +75,7 @@ def of_views(one: OneImage, acceleration: float, data: SliceData) -> Work:
     ratio = usual.data_range / data.data_range
     for member in one.cast.members:
         given = data
-        if member.label == CONTROLS[-1]:
+        if member.label == IGNORES_DATA:
             # A method that ignores its data would take a change of scale for one of the scan.
             given = data._replace(target=data.target * ratio, data_range=usual.data_range)
         row = _scored(one, member.label, member.role, member.label, given, acceleration, pictures)

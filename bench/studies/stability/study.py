@@ -9,9 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bench.evaluate import methods, subjects
+from bench.evaluate import subjects
 from bench.plan.errors import InputFileError, UnsuitedError, UsageError, of_none
 from bench.record import provenance
 from bench.record.store import Store
@@ -42,21 +40,7 @@ def run(
     resume: Before[StabilityConfig] | None = None,
     argv: Sequence[str] = (),
 ) -> Done:
-    """Carry out a study, as bench.stability does; messages go to stderr.
-
-    Args:
-        config: settings of the study.
-        output: parent of the study's folder.
-        device: "auto", or the kind of device that must be there.
-        resume: a study of this configuration to resume in its folder, or None for a new study.
-        argv: the command line, for the record.
-
-    Returns:
-        The finished study.
-
-    Raises:
-        RunError: the study cannot be carried out, in one line for the user.
-    """
+    """Carry out a study, as bench.stability does; for arguments and errors see `bench.studies.features.study.run`."""
     begun = time.monotonic()
     sources.check_device(device)
     if resume is not None:
@@ -136,17 +120,9 @@ def _with_views(cast: Cast, usual: Prepared, acceleration: float) -> Prepared:
 
 def _check_scan(cast: Cast, prepared: Prepared) -> None:
     """Raise UsageError if the weights are for another size or mask than those of the world."""
-    one = cast.tested.subject
-    data = prepared.data
-    if prepared.is_sinogram and one.method.trained:
-        methods.check_image(one.label, one.method, one.method_config, data.maps.shape[-1], data.kspace.shape)
-    if one.method.check_scan is None:
-        return
-    training = {} if one.trained is None else one.trained.card.get("training", {})
-    try:
-        one.method.check_scan(one.method_config, data.kspace.shape, np.asarray(data.mask), training)
-    except ValueError as error:
-        raise UsageError(f"--weights {cast.name}: {error}; {worlds.training(cast.name)} makes others") from error
+    problem = subjects.scan_problem(cast.tested.subject, prepared.data)
+    if problem is not None:
+        raise UsageError(f"--weights {cast.name}: {problem}; {worlds.training(cast.name)} makes others")
 
 
 def _magnitudes(found: list[Cast]) -> list[str]:

@@ -17,9 +17,9 @@ from bench.plan.linear_start import LinearStart
 from jaxcs.catalogue import KSPACE, METHODS, SINOGRAM
 
 STUDIES = ("perturbation", "structure", "samples")
-# Methods that every world is compared with; the last ignores its data.
-CONTROLS = ("zero_filled", "sense", "l1", "ignores data")
-CT_CONTROLS = ("fbp", "ignores data")
+# Methods that every world is compared with, beside one that ignores its data.
+CONTROLS, CT_CONTROLS = ("zero_filled", "sense", "l1"), ("fbp",)
+IGNORES_DATA = "ignores data"
 AUTO = "auto"
 # Names of the attacks in records; Algorithm 2 has filtered back-projection in the place of the adjoint.
 ALGORITHM_1, ALGORITHM_2, PROJECTED = "Algorithm 1", "Algorithm 2", "projected gradients"
@@ -83,11 +83,6 @@ class World(NamedTuple):
     method: str = ""
     phantom: str = ""
     ascent: str = ALGORITHM_1
-
-    @property
-    def controls(self) -> tuple[str, ...]:
-        """The controls, the linear start first."""
-        return CT_CONTROLS if self.phantom else CONTROLS
 
 
 _ON_PHANTOM = World()
