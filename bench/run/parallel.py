@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,6 +17,15 @@ _Out = TypeVar("_Out")
 def workers() -> int:
     """Number of groups at once.  XLA spreads one slice badly over CPU cores: two at once take half the time."""
     return os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1
+
+
+def of_each(run: Callable[[_In], _Out], inputs: Iterable[_In], advance: Callable[[], None]) -> list[_Out]:
+    """run(x) for each x, in order and side by side; `advance` is called after each."""
+    found = []
+    for one in side_by_side(run, iter(inputs)):
+        found.append(one)
+        advance()
+    return found
 
 
 def side_by_side(run: Callable[[_In], _Out], inputs: Iterator[_In]) -> Iterator[_Out]:

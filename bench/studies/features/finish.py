@@ -37,15 +37,19 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
     folder = store.folder
     rows, entries = gathered(store, LINES, unusable)
     with understanding(folder.path / "images.jsonl", "bench.features"):
-        record = record | entries | {
-            "summary": summarise(rows),
-            "findings": findings(
-                record["config"]["study"],
-                rows,
-                record["config"]["insertion"]["how"],
-                drawn=record["config"]["base"]["data"] is None,
-            ),
-        }
+        record = (
+            record
+            | entries
+            | {
+                "summary": summarise(rows),
+                "findings": findings(
+                    record["config"]["study"],
+                    rows,
+                    record["config"]["insertion"]["how"],
+                    drawn=record["config"]["base"]["data"] is None,
+                ),
+            }
+        )
     folder.write("summary.csv", csv_of(COLUMNS, record["summary"]))
     folder.write_json("run.json", record)
     if rows:

@@ -85,33 +85,27 @@ def units(config: StabilityConfig, one: Slice, store: Store) -> Iterator[Unit]:
     labels = {member.label: member.role for member in one.cast.members}
     tested = one.cast.tested.label
     for label in labels:
-        yield Unit(f"{begin}|clean {label}", "clean", False, _clean(label, linear="perturbation" in config.studies))
+        score = partial(perturbation.clean, label=label, linear="perturbation" in config.studies)
+        yield Unit(f"{begin}|clean {label}", "clean", False, score)
     if "perturbation" in config.studies:
         constants, steps = perturbation.constants_of(one.cast, config), perturbation.pushes_of(config)
-        yield Unit(
-            f"{begin}|{one.cast.world.ascent}", "perturbation", False,
-            lambda context: perturbation.climbed(context, constants),
-        )  # fmt: skip
+        ascent = f"{begin}|{one.cast.world.ascent}"
+        yield Unit(ascent, "perturbation", False, partial(perturbation.climbed, constants=constants))
         rivals = [tested, *(label for label, role in labels.items() if role == COMPARATOR)]
         for label in rivals:
             name = f"{begin}|{PROJECTED} on {label}"
-            yield Unit(name, "perturbation", False, _pushed(label, f"{begin}|{one.cast.world.ascent}", steps, store))
+            yield Unit(name, "perturbation", False, _pushed(label, ascent, steps, store))
         for point in sweep.points(constants) if config.sweep else []:
-            yield Unit(
-                f"{begin}|sweep, {point.name}", "sweep", False, partial(sweep.swept, constants=constants, point=point)
-            )
+            work = partial(sweep.swept, constants=constants, point=point)
+            yield Unit(f"{begin}|sweep, {point.name}", "sweep", False, work)
         if one.cast.world.phantom:
             name = f"{begin}|{SINGULAR} of {start_of(one.cast.name).method}"
-            yield Unit(name, "perturbation", False, _of_start(f"{begin}|{one.cast.world.ascent}", store))
+            yield Unit(name, "perturbation", False, _of_start(ascent, store))
     if "structure" in config.studies:
         yield Unit(f"{begin}|structure", "structure", True, structure.shown)
     if "samples" in config.studies:
         for acceleration in sorted(one.cast.world.accelerations, reverse=True):
             yield Unit(f"{begin}|samples {acceleration:g}", "samples", False, _sampled(one, acceleration))
-
-
-def _clean(label: str, *, linear: bool) -> Callable[[OneImage], Work]:
-    return lambda context: perturbation.clean(context, label, linear=linear)
 
 
 def _sampled(one: Slice, acceleration: float) -> Callable[[OneImage], Work]:

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from bench.plan.errors import InputFileError, UsageError
-from bench.run.parallel import side_by_side
+from bench.run.parallel import of_each
 from bench.slices.prepare import Prepared
 from data_prep.names import checksum
 from jaxcs.keys import new_key
@@ -57,11 +57,7 @@ def held_out_error(
             )
         return found
 
-    each = []
-    for value in side_by_side(of, iter(slices)):
-        each.append(value)
-        advance()
-    return statistics.fmean(each)
+    return statistics.fmean(of_each(of, slices, advance))
 
 
 def _error(coils: Any, count: int, measurement: Measurement, key: Any) -> Any:

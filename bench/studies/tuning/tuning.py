@@ -24,7 +24,7 @@ from bench.record.holding import held_beside
 from bench.record.provenance import about_settings, versions
 from bench.record.records import RunFolder
 from bench.run.life import say_notes
-from bench.run.parallel import side_by_side
+from bench.run.parallel import of_each
 from bench.slices.own_mask import settled
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import check_device
@@ -279,10 +279,7 @@ def _scores(slices: list[Prepared], config: RunConfig, method_config: Any, advan
         one = SingleSlice.of(functions, prepared)
         return {name: score for name, (score,) in one.scores(one.nothing()).items()}
 
-    each = []
-    for score in side_by_side(evaluate, iter(slices)):
-        each.append(score)
-        advance()
+    each = of_each(evaluate, slices, advance)
     ssim, psnr = (statistics.fmean(score[name] for score in each) for name in ("ssim", "psnr"))
     if not math.isfinite(ssim):
         raise InputFileError("a reconstruction is not finite; leave out the value or the image")

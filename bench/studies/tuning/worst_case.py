@@ -15,7 +15,7 @@ from bench.evaluate.subjects import default_attack
 from bench.plan.config import RunConfig
 from bench.plan.errors import InputFileError, UsageError
 from bench.plan.intervals import as_json, from_json, meaning, of_mean, told
-from bench.run.parallel import side_by_side
+from bench.run.parallel import of_each
 from bench.slices.prepare import Prepared
 from jaxcs.recon import METHODS
 
@@ -102,10 +102,7 @@ def scores(
         one = SingleSlice.of(functions, prepared)
         return one.scores(one.attack(asked.eps))
 
-    each = []
-    for score in side_by_side(attacked, iter(slices)):
-        each.append(score)
-        advance()
+    each = of_each(attacked, slices, advance)
     volumes = [one.volume for one in slices]
     entries = []
     for index, eps in enumerate(asked.eps):
