@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from bench.findings.judged import CANNOT_TELL, NO, NOT_EXCLUDED, YES, Judged, Part, verdict
+from bench.findings.losses import Losses, mean
 from bench.findings.published import ABOVE, OWN_ATTACK, SENSITIVE
 from bench.plan import ranks
-from bench.plan.intervals import Interval, of_mean, told
+from bench.plan.intervals import Interval, told
 from bench.plan.scores import rounded, style_of
 from bench.record.rows import Row
-
-# (source, victim) -> PSNR lost [dB], by (case, epsilon)
-_Losses = dict[tuple[str, str], dict[tuple[str, float], float]]
-# A mean and its interval.
-_More = tuple[float, Interval | None]
 
 # The methods in order of the loss to their own attacks, least first (U-Net and l1 are about equal).
 _ORDER_OF_THE_PAPER = ("convdecoder", "unet", "l1", "varnet")
@@ -31,12 +25,12 @@ def findings(rows: list[Row]) -> list[str]:
     Returns:
         The sentences; none if the run has one method or one image.
     """
-    run = _Run.of(rows)
+    run = Losses.of(rows)
     if len(run.labels) < 2 or len(run.volumes) < 2:
         return []
     margins = _margins(run)
     own = [_own_attack(label, run, margin) for label, margin in margins.items()]
-    own += [_against_noise(label, run) for label in run.victims]
+    own += [_against_noise(label, run) for label in run.attacked]
     own += _accurate_and_sensitive(run, rows)
     own += [f"published: {one.claim.words}: {one.verdict}." for one in judged(rows)]
     return own + ([_order(run)] if set(run.labels) == set(_ORDER_OF_THE_PAPER) else [])
@@ -44,7 +38,7 @@ def findings(rows: list[Row]) -> list[str]:
 
 def judged(rows: list[Row]) -> list[Judged]:
     """Judge the claims about the attacks of a run on each of its methods; none if the run has one method."""
-    run = _Run.of(rows)
+    run = Losses.of(rows)
     if len(run.labels) < 2:
         return []
     at = f"at epsilon {run.largest:g}"
@@ -60,43 +54,6 @@ def judged(rows: list[Row]) -> list[Judged]:
     return [one for one in found if one.parts]
 
 
-class _Run(NamedTuple):
-    """The part of a run that claims need: methods in order of appearance, volumes by case, PSNR losses."""
-
-    labels: list[str]
-    volumes: dict[str, str]
-    lost: _Losses
-    noise: _Losses
-    largest: float
-
-    @classmethod
-    def of(cls, rows: list[Row]) -> _Run:
-        rows = [row for row in rows if row.metric == "psnr" and row.eps > 0]
-        noise: _Losses = {}
-        lost: _Losses = {}
-        for row in rows:
-            at, pair = (row.case, row.eps), (row.source, row.victim)
-            lost.setdefault(pair, {})[at] = row.clean - row.attacked
-            noise.setdefault(pair, {})[at] = row.clean - row.noise
-        labels = list(dict.fromkeys(row.source for row in rows))
-        volumes = {row.case: row.volume for row in rows}
-        return cls(labels, volumes, lost, noise, max((row.eps for row in rows), default=0.0))
-
-    @property
-    def victims(self) -> list[str]:
-        """The methods that were attacked directly."""
-        return [label for label in self.labels if (label, label) in self.lost]
-
-    def mean(self, source: str, victim: str) -> float:
-        """Mean PSNR lost at the largest epsilon [dB]."""
-        return _mean([value for (_, eps), value in self.lost[source, victim].items() if eps == self.largest])
-
-    def more(self, own: dict[tuple[str, float], float], other: dict[tuple[str, float], float]) -> _More:
-        """Difference of two losses at the largest epsilon, image by image [dB]."""
-        found = {case: value - other[case, eps] for (case, eps), value in own.items() if eps == self.largest}
-        return _mean(list(found.values())), of_mean(list(found.values()), [self.volumes[case] for case in found])
-
-
 # The strongest attack made for another method, how much more the method's own attack costs [dB], and its interval.
 _Margin = tuple[str | None, float, Interval | None]
 _HOW = {
@@ -107,17 +64,16 @@ _HOW = {
 }
 
 
-def _margins(run: _Run) -> dict[str, _Margin]:
+def _margins(run: Losses) -> dict[str, _Margin]:
     found: dict[str, _Margin] = {}
-    for victim in run.victims:
-        others = [source for source in run.labels if source != victim and (source, victim) in run.lost]
-        worst = max(others, key=lambda source: run.mean(source, victim), default=None)
+    for victim in run.attacked:
+        worst = run.strongest_of_others(victim)
         more = (0.0, None) if worst is None else run.more(run.lost[victim, victim], run.lost[worst, victim])
         found[victim] = (worst, *more)
     return found
 
 
-def _own_attack(victim: str, run: _Run, margin: _Margin) -> str:
+def _own_attack(victim: str, run: Losses, margin: _Margin) -> str:
     """Say whether a method loses most to its own attack."""
     worst, more, interval = margin
     own = run.mean(victim, victim)
@@ -130,7 +86,7 @@ def _own_attack(victim: str, run: _Run, margin: _Margin) -> str:
     )
 
 
-def _order(run: _Run) -> str:
+def _order(run: Losses) -> str:
     """The families in order of the loss to their own attacks, beside the paper's order."""
     ours = sorted(_ORDER_OF_THE_PAPER, key=lambda label: run.mean(label, label))
     found = f"From the least to the most hurt by their own attacks: {', '.join(ours)}; in the paper: "
@@ -143,15 +99,15 @@ def _order(run: _Run) -> str:
     return found + ". No order of methods follows from attacks that are not known to find the worst."
 
 
-def _accurate_and_sensitive(run: _Run, rows: list[Row]) -> list[str]:
+def _accurate_and_sensitive(run: Losses, rows: list[Row]) -> list[str]:
     """Say whether more accurate methods lose more to their own attacks; no sentence about fewer than three methods."""
-    if len(run.victims) < _FEWEST:
+    if len(run.attacked) < _FEWEST:
         return []
     clean = [
-        _mean([row.clean for row in rows if row.metric == "psnr" and row.source == row.victim == label])
-        for label in run.victims
+        mean([row.clean for row in rows if row.metric == "psnr" and row.source == row.victim == label])
+        for label in run.attacked
     ]
-    lost = [run.mean(label, label) for label in run.victims]
+    lost = [run.mean(label, label) for label in run.attacked]
     found = ranks.told(ranks.rank_correlation(clean, lost), len(clean))
     return [
         f"Over {len(clean)} methods, the PSNR on clean data and the PSNR lost to the method's own attack at epsilon "
@@ -159,12 +115,12 @@ def _accurate_and_sensitive(run: _Run, rows: list[Row]) -> list[str]:
     ]
 
 
-def _more_than_noise(label: str, run: _Run) -> _More:
+def _more_than_noise(label: str, run: Losses) -> tuple[float, Interval | None]:
     """The loss to a method's own attack minus that to noise of the same norm, at the largest epsilon [dB]."""
     return run.more(run.lost[label, label], run.noise[label, label])
 
 
-def _against_noise(label: str, run: _Run) -> str:
+def _against_noise(label: str, run: Losses) -> str:
     """Compare a method's loss to its own attack with its loss to noise of the same norm."""
     attacked, control = run.lost[label, label], run.noise[label, label]
     stronger = sum(attacked[at] > control[at] for at in attacked) / len(attacked)
@@ -177,7 +133,3 @@ def _against_noise(label: str, run: _Run) -> str:
 
 def _db(value: float) -> str:
     return f"{rounded('psnr', value)} dB"
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
