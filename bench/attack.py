@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,8 +192,7 @@ def main(argv: list[str] | None = None) -> int:
         with connected(meeting(arguments), in_common(arguments)) as team:
             return _run(config, before, arguments, argv, team)
 
-    advice = "use a smaller --batch or fewer coils"
-    return execute(parser(), "bench.attack", advice, work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.attack", "use a smaller --batch or fewer coils", work, argv)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -42,7 +41,7 @@ _DRAWN = "none: the phantoms are drawn by this project"
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.cards", "free some memory", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.cards", "free some memory", _work, argv)
 
 
 def parser() -> Parser:

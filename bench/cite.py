@@ -6,7 +6,6 @@ and data of the runs.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ _PROJECT = """@software{{jaxcs,
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.cite", "name fewer runs", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.cite", "name fewer runs", _work, argv)
 
 
 def parser() -> Parser:

@@ -21,7 +21,7 @@ from data_prep.process import as_process
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.claims", "name fewer runs", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.claims", "name fewer runs", _work, argv)
 
 
 def parser() -> Parser:

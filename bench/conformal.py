@@ -8,7 +8,6 @@ the 95 % interval of the share.  The promise is about clean data of the same dis
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ _METRICS = ("psnr", "ssim", "haarpsi")
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.conformal", "name smaller runs", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.conformal", "name smaller runs", _work, argv)
 
 
 def parser() -> Parser:

@@ -8,7 +8,6 @@ minimum, and the other way round.  Once the solver has converged, the columns ar
 from __future__ import annotations
 
 import json
-import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 
 from bench.plan.errors import DONE
@@ -92,8 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(found) if arguments.json else table(found))
         return DONE
 
-    advice = "use fewer coils or a smaller matrix"
-    return execute(parser(), "bench.convergence", advice, work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.convergence", "use fewer coils or a smaller matrix", work, argv)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ what was not checked.  Equal runs give equal archives.  python -m bench.verify v
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from data_prep.process import as_process
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.dossier", "free some memory", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.dossier", "free some memory", _work, argv)
 
 
 def parser() -> Parser:

@@ -6,7 +6,6 @@ them.  Its manifest.json describes their arguments and results.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,8 +80,7 @@ def main(argv: list[str] | None = None) -> int:
         write(config, tuple(arguments.shape), arguments.output)
         return DONE
 
-    advice = "use fewer coils or a smaller network"
-    return execute(parser(), "bench.export", advice, work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.export", "use fewer coils or a smaller network", work, argv)
 
 
 if __name__ == "__main__":

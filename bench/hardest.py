@@ -9,7 +9,6 @@ shows the hardest images as every method of the runs reconstructs them.  No data
 from __future__ import annotations
 
 import json
-import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.hardest", "name fewer runs", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.hardest", "name fewer runs", _work, argv)
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:

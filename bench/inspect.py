@@ -9,7 +9,6 @@ folder of the run, whose data must be here.
 from __future__ import annotations
 
 import shlex
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from data_prep.process import as_process
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.inspect", "free some memory", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.inspect", "free some memory", _work, argv)
 
 
 def parser() -> Parser:

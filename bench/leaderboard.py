@@ -7,7 +7,6 @@ entry as bench.verify verifies its run; RUN is where the run or its dossier is n
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -28,7 +27,7 @@ _PATHS: dict[str, tuple[int, int | None, str]] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.leaderboard", "free some memory", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.leaderboard", "free some memory", _work, argv)
 
 
 def parser() -> Parser:

@@ -6,7 +6,6 @@ as for a run in one part.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from data_prep.process import as_process
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.merge", "free some memory", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.merge", "free some memory", _work, argv)
 
 
 def parser() -> Parser:

@@ -8,7 +8,6 @@ was found, of equal norm; each phantom has its own attack, on the squared error.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 
 from bench.plan.errors import DONE, UsageError
@@ -23,9 +22,7 @@ _METHODS = tuple(name for name, line in METHODS.items() if not (line.fitted or l
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(
-        parser(), "bench.phantoms", "choose a method that needs less", _work, sys.argv[1:] if argv is None else argv
-    )
+    return execute(parser(), "bench.phantoms", "choose a method that needs less", _work, argv)
 
 
 def parser() -> Parser:

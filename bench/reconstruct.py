@@ -113,8 +113,7 @@ def parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    advice = "use a smaller --batch or fewer coils"
-    return execute(parser(), "bench.reconstruct", advice, _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.reconstruct", "use a smaller --batch or fewer coils", _work, argv)
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:

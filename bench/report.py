@@ -6,7 +6,6 @@ page that compares them.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ _COMPARISON = "comparison.html"
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.report", "report fewer runs at once", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.report", "report fewer runs at once", _work, argv)
 
 
 def parser() -> Parser:

@@ -179,8 +179,7 @@ def main(argv: list[str] | None = None) -> int:
         with held_beside(study / NAME, "study"):
             return _study(study, arguments, argv) if before is None else _tell(study, before, arguments)
 
-    advice = "use fewer coils or a smaller matrix"
-    return execute(parser(), "bench.shift", advice, work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.shift", "use fewer coils or a smaller matrix", work, argv)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ _TINY = (2, 32, 112)
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.speed", "use a smaller --shape", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.speed", "use a smaller --shape", _work, argv)
 
 
 def parser() -> Parser:

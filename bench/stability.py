@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,8 +200,7 @@ def main(argv: list[str] | None = None) -> int:
         done = run(config, output=Path(arguments.output), device=arguments.device, resume=before, argv=argv)
         return tell(done, arguments.json)
 
-    advice = "use fewer coils or a smaller matrix"
-    return execute(parser(), "bench.stability", advice, work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.stability", "use fewer coils or a smaller matrix", work, argv)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -230,7 +229,7 @@ def main(argv: list[str] | None = None) -> int:
             config, output = configuration(arguments), Path(arguments.output)
             return run(config, tracker=arguments.log, output=output, device=arguments.device, argv=argv, team=team)
 
-    return execute(parser(), "bench.train", "use a smaller --batch", work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.train", "use a smaller --batch", work, argv)
 
 
 if __name__ == "__main__":

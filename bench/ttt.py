@@ -110,7 +110,7 @@ def parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.ttt", "use fewer coils", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.ttt", "use fewer coils", _work, argv)
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:

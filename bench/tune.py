@@ -169,8 +169,7 @@ def main(argv: list[str] | None = None) -> int:
             print(sentence(one, _label))
         return code
 
-    advice = "use fewer coils or a smaller matrix"
-    return execute(parser(), "bench.tune", advice, work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.tune", "use fewer coils or a smaller matrix", work, argv)
 
 
 def _columns(candidates: list[dict], styles: dict[str, str]) -> list[list[str]]:

@@ -8,7 +8,6 @@ last line says so.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from data_prep.process import as_process
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.verify", "free some memory", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.verify", "free some memory", _work, argv)
 
 
 def parser() -> Parser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ from data_prep.ending import Failure, in_one_line
 
 
 def execute(
-    parser: Parser, name: str, advice: str, work: Callable[[Namespace, list[str]], int], argv: list[str]
+    parser: Parser, name: str, advice: str, work: Callable[[Namespace, list[str]], int], argv: list[str] | None
 ) -> int:
     """Parse `argv` and do the work, which may import JAX.
 
@@ -22,14 +23,16 @@ def execute(
         name: name of the command, printed before its errors.
         advice: advice for the user if memory runs out.
         work: function of the parsed arguments and `argv` that returns the exit code.
-        argv: the arguments.
+        argv: the arguments, None for those of this process.
 
     Returns:
         The exit code.
     """
 
+    words = sys.argv[1:] if argv is None else argv
+
     def parse_and_work() -> int:
-        arguments = parser.parse_args(argv)
+        arguments = parser.parse_args(words)
         if "device" in arguments:
             if arguments.device != "auto":
                 # JAX calls any NVIDIA GPU "cuda"; the variable must be set before JAX is imported.
@@ -41,9 +44,9 @@ def execute(
             # factor of a hundred was seen on busy cores.
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             keep_compiled()
-        return work(arguments, argv)
+        return work(arguments, words)
 
-    return in_one_line(name, parse_and_work, _explained, advice, debug="--debug" in argv)
+    return in_one_line(name, parse_and_work, _explained, advice, debug="--debug" in words)
 
 
 def _explained(error: BaseException) -> Failure | None:
