@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -26,6 +27,8 @@ from jaxcs.types import Measurement
 
 # SENSE of data without noise must improve with samples: the positive control.
 NOISE_FREE = "sense, noise-free"
+# A name in the rows, its role, the method that reconstructs, and the slice that it is given.
+_Given = tuple[str, str, str, SliceData]
 
 
 def sampled(one: OneImage, acceleration: float) -> Work:
@@ -37,23 +40,16 @@ def sampled(one: OneImage, acceleration: float) -> Work:
         InputFileError: the slice has too few columns for the mask.
     """
     mask = _masks(one)[acceleration]
-    trained = acceleration == one.cast.world.sampling.acceleration
-    common: dict[str, Any] = {
-        "acceleration": acceleration,
-        "share": float(np.mean(np.broadcast_to(mask, one.prepared.data.kspace.shape[1:]))),
-        "trained": trained,
-    }
+    share = float(np.mean(np.broadcast_to(mask, one.prepared.data.kspace.shape[1:])))
     data, plain = one.prepared.data, _noise_free(one.prepared.data)
     members = [(member.label, member.role, member.label, data) for member in one.cast.members]
     members += [(NOISE_FREE, "control", label, plain) for label in one.functions if label == "sense"]
-    rows: Rows = []
-    pictures: dict[str, Array] = {}
-    for name, role, label, of in members:
-        given = _masked(of, mask)
-        # A method that ignores its data would take a change of scale for one of the scan.
-        given = given if label == IGNORES_DATA else _scaled(given)
-        rows.append(common | _scored(one, name, role, label, given, acceleration, pictures))
-    return rows, pictures
+    # A method that ignores its data would take a change of scale for one of the scan.
+    given = (
+        (name, role, label, _masked(of, mask) if label == IGNORES_DATA else _scaled(_masked(of, mask)))
+        for name, role, label, of in members
+    )
+    return _scored(one, acceleration, share, given)
 
 
 def of_views(one: OneImage, acceleration: float, data: SliceData) -> Work:
@@ -64,41 +60,31 @@ def of_views(one: OneImage, acceleration: float, data: SliceData) -> Work:
         acceleration: views of the target's sinogram over the measured views.
         data: the slice with these views, divided by its own largest magnitude.
     """
-    common: dict[str, Any] = {
-        "acceleration": acceleration,
-        "share": 1 / acceleration,
-        "trained": acceleration == one.cast.world.sampling.acceleration,
-    }
+    usual = one.prepared.data
+    # A method that ignores its data would take a change of scale for one of the scan.
+    ratio = usual.data_range / data.data_range
+    unscaled = data._replace(target=data.target * ratio, data_range=usual.data_range)
+    given = (
+        (member.label, member.role, member.label, unscaled if member.label == IGNORES_DATA else data)
+        for member in one.cast.members
+    )
+    return _scored(one, acceleration, 1 / acceleration, given)
+
+
+def _scored(one: OneImage, acceleration: float, share: float, given: Iterable[_Given]) -> Work:
+    """Reconstruct and score each slice; the pictures are those of the tested method."""
+    trained = acceleration == one.cast.world.sampling.acceleration
+    common: dict[str, Any] = {"acceleration": acceleration, "share": share, "trained": trained}
     rows: Rows = []
     pictures: dict[str, Array] = {}
-    usual = one.prepared.data
-    ratio = usual.data_range / data.data_range
-    for member in one.cast.members:
-        given = data
-        if member.label == IGNORES_DATA:
-            # A method that ignores its data would take a change of scale for one of the scan.
-            given = data._replace(target=data.target * ratio, data_range=usual.data_range)
-        row = _scored(one, member.label, member.role, member.label, given, acceleration, pictures)
-        rows.append(common | row)
+    for name, role, label, data in given:
+        functions = one.functions[label]
+        image = functions.image(functions.stage(data), data.kspace, one.key)
+        found = {key: float(value) for key, value in scores(image, data.target, data.data_range).items()}
+        rows.append(common | {"method": name, "role": role} | found)
+        if role == "tested":
+            pictures[f"{name}|{acceleration:g}"] = image
     return rows, pictures
-
-
-def _scored(
-    one: OneImage,
-    name: str,
-    role: str,
-    label: str,
-    given: SliceData,
-    acceleration: float,
-    pictures: dict[str, Array],
-) -> dict[str, Any]:
-    """Reconstruct by the method `label` and score the image as `name`; `pictures` gets that of the tested method."""
-    staged = one.functions[label].stage(given)
-    image = one.functions[label].image(staged, given.kspace, one.key)
-    found = {key: float(value) for key, value in scores(image, given.target, given.data_range).items()}
-    if role == "tested":
-        pictures[f"{name}|{acceleration:g}"] = image
-    return {"method": name, "role": role} | found
 
 
 def _masks(one: OneImage) -> nested.Masks:
