@@ -94,12 +94,7 @@ def listing() -> str:
     lines = ["usage: jaxcs COMMAND ...   (without the console script: python -m jaxcs COMMAND ...)", ""]
     width = max(map(len, COMMANDS))
     lines += [f"  {name:<{width}}  {command.words}" for name, command in COMMANDS.items()]
-    lines += [
-        "",
-        "jaxcs COMMAND --help lists its flags; jaxcs --version prints the version.",
-        "For a first run:",
-        "",
-    ]
+    lines += ["", "jaxcs COMMAND --help lists its flags; jaxcs --version prints the version.", "For a first run:", ""]
     return "\n".join([*lines, "  jaxcs attack --method l1"])
 
 

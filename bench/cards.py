@@ -46,14 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> Parser:
     """Build the parser of the command line."""
-    made = Parser(
-        prog="python -m bench.cards",
-        examples=(
-            "",
-            "unet-phantom-knee=runs/RUN",
-        ),
-        description=__doc__,
-    )
+    made = Parser(prog="python -m bench.cards", examples=("", "unet-phantom-knee=runs/RUN"), description=__doc__)
     made.add_argument(
         "runs",
         type=setting,

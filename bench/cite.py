@@ -32,10 +32,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.cite",
-        examples=(
-            "runs/RUN",
-            "runs/UNET runs/L1 > references.bib",
-        ),
+        examples=("runs/RUN", "runs/UNET runs/L1 > references.bib"),
         description=__doc__,
         formatter_class=HelpFormatter,
     )

@@ -25,10 +25,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.convergence",
-        examples=(
-            "--method l1 --eps 0.05",
-            "--method tv --iterations 100 1000 --json",
-        ),
+        examples=("--method l1 --eps 0.05", "--method tv --iterations 100 1000 --json"),
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
     )

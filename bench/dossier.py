@@ -26,10 +26,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.dossier",
-        examples=(
-            "runs/RUN",
-            "runs/RUN --output dossier.zip",
-        ),
+        examples=("runs/RUN", "runs/RUN --output dossier.zip"),
         description=__doc__,
         formatter_class=HelpFormatter,
     )

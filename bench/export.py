@@ -43,10 +43,7 @@ def parser() -> Parser:
         "if not given, the shipped weights for the phantom's knee",
     )
     top.add_argument("--preset", metavar="NAME", help="named configuration of the method: rc2021 (l1)")
-    add_settings(
-        top,
-        "change the method's configuration, such as lam=0.005",
-    )
+    add_settings(top, "change the method's configuration, such as lam=0.005")
     top.add_argument(
         "--shape",
         type=integer(1),

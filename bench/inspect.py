@@ -28,10 +28,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.inspect",
-        examples=(
-            "runs/RUN",
-            "runs/RUN --method unet --case knee_test_3",
-        ),
+        examples=("runs/RUN", "runs/RUN --method unet --case knee_test_3"),
         description=__doc__,
         formatter_class=HelpFormatter,
         allow_abbrev=False,

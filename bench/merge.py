@@ -24,10 +24,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.merge",
-        examples=(
-            "runs/PART_1 runs/PART_2",
-            "runs/PART_1 runs/PART_2 --output merged --json",
-        ),
+        examples=("runs/PART_1 runs/PART_2", "runs/PART_1 runs/PART_2 --output merged --json"),
         description=__doc__,
         epilog="Exit codes: as for bench.attack; 3 if images are missing, or if a folder is of another run.",
         formatter_class=HelpFormatter,

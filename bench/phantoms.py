@@ -29,10 +29,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.phantoms",
-        examples=(
-            "--method sense --eps 0.02",
-            "--method unet --weights unet-phantom-knee --eps 0.05",
-        ),
+        examples=("--method sense --eps 0.02", "--method unet --weights unet-phantom-knee --eps 0.05"),
         description=__doc__,
         formatter_class=HelpFormatter,
         allow_abbrev=False,

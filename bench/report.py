@@ -27,11 +27,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.report",
-        examples=(
-            "runs/RUN",
-            "runs/UNET runs/L1 --output comparison.html",
-            "runs/RUN --accept 'psnr_loss<3'",
-        ),
+        examples=("runs/RUN", "runs/UNET runs/L1 --output comparison.html", "runs/RUN --accept 'psnr_loss<3'"),
         description=__doc__,
         formatter_class=HelpFormatter,
     )

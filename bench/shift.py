@@ -29,10 +29,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     top = Parser(
         prog="python -m bench.shift",
-        examples=(
-            "anatomy noise --methods l1 unet --limit 4",
-            "resolution --data brain/ --methods l1 tv",
-        ),
+        examples=("anatomy noise --methods l1 unet --limit 4", "resolution --data brain/ --methods l1 tv"),
         description=__doc__,
         epilog="Shifts: " + "; ".join(f"{name} = {axis.words}" for name, axis in AXES.items()) + ".",
         formatter_class=HelpFormatter,

@@ -39,11 +39,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.speed",
-        examples=(
-            "--set-up peers",
-            "--peers peers --only l1 unet --json speed.json",
-            "--check --json speed.json",
-        ),
+        examples=("--set-up peers", "--peers peers --only l1 unet --json speed.json", "--check --json speed.json"),
         description=__doc__,
         formatter_class=HelpFormatter,
     )

@@ -27,10 +27,7 @@ def parser() -> Parser:
     """Build the parser of the command line."""
     made = Parser(
         prog="python -m bench.verify",
-        examples=(
-            "runs/RUN.zip",
-            "runs/RUN.zip --data /path/to/fastmri --weights FILE",
-        ),
+        examples=("runs/RUN.zip", "runs/RUN.zip --data /path/to/fastmri --weights FILE"),
         description=__doc__,
         epilog="Exit codes: 0 verified, 1 something differs, and others as for bench.attack.",
         formatter_class=HelpFormatter,

@@ -60,10 +60,7 @@ def draw(content: dict[str, Any]) -> Figure:
     ]
     figure.legend(handles=handles, loc="lower center", ncol=2 * columns, frameon=False, columnspacing=1.2)
     figure.suptitle(
-        f"Mean SSIM in distribution (across) and out of it (up){_named(comparisons)}",
-        fontsize=11,
-        y=0.995,
-        va="top",
+        f"Mean SSIM in distribution (across) and out of it (up){_named(comparisons)}", fontsize=11, y=0.995, va="top"
     )
     height = figure.get_figheight()
     figure.subplots_adjust(

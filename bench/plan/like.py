@@ -27,12 +27,7 @@ LIKE: dict[str, Protocol] = {
     # Darestani et al., ICML 2021, as its code ran.
     "rc2021": Protocol(
         fields=MappingProxyType(
-            {
-                "eps": (0.0, 0.02, 0.04, 0.06, 0.08),
-                "norm": "kspace",
-                "target": "clean",
-                "center_fraction": 0.07,
-            }
+            {"eps": (0.0, 0.02, 0.04, 0.06, 0.08), "norm": "kspace", "target": "clean", "center_fraction": 0.07}
         ),
         attacks=MappingProxyType(
             {

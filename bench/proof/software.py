@@ -43,11 +43,7 @@ def bill_of_materials(record: RunRecord) -> bytes:
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": {"type": "application"} | components.pop(_PROJECT)},
-        "components": [
-            python,
-            *({"type": "library"} | one for one in components.values()),
-            *_weights(record),
-        ],
+        "components": [python, *({"type": "library"} | one for one in components.values()), *_weights(record)],
         "dependencies": [
             {"ref": reference, "dependsOn": sorted(references[need] for need in needs[name])}
             for name, reference in references.items()

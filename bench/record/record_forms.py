@@ -10,20 +10,7 @@ from typing import Any
 
 from bench.plan.config import BESIDE, BOXES, OF_THE_FILE
 from bench.plan.criteria import parse
-from bench.record.forms import (
-    Form,
-    list_of,
-    mapping,
-    number,
-    one_of,
-    optional,
-    plain,
-    shown,
-    table,
-    text,
-    truth,
-    whole,
-)
+from bench.record.forms import Form, list_of, mapping, number, one_of, optional, plain, shown, table, text, truth, whole
 
 # Far more images than a run has.
 _MOST_IMAGES = 10_000_000
@@ -96,8 +83,7 @@ _MORE: dict[str, Form] = {
     "versions": mapping(text),
     "git": table({"commit": optional(text), "dirty": optional(truth)}),
     "device": table(
-        {"platform": text, "kind": text},
-        {"cores": optional(whole()), "precision": text, "repeats": optional(truth)},
+        {"platform": text, "kind": text}, {"cores": optional(whole()), "precision": text, "repeats": optional(truth)}
     ),
     "data_sha256": mapping(text),
     "images": whole(1, _MOST_IMAGES),

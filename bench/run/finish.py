@@ -113,8 +113,7 @@ def tell(done: Record, as_json: bool) -> int:
     # Standard output has one JSON object, and nothing else.
     print(*(f"{one.sentence}\n" for one in found), sep="", end="", file=sys.stderr if as_json else sys.stdout)
     print(
-        f"{count(len(record.sampling))} in {record.seconds:.0f} s; record and report in {done.folder}",
-        file=sys.stderr,
+        f"{count(len(record.sampling))} in {record.seconds:.0f} s; record and report in {done.folder}", file=sys.stderr
     )
     for reason in record.failed.values():
         print(f"failed: {reason}", file=sys.stderr)
@@ -154,10 +153,7 @@ def count(n: int) -> str:
 def _count_flags(rows: list[Row], below: Collection[str]) -> dict[str, int]:
     """How many (image, source, victim, epsilon) carry each flag; below: the victims that are below their cards."""
     found = {
-        (row.case, row.source, row.victim, row.eps): {
-            *row.flags,
-            *[BELOW_ITS_CARD] * (row.victim in below),
-        }
+        (row.case, row.source, row.victim, row.eps): {*row.flags, *[BELOW_ITS_CARD] * (row.victim in below)}
         for row in rows
     }
     names = {flag for flags in found.values() for flag in flags}

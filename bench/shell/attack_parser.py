@@ -30,16 +30,7 @@ from bench.shell.method_flags import (
     presets_of,
 )
 from bench.shell.repeating import add_config
-from jaxcs.catalogue import (
-    ATTACK_GROUP,
-    ATTACKS,
-    CHANGES,
-    LOSSES,
-    METHOD_GROUP,
-    METHODS,
-    NORMS,
-    MethodLine,
-)
+from jaxcs.catalogue import ATTACK_GROUP, ATTACKS, CHANGES, LOSSES, METHOD_GROUP, METHODS, NORMS, MethodLine
 
 # Flags that decide no number, and may stand beside --resume.
 BESIDE_RESUME = (
@@ -140,9 +131,7 @@ def parser() -> Parser:
         "attack that suits the method and --threat: scout, or apgd for networks",
     )
     attack.add_argument(
-        "--attack-preset",
-        metavar="NAME",
-        help=f"named configuration of the attack: {presets_of(ATTACKS)}",
+        "--attack-preset", metavar="NAME", help=f"named configuration of the attack: {presets_of(ATTACKS)}"
     )
     attack.add_argument(
         "--threat",

@@ -17,9 +17,7 @@ from bench.plan.errors import UsageError
 def add_config(group: _ArgumentGroup) -> None:
     """Add --config."""
     group.add_argument(
-        "--config",
-        metavar="FILE",
-        help="repeat the run of this run.json; flags beside it change what they name",
+        "--config", metavar="FILE", help="repeat the run of this run.json; flags beside it change what they name"
     )
 
 

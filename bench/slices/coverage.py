@@ -130,11 +130,7 @@ def share_outside(kspace: np.ndarray, centre: tuple[int, int]) -> float:
 
 
 def ceiling(
-    kspace: Kspace,
-    maps: Maps,
-    target: Float[Array, "ty tx"],
-    data_range: Float[Array, ""],
-    region: Region | None,
+    kspace: Kspace, maps: Maps, target: Float[Array, "ty tx"], data_range: Float[Array, ""], region: Region | None
 ) -> dict[str, float | None]:
     """Score the fully sampled data combined by the maps: the best possible image through these maps.
 

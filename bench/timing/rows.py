@@ -89,13 +89,7 @@ def build(
 
 
 def _row(
-    name: str,
-    shape: tuple[int, int, int],
-    iterations: int,
-    folder: Path,
-    peers: Peers,
-    at_once: int,
-    accelerator: bool,
+    name: str, shape: tuple[int, int, int], iterations: int, folder: Path, peers: Peers, at_once: int, accelerator: bool
 ) -> Row:
     if name in STEPS:
         return _network(name, peers, at_once, accelerator)

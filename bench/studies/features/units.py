@@ -86,13 +86,7 @@ def _worked(context: OneSlice, unit: Unit) -> tuple[Rows, dict[str, np.ndarray]]
 
 
 def _record(
-    store: Store,
-    position: int,
-    name: str,
-    prepared: Prepared,
-    label: str,
-    rows: Rows,
-    pictures: dict[str, np.ndarray],
+    store: Store, position: int, name: str, prepared: Prepared, label: str, rows: Rows, pictures: dict[str, np.ndarray]
 ) -> None:
     """Write a unit's results to disk."""
     if not all(row.pop("finite", True) for row in rows):

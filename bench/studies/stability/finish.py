@@ -39,14 +39,7 @@ def finish(store: Store, record: dict[str, Any], unusable: dict[str, str]) -> di
     folder = store.folder
     rows, entries = gathered(store, LINES, unusable)
     with understanding(folder.path / "images.jsonl", "bench.stability"):
-        record = (
-            record
-            | entries
-            | {
-                "summary": summarise(rows),
-                "findings": findings(rows),
-            }
-        )
+        record = record | entries | {"summary": summarise(rows), "findings": findings(rows)}
         written = tables(rows)
         if "perturbation" in record["config"]["studies"]:
             written += f"\n\n{constants(record['methods'])}"

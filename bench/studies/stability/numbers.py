@@ -6,13 +6,7 @@ import itertools
 from typing import Any
 
 from bench.findings.judged import Judged, Part
-from bench.findings.published import (
-    NOT_AFFECTED,
-    ON_STABILITY,
-    SYMBOLS_LOST,
-    UNSTABLE,
-    Claim,
-)
+from bench.findings.published import NOT_AFFECTED, ON_STABILITY, SYMBOLS_LOST, UNSTABLE, Claim
 from bench.plan.intervals import SURE, Interval, of_mean
 from bench.studies.stability.worlds import ASCENTS, PROJECTED, SINGULAR, WORLDS, is_network, start_of
 

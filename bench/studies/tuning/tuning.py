@@ -141,11 +141,7 @@ def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") 
 
 
 def _completed(
-    found: dict[str, Any],
-    output: Path | None,
-    examples: Examples,
-    choices: list[_Choice],
-    asked: WorstCase | None,
+    found: dict[str, Any], output: Path | None, examples: Examples, choices: list[_Choice], asked: WorstCase | None
 ) -> dict[str, Any]:
     """The content with the candidates in the file, and a candidate for each of the wanted settings."""
     if output is not None and output.exists():

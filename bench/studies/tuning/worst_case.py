@@ -72,11 +72,7 @@ def entry_of(candidate: dict[str, Any], label: dict[str, Any]) -> dict[str, Any]
 
 
 def scores(
-    slices: list[Prepared],
-    config: RunConfig,
-    method_config: Any,
-    asked: WorstCase,
-    advance: Callable[[], None],
+    slices: list[Prepared], config: RunConfig, method_config: Any, asked: WorstCase, advance: Callable[[], None]
 ) -> list[dict[str, Any]]:
     """Compute the mean attacked SSIM and PSNR with one choice of settings, with their intervals, at each epsilon.
 
