@@ -275,7 +275,7 @@ def _named(name: str, method: Method, threat: str, by_rows: bool) -> Search:
     if name not in ATTACKS:
         return brought.attack(name)
     try:
-        # What descends on an objective has a configuration for each kind of objective.
+        # An attack that descends on an objective has a configuration for each kind of objective.
         joint = ATTACKS[name].sees == "objective"
         return Search(name, None) if joint else attack_named(name, method, threat, by_rows=by_rows)
     except ValueError as error:

@@ -103,7 +103,7 @@ OWN_ATTACK = Claim(
     "PSNR lost to its own attack less that lost to the strongest of the others [dB]", "{:+.1f}",
 )  # fmt: skip
 
-# Of each network of the paper that the claim is about; `bench.studies.stability.worlds` has which.
+# The claim is about some networks of the paper; `bench.studies.stability.worlds` has which.
 UNSTABLE = Claim(
     "unstable", "small perturbations make severe artefacts in the image of a network", _PNAS_2020, "Figs. 1 to 3",
     ABOVE, "change of the image over the perturbation, less 1, which a perfect reconstruction has", "{:+.2f}",

@@ -54,7 +54,7 @@ def worse(rows: Sequence[Row]) -> tuple[float, list[float]]:
     sign = 1 if METRICS[rows[0].metric].better else -1
     clean, attacked = (sign * np.array([row.score(state) for row in rows]) for state in ("clean", "attacked"))
     volumes = np.array([row.volume for row in rows])
-    # Whoever reads an image has no clean image of the same patient.
+    # A radiologist who reads an image has no clean image of the same patient.
     apart = volumes[:, None] != volumes
     pairs = apart * ((attacked[:, None] < clean) + 0.5 * (attacked[:, None] == clean))
     count = max(int(apart.sum()), 1)

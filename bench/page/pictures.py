@@ -1,7 +1,7 @@
 """A run's pictures, bit for bit, as texts in a page.
 
 Each picture is float16 as recorded: all low bytes, then all high bytes, deflated, in base64.  Similar bytes deflate
-better side by side.  8 bits a pixel would round away the errors that the page is meant to show.
+better side by side.  With 8 bits a pixel, the errors that the page is meant to show would be rounded away.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def connected(meeting: Meeting, given: Mapping[str, str]) -> Iterator[Team]:
         yield ALONE
         return
     # JAX's runtime warns that processes survive each other, which is intended, and traces connections to processes that
-    # have ended, of which `_together` says one line.  What fails in it is raised all the same.
+    # have ended, of which `_together` says one line.  Its failures are raised all the same.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 

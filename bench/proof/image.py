@@ -26,7 +26,7 @@ TOLERANCE = 1e-4
 _LEAST = {"psnr": 1.0, "ssim": 0.01}
 # A perturbation may be larger than its epsilon by this share, for rounding.
 _ROUNDING = 1e-3
-# By metric, a score for each perturbation.
+# A score for each perturbation, by metric.
 _Scores = dict[str, list[float]]
 
 

@@ -17,7 +17,7 @@ _PROJECT = "jaxcs"
 # Extras whose packages compute nothing of a run.
 _ASIDE = ("docs", "test")
 
-# By canonical name of a package, the names of those that it needs; all of them are installed.
+# The names of the packages that a package needs, by its canonical name; all of them are installed.
 _Needs = dict[str, set[str]]
 
 

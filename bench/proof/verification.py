@@ -121,7 +121,7 @@ def _unscored(found: Opened, config: RunConfig, weights: str | None) -> str | No
         return f"the run stored no perturbations; {_SAVE}"
     own = [name for name in (*config.attacked, *config.victims) if name not in METHODS and name not in SEVERAL]
     if own and not found.trusted:
-        # Whoever made a dossier or an entry must not choose what is imported here.
+        # The author of a dossier or an entry must not choose what is imported here.
         return f"{own[0]} is code that the run names; if you trust it, name the run's folder, or unpack the dossier"
     files = (config.weights, *(file for _, file in config.networks))
     named = [file for file in files if file is not None and file.startswith("hf:")]

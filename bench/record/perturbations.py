@@ -14,7 +14,7 @@ from bench.record.archives import damaged, opened, read_array
 from bench.record.record import Record, read
 from bench.record.stored import stored
 
-# Of perturbations of k-space and of the image, and of parameters of a change of the scan.
+# Types and numbers of axes of perturbations: k-space, images, and parameters of a change of the scan.
 _TYPES, _AXES = ("complex64", "float32"), (0, 1, 2, 3)
 
 

@@ -151,7 +151,7 @@ def _image(value: Any) -> None:
     (FAILED if type(value) is dict and "failed" in value else _ROW)(value)
 
 
-# By the file's name, a line of each.
+# The form of a line of each file, by the file's name.
 LINES: dict[str, Form] = {"images.jsonl": _image, "searches.jsonl": _SEARCH}
 
 

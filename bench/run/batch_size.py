@@ -132,7 +132,7 @@ def _bytes(work: Work, index: int, prepared: Prepared) -> float:
     arguments = (data, staged, image, start, many(jnp.zeros(max(1, attacked), jnp.float32)), keys)
     lowered = search.lower(*arguments) if attacked else evaluate.lower(data, staged, deltas, keys)
     used = lowered.compile().memory_analysis()
-    # What was found for each method stays there until the batch is done, without the perturbations if none are saved.
+    # The results of each method stay there until the batch is done, without the perturbations if none are saved.
     found = jax.eval_shape(search, *arguments)
     stays = found if work.save_perturbations else found._replace(delta=None, noise=None)
     kept = used.output_size_in_bytes + (len(work.sources) - 1) * _size(stays) / work.devices

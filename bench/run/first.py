@@ -11,7 +11,7 @@ from bench.plan.errors import InputFileError, UsageError, of_none
 from bench.slices.prepare import Prepared, prepare
 from bench.slices.sources import Source
 
-# By position: the slice, or why it cannot be used.
+# The slice at each position, or why it cannot be used.
 Ready: TypeAlias = dict[int, Prepared | str]
 
 

@@ -77,7 +77,7 @@ class Volumes:
         first, number = min(places), max(places) - min(places) + 1
         shape = next(iter(next(iter(versions.values())).values())).shape
         geometry = self._geometry(volume, (shape[0], shape[1]))
-        # Of the clean images, the first version, so that a viewer shows all versions alike.
+        # The peak is that of the clean images, the first version, so that a viewer shows all versions alike.
         shown = next(versions[version] for version in self._versions if version in versions)
         peak = float(max(image.max() for image in shown.values()))
         for version, images in versions.items():

@@ -123,7 +123,7 @@ def _training(flags: str, folder: Path) -> dict[str, Any]:
         words = [sys.executable, "-m", "bench.train", *flags.split(), "--output", str(folder / turn)]
         (done,) = _commands([words])
         (weights,) = (folder / turn).glob("*/weights.safetensors")
-        # Of the tensors alone: the file also holds the command, which names another folder.
+        # The hash is of the tensors alone: the file also holds the command, which names another folder.
         digests.append(read_weights(weights).card["sha256"])
         seconds.append(done.seconds)
         lines = lines_of(weights.parent / "log.jsonl")

@@ -21,7 +21,7 @@ from jaxcs.types import Key
 # Results of a unit: rows of its record, and pictures by name.
 Rows = list[dict[str, Any]]
 Work = tuple[Rows, dict[str, Array]]
-# By label and configuration of the method: its functions.
+# The functions of each method, by its label and configuration.
 Compiled = dict[Any, Functions]
 
 

@@ -86,7 +86,7 @@ class World(NamedTuple):
 
 
 _ON_PHANTOM = World()
-# 12 of 240 views for 128 pixels, 50 of 1000 for 512.  TV has the tolerance of searches, because it takes long.
+# Views: 12 of 240 for 128 pixels, 50 of 1000 for 512.  TV has the tolerance of searches, because it takes long.
 _ON_SINOGRAMS = World(
     comparator="tv",
     settings=(("tolerance", "0.003"),),

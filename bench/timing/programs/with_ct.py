@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-# What is timed: the projection, back-projection without a filter, and filtered back-projection.
+# The timed work: the projection, back-projection without a filter, and filtered back-projection.
 FORWARD, ADJOINT, FBP = "forward", "adjoint", "fbp"
 
 
