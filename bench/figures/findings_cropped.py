@@ -7,16 +7,11 @@ the box.  The figure is drawn from a study's records only (images.jsonl, picture
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from bench.figures.frame import as_png
-from bench.figures.overview import Found, show
-from bench.record.archives import damaged
-from bench.record.pictures import Pictures
+from bench.figures.overview import Found, outline, show
 from bench.record.rows import lines_of
 from jaxcs.names import printable
 
@@ -24,7 +19,6 @@ from jaxcs.names import printable
 _MOST_IMAGES, _MOST_METHODS = 4, 8
 # Smallest side of the part that is shown, and the share of it that a box fills at most [pixels, -].
 _SIDE, _FILLED = 32, 0.5
-BOX_COLOUR = "#e8c33a"
 
 
 @as_png(title=9)
@@ -34,7 +28,8 @@ def draw(folder: Path) -> Figure:
     boxes = [row for row in lines if row.get("kind") == "box"]
     methods = list(dict.fromkeys(row["method"] for row in boxes))[:_MOST_METHODS]
     images = list(dict.fromkeys(row["image"] for row in boxes))[:_MOST_IMAGES]
-    found = _pictures(folder, images, methods)
+    names = ("truth", *(f"{method}|clean" for method in methods))
+    found = Found.read(folder / "pictures.npz", [f"{image}|{name}" for image in images for name in names])
     columns = 1 + len(methods)
     figure = Figure(figsize=(1.7 * columns, 2.05 * len(images)), dpi=110, layout="constrained")
     panels = figure.subplots(len(images), columns, squeeze=False)
@@ -49,20 +44,10 @@ def draw(folder: Path) -> Figure:
             scores = [one["mse"] for one in own if one["method"] == name and tuple(one["box"]) == box]
             title = f"{name}, MSE {scores[0]:.2f}" if scores and scores[0] is not None else name
             show(axes, picture[part], white, title, "gray", None)
-            corner = (box[1] - part[1].start - 0.5, box[0] - part[0].start - 0.5)
-            axes.add_patch(Rectangle(corner, box[3], box[2], fill=False, edgecolor=BOX_COLOUR))
+            outline(axes, box, (part[0].start, part[1].start))
         label = next(one["label"] for one in own if tuple(one["box"]) == box)
         panels[row, 0].set_ylabel(f"{printable(image)}\n{printable(label)}", fontsize=6, parse_math=False)
     return figure
-
-
-def _pictures(folder: Path, images: list[str], methods: list[str]) -> dict[str, Any]:
-    path = folder / "pictures.npz"
-    found = Found(path)
-    with Pictures(path) as file, damaged(path):
-        wanted = [f"{image}|{name}" for image in images for name in ("truth", *(f"{one}|clean" for one in methods))]
-        found.update({key: file.read(key).astype(np.float32) for key in wanted if key in file})
-    return found
 
 
 def around(box: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -7,6 +7,7 @@ from a run's records only (pictures.npz, images.jsonl, run.json), without JAX.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ from bench.record.run_record import read_run
 from jaxcs.names import printable
 
 ERROR_GAIN = 5
-_BOX = "#e8c33a"
 _CLEAN, _NOISE, _ATTACKED = "#4c566a", "#2f7ebc", "#c8382b"
 
 
@@ -83,6 +83,15 @@ class Found(dict[str, np.ndarray]):
         super().__init__()
         self._path = path
 
+    @classmethod
+    def read(cls, path: Path, wanted: Iterable[str] | None = None) -> Found:
+        """Read the pictures of these names, as far as they are there; all if `wanted` is None."""
+        found = cls(path)
+        with Pictures(path) as file, damaged(path):
+            names = file.keys if wanted is None else [name for name in wanted if name in file]
+            found.update({name: file.read(name).astype(np.float32) for name in names})
+        return found
+
     def __missing__(self, name: str) -> np.ndarray:
         raise InputFileError(
             f"{self._path}: lacks the picture {shown(name)}; delete it, and --resume computes again what was in it"
@@ -129,8 +138,8 @@ def _pictures(
         axes = figure.add_subplot(grid[0, column])
         score = f", {rounded('psnr', psnr[name])} dB" if name in psnr else ""
         show(axes, example[name], peak, title + score, "gray", _COLOURS.get(name))
-        for row, first, rows, columns in boxes:
-            axes.add_patch(Rectangle((first - 0.5, row - 0.5), columns, rows, fill=False, edgecolor=_BOX))
+        for box in boxes:
+            outline(axes, box)
         axes = figure.add_subplot(grid[1, column])
         if name == "truth":
             size = float(example["perturbation"].max()) or 1.0
@@ -141,6 +150,13 @@ def _pictures(
 
 
 _COLOURS = {"clean": _CLEAN, "noise": _NOISE, "attacked": _ATTACKED}
+
+
+def outline(axes: Axes, box: Sequence[int], corner: tuple[int, int] = (0, 0)) -> None:
+    """Draw the border of a box (first row, first column, rows, columns) in an image that begins at `corner`."""
+    row, column, rows, columns = box
+    first = (column - corner[1] - 0.5, row - corner[0] - 0.5)
+    axes.add_patch(Rectangle(first, columns, rows, fill=False, edgecolor="#e8c33a"))
 
 
 def show(axes: Axes, image: np.ndarray, peak: float, title: str, colours: str, title_colour: str | None) -> None:

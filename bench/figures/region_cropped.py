@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from bench.figures.findings_cropped import BOX_COLOUR, around
+from bench.figures.findings_cropped import around
 from bench.figures.frame import as_png
-from bench.figures.overview import Found, boxes_of, show
+from bench.figures.overview import Found, boxes_of, outline, show
 from bench.plan.errors import InputFileError
 from bench.plan.scores import rounded
 from bench.record.archives import damaged
@@ -68,7 +67,6 @@ def draw(folder: Path) -> Figure:
                 axes.set_axis_off()
                 continue
             show(axes, found[keys[name]][part], white, title + scores.get(name, ""), "gray", None)
-            corner = (box[1] - part[1].start - 0.5, box[0] - part[0].start - 0.5)
-            axes.add_patch(Rectangle(corner, box[3], box[2], fill=False, edgecolor=BOX_COLOUR))
+            outline(axes, box, (part[0].start, part[1].start))
         line[0].set_ylabel(f"{printable(row.case)}\n{printable(row.source)}", fontsize=7, parse_math=False)
     return figure

@@ -15,8 +15,6 @@ from matplotlib.figure import Figure
 
 from bench.figures.frame import as_png
 from bench.figures.overview import Found, show
-from bench.record.archives import damaged
-from bench.record.pictures import Pictures
 from bench.record.rows import lines_of
 from jaxcs.names import printable
 
@@ -37,7 +35,7 @@ def draw(folder: Path, study: str) -> Figure:
     lines = lines_of(folder / "images.jsonl")
     rows = [row for row in lines if row.get("kind") in (study, "clean")]
     worlds = list(dict.fromkeys(row["world"] for row in rows if row["kind"] == study))
-    found = _pictures(folder)
+    found = Found.read(folder / "pictures.npz")
     panels = {"perturbation": _perturbation, "structure": _structure, "samples": _samples}[study]
     made = {world: panels(world, [row for row in rows if row["world"] == world], found) for world in worlds}
     columns = max(map(len, made.values()))
@@ -55,14 +53,6 @@ def draw(folder: Path, study: str) -> Figure:
             else:
                 panel(axes)
     return figure
-
-
-def _pictures(folder: Path) -> Found:
-    path = folder / "pictures.npz"
-    with Pictures(path) as file, damaged(path):
-        found = Found(path)
-        found.update({key: file.read(key).astype(np.float32) for key in file.keys})
-        return found
 
 
 def _perturbation(world: str, rows: _Rows, found: Found) -> list[_Panel]:

@@ -9,16 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from bench.evaluate import subjects
 from bench.evaluate.subjects import Subject
 from bench.plan.errors import InputFileError, UsageError
-from bench.proof.rescore import check, here
+from bench.proof.rescore import opened_here
 from bench.record.forms import shown
 from bench.record.pictures import Pictures
 from bench.record.record import Record
 from bench.record.records import shown_epsilon
 from bench.record.stored import Stored
-from bench.run import batch_size
 from bench.slices.prepare import Prepared, prepare
 from data_prep.names import checksum
 from jaxcs.complex import magnitude
@@ -96,14 +94,11 @@ def inspected(
     """
     case = _one_of("--case", case, [row.case for row in record.rows])
     label = _one_of("--method", label, [row.source for row in record.rows])
-    config = here(stored.plan.config, data, weights)
-    victims = subjects.victims(config, subjects.sources(config))
-    source = subjects.source_for(config, victims)
-    check(record, config, victims, source)
-    victims = [batch_size.within_memory(one, source.shapes, 1)[0] for one in victims if one.label == label]
+    config, victims, source = opened_here(record, stored, data, weights)
+    victim = next(one for one in victims if one.label == label)
     (position,) = (at for name, at in zip(source.names, source.positions, strict=True) if name == case)
     (read,) = source.read([position])
-    return _measured(record, prepare(read, config), victims[0], config.seed)
+    return _measured(record, prepare(read, config), victim, config.seed)
 
 
 def _one_of(flag: str, given: str | None, known: list[str]) -> str:

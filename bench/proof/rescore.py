@@ -43,11 +43,7 @@ def rescore(record: Record, stored: Stored, data: str | None = None, weights: st
         UsageError: a flag does not suit the run.
         InputFileError: data or weights are not those of the run, or a perturbation is missing or damaged.
     """
-    config = here(stored.plan.config, data, weights)
-    victims = subjects.victims(config, subjects.sources(config))
-    source = subjects.source_for(config, victims)
-    victims = [batch_size.within_memory(one, source.shapes, 1)[0] for one in victims]
-    check(record, config, victims, source)
+    config, victims, source = opened_here(record, stored, data, weights)
     rows: dict[str, list[Row]] = {}
     for row in record.rows:
         rows.setdefault(row.case, []).append(row)
@@ -62,7 +58,23 @@ def rescore(record: Record, stored: Stored, data: str | None = None, weights: st
     return scores
 
 
-def here(config: RunConfig, data: str | None, weights: str | None) -> RunConfig:
+def opened_here(
+    record: Record, stored: Stored, data: str | None, weights: str | None
+) -> tuple[RunConfig, list[Subject], Source]:
+    """Open the methods and the data of a run on this machine; for arguments and errors see `rescore`.
+
+    Returns:
+        The configuration, the methods that are scored, and the slices.
+    """
+    config = _here(stored.plan.config, data, weights)
+    victims = subjects.victims(config, subjects.sources(config))
+    source = subjects.source_for(config, victims)
+    victims = [batch_size.within_memory(one, source.shapes, 1)[0] for one in victims]
+    _check(record, config, victims, source)
+    return config, victims, source
+
+
+def _here(config: RunConfig, data: str | None, weights: str | None) -> RunConfig:
     """The configuration with data and weights of this machine, and without what only the search has used."""
     if data is not None and config.data is None:
         raise UsageError("--data: the run is of the built-in phantom; leave the flag out")
@@ -79,7 +91,7 @@ def here(config: RunConfig, data: str | None, weights: str | None) -> RunConfig:
     return replace(config.unsearched(), data=data, weights=weights, only=None, limit=limit)
 
 
-def check(record: Record, config: RunConfig, victims: list[Subject], source: Source) -> None:
+def _check(record: Record, config: RunConfig, victims: list[Subject], source: Source) -> None:
     """Raise InputFileError if methods, weights or data are not those of the run."""
     run, known = record.run, {one.label: one for one in victims}
     lost = sorted({row.case for row in record.rows} - set(source.names))
