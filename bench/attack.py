@@ -177,7 +177,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        check_resumed(arguments.resume, argv, BESIDE_RESUME, "run")
+        check_resumed(arguments.resume, argv, "run", BESIDE_RESUME)
         before, file, words = _before(arguments), arguments.config, []
         if file is not None:
             words = words_of(arguments)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.errors import UsageError
-from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, number, one_of
+from bench.shell.arguments import HelpFormatter, Parser, add_resume, check_resumed, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import (
     add_data,
@@ -39,7 +39,6 @@ _VISIBILITY = 3.0
 _IMAGES = 10
 # Default distances of the places [pixels]: the coarse one for optimisers, because each place is a fit.
 _COARSE, _STRIDE = 16, 4
-_BESIDE_RESUME = ("--resume", "--device", "--precision", "--json", "--debug")
 
 
 def parser() -> Parser:
@@ -149,11 +148,7 @@ def parser() -> Parser:
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of places and noise")
     add_device(run)
-    run.add_argument(
-        "--resume",
-        metavar="RUN",
-        help=f"go on with the study in this folder; other flags allowed: {', '.join(_BESIDE_RESUME[1:])}",
-    )
+    add_resume(run, "study")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a new folder in here")
     add_json(output)
@@ -211,7 +206,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        check_resumed(arguments.resume, argv, _BESIDE_RESUME, "study")
+        check_resumed(arguments.resume, argv, "study")
         from bench.studies.features.finish import tell
         from bench.studies.features.study import KIND, run  # these import JAX
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.errors import UsageError
-from bench.shell.arguments import HelpFormatter, Parser, check_resumed, integer, one_of, setting
+from bench.shell.arguments import HelpFormatter, Parser, add_resume, check_resumed, integer, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json, add_shift, in_order
 from bench.studies.stability.worlds import (
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 # Default number of images: each takes minutes.
 _IMAGES = 2
-_BESIDE_RESUME = ("--resume", "--device", "--precision", "--json", "--debug")
 
 
 def parser() -> Parser:
@@ -126,11 +125,7 @@ def parser() -> Parser:
     run = top.add_argument_group("run")
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of starting points and noise")
     add_device(run)
-    run.add_argument(
-        "--resume",
-        metavar="RUN",
-        help=f"go on with the study in this folder; other flags allowed: {', '.join(_BESIDE_RESUME[1:])}",
-    )
+    add_resume(run, "study")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each study makes a new folder in here")
     add_json(output, "one JSON object instead of the tables")
@@ -191,7 +186,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
 
     def work(arguments: Namespace, argv: list[str]) -> int:
-        check_resumed(arguments.resume, argv, _BESIDE_RESUME, "study")
+        check_resumed(arguments.resume, argv, "study")
         from bench.studies.stability.finish import tell
         from bench.studies.stability.study import KIND, run  # these import JAX
 

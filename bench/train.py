@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.plan.config import Sampling
 from bench.plan.errors import UsageError
 from bench.processes.distributed import connected
-from bench.shell.arguments import HelpFormatter, Parser, flags_besides, integer, number, one_of
+from bench.shell.arguments import HelpFormatter, Parser, add_resume, flags_besides, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import (
     add_data,
@@ -136,11 +136,7 @@ def parser() -> Parser:
     )
     run.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of weights, order, masks and noise")
     add_device(run, _BFLOAT16)
-    run.add_argument(
-        "--resume",
-        metavar="RUN",
-        help=f"go on with the training in this folder; other flags allowed: {', '.join(_BESIDE_RESUME[1:])}",
-    )
+    add_resume(run, "training", _BESIDE_RESUME)
     add_processes(run, "each a part of every batch, with one --output for all")
     output = top.add_argument_group("output")
     output.add_argument("--output", default="runs", metavar="DIR", help="each run makes a new folder in here")

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from bench.evaluate import brought
 from bench.plan.config import RunConfig
-from bench.plan.errors import InputFileError, UsageError
-from data_prep.cases import InputError
+from bench.plan.errors import UsageError
+from bench.slices.source import refused
 from data_prep.weights import Weights, lacking, read_weights, shipped
 from jaxcs.keys import new_key
 from jaxcs.names import did_you_mean, printable
@@ -84,10 +84,8 @@ def weights(config: RunConfig) -> Weights | None:
             " --data TRAINING --validation VALIDATION" if config.data is not None else ""
         )
         raise UsageError(f"--weights: {lacking(suits)}; name a file of {how}, or hf:OWNER/REPO")
-    try:
+    with refused("--weights"):
         found = read_weights(config.weights or suits)
-    except InputError as error:
-        raise InputFileError(f"--weights {error}") from error
     if found.method not in (wanted, config.method):
         raise UsageError(f"--weights {config.weights}: they are weights of {found.method}; use --method {found.method}")
     return found
@@ -103,10 +101,8 @@ def trained_method(name: str, flag: str) -> str:
     Raises:
         InputFileError: the weights cannot be read.
     """
-    try:
+    with refused(flag):
         return read_weights(name).method
-    except InputError as error:
-        raise InputFileError(f"{flag} {error}") from error
 
 
 def named_weights(weights: Iterable[tuple[str, str]], flag: str) -> dict[str, tuple[str, str]]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from bench.plan.intervals import name_of
+
 
 def reach_of(row: dict[str, str], mean: str) -> tuple[float, float]:
     """Return how far the bar of the column `mean` extends below and above it; 0 if the row has no interval."""
@@ -11,6 +15,6 @@ def reach_of(row: dict[str, str], mean: str) -> tuple[float, float]:
     return max(value - float(row["low"]), 0.0), max(float(row["high"]) - value, 0.0)
 
 
-def kind_of(row: dict[str, str]) -> str:
-    """Return the kind of the bar's interval; "" if the row has no interval."""
-    return row.get("interval") or ""
+def named(rows: Iterable[dict[str, str]]) -> str:
+    """Return the name of the bars of rows; "" if no row has an interval."""
+    return name_of({kind for row in rows if (kind := row.get("interval"))})

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.figures.bars import kind_of, reach_of
+from bench.figures.bars import named, reach_of
 from bench.figures.frame import as_png, lighten
 from bench.figures.side_by_side import COLOURS
 from bench.findings.boxes import Points, box_points, families, together
-from bench.plan.intervals import name_of
 from bench.plan.line import line
 from bench.record.rows import lines_of
 
@@ -51,7 +50,7 @@ def draw(folder: Path) -> Figure:
                 markersize=4,
                 capsize=2,
             )
-        kinds = name_of({kind_of(row) for row in rows} - {""})
+        kinds = named(rows)
         panel.set_title(words + (f" ({kinds})" if kinds else ""), pad=4)
         if study == "sizes":
             panel.set_xlabel("size [pixels]")

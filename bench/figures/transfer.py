@@ -15,11 +15,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.figures.bars import kind_of, reach_of
+from bench.figures.bars import named, reach_of
 from bench.figures.frame import as_png
 from bench.figures.overview import pictures, show
 from bench.figures.side_by_side import COLOURS
-from bench.plan.intervals import name_of
 from bench.record.records import shown_epsilon
 from jaxcs.names import printable
 
@@ -51,7 +50,7 @@ def draw(folder: Path) -> Figure:
         ):
             axes = figure.add_subplot(images[row, column])
             show(axes, found[key], peak, f"{label}, {words}", "gray", None)
-    kinds = name_of({kind_of(row) for row in rows} - {""})
+    kinds = named(rows)
     bars = f" (bars: {kinds})" if kinds else ""
     many = max((int(row["n"]) for row in rows), default=0)
     means = f"curves: mean of {many} images{bars}" if many > 1 else "curves: one image"

@@ -13,6 +13,9 @@ from bench.plan.errors import UsageError
 from bench.plan.shards import Shard
 from jaxcs.names import did_you_mean
 
+# Flags that may stand beside --resume of a study, because they decide no number.
+BESIDE_STUDY = ("--resume", "--device", "--precision", "--json", "--debug")
+
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Adds its default to each help text, unless the default is None, [] or False."""
@@ -137,14 +140,26 @@ def shard(text: str) -> Shard:
     return Shard(int(part), int(of))
 
 
-def check_resumed(resume: str | None, argv: list[str], allowed: tuple[str, ...], what: str) -> None:
+def add_resume(group: argparse._ActionsContainer, what: str, allowed: Sequence[str] = BESIDE_STUDY) -> None:
+    """Add --resume.
+
+    Args:
+        group: the group of arguments.
+        what: what goes on, for the help text.
+        allowed: flags that may stand beside it, --resume first.
+    """
+    words = f"go on with the {what} in this folder; other flags allowed: {', '.join(allowed[1:])}"
+    group.add_argument("--resume", metavar="RUN", help=words)
+
+
+def check_resumed(resume: str | None, argv: list[str], what: str, allowed: tuple[str, ...] = BESIDE_STUDY) -> None:
     """Check that no flag beside --resume decides numbers or files.
 
     Args:
         resume: the folder of --resume, None if it is not given.
         argv: the command line.
-        allowed: flags that may stand beside it.
         what: what goes on, for the message.
+        allowed: flags that may stand beside it.
 
     Raises:
         UsageError: another flag is there.

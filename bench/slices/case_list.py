@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench.plan.errors import InputFileError
 from bench.plan.names import in_list
+from bench.slices.source import refused
 from data_prep import phantom
-from data_prep.cases import InputError
 from data_prep.safe_csv import rows_of
 from jaxcs.names import printable
 
@@ -47,10 +47,8 @@ def listed(path: str, known: Iterable[str], where: str) -> set[str]:
     Raises:
         InputFileError: the file cannot be read, names no case, or names a case that is not known.
     """
-    try:
+    with refused("--only"):
         names = dict.fromkeys(row["case"] for row in rows_of(Path(path), ("case",), {}))
-    except InputError as error:
-        raise InputFileError(f"--only {error}") from error
     if not names:
         raise InputFileError(f"--only {path}: names no case; give a list of bench.hardest")
     there = {in_list(name): name for name in known}

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bench.plan.config import RunConfig
-from bench.plan.errors import InputFileError, UsageError
+from bench.plan.errors import UsageError
 from bench.slices.case_list import listed
-from bench.slices.source import Source, list_sha256, only_words, sha256_of
+from bench.slices.source import Source, list_sha256, only_words, refused, sha256_of
 from data_prep import ct
 from data_prep.cases import Case, InputError
 from data_prep.ct import CtSlice
@@ -69,8 +69,6 @@ def _listed(config: RunConfig, count: int) -> list[CtSlice]:
         # A list may name any phantom.
         number = 10_000 if config.only is not None else config.limit or count
         return ct.phantoms(config.phantom, "test", number, config.views)
-    try:
+    with refused("--data"):
         found = ct.list_images(config.data, True, config.views)
-    except InputError as error:
-        raise InputFileError(f"--data {error}") from error
     return found if config.only is not None else found[: config.limit]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.plan.config import RunConfig
+from bench.plan.errors import InputFileError
 from data_prep.cases import Case, InputError
 
 
@@ -47,6 +49,15 @@ class Source(NamedTuple):
             volumes=[self.volumes[index[position]] for position in positions],
             shapes=[self.shapes[index[position]] for position in positions],
         )
+
+
+@contextmanager
+def refused(what: str) -> Iterator[None]:
+    """Turn the error of a reader in the block into an InputFileError that begins with `what`, such as a flag."""
+    try:
+        yield
+    except InputError as error:
+        raise InputFileError(f"{what} {error}") from error
 
 
 def only_words(config: RunConfig) -> str:

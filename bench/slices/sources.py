@@ -15,9 +15,8 @@ from bench.record.provenance import forbidding
 from bench.slices.case_list import listed, phantom_numbers
 from bench.slices.ct_source import open_sinograms
 from bench.slices.shifting import check_acquisition, check_shift, in_words, neighbours_among, shifting
-from bench.slices.source import Source, list_sha256, only_words, sha256_of
+from bench.slices.source import Source, list_sha256, only_words, refused, sha256_of
 from data_prep import phantom
-from data_prep.cases import InputError
 from data_prep.fastmri import SliceInfo
 from data_prep.files import Found, list_cases
 from data_prep.machine import missing_device
@@ -66,10 +65,8 @@ def open_source(config: RunConfig, few: bool = False, truth: bool = True) -> Sou
                 config, lambda wanted: (phantom.case(config.phantom, "test", indices[position]) for position in wanted)
             ),
         )
-    try:
+    with refused("--data"):
         found = list_cases(config.data, validation=True, truth=truth, acquisitions=config.acquisition)
-    except InputError as error:
-        raise InputFileError(f"--data {error}") from error
     slices, notes = _chosen(config, config.data, found)
     slices = sorted(slices[: config.limit], key=lambda info: info.shape)
     paths = {info.path for info in slices}

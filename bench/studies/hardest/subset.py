@@ -13,8 +13,9 @@ from bench.record.reading import understanding
 from bench.record.record import Record
 from bench.slices.case_list import phantom_numbers
 from bench.slices.shifting import shifted_reader
+from bench.slices.source import refused
 from data_prep import phantom
-from data_prep.cases import Case, InputError
+from data_prep.cases import Case
 from data_prep.files import list_cases
 from jaxcs.catalogue import PHANTOMS
 from jaxcs.fourier import centre_slice
@@ -129,10 +130,8 @@ def _readers(record: Record) -> dict[str, _Reader]:
             for case in record.names("case")
             if case in numbers
         }
-    try:
+    with refused(f"{record.folder}: the data of this run cannot be read:"):
         found = list_cases(str(data), validation=True, acquisitions=acquisitions)
-    except InputError as error:
-        raise InputFileError(f"{record.folder}: the data of this run cannot be read: {error}") from error
     return {info.name: _Reader(info.volume, shifted_reader(partial(found.read, info), shift)) for info in found.slices}
 
 

@@ -16,12 +16,12 @@ from bench.record.records import RunFolder
 from bench.slices.case_list import as_csv
 from bench.slices.own_mask import settled
 from bench.slices.shifting import check_shift
+from bench.slices.source import refused
 from bench.studies.hardest.subset import hardest, scored
 from bench.studies.shift.named import AXES, DEFAULT_VARIANTS, FILTER, VARIANTS
 from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fields
 from bench.studies.shift.runs import one_run
 from bench.studies.tuning.tuned_file import read_tuned
-from data_prep.cases import InputError
 from data_prep.weights import lacking, read_weights, shipped
 from jaxcs.catalogue import ANATOMIES, NETWORKS, OF_OTHER_WEIGHTS
 
@@ -158,10 +158,8 @@ def _weights_of(file: str) -> str:
     """The number of weights of a network, in words."""
     import jax  # as the runs do
 
-    try:
+    with refused("--weights"):
         found = read_weights(file)
-    except InputError as error:
-        raise InputFileError(f"--weights {error}") from error
     return f"{sum(leaf.size for leaf in jax.tree.leaves(found.params)):,} weights"
 
 
