@@ -19,7 +19,7 @@ from scipy.special import betaincinv, stdtrit  # scipy.stats has the same functi
 # With fewer volumes, the spread is hardly known, and an interval would rest on it.
 FEWEST = 5
 SURE, RANGE = "95 %", "range"
-_CONFIDENCE = 0.95
+CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
@@ -43,7 +43,7 @@ class Interval(NamedTuple):
         return self.kind == SURE and not self.low <= value <= self.high
 
 
-def of_mean(values: Sequence[float], volumes: Sequence[str], confidence: float = _CONFIDENCE) -> Interval | None:
+def of_mean(values: Sequence[float], volumes: Sequence[str], confidence: float = CONFIDENCE) -> Interval | None:
     """Compute the interval of the mean of the values.
 
     Args:
@@ -66,7 +66,7 @@ def of_mean(values: Sequence[float], volumes: Sequence[str], confidence: float =
 
 
 def of_difference(
-    values: Sequence[float], volumes: Sequence[str], chosen: Sequence[bool], confidence: float = _CONFIDENCE
+    values: Sequence[float], volumes: Sequence[str], chosen: Sequence[bool], confidence: float = CONFIDENCE
 ) -> Interval | None:
     """Compute the interval of the mean of the chosen values minus the mean of the others.
 
@@ -123,7 +123,7 @@ def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[st
         ratios = [top / bottom for top, bottom in zip(tops, bottoms, strict=True)]
         return Interval(min(ratios), max(ratios), RANGE, count)
     top, bottom = both.mean(axis=0)
-    spread = quantile(count, _CONFIDENCE) ** 2 * _variance((both - both.mean(axis=0)) / len(both), volumes, count)
+    spread = quantile(count, CONFIDENCE) ** 2 * _variance((both - both.mean(axis=0)) / len(both), volumes, count)
     # The interval holds the ratios r for which top - r bottom is within its interval about zero.
     a, b, c = bottom**2 - spread[1, 1], top * bottom - spread[0, 1], top**2 - spread[0, 0]
     if not a > 0:
@@ -132,7 +132,7 @@ def of_ratio(over: Sequence[float], under: Sequence[float], volumes: Sequence[st
     return Interval(float((b - root) / a), float((b + root) / a), SURE, count)
 
 
-def of_share(kept: int, count: int, confidence: float = _CONFIDENCE) -> Interval:
+def of_share(kept: int, count: int, confidence: float = CONFIDENCE) -> Interval:
     """Compute the interval of a share of volumes (Clopper and Pearson, Biometrika 26:404, 1934).
 
     The interval is exact: it holds the true share with at least the confidence, for any number of volumes.

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from bench.plan.intervals import SURE, Interval
-
-_CONFIDENCE = 0.95
+from bench.plan.intervals import CONFIDENCE, SURE, Interval
 
 
 def line(x: Sequence[float], y: Sequence[float]) -> dict[str, float] | None:
@@ -24,7 +22,7 @@ def line(x: Sequence[float], y: Sequence[float]) -> dict[str, float] | None:
     if len(x) < 3 or np.ptp(x) < 1e-9:
         return None
     fitted = stats.linregress(x, y)
-    quantile = float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2))
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 2))
     return {
         "slope": float(fitted.slope),
         "slope_half": quantile * float(fitted.stderr),

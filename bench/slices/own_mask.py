@@ -25,22 +25,19 @@ def settled(config: RunConfig, argv: Sequence[str]) -> RunConfig:
     Raises:
         UsageError: the command line has such a flag, or the configuration shifts these data.
     """
-    if config.sinograms:
-        given = [word.partition("=")[0] for word in argv]
-        for flag in FLAGS:
-            if flag in given:
-                raise UsageError(f"{flag}: sinograms are sampled by --views; leave the flag out")
-        return replace(config, mask=OF_THE_FILE, acceleration=None, center_fraction=None)
-    if config.data is None or not _all_masked(config.data):
-        return config
-    given = [word.partition("=")[0] for word in argv]
+    reason = "sinograms are sampled by --views; leave the flag out"
+    if not config.sinograms:
+        if config.data is None or not _all_masked(config.data):
+            return config
+        reason = (
+            f"{config.data} is already under-sampled, by the mask of each file, which is used; leave the flag out, or "
+            "delete 'mask' in the file if its k-space is whole"
+        )
+    given = {word.partition("=")[0] for word in argv}
     for flag in FLAGS:
         if flag in given:
-            raise UsageError(
-                f"{flag}: {config.data} is already under-sampled, by the mask of each file, which is used; leave the "
-                "flag out, or delete 'mask' in the file if its k-space is whole"
-            )
-    if config.shift:
+            raise UsageError(f"{flag}: {reason}")
+    if config.shift and not config.sinograms:
         raise UsageError(f"--shift: {config.data} is already under-sampled; give fully sampled data")
     return replace(config, mask=OF_THE_FILE, acceleration=None, center_fraction=None)
 

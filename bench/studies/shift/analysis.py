@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.plan.intervals import Interval, as_json, of_difference, of_mean
+from bench.plan.intervals import CONFIDENCE, Interval, as_json, of_difference, of_mean
 from bench.plan.line import line
 from bench.plan.ranks import rank_correlation, rank_interval
-
-_CONFIDENCE = 0.95
 
 
 class Scores(NamedTuple):
@@ -108,7 +106,7 @@ def spread(points: list[Point], inside: list[str], outside: list[str]) -> dict[s
     ]
     both = Point("", "", "", *sides)
     pairs = len(points) * (len(points) - 1) / 2
-    value, interval = _drop(both, inside, outside, 1 - (1 - _CONFIDENCE) / pairs)
+    value, interval = _drop(both, inside, outside, 1 - (1 - CONFIDENCE) / pairs)
     return {"most": most, "least": least, "value": value, "interval": as_json(interval)}
 
 
@@ -121,13 +119,13 @@ def _sides(one: Point, inside: list[str], outside: list[str]) -> list[tuple[Scor
     return [(one.inside, inside), (one.outside, outside)]
 
 
-def _mean(scores: Scores, cases: list[str], confidence: float = _CONFIDENCE) -> tuple[float, Interval | None]:
+def _mean(scores: Scores, cases: list[str], confidence: float = CONFIDENCE) -> tuple[float, Interval | None]:
     values = [scores.values[case] for case in cases]
     return float(np.mean(values)), of_mean(values, [scores.volumes[case] for case in cases], confidence)
 
 
 def _drop(
-    one: Point, inside: list[str], outside: list[str], confidence: float = _CONFIDENCE
+    one: Point, inside: list[str], outside: list[str], confidence: float = CONFIDENCE
 ) -> tuple[float, Interval | None]:
     """Inside minus outside, and its interval."""
     if inside == outside:

@@ -116,19 +116,19 @@ def _models(asked: ShiftConfig, base: Base, others: list[Base]) -> list[Model]:
         **{one.name: named_weights(asked.other_weights, "--other-weights") for one in others[:1]},
     }
     models = []
+
+    def add(name: str, method: str, home: Base, fields: dict[str, Any], parameters: str) -> None:
+        models.append(Model(f"{name} ({home.name})", name, VARIANTS[method].group, home.name, fields, parameters))
+
     for home in (base, *others):
         weights = given.get(home.name) or _shipped(home, home is base, networks)
         for name, (method, file) in weights.items():
-            fields = {"method": method, "weights": file}
-            group, count = VARIANTS[method].group, _weights_of(file)
-            models.append(Model(f"{name} ({home.name})", name, group, home.name, fields, count))
-        settled = [_settled(name, home, tuned, shipped, used) for name in rest]
+            add(name, method, home, {"method": method, "weights": file}, _weights_of(file))
+        choices = [_settled(name, home, tuned, shipped, used) for name in rest]
         # A data set without weights or tuned choices is only used for tests.
-        if weights or home is base or home.config.data is None or any(one["tuned"] for one in settled):
-            for name, one in zip(rest, settled, strict=True):
-                fields = {"method": one["method"], "settings": one["settings"]}
-                group, count = VARIANTS[name].group, one["parameters"]
-                models.append(Model(f"{name} ({home.name})", name, group, home.name, fields, count))
+        if weights or home is base or home.config.data is None or any(one["tuned"] for one in choices):
+            for name, one in zip(rest, choices, strict=True):
+                add(name, name, home, {"method": one["method"], "settings": one["settings"]}, one["parameters"])
     unused = [path for index, path in enumerate(asked.tuned) if index not in used]
     if unused:
         raise UsageError(f"--tuned {unused[0]}: is of no method and data of this study; leave it out")

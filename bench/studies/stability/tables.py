@@ -10,7 +10,7 @@ from bench.plan.intervals import meaning, of_mean, told
 from bench.studies.stability import numbers
 from bench.studies.stability.numbers import Rows, first_seen, mean, of
 from bench.studies.stability.worlds import AUTO
-from jaxcs.attacks.momentum import PRESETS, Config
+from jaxcs.attacks.momentum import PRESETS
 
 # Kinds of rows that have a table and a figure, in order.
 KINDS = ("perturbation", "sweep", "structure", "samples")
@@ -33,16 +33,12 @@ def constants(worlds: Mapping[str, Any]) -> str:
     for world, entry in worlds.items():
         used, name = entry["constants"], entry["constants"]["preset"]
         printed = PRESETS.get(f"{name}_printed", PRESETS[name]) if name != AUTO else None
-        cells = ["" if printed is None else f"{value:.3g}" for value in _penalty_and_step(printed)]
+        cells = ["", ""] if printed is None else [f"{value:.3g}" for value in (printed.penalty, printed.step or 0.0)]
         step = "from the largest singular value" if used["step"] is None else f"{used['step']:.3g}"
         penalty = f"{used['penalty']:.3g}" + " of the squared singular value" * (used["step"] is None)
         row = [world, name, penalty, cells[0], step, cells[1], f"{used['start']:.3g}", f"{used['decay']:g}"]
         body.append([*row, ", ".join(str(count) for count in used["snapshots"])])
     return markdown.table(head, body)
-
-
-def _penalty_and_step(printed: Config | None) -> tuple[float, float]:
-    return (0.0, 0.0) if printed is None else (printed.penalty, printed.step or 0.0)
 
 
 def _perturbation(rows: Rows) -> str:
