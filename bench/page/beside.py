@@ -27,12 +27,12 @@ class _Shelf:
         self._run, self._kept = run, kept
 
     def truth(self, case: str) -> np.ndarray | None:
-        """The true image, None if the run did not keep it."""
+        """Return the true image, None if the run did not keep it."""
         key = f"{case}|truth"
         return self._kept.read(key) if key in self._kept else None
 
     def pictures(self, case: str, eps: list[str], truth: np.ndarray) -> dict[str, np.ndarray]:
-        """The pictures of an image by the keys of the explorer, on the scale of `truth`; none of another shape."""
+        """Return an image's pictures by the keys of the explorer, on the scale of `truth`; none of another shape."""
         own = self.truth(case)
         if own is None or own.shape != truth.shape:
             return {}

@@ -48,7 +48,7 @@ def quality(record: Record) -> list[Markup]:
 
 
 def together(record: Record, metric: str) -> list[Line]:
-    """Lines of all methods: with the control, and under attack, each under its own if it was attacked."""
+    """Make the lines of all methods: with the control, and under attack, each under its own if it was attacked."""
     lines = []
     for state in ("noise", "attacked"):
         for index, victim in enumerate(record.names("victim")):

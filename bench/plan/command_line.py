@@ -34,7 +34,7 @@ def command_line(config: RunConfig) -> list[str]:
 
 
 def in_one_part(argv: Sequence[str]) -> list[str]:
-    """The command line of a run in one process."""
+    """Return the command line of a run in one process."""
     kept: list[str] = []
     words = iter(argv)
     for word in words:

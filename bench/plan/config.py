@@ -60,7 +60,7 @@ IF_GIVEN = ("beside", "networks", "acquisition", "views", "stealth")
 
 
 def are_sinograms(config: Mapping[str, Any]) -> bool:
-    """Whether the data of a configuration, as a record has it, are sinograms."""
+    """Return whether the data of a configuration, as a record has it, are sinograms."""
     takes = METHODS.get(config["method"], MethodLine("")).takes
     drawn = config.get("data") is None and config.get("phantom") in CT_PHANTOMS
     return KSPACE not in takes or config.get("views") is not None or drawn

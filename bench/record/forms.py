@@ -19,25 +19,25 @@ _SHOWN = 40  # characters of a value in a message
 
 
 def text(value: Any) -> None:
-    """Text."""
+    """Take a text."""
     if type(value) is not str:
         raise ValueError(f"{shown(value)} is no text")
 
 
 def number(value: Any) -> None:
-    """A finite number within float32."""
+    """Take a finite number within float32."""
     if type(value) not in (float, int) or not -_LARGEST <= value <= _LARGEST:
         raise ValueError(f"{shown(value)} is no number, or too large")
 
 
 def truth(value: Any) -> None:
-    """True or false."""
+    """Take true or false."""
     if type(value) is not bool:
         raise ValueError(f"{shown(value)} is neither true nor false")
 
 
 def whole(least: int = 0, most: int = 10**9) -> Form:
-    """A whole number between these."""
+    """Make the form of a whole number between these."""
 
     def check(value: Any) -> None:
         if type(value) is not int or not least <= value <= most:
@@ -47,7 +47,7 @@ def whole(least: int = 0, most: int = 10**9) -> Form:
 
 
 def optional(form: Form) -> Form:
-    """Null, or a value that `form` takes."""
+    """Make the form of null, or of a value that `form` takes."""
 
     def check(value: Any) -> None:
         if value is not None:
@@ -57,7 +57,7 @@ def optional(form: Form) -> Form:
 
 
 def one_of(choices: Collection[str]) -> Form:
-    """One of these texts."""
+    """Make the form of these texts."""
 
     def check(value: Any) -> None:
         if type(value) is not str or value not in choices:
@@ -67,7 +67,7 @@ def one_of(choices: Collection[str]) -> Form:
 
 
 def list_of(form: Form, length: int | None = None) -> Form:
-    """A list, of so many if `length` is given."""
+    """Make the form of a list, of so many values if `length` is given."""
 
     def check(value: Any) -> None:
         if type(value) is not list or length not in (None, len(value)):
@@ -79,12 +79,12 @@ def list_of(form: Form, length: int | None = None) -> Form:
 
 
 def mapping(form: Form) -> Form:
-    """An object of any names, whose values are of one form."""
+    """Make the form of an object of any names, whose values are of one form."""
     return _named({}, form)
 
 
 def table(needed: Mapping[str, Form], more: Mapping[str, Form] | None = None) -> Form:
-    """An object with all names of `needed`, and any names of `more`.  Other names hold `plain` values."""
+    """Make the form of an object with all names of `needed`, any of `more`, and others that hold `plain` values."""
     check_names, least = _named({**needed, **(more or {})}, plain), needed.keys()
 
     def check(value: Any) -> None:
@@ -96,7 +96,7 @@ def table(needed: Mapping[str, Form], more: Mapping[str, Form] | None = None) ->
 
 
 def plain(value: Any, depth: int = 0) -> None:
-    """Anything that does not nest too deep to be written again."""
+    """Take anything that does not nest too deep to be written again."""
     if type(value) in (dict, list):
         if depth > _DEEPEST:
             raise ValueError(f"it nests over {_DEEPEST} deep")
@@ -105,7 +105,7 @@ def plain(value: Any, depth: int = 0) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: short, and printable whatever is in it."""
+    """Return a value for a message: short, and printable whatever is in it."""
     if type(value) in (dict, list):
         return "an object" if type(value) is dict else "a list"
     words = ascii(value) if type(value) is not int or abs(value) < 10**_SHOWN else "a huge number"

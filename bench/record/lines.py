@@ -26,7 +26,7 @@ class Lines(NamedTuple):
 
 
 def read_lines(path: Path, form: Form) -> Lines:
-    """The lines of a file, none if there is no file.  Raises InputFileError if it cannot be read."""
+    """Read the lines of a file, none if there is no file.  Raises InputFileError if it cannot be read."""
     found = Lines({}, None)
     for number, line in enumerate(whole_lines(path), start=1):
         try:
@@ -42,7 +42,7 @@ def read_lines(path: Path, form: Form) -> Lines:
 
 
 def whole_lines(path: Path) -> list[bytes]:
-    """The lines of a file with their ends, none if there is no file.  Raises InputFileError."""
+    """Read the lines of a file with their ends, none if there is no file.  Raises InputFileError."""
     if not path.exists():
         return []
     with understanding(path):
@@ -50,7 +50,7 @@ def whole_lines(path: Path) -> list[bytes]:
 
 
 def problem_of(rows: list[Line]) -> str | None:
-    """Why these are not the results of one image, or None if they are.
+    """Return why these are not the results of one image, or None if they are.
 
     An image has a result for each metric, epsilon and pair of methods, and each method is also under its own attack.
     """

@@ -36,6 +36,6 @@ class Pictures:
         self._open.close()
 
     def read(self, key: str, like: tuple[int, ...] | None = None) -> np.ndarray:
-        """One picture, float16, of shape `like` if given.  Sizes are checked before anything is allocated for them."""
+        """Read a picture, float16, of shape `like` if given; sizes are checked before anything is allocated."""
         with damaged(self._path):
             return read_array(self._archive, key, ("float16",), (2,), like)

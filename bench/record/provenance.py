@@ -53,7 +53,7 @@ _HARMLESS = ("--xla_force_host_platform_device_count", "--xla_dump_", "--xla_gpu
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on, and the `settings` under which it was made."""
+    """Return versions of Python and of the packages that a result depends on, and the `settings` of JAX."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -64,7 +64,7 @@ def versions() -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """Settings of JAX and XLA that differ from the default and move numbers, by their environment variables."""
+    """Return settings of JAX and XLA that differ from the default and move numbers, by their environment variables."""
     options = {name: getattr(jax.config, name, default) for name, default in _OPTIONS.items()}
     found = {
         name.upper(): str(getattr(value, "value", value))
@@ -79,7 +79,7 @@ def settings() -> dict[str, str]:
 
 
 def forbidding() -> str | None:
-    """Why JAX, as it is set, refuses operations of the methods, and the remedy, in one line; None if it does not."""
+    """Return why JAX, as it is set, refuses operations of the methods, and the remedy; None if it does not."""
     for name, values in _FORBIDDING.items():
         found = getattr(jax.config, name, None)
         found = getattr(found, "value", found)
@@ -89,7 +89,7 @@ def forbidding() -> str | None:
 
 
 def about_settings() -> list[str]:
-    """Sentences for the user if there are such settings, or if numbers do not repeat; else nothing."""
+    """Return sentences for the user if there are such settings, or if numbers do not repeat; else nothing."""
     found = " and ".join(f"{name}={value}" for name, value in settings().items())
     notes = [f"numbers can depend on {found}, so that only runs with the same go on or are merged"] if found else []
     if repeats() is False:
@@ -101,7 +101,7 @@ def about_settings() -> list[str]:
 
 
 def repeats() -> bool | None:
-    """Whether this process computes the same bits in each run; None for devices of which that is not known.
+    """Return whether this process computes the same bits in each run; None for devices of which that is not known.
 
     GPUs add up in any order, and the compiler chooses kernels by timing them.  One flag of XLA turns both off.
     """
@@ -115,7 +115,7 @@ def repeats() -> bool | None:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit and dirty flag of the checkout of this code; both None if there is no checkout or no git."""
+    """Return commit and dirty flag of the checkout of this code; both None if there is no checkout or no git."""
     folder = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str | None:
@@ -135,7 +135,7 @@ def git_state() -> dict[str, Any]:
 
 
 def device() -> dict[str, Any]:
-    """The device that this process computes on, and its precision."""
+    """Return the device that this process computes on, and its precision."""
     first = jax.local_devices()[0]
     return {
         "platform": first.platform,

@@ -24,14 +24,14 @@ _SHOWN = 160  # characters of a reason in a message
 
 
 def content_of(path: Path, most: int = MOST_BYTES) -> bytes:
-    """A regular file of at most `most` bytes.  Raises OSError or ValueError, see `understanding`."""
+    """Read a regular file of at most `most` bytes.  Raises OSError or ValueError, see `understanding`."""
     size = size_of(path, most)
     with path.open("rb") as file:
         return file.read(size)
 
 
 def size_of(path: Path, most: int | None) -> int:
-    """The size of a regular file of at most `most` bytes, which is not opened.  Raises OSError or ValueError."""
+    """Return the size of a regular file of at most `most` bytes, unopened.  Raises OSError or ValueError."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")
@@ -41,7 +41,7 @@ def size_of(path: Path, most: int | None) -> int:
 
 
 def read_json(path: Path, form: Form, made_by: str = "bench.attack") -> Any:
-    """The content of a JSON file of this form.  Raises InputFileError, with one line, if it has not the form."""
+    """Read a JSON file of this form.  Raises InputFileError, with one line, if it has not the form."""
     with understanding(path, made_by):
         found = parsed(content_of(path).decode("utf-8"))
         form(found)
@@ -49,7 +49,7 @@ def read_json(path: Path, form: Form, made_by: str = "bench.attack") -> Any:
 
 
 def parsed(text: str) -> Any:
-    """JSON as its standard has it: neither NaN nor infinity, no name twice.  Raises ValueError or RecursionError."""
+    """Parse standard JSON: neither NaN nor infinity, no name twice.  Raises ValueError or RecursionError."""
     return _DECODER.decode(text)
 
 
@@ -67,7 +67,7 @@ def understanding(path: Path, made_by: str = "bench.attack") -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Message of an error, in a part of a line."""
+    """Return the message of an error, for a part of a line."""
     line = first_line(error)
     words = line if type(error) is ValueError else f"{type(error).__name__}: {line}"
     return printable(words)[:_SHOWN]

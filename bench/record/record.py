@@ -30,7 +30,7 @@ class Record(NamedTuple):
     searches: list[SearchRow]
 
     def names(self, key: str) -> list[str]:
-        """The cases, sources or victims: in order of first appearance, but methods in the order they were asked for."""
+        """Return the cases, sources or victims: in order of first appearance, but methods as they were asked for."""
         asked = list(self.methods) if key in ("source", "victim") else []
         found = dict.fromkeys(getattr(row, key) for row in self.rows)
         return sorted(found, key=lambda name: asked.index(name) if name in asked else len(asked))
@@ -58,7 +58,7 @@ class Record(NamedTuple):
         return self.run.methods or {name: {"method": name, "config": self.run.method_config or {}}}
 
     def select(self, **wanted: Any) -> list[Row]:
-        """The rows with these values."""
+        """Return the rows with these values."""
         return [row for row in self.rows if all(getattr(row, key) == value for key, value in wanted.items())]
 
 
@@ -70,24 +70,24 @@ class Estimate(NamedTuple):
 
 
 def estimate(rows: list[Row], value: Callable[[Row], float]) -> Estimate:
-    """The mean of `value` over the rows, one for each image."""
+    """Compute the mean of `value` over the rows, one for each image."""
     values = [value(row) for row in rows]
     return Estimate(statistics.fmean(values), of_mean(values, [row.volume for row in rows]))
 
 
 def zero_filled(rows: list[Row]) -> float | None:
-    """The mean of the linear starts; None in older records, which have none."""
+    """Compute the mean of the linear starts; None in older records, which have none."""
     return mean_if_known([row.zero_filled for row in rows])
 
 
 def mean_if_known(values: list[float | None]) -> float | None:
-    """The mean; None if one of the values is not known, or there are none."""
+    """Compute the mean; None if one of the values is not known, or there are none."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None
 
 
 def read(folder: Path) -> Record:
-    """The record of a finished run.  Raises InputFileError if there is none, or it is not whole."""
+    """Read the record of a finished run.  Raises InputFileError if there is none, or it is not whole."""
     run = read_run(folder)
     if not run.done:
         raise InputFileError(

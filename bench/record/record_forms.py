@@ -156,7 +156,7 @@ LINES: dict[str, Form] = {"images.jsonl": _image, "searches.jsonl": _SEARCH}
 
 
 def of_kinds(kinds: Mapping[str, Form]) -> dict[str, Form]:
-    """The form of a line of a study, by file name: that of its kind, unless it tells of a failure."""
+    """Make the form of a line of a study, by file name: that of its kind, unless it tells of a failure."""
     kind = table({"kind": one_of(tuple(kinds))})
 
     def check(value: Any) -> None:

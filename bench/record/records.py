@@ -73,7 +73,7 @@ class RunFolder:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[BinaryIO]:
-        """A new file that replaces the file of this name as a whole, if the block ends without an error."""
+        """Yield a new file, which replaces the file of this name as a whole if the block ends without an error."""
         path = self.path / name
         # Another process may be replacing the same file.
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
@@ -115,17 +115,17 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def shown_epsilon(eps: Iterable[float]) -> float:
-    """The epsilon that figures and pages show, of those of a run."""
+    """Choose the epsilon that figures and pages show, of those of a run."""
     return min(eps, key=lambda value: abs(value - _SHOWN_EPSILON))
 
 
 def as_lines(rows: Iterable[dict[str, Any]]) -> bytes:
-    """Lines of JSON."""
+    """Write values as lines of JSON."""
     return "".join(json.dumps(finite(row)) + "\n" for row in rows).encode()
 
 
 def finite(value: Any) -> Any:
-    """A value with null in place of NaN and infinity, which JSON does not know."""
+    """Return a value with null in place of NaN and infinity, which JSON does not know."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

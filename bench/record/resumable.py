@@ -28,7 +28,7 @@ def resumable(command: str) -> Iterator[None]:
 
 @contextmanager
 def recorded(store: Store, command: str) -> Iterator[None]:
-    """As `resumable`, and record in run.json whether the run was interrupted or failed.
+    """Act as `resumable`, and record in run.json whether the run was interrupted or failed.
 
     After a mistake on the command line `command` is not printed: it would repeat the mistake.
     """

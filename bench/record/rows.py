@@ -50,7 +50,7 @@ class Row:
     certified_confidence: float | None = None
 
     def score(self, state: State) -> float:
-        """The metric's value in one of the states."""
+        """Return the metric's value in one of the states."""
         return {"clean": self.clean, "noise": self.noise, "attacked": self.attacked}[state]
 
     @property
@@ -60,7 +60,7 @@ class Row:
         return [error for error in errors if error is not None]
 
     def line(self) -> dict[str, Any]:
-        """The row as its file has it."""
+        """Return the row as its file has it."""
         return _line(self, ("clamped_clean", "clamped", "widened", "certified", "certified_confidence"))
 
 
@@ -91,32 +91,32 @@ class SearchRow:
         return max((loss for loss in self.trace if loss is not None), default=0.0)
 
     def line(self) -> dict[str, Any]:
-        """The row as its file has it."""
+        """Return the row as its file has it."""
         return _line(self, ("ssim", "doubled", "gradient_free", "restarted", "noise"))
 
 
 def row_of(line: Mapping[str, Any]) -> Row:
-    """A line of images.jsonl whose form has been checked; fields of newer versions are left out."""
+    """Read a line of images.jsonl whose form has been checked; fields of newer versions are left out."""
     return _row(Row, line)
 
 
 def search_of(line: Mapping[str, Any]) -> SearchRow:
-    """A line of searches.jsonl whose form has been checked; fields of newer versions are left out."""
+    """Read a line of searches.jsonl whose form has been checked; fields of newer versions are left out."""
     return _row(SearchRow, line)
 
 
 def read_rows(lines: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """The results among checked lines of images.jsonl, without those of failed images."""
+    """Read the results among checked lines of images.jsonl, without those of failed images."""
     return [row_of(line) for line in lines if "failed" not in line]
 
 
 def results(folder: Path) -> list[Row]:
-    """The rows of a run that has just been written or checked."""
+    """Read the rows of a run that has just been written or checked."""
     return read_rows(lines_of(folder / "images.jsonl"))
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of JSON that has just been written or checked."""
+    """Read the lines of a file of JSON that has just been written or checked."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

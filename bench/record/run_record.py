@@ -78,11 +78,11 @@ class RunRecord:
         return cls(**{one.name: content[one.name] for one in fields(cls) if one.name in content})
 
     def content(self) -> dict[str, Any]:
-        """Content of run.json; a run that goes on leaves out fields that are not known yet."""
+        """Return the content of run.json; a run that goes on leaves out fields that are not known yet."""
         left_out = () if self.done else _AT_THE_END
         return {name: value for name, value in asdict(self).items() if value is not None and name not in left_out}
 
 
 def read_run(folder: Path) -> RunRecord:
-    """The run.json of a run, finished or not.  Raises InputFileError if there is none."""
+    """Read the run.json of a run, finished or not.  Raises InputFileError if there is none."""
     return RunRecord.of(read_json(folder / "run.json", RUN))

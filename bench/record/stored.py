@@ -38,11 +38,11 @@ class Plan(NamedTuple):
     accept: tuple[str, ...] = ()
 
     def runtime(self) -> dict[str, Any]:
-        """The choices about memory and files, as run.json has it."""
+        """Return the choices about memory and files, as run.json has it."""
         return {"batch": self.batch or 1, "save_perturbations": self.save_perturbations}
 
     def folder_name(self) -> str:
-        """The part of a run folder's name that is for people: the label of the run, or its methods."""
+        """Return the part of a run folder's name that is for people: the label of the run, or its methods."""
         if self.name is not None:
             return self.name
         # A user's file without its folder.
@@ -59,7 +59,7 @@ class Stored(NamedTuple):
 
 
 def stored(path: Path) -> Stored:
-    """The run in this folder.  Raises InputFileError if there is none, or its configuration is not what it was."""
+    """Read the run in this folder.  Raises InputFileError if there is none, or its configuration was changed."""
     content, config = begun_before(path / "run.json", BEGUN, RunConfig.from_dict)
     record = RunRecord.of(content)
     runtime = record.runtime
@@ -70,7 +70,7 @@ def stored(path: Path) -> Stored:
 def begun_before(
     file: Path, form: Form, config_of: Callable[[dict[str, Any]], _Config], made_by: str = "bench.attack"
 ) -> tuple[dict[str, Any], _Config]:
-    """The content of a run.json and its configuration.
+    """Read a run.json and its configuration.
 
     Raises InputFileError if there is none, or its configuration is not what it was.
     """
@@ -102,7 +102,7 @@ def continued(path: Path, before: dict[str, Any], now: dict[str, Any]) -> dict[s
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
-    """Difference between two records that changes numbers or files, in words, or None if there is none."""
+    """Return the difference between two records that changes numbers or files, in words, or None if there is none."""
     reason = difference_of_versions(one[_VERSIONS], other[_VERSIONS])
     if reason is not None:
         return reason
@@ -120,7 +120,7 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
 
 
 def difference_of_versions(was: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """Why the numbers of two `provenance.versions` may differ, in words, or None if they are equal."""
+    """Return why the numbers of two `provenance.versions` may differ, in words, or None if they are equal."""
     for name in sorted(set(was) | set(now)):
         if was.get(name) != now.get(name):
             # Settings have the names of their environment variables.
@@ -131,7 +131,7 @@ def difference_of_versions(was: dict[str, Any], now: dict[str, Any]) -> str | No
 
 
 def also_on(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Sentences for differences that are no reason to refuse, but can change last digits."""
+    """Return sentences for differences that are no reason to refuse, but can change last digits."""
     notes = []
     if one["git"]["commit"] != other["git"]["commit"]:
         notes.append(f"a part was computed at commit {other['git']['commit']}")

@@ -50,7 +50,7 @@ class Summary:
         return Interval(self.low, self.high, self.interval, self.volumes)
 
     def line(self) -> dict[str, Any]:
-        """The row as run.json and summary.csv have it."""
+        """Return the row as run.json and summary.csv have it."""
         return asdict(self)
 
 
@@ -58,7 +58,7 @@ COLUMNS = tuple(field.name for field in fields(Summary))
 
 
 def summarise(rows: Iterable[Row]) -> list[Summary]:
-    """A summary of each (source, victim, attack, eps, metric), in order of first appearance."""
+    """Summarise each (source, victim, attack, eps, metric), in order of first appearance."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(getattr(row, key) for key in _KEYS), []).append(row)
@@ -73,12 +73,12 @@ def summarise(rows: Iterable[Row]) -> list[Summary]:
 
 
 def as_csv(summary: Sequence[Summary]) -> bytes:
-    """The content of summary.csv."""
+    """Return the content of summary.csv."""
     return csv_of(COLUMNS, (row.line() for row in summary))
 
 
 def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """The content of a table of comma-separated values."""
+    """Return a table of comma-separated values."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -87,7 +87,7 @@ def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def interval_columns(values: list[float], volumes: list[str]) -> dict[str, Any]:
-    """The columns of a table about the interval of a mean; all None if there is no interval."""
+    """Return the columns of a table about the interval of a mean; all None if there is no interval."""
     found = of_mean(values, volumes)
     if found is None:
         return dict.fromkeys(("ci95", "low", "high", "interval"))

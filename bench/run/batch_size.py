@@ -45,13 +45,13 @@ class Need(NamedTuple):
 
 
 def automatic() -> int:
-    """Batch if no number is given: AUTO, or 1 on the CPU."""
+    """Return the batch if no number is given: AUTO, or 1 on the CPU."""
     # There slices are computed side by side in threads, and more of them in one call gain nothing.
     return 1 if jax.default_backend() == "cpu" else AUTO
 
 
 def chosen(work: Work, shapes: list[tuple[int, int, int]], largest: Prepared) -> int:
-    """Slices at once on each accelerator, and a line on stderr that says how that came about.
+    """Choose the number of slices at once on each accelerator, and say on stderr how that came about.
 
     shapes: of the slices that are to be done.  largest: of these the one that needs the most memory.
     """
@@ -70,7 +70,7 @@ def chosen(work: Work, shapes: list[tuple[int, int, int]], largest: Prepared) ->
 
 
 def fitting(need: float, room: float, shapes: list[tuple[int, int, int]], devices: int) -> int:
-    """The largest batch on each device that is of use.
+    """Return the largest batch on each device that is of use.
 
     need: bytes of one slice.  room: bytes that are free for slices.  Batches of the most frequent shape come out evenly
     filled, because a short one takes as long as a whole one.
@@ -82,7 +82,7 @@ def fitting(need: float, room: float, shapes: list[tuple[int, int, int]], device
 
 
 def within_memory(subject: Subject, shapes: list[tuple[int, int, int]], batch: int) -> tuple[Subject, list[str]]:
-    """The method by a solver whose matrices fit, and a note if that is another one.
+    """Return the method by a solver whose matrices fit, and a note if that is another solver.
 
     shapes: (coil, ny, nx) of the slices.  batch: slices at once on each device.
     """

@@ -30,7 +30,7 @@ def batches(
     ready: Ready,
     claim: Callable[[int], bool] = lambda position: True,
 ) -> Iterator[list[Prepared]]:
-    """Prepared slices in groups of equal shape and calibration.
+    """Yield prepared slices in groups of equal shape and calibration.
 
     At most one unfinished group of each calibration is held, all of one shape.
 

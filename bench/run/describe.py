@@ -26,7 +26,7 @@ _SEED = {"known": "; and the random seed of {}", "fresh": ", but not the random 
 
 
 def headline(plan: Plan, source: Source, work: Work, memory: float, seconds: float) -> str:
-    """Device, data, methods and attacks, and what they take: memory [bytes] and time [s]."""
+    """Say device, data, methods and attacks, and what they take: memory [bytes] and time [s]."""
     config, device = plan.config, provenance.device()
     part = "" if plan.shard == WHOLE else f", part {plan.shard} of {source.total}"
     eps = " ".join(f"{value:g}" for value in config.eps)
@@ -41,7 +41,7 @@ def headline(plan: Plan, source: Source, work: Work, memory: float, seconds: flo
 
 
 def sampling(prepared: Prepared) -> str:
-    """The mask of a slice in words, and what its coil maps leave out; or the views of a sinogram."""
+    """Say the mask of a slice, and the share that its coil maps leave out; or the views of a sinogram."""
     samples, acceleration, centre = prepared.sampling
     if prepared.is_sinogram:
         return f"sinogram of {samples} views by {len(prepared.data.mask)} detectors"
@@ -55,7 +55,7 @@ def sampling(prepared: Prepared) -> str:
 
 
 def notes_of(config: RunConfig, work: Work, source: Source) -> list[str]:
-    """Notes on the data, the settings and the methods of a run, a sentence each."""
+    """Make notes on the data, the settings and the methods of a run, a sentence each."""
     found = [*source.notes, *provenance.about_settings()]
     for one in work.victims:
         found += _wavelet_notes(one.config, one.method_config, source.shapes)
@@ -81,7 +81,7 @@ def _wavelet_notes(config: RunConfig, method_config: Any, shapes: list[tuple[int
 
 
 def described(subject: Subject) -> dict[str, Any]:
-    """A method as run.json has it: with all that decides its numbers."""
+    """Describe a method as run.json has it: with all that decides its numbers."""
     trained = subject.trained
     return {
         "method": subject.config.method,
@@ -94,7 +94,7 @@ def described(subject: Subject) -> dict[str, Any]:
 
 
 def threat_model(work: Work) -> dict[str, str]:
-    """The attacker's means and knowledge, in words; for several methods, for each of them."""
+    """Say the attacker's means and knowledge; for several methods, for each of them."""
     config = work.config
     each: dict[str, dict[str, list[str]]] = {}
     for one in work.sources:

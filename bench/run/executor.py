@@ -52,11 +52,11 @@ class Work(NamedTuple):
         return 1 if self.mesh is None else self.mesh.size
 
     def scored_under(self, source: Subject) -> list[Subject]:
-        """The victims of a source's perturbations: all victims of a matrix of methods, otherwise the source itself."""
+        """Return the victims of a source's perturbations: all of a matrix of methods, otherwise the source itself."""
         return self.victims if self.config.victims else [source]
 
     def gradient_evaluations(self) -> int:
-        """Gradient evaluations of all attacks on one slice, without checks."""
+        """Count the gradient evaluations of all attacks on one slice, without checks."""
         return sum(one.gradients_per_epsilon() for one in self.sources) * sum(eps > 0 for eps in self.config.eps)
 
 
@@ -247,7 +247,7 @@ def _none_found(work: Work, shapes: Any) -> Found:
 def functions_for(
     compiled: dict[Any, Functions], mesh: Mesh | None, subject: Subject, group: list[Prepared]
 ) -> Functions:
-    """Functions of a method for one shape, built once."""
+    """Build the functions of a method for one shape, once."""
     calibration = group[0].calibration if subject.config.maps == "reestimated" else None
     data = group[0].data
     method_config = fitted(subject.method_config, data.maps.shape[1:], data.target.shape)

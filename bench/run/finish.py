@@ -81,7 +81,7 @@ def finish(store: Store, record: RunRecord, names: Mapping[int, str] | None = No
 
 
 def doubtful(images: list[Image]) -> list[str]:
-    """Doubts about the data, a sentence for each kind with its first image and the number of images."""
+    """Say the doubts about the data, a sentence for each kind with its first image and the number of images."""
     found: dict[str, list[str]] = {}
     for image in images:
         for kind, text in (image.sampling or {}).get("doubts", []):
@@ -131,22 +131,22 @@ def tell_part(folder: Path, part: str, failed: Mapping[str, str], as_json: bool)
 
 
 def verdicts(done: Record) -> list[acceptance.Verdict]:
-    """The verdicts on a run by its own criteria; none if every image failed."""
+    """Judge a run by its own criteria; none if every image failed."""
     return acceptance.verdicts(done) if done.rows else []
 
 
 def code_of(done: Record) -> int:
-    """Exit code of a run that has ended."""
+    """Return the exit code of a run that has ended."""
     return exit_code(done.run.failed) or acceptance.code_of(verdicts(done))
 
 
 def exit_code(failed: Mapping[str, str]) -> int:
-    """Exit code of images that have ended; failed: those that failed, and why."""
+    """Return the exit code of images that have ended; failed: those that failed, and why."""
     return SOME_FAILED if failed else DONE
 
 
 def count(n: int) -> str:
-    """A number of images in words."""
+    """Say a number of images."""
     return f"{n} image{'' if n == 1 else 's'}"
 
 

@@ -16,7 +16,7 @@ Ready: TypeAlias = dict[int, Prepared | str]
 
 
 def first_usable(source: Source, config: RunConfig) -> tuple[Prepared, Ready]:
-    """The first usable slice of the whole run, and all slices that were prepared on the way.
+    """Find the first usable slice of the whole run, and all slices that were prepared on the way.
 
     Raises UsageError or InputFileError if there is none, because of the flags or because of the data.
     """
@@ -25,7 +25,7 @@ def first_usable(source: Source, config: RunConfig) -> tuple[Prepared, Ready]:
 
 
 def largest(source: Source, config: RunConfig, ready: Ready) -> Prepared:
-    """A slice of the shape that needs the most memory, or the first usable slice if that one cannot be used.
+    """Find a slice of the shape that needs the most memory, or the first usable slice if that one cannot be used.
 
     ready: the slices that `first_usable` prepared; the slice is added to it.
     """

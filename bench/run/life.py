@@ -28,7 +28,7 @@ def beginning(
     images: int,
     notes: Iterable[str],
 ) -> dict[str, Any]:
-    """Content of run.json that every run has from its beginning."""
+    """Return the content of run.json that every run has from its beginning."""
     return {
         "schema_version": SCHEMA_VERSION,
         "config": config.to_dict(),

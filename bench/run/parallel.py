@@ -15,12 +15,12 @@ _Out = TypeVar("_Out")
 
 
 def workers() -> int:
-    """Number of groups at once.  XLA spreads one slice badly over CPU cores: two at once take half the time."""
+    """Return how many groups at once.  XLA spreads one slice badly over CPU cores: two at once take half the time."""
     return os.cpu_count() or 1 if jax.default_backend() == "cpu" else 1
 
 
 def of_each(run: Callable[[_In], _Out], inputs: Iterable[_In], advance: Callable[[], None]) -> list[_Out]:
-    """run(x) for each x, in order and side by side; `advance` is called after each."""
+    """Return run(x) for each x, in order; side by side, and `advance` is called after each."""
     found = []
     for one in side_by_side(run, iter(inputs)):
         found.append(one)
@@ -29,7 +29,7 @@ def of_each(run: Callable[[_In], _Out], inputs: Iterable[_In], advance: Callable
 
 
 def side_by_side(run: Callable[[_In], _Out], inputs: Iterator[_In]) -> Iterator[_Out]:
-    """run(x) for each x, in order, at most `workers()` at a time and no more than that held in memory.
+    """Yield run(x) for each x, in order, at most `workers()` at a time and no more than that held in memory.
 
     All run in other threads: the caller waits at a place where a signal reaches it.
     """

@@ -245,7 +245,7 @@ def _finished(opened: Opened, store: Store) -> Record | None:
 
 
 def folder_of(opened: Opened, output: Path) -> RunFolder:
-    """The folder of a run in `output`: that of a run that goes on, that which all parts share, or a new one."""
+    """Return the folder of a run in `output`: of the run that goes on, the folder of all parts, or a new folder."""
     config = opened.plan.config
     name, fingerprint = opened.plan.folder_name(), config.fingerprint()
     if opened.before is not None:

@@ -16,7 +16,7 @@ from bench.run.run import run
 def run_once(
     config: RunConfig, output: Path, again: list[str], takes: Callable[[Stored], bool], device: str = "auto"
 ) -> Record:
-    """The run of a configuration among those in a folder, carried out as far as it is not done.
+    """Return the run of a configuration among those in a folder, carried out as far as it is not done.
 
     Args:
         config: all that decides the numbers.

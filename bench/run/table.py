@@ -12,7 +12,7 @@ _ASIDE = ("haarpsi", "max_error", "row_error")
 
 
 def render(summary: list[Summary], flags: dict[str, int], below_card: dict[str, str], loss: str, start: str) -> str:
-    """Aligned text: a line for each victim, attack, epsilon and metric, and for each source if sources differ.
+    """Format aligned text: a line for each victim, attack, epsilon and metric, and for each source if sources differ.
 
     Lines below it say what a range is, if there is one, and which flags speak against the clean images.
     flags: how many results carry each.  below_card: by method, a sentence of `card_check`.
