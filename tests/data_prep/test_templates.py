@@ -210,7 +210,7 @@ def test_drawn_receivers_see_the_object_with_a_mean_of_1(loops):
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 4])  # the loops themselves, and virtual coils
 def test_the_target_is_the_object_of_the_scan_without_its_noise(seed):
     y, x = np.ogrid[-240:240, -240:240]
     disc = (np.hypot(y, x) < 150) * 1.0
