@@ -83,17 +83,21 @@ def drawn(anatomy: Anatomy, slices: int) -> Volume:
     """
     chosen = _chosen(anatomy, slices, again=True)
     coils = drawn_scan.COILS[anatomy.number % len(drawn_scan.COILS)]
-    kspace = []
+    scans = []
     for place, index in enumerate(chosen):
         rng = np.random.RandomState([anatomy.number, place, 3])
-        kspace.append(drawn_scan.scan(rng, anatomy.slice(index, rng), coils))
+        scans.append(drawn_scan.scan(rng, anatomy.slice(index, rng), coils))
     return Volume(
         name=f"{anatomy.name}-drawn",
-        kspace=np.stack(kspace),
+        kspace=np.stack([one.kspace for one in scans]),
         crop=(SIDE, SIDE),
+        targets=np.stack([one.target for one in scans]),
         acquisition="drawn contrasts",
         patient=anatomy.subject,
-        notes=(f"anatomy of {anatomy.subject}; contrast, phase, coils and noise of each slice are drawn",),
+        notes=(
+            f"anatomy of {anatomy.subject}; contrast, phase, coils and noise of each slice are drawn; "
+            "the target is without noise",
+        ),
     )
 
 

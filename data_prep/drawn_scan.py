@@ -2,7 +2,7 @@
 
 A network that has seen one receiver and a few contrasts fails on others.  So each slice gets its own.  The ranges are
 wide on purpose: they hold what scanners do, and more.  Anatomies are on a grid of 0.5 mm, and k-space is the centre of
-their transform, with pixels of 1 mm.
+their transform, with pixels of 1 mm.  The target has no noise, so that a network does not learn that of these scans.
 
 The arithmetic is float64.  Random numbers come from RandomState, whose streams are frozen.
 """
@@ -10,6 +10,7 @@ The arithmetic is float64.  Random numbers come from RandomState, whose streams 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -17,6 +18,7 @@ from scipy import ndimage
 
 from data_prep.coil_array import add_noise
 from data_prep.contrast import TISSUES, drawn_sequence, varied_signals
+from data_prep.fourier import root_sum_of_squares
 from data_prep.phantom.pieces import Grid, make_grid, smooth_noise
 from data_prep.phantom.scan import noise_free
 from jaxcs.coils.simulate import loop_field
@@ -40,7 +42,19 @@ Image = Float[np.ndarray, "ny nx"]
 Shares = Mapping[str, Image]
 
 
-def scan(rng: np.random.RandomState, anatomy: Shares | Image, coils: int) -> Complex[np.ndarray, "coil ny nx"]:
+class Drawn(NamedTuple):
+    """A drawn scan.
+
+    Attributes:
+        kspace: (coil, 240, 240) complex64 k-space with noise.
+        target: (240, 240) float32 root sum of squares of the coil images without noise.
+    """
+
+    kspace: Complex[np.ndarray, "coil ny nx"]
+    target: Image
+
+
+def scan(rng: np.random.RandomState, anatomy: Shares | Image, coils: int) -> Drawn:
     """Scan a slice of an anatomy with everything else drawn.
 
     Args:
@@ -49,7 +63,7 @@ def scan(rng: np.random.RandomState, anatomy: Shares | Image, coils: int) -> Com
         coils: number of coils.  In half of the scans they are virtual coils, to which more loops are compressed.
 
     Returns:
-        (coil, 240, 240) complex64 k-space with noise.
+        The scan.
     """
     grid = make_grid((FINE, FINE), STEP)
     image = _posed(rng, _contrasted(rng, anatomy)) * _texture(rng, grid)
@@ -57,7 +71,10 @@ def scan(rng: np.random.RandomState, anatomy: Shares | Image, coils: int) -> Com
     maps = np.fft.ifftshift(receiver(rng, image, loops), axes=(-2, -1))
     clean, shared = noise_free(rng, grid, image / image.max(), maps, (SIDE, SIDE))
     kspace, covariance = add_noise(clean, shared, rng, float(np.exp(rng.uniform(*np.log(_SNR)))))
-    return np.asarray(kspace if loops == coils else _compressed(kspace, covariance, coils), np.complex64)
+    if loops != coils:
+        virtual = _virtual_coils(kspace, covariance, coils)
+        kspace, clean = (np.tensordot(virtual, x, 1) for x in (kspace, clean))
+    return Drawn(kspace.astype(np.complex64), root_sum_of_squares(clean).astype(np.float32))
 
 
 def receiver(rng: np.random.RandomState, image: Image, loops: int) -> Complex[np.ndarray, "coil ny nx"]:
@@ -134,10 +151,10 @@ def _texture(rng: np.random.RandomState, grid: Grid) -> Image:
     return np.maximum(total, 0.1)
 
 
-def _compressed(kspace: np.ndarray, covariance: np.ndarray, coils: int) -> np.ndarray:
-    """The coils whitened, and their strongest principal components, as scanners give them."""
+def _virtual_coils(kspace: np.ndarray, covariance: np.ndarray, coils: int) -> np.ndarray:
+    """The (coils, coil) matrix that whitens the coils and takes their strongest components, as scanners do."""
     level = np.trace(covariance).real / len(covariance)
-    white = np.linalg.solve(np.linalg.cholesky(covariance / level), kspace.reshape(len(kspace), -1))
+    whiten = np.linalg.inv(np.linalg.cholesky(covariance / level))
+    white = whiten @ kspace.reshape(len(kspace), -1)
     _, vectors = np.linalg.eigh(white @ white.conj().T)
-    virtual = vectors[:, ::-1][:, :coils].conj().T @ white
-    return np.asarray(virtual.reshape(coils, *kspace.shape[1:]), np.complex64)
+    return np.asarray(vectors[:, ::-1][:, :coils].conj().T @ whiten)

@@ -210,6 +210,18 @@ def test_drawn_receivers_see_the_object_with_a_mean_of_1(loops):
     )
 
 
+@pytest.mark.parametrize("seed", [0, 4])  # the loops themselves, and virtual coils
+def test_the_target_is_the_object_of_the_scan_without_its_noise(seed):
+    y, x = np.ogrid[-240:240, -240:240]
+    disc = (np.hypot(y, x) < 150) * 1.0
+    drawn = drawn_scan.scan(np.random.RandomState(seed), disc, 4)
+    seen = root_sum_of_squares(drawn.kspace)
+    inside, corner = drawn.target > 0.5 * drawn.target.max(), np.s_[:20, :20]
+    noise = np.sqrt(np.mean(seen[corner] ** 2))
+    assert np.sqrt(np.mean(drawn.target[corner] ** 2)) < 0.1 * noise
+    assert np.sqrt(np.mean((seen - drawn.target)[inside] ** 2)) < noise
+
+
 def test_virtual_coils_keep_the_signal_and_have_white_noise():
     rng = np.random.RandomState(0)
     mixing = rng.normal(size=(6, 6)) + 1j * rng.normal(size=(6, 6))
@@ -217,7 +229,8 @@ def test_virtual_coils_keep_the_signal_and_have_white_noise():
     level = np.trace(covariance).real / 6
     noise = mixing @ (rng.normal(size=(6, 40000)) + 1j * rng.normal(size=(6, 40000))) / np.sqrt(2)
     signal = np.outer(rng.normal(size=6), rng.normal(size=40000)) * 100
-    virtual = drawn_scan._compressed((signal + noise).reshape(6, 200, 200), covariance, 3).reshape(3, -1)
+    noisy = signal + noise
+    virtual = drawn_scan._virtual_coils(noisy.reshape(6, 200, 200), covariance, 3) @ noisy
     np.testing.assert_allclose(virtual[1:] @ virtual[1:].conj().T / 40000 / level, np.eye(2), atol=0.05)
     white = np.linalg.solve(np.linalg.cholesky(covariance / level), signal)
     assert np.linalg.norm(virtual[0]) == pytest.approx(np.linalg.norm(white), rel=0.02)
