@@ -16,9 +16,9 @@ from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import CENTER_FRACTION, add_debug, add_device
 from data_prep.process import as_process
-from jaxcs.catalogue import METHODS
+from jaxcs.catalogue import METHODS, OF_KSPACE
 
-_METHODS = tuple(name for name, line in METHODS.items() if not (line.fitted or line.one_coil))
+_METHODS = tuple(name for name in OF_KSPACE if not (METHODS[name].fitted or METHODS[name].one_coil))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,7 +68,10 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         weights = None if arguments.weights is None else load_weights(arguments.weights)
     except ValueError as error:
         raise UsageError(f"--weights: {error}") from error
-    mask = masks.random(GRID.shape[1], arguments.acceleration, CENTER_FRACTION, arguments.seed)
+    try:
+        mask = masks.random(GRID.shape[1], arguments.acceleration, CENTER_FRACTION, arguments.seed)
+    except ValueError as error:
+        raise UsageError(f"--acceleration {arguments.acceleration:g}: {error}") from error
     print(scores(Settings(arguments.method, weights, mask, arguments.eps, arguments.steps, arguments.seed)))
     return DONE
 

@@ -21,6 +21,11 @@ def test_a_perturbation_is_fitted_to_some_slices_and_scored_on_all(tmp_path, cap
     assert direction.ndim == 3
     assert 0 < np.linalg.norm(direction) <= 1.001
     assert "| held out |" in capsys.readouterr().out
+    # Another study in this folder would replace the record.
+    before = (out / "universal.json").read_bytes()
+    assert universal.main([*flags, "--eps", "0.1", "--output", str(out)]) == 4
+    assert "name another folder with --output" in capsys.readouterr().err
+    assert (out / "universal.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -28,6 +33,7 @@ def test_a_perturbation_is_fitted_to_some_slices_and_scored_on_all(tmp_path, cap
     [
         (["--fit", "2", "--limit", "2"], 2, "none is left to apply it to"),
         (["--fit", "1", "--data", "nowhere"], 3, "nowhere"),
+        (["--fit", "1", "--limit", "2", "--steps", "2", "--eps", "1e30"], 2, "--eps 1e+30: "),
     ],
 )
 def test_a_mistake_ends_in_one_line(tmp_path, capsys, flags, code, line):
