@@ -24,7 +24,7 @@ from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add
 from bench.shell.method_flags import add_networks
 from bench.studies.defend.names import RECORD, TRAINED
 from data_prep.process import as_process
-from jaxcs.catalogue import METHODS, NETWORKS, OF_KSPACE
+from jaxcs.catalogue import LARGEST_EPSILON, METHODS, NETWORKS, OF_KSPACE
 
 if TYPE_CHECKING:
     from bench.record.record import Record
@@ -51,7 +51,7 @@ def parser() -> Parser:
     add_networks(what)
     add_settings(what, "change the settings of a row, as ROW.NAME=VALUE")
     what.add_argument(
-        "--eps", type=number(0, open_low=True), default=0.05, metavar="E",
+        "--eps", type=number(0, LARGEST_EPSILON, open_low=True), default=0.05, metavar="E",
         help="size of the attack, in the adversarial training too; 0.05 if not given",
     )  # fmt: skip
     what.add_argument("--steps", type=integer(1), metavar="N", help="steps of the attack; its default if not given")

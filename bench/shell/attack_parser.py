@@ -34,6 +34,7 @@ from jaxcs.catalogue import (
     ATTACK_GROUP,
     ATTACKS,
     CHANGES,
+    LARGEST_EPSILON,
     LOSSES,
     METHOD_GROUP,
     METHODS,
@@ -153,7 +154,7 @@ def parser() -> Parser:
     )
     attack.add_argument(
         "--eps",
-        type=number(0),
+        type=number(0, LARGEST_EPSILON),
         nargs="+",
         metavar="E",
         help=f"sizes of the perturbation: noise relative to the quantity of --norm [-], {_sizes()}; {_units()}",

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from bench import universal
+from bench.plan.config import RunConfig
+from bench.plan.errors import UsageError
+from bench.studies.universal.study import carry_out
 from tests.bench.test_train import SAMPLING, write_images
 
 
@@ -33,7 +36,6 @@ def test_a_perturbation_is_fitted_to_some_slices_and_scored_on_all(tmp_path, cap
     [
         (["--fit", "2", "--limit", "2"], 2, "none is left to apply it to"),
         (["--fit", "1", "--data", "nowhere"], 3, "nowhere"),
-        (["--fit", "1", "--limit", "2", "--steps", "2", "--eps", "1e30"], 2, "--eps 1e+30: "),
     ],
 )
 def test_a_mistake_ends_in_one_line(tmp_path, capsys, flags, code, line):
@@ -41,3 +43,11 @@ def test_a_mistake_ends_in_one_line(tmp_path, capsys, flags, code, line):
     assert universal.main(["--method", "sense", *data, *flags, "--output", str(tmp_path / "out")]) == code
     (told,) = [one for one in capsys.readouterr().err.splitlines() if "error:" in one]
     assert line in told
+
+
+def test_scores_that_are_no_numbers_are_refused(tmp_path):
+    """A norm beyond single precision, as a method that diverges has; the commands refuse such an epsilon."""
+    data = str(write_images(tmp_path / "images.h5"))
+    config = RunConfig(method="sense", data=data, eps=(1e30,), steps=2, limit=2, acceleration=2.5, center_fraction=0.25)
+    with pytest.raises(UsageError, match=r"--eps 1e\+30: the error of the images is not finite"):
+        carry_out(config, 1)
