@@ -72,6 +72,9 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     if output is not None:
         RunFolder(output.parent).write_json(output.name, {"argv": argv} | found.record())
     print(markdown(found))
+    for run in (calibration, *runs):
+        if run.run.failed:
+            print(f"note: {run.folder}: {len(run.run.failed)} images failed, and do not count", file=sys.stderr)
     return DONE
 
 

@@ -15,6 +15,7 @@ from bench.shell.arguments import Parser, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
+from jaxcs.catalogue import LARGEST_EPSILON
 
 # The methods whose default solver iterates.
 _METHODS = ("l1", "tv")
@@ -40,7 +41,7 @@ def parser() -> Parser:
     add_settings(what, "settings of the method, such as lam=0.004")
     what.add_argument(
         "--eps",
-        type=number(0, open_low=True),
+        type=number(0, LARGEST_EPSILON, open_low=True),
         default=0.05,
         metavar="E",
         help="size of the perturbation [-]; 0.05 if not given",

@@ -24,12 +24,12 @@ from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add
 from bench.shell.method_flags import add_networks
 from bench.studies.defend.names import RECORD, TRAINED
 from data_prep.process import as_process
-from jaxcs.catalogue import METHODS, NETWORKS
+from jaxcs.catalogue import LARGEST_EPSILON, METHODS, NETWORKS, OF_KSPACE
 
 if TYPE_CHECKING:
     from bench.record.record import Record
 
-_METHODS = tuple(name for name in NETWORKS if not METHODS[name].one_coil)
+_METHODS = tuple(name for name in NETWORKS if name in OF_KSPACE and not METHODS[name].one_coil)
 
 
 def parser() -> Parser:
@@ -51,7 +51,7 @@ def parser() -> Parser:
     add_networks(what)
     add_settings(what, "change the settings of a row, as ROW.NAME=VALUE")
     what.add_argument(
-        "--eps", type=number(0, open_low=True), default=0.05, metavar="E",
+        "--eps", type=number(0, LARGEST_EPSILON, open_low=True), default=0.05, metavar="E",
         help="size of the attack, in the adversarial training too; 0.05 if not given",
     )  # fmt: skip
     what.add_argument("--steps", type=integer(1), metavar="N", help="steps of the attack; its default if not given")
@@ -98,6 +98,11 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         raise UsageError(f"--weights {rows['']}: give each row a name, NAME=FILE")
     if not rows and arguments.data is not None:
         raise UsageError("--data: no network is trained on it here; train with bench.train, and give --weights")
+    if not rows and METHODS[arguments.method].prior:
+        raise UsageError(
+            f"--method {arguments.method}: is trained to denoise images, so that noise on the data and attacks do not "
+            "change its training; give --weights"
+        )
     for name, _ in arguments.set:
         row, dot, _ = name.partition(".")
         if not dot or row not in (rows or TRAINED):
@@ -131,13 +136,14 @@ def _carry_out(study: Path, arguments: Namespace, argv: list[str]) -> dict[str, 
     from bench.slices.own_mask import settled
     from bench.studies.defend.training import Recipe, weights_of
 
-    again = ["bench.defend", *argv]
+    again, given = ["bench.defend", *argv], dict(arguments.weights)
+    _check_rows(arguments)
     recipe = Recipe(
         arguments.variant, arguments.training_steps, arguments.images, arguments.jitter, arguments.eps, arguments.seed
     )
     found = {}
-    for name in dict(arguments.weights) or TRAINED:
-        file = dict(arguments.weights).get(name)
+    for name in given or TRAINED:
+        file = given.get(name)
         if file is None:
             training = recipe.configuration(name, _base(arguments))
             file = weights_of(training, study / f"train-{name}", arguments.device, again)
@@ -146,6 +152,26 @@ def _carry_out(study: Path, arguments: Namespace, argv: list[str]) -> dict[str, 
         config = settled(config, [*argv, *command_line(config)])
         found[name] = run_once(config, study / name, again, lambda before: True, device=arguments.device)
     return found
+
+
+def _check_rows(arguments: Namespace) -> None:
+    """Check weights and settings of all rows, before hours go into the first ones.
+
+    Raises:
+        InputFileError: weights cannot be read.
+        UsageError: weights are of another method, or settings do not fit it.
+    """
+    from bench.evaluate import methods  # imports JAX
+
+    kinds = methods.named_weights(arguments.weights, "--weights")
+    for name, (kind, file) in kinds.items():
+        if kind not in (arguments.method, METHODS[arguments.method].weights_of):
+            raise UsageError(f"--weights {name}={file}: they are weights of {kind}; use --method {kind}")
+    for name in kinds or TRAINED:
+        try:
+            methods.configuration(configuration(arguments, name, None), None)
+        except UsageError as error:
+            raise UsageError(f"row {name}: {error}") from error
 
 
 def _base(arguments: Namespace) -> RunConfig:
@@ -160,13 +186,13 @@ def _base(arguments: Namespace) -> RunConfig:
     )
 
 
-def configuration(arguments: Namespace, name: str, file: str) -> RunConfig:
+def configuration(arguments: Namespace, name: str, file: str | None) -> RunConfig:
     """Return the configuration of a row's run.
 
     Args:
         arguments: the arguments of the command.
         name: name of the row.
-        file: file or name of its weights.
+        file: file or name of its weights, None if they are not there yet.
     """
     own = tuple((key.partition(".")[2], value) for key, value in arguments.set if key.partition(".")[0] == name)
     return replace(_base(arguments), weights=file, settings=own)

@@ -15,9 +15,9 @@ from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import CENTER_FRACTION, add_debug, add_device
 from data_prep.process import as_process
-from jaxcs.catalogue import METHODS
+from jaxcs.catalogue import LARGEST_EPSILON, METHODS, OF_KSPACE
 
-_METHODS = tuple(name for name, line in METHODS.items() if not (line.fitted or line.one_coil))
+_METHODS = tuple(name for name in OF_KSPACE if not (METHODS[name].fitted or METHODS[name].one_coil))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def parser() -> Parser:
     )
     made.add_argument("--weights", metavar="FILE", help="weights of a network: a file, or the name of shipped weights")
     made.add_argument(
-        "--eps", type=number(0, open_low=True), default=0.05, metavar="E",
+        "--eps", type=number(0, LARGEST_EPSILON, open_low=True), default=0.05, metavar="E",
         help="size of the perturbation, relative to the data; 0.05 if not given",
     )  # fmt: skip
     made.add_argument("--acceleration", type=number(1), default=4.0, metavar="R", help="random columns; 4 if not given")
@@ -62,7 +62,10 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         weights = None if arguments.weights is None else load_weights(arguments.weights)
     except ValueError as error:
         raise UsageError(f"--weights: {error}") from error
-    mask = masks.random(GRID.shape[1], arguments.acceleration, CENTER_FRACTION, arguments.seed)
+    try:
+        mask = masks.random(GRID.shape[1], arguments.acceleration, CENTER_FRACTION, arguments.seed)
+    except ValueError as error:
+        raise UsageError(f"--acceleration {arguments.acceleration:g}: {error}") from error
     print(scores(Settings(arguments.method, weights, mask, arguments.eps, arguments.steps, arguments.seed)))
     return DONE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.errors import UsageError
-from bench.shell.arguments import HelpFormatter, Parser, add_resume, check_resumed, integer, one_of, setting
+from bench.shell.arguments import HelpFormatter, NamedOnce, Parser, add_resume, check_resumed, integer, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json, add_shift, in_order
 from bench.studies.stability.worlds import (
@@ -70,7 +70,7 @@ def parser() -> Parser:
         "--weights",
         type=setting,
         nargs="+",
-        action="extend",
+        action=NamedOnce,
         default=[],
         metavar="NAME=FILE",
         help="weights of a network; the shipped weights if not given",
@@ -161,8 +161,14 @@ def configuration(arguments: Namespace) -> StabilityConfig:
     studies = tuple(study for study in STUDIES if study in arguments.study)
     if studies == ("samples",) and not any(WORLDS[name].accelerations for name in methods):
         raise UsageError(f"--study samples: {methods[0]} is for one mask; choose another study or method")
-    if arguments.sweep and "perturbation" not in studies:
-        raise UsageError("--sweep: varies the constants of the perturbation; add perturbation to --study")
+    of_perturbation = {
+        "--sweep": arguments.sweep,
+        "--constants auto": arguments.constants == AUTO,
+        "--residual complex": arguments.residual != "magnitude",
+    }
+    for flag, given in of_perturbation.items():
+        if given and "perturbation" not in studies:
+            raise UsageError(f"{flag}: is about the attack; add perturbation to --study, or leave the flag out")
     return StabilityConfig(
         studies=studies,
         methods=methods,

@@ -27,7 +27,7 @@ from bench.shell.flags import (
 from bench.training.config import TrainConfig
 from bench.training.trackers import TRACKERS
 from data_prep.process import as_process
-from jaxcs.catalogue import METHODS, NETWORKS
+from jaxcs.catalogue import LARGEST_EPSILON, METHODS, NETWORKS
 
 VARIANTS = tuple(dict.fromkeys(preset for name in NETWORKS for preset in METHODS[name].presets))
 _BY_SSIM = " and ".join(name for name in NETWORKS if METHODS[name].published_loss == "ssim")
@@ -106,7 +106,7 @@ def parser() -> Parser:
     )
     training.add_argument(
         "--adversarial-eps",
-        type=number(0),
+        type=number(0, LARGEST_EPSILON),
         default=0.0,
         metavar="E",
         help="attack every example at this epsilon; 0: none",

@@ -21,7 +21,7 @@ from bench.shell.arguments import Parser, integer, number, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
-from jaxcs.catalogue import NETWORKS, OF_KSPACE, OF_OTHER_WEIGHTS
+from jaxcs.catalogue import LARGEST_EPSILON, NETWORKS, OF_KSPACE, OF_OTHER_WEIGHTS
 
 if TYPE_CHECKING:
     from bench.studies.tuning.tuning import TuneConfig
@@ -77,7 +77,7 @@ def parser() -> Parser:
     attack = top.add_argument_group("attack")
     attack.add_argument(
         "--worst-case",
-        type=number(0, open_low=True),
+        type=number(0, LARGEST_EPSILON, open_low=True),
         nargs="+",
         metavar="E",
         help="score each combination under attack too, at these epsilons, relative to the measured data [-]: by the "

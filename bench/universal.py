@@ -9,18 +9,19 @@ the norm of its own data.
 from __future__ import annotations
 
 import io
+import json
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 from bench.plan.config import RunConfig
-from bench.plan.errors import DONE
+from bench.plan.errors import DONE, OutputError
 from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_shift, in_order, of_data
 from bench.shell.method_flags import add_method_settings, add_weights
 from data_prep.process import as_process
-from jaxcs.catalogue import LOSSES, METHODS, OF_KSPACE
+from jaxcs.catalogue import LARGEST_EPSILON, LOSSES, METHODS, OF_KSPACE
 
 RECORD, DIRECTION = "universal.json", "universal.npz"
 _METHODS = tuple(name for name in OF_KSPACE if not METHODS[name].fitted)
@@ -49,7 +50,7 @@ def parser() -> Parser:
     add_weights(what)
     add_method_settings(what)
     made.add_argument(
-        "--eps", type=number(0, open_low=True), default=0.05, metavar="E",
+        "--eps", type=number(0, LARGEST_EPSILON, open_low=True), default=0.05, metavar="E",
         help="norm of the perturbation of each slice, relative to its measured data; 0.05 if not given",
     )  # fmt: skip
     made.add_argument("--steps", type=integer(1), default=20, metavar="N", help="steps of the attack; 20 if not given")
@@ -100,6 +101,7 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     )
     path = Path(arguments.output)
     with held_beside(path / RECORD, "study"):
+        check_free(path / RECORD, argv)
         found = carry_out(settled(config, argv), arguments.fit)
         folder, content = RunFolder(path), io.BytesIO()
         np.savez(content, direction=found.direction)
@@ -108,6 +110,26 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     print(markdown(found.record))
     print(f"record and perturbation in {path}", file=sys.stderr)
     return DONE
+
+
+def check_free(path: Path, argv: list[str]) -> None:
+    """Check that no record of another study would be replaced.
+
+    Args:
+        path: file of the record.
+        argv: the command line of this study.
+
+    Raises:
+        OutputError: another study is there, or something that is no record.
+    """
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        before = None
+    if not (isinstance(before, dict) and before.get("argv") == argv):
+        raise OutputError(f"{path}: is there already, and not of this command; name another folder with --output")
 
 
 if __name__ == "__main__":

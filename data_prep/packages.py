@@ -79,6 +79,7 @@ def _files(
     paths = [folder / name for name in hashes]
     if not all(path.exists() for path in paths):
         remove_left(folder)
+        print(f"note: fetching the package {package} for {folder}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as work:
             member = fetch(Path(work))
             for path in paths:

@@ -133,4 +133,7 @@ def small(command: Command) -> str:
 
 def _with_flags(text: str) -> str:
     flags = [added for pattern, added in ADDED if re.search(pattern, text)]
+    # A setting is named once.
+    for name in re.findall(r"\S+(?==)", " ".join(flags)):
+        text = re.sub(rf" {re.escape(name)}=\S+", "", text)
     return " ".join([text, *flags]).strip()

@@ -15,6 +15,8 @@ _USUAL, _FEWER, _ONE = (0.01, 0.02, 0.03, 0.05, 0.08), (0.01, 0.02, 0.05), (0.05
 _KNEE, _BRAIN, _T2 = "phantom-knee", "phantom-brain", "brain-t2"
 # The sampling of most methods: kind of mask, acceleration, share of columns in the centre [-].
 RANDOM = ("random", 4.0, 0.08)
+# Norms of larger perturbations overflow in single precision, and would read as no perturbation.
+LARGEST_EPSILON = 1e6
 # What a method reconstructs.
 KSPACE, SINOGRAM = "k-space", "sinograms"
 

@@ -67,22 +67,32 @@ def fit(
         The result of the attack; its `delta` is the direction, and its losses are means over slices.
 
     Raises:
-        ValueError: If the threat changes the scan, the target is not the truth, or SSIM is bounded.
+        ValueError: If the threat changes the scan, the target is not the truth, SSIM is bounded, or the method is
+            fitted to each slice.
     """
     if not scan.additive or goal.target != "truth" or goal.stealth is not None:
         raise ValueError("universal.fit: needs noise, the truth as target, and no bound on SSIM")
-    stages = stages_of(method.build(method_config))
+    if method.fitted:
+        raise ValueError("universal.fit: needs a method that is not fitted to each slice")
+    # What the attack sees of the method, as in `jaxcs.evaluate`.
+    surrogate = method.surrogate(method_config)
+    stages = stages_of(method.build(method_config) if surrogate is None else surrogate.method)
     start_key, method_key = jax.random.split(key)
 
+    def begun(data: SliceData) -> Any:
+        return (
+            params if surrogate is None else surrogate.start(params, scan.measure(data, scan.nothing(data)), method_key)
+        )
+
     def prepared(data: SliceData) -> Any:
-        return stages.prepare(params, data.maps, data.mask)
+        return stages.prepare(begun(data), data.maps, data.mask)
 
     staged = jax.lax.map(prepared, slices)
 
     def loss(direction: Array, one: tuple[SliceData, Any]) -> Array:
         data, known = one
         aim, delta = objective(goal, scan, data, data.target), applied(scan, data, direction, epsilon)
-        image = stages.solve(params, known, scan.measure(data, delta), method_key).image
+        image = stages.solve(begun(data), known, scan.measure(data, delta), method_key).image
         return aim.value(jnp.sum(aim.rows(image, delta)))
 
     def ascend(direction: Array, memory: Any) -> tuple[Array, Array, Any]:

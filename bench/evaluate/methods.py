@@ -173,6 +173,9 @@ def _changed(config: RunConfig, base: Any) -> Any:
     for name, text in config.settings:
         known_names = [field.name for field in fields(base)]
         if name not in known_names:
+            chooses = next((one for one, defence in DEFENCES.items() if name in _names(defence.settings)), None)
+            if chooses is not None:
+                raise UsageError(f"--set {name}: is a setting of {chooses}; give --set {chooses}=VALUE too")
             hint = did_you_mean(name, [*known_names, *DEFENCES])
             raise UsageError(f"--set {name}: {config.method} has no such setting{hint}")
         kind = type(getattr(base, name))
@@ -185,6 +188,10 @@ def _changed(config: RunConfig, base: Any) -> Any:
         return replace(base, **changes)
     except ValueError as error:
         raise UsageError(f"--set: {error}") from error
+
+
+def _names(settings: type[Any]) -> list[str]:
+    return [field.name for field in fields(settings)]
 
 
 def _value(before: Any, text: str) -> Any:

@@ -233,7 +233,7 @@ def _own(config: RunConfig, name: str) -> list[tuple[str, str]]:
     for key, value in config.settings:
         method, dot, setting = key.rpartition(".")
         if config.several and (not dot or method not in METHODS):
-            raise UsageError(f"--set {key}: several methods are run; write METHOD.{key}, such as l1.lam=0.005")
+            raise UsageError(f"--set {key}: several methods are run; write METHOD.{key}, such as {name}.{key}=VALUE")
         if not dot or method == name:
             found.append((setting, value))
     return found

@@ -83,17 +83,24 @@ def covered(calibration: Record, runs: Sequence[Record], metric: str, confidence
         confidence: probability with which a new volume is above the bound.
 
     Raises:
-        UsageError: runs share a volume or no method with the calibration, or it has too few volumes.
+        UsageError: runs share a name, runs share a volume or no method with the calibration, or it has too few volumes.
     """
     bounds: dict[str, Calibration] = {}
     shares: list[Share] = []
-    for run in runs:
+    names = [_named(run) for run in runs]
+    for run, name in zip(runs, names, strict=True):
+        if names.count(name) > 1:
+            raise UsageError(f"{run.folder}: {name} stands for several runs in the table; give each another --name")
         methods = _methods(calibration, run, metric)
         for name in methods:
             bounds.setdefault(name, _calibrated(calibration, name, metric, confidence))
             shares += _shares(run, name, metric, bounds[name])
     found = {name: (float(one.bound(0.0)), one.n) for name, one in bounds.items()}
     return Covered(metric, confidence, found, shares)
+
+
+def _named(run: Record) -> str:
+    return run.run.name or run.folder.resolve().name
 
 
 def _methods(calibration: Record, run: Record, metric: str) -> list[str]:
@@ -124,8 +131,7 @@ def _shares(run: Record, method: str, metric: str, bound: Calibration) -> list[S
     def share(eps: float, state: State) -> Share:
         worst = _worst(_own(run, method, metric, eps), state)
         kept = round(coverage(bound, np.zeros(len(worst)), worst) * len(worst))
-        name = run.run.name or run.folder.resolve().name
-        return Share(name, method, state, 0.0 if state == "clean" else eps, kept, len(worst))
+        return Share(_named(run), method, state, 0.0 if state == "clean" else eps, kept, len(worst))
 
     perturbed = [share(eps, state) for eps in run.eps if eps > 0 for state in _PERTURBED]
     return [share(run.eps[0], "clean"), *perturbed]

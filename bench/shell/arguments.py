@@ -69,7 +69,9 @@ def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Cal
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
         inside = low < value if open_low else low <= value
-        if not (math.isfinite(value) and inside and value <= high):
+        if not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+        if not (inside and value <= high):
             bound = f"{'above' if open_low else 'at least'} {low:g}" + (
                 f" and at most {high:g}" if high < math.inf else ""
             )
@@ -100,6 +102,19 @@ def setting(text: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as lam=0.005")
     return name, value
+
+
+class NamedOnce(argparse.Action):
+    """Collects (NAME, VALUE) of a flag that may be repeated, and refuses a name that is there twice."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Add the values to those that the flag has; raises UsageError for a second value of a name."""
+        given = [*getattr(namespace, self.dest), *values]
+        names = [name for name, _ in given]
+        for name in names:
+            if name and names.count(name) > 1:
+                raise UsageError(f"{option_string} {name}: is named twice; name it once")
+        setattr(namespace, self.dest, given)
 
 
 def printable_word(text: str) -> str:

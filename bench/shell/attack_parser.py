@@ -30,7 +30,17 @@ from bench.shell.method_flags import (
     presets_of,
 )
 from bench.shell.repeating import add_config
-from jaxcs.catalogue import ATTACK_GROUP, ATTACKS, CHANGES, LOSSES, METHOD_GROUP, METHODS, NORMS, MethodLine
+from jaxcs.catalogue import (
+    ATTACK_GROUP,
+    ATTACKS,
+    CHANGES,
+    LARGEST_EPSILON,
+    LOSSES,
+    METHOD_GROUP,
+    METHODS,
+    NORMS,
+    MethodLine,
+)
 
 # Flags that decide no number, and may stand beside --resume.
 BESIDE_RESUME = (
@@ -142,7 +152,7 @@ def parser() -> Parser:
     )
     attack.add_argument(
         "--eps",
-        type=number(0),
+        type=number(0, LARGEST_EPSILON),
         nargs="+",
         metavar="E",
         help=f"sizes of the perturbation: noise relative to the quantity of --norm [-], {_sizes()}; {_units()}",

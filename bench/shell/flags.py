@@ -9,7 +9,7 @@ from typing import Any
 from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.processes.distributed import Meeting
-from bench.shell.arguments import address, criterion, integer, number, one_of, printable_word, setting
+from bench.shell.arguments import NamedOnce, address, criterion, integer, number, one_of, printable_word, setting
 from jaxcs.catalogue import (
     CT_PHANTOMS,
     KSPACE,
@@ -142,7 +142,7 @@ def add_settings(group: _ActionsContainer, words: str) -> None:
         group: the group of arguments.
         words: help text of the flag.
     """
-    group.add_argument("--set", type=setting, nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=words)
+    group.add_argument("--set", type=setting, nargs="+", action=NamedOnce, default=[], metavar="NAME=VALUE", help=words)
 
 
 def add_shift(group: _ArgumentGroup) -> None:
@@ -151,7 +151,7 @@ def add_shift(group: _ArgumentGroup) -> None:
         "--shift",
         type=_shift,
         nargs="+",
-        action="extend",
+        action=NamedOnce,
         default=[],
         metavar="NAME=SIZE",
         help="scans of another distribution: noise=4 = four times the noise in standard deviation; resolution=0.5 = "
@@ -171,14 +171,7 @@ def in_order(shifts: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ..
 
     Args:
         shifts: (name, size) of each shift.
-
-    Raises:
-        UsageError: a shift is named twice.
     """
-    names = [name for name, _ in shifts]
-    for name in SHIFTS:
-        if names.count(name) > 1:
-            raise UsageError(f"--shift {name}: is named twice; name it once")
     return tuple(sorted(shifts, key=lambda one: SHIFTS.index(one[0])))
 
 

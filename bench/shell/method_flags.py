@@ -7,7 +7,7 @@ from argparse import _ArgumentGroup
 from collections.abc import Callable, Mapping
 
 from bench.plan.several import SEVERAL
-from bench.shell.arguments import label, one_of, setting
+from bench.shell.arguments import NamedOnce, label, one_of, setting
 from bench.shell.flags import add_settings
 from jaxcs.catalogue import METHOD_GROUP, METHODS, NETWORKS, AttackLine, MethodLine, installed
 
@@ -89,7 +89,7 @@ def add_networks(group: _ArgumentGroup) -> None:
         "--weights",
         type=_named_weights,
         nargs="+",
-        action="extend",
+        action=NamedOnce,
         default=[],
         metavar="NAME=FILE",
         help="weights of trained methods: files of bench.train, fastMRI checkpoints (.pt, .pth, .ckpt), names of "

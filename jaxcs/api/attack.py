@@ -19,6 +19,7 @@ from jaxcs.api.slices import check_region, check_slice, is_known
 from jaxcs.attacks import own
 from jaxcs.attacks.defaults import Search
 from jaxcs.attacks.losses import LOSSES, ImageLoss
+from jaxcs.catalogue import LARGEST_EPSILON
 from jaxcs.fourier import image_crop
 from jaxcs.goal import OF_GOALS, Goal
 from jaxcs.keys import new_key
@@ -146,8 +147,8 @@ def _check_own(search: Search, threat: Threat) -> None:
 
 def _sizes(eps: float | Iterable[float]) -> tuple[float, ...]:
     found = tuple(sorted({float(one) for one in (eps if isinstance(eps, Iterable) else (eps,))}))
-    if not found or not all(0 < one < float("inf") for one in found):
-        raise ValueError(f"eps is {eps}; give sizes above 0, such as 0.05")
+    if not found or not all(0 < one <= LARGEST_EPSILON for one in found):
+        raise ValueError(f"eps is {eps}; give sizes above 0 and at most {LARGEST_EPSILON:g}, such as 0.05")
     return found
 
 

@@ -73,9 +73,11 @@ class Cyclic(DefenceConfig):
         """Why the method cannot be mitigated, or None."""
         if self.inner.check_scan is not None:
             return "cyclic measures again with other masks, and the network is for one mask"
-        if self.cyclic_gradient == "through" and (self.inner.fitted or not self.inner.trained):
+        inner = self.inner
+        if self.cyclic_gradient == "through" and (inner.fitted or inner.settles or not inner.trained):
             return (
-                "only networks have the second derivatives of a gradient through the steps; set cyclic_gradient=blind"
+                "only networks that are not iterated until they settle have the second derivatives of a gradient "
+                "through the steps; set cyclic_gradient=blind"
             )
         return None
 

@@ -49,6 +49,8 @@ class Method(NamedTuple):
             prepared stage.
         without_inverse: configuration -> the same method with a solver that keeps no inverse of each row in memory.
         variational: configuration -> the objective that the method minimises, or None if it minimises none.
+        settles: whether a network is iterated until the image has settled.  The gradient is then that of the fixed
+            point, and has no gradient itself.
         fitted: whether the method fits a network to each measurement: from random parameters, or from its weights if it
             is also trained.
         random: what the key draws, in words, or None if the image does not depend on it.
@@ -78,6 +80,7 @@ class Method(NamedTuple):
     searched: Callable[[Any], Any] = lambda config: config
     without_inverse: Callable[[Any], Any] = lambda config: config
     variational: Callable[[Any], MakeVariational] | None = None
+    settles: bool = False
     fitted: bool = False
     random: str | None = None
     weights_of: str | None = None

@@ -107,4 +107,4 @@ def fixed_point(config: Config, net: ScoreNet, params: Params, sense: Sense, zer
     return implicit(solve, lambda theta, found: step(theta, found.state), solve_adjoint, theta, zero_filled)
 
 
-METHOD = Method(Config, build, {}, trained=True, weights_of="diffusion")
+METHOD = Method(Config, build, {}, trained=True, settles=True, weights_of="diffusion")

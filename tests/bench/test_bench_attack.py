@@ -189,7 +189,8 @@ def test_odd_and_prime_sizes_are_padded_and_the_run_says_so(capsys, tmp_path):
     [
         (["--method", "l2"], ["'l2'", "did you mean 'l1'?", "zero_filled"]),
         (["--eps", "-0.1"], ["--eps", "-0.1 must be at least 0"]),
-        (["--eps", "nan"], ["--eps", "nan must be at least 0"]),
+        (["--eps", "nan"], ["--eps", "nan is not a finite number"]),
+        (["--eps", "1e30"], ["--eps", "1e30 must be at least 0 and at most 1e+06"]),
         (["--metod", "l1"], ["unrecognized arguments: --metod"]),
         (["--acceleration", "0.5"], ["--acceleration", "0.5 must be at least 1"]),
         (["--limit", "0"], ["--limit", "must be at least 1"]),

@@ -85,6 +85,7 @@ def test_a_shifted_run_has_a_line_of_its_own_and_the_record_is_judged(folder, tm
     [
         (("few", "test"), [], "has 2 volumes of l1; a bound with confidence 0.9 needs 9"),
         (("train", "train"), [], "give runs of different volumes"),
+        (("train", "test", "test"), [], "test stands for several runs in the table; give each another --name"),
         (("train", "test"), ["--confidence", "1"], "give a number between 0 and 1"),
         (("train", "test"), ["--metric", "haarpsi"], "has no haarpsi of a method of"),
         (("train", "test"), ["--output", "coverage.txt"], "is written as .json; give another name"),

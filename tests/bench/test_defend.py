@@ -53,14 +53,14 @@ def test_rows_are_runs_and_the_record_is_judged_by_the_claims(runs, tmp_path, mo
         return runs[output.name]
 
     monkeypatch.setattr("bench.run.series.run_once", run_once)
-    files = [f"{name}={name}.safetensors" for name in runs]
+    files = [f"{name}=unet-phantom-{file}" for name, file in zip(runs, ("knee", "brain", "knee"), strict=True)]
     study = tmp_path / "study"
     arguments = ["--weights", *files, "--set", "jitter.channels=8", "--output", str(study)]
     assert defend.main(arguments) == 0
     assert asked == [
-        ("plain.safetensors", {}, "plain"),
-        ("jitter.safetensors", {"channels": "8"}, "jitter"),
-        ("adversarial.safetensors", {}, "adversarial"),
+        ("unet-phantom-knee", {}, "plain"),
+        ("unet-phantom-brain", {"channels": "8"}, "jitter"),
+        ("unet-phantom-knee", {}, "adversarial"),
     ]
     out = capsys.readouterr().out
     assert "training with jitter is as robust as adversarial training" in out
@@ -100,3 +100,21 @@ def test_mistakes_are_one_line(flags, said, capsys):
 def test_a_training_has_the_sampling_of_its_method_if_none_is_given():
     made = Recipe("small", 2, 3, 0.2, 0.05, 0).configuration("plain", defend._base(defend.parser().parse_args([])))
     assert (made.mask, made.acceleration, made.center_fraction) == RANDOM
+
+
+def test_all_rows_are_checked_before_the_first_is_trained_or_run(tmp_path, capsys):
+    knee = "unet-phantom-knee"
+    small = ["--output", str(tmp_path / "study")]
+    for flags, code, said in (
+        (["--set", "jitter.nothing=1"], 2, "row jitter: --set nothing: unet has no such setting"),
+        (["--set", "jitter.cyclic=0"], 2, "row jitter: --set: cyclic is 0"),
+        (["--weights", f"a={knee}", "b=nowhere.safetensors"], 3, "--weights nowhere.safetensors: "),
+        (["--weights", f"a={knee}", "b=varnet-phantom-knee"], 2, "they are weights of varnet; use --method varnet"),
+        (["--weights", f"a={knee}", f"a={knee}"], 2, "--weights a: is named twice"),
+        # Its training has neither data nor an attack: three equal networks would be compared.
+        (["--method", "diffusion"], 2, "give --weights"),
+        (["--method", "fbpconvnet"], 2, "unknown name 'fbpconvnet'"),
+    ):
+        assert defend.main([*flags, *small]) == code, flags
+        assert said in capsys.readouterr().err
+        assert not (tmp_path / "study").exists()

@@ -121,6 +121,7 @@ def test_a_function_that_cannot_be_attacked_is_a_line(function, problem):
         ({"method": "noise", "steps": 3}, "steps: noise has no such setting"),
         ({"steps": 0}, "steps is 0"),
         ({"eps": 0}, "give sizes above 0"),
+        ({"eps": 1e30}, "give sizes above 0 and at most 1e"),
         ({"truth": np.ones((33, 24))}, r"give a magnitude image of at most \(32, 24\)"),
         ({"weights": "unet"}, "a function of your own has them already"),
         ({"kspace": np.where(MASK, CASE.kspace, 0), "threat": "rotation"}, "needs fully sampled kspace"),

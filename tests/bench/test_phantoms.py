@@ -34,6 +34,11 @@ def test_zero_filling_of_a_whole_scan(monkeypatch, capsys):
         (["--method", "unet"], "--method unet: is a network; give --weights"),
         (["--method", "unet", "--weights", "unet-phantom-elbow"], "--weights: "),
         (["--method", "dip"], "--method"),
+        (["--method", "fbpconvnet"], "--method"),
+        (
+            ["--method", "sense", "--acceleration", "20"],
+            "--acceleration 20: random: the centre alone takes 10 of the 6.4",
+        ),
     ],
 )
 def test_what_it_refuses(flags, said, capsys):

@@ -154,7 +154,8 @@ def test_without_network_or_tools_the_way_out_is_one_line(hashes, tmp_path, caps
         (tmp_path / "bin").mkdir()
         (tmp_path / "bin" / "apt-get").symlink_to(tools)
     assert main([source, str(tmp_path / "raw"), str(tmp_path / "out")]) == 3
-    (line,) = capsys.readouterr().err.splitlines()
+    note, line = capsys.readouterr().err.splitlines()
+    assert note.startswith("note: fetching the package ")
     assert "there yourself" in line
     assert not (tmp_path / "out").exists()
 

@@ -8,7 +8,7 @@ import pytest
 from jaxcs import universal
 from jaxcs.attacks import apgd
 from jaxcs.goal import Goal
-from jaxcs.recon import METHODS
+from jaxcs.recon import METHODS, in_defence, sense
 from jaxcs.threats.scan import build as build_scan
 from jaxcs.types import SliceData
 from tests.helpers.asserts import complex_normal
@@ -83,3 +83,23 @@ def test_what_it_cannot_fit():
     for goal, scan in ((Goal(stealth=0.1), build_scan()), (Goal(), build_scan("phase"))):
         with pytest.raises(ValueError, match="needs noise"):
             universal.fit(goal, {}, entry, entry.config(), scan, *arguments)
+
+
+def test_a_blind_attack_sees_the_method_without_its_mitigation():
+    """The mitigation through a solver has no second derivatives, so that an attack through it cannot be computed."""
+    scan, data, key = build_scan(), slices(), jax.random.key(0)
+    found = {}
+    for name, config in (
+        ("blind", in_defence(sense.Config(), cyclic=2, cyclic_gradient="blind")),
+        ("plain", sense.Config()),
+    ):
+        entry = getattr(config, "defended", METHODS["sense"])
+        arguments = scan, data, jnp.float32(0.3), key, apgd.Config(n_steps=3)
+        found[name] = universal.fit(Goal(), {}, entry, config, *arguments)
+    np.testing.assert_array_equal(found["blind"].delta, found["plain"].delta)
+
+
+def test_a_method_that_is_fitted_to_each_slice_has_no_universal_perturbation():
+    entry, arguments = METHODS["deepdecoder"], (build_scan(), slices(), jnp.float32(0.3), jax.random.key(0))
+    with pytest.raises(ValueError, match="not fitted to each slice"):
+        universal.fit(Goal(), {}, entry, entry.config(), *arguments, apgd.Config(n_steps=3))

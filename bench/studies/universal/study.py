@@ -66,6 +66,8 @@ def carry_out(config: RunConfig, fit: int) -> Fitted:
     method_config = fitted(subject.method_config, slices[0].data.maps.shape[1:], slices[0].data.target.shape)
     attack = apgd.Config(n_steps=config.steps or apgd.Config.n_steps)
 
+    print(f"fitting to {fit} slices in {attack.n_steps} steps", file=sys.stderr, flush=True)
+
     @jax.jit
     def search(batch: Batch) -> Any:
         return universal.fit(
@@ -73,6 +75,8 @@ def carry_out(config: RunConfig, fit: int) -> Fitted:
         )
 
     found = search(batch._replace(members=[]))
+    if not np.all(np.isfinite(found.trace)):
+        raise UsageError(f"--eps {config.eps[0]:g}: the error of the images is not finite; use a smaller size")
     functions = build(goal, subject.params, subject.method, method_config, {}, scan)
     images = []
     for index, one in enumerate(slices):
