@@ -114,6 +114,9 @@ METHODS: dict[str, MethodLine] = {
     "sense": MethodLine("jaxcs.recon.sense:METHOD", "linear", papers=("pruessmann1999",)),
     "l1": MethodLine("jaxcs.recon.l1:METHOD", "sparsity", ("rc2021", "early_stopped"), papers=("lustig2007",)),
     "tv": MethodLine("jaxcs.recon.tv:METHOD", "sparsity", papers=("rudin1992",), takes=(KSPACE, SINOGRAM)),
+    "loraks": MethodLine(
+        "jaxcs.recon.loraks:METHOD", "low rank", maps=False, papers=("haldar2014", "haldar2016", "haldar2015"),
+    ),
     "bpdn": MethodLine(
         "jaxcs.recon.bpdn:METHOD", "sparsity", slow=True, eps=_FEWER, papers=("chen1998", "vandenberg2008"),
     ),

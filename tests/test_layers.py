@@ -54,7 +54,10 @@ def test_the_catalogue_says_of_each_method_what_its_file_says():
         method = METHODS[name]
         assert set(line.presets) == set(method.presets), name
         assert (line.trained, line.fitted, line.weights_of) == (method.trained, method.fitted, method.weights_of), name
-        assert (line.one_coil, line.one_mask) == (method.one_coil, method.check_scan is not None), name
+        assert (line.one_coil, line.one_mask) == (
+            method.one_coil,
+            method.one_coil and method.check_scan is not None,
+        ), name
         assert line.prior == (method.train_loss is not None), name
         assert line.maps == method.uses_maps(method.config()), name
         assert line.eps == tuple(sorted(line.eps))

@@ -128,7 +128,7 @@ def source_for(config: RunConfig, scored: list[Subject], truth: bool = True) -> 
     few = any(map(_takes_long, scored)) and (len(scored) == 1 or bool(config.beside or config.networks))
     source = open_source(config, few=few, truth=truth)
     if any(one.method.one_coil for one in scored):
-        sides = [one.method_config.side for one in scored if one.method.check_scan is not None]
+        sides = [one.method_config.side for one in scored if one.method.one_coil and one.method.check_scan is not None]
         source = combined(source, sides[0] if sides else None)
     for one in scored:
         methods.check_coils(one.config.method, one.method_config, source.shapes)

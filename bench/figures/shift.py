@@ -20,6 +20,7 @@ from bench.plan.intervals import bars, name_of
 _COLOURS = {
     "linear": "#777777",
     "sparsity": "#2f7ebc",
+    "low rank": "#6b8ba4",
     "un-trained": "#3b8f4c",
     "unet": "#b8791e",
     "varnet": "#c8382b",

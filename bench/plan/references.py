@@ -92,6 +92,21 @@ REFERENCES = {
         "Sparse {MRI}: The application of compressed sensing for rapid {MR} imaging", 2007,
         "Magnetic Resonance in Medicine", volume="58", pages="1182--1195",
     ),
+    "haldar2014": _reference(
+        "article", "Haldar, Justin P.",
+        "Low-Rank Modeling of Local k-Space Neighborhoods ({LORAKS}) for Constrained {MRI}", 2014,
+        "IEEE Transactions on Medical Imaging", volume="33", pages="668--681",
+    ),
+    "haldar2015": _reference(
+        "inproceedings", "Haldar, Justin P.",
+        "Autocalibrated {LORAKS} for fast constrained {MRI} reconstruction", 2015,
+        "IEEE International Symposium on Biomedical Imaging", pages="910--913",
+    ),
+    "haldar2016": _reference(
+        "article", "Haldar, Justin P. and Zhuo, Jingwei",
+        "{P-LORAKS}: Low-rank modeling of local k-space neighborhoods with parallel imaging data", 2016,
+        "Magnetic Resonance in Medicine", volume="75", pages="1499--1514",
+    ),
     "rudin1992": _reference(
         "article", "Rudin, Leonid I. and Osher, Stanley and Fatemi, Emad",
         "Nonlinear total variation based noise removal algorithms", 1992, "Physica D", volume="60", pages="259--268",

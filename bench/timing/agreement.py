@@ -87,7 +87,7 @@ def _suited(name: str, entry: Method, config: Any, whole: Measurement) -> Measur
     coils = 1 if entry.one_coil else len(whole.maps)
     mask: Any = whole.mask
     kspace, maps = whole.kspace[:coils], whole.maps[:coils]
-    if entry.check_scan is not None:
+    if entry.one_coil and entry.check_scan is not None:
         side = config.side
         kspace, maps = kspace[:, :side, :side], maps[:, :side, :side]
         mask = (np.arange(side * side) < config.samples).reshape(side, side)

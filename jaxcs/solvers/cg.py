@@ -13,6 +13,7 @@ from jaxtyping import Array
 from jaxcs.complex import real_dot
 from jaxcs.solvers.fixed_point import unrolled
 from jaxcs.solvers.hermitian import on_parts, parts, whole
+from jaxcs.solvers.settle import Settled, settle
 
 
 class _State(NamedTuple):
@@ -54,8 +55,41 @@ def preconditioned(
         n_iters: number of iterations.  Iterations after convergence to float precision leave x unchanged.
     """
     floor = jax.lax.stop_gradient(real_dot(b, precondition(b))) * jnp.finfo(b.dtype).eps ** 2
+    advance = _advance(normal, precondition, floor)
+    return unrolled(advance, _start(normal, precondition, b, x0), n_iters).x
 
-    def body(state: _State) -> _State:
+
+def settled_cg(normal: Callable[[Array], Array], b: Array, tolerance: float, n_iters: int) -> Settled:
+    """Solve normal(x) = b from x = 0, until x has settled; not reverse-mode differentiable.
+
+    Args:
+        normal: linear map, symmetric and positive in the inner product Re<x, y>.
+        b: right-hand side, of any shape.
+        tolerance: estimated relative error at which the iteration stops, see `settle` [-].
+        n_iters: largest number of iterations.
+
+    Returns:
+        The end of the iteration, whose state is x.
+    """
+    start = _start(normal, lambda x: x, b, jnp.zeros_like(b))
+    # A small residual need not be a small error: the movement decides alone.
+    advance = _advance(normal, lambda x: x, jnp.zeros_like(start.residual_norm2))
+    found = settle(advance, lambda state: state.x, start, tolerance, n_iters)
+    return found._replace(state=found.state.x)
+
+
+def _start(normal: Callable[[Array], Array], precondition: Callable[[Array], Array], b: Array, x0: Array) -> _State:
+    residual = b - normal(x0)
+    scaled = precondition(residual)
+    return _State(x0, residual, scaled, real_dot(residual, scaled))
+
+
+def _advance(
+    normal: Callable[[Array], Array], precondition: Callable[[Array], Array], floor: Array
+) -> Callable[[_State], _State]:
+    """Build an iteration.  A state whose squared residual is at most `floor` stays as it is."""
+
+    def advance(state: _State) -> _State:
         image = normal(state.direction)
         curvature = real_dot(state.direction, image)
         going = (state.residual_norm2 > floor) & (curvature > 0)
@@ -66,9 +100,7 @@ def preconditioned(
         beta = jnp.where(going, norm2 / jnp.where(going, state.residual_norm2, 1.0), 0.0)
         return _State(state.x + alpha * state.direction, residual, scaled + beta * state.direction, norm2)
 
-    residual = b - normal(x0)
-    scaled = precondition(residual)
-    return unrolled(body, _State(x0, residual, scaled, real_dot(residual, scaled)), n_iters).x
+    return advance
 
 
 def largest_eigenvalue(normal: Callable[[Array], Array], start: Array, n_iters: int) -> tuple[Array, Array]:
