@@ -8,6 +8,7 @@ the 95 % interval of the share.  The promise is about clean data of the same dis
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 
