@@ -1,9 +1,10 @@
 """Compare defences by clean accuracy and worst case: python -m bench.defend --method unet.
 
 Each row is a network with weights and settings of its own.  Its run is an ordinary run of bench.attack: the attack goes
-through all of the row.  Without --weights, the command trains three small networks on the phantom, and prints the
-command of each: plain, with noise on the data (jitter), and under attack (adversarial).  A stopped study goes on if it
-is started again.
+through all of the row.  Without --weights, the command trains four small networks on the phantom, and prints the
+command of each: plain, with noise on the data (jitter), under attack (adversarial), and on as many scans of all
+families of the phantom, half of them with another contrast and more noise (diverse).  A fifth row is the plain network,
+smoothed with noise as large as the jitter.  A stopped study goes on if it is started again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench.shell.arguments import Parser, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_settings, of_data
 from bench.shell.method_flags import add_networks
-from bench.studies.defend.names import RECORD, TRAINED
+from bench.studies.defend.names import RECORD, ROWS, SMOOTHED, TRAINED
 from data_prep.process import as_process
 from jaxcs.catalogue import LARGEST_EPSILON, METHODS, NETWORKS, OF_KSPACE
 
@@ -67,7 +68,8 @@ def parser() -> Parser:
     )
     training.add_argument(
         "--jitter", type=number(0, open_low=True), default=0.2, metavar="E",
-        help="largest relative norm of the noise in the training with jitter; 0.2 if not given",
+        help="largest relative norm of the noise in the training with jitter, and the noise of the smoothed row; 0.2 "
+        "if not given",
     )  # fmt: skip
     data = top.add_argument_group("data")
     add_data(data)
@@ -105,8 +107,8 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
         )
     for name, _ in arguments.set:
         row, dot, _ = name.partition(".")
-        if not dot or row not in (rows or TRAINED):
-            raise UsageError(f"--set {name}: name a row, as in {next(iter(rows or TRAINED))}.{name.rpartition('.')[2]}")
+        if not dot or row not in (rows or ROWS):
+            raise UsageError(f"--set {name}: name a row, as in {next(iter(rows or ROWS))}.{name.rpartition('.')[2]}")
     study = Path(arguments.output)
     with held_beside(study / RECORD, "study"):
         return _study(study, arguments, argv)
@@ -142,11 +144,12 @@ def _carry_out(study: Path, arguments: Namespace, argv: list[str]) -> dict[str, 
         arguments.variant, arguments.training_steps, arguments.images, arguments.jitter, arguments.eps, arguments.seed
     )
     found = {}
-    for name in given or TRAINED:
+    for name in given or ROWS:
         file = given.get(name)
         if file is None:
-            training = recipe.configuration(name, _base(arguments))
-            file = weights_of(training, study / f"train-{name}", arguments.device, again)
+            trained = TRAINED[0] if name == SMOOTHED else name
+            training = recipe.configuration(trained, _base(arguments))
+            file = weights_of(training, study / f"train-{trained}", arguments.device, again)
         print(f"{name}: {file}", file=sys.stderr, flush=True)
         config = configuration(arguments, name, file)
         config = settled(config, [*argv, *command_line(config)])
@@ -167,7 +170,7 @@ def _check_rows(arguments: Namespace) -> None:
     for name, (kind, file) in kinds.items():
         if kind not in (arguments.method, METHODS[arguments.method].weights_of):
             raise UsageError(f"--weights {name}={file}: they are weights of {kind}; use --method {kind}")
-    for name in kinds or TRAINED:
+    for name in kinds or ROWS:
         try:
             methods.configuration(configuration(arguments, name, None), None)
         except UsageError as error:
@@ -195,6 +198,8 @@ def configuration(arguments: Namespace, name: str, file: str | None) -> RunConfi
         file: file or name of its weights, None if they are not there yet.
     """
     own = tuple((key.partition(".")[2], value) for key, value in arguments.set if key.partition(".")[0] == name)
+    if name == SMOOTHED and not arguments.weights and "smoothing" not in dict(own):
+        own = (("smoothing", f"{arguments.jitter:g}"), *own)
     return replace(_base(arguments), weights=file, settings=own)
 
 

@@ -67,7 +67,7 @@ def parser() -> Parser:
     )
     what.add_argument("--initial", metavar="WEIGHTS", help="start from these weights")
     data = top.add_argument_group("data")
-    add_data(data, ct=True)
+    add_data(data, ct=True, several=True)
     data.add_argument("--validation", metavar="PATH", help="validation data; needed for fastMRI files")
     data.add_argument(
         "--images",
@@ -89,6 +89,9 @@ def parser() -> Parser:
         help="number of image rows of an example, at a random place; 0 for all",
     )
     add_shift(data)
+    data.add_argument(
+        "--shifted", type=number(0, 1), default=1.0, metavar="S", help="share of the scans that --shift changes"
+    )
     add_sampling(data)
     add_views(data)
     training = top.add_argument_group("training")
@@ -169,8 +172,13 @@ def configuration(arguments: Namespace) -> TrainConfig:
     # The precision of products is a setting of JAX, which the record has among the versions.
     config |= {"precision": "bfloat16" if arguments.precision == "bfloat16" else "float32"}
     config |= {"loss": arguments.loss or METHODS[arguments.method].published_loss, "shift": in_order(arguments.shift)}
-    config["phantom"] = phantom_of(arguments.phantom, arguments.method)
-    check_kind(arguments.method, config["phantom"], arguments.data, arguments.views)
+    config["phantom"] = tuple(arguments.phantom or [phantom_of(None, arguments.method)])
+    for family in config["phantom"]:
+        check_kind(arguments.method, family, arguments.data, arguments.views)
+        if config["phantom"].count(family) > 1:
+            raise UsageError(f"--phantom {family}: is named twice; name it once")
+    if arguments.shifted != 1 and not arguments.shift:
+        raise UsageError("--shifted: is the share of the scans that --shift changes; give --shift too")
     if "thickness" in dict(arguments.shift):
         raise UsageError("--shift thickness: a training reads no neighbouring slices; train on a file of such slices")
     if arguments.rows and config["mask"] == "poisson":

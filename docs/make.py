@@ -2,7 +2,8 @@
 
     python docs/make.py            writes every table anew
     python docs/make.py --check    changes nothing; exit code 1 and the names of the files that would change
-    python docs/make.py --keep NAME RUN...    adds what the tables need of finished runs as docs/records/NAME/METHOD
+    python docs/make.py --keep NAME RUN...    adds what the tables need of finished runs as docs/records/NAME/METHOD,
+                                              and the record of a study of bench.defend as docs/records/NAME
 
 A table stands between `<!-- table: WHAT ARGUMENTS -->` and `<!-- end -->`, and nobody types its numbers.
 """
@@ -27,6 +28,8 @@ if str(ROOT) not in sys.path:
 from bench.findings import markdown, paired  # noqa: E402
 from bench.plan.intervals import of_mean  # noqa: E402
 from bench.record.record import Record, read  # noqa: E402
+from bench.studies.defend import analysis as defence_study  # noqa: E402
+from bench.studies.defend.names import RECORD as DEFENCES  # noqa: E402
 
 _TABLE = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _KEPT = (
@@ -47,6 +50,12 @@ _STATES = ("zero_filled", "clean", "noise", "attacked")
 def keep(name: str, runs: list[Path]) -> None:
     """Write the rows by image of finished runs, rounded to six digits, and what decided them."""
     for run in runs:
+        if (run / DEFENCES).exists():
+            # Not rounded: an interval is told by its half width if it is symmetric.
+            study = json.loads((run / DEFENCES).read_text(encoding="utf-8"))
+            (RECORDS / name).mkdir(parents=True, exist_ok=True)
+            (RECORDS / name / DEFENCES).write_text(json.dumps(study | {"argv": []}, indent=1) + "\n", encoding="utf-8")
+            continue
         record = read(run)
         content, config = record.run.content(), record.run.config
         folder = RECORDS / name / "-".join([config["method"], *_changed(config)])
@@ -186,6 +195,11 @@ def _shifts(name: str) -> str:
     return markdown.table(head, rows)
 
 
+def _defences(name: str) -> str:
+    """The table of a study of defences."""
+    return defence_study.markdown(json.loads((RECORDS / name / DEFENCES).read_text(encoding="utf-8")))
+
+
 def _file(name: str) -> str:
     """Output of a command: Markdown as it is, text as a block with its long lines broken."""
     text = (RECORDS / name).read_text(encoding="utf-8").rstrip()
@@ -205,6 +219,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "transfer": _transfer,
     "attacks": _attacks,
     "shifts": _shifts,
+    "defences": _defences,
     "file": _file,
 }
 

@@ -163,7 +163,7 @@ METHODS: dict[str, MethodLine] = {
     "pnp": MethodLine(
         "jaxcs.recon.pnp:METHOD", "plug-and-play", trained=True, slow=True, eps=_FEWER, weights_of="diffusion",
         trainable=False,
-        papers=("venkatakrishnan2013", "xu2020"),
+        papers=("venkatakrishnan2013", "xu2020", "ryu2019"),
     ),
     "deepmri": MethodLine(
         "jaxcs.recon.deepmri:METHOD", "cascade", ("small", "paper"), trained=True, maps=False, published_loss="l2",

@@ -16,6 +16,8 @@ from bench.plan.intervals import of_mean
 from bench.record.record import Record
 
 _SMOOTHED = "smoothed"
+# Words in the labels of defences.
+_DEFENCES = {"cyclic", "smug", _SMOOTHED, "smoothing", "jitter", "adversarial", "diverse", "diffusion"}
 
 
 class Defended(NamedTuple):
@@ -71,7 +73,7 @@ def judged(methods: Mapping[str, Defended], volumes: Mapping[str, str]) -> list[
         return lambda label: bool(_words(label) & set(names))
 
     def bare(label: str) -> bool:
-        return not _words(label) & {"cyclic", "smug", _SMOOTHED, "smoothing", "jitter", "adversarial", "diffusion"}
+        return not _words(label) & _DEFENCES
 
     found = [
         _compared(SMOOTHING_INSIDE, has("smug"), has(_SMOOTHED, "smoothing"), methods, volumes),

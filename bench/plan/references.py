@@ -155,6 +155,12 @@ REFERENCES = {
         "Provable Convergence of Plug-and-Play Priors With {MMSE} Denoisers", 2020,
         "IEEE Signal Processing Letters", volume="27", pages="1280--1284", eprint="2005.07685",
     ),
+    "ryu2019": _reference(
+        "inproceedings", "Ryu, Ernest K. and Liu, Jialin and Wang, Sicheng and Chen, Xiaohan and Wang, Zhangyang and "
+        "Yin, Wotao",
+        "Plug-and-Play Methods Provably Converge with Properly Trained Denoisers", 2019,
+        "International Conference on Machine Learning", eprint="1905.05406",
+    ),
     "schlemper2017": _reference(
         "inproceedings", "Schlemper, Jo and Caballero, Jose and Hajnal, Joseph V. and others",
         "A Deep Cascade of Convolutional Neural Networks for {MR} Image Reconstruction", 2017,

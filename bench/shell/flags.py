@@ -30,12 +30,19 @@ CENTER_FRACTION = RANDOM[2]
 _MAY_DIFFER = ("process", "coordinator", "output", "device", "json", "debug")
 
 
-def add_data(group: _ArgumentGroup, ct: bool = False) -> None:
-    """Add --data, --acquisition and --phantom, with the phantoms of CT if `ct`."""
+def add_data(group: _ArgumentGroup, ct: bool = False, several: bool = False) -> None:
+    """Add --data, --acquisition and --phantom.
+
+    Args:
+        group: the group of arguments.
+        ct: whether --phantom takes the phantoms of CT too.
+        several: whether --phantom takes several families.
+    """
     group.add_argument(
         "--data", metavar="PATH", help="a fastMRI HDF5 file, a folder of them, or an HDF5 file of images"
     )
     words = "; of CT: ellipses or thorax; knee, or ellipses for a method of CT, if not given" if ct else ""
+    words += "; several: an equal share of the images from each" if several else ""
     group.add_argument(
         "--acquisition",
         type=printable_word,
@@ -47,6 +54,7 @@ def add_data(group: _ArgumentGroup, ct: bool = False) -> None:
     group.add_argument(
         "--phantom",
         type=one_of((*PHANTOMS, *CT_PHANTOMS) if ct else PHANTOMS),
+        nargs="+" if several else None,
         default=None if ct else "knee",
         metavar="FAMILY",
         help=f"built-in data: knee, brain, or head, a brain nearer to scans in its spectrum{words}",

@@ -16,11 +16,21 @@ def _shifts(value: Any) -> None:
         one_of(SHIFTS)(name)
 
 
+_family = one_of((*PHANTOMS, *CT_PHANTOMS))
+
+
+def _families(value: Any) -> None:
+    """One family of the phantom, or a list of several."""
+    if value == []:
+        raise ValueError("the list is empty")
+    (list_of(_family) if type(value) is list else _family)(value)
+
+
 # The form of the configuration in train.json.
 FORM: Form = table(
     {
         "method": one_of(NETWORKS), "variant": text, "data": optional(text), "validation": optional(text),
-        "phantom": one_of((*PHANTOMS, *CT_PHANTOMS)), "images": optional(whole(1)),
+        "phantom": _families, "images": optional(whole(1)),
         "validation_images": optional(whole(1)), "rows": whole(), "mask": one_of(MASKS), "acceleration": number,
         "center_fraction": number,
         "loss": one_of(("l1", "l2", "ssim")), "steps": whole(1), "batch": whole(1), "accumulate": whole(1),
@@ -28,7 +38,10 @@ FORM: Form = table(
         "adversarial_steps": whole(), "jitter": number, "every": whole(1), "patience": whole(1),
         "initial": optional(text), "seed": whole(0, 2**64), "licence": text,
     },
-    {"self_supervised": number, "shift": _shifts, "acquisition": list_of(text), "views": optional(whole(1))},
+    {
+        "self_supervised": number, "shift": _shifts, "shifted": number, "acquisition": list_of(text),
+        "views": optional(whole(1)),
+    },
 )  # fmt: skip
 
 
@@ -41,7 +54,7 @@ class TrainConfig:
         variant: the named configuration of the network.
         data: path of fastMRI or image files, or None for the phantom.
         validation: path of the validation data, or None for a part of the training data.
-        phantom: family of the phantom.
+        phantom: families of the phantom, each with an equal share of the images.
         images: number of training images, None for all.
         validation_images: number of validation images, None for all.
         rows: number of image rows in an example, 0 for all.  The band is exact, because rows are fully sampled.
@@ -65,6 +78,7 @@ class TrainConfig:
         self_supervised: weight of ||M (F c - y)||_1 / ||M y||_1 beside the loss, for test-time training; 0 for none.
         shift: (name, size) of each shift of the scans, in the order in which they happen; `data_prep.shifts` has the
             names.
+        shifted: share of the scans that are shifted, spread evenly over each family [-].
         acquisition: acquisitions of the files that are used, see `data_prep.acquisition.is_of`; all if empty.
         views: number of views of a sinogram, None for the usual number.
     """
@@ -73,7 +87,7 @@ class TrainConfig:
     variant: str
     data: str | None
     validation: str | None
-    phantom: str
+    phantom: tuple[str, ...]
     images: int | None
     validation_images: int | None
     rows: int
@@ -96,6 +110,7 @@ class TrainConfig:
     licence: str
     self_supervised: float = 0.0
     shift: tuple[tuple[str, float], ...] = ()
+    shifted: float = 1.0
     acquisition: tuple[str, ...] = ()
     views: int | None = None
 
@@ -110,9 +125,11 @@ class TrainConfig:
         return Sampling(self.mask, self.acceleration, self.center_fraction)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the configuration as values that JSON can hold."""
+        """Return the configuration as values that JSON can hold; fields that came later only if they are given."""
         content = asdict(self) | {"shift": dict(self.shift)}
-        return {name: value for name, value in content.items() if value or name not in ("acquisition", "views")}
+        content["phantom"] = self.phantom[0] if len(self.phantom) == 1 else list(self.phantom)
+        later = {"acquisition": (), "views": None, "shifted": 1.0}
+        return {name: value for name, value in content.items() if name not in later or value != later[name]}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> TrainConfig:
@@ -122,7 +139,8 @@ class TrainConfig:
             TypeError: the fields are not those of a configuration.
         """
         pairs = {"shift": tuple(content.get("shift", {}).items()), "acquisition": tuple(content.get("acquisition", ()))}
-        return cls(**content | pairs)
+        family = content["phantom"]
+        return cls(**content | pairs | {"phantom": (family,) if isinstance(family, str) else tuple(family)})
 
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any field."""

@@ -35,10 +35,11 @@ class Opened(NamedTuple):
 def open_examples(
     data: str | None,
     validation: str | None,
-    family: str,
+    families: Sequence[str],
     images: int | None,
     validation_images: int | None,
     shift: Shifts = (),
+    shifted: float = 1.0,
     acquisitions: Sequence[str] = (),
     views: int | None = None,
     sinograms: bool = False,
@@ -48,10 +49,11 @@ def open_examples(
     Args:
         data: path of the training data, or None.
         validation: path of the validation data, or None for a part of the training data.
-        family: family of the phantom.
+        families: families of the phantom, each with an equal share of the images.
         images: number of training images, None for all.
         validation_images: number of validation images, None for all.
-        shift: shifts of every scan.
+        shift: shifts of the scans.
+        shifted: share of the scans that are shifted [-].
         acquisitions: only files of these acquisitions, see `data_prep.acquisition.is_of`; all if empty.
         views: number of views of a sinogram, None for the usual number.
         sinograms: whether the examples are sinograms.
@@ -64,12 +66,14 @@ def open_examples(
         UsageError: training and validation would share slices.
     """
     if sinograms:
-        return _sinograms(data, validation, family, images, validation_images, views)
-    training, description = training_examples(data, family, images, shift, acquisitions)
+        return _sinograms(data, validation, families, images, validation_images, views)
+    training, description = training_examples(data, families, images, shift, shifted, acquisitions)
     if data is None:
-        held_out = _phantoms(family, "validation", validation_images or _VALIDATION_PHANTOMS, shift)
+        held_out = _phantoms(families, "validation", validation_images or _VALIDATION_PHANTOMS, shift, shifted)
         return Opened(training, held_out, description)
-    held_out, _ = _files("--validation", validation or data, validation_images, shift, acquisitions, validation=True)
+    held_out, _ = _files(
+        "--validation", validation or data, validation_images, shift, shifted, acquisitions, validation=True
+    )
     if validation is None and set(training.names) & set(held_out.names):
         raise UsageError(f"--data {data}: does not say which slices are for validation; name others by --validation")
     return Opened(training, held_out, description)
@@ -78,15 +82,20 @@ def open_examples(
 def _sinograms(
     data: str | None,
     validation: str | None,
-    family: str,
+    families: Sequence[str],
     images: int | None,
     validation_images: int | None,
     views: int | None,
 ) -> Opened:
     if data is None:
-        training = ct.phantoms(family, "train", images or _PHANTOMS, views)
-        held_out = ct.phantoms(family, "validation", validation_images or _VALIDATION_PHANTOMS, views)
-        name = f"built-in phantom ({family})"
+
+        def first(split: str, number: int) -> list[ct.CtSlice]:
+            listed = {family: ct.phantoms(family, split, number, views) for family in families}
+            return [listed[family][index] for family, index in _in_turn(families, number)]
+
+        training = first("train", images or _PHANTOMS)
+        held_out = first("validation", validation_images or _VALIDATION_PHANTOMS)
+        name = _phantom_words(families)
     else:
         try:
             training = ct.list_images(data, False, views)[:images]
@@ -109,29 +118,51 @@ def _sinograms(
 
 def training_examples(
     data: str | None,
-    family: str,
+    families: Sequence[str],
     images: int | None,
     shift: Shifts = (),
+    shifted: float = 1.0,
     acquisitions: Sequence[str] = (),
     truth: bool = True,
 ) -> tuple[Examples, str]:
     """Open the training examples, with ground truth unless `truth` is False; returns them and their description."""
     check_acquisition(acquisitions, data)
     if data is None:
-        training = _phantoms(family, "train", images or _PHANTOMS, shift)
-        name, note = f"built-in phantom ({family})", ""
+        training = _phantoms(families, "train", images or _PHANTOMS, shift, shifted)
+        name, note = _phantom_words(families), ""
     else:
-        training, simulated = _files("--data", data, images, shift, acquisitions, validation=False, truth=truth)
+        training, simulated = _files(
+            "--data", data, images, shift, shifted, acquisitions, validation=False, truth=truth
+        )
         name = data.rstrip("/").rsplit("/", 1)[-1]
         name += f", {' and '.join(acquisitions)}" if acquisitions else ""
         note = ", coils and added noise simulated" if simulated else ""
-    note += f", shifted: {in_words(shift)}" if shift else ""
+    note += f", {f'{100 * shifted:g} % ' if shifted < 1 else ''}shifted: {in_words(shift)}" if shift else ""
     return training, f"{name}, {len(training)} training images{note}"
 
 
-def _phantoms(family: str, split: str, count: int, shift: Shifts) -> Examples:
-    readers = {str(i): shifted_reader(partial(phantom.case, family, split, i), shift) for i in range(count)}
-    return Examples(readers, [shape_after(shift, (phantom.COILS, *phantom.SHAPE))] * count)
+def _phantom_words(families: Sequence[str]) -> str:
+    return f"built-in phantom ({' and '.join(families)})"
+
+
+def _in_turn(families: Sequence[str], count: int) -> list[tuple[str, int]]:
+    """The family of each phantom, one after another, and its number in the family."""
+    return [(families[index % len(families)], index // len(families)) for index in range(count)]
+
+
+def _of_share(shift: Shifts, share: float, number: int) -> Shifts:
+    """The shifts of the scan with this number, none for some, so that the share is that of every run of scans."""
+    return shift if int((number + 1) * share) > int(number * share) else ()
+
+
+def _phantoms(families: Sequence[str], split: str, count: int, shift: Shifts, shifted: float) -> Examples:
+    chosen = _in_turn(families, count)
+    shifts = [_of_share(shift, shifted, number) for _, number in chosen]
+    readers = {
+        str(index): shifted_reader(partial(phantom.case, family, split, number), own)
+        for index, ((family, number), own) in enumerate(zip(chosen, shifts, strict=True))
+    }
+    return Examples(readers, [shape_after(own, (phantom.COILS, *phantom.SHAPE)) for own in shifts])
 
 
 def _files(
@@ -139,6 +170,7 @@ def _files(
     path: str,
     count: int | None,
     shift: Shifts,
+    shifted: float,
     acquisitions: Sequence[str],
     validation: bool,
     truth: bool = True,
@@ -149,5 +181,7 @@ def _files(
     except InputError as error:
         raise InputFileError(f"{flag} {error}") from error
     slices = found.slices[:count]
-    readers = {one.name: shifted_reader(partial(found.read, one), shift) for one in slices}
-    return Examples(readers, [shape_after(shift, one.shape) for one in slices]), found.simulated
+    shifts = [_of_share(shift, shifted, number) for number in range(len(slices))]
+    both = list(zip(slices, shifts, strict=True))
+    readers = {one.name: shifted_reader(partial(found.read, one), own) for one, own in both}
+    return Examples(readers, [shape_after(own, one.shape) for one, own in both]), found.simulated

@@ -59,6 +59,7 @@ class Training:
             config.images,
             config.validation_images,
             config.shift,
+            config.shifted,
             config.acquisition,
             config.views,
             config.sinograms,

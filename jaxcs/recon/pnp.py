@@ -2,13 +2,16 @@
 
 Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013.  The iteration
 
-    x <- D(x - A^H (A x - y); sigma)
+    x <- D(x - A^H (A x - y) - lam x; sigma)
 
 goes on until it has settled.  D is the score network of `diffusion` at one noise level, which is trained for the mean
 squared error.  The denoiser of least mean squared error is a proximal operator, if not of a convex function, and the
 iteration then converges for steps up to 1 / ||A||^2 (Xu et al., IEEE Signal Process. Lett. 27:1280, 2020,
-arXiv:2005.07685).  A network is near to it, and nothing is proved: each record has the estimated distance from the
-fixed point.
+arXiv:2005.07685).  A network is not quite that denoiser.  With lam = 0 the denoiser alone decides what was not
+measured, and the image drifts away.  lam > 0 makes the data term lam/2 ||x||^2 + 1/2 ||A x - y||^2 strongly convex, as
+the proof of Ryu et al. (ICML 2019, theorem 1, arXiv:1905.05406) needs it, and the gradient step then shrinks every
+direction.  How much the denoiser expands is not known, so nothing is proved: each record has the estimated distance
+from the fixed point.
 
 The gradient in the data is that of the fixed point.  The adjoint's iteration has the same rate.
 """
@@ -42,6 +45,7 @@ class Config:
         channels: channels of the network's first level.
         levels: number of the network's levels.
         sigma: noise level of the denoiser, relative to the peak of the zero-filled image [-].
+        lam: weight of lam/2 ||x||^2 in the data term [-].
         tolerance: estimated distance from the fixed point at which the iteration stops, relative to the image [-].
         n_iters: largest number of iterations, of the solution and again of the gradient.
     """
@@ -49,6 +53,7 @@ class Config:
     channels: int = diffusion.Config.channels
     levels: int = diffusion.Config.levels
     sigma: float = 0.1
+    lam: float = 0.03
     tolerance: float = 1e-3
     n_iters: int = 500
 
@@ -57,6 +62,8 @@ class Config:
             check_at_least(name, getattr(self, name), low)
         if not 0 < self.sigma < np.inf:
             raise ValueError(f"sigma is {self.sigma:g}; it must be above 0")
+        if not 0 <= self.lam < 1:
+            raise ValueError(f"lam is {self.lam:g}; it must be at least 0 and below 1")
 
 
 def build(config: Config) -> Reconstructor:
@@ -88,7 +95,7 @@ def fixed_point(config: Config, net: ScoreNet, params: Params, sense: Sense, zer
 
     def step(theta: Any, x: Image) -> Image:
         params, sense, b = theta
-        return net.apply(params, x - sense.normal(x) + b, jnp.float32(config.sigma)).mean
+        return net.apply(params, (1 - config.lam) * x - sense.normal(x) + b, jnp.float32(config.sigma)).mean
 
     def settled(advance: Any, start: Array) -> Settled:
         return settle(advance, lambda x: x, start, config.tolerance, config.n_iters)

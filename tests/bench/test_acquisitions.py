@@ -88,7 +88,7 @@ def test_every_command_takes_it(folder):
     trained = train.configuration(train.parser().parse_args(["--method", "unet", *given]))
     assert trained.acquisition == ("PDFS",)
     assert type(trained).from_dict(trained.to_dict()) == trained
-    examples, said = training_examples(str(folder), "knee", None, acquisitions=("PDFS",))
+    examples, said = training_examples(str(folder), ("knee",), None, acquisitions=("PDFS",))
     assert examples.names == ["b.h5:0", "e.h5:0"]
     assert "PDFS, 2 training images" in said
     target = ttt._target(ttt.parser().parse_args(given))

@@ -10,7 +10,7 @@ from bench.plan.config import RunConfig
 from bench.record.record import read
 from bench.studies.defend.analysis import analyse, markdown
 from bench.studies.defend.training import Recipe, command_of
-from jaxcs.catalogue import RANDOM
+from jaxcs.catalogue import PHANTOMS, RANDOM
 from tests.helpers.run_folder import write_run
 
 
@@ -73,7 +73,7 @@ def test_rows_are_runs_and_the_record_is_judged_by_the_claims(runs, tmp_path, mo
     assert row["commands"][0].startswith("python -m bench.defend ")
 
 
-@pytest.mark.parametrize("kind", ["plain", "jitter", "adversarial"])
+@pytest.mark.parametrize("kind", ["plain", "jitter", "adversarial", "diverse"])
 def test_the_printed_command_is_that_of_the_training(kind):
     recipe = Recipe("small", steps=7, images=5, jitter=0.3, eps=0.04, seed=2)
     config = recipe.configuration(kind, RunConfig(method="unet", acceleration=3.0))
@@ -81,6 +81,31 @@ def test_the_printed_command_is_that_of_the_training(kind):
     assert (config.jitter, config.adversarial_eps) == {"jitter": (0.3, 0.0), "adversarial": (0.0, 0.04)}.get(
         kind, (0.0, 0.0)
     )
+    diverse = (PHANTOMS, (("contrast", 2.0), ("noise", 4.0)), 0.5)
+    assert (config.phantom, config.shift, config.shifted) == (diverse if kind == "diverse" else (("knee",), (), 1.0))
+
+
+def test_the_smoothed_row_is_the_plain_network_with_noise_as_large_as_the_jitter(runs, tmp_path, monkeypatch):
+    trained, asked = [], {}
+
+    def weights_of(config, output, device, again):
+        trained.append(output.name)
+        return f"{output.name}.safetensors"
+
+    def run_once(config, output, again, takes, device):
+        asked[output.name] = (config.weights, dict(config.settings))
+        return runs.get(output.name, runs["plain"])
+
+    monkeypatch.setattr("bench.studies.defend.training.weights_of", weights_of)
+    monkeypatch.setattr("bench.run.series.run_once", run_once)
+    flags = ["--jitter", "0.3", "--output", str(tmp_path / "study")]
+    assert defend.main(flags) == 0
+    assert trained == ["train-plain", "train-jitter", "train-adversarial", "train-diverse", "train-plain"]
+    assert list(asked) == ["plain", "jitter", "adversarial", "diverse", "smoothed"]
+    assert asked["plain"] == ("train-plain.safetensors", {})
+    assert asked["smoothed"] == ("train-plain.safetensors", {"smoothing": "0.3"})
+    assert defend.main([*flags, "--set", "smoothed.smoothing=0.1", "smoothed.draws=4"]) == 0
+    assert asked["smoothed"][1] == {"smoothing": "0.1", "draws": "4"}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +114,7 @@ def test_the_printed_command_is_that_of_the_training(kind):
         (["--weights", "unet.safetensors"], "give each row a name, NAME=FILE"),
         (["--data", "brain/"], "train with bench.train, and give --weights"),
         (["--set", "channels=8"], "name a row, as in plain.channels"),
-        (["--set", "smoothed.smoothing=0.01"], "name a row, as in plain.smoothing"),
+        (["--set", "cyclic.cyclic=3"], "name a row, as in plain.cyclic"),
     ],
 )
 def test_mistakes_are_one_line(flags, said, capsys):

@@ -11,8 +11,9 @@ import pytest
 
 from bench import attack, train
 from bench.training import data, loop, step
-from bench.training.config import TrainConfig
+from bench.training.config import FORM, TrainConfig
 from bench.training.examples import Batch
+from data_prep import phantom
 from data_prep.files import list_cases
 from data_prep.shifts import shifted
 from data_prep.weights import read_weights
@@ -101,7 +102,7 @@ def test_weights_of_a_training_are_attacked(images, tmp_path, capsys):
 
 def configuration(**changes):
     names = vars(train.parser().parse_args(["--method", "unet", "--variant", "u5", "--loss", "l2"]))
-    names |= {"shift": (), "acquisition": (), "precision": "float32"}
+    names |= {"phantom": ("knee",), "shift": (), "acquisition": (), "precision": "float32"}
     return TrainConfig(**{name: names[name] for name in TrainConfig.__dataclass_fields__} | changes)
 
 
@@ -196,7 +197,7 @@ def test_beside_resume_there_is_no_flag_of_what_is_trained(flags, code, problem,
 
 def test_every_scan_of_a_training_is_shifted_as_in_an_attack(images):
     shift = (("resolution", 0.5), ("noise", 4.0))
-    opened = data.open_examples(str(images), None, "knee", None, None, shift)
+    opened = data.open_examples(str(images), None, ("knee",), None, None, shift)
     assert opened.description.endswith(
         "shifted: resolution 0.5 (share of k-space's rows and columns), noise 4 (times the noise's standard deviation)"
     )
@@ -208,9 +209,49 @@ def test_every_scan_of_a_training_is_shifted_as_in_an_attack(images):
             assert examples.case(index).kspace.shape == examples.shapes[index]
 
 
-def test_the_configuration_survives_the_round_trip():
-    config = configuration(shift=(("contrast", 2.0),))
-    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+def test_families_take_turns_and_a_share_of_each_is_shifted():
+    shift = (("resolution", 0.5),)
+    opened = data.open_examples(None, None, ("knee", "brain"), 4, 2, shift, 0.5)
+    assert opened.description.startswith(
+        "built-in phantom (knee and brain), 4 training images, 50 % shifted: resolution"
+    )
+    for index, family in enumerate(("knee", "brain") * 2):
+        case = phantom.case(family, "train", index // 2)
+        expected = shifted(case, shift) if index // 2 % 2 else case
+        np.testing.assert_array_equal(opened.training.case(index).kspace, expected.kspace)
+        assert expected.kspace.shape == opened.training.shapes[index]
+    assert opened.validation.case(1).name == phantom.case_name("brain", "validation", 0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--phantom", "knee", "brain", "knee"], "--phantom knee: is named twice; name it once"),
+        (["--phantom", "knee", "thorax"], "--phantom thorax: varnet reconstructs k-space; use --phantom knee or brain"),
+        (["--shifted", "0.5"], "--shifted: is the share of the scans that --shift changes; give --shift too"),
+    ],
+)
+def test_mistakes_in_what_is_mixed_are_one_line(flags, problem, capsys):
+    assert train.main(flags) == 2
+    assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("families", [("knee",), ("knee", "brain", "head")])
+def test_the_configuration_survives_the_round_trip(families):
+    config = configuration(
+        phantom=families, shift=(("contrast", 2.0),), shifted=0.5, mask="random", acceleration=4.0, center_fraction=0.08
+    )
+    content = json.loads(json.dumps(config.to_dict()))
+    FORM(content)
+    assert TrainConfig.from_dict(content) == config
+
+
+def test_a_record_from_before_a_field_is_read_and_keeps_its_fingerprint():
+    content = configuration(mask="random", acceleration=4.0, center_fraction=0.08).to_dict()
+    assert (content["phantom"], "shifted" in content) == ("knee", False)
+    assert TrainConfig.from_dict(content).to_dict() == content
+    with pytest.raises(ValueError, match="the list is empty"):
+        FORM(content | {"phantom": []})
 
 
 # ---- The format of weights.

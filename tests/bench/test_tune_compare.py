@@ -210,7 +210,7 @@ def test_attacked_scores_are_of_the_methods_default_attack_on_each_image():
     configuration = tune.configuration(arguments)
     asked, config = configuration.worst_case, configuration.base
     assert asked.label(0.5) == {"eps": 0.5, "attack": "scout", "steps": 1}
-    examples, _ = training_examples(None, "knee", 2)
+    examples, _ = training_examples(None, ("knee",), 2)
     slices = [prepare(examples.case(index), config) for index in range(2)]
     method_config, heard = METHODS["zero_filled"].config(), []
     small, large = worst_case.scores(slices, config, method_config, asked, lambda: heard.append(1))

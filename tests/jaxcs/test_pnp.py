@@ -20,7 +20,7 @@ CONFIG = pnp.Config(channels=4, levels=2, sigma=0.1, tolerance=1e-6, n_iters=400
 
 
 def test_the_fixed_point_with_a_wiener_filter_is_that_of_dense_algebra():
-    """D = c x has the fixed point of least squares with the weight (1 - c) / c, and so has the gradient."""
+    """D = c x has the fixed point of least squares with the weight (1 - c) / c + lam, and so has the gradient."""
     m = problem()
     sense = Sense(m.maps, m.mask)
     b, v = sense.adjoint(m.kspace), complex_normal(np.random.default_rng(1), m.maps.shape[1:])
@@ -32,7 +32,7 @@ def test_the_fixed_point_with_a_wiener_filter_is_that_of_dense_algebra():
     size = b.size
     units = jnp.eye(size, dtype=jnp.complex64).reshape(-1, *b.shape)
     normal = np.asarray(jax.vmap(sense.normal)(units)).reshape(size, size).T.astype(np.complex128)
-    inverse = np.linalg.inv(normal + (1 - c) / c * np.eye(size))
+    inverse = np.linalg.inv(normal + ((1 - c) / c + CONFIG.lam) * np.eye(size))
     solution, pull = jax.jit(lambda b: jax.vjp(lambda b: found(b).state, b))(b)
     assert relative_error(solution.ravel(), inverse @ np.asarray(b).ravel()) < 1e-5
     assert relative_error(np.conj(pull(jnp.conj(v))[0]).ravel(), inverse @ np.asarray(v).ravel()) < 1e-4
@@ -63,7 +63,11 @@ def test_it_takes_the_network_of_diffusion_and_keeps_its_settings():
 
 @pytest.mark.parametrize(
     ("settings", "problem"),
-    [({"sigma": 0.0}, "sigma is 0; it must be above 0"), ({"n_iters": 0}, "n_iters is 0; it must be at least 1")],
+    [
+        ({"sigma": 0.0}, "sigma is 0; it must be above 0"),
+        ({"lam": 1.0}, "lam is 1; it must be at least 0 and below 1"),
+        ({"n_iters": 0}, "n_iters is 0; it must be at least 1"),
+    ],
 )
 def test_a_configuration_checks_itself(settings, problem):
     with pytest.raises(ValueError, match=problem):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-# The file of a study's record, and the trainings of a study to which no weights are given.
+# The file of a study's record.
 RECORD = "defend.json"
-TRAINED = ("plain", "jitter", "adversarial")
+# The rows of a study to which no weights are given: its trainings, and the first of these networks in a defence.
+TRAINED = ("plain", "jitter", "adversarial", "diverse")
+SMOOTHED = "smoothed"
+ROWS = (*TRAINED, SMOOTHED)

@@ -14,11 +14,13 @@ from bench.record.records import RunFolder
 from bench.record.resumable import resumable
 from bench.training import session
 from bench.training.config import TrainConfig
-from jaxcs.catalogue import METHODS
+from jaxcs.catalogue import METHODS, PHANTOMS
 
 _WEIGHTS = "weights.safetensors"
 # Weights are written at every better validation; this file says that no step is left.
 _ENDED = "ended"
+# Half of the diverse scans are shifted by the sizes that bench.shift compares.
+_DIVERSE_SHIFT, _DIVERSE_SHARE = (("contrast", 2.0), ("noise", 4.0)), 0.5
 
 
 class Recipe(NamedTuple):
@@ -44,7 +46,7 @@ class Recipe(NamedTuple):
         """Return the settings of a training.
 
         Args:
-            kind: "plain", "jitter" or "adversarial".
+            kind: "plain", "jitter", "adversarial" or "diverse".
             base: method, phantom and sampling.
         """
         assert base.acceleration is not None
@@ -54,7 +56,7 @@ class Recipe(NamedTuple):
             variant=self.variant,
             data=None,
             validation=None,
-            phantom=base.phantom,
+            phantom=PHANTOMS if kind == "diverse" else (base.phantom,),
             images=self.images,
             validation_images=None,
             rows=0,
@@ -75,15 +77,19 @@ class Recipe(NamedTuple):
             initial=None,
             seed=self.seed,
             licence="Apache-2.0",
+            shift=_DIVERSE_SHIFT if kind == "diverse" else (),
+            shifted=_DIVERSE_SHARE if kind == "diverse" else 1.0,
         )
 
 
 def command_of(config: TrainConfig) -> list[str]:
     """Return the words after `python -m bench.train` that make a training of a study."""
-    words = ["--method", config.method, "--variant", config.variant, "--phantom", config.phantom]
+    words = ["--method", config.method, "--variant", config.variant, "--phantom", *config.phantom]
     words += ["--mask", config.mask, "--acceleration", f"{config.acceleration:g}"]
     words += ["--center-fraction", f"{config.center_fraction:g}"]
     words += ["--images", str(config.images), "--steps", str(config.steps), "--seed", str(config.seed)]
+    if config.shift:
+        words += ["--shift", *(f"{name}={size:g}" for name, size in config.shift), "--shifted", f"{config.shifted:g}"]
     words += ["--jitter", f"{config.jitter:g}"] if config.jitter else []
     return words + (["--adversarial-eps", f"{config.adversarial_eps:g}"] if config.adversarial_eps else [])
 

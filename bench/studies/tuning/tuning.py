@@ -111,7 +111,7 @@ def tuned(config: TuneConfig, output: Path | None = None, device: str = "auto") 
         methods.check_without_defence(one)
     method_configs = [methods.configuration(one, None) for one in configs]
     examples, description = training_examples(
-        base.data, base.phantom, config.images, acquisitions=base.acquisition, truth=config.held_out is None
+        base.data, (base.phantom,), config.images, acquisitions=base.acquisition, truth=config.held_out is None
     )
     found: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
