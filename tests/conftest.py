@@ -58,3 +58,9 @@ def pytest_collection_modifyitems(items):
 def one_form(monkeypatch):
     """XLA's convolution for any number of channels, which compiles faster; other tests cover the other forms."""
     monkeypatch.setattr("jaxcs.nets.convolution._FEW_CHANNELS", 0)
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Runs of bench.attack that draw nothing: to draw takes as long as to attack a small slice."""
+    monkeypatch.setattr("bench.run.finish.draw_into", lambda folder, name, *_, again: folder.write(name, b"figure"))
