@@ -14,18 +14,17 @@ import pytest
 # The setting is in the environment, so that it also holds in processes that tests start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# XLA's older way to write loops compiles in two thirds of the time, and a small function in one piece is compiled in
-# four fifths of the time that its parts take.  A flag that a version does not know ends the process, so one process
-# tries both first.  The others inherit the result.
-QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+# XLA's older way to write loops compiles in two thirds of the time.  A flag that a version does not know ends the
+# process, so one process tries it first.  The others inherit the result.
+OLDER_LOOPS = "--xla_cpu_use_fusion_emitters=false"
 if "XLA_FLAGS" not in os.environ:
     asked = subprocess.run(
         [sys.executable, "-c", "import jax; jax.devices()"],
-        env=os.environ | {"XLA_FLAGS": QUICK_TO_COMPILE, "JAX_PLATFORMS": "cpu"},
+        env=os.environ | {"XLA_FLAGS": OLDER_LOOPS, "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         check=False,
     )
-    os.environ["XLA_FLAGS"] = "" if asked.returncode else QUICK_TO_COMPILE
+    os.environ["XLA_FLAGS"] = "" if asked.returncode else OLDER_LOOPS
 # No test depends on the user's cache.  All compiled functions are kept until the end of the tests, small functions too:
 # a process that a test starts loads them, and takes 2.4 s of CPU instead of 2.9 s.  Each test process has its own
 # cache, because it must not read half-written entries.
