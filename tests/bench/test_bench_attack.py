@@ -123,6 +123,7 @@ def test_the_built_in_phantom_needs_no_flags(capsys, tmp_path):
     assert folder is not None
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_where_inverses_do_not_fit_another_solver_takes_their_place(capsys, tmp_path, volume, monkeypatch):
     monkeypatch.setattr(batch_size, "_OF_INVERSES", 0.0)
     # The attack is not the point of this test.
@@ -144,6 +145,7 @@ def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(capsys, tmp_path, vo
     assert re.search(r"^mask random: \d+ of 32 lines \(\d\.\d\d times accelerated\)", err, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("norm", ["kspace", "per_coil", "image"])
 def test_every_threat_set_is_kept(capsys, tmp_path, volume, norm):
     code, _, err, folder = run(capsys, tmp_path, "--data", volume, "--norm", norm, "--eps", "0.1", *FAST)
@@ -154,6 +156,7 @@ def test_every_threat_set_is_kept(capsys, tmp_path, volume, norm):
         assert all(row["norm_kspace"] <= 0.1 * 1.2 for row in rows)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_maps_can_be_reestimated_inside_the_attack(capsys, tmp_path, volume):
     common = ["--data", volume, "--limit", "1", "--eps", "0.05", "--json", *FAST]
     worst = {}
@@ -166,6 +169,7 @@ def test_maps_can_be_reestimated_inside_the_attack(capsys, tmp_path, volume):
     assert worst["fixed"] != worst["reestimated"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_numbers_depend_on_the_seed_but_not_on_the_batch(capsys, tmp_path, volume):
     common = ["--data", volume, "--eps", "0.05", "--json", *FAST]
     summaries = []

@@ -87,6 +87,7 @@ def test_bases_are_set_beside_each_other(capsys, tmp_path, volume):
     assert len({row["attacked"] for row in rows if row["metric"] == "psnr"}) == 3
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_checks_look_for_what_the_attack_missed(capsys, tmp_path, volume):
     flags = {}
     for check in ([], ["--check"]):
@@ -105,6 +106,7 @@ def test_checks_look_for_what_the_attack_missed(capsys, tmp_path, volume):
     assert flags[True] == {"not converged": 1} or flags[True]["not converged"] == 1
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("change", REGISTRY)
 def test_every_change_of_the_scan_can_be_searched(capsys, tmp_path, volume, change):
     eps = CHANGES[change].eps[-1]
@@ -155,6 +157,7 @@ def test_a_region_is_scored_and_attacked(capsys, tmp_path, volume):
     assert "ssim_morshuis2022" in found["region"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_whitened_perturbations_keep_their_size(capsys, tmp_path, volume):
     _, folder = run(
         capsys, tmp_path, "--data", volume, "--method", "zero_filled", "--norm", "whitened", "--limit", "1",
@@ -167,6 +170,7 @@ def test_whitened_perturbations_keep_their_size(capsys, tmp_path, volume):
     assert 0 < record["thermal"][row["case"]] < 0.5
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_ones_own_function_is_a_method(capsys, tmp_path, volume, monkeypatch):
     (tmp_path / "mine.py").write_text(
         "import jax.numpy as jnp\n"
@@ -187,6 +191,7 @@ def test_ones_own_function_is_a_method(capsys, tmp_path, volume, monkeypatch):
     assert "mine:nothing" in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_functions_are_compiled_once_for_each_method_and_shape(capsys, tmp_path, volume, caplog):
     """Images compile nothing again.  Several epsilons together compile the evaluation of each victim once more."""
 

@@ -69,35 +69,44 @@ def test_the_second_run_compiles_nothing_and_faults_change_nothing(folder):
     assert summary == reference
     assert set(entries(cache)) == set(kept)
 
-    if PROC.is_dir():
-        _, summary = attack(folder, "fourth", "-Werror::UserWarning", JAX_COMPILATION_CACHE_DIR=str(PROC / "cache"))
-        assert summary == reference
+
+# A process that keeps what it compiles, and prints 2; its argument is the largest size of a file [bytes].
+KEEPS = """
+import resource, sys
+from bench.shell.compiled import keep_compiled
+keep_compiled()
+import jax
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+print(jax.jit(lambda x: x + 1)(1))
+"""
+
+
+def keeps(limit, **environment):
+    """Run `KEEPS`, in which warnings are errors and whose caches are set by `environment` alone."""
+    done = subprocess.run(
+        [sys.executable, "-Werror::UserWarning", "-c", KEEPS, str(limit)],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if "CACHE" not in key} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
 
 
 def test_a_disk_that_is_full_ends_nothing_and_what_it_left_goes(folder):
-    code = (
-        "import resource, sys\n"
-        "from bench.shell.compiled import keep_compiled\n"
-        "keep_compiled()\n"
-        "import jax\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
-        "print(jax.jit(lambda x: x + 1)(1))\n"
-    )
     cache = folder / "full"
     sizes = []
     for limit in (100, 10**6):
-        done = subprocess.run(
-            [sys.executable, "-Werror::UserWarning", "-c", code, str(limit)],
-            cwd=ROOT,
-            env={key: value for key, value in os.environ.items() if "CACHE" not in key}
-            | {"XDG_CACHE_HOME": str(cache)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
+        keeps(limit, XDG_CACHE_HOME=str(cache))
         sizes += [path.stat().st_size for path in (cache / "jaxcs" / "compiled").glob("*/*-cache")]
     assert sizes[0] == 100 < sizes[1]
+
+
+@pytest.mark.skipif(not PROC.is_dir(), reason="no folder here that nobody can write to")
+def test_a_folder_of_the_user_that_cannot_be_written_ends_nothing():
+    kept = {"JAX_COMPILATION_CACHE_DIR": str(PROC / "cache"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    keeps(10**6, **kept)
 
 
 @pytest.fixture

@@ -162,7 +162,9 @@ file1000002,3,No,30,9,0,6,
 def network() -> bytes:
     """Give the project's weights of a small U-Net."""
     config = METHODS["unet"].config(channels=1, pools=1)
-    params = METHODS["unet"].build(config).init(jax.random.key(0))
+    shapes = jax.eval_shape(METHODS["unet"].build(config).init, jax.random.key(0))
+    random = np.random.RandomState(0)  # what is compiled to draw them would be compiled in each process of the tests
+    params = jax.tree.map(lambda leaf: random.normal(size=leaf.shape).astype(leaf.dtype), shapes)
     return archive.encode(params, {"method": "unet", "config": {"channels": 1, "pools": 1, "crop": [8, 8]}})
 
 

@@ -21,7 +21,7 @@ KEY = jax.random.key(0)
 CONFIG = diffusion.Config(channels=4, levels=2, steps=4, noise=0.05, cg_iters=40)
 NET = score.score_net(CONFIG.channels, CONFIG.levels)
 # Parameters of zeros: the denoiser of images with independent Gaussian pixels.
-GAUSSIAN = jax.tree.map(jnp.zeros_like, NET.init(KEY))
+GAUSSIAN = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(NET.init, KEY))
 
 
 def problem(shape=(4, 6), coils=2, seed=0):
