@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 # Sizes of the perturbation if none are given: what two cores do in a minute or a few, although an image takes long.
 _USUAL, _FEWER, _ONE = (0.01, 0.02, 0.03, 0.05, 0.08), (0.01, 0.02, 0.05), (0.05,)
-_KNEE, _BRAIN, _T2 = "phantom-knee", "phantom-brain", "brain-t2"
+_KNEE, _BRAIN, _T2, _DRAWN = "phantom-knee", "phantom-brain", "brain-t2", "brain-drawn"
 # The sampling of most methods: kind of mask, acceleration, share of columns in the centre [-].
 RANDOM = ("random", 4.0, 0.08)
 # Norms of larger perturbations overflow in single precision, and would read as no perturbation.
@@ -150,7 +150,7 @@ METHODS: dict[str, MethodLine] = {
     ),
     "modl": MethodLine(
         "jaxcs.recon.modl:METHOD", "unrolled denoiser", ("small", "paper"), trained=True, slow=True, eps=_FEWER,
-        shipped=(_KNEE,), published_loss="l2", papers=("aggarwal2019",),
+        shipped=(_KNEE, _DRAWN), published_loss="l2", papers=("aggarwal2019",),
     ),
     "smug": MethodLine(
         "jaxcs.recon.smug:METHOD", "unrolled denoiser", ("small", "paper"), trained=True, slow=True, eps=_FEWER,
@@ -272,6 +272,7 @@ OF_OTHER_WEIGHTS = tuple(name for name, line in METHODS.items() if line.weights_
 TEST_TIME = tuple(name for name, line in METHODS.items() if line.trained and line.fitted)
 UNTRAINED = tuple(name for name, line in METHODS.items() if line.fitted and not line.trained)
 
+
 METHOD_GROUP, ATTACK_GROUP = "jaxcs.methods", "jaxcs.attacks"
 
 
@@ -285,3 +286,20 @@ def installed(group: str) -> dict[str, str]:
     from importlib.metadata import entry_points  # takes a third of --help's time
 
     return {one.name: one.value for one in sorted(entry_points(group=group))}
+
+
+def suited_weights(network: str, phantom: str | None) -> str:
+    """Name the shipped weights of a network that suit data, whether they exist or not.
+
+    Args:
+        network: name of the method whose weights they are.
+        phantom: family of the phantom, or None for files.
+    """
+    line = METHODS.get(network)
+    if phantom is not None:
+        data = f"phantom-{phantom}"
+    elif line is not None and KSPACE not in line.takes:
+        data = "phantom-ellipses"
+    else:
+        data = _DRAWN if line is not None and _DRAWN in line.shipped else _T2
+    return f"{network}-{data}"

@@ -14,6 +14,7 @@ from bench.plan.config import RunConfig
 from bench.plan.errors import UsageError
 from bench.slices.source import refused
 from data_prep.weights import Weights, lacking, read_weights, shipped
+from jaxcs.catalogue import suited_weights
 from jaxcs.keys import new_key
 from jaxcs.names import did_you_mean, printable
 from jaxcs.recon import METHODS, Method
@@ -77,8 +78,7 @@ def weights(config: RunConfig) -> Weights | None:
             raise UsageError(f"--weights: {config.method} is not trained; leave the flag out")
         return None
     wanted = method.weights_of or config.method
-    measured = "phantom-ellipses" if config.sinograms else "brain-t2"
-    suits = f"{wanted}-{measured if config.data is not None else f'phantom-{config.phantom}'}"
+    suits = suited_weights(wanted, config.phantom if config.data is None else None)
     if config.weights is None and suits not in shipped():
         how = f"python -m bench.train --method {wanted}" + (
             " --data TRAINING --validation VALIDATION" if config.data is not None else ""

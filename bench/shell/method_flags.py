@@ -21,8 +21,8 @@ _OTHER_METHODS = (
 )
 _OF_HUB = "hf:OWNER/REPO[/FILE][@REVISION] of the Hugging Face hub"
 _IF_NO_WEIGHTS = (
-    "if not given, the shipped weights for the phantom, or for --data those trained on T2 brains, which the repository "
-    "has and no package"
+    "if not given, the shipped weights for the phantom, or for --data those trained on brains; the repository has "
+    "those trained on T2 brains, as unet's and varnet's are, and no package"
 )
 
 

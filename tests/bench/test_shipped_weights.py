@@ -24,7 +24,7 @@ NETWORKS = ("unet", "unet_complex", "varnet")
 EXPECTED = {f"{method}-{data}" for method in NETWORKS for data in ("phantom-knee", "phantom-brain", "brain-t2")}
 # This network chooses hard images, and is compared with nothing.
 EXPECTED |= {"irim-phantom-knee"}
-EXPECTED |= {"modl-phantom-knee"}
+EXPECTED |= {"modl-phantom-knee", "modl-brain-drawn"}
 EXPECTED |= {"diffusion-phantom-knee"}
 # The networks of Antun et al. (2020), each for the sampling of its publication.
 EXPECTED |= {f"{method}-phantom-knee" for method in ("deepmri", "dagan", "mri_vn", "automap")}
@@ -63,6 +63,20 @@ def test_packages_leave_out_what_was_trained_on_images_without_a_licence():
     names = {name: f"/{path.relative_to(ROOT).as_posix()}" for name, path in shipped().items()}
     left_out = {name for name, path in names.items() if any(fnmatch(path, pattern) for pattern in patterns)}
     assert left_out == {name for name in names if "state no licence" in read_weights(name).card["licence"]}
+
+
+@pytest.mark.parametrize(
+    ("network", "phantom", "name"),
+    [
+        ("unet", None, "unet-brain-t2"),
+        ("modl", None, "modl-brain-drawn"),
+        ("modl", "knee", "modl-phantom-knee"),
+        ("fbpconvnet", None, "fbpconvnet-phantom-ellipses"),
+        ("a_plugin", None, "a_plugin-brain-t2"),
+    ],
+)
+def test_the_weights_that_suit_data_are_named(network, phantom, name):
+    assert catalogue.suited_weights(network, phantom) == name
 
 
 @pytest.mark.parametrize("flags", [[], ["--weights", "unet-brain-t2"]])

@@ -23,11 +23,10 @@ from bench.studies.shift.plan import Base, Hard, Model, Plan, plan, variant_fiel
 from bench.studies.shift.runs import one_run
 from bench.studies.tuning.tuned_file import read_tuned
 from data_prep.weights import lacking, read_weights, shipped
-from jaxcs.catalogue import ANATOMIES, NETWORKS, OF_OTHER_WEIGHTS
+from jaxcs.catalogue import ANATOMIES, METHODS, NETWORKS, OF_OTHER_WEIGHTS, suited_weights
 
 # Default number of phantom images, and how many times as many are searched for hard images.
 _IMAGES, _MORE = 10, 4
-_SHIPPED_FOR_DATA = "brain-t2"
 _TUNED = Path(__file__).parent / "tuned"
 
 
@@ -141,13 +140,11 @@ def _place(model: Model) -> tuple[int, str]:
 
 
 def _shipped(home: Base, is_base: bool, networks: list[str]) -> dict[str, tuple[str, str]]:
-    """Networks that come with the project: for a phantom, trained on it; for files, trained on T2 brains."""
-    from jaxcs.recon import METHODS  # imports JAX, as the runs do
-
-    data = f"phantom-{home.name}" if home.config.data is None else _SHIPPED_FOR_DATA
+    """Networks that come with the project: for a phantom, trained on it; for files, trained on brains."""
     if home.config.data is not None and not is_base:
         return {}
-    found = {name: (name, f"{METHODS[name].weights_of or name}-{data}") for name in networks}
+    phantom = home.name if home.config.data is None else None
+    found = {name: (name, suited_weights(METHODS[name].weights_of or name, phantom)) for name in networks}
     for name, weights in found.values():
         if weights not in shipped():
             raise UsageError(f"--methods {name}: {lacking(weights)}; give --weights NAME=FILE of bench.train")

@@ -18,6 +18,7 @@ from bench.studies.stability.config import StabilityConfig
 from bench.studies.stability.worlds import CONTROLS, CT_CONTROLS, IGNORES_DATA, WORLDS, World
 from data_prep.weights import lacking, shipped
 from jaxcs.attacks.defaults import Search
+from jaxcs.catalogue import suited_weights
 from jaxcs.recon.method import Method
 from jaxcs.types import Key, Magnitude, Measurement, Params, Reconstructor
 
@@ -156,7 +157,7 @@ def _shipped_for(name: str, config: StabilityConfig) -> str:
         return f"{worlds.method_of(name)}-phantom-ellipses"
     if phantom:
         return f"{worlds.method_of(name)}-phantom-{phantom}"
-    return f"{name}-{'brain-t2' if config.data is not None else f'phantom-{config.phantom}'}"
+    return suited_weights(name, config.phantom if config.data is None else None)
 
 
 @dataclass(frozen=True)
