@@ -24,9 +24,10 @@ RECORDS = ROOT / "docs" / "records"
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from bench.findings import markdown, paired  # noqa: E402
+from bench.findings import markdown, paired, threat_table, threats  # noqa: E402
 from bench.plan.intervals import of_mean  # noqa: E402
 from bench.record.record import Record, read  # noqa: E402
+from jaxcs.catalogue import CHANGES  # noqa: E402
 
 _TABLE = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _KEPT = (
@@ -62,7 +63,8 @@ def keep(name: str, runs: list[Path]) -> None:
 
 def _changed(config: dict[str, Any]) -> list[str]:
     settings = [f"{key}_{value}" for key, value in config.get("settings", {}).items()]
-    return settings + [config["loss"]] * (config.get("loss", "nmse") != "nmse")
+    usual = {"loss": "nmse", "threat": "noise"}
+    return settings + [config[key] for key, value in usual.items() if config.get(key, value) != value]
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +172,13 @@ def _attacks(folder: str, *names: str) -> str:
     return markdown.table(["method", "attack", "zero-filled", "clean", "noise", "attacked", "images"], rows)
 
 
+def _threats(folder: str, *names: str) -> str:
+    """The table of `bench.compare --threats`; names: of records of noise, those of other threats stand beside them."""
+    found = [f"{name}{threat}" for name in names for threat in ("", *(f"-{change}" for change in CHANGES))]
+    there = [name for name in found if name in names or (RECORDS / folder / name).exists()]
+    return threat_table.markdown(threats.gather([_record(f"{folder}/{name}") for name in there]))
+
+
 def _shifts(name: str) -> str:
     """One row for each comparison of a study of shifts."""
     study = json.loads((RECORDS / name / "study.json").read_text(encoding="utf-8"))
@@ -204,6 +213,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "losses": _losses,
     "transfer": _transfer,
     "attacks": _attacks,
+    "threats": _threats,
     "shifts": _shifts,
     "file": _file,
 }
