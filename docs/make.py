@@ -172,11 +172,15 @@ def _attacks(folder: str, *names: str) -> str:
     return markdown.table(["method", "attack", "zero-filled", "clean", "noise", "attacked", "images"], rows)
 
 
-def _threats(folder: str, *names: str) -> str:
-    """The table of `bench.compare --threats`; names: of records of noise, those of other threats stand beside them."""
+def _threats(*names: str) -> str:
+    """The table of `bench.compare --threats`.
+
+    Args:
+        names: Of records of noise, as FOLDER/NAME; FOLDER/NAME-THREAT, if it is there, has another threat.
+    """
     found = [f"{name}{threat}" for name in names for threat in ("", *(f"-{change}" for change in CHANGES))]
-    there = [name for name in found if name in names or (RECORDS / folder / name).exists()]
-    return threat_table.markdown(threats.gather([_record(f"{folder}/{name}") for name in there]))
+    there = [name for name in found if name in names or (RECORDS / name).exists()]
+    return threat_table.markdown(threats.gather([_record(name) for name in there]))
 
 
 def _shifts(name: str) -> str:

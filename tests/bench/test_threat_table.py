@@ -12,6 +12,7 @@ from bench.findings.worst_case import worst_case
 from bench.plan.errors import InputFileError
 from bench.record.record import Record, read
 from tests.helpers.cheap_run import write_volume
+from tests.helpers.places import ROOT
 from tests.helpers.rows import record, row
 from tests.helpers.run_folder import write_run
 
@@ -187,6 +188,13 @@ def test_the_command_prints_one_table_and_writes_it(folders, tmp_path, capsys):
     assert {line["threat"] for line in lines} == {"noise", "shift"}
     assert all(float(line["certified"]) <= float(line["attacked"]) for line in known)
     assert r"{[}certificate, attack{]}" in (tmp_path / "table.tex").read_text()
+
+
+def test_no_kept_record_has_an_attack_below_its_certificate():
+    records = [read(path.parent) for path in sorted((ROOT / "docs" / "records").glob("*/*/run.json"))]
+    rows = [row for one in records for row in one.rows if row.metric == "psnr" and row.certified is not None]
+    assert {row.victim for row in rows} >= {"zero_filled", "sense"}
+    assert all(row.certified <= row.attacked for row in rows if row.source == row.victim)
 
 
 def test_a_card_names_a_change_of_the_scan(tmp_path):
