@@ -25,11 +25,12 @@ RECORDS = ROOT / "docs" / "records"
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from bench.findings import markdown, paired  # noqa: E402
+from bench.findings import markdown, paired, threat_table, threats  # noqa: E402
 from bench.plan.intervals import of_mean  # noqa: E402
 from bench.record.record import Record, read  # noqa: E402
 from bench.studies.defend import analysis as defence_study  # noqa: E402
 from bench.studies.defend.names import RECORD as DEFENCES  # noqa: E402
+from jaxcs.catalogue import CHANGES  # noqa: E402
 
 _TABLE = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _KEPT = (
@@ -71,7 +72,8 @@ def keep(name: str, runs: list[Path]) -> None:
 
 def _changed(config: dict[str, Any]) -> list[str]:
     settings = [f"{key}_{value}" for key, value in config.get("settings", {}).items()]
-    return settings + [config["loss"]] * (config.get("loss", "nmse") != "nmse")
+    usual = {"loss": "nmse", "threat": "noise"}
+    return settings + [config[key] for key, value in usual.items() if config.get(key, value) != value]
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
@@ -179,6 +181,17 @@ def _attacks(folder: str, *names: str) -> str:
     return markdown.table(["method", "attack", "zero-filled", "clean", "noise", "attacked", "images"], rows)
 
 
+def _threats(*names: str) -> str:
+    """The table of `bench.compare --threats`.
+
+    Args:
+        names: Of records of noise, as FOLDER/NAME; FOLDER/NAME-THREAT, if it is there, has another threat.
+    """
+    found = [f"{name}{threat}" for name in names for threat in ("", *(f"-{change}" for change in CHANGES))]
+    there = [name for name in found if name in names or (RECORDS / name).exists()]
+    return threat_table.markdown(threats.gather([_record(name) for name in there]))
+
+
 def _shifts(name: str) -> str:
     """One row for each comparison of a study of shifts."""
     study = json.loads((RECORDS / name / "study.json").read_text(encoding="utf-8"))
@@ -218,6 +231,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "losses": _losses,
     "transfer": _transfer,
     "attacks": _attacks,
+    "threats": _threats,
     "shifts": _shifts,
     "defences": _defences,
     "file": _file,

@@ -233,11 +233,17 @@ def parts(runs: list[Run], eps: list[float]) -> list[Part]:
     return [means, Part(about + meaning(volumes_of(runs, cases)), ["", *heads], rows)]
 
 
-def _shared(runs: list[Run], eps: list[float]) -> list[str]:
-    """The images that all runs share.  Raises InputFileError if there are none, or a run lacks an epsilon."""
+def shared_images(runs: list[Run]) -> list[str]:
+    """Return the images that all runs share, sorted.  Raises InputFileError if there are none."""
     cases = sorted(set.intersection(*(run.cases for run in runs)))
     if not cases:
         raise InputFileError("the runs share no image; compare runs on the same data")
+    return cases
+
+
+def _shared(runs: list[Run], eps: list[float]) -> list[str]:
+    """The images that all runs share.  Raises InputFileError if there are none, or a run lacks an epsilon."""
+    cases = shared_images(runs)
     for run in runs:
         missing = [value for value in eps if (cases[0], value, "psnr") not in run.rows]
         if missing:

@@ -6,10 +6,11 @@ from pathlib import Path
 from statistics import fmean
 
 from bench.findings.markdown import table
+from bench.findings.threats import Threat, name_of
 from bench.record.record import Record, read
 
 _HEAD = (
-    "data", "images", "aimed at", "epsilon", "PSNR clean [dB]", "noise of equal norm", "attacked", "worst image",
+    "data", "images", "aimed at", "epsilon", "PSNR clean [dB]", "random of equal size", "attacked", "worst image",
     "SSIM clean", "attacked",
 )  # fmt: skip
 
@@ -41,8 +42,9 @@ def _row(record: Record, label: str, eps: float) -> list[str]:
     attacked = [row.attacked for row in psnr]
     means = [fmean(row.clean for row in psnr), fmean(row.noise for row in psnr), fmean(attacked), min(attacked)]
     similar = [fmean(row.clean for row in ssim), fmean(row.attacked for row in ssim)]
-    aim = record.run.config.get("loss", "nmse")
+    aim, threat = record.run.config.get("loss", "nmse"), name_of(record)
+    size = f"{eps:g}" if threat == "noise" else Threat(threat, eps).head
     return [
-        record.run.data, str(len(psnr)), aim, f"{eps:g}",
+        record.run.data, str(len(psnr)), aim, size,
         *(f"{mean:.2f}" for mean in means), *(f"{mean:.3f}" for mean in similar),
     ]  # fmt: skip

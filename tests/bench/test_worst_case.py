@@ -16,9 +16,8 @@ def test_the_table_has_the_means_of_the_records_of_these_weights():
     rows = [json.loads(line) for line in (RECORDS / "knee" / "varnet" / "images.jsonl").read_text().splitlines()]
     found = [row["attacked"] for row in rows if (row["metric"], row["eps"]) == ("psnr", 0.05)]
     mean, worst = f"{sum(found) / len(found):.2f}", f"{min(found):.2f}"
-    (line,) = [line for line in lines if "| nmse | 0.05 |" in line]
+    (line,) = [line for line in lines if line.startswith("| built-in phantom (knee, test) | 10 | nmse | 0.05 |")]
     assert f"| {mean} | {worst} |" in line
-    assert line.startswith("| built-in phantom (knee, test) | 10 | nmse |")
     assert {line.split(" | ")[2] for line in lines[2:]} == {"nmse", "ssim", "row_error", "max_error"}
     assert worst_case(RECORDS, "0" * 64) is None
 
