@@ -1,9 +1,9 @@
 """Compare defences by clean accuracy and worst case: python -m bench.defend --method unet.
 
 Each row is a network with weights and settings of its own.  Its run is an ordinary run of bench.attack: the attack goes
-through all of the row.  Without --weights, the command trains three small networks on the phantom, and prints the
-command of each: plain, with noise on the data (jitter), and under attack (adversarial).  A stopped study goes on if it
-is started again.
+through all of the row.  Without --weights, the command trains three small networks on --phantom, and prints the
+command of each: plain, with noise on the data (jitter), and under attack (adversarial).  With --data they are judged on
+these files, which no training sees.  A stopped study goes on if it is started again.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def parser() -> Parser:
         prog="python -m bench.defend",
         examples=(
             "--limit 15 --output runs/defend",
+            "--phantom brain --data brains/",
             "--weights plain=plain.safetensors jitter=jitter.safetensors --eps 0.05",
         ),
         description=__doc__,
@@ -96,8 +97,6 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     rows = dict(arguments.weights)
     if "" in rows:
         raise UsageError(f"--weights {rows['']}: give each row a name, NAME=FILE")
-    if not rows and arguments.data is not None:
-        raise UsageError("--data: no network is trained on it here; train with bench.train, and give --weights")
     for name, _ in arguments.set:
         row, dot, _ = name.partition(".")
         if not dot or row not in (rows or TRAINED):
