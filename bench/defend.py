@@ -1,10 +1,11 @@
 """Compare defences by clean accuracy and worst case: python -m bench.defend --method unet.
 
 Each row is a network with weights and settings of its own.  Its run is an ordinary run of bench.attack: the attack goes
-through all of the row.  Without --weights, the command trains four small networks on the phantom, and prints the
+through all of the row.  Without --weights, the command trains four small networks on --phantom, and prints the
 command of each: plain, with noise on the data (jitter), under attack (adversarial), and on as many scans of all
 families of the phantom, half of them with another contrast and more noise (diverse).  A fifth row is the plain network,
-smoothed with noise as large as the jitter.  A stopped study goes on if it is started again.
+smoothed with noise as large as the jitter.  With --data the rows are judged on these files, which no training sees.  A
+stopped study goes on if it is started again.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def parser() -> Parser:
         prog="python -m bench.defend",
         examples=(
             "--limit 15 --output runs/defend",
+            "--phantom brain --data brains/",
             "--weights plain=plain.safetensors jitter=jitter.safetensors --eps 0.05",
         ),
         description=__doc__,
@@ -98,8 +100,6 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     rows = dict(arguments.weights)
     if "" in rows:
         raise UsageError(f"--weights {rows['']}: give each row a name, NAME=FILE")
-    if not rows and arguments.data is not None:
-        raise UsageError("--data: no network is trained on it here; train with bench.train, and give --weights")
     if not rows and METHODS[arguments.method].prior:
         raise UsageError(
             f"--method {arguments.method}: is trained to denoise images, so that noise on the data and attacks do not "

@@ -73,6 +73,28 @@ def test_rows_are_runs_and_the_record_is_judged_by_the_claims(runs, tmp_path, mo
     assert row["commands"][0].startswith("python -m bench.defend ")
 
 
+def test_networks_are_trained_on_the_phantom_and_judged_on_the_data(runs, tmp_path, monkeypatch, capsys):
+    trained, judged = [], []
+    runs |= {name: run_of(tmp_path / name, 27.0, 15.0) for name in ("diverse", "smoothed")}
+
+    def weights_of(config, output, device, again):
+        trained.append((config.phantom, config.data, output.name))
+        return f"{output.name}.safetensors"
+
+    def run_once(config, output, again, takes, device):
+        judged.append((output.name, config.weights, config.data))
+        return runs[output.name]
+
+    monkeypatch.setattr("bench.studies.defend.training.weights_of", weights_of)
+    monkeypatch.setattr("bench.run.series.run_once", run_once)
+    data = str(tmp_path / "brains")
+    assert defend.main(["--phantom", "brain", "--data", data, "--output", str(tmp_path / "study")]) == 0
+    networks = ("plain", "jitter", "adversarial", "diverse", "plain")
+    assert trained == [(PHANTOMS if name == "diverse" else ("brain",), None, f"train-{name}") for name in networks]
+    assert judged == [(row, f"train-{name}.safetensors", data) for row, name in zip(runs, networks, strict=True)]
+    assert "| adversarial | 30.50 " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", ["plain", "jitter", "adversarial", "diverse"])
 def test_the_printed_command_is_that_of_the_training(kind):
     recipe = Recipe("small", steps=7, images=5, jitter=0.3, eps=0.04, seed=2)
@@ -112,7 +134,6 @@ def test_the_smoothed_row_is_the_plain_network_with_noise_as_large_as_the_jitter
     ("flags", "said"),
     [
         (["--weights", "unet.safetensors"], "give each row a name, NAME=FILE"),
-        (["--data", "brain/"], "train with bench.train, and give --weights"),
         (["--set", "channels=8"], "name a row, as in plain.channels"),
         (["--set", "cyclic.cyclic=3"], "name a row, as in plain.cyclic"),
     ],
