@@ -9,13 +9,12 @@ the norm of its own data.
 from __future__ import annotations
 
 import io
-import json
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 from bench.plan.config import RunConfig
-from bench.plan.errors import DONE, OutputError
+from bench.plan.errors import DONE
 from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_shift, in_order, of_data
@@ -79,7 +78,7 @@ def parser() -> Parser:
 def _work(arguments: Namespace, argv: list[str]) -> int:
     import numpy as np
 
-    from bench.record.holding import held_beside
+    from bench.record.holding import check_free, held_beside
     from bench.record.records import RunFolder
     from bench.slices.own_mask import settled
     from bench.slices.sources import check_device  # these import JAX
@@ -110,26 +109,6 @@ def _work(arguments: Namespace, argv: list[str]) -> int:
     print(markdown(found.record))
     print(f"record and perturbation in {path}", file=sys.stderr)
     return DONE
-
-
-def check_free(path: Path, argv: list[str]) -> None:
-    """Check that no record of another study would be replaced.
-
-    Args:
-        path: file of the record.
-        argv: the command line of this study.
-
-    Raises:
-        OutputError: another study is there, or something that is no record.
-    """
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError):
-        before = None
-    if not (isinstance(before, dict) and before.get("argv") == argv):
-        raise OutputError(f"{path}: is there already, and not of this command; name another folder with --output")
 
 
 if __name__ == "__main__":

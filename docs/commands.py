@@ -55,6 +55,7 @@ ADDED = (
     (r"bench.features (?!.*--study)", "--stride 80"),
     (r"bench.features .*--study", "--limit 1"),
     (r"bench.leaderboard add ", "--despite 'below noise' 'not converged' 'worse than zero-filled'"),
+    (r"bench.phantoms ", "--steps 1"),
     (r"bench.hardest ", "--middle 2 --count 2"),
     (r"bench.shift dataset", "--limit 1 --methods zero_filled unet"),
     (r"bench.stability ", "--limit 1 --steps 1"),

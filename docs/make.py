@@ -30,6 +30,7 @@ from bench.plan.intervals import of_mean  # noqa: E402
 from bench.record.record import Record, read  # noqa: E402
 from bench.studies.defend import analysis as defence_study  # noqa: E402
 from bench.studies.defend.names import RECORD as DEFENCES  # noqa: E402
+from bench.studies.phantoms import told as phantoms  # noqa: E402
 from jaxcs.catalogue import CHANGES  # noqa: E402
 
 _TABLE = re.compile(r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -213,6 +214,11 @@ def _defences(name: str) -> str:
     return defence_study.markdown(json.loads((RECORDS / name / DEFENCES).read_text(encoding="utf-8")))
 
 
+def _phantoms(name: str) -> str:
+    """The table of a record of `bench.phantoms`."""
+    return phantoms.markdown(json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8")))
+
+
 def _file(name: str) -> str:
     """Output of a command: Markdown as it is, text as a block with its long lines broken."""
     text = (RECORDS / name).read_text(encoding="utf-8").rstrip()
@@ -234,6 +240,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "threats": _threats,
     "shifts": _shifts,
     "defences": _defences,
+    "phantoms": _phantoms,
     "file": _file,
 }
 

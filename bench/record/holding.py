@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,26 @@ def held_beside(path: Path, kind: str) -> Iterator[None]:
             if made:
                 path.parent.rmdir()
         os.close(descriptor)
+
+
+def check_free(path: Path, argv: list[str]) -> None:
+    """Check that no record of another command would be replaced.
+
+    Args:
+        path: file of the record.
+        argv: the command line of this study.
+
+    Raises:
+        OutputError: the record of another command line is there, or something that is no record.
+    """
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        before = None
+    if not (isinstance(before, dict) and before.get("argv") == argv):
+        raise OutputError(f"{path}: is there already, and not of this command; name another with --output")
 
 
 def _opened(beside: Path, kind: str, of: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from argparse import _ArgumentGroup
+from argparse import _ActionsContainer, _ArgumentGroup
 from collections.abc import Callable, Mapping
 
 from bench.plan.several import SEVERAL
@@ -65,7 +65,7 @@ def add_preset(group: _ArgumentGroup) -> None:
     )
 
 
-def add_method_settings(group: _ArgumentGroup, words: str = "") -> None:
+def add_method_settings(group: _ActionsContainer, words: str = "") -> None:
     """Add --set; words: more about it."""
     add_settings(
         group,

@@ -8,7 +8,6 @@ bias brightens a side.  `python -m data_prep statistics` says how far it still i
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from data_prep.phantom import brain
 from data_prep.phantom.pieces import Drawing, Grid, smooth_noise
@@ -32,6 +31,8 @@ def draw(rng: np.random.RandomState, grid: Grid) -> Drawing:
     Returns:
         The signal and its findings, which are those of the brain.
     """
+    from scipy import ndimage  # takes 0.1 s, and other phantoms do without it
+
     drawing = brain.draw(rng, grid)
     signal = ndimage.gaussian_filter(drawing.signal, _POINT_SPREAD / grid.step)
     texture = 1 + np.asarray(sum(size * smooth_noise(rng, grid, width) for width, size in _TEXTURES))

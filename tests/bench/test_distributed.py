@@ -61,15 +61,14 @@ def test_the_images_of_a_process_that_is_lost_are_done_by_the_others(tmp_path, w
 
 def test_with_the_first_all_end_and_the_run_goes_on(tmp_path, whole, monkeypatch):
     volume, one = whole
-    # The first process waits until the second has joined the run.
-    both = f"import glob, time; joined = lambda: any('resumed' in open(path).read() for path in glob.glob({str(tmp_path / '*' / 'run.json')!r}))"  # noqa: E501
-    dies = (
-        "executor._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(joined, True)], os.kill(os.getpid(), 9))"
-    )
-    first, second = ended(attack_together(2, arguments(volume, tmp_path), {0: f"{both}; {dies}", 1: HANGS}))
+    output, told = tmp_path / "runs", str(tmp_path / "told")
+    # The second process has begun its images, so that it no longer needs all others.
+    hangs = f"import time; executor._attack_batch = lambda *all: (open({told!r}, 'w'), time.sleep(100))"
+    dies = f"import time; executor._attack_batch = lambda *all: ([time.sleep(0.1) for _ in iter(lambda: os.path.exists({told!r}), True)], os.kill(os.getpid(), 9))"  # noqa: E501
+    first, second = ended(attack_together(2, arguments(volume, output), {0: dies, 1: hangs}))
     assert first.code == -signal.SIGKILL
     # One line, and not the trace with which JAX aborts a process whose service is gone.
-    (run,) = tmp_path.iterdir()
+    (run,) = output.iterdir()
     assert second.code == 1, second.err
     assert second.err.splitlines()[-2:] == [
         "bench.attack: error: process 0 has ended; its own messages say why",

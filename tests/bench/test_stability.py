@@ -118,7 +118,7 @@ def test_the_command_that_makes_weights_is_one_that_bench_train_takes(name):
     config = train.configuration(train.parser().parse_args(flags))
     assert config.method == worlds.method_of(name)
     if WORLDS[name].phantom:
-        assert config.phantom == WORLDS[name].phantom
+        assert config.phantom == (WORLDS[name].phantom,)
     else:
         assert config.mask == WORLDS[name].sampling.mask
 

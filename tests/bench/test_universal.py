@@ -27,7 +27,7 @@ def test_a_perturbation_is_fitted_to_some_slices_and_scored_on_all(tmp_path, cap
     # Another study in this folder would replace the record.
     before = (out / "universal.json").read_bytes()
     assert universal.main([*flags, "--eps", "0.1", "--output", str(out)]) == 4
-    assert "name another folder with --output" in capsys.readouterr().err
+    assert "name another with --output" in capsys.readouterr().err
     assert (out / "universal.json").read_bytes() == before
 
 

@@ -31,6 +31,13 @@ SEEN = {
     "mri_vn": "equispaced masks of acceleration 12 |",
 }
 
+TERMS = {
+    "phantom": "none: the phantoms are drawn by this project",
+    ("brain", "t2"): "the training images (SIAT, CAS) state no licence: research use",
+    ("brain", "drawn"): "simulated from BrainWeb's labels (BSD-style), Colin27 (BSD 3-Clause) and ICBM 152 (free, with "
+    "its notice)",
+}
+
 
 def test_a_card_says_what_it_is_for_what_it_has_seen_and_on_what_terms():
     head, *found = cards.cards().split("\n## ")
@@ -38,12 +45,8 @@ def test_a_card_says_what_it_is_for_what_it_has_seen_and_on_what_terms():
     assert "**Limits.**" in head
     for card in found:
         terms = [line for line in card.splitlines() if line.startswith("| terms of the data |")]
-        drawn = "phantom" in card.partition("\n")[0]
-        assert terms == [
-            "| terms of the data | none: the phantoms are drawn by this project |"
-            if drawn
-            else "| terms of the data | the training images (SIAT, CAS) state no licence: research use |"
-        ]
+        _, data, kind = card.partition("\n")[0].rsplit("-", 2)
+        assert terms == [f"| terms of the data | {TERMS.get((data, kind), TERMS['phantom'])} |"]
         assert "| licence of the weights | Apache-2.0 |" in card
         name = card.partition("\n")[0]
         assert SEEN.get(name.partition("-")[0], "random masks of acceleration 4 |") in card

@@ -1,6 +1,8 @@
 """The phantom: anatomies that are the same everywhere, scanned without inverse crime and with the stated noise."""
 
 import itertools
+import subprocess
+import sys
 import time
 from functools import cache
 
@@ -26,6 +28,7 @@ from data_prep.phantom.scan import _geometry, _truncated_transform
 from data_prep.phantom.scan import scan as uncached_scan
 from jaxcs.coils.whiten import estimate_covariance, whiten
 from jaxcs.fourier import fft2c, ifft2c
+from tests.helpers.places import ROOT
 
 SMALL, USUAL = (40, 32), (160, 128)
 FAMILIES, SPLITS = ("knee", "brain", "head"), ("train", "validation", "test")
@@ -371,3 +374,9 @@ def test_knees_are_healthy_and_what_is_boxed_is_known_without_a_scan():
     assert not phantom.boxed("knee", "test", 3)
     for index in (3, 10):
         assert phantom.boxed("brain", "test", index) == bool(phantom.case("brain", "test", index).boxes)
+
+
+def test_only_heads_wait_for_scipy():
+    """Importing its filters takes as long as all else of the phantoms."""
+    code = "import sys, data_prep.phantom; sys.exit('scipy.ndimage' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
