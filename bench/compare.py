@@ -17,7 +17,6 @@ the same comparison, with images.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +34,7 @@ if TYPE_CHECKING:  # it imports NumPy
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.compare", "compare fewer runs", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.compare", "compare fewer runs", _work, argv)
 
 
 def parser() -> Parser:

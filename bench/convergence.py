@@ -11,11 +11,10 @@ import json
 from argparse import Namespace, RawDescriptionHelpFormatter
 
 from bench.plan.errors import DONE
-from bench.shell.arguments import Parser, integer, number, one_of
+from bench.shell.arguments import Parser, epsilon, integer, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
-from jaxcs.catalogue import LARGEST_EPSILON
 
 # The methods whose default solver iterates.
 _METHODS = ("l1", "tv")
@@ -41,7 +40,7 @@ def parser() -> Parser:
     add_settings(what, "settings of the method, such as lam=0.004")
     what.add_argument(
         "--eps",
-        type=number(0, LARGEST_EPSILON, open_low=True),
+        type=epsilon,
         default=0.05,
         metavar="E",
         help="size of the perturbation [-]; 0.05 if not given",

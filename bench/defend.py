@@ -20,13 +20,13 @@ from bench.figures.drawing import draw_into
 from bench.plan.command_line import command_line
 from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
-from bench.shell.arguments import Parser, integer, number, one_of
+from bench.shell.arguments import Parser, epsilon, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_settings, of_data
 from bench.shell.method_flags import add_networks
 from bench.studies.defend.names import RECORD, ROWS, SMOOTHED, TRAINED
 from data_prep.process import as_process
-from jaxcs.catalogue import LARGEST_EPSILON, METHODS, NETWORKS, OF_KSPACE
+from jaxcs.catalogue import METHODS, NETWORKS, OF_KSPACE
 
 if TYPE_CHECKING:
     from bench.record.record import Record
@@ -54,7 +54,7 @@ def parser() -> Parser:
     add_networks(what)
     add_settings(what, "change the settings of a row, as ROW.NAME=VALUE")
     what.add_argument(
-        "--eps", type=number(0, LARGEST_EPSILON, open_low=True), default=0.05, metavar="E",
+        "--eps", type=epsilon, default=0.05, metavar="E",
         help="size of the attack, in the adversarial training too; 0.05 if not given",
     )  # fmt: skip
     what.add_argument("--steps", type=integer(1), metavar="N", help="steps of the attack; its default if not given")
@@ -91,7 +91,7 @@ def parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(parser(), "bench.defend", "use fewer coils", _work, sys.argv[1:] if argv is None else argv)
+    return execute(parser(), "bench.defend", "use fewer coils", _work, argv)
 
 
 def _work(arguments: Namespace, argv: list[str]) -> int:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from bench.plan.config import RunConfig
 from bench.plan.errors import DONE, UsageError
-from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of
+from bench.shell.arguments import HelpFormatter, Parser, epsilon, integer, number, one_of
 from bench.shell.command import execute
 from bench.shell.flags import CENTER_FRACTION, add_debug, add_device
 from bench.shell.method_flags import add_method_settings
 from data_prep.process import as_process
-from jaxcs.catalogue import LARGEST_EPSILON, METHODS, OF_KSPACE
+from jaxcs.catalogue import METHODS, OF_KSPACE
 
 _METHODS = tuple(name for name in OF_KSPACE if not (METHODS[name].fitted or METHODS[name].one_coil))
 
@@ -46,7 +46,7 @@ def parser() -> Parser:
         help="weights of a network: a file, or the name of shipped weights; if not given, those for phantom knees",
     )  # fmt: skip
     made.add_argument(
-        "--eps", type=number(0, LARGEST_EPSILON, open_low=True), default=0.05, metavar="E",
+        "--eps", type=epsilon, default=0.05, metavar="E",
         help="size of the perturbation, relative to the data; 0.05 if not given",
     )  # fmt: skip
     made.add_argument("--acceleration", type=number(1), default=4.0, metavar="R", help="random columns; 4 if not given")

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.errors import DONE, SOME_FAILED, UsageError
-from bench.shell.arguments import Parser, integer, number, one_of, setting
+from bench.shell.arguments import Parser, epsilon, integer, one_of, setting
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_json, add_sampling, add_settings, unattacked
 from data_prep.process import as_process
-from jaxcs.catalogue import LARGEST_EPSILON, NETWORKS, OF_KSPACE, OF_OTHER_WEIGHTS
+from jaxcs.catalogue import NETWORKS, OF_KSPACE, OF_OTHER_WEIGHTS
 
 if TYPE_CHECKING:
     from bench.studies.tuning.tuning import TuneConfig
@@ -77,7 +77,7 @@ def parser() -> Parser:
     attack = top.add_argument_group("attack")
     attack.add_argument(
         "--worst-case",
-        type=number(0, LARGEST_EPSILON, open_low=True),
+        type=epsilon,
         nargs="+",
         metavar="E",
         help="score each combination under attack too, at these epsilons, relative to the measured data [-]: by the "

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from bench.plan.config import RunConfig
 from bench.plan.errors import DONE
-from bench.shell.arguments import HelpFormatter, Parser, integer, number, one_of
+from bench.shell.arguments import HelpFormatter, Parser, epsilon, integer, one_of
 from bench.shell.command import execute
 from bench.shell.flags import add_data, add_debug, add_device, add_sampling, add_shift, in_order, of_data
 from bench.shell.method_flags import add_method_settings, add_weights
 from data_prep.process import as_process
-from jaxcs.catalogue import LARGEST_EPSILON, LOSSES, METHODS, OF_KSPACE
+from jaxcs.catalogue import LOSSES, METHODS, OF_KSPACE
 
 RECORD, DIRECTION = "universal.json", "universal.npz"
 _METHODS = tuple(name for name in OF_KSPACE if not METHODS[name].fitted)
@@ -28,9 +28,7 @@ _METHODS = tuple(name for name in OF_KSPACE if not METHODS[name].fitted)
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    return execute(
-        parser(), "bench.universal", "use fewer slices with --fit", _work, sys.argv[1:] if argv is None else argv
-    )
+    return execute(parser(), "bench.universal", "use fewer slices with --fit", _work, argv)
 
 
 def parser() -> Parser:
@@ -49,7 +47,7 @@ def parser() -> Parser:
     add_weights(what)
     add_method_settings(what)
     made.add_argument(
-        "--eps", type=number(0, LARGEST_EPSILON, open_low=True), default=0.05, metavar="E",
+        "--eps", type=epsilon, default=0.05, metavar="E",
         help="norm of the perturbation of each slice, relative to its measured data; 0.05 if not given",
     )  # fmt: skip
     made.add_argument("--steps", type=integer(1), default=20, metavar="N", help="steps of the attack; 20 if not given")

@@ -186,7 +186,7 @@ def _threats(*names: str) -> str:
     """The table of `bench.compare --threats`.
 
     Args:
-        names: Of records of noise, as FOLDER/NAME; FOLDER/NAME-THREAT, if it is there, has another threat.
+        names: names of records of noise, as FOLDER/NAME; FOLDER/NAME-THREAT, if it is there, has another threat.
     """
     found = [f"{name}{threat}" for name in names for threat in ("", *(f"-{change}" for change in CHANGES))]
     there = [name for name in found if name in names or (RECORDS / name).exists()]

@@ -272,7 +272,6 @@ OF_OTHER_WEIGHTS = tuple(name for name, line in METHODS.items() if line.weights_
 TEST_TIME = tuple(name for name, line in METHODS.items() if line.trained and line.fitted)
 UNTRAINED = tuple(name for name, line in METHODS.items() if line.fitted and not line.trained)
 
-
 METHOD_GROUP, ATTACK_GROUP = "jaxcs.methods", "jaxcs.attacks"
 
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from bench.plan.criteria import Criterion, parse
 from bench.plan.errors import UsageError
 from bench.plan.shards import Shard
+from jaxcs.catalogue import LARGEST_EPSILON
 from jaxcs.names import did_you_mean
 
 # Flags that may stand beside --resume of a study, because they decide no number.
@@ -79,6 +80,10 @@ def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Cal
         return value
 
     return parse
+
+
+# A size of a perturbation above 0.
+epsilon = number(0, LARGEST_EPSILON, open_low=True)
 
 
 def integer(low: int) -> Callable[[str], int]:

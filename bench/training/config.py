@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.plan.config import Sampling, fingerprint_of
+from bench.plan.config import Configuration, Sampling
 from bench.record.forms import Form, list_of, mapping, number, one_of, optional, table, text, whole
 from jaxcs.catalogue import CT_PHANTOMS, KSPACE, MASKS, METHODS, NETWORKS, PHANTOMS, SHIFTS
 
@@ -46,7 +46,7 @@ FORM: Form = table(
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Configuration):
     """All settings that decide the losses of a training.
 
     Attributes:
@@ -141,7 +141,3 @@ class TrainConfig:
         pairs = {"shift": tuple(content.get("shift", {}).items()), "acquisition": tuple(content.get("acquisition", ()))}
         family = content["phantom"]
         return cls(**content | pairs | {"phantom": (family,) if isinstance(family, str) else tuple(family)})
-
-    def fingerprint(self) -> str:
-        """Return eight hexadecimal digits that change with any field."""
-        return fingerprint_of(self.to_dict())

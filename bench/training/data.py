@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from bench.plan.errors import InputFileError, UsageError
+from bench.plan.errors import UsageError
 from bench.slices.shifting import Shifts, check_acquisition, in_words, shifted_reader
+from bench.slices.source import refused
 from bench.training.examples import Examples
 from data_prep import ct, phantom
-from data_prep.cases import InputError
 from data_prep.files import list_cases
 from data_prep.shifts import shape_after
 
@@ -97,11 +97,9 @@ def _sinograms(
         held_out = first("validation", validation_images or _VALIDATION_PHANTOMS)
         name = _phantom_words(families)
     else:
-        try:
+        with refused("--data"):
             training = ct.list_images(data, False, views)[:images]
             held_out = ct.list_images(validation or data, True, views)[:validation_images]
-        except InputError as error:
-            raise InputFileError(f"--data {error}") from error
         name = data.rstrip("/").rsplit("/", 1)[-1]
         if validation is None and {one.name for one in training} & {one.name for one in held_out}:
             raise UsageError(
@@ -176,10 +174,8 @@ def _files(
     truth: bool = True,
 ) -> tuple[Examples, bool]:
     """Examples of files, and whether their coils are simulated."""
-    try:
+    with refused(flag):
         found = list_cases(path, validation, truth, acquisitions)
-    except InputError as error:
-        raise InputFileError(f"{flag} {error}") from error
     slices = found.slices[:count]
     shifts = [_of_share(shift, shifted, number) for number in range(len(slices))]
     both = list(zip(slices, shifts, strict=True))

@@ -23,13 +23,13 @@ from bench.record.lines import whole_lines
 from bench.record.reading import parsed
 from bench.record.records import RunFolder
 from bench.slices.prepare import draw_mask
+from bench.slices.source import refused
 from bench.training import data, step
 from bench.training.checkpoint import Checkpoints, Progress
 from bench.training.config import TrainConfig
 from bench.training.examples import batches, fixed_batches, fixed_example, of_one_coil
 from bench.training.placement import Placement
 from bench.training.trackers import Following
-from data_prep.cases import InputError
 from data_prep.weights import read_weights
 from jaxcs.keys import new_key
 from jaxcs.recon import METHODS, fitted
@@ -181,10 +181,8 @@ class Training:
             except ValueError as error:
                 raise UsageError(f"{error}; change --mask, --acceleration or --center-fraction") from error
             return entry.first(self.method_config, mask)(new_key(self.config.seed))
-        try:
+        with refused("--initial"):
             weights = read_weights(self.config.initial)
-        except InputError as error:
-            raise InputFileError(f"--initial {error}") from error
         kin = (self.config.method, METHODS[self.config.method].weights_of)
         if weights.method not in kin or weights.configured(self.method_config) != self.method_config:
             raise UsageError(

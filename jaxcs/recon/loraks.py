@@ -61,7 +61,7 @@ class Config:
 
 
 class _Problem(NamedTuple):
-    """What the solution depends on: the normal equations of coil images.
+    """The normal equations of coil images, on which the solution depends.
 
     Attributes:
         mask: the mask, its zero frequency first.
